@@ -1,0 +1,59 @@
+//! Where a server listens, and what it says when it can't.
+
+use std::net::{IpAddr, SocketAddr};
+
+use tokio::net::TcpListener;
+
+/// A port could not be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another program has the port.
+    #[error(
+        "port {port} on {host} is in use; stop the program that has it or set {variable} to another port"
+    )]
+    Busy {
+        /// The address that was asked for.
+        host: IpAddr,
+        /// The port that was asked for.
+        port: u16,
+        /// The environment variable that changes the port.
+        variable: &'static str,
+    },
+    /// Any other refusal of the operating system.
+    #[error("cannot listen on {address} (set {variable} to another port): {source}")]
+    Other {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// The environment variable that changes the port.
+        variable: &'static str,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+}
+
+/// Listens on `host`:`port`; port 0 picks a free one. `variable` is named when the port is busy.
+///
+/// # Errors
+/// [`BindError`] names the port and the variable to change.
+pub async fn bind(
+    host: IpAddr,
+    port: u16,
+    variable: &'static str,
+) -> Result<TcpListener, BindError> {
+    let address = SocketAddr::new(host, port);
+    TcpListener::bind(address).await.map_err(|source| {
+        if source.kind() == std::io::ErrorKind::AddrInUse {
+            BindError::Busy {
+                host,
+                port,
+                variable,
+            }
+        } else {
+            BindError::Other {
+                address,
+                variable,
+                source,
+            }
+        }
+    })
+}
