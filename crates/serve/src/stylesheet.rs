@@ -3,7 +3,6 @@
 use axum::{Router, http::header, routing::get};
 
 /// A router that serves the shared stylesheet at `/assets/app.css`; merge it into an app's own.
-#[must_use]
 pub fn stylesheet<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new().route(
         "/assets/app.css",
