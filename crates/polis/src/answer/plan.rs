@@ -59,6 +59,13 @@ pub(crate) struct Asked<'a> {
     pub(crate) is_preflight: bool,
 }
 
+impl Asked<'_> {
+    /// Whether it is asked if polis is up, as with the original.
+    pub(crate) fn is_health_check(&self) -> bool {
+        self.path == "/" && matches!(self.method, "GET" | "HEAD")
+    }
+}
+
 impl Plan {
     /// An answer of polis itself with a sentence in its body.
     pub(crate) fn refusal(status: u16, text: &str, note: Option<String>) -> Self {
@@ -98,10 +105,11 @@ impl Plan {
                 ..Self::plain(204)
             };
         }
-        let rule = rules.rule_for(asked.method, asked.path, asked.event);
+        let mut rule = rules.rule_for(asked.method, asked.path, asked.event);
         let mut plan = Self::plain(200);
-        let is_up = asked.path == "/" && matches!(asked.method, "GET" | "HEAD");
-        if is_up {
+        if asked.is_health_check() {
+            // Whoever asks whether polis is up gets the truth, also while it is told to fail.
+            rule = rule.filter(|rule| rule.spec.method.is_some() || rule.spec.path.is_some());
             plan.body = PlannedBody::Fixed(Bytes::from_static(UP.as_bytes()));
             plan.headers
                 .push(("Content-Type".into(), "text/plain; charset=utf-8".into()));
@@ -252,5 +260,9 @@ mod tests {
             plan.body,
             PlannedBody::Fixed(Bytes::from_static(b"Up and Running!"))
         );
+        let failing = rules(r#"[{"respond":500}]"#);
+        assert_eq!(Plan::by(&failing, &root).status, 200);
+        let meant = rules(r#"[{"path":"/","respond":503}]"#);
+        assert_eq!(Plan::by(&meant, &root).status, 503);
     }
 }

@@ -53,23 +53,24 @@ pub(super) fn arrive(
     let content = Content::of(&head, &read.bytes);
     let event = event_type(&head, content, &read.bytes);
     let counted = scope.count(&head, &read.bytes, received_at);
-    // A body that did not come whole cannot be verified: the fault says all there is to say.
-    let diagnosis = settings
-        .verification
-        .as_ref()
-        .filter(|_| read.fault.is_none())
-        .map(|verification| {
-            let others = polis.scopes.secrets_beside(&scope.name);
-            diagnose(verification, &others, &head, &read.bytes, received_at)
-        });
-
     let is_preflight =
         head.method() == "OPTIONS" && head.get("access-control-request-method").is_some();
-    let enforced = settings
-        .verification
-        .as_ref()
-        .is_some_and(|verification| verification.enforce)
-        && !is_preflight
+    let asked = Asked {
+        method: head.method(),
+        path: within,
+        event: event.as_deref(),
+        before: counted.before,
+        is_preflight,
+    };
+    // A body that did not come whole cannot be verified: the fault says all there is to say.
+    // Nobody signs a browser's preflight or the question whether polis is up.
+    let is_due = read.fault.is_none() && !is_preflight && !asked.is_health_check();
+    let verification = settings.verification.as_ref().filter(|_| is_due);
+    let diagnosis = verification.map(|verification| {
+        let others = polis.scopes.secrets_beside(&scope.name);
+        diagnose(verification, &others, &head, &read.bytes, received_at)
+    });
+    let enforced = verification.is_some_and(|verification| verification.enforce)
         && diagnosis
             .as_ref()
             .is_some_and(|diagnosis| diagnosis.verdict != Verdict::Ok);
@@ -86,16 +87,7 @@ pub(super) fn arrive(
             Some("the signature is enforced".into()),
         )
     } else {
-        Plan::by(
-            &settings.rules,
-            &Asked {
-                method: head.method(),
-                path: within,
-                event: event.as_deref(),
-                before: counted.before,
-                is_preflight,
-            },
-        )
+        Plan::by(&settings.rules, &asked)
     };
 
     let record = Arc::new(Record {
