@@ -1,1 +1,6 @@
 //! webhooks-core.
+
+mod secret;
+pub mod signature;
+
+pub use secret::{Secret, SecretError, SecretKind, SharedSecret};
