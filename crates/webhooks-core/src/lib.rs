@@ -1,5 +1,7 @@
 //! webhooks-core.
 
+#[cfg(feature = "receive")]
+pub mod receive;
 mod secret;
 pub mod signature;
 

@@ -1,5 +1,7 @@
 //! What a secret accepts, refuses and never shows.
 
+#![allow(clippy::unwrap_used)]
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use webhooks_core::{Secret, SecretError, SecretKind, SharedSecret};

@@ -1,5 +1,7 @@
 //! Signatures against published known answers.
 
+#![allow(clippy::unwrap_used)]
+
 use webhooks_core::signature::{LegacySignature, LegacySignatureError, sign};
 use webhooks_core::{Secret, SecretError};
 
