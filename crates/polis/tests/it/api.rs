@@ -72,7 +72,7 @@ fn faults(value: &Value, schema: &Value, document: &Value, place: &str) -> Vec<S
         for (key, inner) in object {
             match properties.get(key) {
                 Some(schema) => {
-                    found.extend(faults(inner, schema, document, &format!("{place}.{key}")))
+                    found.extend(faults(inner, schema, document, &format!("{place}.{key}")));
                 }
                 None => found.push(format!("{place}.{key} is not described")),
             }
