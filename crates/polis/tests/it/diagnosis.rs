@@ -346,6 +346,45 @@ fn another_content_and_wrong_headers_are_explained() {
 }
 
 #[test]
+fn ed25519_signatures_are_verified_by_the_public_key() {
+    use webhooks_core::{Secret, receive::Verifier};
+    let pair = Secret::generate_ed25519();
+    let headers = signed(Preset::Standard, &pair.expose(), BODY, Timestamp::now());
+    assert!(headers[2].1.starts_with("v1a,"), "{headers:?}");
+    let map: http::HeaderMap = headers
+        .iter()
+        .map(|(name, value)| {
+            (
+                name.parse::<http::HeaderName>().unwrap(),
+                value.parse().unwrap(),
+            )
+        })
+        .collect();
+    Verifier::standard([pair.clone()])
+        .verify(&map, BODY)
+        .unwrap();
+
+    let seed_and_public = pair.expose();
+    let bytes = base64::Engine::decode(
+        &base64::engine::general_purpose::STANDARD,
+        seed_and_public.trim_start_matches("whsk_"),
+    )
+    .unwrap();
+    let public = format!(
+        "whpk_{}",
+        base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &bytes[32..])
+    );
+    let mut verification = verification(Preset::Standard, &[SECRET, &public]);
+    let right = diagnose(&verification, &[], &head(&headers), BODY, Timestamp::now());
+    assert_eq!(right.text, "ok (secret 2 of 2)");
+    let changed = diagnose(&verification, &[], &head(&headers), b"{}", Timestamp::now());
+    assert_eq!(first(&changed), (Verdict::Failed, FindingKind::Unknown));
+    verification.old_secrets = vec![verification.secrets.remove(1)];
+    let old = diagnose(&verification, &[], &head(&headers), BODY, Timestamp::now());
+    assert_eq!(first(&old), (Verdict::Failed, FindingKind::OldSecret));
+}
+
+#[test]
 fn the_exact_signed_string_is_told() {
     let standard = verification(Preset::Standard, &[SECRET]);
     let diagnosis = judge(
