@@ -198,14 +198,10 @@ impl Format for Human {
         out.push(b'\n');
     }
 
-    fn answered(&self, out: &mut Vec<u8>, record: &Record) {
+    fn answered(&self, out: &mut Vec<u8>, record: &Record, at: Timestamp) {
         let Some(answer) = record.answer() else {
             return;
         };
-        let at = record
-            .received_at
-            .checked_add(jiff::SignedDuration::try_from(answer.after).unwrap_or_default())
-            .unwrap_or(record.received_at);
         self.begin(out, at, record.id);
         out.extend_from_slice(b" -> ");
         match answer.status {
