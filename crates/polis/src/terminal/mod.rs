@@ -237,3 +237,53 @@ impl Out {
         text.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Sender, channel};
+
+    /// Takes nothing until it may.
+    struct Stuck {
+        may: Receiver<()>,
+        wrote: Sender<usize>,
+    }
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // The test has ended when the sender is gone.
+            let _ = self.may.recv();
+            let _ = self.wrote.send(bytes.len());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Ids;
+
+    impl Format for Ids {
+        fn arrived(&self, out: &mut Vec<u8>, record: &Record) {
+            out.extend_from_slice(format!("{}\n", record.id).as_bytes());
+        }
+
+        fn answered(&self, _out: &mut Vec<u8>, _record: &Record, _at: Timestamp) {}
+    }
+
+    #[test]
+    fn a_stuck_terminal_holds_nobody_up_and_what_it_missed_is_counted() {
+        let (go, may) = sync_channel(1);
+        let (wrote, written) = channel();
+        let terminal = Terminal::write_to(Box::new(Ids), Box::new(Stuck { may, wrote })).unwrap();
+        let record = Arc::new(Record::empty(7));
+        for _ in 0..QUEUE * 3 {
+            terminal.arrived(&record);
+        }
+        assert!(terminal.gauge.dropped.load(Ordering::Relaxed) > 0);
+        assert!(terminal.gauge.bytes.load(Ordering::Relaxed) <= QUEUED_BYTES);
+        drop(go);
+        assert!(written.recv_timeout(Duration::from_secs(5)).unwrap() > 0);
+    }
+}
