@@ -32,7 +32,7 @@ create table texts (
   state text not null,
   -- where the state stands on the way; a late status is fenced off by it
   rank integer not null,
-  sid text unique,
+  sid text,
   error_code integer,
   error_message text,
   -- why it is not known whether Twilio took the text
@@ -44,6 +44,7 @@ create table texts (
   updated_at_ms integer not null
 ) strict;
 create index texts_by_day on texts (counted_on) where counted_on is not null;
+create index texts_by_sid on texts (sid) where sid is not null;
 create index texts_by_age on texts (received_at_ms);
 create index texts_unsettled on texts (state) where rank = 0;
 ";

@@ -1,10 +1,16 @@
 //! What becomes of a text: each change is one statement, fenced by the state it starts from.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::{Ledger, LedgerError, row};
 use crate::text::{Doubt, Reason, State, Text};
+
+/// Whether a SID is another text's, by `texts_by_sid`.
+pub(super) const IS_TAKEN: &str = "select 1 from texts where sid = ?1 and text_id <> ?2";
+/// Another text that says the same and is being given to Twilio, by `texts_unsettled`.
+pub(super) const TWIN: &str = "select 1 from texts where rank = 0 and state = 'claimed' \
+     and body = ?1 and text_id <> ?2";
 
 /// What a look-up says of a text in doubt.
 #[derive(Debug)]
@@ -187,22 +193,13 @@ fn adopt(
     now: Timestamp,
 ) -> rusqlite::Result<Adoption> {
     for (sid, state, reason) in listed {
-        // by the unique index on sid
         let is_taken = connection
-            .prepare_cached("select 1 from texts where sid = ?1 and text_id <> ?2")?
+            .prepare_cached(IS_TAKEN)?
             .exists(params![sid, id])?;
         if is_taken {
             continue;
         }
-        // by texts_unsettled
-        let twin: Option<i64> = connection
-            .prepare_cached(
-                "select 1 from texts where rank = 0 and state = 'claimed' and body = ?1 \
-                 and text_id <> ?2 limit 1",
-            )?
-            .query_row(params![body, id], |row| row.get(0))
-            .optional()?;
-        if twin.is_some() {
+        if connection.prepare_cached(TWIN)?.exists(params![body, id])? {
             return Ok(Adoption::Unclear);
         }
         // A status callback may have been quicker and told more.

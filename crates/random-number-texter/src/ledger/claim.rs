@@ -16,6 +16,19 @@ const KEPT_MAX: i64 = 100_000;
 /// Rows that one claim deletes at most, so that it stays short.
 const DELETED_AT_ONCE: i64 = 100;
 
+/// Texts that count toward a day's limit, by `texts_by_day`.
+pub(super) const COUNTED: &str = "select count(*) from texts where counted_on = ?1";
+/// Forgets what came before a time, by `texts_by_age`; never what counts toward a day or is not
+/// settled.
+pub(super) const TOO_OLD: &str = "delete from texts where text_id in (select text_id from texts \
+     where received_at_ms < ?1 and state not in ('claimed', 'in_doubt') \
+     and counted_on is not ?2 order by received_at_ms limit ?3)";
+/// Forgets the oldest, those first that were never sent; sorts the whole table, once for as many
+/// new texts as it deletes.
+const TOO_MANY: &str = "delete from texts where text_id in (select text_id from texts \
+     where state not in ('claimed', 'in_doubt') and counted_on is not ?1 \
+     order by state = 'released' desc, received_at_ms limit ?2)";
+
 /// A text to make.
 #[derive(Debug, Clone)]
 pub(crate) struct NewText {
@@ -130,39 +143,87 @@ fn limit_reached(connection: &Connection, id: &str, now: Timestamp) -> rusqlite:
     row::by_id(connection, id).map(Claim::LimitReached)
 }
 
-/// Texts that count toward `day`'s limit, by `texts_by_day`.
+/// How many texts count toward `day`'s limit.
 pub(super) fn counted(connection: &Connection, day: &str) -> rusqlite::Result<u32> {
     connection
-        .prepare_cached("select count(*) from texts where counted_on = ?1")?
+        .prepare_cached(COUNTED)?
         .query_row([day], |row| row.get(0))
 }
 
-/// Forgets what is too old, and the oldest when there are too many; never what counts toward
-/// `day` or is not settled.
+/// Forgets what is too old, and the oldest when there are too many.
 fn make_room(connection: &Connection, now: Timestamp, day: &str) -> rusqlite::Result<()> {
-    // by texts_by_age
+    let since_ms = now.as_millisecond() - KEPT_FOR_MS;
     connection
-        .prepare_cached(
-            "delete from texts where text_id in (select text_id from texts \
-             where received_at_ms < ?1 and state not in ('claimed', 'in_doubt') \
-             and counted_on is not ?2 order by received_at_ms limit ?3)",
-        )?
-        .execute(params![
-            now.as_millisecond() - KEPT_FOR_MS,
-            day,
-            DELETED_AT_ONCE
-        ])?;
+        .prepare_cached(TOO_OLD)?
+        .execute(params![since_ms, day, DELETED_AT_ONCE])?;
     let rows: i64 = connection
         .prepare_cached("select count(*) from texts")?
         .query_row([], |row| row.get(0))?;
     if rows >= KEPT_MAX {
         connection
-            .prepare_cached(
-                "delete from texts where text_id in (select text_id from texts \
-                 where state not in ('claimed', 'in_doubt') and counted_on is not ?1 \
-                 order by state = 'released' desc, received_at_ms limit ?2)",
-            )?
+            .prepare_cached(TOO_MANY)?
             .execute(params![day, DELETED_AT_ONCE])?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::SCHEMA, *};
+
+    const AT: &str = "2015-09-28T16:30:00Z";
+
+    fn new(event_id: &str) -> NewText {
+        NewText {
+            id: format!("text of {event_id}"),
+            event_id: Some(event_id.to_owned()),
+            body: "x".to_owned(),
+        }
+    }
+
+    /// A ledger with `rows` texts that came on the day before, one millisecond after another.
+    fn filled(rows: i64, state: &str) -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
+        let fill = "with recursive n (i) as (select 1 union all select i + 1 from n where i < ?1) \
+             insert into texts (text_id, event_id, body, state, rank, received_at_ms, \
+             updated_at_ms) select 'old ' || i, 'old ' || i, 'x', ?2, 0, ?3 + i, 0 from n";
+        let now: Timestamp = AT.parse().unwrap();
+        connection
+            .execute(
+                fill,
+                params![rows, state, now.as_millisecond() - 86_400_000],
+            )
+            .unwrap();
+        connection
+    }
+
+    #[test]
+    fn the_oldest_make_room_and_the_unsent_go_first() {
+        let now: Timestamp = AT.parse().unwrap();
+        let connection = filled(KEPT_MAX, "sent");
+        connection
+            .execute(
+                "update texts set state = 'released' where text_id in ('old 500', 'old 7000')",
+                [],
+            )
+            .unwrap();
+        claim(&connection, &new("a"), now, 1).unwrap();
+        let rows: i64 = connection
+            .query_row("select count(*) from texts", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(rows, KEPT_MAX - DELETED_AT_ONCE + 1);
+        let is_there = |id: &str| row::by_id(&connection, id).unwrap().is_some();
+        assert!(!is_there("old 500") && !is_there("old 7000"));
+        assert!(!is_there("old 1") && is_there("old 200"));
+        assert!(is_there("text of a"));
+    }
+
+    #[test]
+    fn what_is_in_doubt_is_never_forgotten() {
+        let now: Timestamp = AT.parse().unwrap();
+        let connection = filled(KEPT_MAX, "in_doubt");
+        claim(&connection, &new("a"), now, 1).unwrap();
+        assert!(row::by_id(&connection, "old 1").unwrap().is_some());
+    }
 }

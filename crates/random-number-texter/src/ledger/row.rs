@@ -33,26 +33,23 @@ pub(super) fn text(row: &Row<'_>) -> rusqlite::Result<Text> {
     })
 }
 
-/// The text named `id`, by the primary key.
+/// By the primary key.
+pub(super) const BY_ID: &str = concat!("select ", columns!(), " from texts where text_id = ?1");
+/// By the unique index on `event_id`.
+pub(super) const BY_EVENT: &str = concat!("select ", columns!(), " from texts where event_id = ?1");
+
+/// The text named `id`.
 pub(super) fn by_id(connection: &Connection, id: &str) -> rusqlite::Result<Option<Text>> {
     connection
-        .prepare_cached(concat!(
-            "select ",
-            columns!(),
-            " from texts where text_id = ?1"
-        ))?
+        .prepare_cached(BY_ID)?
         .query_row([id], text)
         .optional()
 }
 
-/// The text of an event, by the unique index on `event_id`.
+/// The text of an event.
 pub(super) fn by_event(connection: &Connection, event_id: &str) -> rusqlite::Result<Option<Text>> {
     connection
-        .prepare_cached(concat!(
-            "select ",
-            columns!(),
-            " from texts where event_id = ?1"
-        ))?
+        .prepare_cached(BY_EVENT)?
         .query_row([event_id], text)
         .optional()
 }

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use http::StatusCode;
 
 use crate::{
-    rig::{FROM, Rig, TO, event, json_post},
+    rig::{ANSWER_MS, FROM, Rig, TO, event, json_post},
     twilio::Answer,
 };
 
@@ -184,6 +184,72 @@ async fn a_restart_looks_up_what_was_left_in_doubt() {
     rig.read_until("/texts/a/events", "\"status\":\"queued\"")
         .await;
     assert_eq!(rig.twilio.posts(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_no_answer() {
+    let rig = Rig::new().await;
+    rig.twilio.answer([Answer::BreakOff]);
+    let answered = rig.draw("a", 641).await;
+    assert_eq!(answered.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(rig.status("a").await, "unknown");
+    assert_eq!(rig.draw("a", 641).await.status, StatusCode::CREATED);
+    assert_eq!(rig.twilio.bodies(), ONE);
+}
+
+#[tokio::test]
+async fn a_slow_twilio_does_not_keep_the_sender_beyond_its_time() {
+    let rig = Rig::with(&[(ANSWER_MS, "50")]).await;
+    rig.twilio.answer([Answer::TakeWhenReleased]);
+    for _ in 0..2 {
+        let answered = rig.draw("a", 641).await;
+        assert_eq!(answered.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(answered.body.contains("under way"), "{answered:?}");
+    }
+    rig.twilio.posted(1).await;
+    rig.twilio.release();
+    rig.read_until("/texts/a/events", "\"status\":\"queued\"")
+        .await;
+    assert_eq!(rig.draw("a", 641).await.status, StatusCode::CREATED);
+    assert_eq!(rig.twilio.posts(), 1);
+}
+
+#[tokio::test]
+async fn two_events_with_one_number_are_never_taken_for_each_other() {
+    let rig = Rig::new().await;
+    rig.twilio.answer([Answer::Silence { made: true }]);
+    rig.draw("a", 641).await;
+    rig.twilio.answer([Answer::TakeWhenReleased]);
+    let twin = rig.draw("b", 641);
+    let looked_up = async {
+        rig.twilio.posted(2).await;
+        // The listed text may be the twin's, whose answer has not come.
+        let answered = rig.draw("a", 641).await;
+        assert_eq!(answered.status, StatusCode::SERVICE_UNAVAILABLE);
+        rig.twilio.release();
+    };
+    let (twin, ()) = tokio::join!(twin, looked_up);
+    assert_eq!(twin.status, StatusCode::CREATED);
+    assert_eq!(rig.draw("a", 641).await.status, StatusCode::CREATED);
+    assert_eq!(rig.twilio.posts(), 2);
+    let sids = [rig.get("/texts/a").await, rig.get("/texts/b").await]
+        .map(|journey| journey.json()["sid"].as_str().unwrap().to_owned());
+    assert_ne!(sids[0], sids[1]);
+}
+
+#[tokio::test]
+async fn an_event_is_remembered_for_thirty_days() {
+    let rig = Rig::new().await;
+    let day = Duration::from_secs(24 * 60 * 60);
+    rig.draw("a", 641).await;
+    rig.pass(29 * day);
+    rig.draw("b", 1).await;
+    assert_eq!(rig.draw("a", 641).await.status, StatusCode::CREATED);
+    assert_eq!(rig.twilio.posts(), 2);
+    rig.pass(2 * day);
+    rig.draw("c", 1).await;
+    assert_eq!(rig.get("/texts/a").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(rig.get("/texts/b").await.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::{
 
 use axum::{
     Form, Json, Router,
+    body::{Body, Bytes},
     extract::{Path, Query, State},
     response::{IntoResponse, Response},
     routing::post,
@@ -31,6 +32,8 @@ pub(crate) enum Answer {
     FailAfterTaking,
     /// No answer; the text is made or not.
     Silence { made: bool },
+    /// The text is made and the answer breaks off in the middle.
+    BreakOff,
     /// 201 once [`Twilio::release`] lets it.
     TakeWhenReleased,
     /// An answer that redirects.
@@ -198,6 +201,16 @@ async fn create(
             }
             count();
             std::future::pending().await
+        }
+        Answer::BreakOff => {
+            make(&shared, fields);
+            count();
+            let halves = [
+                Ok(Bytes::from_static(b"{\"sid\":")),
+                Err(std::io::Error::other("broken off")),
+            ];
+            let body = Body::from_stream(futures_util::stream::iter(halves));
+            (StatusCode::CREATED, body).into_response()
         }
         Answer::TakeWhenReleased => {
             count();
