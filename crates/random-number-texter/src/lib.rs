@@ -27,8 +27,10 @@
 //! **Doubt.** Twilio has no idempotency key. When a request was sent and no answer came, when
 //! Twilio answered 5xx, or when this program ended in between, the text may exist: before it is
 //! sent again (when its event comes again) Twilio is asked to list its texts, and one that says the
-//! same and belongs to no other event is taken for it. After silence (or 504, a gateway's word for
-//! it), a text that is not listed is sent again no earlier than 30 seconds after the first request.
+//! same and belongs to no other event is taken for it. A
+//! text that is not listed is sent again at once after a 5xx, 30 seconds after a connection that
+//! broke off, and 90 seconds after silence (or 504, a gateway's word for it): until then it may
+//! still appear.
 //!
 //! **The limit.** A text counts toward its UTC day from before Twilio is asked, and no longer once
 //! it is certain that it was not sent. 429 rather than a loss: a sender that keeps trying for more
@@ -74,6 +76,7 @@
 
 mod app;
 mod config;
+mod doubt;
 mod event;
 mod flights;
 mod journey;

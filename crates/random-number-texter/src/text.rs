@@ -107,7 +107,9 @@ impl State {
 pub(crate) enum Doubt {
     /// Twilio answered that it failed (5xx): most likely it did not.
     Answered,
-    /// No answer came, or this program ended before it did.
+    /// The connection broke off before the answer.
+    BrokenOff,
+    /// No answer came in time, or this program ended before it did.
     Silent,
 }
 
@@ -116,17 +118,17 @@ impl Doubt {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Answered => "answered",
+            Self::BrokenOff => "broken_off",
             Self::Silent => "silent",
         }
     }
 
-    /// The doubt that is stored under `name`; the graver one for an unknown name.
+    /// The doubt that is stored under `name`; the gravest for an unknown name.
     pub(crate) fn named(name: &str) -> Self {
-        if name == Self::Answered.name() {
-            Self::Answered
-        } else {
-            Self::Silent
-        }
+        [Self::Answered, Self::BrokenOff]
+            .into_iter()
+            .find(|doubt| doubt.name() == name)
+            .unwrap_or(Self::Silent)
     }
 }
 
@@ -184,7 +186,7 @@ mod tests {
         for state in State::ALL {
             assert_eq!(State::named(state.name()), Some(state));
         }
-        for doubt in [Doubt::Answered, Doubt::Silent] {
+        for doubt in [Doubt::Answered, Doubt::BrokenOff, Doubt::Silent] {
             assert_eq!(Doubt::named(doubt.name()), doubt);
         }
     }

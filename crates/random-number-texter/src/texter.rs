@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
 use url::Url;
 use uuid::Uuid;
 
@@ -150,9 +151,9 @@ impl Texter {
                     body: draw.text(),
                     event_id: draw.id,
                 };
-                self.0
-                    .tasks
-                    .spawn(async move { flight.land(parts.text_once(new).await) });
+                // In the log, the text belongs to the request that brought it.
+                let work = async move { flight.land(parts.text_once(new).await) };
+                self.0.tasks.spawn(work.in_current_span());
                 landing
             }
             Boarding::Later(landing) => landing,
@@ -182,7 +183,7 @@ impl Texter {
                 let key = text.event_id.as_ref().unwrap_or(&text.id);
                 // A copy of the event that came meanwhile has settled it, or is about to.
                 if let Boarding::First(flight, _) = texter.0.flights.board(key) {
-                    flight.land(texter.0.settle(&text.id).await);
+                    flight.land(texter.0.settle_left(&text.id).await);
                 }
             }
         });

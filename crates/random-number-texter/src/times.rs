@@ -31,9 +31,12 @@ pub struct TimeLimits {
     pub look_up: Duration,
     /// Until a webhook is answered, with 503 when its text is still under way.
     pub answer: Duration,
-    /// After a request that Twilio never answered: until then the text may still be made, and one
-    /// that is not listed is not sent again.
-    pub settle: Duration,
+    /// After a connection that broke off before Twilio's answer: until then, a text that is not
+    /// listed is not sent again.
+    pub settle_broken_off: Duration,
+    /// The same after silence, when Twilio may still have been at work: longer than any gateway
+    /// keeps a request.
+    pub settle_silent: Duration,
 }
 
 impl Default for TimeLimits {
@@ -43,7 +46,8 @@ impl Default for TimeLimits {
             create: Duration::from_secs(8),
             look_up: Duration::from_secs(5),
             answer: Duration::from_secs(14),
-            settle: Duration::from_secs(30),
+            settle_broken_off: Duration::from_secs(30),
+            settle_silent: Duration::from_secs(90),
         }
     }
 }

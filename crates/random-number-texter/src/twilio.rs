@@ -11,7 +11,7 @@ use http::header;
 use reqwest::redirect::Policy;
 use url::form_urlencoded;
 
-pub(crate) use answer::{Created, LookedUp, reason};
+pub(crate) use answer::{Created, Listed, LookedUp, reason};
 
 use crate::{
     config::{Account, below},
@@ -92,15 +92,18 @@ impl Twilio {
             Err(error) if error.is_builder() => Created::Refused {
                 reason: Reason::new(format!("the request can't be made: {}", cause(&error))),
             },
-            Err(error) => Created::InDoubt {
+            Err(error) if error.is_timeout() => Created::InDoubt {
                 doubt: Doubt::Silent,
                 reason: Reason::new(format!(
+                    "Twilio was asked to send the text and did not answer within {} s",
+                    self.times.create.as_secs_f64()
+                )),
+            },
+            Err(error) => Created::InDoubt {
+                doubt: Doubt::BrokenOff,
+                reason: Reason::new(format!(
                     "Twilio was asked to send the text and did not answer: {}",
-                    if error.is_timeout() {
-                        format!("no answer within {} s", self.times.create.as_secs_f64())
-                    } else {
-                        cause(&error)
-                    }
+                    cause(&error)
                 )),
             },
         }

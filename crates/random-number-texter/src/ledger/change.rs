@@ -12,6 +12,19 @@ pub(super) const IS_TAKEN: &str = "select 1 from texts where sid = ?1 and text_i
 pub(super) const TWIN: &str = "select 1 from texts where rank = 0 and state = 'claimed' \
      and body = ?1 and text_id <> ?2";
 
+/// The change to a text in doubt; the doubt is part of the statement, so that all changes have
+/// the same parameters.
+macro_rules! doubted {
+    ($doubt:literal) => {
+        concat!(
+            "update texts set state = 'in_doubt', doubt = '",
+            $doubt,
+            "', error_code = ?2, error_message = ?3, updated_at_ms = ?4 \
+             where text_id = ?1 and state = 'claimed'"
+        )
+    };
+}
+
 /// What a look-up says of a text in doubt.
 #[derive(Debug)]
 pub(crate) enum Adoption {
@@ -73,14 +86,9 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Option<Text>, LedgerError> {
         let statement = match doubt {
-            Doubt::Answered => {
-                "update texts set state = 'in_doubt', doubt = 'answered', error_code = ?2, \
-                 error_message = ?3, updated_at_ms = ?4 where text_id = ?1 and state = 'claimed'"
-            }
-            Doubt::Silent => {
-                "update texts set state = 'in_doubt', doubt = 'silent', error_code = ?2, \
-                 error_message = ?3, updated_at_ms = ?4 where text_id = ?1 and state = 'claimed'"
-            }
+            Doubt::Answered => doubted!("answered"),
+            Doubt::BrokenOff => doubted!("broken_off"),
+            Doubt::Silent => doubted!("silent"),
         };
         self.change(id, statement, Some(reason), now).await
     }

@@ -115,7 +115,7 @@ pub(super) fn created(status: StatusCode, retry_after: Option<Duration>, body: &
                 sid: made.sid,
             },
             Err(_) => Created::InDoubt {
-                doubt: Doubt::Silent,
+                doubt: Doubt::BrokenOff,
                 reason: Reason::new(format!(
                     "Twilio answered {} without naming the text",
                     status.as_u16()
@@ -253,7 +253,7 @@ mod tests {
         assert!(matches!(
             answered(201, "<html>"),
             Created::InDoubt {
-                doubt: Doubt::Silent,
+                doubt: Doubt::BrokenOff,
                 ..
             }
         ));

@@ -115,7 +115,7 @@ async fn silence_then_a_copy_finds_the_text_that_was_made() {
     rig.twilio.answer([Answer::Silence { made: true }]);
     let answered = rig.draw("a", 641).await;
     assert_eq!(answered.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(answered.header("retry-after"), "30");
+    assert_eq!(answered.header("retry-after"), "90");
     assert_eq!(rig.status("a").await, "unknown");
     rig.twilio.be_a_trial();
     assert_eq!(rig.draw("a", 641).await.status, StatusCode::CREATED);
@@ -134,9 +134,9 @@ async fn silence_and_no_text_is_sent_again_once_it_can_no_longer_come() {
     rig.pass(Duration::from_secs(10));
     let answered = rig.draw("a", 641).await;
     assert_eq!(answered.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(answered.header("retry-after"), "20");
+    assert_eq!(answered.header("retry-after"), "80");
     assert_eq!(rig.twilio.posts(), 1);
-    rig.pass(Duration::from_secs(20));
+    rig.pass(Duration::from_secs(80));
     assert_eq!(rig.draw("a", 641).await.status, StatusCode::CREATED);
     assert_eq!(rig.twilio.bodies(), ONE);
 }
@@ -169,7 +169,7 @@ async fn another_events_text_that_says_the_same_is_not_taken_for_ours() {
     assert_eq!(rig.draw("b", 641).await.status, StatusCode::CREATED);
     rig.twilio.answer([Answer::Silence { made: false }]);
     rig.draw("a", 641).await;
-    rig.pass(Duration::from_secs(30));
+    rig.pass(Duration::from_secs(90));
     assert_eq!(rig.draw("a", 641).await.status, StatusCode::CREATED);
     assert_eq!(rig.twilio.posts(), 3);
 }
@@ -189,12 +189,18 @@ async fn a_restart_looks_up_what_was_left_in_doubt() {
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_no_answer() {
     let rig = Rig::new().await;
-    rig.twilio.answer([Answer::BreakOff]);
-    let answered = rig.draw("a", 641).await;
-    assert_eq!(answered.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(rig.status("a").await, "unknown");
-    assert_eq!(rig.draw("a", 641).await.status, StatusCode::CREATED);
-    assert_eq!(rig.twilio.bodies(), ONE);
+    for made in [true, false] {
+        rig.twilio.answer([Answer::BreakOff { made }]);
+        let id = made.to_string();
+        let answered = rig.draw(&id, 641).await;
+        assert_eq!(answered.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answered.header("retry-after"), "30");
+        assert_eq!(rig.status(&id).await, "unknown");
+        rig.pass(Duration::from_secs(30));
+        assert_eq!(rig.draw(&id, 641).await.status, StatusCode::CREATED);
+    }
+    assert_eq!(rig.twilio.posts(), 3);
+    assert_eq!(rig.twilio.texts().len(), 2);
 }
 
 #[tokio::test]

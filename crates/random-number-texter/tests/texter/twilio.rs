@@ -32,8 +32,8 @@ pub(crate) enum Answer {
     FailAfterTaking,
     /// No answer; the text is made or not.
     Silence { made: bool },
-    /// The text is made and the answer breaks off in the middle.
-    BreakOff,
+    /// The answer breaks off in the middle; the text is made or not.
+    BreakOff { made: bool },
     /// 201 once [`Twilio::release`] lets it.
     TakeWhenReleased,
     /// An answer that redirects.
@@ -202,8 +202,10 @@ async fn create(
             count();
             std::future::pending().await
         }
-        Answer::BreakOff => {
-            make(&shared, fields);
+        Answer::BreakOff { made } => {
+            if made {
+                make(&shared, fields);
+            }
             count();
             let halves = [
                 Ok(Bytes::from_static(b"{\"sid\":")),
