@@ -149,10 +149,13 @@ impl Rig {
         let request = Request::get(path).body(Body::empty()).unwrap();
         let mut body = self.app.clone().oneshot(request).await.unwrap().into_body();
         let mut read = String::new();
-        while !read.contains(words) {
-            let frame = soon(body.frame()).await.expect("it goes on").unwrap();
-            read.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
-        }
+        soon(async {
+            while !read.contains(words) {
+                let frame = body.frame().await.expect("it goes on").unwrap();
+                read.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
+            }
+        })
+        .await;
     }
 
     /// The journey's status.
