@@ -2,6 +2,7 @@
 #![cfg(feature = "sqlite")]
 #![allow(clippy::unwrap_used)]
 
+mod engine;
 mod environment;
 mod fuzz;
 mod name_server;
