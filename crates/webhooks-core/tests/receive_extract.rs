@@ -307,9 +307,8 @@ async fn a_body_announced_as_too_large_is_not_read() {
 async fn a_body_in_pieces_is_verified_as_a_whole() {
     let mut request = signed("evt_1", EVENT);
     let (first, second) = EVENT.split_at(20);
-    *request.body_mut() = Body::from_stream(stream::iter(
-        [first, "", second].map(|piece| Ok::<_, io::Error>(piece)),
-    ));
+    *request.body_mut() =
+        Body::from_stream(stream::iter([first, "", second].map(Ok::<_, io::Error>)));
     assert_eq!(status(numbers(verifier()), request).await, ACCEPTED);
 }
 

@@ -86,15 +86,14 @@ async fn a_thousand_copies_at_once_are_handled_once() {
         let copies = (0..1000).map(|_| {
             let (guard, handled, go_on) = (guard.clone(), handled.clone(), go_on.clone());
             tokio::spawn(async move {
-                let done = guard
+                guard
                     .once("evt_1", move || async move {
                         handled.fetch_add(1, Ordering::SeqCst);
                         go_on.notified().await;
                         Ok::<_, ()>(())
                     })
                     .await
-                    .unwrap();
-                done
+                    .unwrap()
             })
         });
         let copies: Vec<_> = copies.collect();
