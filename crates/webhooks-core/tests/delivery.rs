@@ -1,5 +1,6 @@
 //! Sending and delivering, seen from outside.
 #![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used)]
 
 use std::{sync::Arc, time::Duration};
 
