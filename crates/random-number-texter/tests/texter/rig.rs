@@ -69,7 +69,15 @@ impl Rig {
 
     /// A rig whose texter has further variables.
     pub(crate) async fn with(more: &[(&'static str, &str)]) -> Self {
-        let now: Timestamp = "2015-09-28T16:30:00Z".parse().unwrap();
+        Self::at("2015-09-28T16:30:00Z".parse().unwrap(), more).await
+    }
+
+    /// The same, for a sender that has no clock but the real one.
+    pub(crate) async fn at_the_real_time(more: &[(&'static str, &str)]) -> Self {
+        Self::at(Timestamp::now(), more).await
+    }
+
+    async fn at(now: Timestamp, more: &[(&'static str, &str)]) -> Self {
         let now = Arc::new(Mutex::new(now));
         let twilio = Twilio::start(clock(&now)).await;
         let directory = tempfile::tempdir().unwrap();

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use http::{Request, StatusCode};
-use webhooks_core::{Secret, signature};
+use webhooks_core::{Event, NewEndpoint, Secret, Webhooks, signature};
 
 use crate::rig::{Rig, event};
 
@@ -71,4 +71,29 @@ async fn a_signed_event_without_an_id_of_its_own_is_known_by_the_signed_one() {
         assert_eq!(rig.call(request).await.status, StatusCode::CREATED);
     }
     assert_eq!(rig.twilio.posts(), 1);
+}
+
+#[tokio::test]
+async fn our_own_sender_is_understood() {
+    let secret = Secret::generate();
+    let rig = Rig::at_the_real_time(&[("WEBHOOK_SECRET", &secret.expose())]).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let router = rig.app.clone();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let webhooks = Webhooks::builder()
+        .allow_networks(["127.0.0.0/8"])
+        .unwrap()
+        .open("sqlite::memory:")
+        .await
+        .unwrap();
+    let endpoint = NewEndpoint::new(url).secret(secret);
+    webhooks.endpoints("acme").add(endpoint).await.unwrap();
+    let event = Event::new("random_number:generate", &863);
+    let sent = webhooks.send("acme", event).await.unwrap();
+    rig.twilio.posted(1).await;
+    let journey = format!("/texts/{}/events", sent.event_id);
+    rig.read_until(&journey, "\"status\":\"queued\"").await;
+    assert_eq!(rig.twilio.bodies(), ["Here's a random number: 863"]);
+    webhooks.shutdown(std::time::Duration::from_secs(5)).await;
 }
