@@ -196,7 +196,11 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
 
 async fn serve_page(listener: TcpListener, polis: Arc<Polis>, mut stop: watch::Receiver<bool>) {
     let router = api::app(polis, stop.clone());
-    serve::serve(listener, router, serve::Limits::default(), async move {
+    let limits = serve::Limits {
+        body_bytes: api::BODY_BYTES,
+        ..serve::Limits::default()
+    };
+    serve::serve(listener, router, limits, async move {
         // An error means that the sender is gone, which stops as well.
         let _ = stop.wait_for(|stop| *stop).await;
     })

@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    process::Command,
     sync::{Arc, Mutex},
 };
 
@@ -101,4 +102,60 @@ async fn a_panic_is_logged_with_its_request_and_without_its_text() {
     let line = log.lines().find(|line| line.contains("panicked")).unwrap();
     assert!(line.contains("ERROR") && line.contains(id), "{line}");
     assert!(!log.contains("planted"), "{log}");
+}
+
+const CHILD: &str = "child_that_logs";
+
+/// What a program logs to standard error with `RUST_LOG` set to `filter`.
+fn child_log(filter: &str) -> String {
+    // A process of its own, because logging is set up once in a process.
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([CHILD, "--exact", "--ignored", "--nocapture"])
+        .env("RUST_LOG", filter)
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{stdout}");
+    assert!(!stdout.contains("a line"), "{stdout}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn logs_go_to_standard_error_as_far_as_rust_log_asks() {
+    let log = child_log("");
+    assert!(
+        log.contains("INFO") && log.contains("a line for everyone"),
+        "{log}"
+    );
+    assert!(!log.contains("a line for the curious"), "{log}");
+    assert!(
+        !log.contains('\u{1b}'),
+        "colours only on a terminal: {log:?}"
+    );
+    assert!(child_log("debug").contains("a line for the curious"));
+    assert!(!child_log("off").contains("a line"));
+}
+
+#[test]
+fn a_wrong_rust_log_is_named() {
+    let log = child_log("logs=loud");
+    assert!(
+        log.contains("RUST_LOG is \"logs=loud\", which is no filter"),
+        "{log}"
+    );
+}
+
+#[test]
+#[ignore = "run by the tests above, with RUST_LOG in its environment"]
+fn child_that_logs() {
+    if let Err(error) = serve::logs("info") {
+        eprintln!("{error}");
+        return;
+    }
+    tracing::info!("a line for everyone");
+    tracing::debug!("a line for the curious");
+    assert!(matches!(
+        serve::logs("info"),
+        Err(serve::LogsError::AlreadySet)
+    ));
 }

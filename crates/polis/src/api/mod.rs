@@ -1,12 +1,11 @@
 //! The second listener: the API, and the page beside it.
 //!
-//! It is loopback only, checks `Host` and `Origin` (see `guard`), and describes itself at
-//! `/api/openapi.json`.
+//! It is loopback only, refuses foreign hosts and other sites' pages (crate `serve`), and
+//! describes itself at `/api/openapi.json`.
 
 mod captured;
 mod error;
 mod events;
-mod guard;
 mod openapi;
 mod query;
 mod replay;
@@ -28,8 +27,6 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
-    middleware,
     routing::{get, post, put},
 };
 use tokio::sync::watch;
@@ -37,7 +34,7 @@ use tokio::sync::watch;
 use crate::{page, polis::Polis};
 
 /// Bodies sent to the API: rules with a body of their own are the largest.
-const BODY_BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const BODY_BYTES: usize = 16 * 1024 * 1024;
 
 /// What every handler gets.
 #[derive(Debug, Clone)]
@@ -50,7 +47,7 @@ pub(crate) struct Shared {
 /// The router of the second listener.
 pub(crate) fn app(polis: Arc<Polis>, stop: watch::Receiver<bool>) -> Router {
     let shared = Shared { polis, stop };
-    Router::new()
+    let router = Router::new()
         .route("/api/openapi.json", get(openapi::document))
         .route(
             "/api/requests",
@@ -73,7 +70,8 @@ pub(crate) fn app(polis: Arc<Polis>, stop: watch::Receiver<bool>) -> Router {
         .route("/api/rules", get(rules::show).put(rules::put))
         .merge(page::routes())
         .merge(serve::stylesheet())
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .layer(middleware::from_fn(guard::same_machine_same_site))
-        .with_state(shared)
+        .with_state(shared);
+    // No further names: the page is for this machine, whatever a name resolves to.
+    let names: [&str; 0] = [];
+    serve::protect(serve::same_origin(router, names))
 }

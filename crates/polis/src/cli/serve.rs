@@ -6,6 +6,9 @@ use crate::config::{Flags, Settings, Surroundings};
 
 /// Captures until SIGTERM or Ctrl-C.
 pub(super) fn run(flags: Flags) -> ExitCode {
+    if let Err(error) = serve::logs("warn") {
+        return fail(&error);
+    }
     let settings = match Settings::read(flags, &Surroundings::of_process()) {
         Ok(settings) => settings,
         Err(error) => return fail(&error),
