@@ -5,42 +5,23 @@
 #![cfg(feature = "receive")]
 #![allow(clippy::unwrap_used)]
 
+mod property;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::routing::post;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use property::fuzz;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tower::ServiceExt;
 use url::Url;
 use webhooks_core::receive::{Verified, VerifiedBody, Verifier, VerifyError};
 use webhooks_core::signature::{LegacySignature, sign};
 use webhooks_core::{Secret, SharedSecret};
-
-const CASES: u32 = 512;
-
-/// Checks a property for [`CASES`] inputs, and for more until `FUZZ_SECONDS` are over.
-fn fuzz<S: Strategy>(inputs: &S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
-    let seconds = std::env::var("FUZZ_SECONDS").map_or(0, |text| text.parse().unwrap());
-    let end = Instant::now() + Duration::from_secs(seconds);
-    loop {
-        let config = Config {
-            cases: CASES,
-            failure_persistence: None,
-            ..Config::default()
-        };
-        if let Err(failure) = TestRunner::new(config).run(inputs, &property) {
-            panic!("{failure}");
-        }
-        if Instant::now() >= end {
-            return;
-        }
-    }
-}
 
 const NOW_S: i64 = 1_700_000_000;
 

@@ -3,6 +3,8 @@
 #![cfg(feature = "receive")]
 #![allow(clippy::unwrap_used)]
 
+#[cfg(feature = "testing")]
+mod deliveries;
 mod packages;
 
 use http::HeaderMap;

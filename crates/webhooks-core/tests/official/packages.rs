@@ -43,8 +43,11 @@ impl Package {
             vec![command]
         });
         // Node looks for packages from the script's own folder upwards.
+        // Renamed into place, since a parallel run may be reading it.
         let script = folder.join(script);
-        fs::copy(node.script, &script).unwrap();
+        let copy = script.with_extension(format!("{}.mjs", std::process::id()));
+        fs::copy(node.script, &copy).unwrap();
+        fs::rename(copy, &script).unwrap();
         Self {
             program: node.program,
             script,
