@@ -106,10 +106,7 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert("host", "localhost:9020".parse().unwrap());
             for (name, value) in given {
-                headers.insert(
-                    http::HeaderName::from_static(name),
-                    value.parse().unwrap(),
-                );
+                headers.insert(http::HeaderName::from_static(name), value.parse().unwrap());
             }
             assert_eq!(is_same_origin(&headers), allowed, "{given:?}");
         }

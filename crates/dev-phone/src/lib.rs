@@ -51,10 +51,11 @@ use axum::{Router, extract::DefaultBodyLimit, middleware};
 
 pub use account::{Account, AccountSid, AuthToken, EmptyToken, NotAnAccountSid};
 pub use clock::{Clock, Ids};
+pub use exchange::Tone;
 pub use inbox::TEXTS_KEPT;
 pub use journey::Pace;
 pub use keep::KeepError;
-pub use message::{Direction, Message, MessageSid, Status};
+pub use message::{Direction, Message, MessageSid, Note, Status};
 pub use number::{NotANumber, PhoneNumber};
 pub use phone::{Config, Phone, StartError};
 pub use reply::{Replied, ReplyError};

@@ -21,7 +21,7 @@ use crate::{
     inbox::{Change, Inbox, TEXTS_KEPT},
     journey::{self, Pace, TEXTS_UNDER_WAY},
     keep::{KeepError, KeepFile},
-    message::{Direction, Message, MessageSid, Status},
+    message::{Direction, Message, MessageSid, Note, Status},
     refusal::Refusal,
     reply::{self, Replied, ReplyError},
     segments::segments,
@@ -312,11 +312,11 @@ impl Phone {
             .advance(sid, from, to, error, sender, self.now())
     }
 
-    pub(crate) fn set_note(&self, sid: &MessageSid, note: &str) -> Option<Message> {
+    pub(crate) fn set_note(&self, sid: &MessageSid, note: &Note) -> Option<Message> {
         self.0
             .inbox
             .update(sid.as_str(), self.now(), |message| {
-                message.note = Some(note.to_owned());
+                message.note = Some(note.clone());
                 true
             })?
             .ok()
