@@ -1,14 +1,44 @@
 //! One hardened way to serve an axum router, shared by every app of this workspace.
 //!
 //! It owns what axum's plain `serve` leaves open: time limits, size limits, a limit on
-//! connections, a graceful stop. It refuses to know anything of webhooks.
+//! connections, a graceful stop; and what every page and API needs alike: security headers,
+//! request ids, panics that answer 500, the check against cross-site forms. It refuses to know
+//! anything of webhooks.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use axum::{Router, routing::get};
+//!
+//! serve::logs("info")?;
+//! let listener = serve::bind([127, 0, 0, 1].into(), 8080, "PORT").await?;
+//! let router = serve::protect(Router::new().route("/", get(|| async { "hello" })));
+//! let stop = async {
+//!     if let Err(error) = serve::stop_signal().await {
+//!         tracing::error!(%error, "stopping: signals cannot be caught");
+//!     }
+//! };
+//! serve::serve(listener, router, serve::Limits::default(), stop).await;
+//! # Ok(()) }
+//! ```
 
 mod address;
+mod body;
+mod client_stream;
+mod limits;
+mod logs;
+mod masked;
+mod origin;
+mod protect;
 mod server;
 mod signal;
 mod stylesheet;
 
 pub use address::{BindError, bind};
-pub use server::{Limits, serve};
+pub use limits::Limits;
+pub use logs::{LogsError, logs};
+pub use masked::Masked;
+pub use origin::{CrossSite, check_same_origin, same_origin};
+pub use protect::protect;
+pub use server::serve;
 pub use signal::stop_signal;
 pub use stylesheet::stylesheet;

@@ -1,105 +1,202 @@
 //! The accept loop: hyper with timers, a bounded number of connections, a graceful stop.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
 
-use axum::Router;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
-    service::TowerToHyperService,
+use axum::{
+    Router,
+    body::Body,
+    extract::DefaultBodyLimit,
+    response::{IntoResponse, Response},
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use http::Request;
+use http_body::Body as _;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
+};
+use tower::ServiceExt;
 
-/// What one client may cost the server.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Connections open at once; a further one waits in the operating system's queue.
-    pub connections: usize,
-    /// From the first byte of a request to the end of its headers; closes slow-loris connections.
-    pub header_time: Duration,
-    /// Bytes of one request's head.
-    pub header_bytes: usize,
-    /// How long requests in flight may go on once the server was asked to stop.
-    pub grace: Duration,
-}
+use crate::{
+    body::{Cut, RequestBody, end_events_at_stop},
+    client_stream::{ClientStream, MidRequest},
+    limits::Limits,
+    protect::harden,
+};
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            // A laptop's default of 1,024 open files, less what the program itself needs.
-            connections: 900,
-            header_time: Duration::from_secs(10),
-            header_bytes: 64 * 1024,
-            grace: Duration::from_secs(10),
-        }
-    }
-}
+/// The smallest buffer that hyper agrees to work with.
+const MIN_BUFFER_BYTES: usize = 8192;
 
-/// Serves `router` on `listener` until `stop` resolves, then lets requests in flight finish
-/// within [`Limits::grace`].
+/// hyper's own limit, kept on its stack; any other moves the headers of each request to the heap.
+const STACK_HEADER_COUNT: usize = 100;
+
+/// Trying again at once when the process is out of file descriptors would spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves `router` on `listener` until `stop` resolves; then server-sent events end, requests in
+/// flight may finish within [`Limits::grace`], and whatever is left is closed.
+///
+/// HTTP/1.1 only: the apps stand behind a proxy or on loopback, where HTTP/2 buys nothing and
+/// brings its own ways to be flooded.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: Limits,
     stop: impl Future<Output = ()>,
 ) {
-    let graceful = GracefulShutdown::new();
+    // The limit is ours, on the body itself; axum's own would undercut a larger one.
+    let router = router.layer(DefaultBodyLimit::disable());
+    let limits = Arc::new(limits);
     let places = Arc::new(Semaphore::new(limits.connections));
-    let mut builder = auto::Builder::new(hyper_util::rt::TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_time)
-        .max_buf_size(limits.header_bytes.max(8192));
-    let mut stop = std::pin::pin!(stop);
+    let http = http(&limits);
+    let (stopper, stopping) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut stop = pin!(stop);
     loop {
-        let accepted = tokio::select! {
+        let (stream, place) = tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&listener, &places) => accepted,
-        };
-        let Some((stream, place)) = accepted else {
-            continue;
-        };
-        let service = TowerToHyperService::new(router.clone());
-        let connection = builder
-            .serve_connection(TokioIo::new(stream), service)
-            .into_owned();
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+            // Keeps the set as small as what is open.
+            Some(ended) = connections.join_next() => {
+                report(ended);
+                continue;
             }
-            drop(place);
-        });
+            accepted = accept(&listener, &places) => match accepted {
+                Some(accepted) => accepted,
+                None => continue,
+            },
+        };
+        let client = Client {
+            router: router.clone(),
+            limits: Arc::clone(&limits),
+            stopping: stopping.clone(),
+            mid_request: MidRequest::default(),
+        };
+        connections.spawn(converse(http.clone(), stream, client, place));
     }
     drop(listener);
-    if tokio::time::timeout(limits.grace, graceful.shutdown())
-        .await
-        .is_err()
-    {
+    stopper.send_replace(true);
+    let drained = async {
+        while let Some(ended) = connections.join_next().await {
+            report(ended);
+        }
+    };
+    if tokio::time::timeout(limits.grace, drained).await.is_err() {
         tracing::warn!(
-            grace_s = limits.grace.as_secs(),
-            "requests were still in flight when the grace ended"
+            connections = connections.len(),
+            grace_ms = limits.grace.as_millis(),
+            "closing connections that were still busy when the grace ended"
         );
+        connections.shutdown().await;
     }
+}
+
+fn http(limits: &Limits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.header_time)
+        .max_header_size(limits.header_bytes)
+        .max_buf_size(limits.header_bytes.max(MIN_BUFFER_BYTES));
+    if limits.header_count != STACK_HEADER_COUNT {
+        http.max_headers(limits.header_count);
+    }
+    http
 }
 
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> Option<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, _)) => {
-            // Small answers should not wait for Nagle's timer.
+            // Small answers should not wait for Nagle's timer; a refusal only costs that.
             let _ = stream.set_nodelay(true);
             Some((stream, place))
         }
         Err(error) => {
             tracing::warn!(%error, "a connection could not be accepted");
-            // Out of file descriptors: trying again at once would spin.
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(ACCEPT_PAUSE).await;
             None
         }
+    }
+}
+
+/// What answers one client's requests.
+#[derive(Clone)]
+struct Client {
+    router: Router,
+    limits: Arc<Limits>,
+    stopping: watch::Receiver<bool>,
+    mid_request: MidRequest,
+}
+
+impl Client {
+    async fn answer(self, request: Request<Incoming>) -> Response {
+        let limit = self.limits.body_bytes;
+        if request.body().size_hint().lower() > limit as u64 {
+            return refuse(Cut::TooLarge { limit });
+        }
+        let (head, body) = request.into_parts();
+        let (body, cut) = RequestBody::new(body, &self.limits, self.mid_request);
+        let request = Request::from_parts(head, Body::new(body));
+        let Ok(response) = self.router.oneshot(request).await;
+        match cut.get() {
+            // An extractor only knows that the body broke off; this knows why. A handler that
+            // made do with what it got keeps its answer.
+            Some(why) if !response.status().is_success() => refuse(*why),
+            _ => end_events_at_stop(response, self.stopping),
+        }
+    }
+}
+
+fn refuse(why: Cut) -> Response {
+    let mut response = why.into_response();
+    harden(response.headers_mut());
+    response
+}
+
+/// Serves one connection to its end. The place is free again when this returns.
+async fn converse(
+    http: http1::Builder,
+    stream: TcpStream,
+    client: Client,
+    _place: OwnedSemaphorePermit,
+) {
+    let (stall_time, mid_request) = (client.limits.stall_time, client.mid_request.clone());
+    let stream = TokioIo::new(ClientStream::new(stream, stall_time, mid_request));
+    let mut stopping = client.stopping.clone();
+    let service = service_fn(move |request| {
+        let client = client.clone();
+        async move { Ok::<_, Infallible>(client.answer(request).await) }
+    });
+    let mut connection = pin!(http.serve_connection(stream, service));
+    // The sender outlives every connection; if it were gone, that is a stop too.
+    let stopped = async {
+        let _ = stopping.wait_for(|stop| *stop).await;
+    };
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => Some(outcome),
+        () = stopped => None,
+    };
+    let outcome = match outcome {
+        Some(outcome) => outcome,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        // Not the panic's text: it may quote what the client sent.
+        tracing::error!("a connection was closed because its answer panicked midway");
     }
 }

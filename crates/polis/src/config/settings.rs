@@ -1,0 +1,568 @@
+//! The settings polis runs with.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use url::Url;
+
+use super::{
+    ConfigError, Flags, Surroundings,
+    file::{File, FileScope},
+    layers::{Faults, Given, size},
+    secrets::Secrets,
+};
+use crate::{
+    answer::{NumberOrText, RuleSpec, Rules},
+    diagnosis::{Preset, Verification},
+    scope::{self, DEFAULT, SCOPES, ScopeSettings, ViewToken},
+    store::Keep,
+    terminal::Output,
+};
+
+/// The original's port.
+const PORT: u16 = 9000;
+/// What is kept of one body.
+const BODY_BYTES: usize = 10 * 1024 * 1024;
+
+/// What polis is started with.
+#[derive(Debug)]
+pub struct Settings {
+    /// Address that captures.
+    pub host: IpAddr,
+    /// Port that captures; 0 for a free one.
+    pub port: u16,
+    /// Port of page and API; `None` for the one after `port`.
+    pub ui_port: Option<u16>,
+    /// What is kept.
+    pub keep: Keep,
+    /// What is kept of one body.
+    pub body_limit: usize,
+    /// SQLite file.
+    pub store: Option<PathBuf>,
+    /// Where replays may go beside this machine.
+    pub replay_to: Vec<Url>,
+    /// The log; `None` for none.
+    pub output: Option<Output>,
+    /// The scope of everything outside of `/in/<name>/`.
+    pub default_scope: ScopeSettings,
+    /// Scopes that are there from the start.
+    pub scopes: BTreeMap<String, ScopeSettings>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            host: Ipv4Addr::LOCALHOST.into(),
+            port: PORT,
+            ui_port: None,
+            keep: Keep::default(),
+            body_limit: BODY_BYTES,
+            store: None,
+            replay_to: Vec::new(),
+            output: Some(Output::default()),
+            default_scope: ScopeSettings::default(),
+            scopes: BTreeMap::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Settings for tests: free ports, no log.
+    #[must_use]
+    pub fn quiet() -> Self {
+        Self {
+            port: 0,
+            output: None,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn page_port(&self) -> u16 {
+        self.ui_port.unwrap_or(match self.port {
+            0 => 0,
+            port => port.saturating_add(1),
+        })
+    }
+
+    /// Reads flags, variables, `.env` and `polis.toml`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that is wrong.
+    pub fn read(flags: Flags, around: &Surroundings) -> Result<Self, ConfigError> {
+        let mut faults = Faults(around.faults().to_vec());
+        let (file, file_name) = file(flags.config.as_deref(), &mut faults);
+        let layers = Layers {
+            around,
+            file_name: &file_name,
+        };
+        let port_due = "a port is a number from 0 to 65535";
+        let host = faults
+            .read(
+                layers.pick("--host", flags.host, "HOST", "host", file.host),
+                "an address is like 127.0.0.1 or 0.0.0.0",
+                |text| text.parse().ok(),
+            )
+            .unwrap_or(Ipv4Addr::LOCALHOST.into());
+        let port = faults
+            .read(
+                layers.pick("--port", flags.port, "PORT", "port", text(file.port)),
+                port_due,
+                |text| text.parse().ok(),
+            )
+            .unwrap_or(PORT);
+        let ui_port: Option<u16> = faults.read(
+            layers.pick(
+                "--ui-port",
+                flags.ui_port,
+                "UI_PORT",
+                "ui_port",
+                text(file.ui_port),
+            ),
+            port_due,
+            |text| text.parse().ok(),
+        );
+        if ui_port.is_none() && port == u16::MAX {
+            faults.add("PORT is 65535, so that UI_PORT cannot be the next one; set UI_PORT");
+        }
+        if ui_port == Some(port) && port != 0 {
+            faults.add(format!(
+                "PORT and UI_PORT are both {port}; they need two ports"
+            ));
+        }
+        let size_due = "a size is bytes, or like 10MB";
+        let keep_usual = Keep::default();
+        let keep = Keep {
+            requests: faults
+                .read(
+                    layers.pick(
+                        "--keep-requests",
+                        flags.keep_requests,
+                        "",
+                        "keep_requests",
+                        text(file.keep_requests),
+                    ),
+                    "it is a number of requests, 1 or more",
+                    |text| text.parse().ok().filter(|count| *count > 0),
+                )
+                .unwrap_or(keep_usual.requests),
+            bytes: faults
+                .read(
+                    layers.pick(
+                        "--keep-bytes",
+                        flags.keep_bytes,
+                        "",
+                        "keep_bytes",
+                        text(file.keep_bytes),
+                    ),
+                    size_due,
+                    size,
+                )
+                .unwrap_or(keep_usual.bytes),
+        };
+        let body_limit = faults
+            .read(
+                layers.pick(
+                    "--body-limit",
+                    flags.body_limit,
+                    "",
+                    "body_limit",
+                    text(file.body_limit),
+                ),
+                size_due,
+                size,
+            )
+            .unwrap_or(BODY_BYTES);
+        let replay_to = flags
+            .replay_to
+            .iter()
+            .map(|url| ("--replay-to".to_owned(), url))
+            .chain(
+                file.replay_to
+                    .iter()
+                    .map(|url| (format!("replay_to in {file_name}"), url)),
+            )
+            .filter_map(|(source, url)| http_url(Given::new(source, url), &mut faults))
+            .collect();
+
+        let spec = RuleSpec {
+            respond: layers
+                .pick(
+                    "--respond",
+                    flags.respond,
+                    "",
+                    "respond",
+                    text(file.respond),
+                )
+                .or_else(|| {
+                    layers.pick(
+                        "--status-code",
+                        flags.status_code,
+                        "STATUS_CODE",
+                        "status_code",
+                        text(file.status_code),
+                    )
+                })
+                .and_then(|given| {
+                    checked(&given, &mut faults, |text| RuleSpec {
+                        respond: Some(NumberOrText::Text(text.into())),
+                        ..RuleSpec::default()
+                    })
+                })
+                .map(NumberOrText::Text),
+            sleep: layers
+                .pick(
+                    "--sleep",
+                    flags.sleep,
+                    "SECONDS_TO_SLEEP",
+                    "seconds_to_sleep",
+                    text(file.seconds_to_sleep),
+                )
+                .and_then(|given| {
+                    checked(&given, &mut faults, |text| RuleSpec {
+                        sleep: Some(NumberOrText::Text(text.into())),
+                        ..RuleSpec::default()
+                    })
+                })
+                .map(NumberOrText::Text),
+            fail_rate: faults.read(
+                layers.pick(
+                    "--fail-rate",
+                    flags.fail_rate,
+                    "",
+                    "fail_rate",
+                    text(file.fail_rate),
+                ),
+                "it is a share from 0 to 1",
+                |text| text.parse().ok().filter(|rate| (0.0..=1.0).contains(rate)),
+            ),
+            seed: faults.read(
+                layers.pick("--seed", flags.seed, "", "seed", text(file.seed)),
+                "it is a whole number",
+                |text| text.parse().ok(),
+            ),
+            retry_after: faults.read(
+                layers.pick(
+                    "--retry-after",
+                    flags.retry_after,
+                    "",
+                    "retry_after",
+                    text(file.retry_after),
+                ),
+                "it is a number of seconds",
+                |text| text.parse().ok(),
+            ),
+            headers: if flags.header.is_empty() {
+                file.headers
+            } else {
+                flags.header
+            },
+            hang: flags.hang,
+            reset: flags.reset,
+            slow_body: faults.read(
+                flags
+                    .slow_body
+                    .map(|value| Given::new("--slow-body", value)),
+                "it is seconds between two bytes",
+                |text| text.parse().ok(),
+            ),
+            huge_body: faults
+                .read(
+                    flags
+                        .huge_body
+                        .map(|value| Given::new("--huge-body", value)),
+                    size_due,
+                    size,
+                )
+                .map(|bytes| bytes as u64),
+            redirect: flags.redirect.or(file.redirect),
+            forward: flags.forward.or(file.forward),
+            ..body(flags.body.or(file.body).as_deref(), &mut faults)
+        };
+        let mut specs = file.rules;
+        let first_of_flags = specs.len() + 1;
+        specs.push(spec);
+        let rules = Rules::new(specs).unwrap_or_else(|found| {
+            let of_flags = format!("rule {first_of_flags}: ");
+            for fault in found {
+                match fault.strip_prefix(&of_flags) {
+                    Some(own) => faults.add(format!("--{own}")),
+                    None => faults.add(format!("{file_name}: {fault}")),
+                }
+            }
+            Rules::default()
+        });
+        let verification = verification(
+            &layers,
+            layers.pick("--verify", flags.verify, "", "verify", file.verify),
+            flags
+                .secrets_file
+                .into_iter()
+                .chain(file.secrets_file.map(PathBuf::from))
+                .collect(),
+            flags.enforce || file.enforce.unwrap_or(false),
+            flags.public_url.or(file.public_url),
+            &mut faults,
+        );
+        let scopes = scopes(&layers, file.scopes, &mut faults);
+        if !faults.0.is_empty() {
+            return Err(ConfigError(faults.0));
+        }
+        Ok(Self {
+            host,
+            port,
+            ui_port,
+            keep,
+            body_limit,
+            store: flags.store.or(file.store.map(PathBuf::from)),
+            replay_to,
+            output: (!flags.quiet).then_some(Output {
+                json: flags.json,
+                show_secrets: flags.show_secrets,
+            }),
+            default_scope: ScopeSettings {
+                rules,
+                verification,
+                ..ScopeSettings::default()
+            },
+            scopes,
+        })
+    }
+}
+
+struct Layers<'a> {
+    around: &'a Surroundings,
+    file_name: &'a str,
+}
+
+impl Layers<'_> {
+    /// The uppermost layer that says something; an empty `variable` is none.
+    fn pick(
+        &self,
+        flag: &str,
+        flag_value: Option<String>,
+        variable: &str,
+        key: &str,
+        file_value: Option<String>,
+    ) -> Option<Given> {
+        flag_value
+            .map(|value| Given::new(flag, value))
+            .or_else(|| self.around.variable(variable))
+            .or_else(|| {
+                file_value.map(|value| Given::new(format!("{key} in {}", self.file_name), value))
+            })
+    }
+}
+
+fn text(value: Option<NumberOrText>) -> Option<String> {
+    value.map(|value| value.to_string())
+}
+
+fn file(path: Option<&Path>, faults: &mut Faults) -> (File, String) {
+    let name = path.unwrap_or(Path::new("polis.toml"));
+    let shown = name.display().to_string();
+    let text = match std::fs::read_to_string(name) {
+        Ok(text) => text,
+        // Only a file that was asked for has to be there.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && path.is_none() => {
+            return (File::default(), shown);
+        }
+        Err(error) => {
+            faults.add(format!("{shown}: {error}"));
+            return (File::default(), shown);
+        }
+    };
+    match toml::from_str(&text) {
+        Ok(file) => (file, shown),
+        Err(error) => {
+            faults.add(format!("{shown}: {}", error.to_string().trim_end()));
+            (File::default(), shown)
+        }
+    }
+}
+
+/// Passes a value on when a rule accepts it; else the fault names where it was set.
+fn checked(
+    given: &Given,
+    faults: &mut Faults,
+    spec: impl FnOnce(&str) -> RuleSpec,
+) -> Option<String> {
+    match Rules::new(vec![spec(given.value.trim())]) {
+        Ok(_) => Some(given.value.trim().to_owned()),
+        Err(found) => {
+            for fault in found {
+                // "rule 1: respond: …" says less than the name of the flag or variable.
+                let reason = fault.splitn(3, ": ").nth(2).unwrap_or(&fault).to_owned();
+                faults.add(format!("{}: {reason}", given.source));
+            }
+            None
+        }
+    }
+}
+
+fn body(value: Option<&str>, faults: &mut Faults) -> RuleSpec {
+    let mut spec = RuleSpec::default();
+    match value.map(|text| (text, text.strip_prefix('@'))) {
+        None => {}
+        Some((text, None)) => spec.body = Some(text.to_owned()),
+        Some((_, Some(path))) => match std::fs::read(path) {
+            Ok(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => spec.body = Some(text),
+                Err(error) => spec.body_base64 = Some(STANDARD.encode(error.as_bytes())),
+            },
+            Err(error) => faults.add(format!("--body @{path}: {error}")),
+        },
+    }
+    spec
+}
+
+fn http_url(given: Given, faults: &mut Faults) -> Option<Url> {
+    faults.read(
+        Some(given),
+        "it is a URL like https://example.com",
+        |text| {
+            Url::parse(text)
+                .ok()
+                .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        },
+    )
+}
+
+fn preset(given: Option<Given>, faults: &mut Faults) -> Option<Preset> {
+    let given = given?;
+    match given.value.parse() {
+        Ok(preset) => Some(preset),
+        Err(fault) => {
+            faults.add(format!("{}: {fault}", given.source));
+            None
+        }
+    }
+}
+
+fn verification(
+    layers: &Layers<'_>,
+    verify: Option<Given>,
+    files: Vec<PathBuf>,
+    enforce: bool,
+    public_url: Option<String>,
+    faults: &mut Faults,
+) -> Option<Verification> {
+    let had = faults.0.len();
+    let asked = verify.is_some();
+    let Some(preset) = preset(verify, faults) else {
+        if !asked && enforce {
+            faults.add("--enforce needs --verify with a preset");
+        }
+        return None;
+    };
+    let mut secrets = Secrets::default();
+    secrets.add_variable(layers.around, "POLIS_SECRETS", false, preset, faults);
+    secrets.add_variable(layers.around, "POLIS_OLD_SECRETS", true, preset, faults);
+    for path in files {
+        secrets.add_file(&path, preset, faults);
+    }
+    if secrets.accepted.is_empty() && faults.0.len() == had {
+        faults.add(format!(
+            "--verify {preset} needs a secret: set POLIS_SECRETS, or give --secrets-file"
+        ));
+    }
+    let public_url = public_url
+        .and_then(|url| http_url(Given::new("--public-url", url), faults))
+        .map(|url| url.to_string());
+    Some(Verification {
+        preset,
+        secrets: secrets.accepted,
+        old_secrets: secrets.old,
+        public_url,
+        enforce,
+    })
+}
+
+fn scopes(
+    layers: &Layers<'_>,
+    written: BTreeMap<String, FileScope>,
+    faults: &mut Faults,
+) -> BTreeMap<String, ScopeSettings> {
+    if written.len() > SCOPES {
+        faults.add(format!(
+            "{} has {} scopes; the limit is {SCOPES}",
+            layers.file_name,
+            written.len()
+        ));
+    }
+    let mut scopes = BTreeMap::new();
+    for (name, scope) in written {
+        let place = format!("scopes.{name} in {}", layers.file_name);
+        if name == DEFAULT || !scope::is_name(&name) {
+            faults.add(format!(
+                "{place}: a scope's name has up to 64 letters, digits, - and _, and is not default"
+            ));
+        }
+        let settings = scope_settings(layers, scope, &place, faults);
+        scopes.insert(name, settings);
+    }
+    scopes
+}
+
+fn scope_settings(
+    layers: &Layers<'_>,
+    scope: FileScope,
+    place: &str,
+    faults: &mut Faults,
+) -> ScopeSettings {
+    let rules = Rules::new(scope.rules).unwrap_or_else(|found| {
+        for fault in found {
+            faults.add(format!("{place}: {fault}"));
+        }
+        Rules::default()
+    });
+    if scope.capacity == Some(0) {
+        faults.add(format!("{place}: capacity is 0; it is 1 or more"));
+    }
+    let asked = scope
+        .verify
+        .map(|value| Given::new(format!("verify of {place}"), value));
+    let verification = preset(asked, faults).map(|preset| {
+        let had = faults.0.len();
+        let mut secrets = Secrets::default();
+        if let Some(name) = &scope.secrets_variable {
+            secrets.add_variable(layers.around, name, false, preset, faults);
+        }
+        if let Some(path) = &scope.secrets_file {
+            secrets.add_file(Path::new(path), preset, faults);
+        }
+        if secrets.accepted.is_empty() && faults.0.len() == had {
+            faults.add(format!(
+                "{place}: verify needs a secret; name its variable in secrets_variable or its file in secrets_file"
+            ));
+        }
+        Verification {
+            preset,
+            secrets: secrets.accepted,
+            old_secrets: secrets.old,
+            public_url: scope.public_url,
+            enforce: scope.enforce,
+        }
+    });
+    let view_token = scope.view_token_variable.and_then(|name| {
+        let token = layers
+            .around
+            .variable(&name)
+            .and_then(|given| ViewToken::new(&given.value));
+        if token.is_none() {
+            faults.add(format!(
+                "{place}: the variable {name} has no view token of 8 bytes or more"
+            ));
+        }
+        token
+    });
+    ScopeSettings {
+        rules,
+        verification,
+        capacity: scope.capacity,
+        view_token,
+    }
+}

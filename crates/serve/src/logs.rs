@@ -1,0 +1,48 @@
+//! Where the apps' logs go: standard error, so that standard output stays a program's own.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::{EnvFilter, filter::ParseError};
+
+/// Logging could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LogsError {
+    /// `RUST_LOG` is not a filter.
+    #[error("RUST_LOG is {value:?}, which is no filter ({source}); try RUST_LOG=debug")]
+    Filter {
+        /// The variable's value.
+        value: String,
+        /// What is wrong with it.
+        source: ParseError,
+    },
+    /// Something else in this process already collects logs.
+    #[error("logging is already set up in this process")]
+    AlreadySet,
+}
+
+/// Logs to standard error what `RUST_LOG` asks for, or else `default_filter` (like `"info"`).
+///
+/// Colours only on a terminal, and not when `NO_COLOR` is set.
+///
+/// # Errors
+/// [`LogsError`]: stop the program, it names the variable to correct.
+pub fn logs(default_filter: &str) -> Result<(), LogsError> {
+    let asked = std::env::var("RUST_LOG").unwrap_or_default();
+    let filter = if asked.is_empty() {
+        default_filter
+    } else {
+        &asked
+    };
+    let filter = EnvFilter::try_new(filter).map_err(|source| LogsError::Filter {
+        value: filter.to_owned(),
+        source,
+    })?;
+    let colours = std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        .try_init()
+        .map_err(|_| LogsError::AlreadySet)
+}

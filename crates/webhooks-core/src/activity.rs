@@ -1,0 +1,101 @@
+//! The live stream of what happens, for pages and logs.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::SystemTime,
+};
+
+use futures_util::Stream;
+use tokio::sync::broadcast;
+use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
+
+use crate::{Attempt, Ending, EndpointId};
+
+/// How many activities a slow reader may fall behind before it misses some.
+pub const ACTIVITY_BUFFER: usize = 1024;
+
+/// One thing that happened, told after it was stored.
+#[derive(Debug, Clone)]
+pub struct Activity {
+    /// Whose endpoint.
+    pub customer: String,
+    /// The endpoint.
+    pub endpoint_id: EndpointId,
+    /// Its URL, credentials hidden.
+    pub url: String,
+    /// The event, when it is about one.
+    pub event_id: Option<String>,
+    /// What happened.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum What {
+    /// An attempt was made and recorded.
+    Attempted {
+        /// The request and its outcome.
+        attempt: Attempt,
+        /// What comes next for the delivery.
+        next: Next,
+    },
+    /// A delivery ended without a further attempt.
+    Ended(Ending),
+    /// The endpoint was disabled: answered 410, or failed for too long.
+    EndpointDisabled {
+        /// Why, for people.
+        reason: String,
+    },
+    /// The endpoint is in trouble: its deliveries wait, one is tried now and then.
+    EndpointInTrouble {
+        /// When it is tried next.
+        next_try: SystemTime,
+    },
+    /// The endpoint answers again, and everything it waited for was sent.
+    EndpointRecovered,
+    /// This reader was too slow: so many activities were left out.
+    Missed(u64),
+}
+
+/// What comes after an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing: it was delivered.
+    Done,
+    /// Another attempt.
+    RetryAt(SystemTime),
+    /// Nothing: it is given up.
+    GaveUp(Ending),
+}
+
+/// A stream of [`Activity`]. A reader that falls behind [`ACTIVITY_BUFFER`] gets one
+/// [`What::Missed`] in place of what it missed.
+#[derive(Debug)]
+pub struct Activities(BroadcastStream<Activity>);
+
+impl Activities {
+    pub(crate) fn new(receiver: broadcast::Receiver<Activity>) -> Self {
+        Self(BroadcastStream::new(receiver))
+    }
+}
+
+impl Stream for Activities {
+    type Item = Activity;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Activity>> {
+        Pin::new(&mut self.0).poll_next(cx).map(|item| {
+            item.map(|result| match result {
+                Ok(activity) => activity,
+                Err(BroadcastStreamRecvError::Lagged(missed)) => Activity {
+                    customer: String::new(),
+                    endpoint_id: EndpointId::from_stored(String::new()),
+                    url: String::new(),
+                    event_id: None,
+                    what: What::Missed(missed),
+                },
+            })
+        })
+    }
+}

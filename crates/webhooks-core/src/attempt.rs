@@ -1,0 +1,138 @@
+//! One HTTP request made for a delivery, and its outcome.
+
+use std::time::{Duration, SystemTime};
+
+/// Most bytes of a response that are read; a longer one is a failure.
+pub const RESPONSE_BYTES_MAX: usize = 64 * 1024;
+/// How much of a response's body is kept with its attempt.
+pub const RESPONSE_HEAD_BYTES: usize = 4 * 1024;
+/// How much of a response's headers is kept with its attempt, names and values together.
+pub const RESPONSE_HEADERS_BYTES: usize = 4 * 1024;
+
+/// One HTTP request made for a delivery, and its outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// 1 for the first attempt of the delivery.
+    pub number: u32,
+    /// When the request was started.
+    pub at: SystemTime,
+    /// From the start of the request to the end of the response, or to the failure.
+    pub duration: Duration,
+    /// Whether the receiver took the event.
+    pub outcome: Outcome,
+    /// The response's status code, when there was one.
+    pub status: Option<u16>,
+    /// The response's headers, up to [`RESPONSE_HEADERS_BYTES`]; bytes that are not UTF-8 replaced.
+    pub headers: Vec<(String, String)>,
+    /// The first [`RESPONSE_HEAD_BYTES`] of the response's body.
+    pub body_head: Vec<u8>,
+}
+
+/// Whether the receiver took the event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It answered 2xx.
+    Success,
+    /// Anything else.
+    Failure(Failure),
+}
+
+/// Why an attempt failed. Its text is for people: "connection refused", "answered 503".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The receiver answered with a status that is not 2xx (redirects are not followed).
+    #[error("answered {0}")]
+    Status(u16),
+    /// Nothing listens at the address.
+    #[error("connection refused")]
+    Refused,
+    /// The name does not resolve.
+    #[error("the name does not resolve: {0}")]
+    Name(String),
+    /// The connection could not be made for another reason.
+    #[error("no connection: {0}")]
+    Connect(String),
+    /// The TLS handshake failed: expired, self-signed, another name.
+    #[error("no trusted TLS connection: {0}")]
+    Tls(String),
+    /// The connection broke before the response was complete.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    /// What came back is not HTTP.
+    #[error("not an HTTP response: {0}")]
+    NotHttp(String),
+    /// No complete response within the time limit.
+    #[error("no complete answer within {} s", .0.as_secs_f64())]
+    Timeout(Duration),
+    /// The response is larger than [`RESPONSE_BYTES_MAX`].
+    #[error("the answer is larger than {RESPONSE_BYTES_MAX} bytes")]
+    TooLarge,
+    /// The address guard refused the URL or what its name resolved to.
+    #[error("refused: {0}")]
+    Address(String),
+    /// The request could not be built from the endpoint's settings.
+    #[error("the request could not be made: {0}")]
+    Request(String),
+}
+
+impl Failure {
+    /// Whether it tells of trouble with the endpoint as a whole, so that its other deliveries
+    /// should wait, rather than of a refusal of this one event.
+    pub(crate) fn is_trouble(&self) -> bool {
+        match self {
+            Self::Status(status) => matches!(status, 429 | 502 | 503 | 504),
+            Self::TooLarge | Self::Request(_) => false,
+            _ => true,
+        }
+    }
+
+    /// A short stable word for the store.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Status(_) => "status",
+            Self::Refused => "refused",
+            Self::Name(_) => "name",
+            Self::Connect(_) => "connect",
+            Self::Tls(_) => "tls",
+            Self::Broken(_) => "broken",
+            Self::NotHttp(_) => "not_http",
+            Self::Timeout(_) => "timeout",
+            Self::TooLarge => "too_large",
+            Self::Address(_) => "address",
+            Self::Request(_) => "request",
+        }
+    }
+
+    /// What [`Failure::code`] leaves out.
+    pub(crate) fn detail(&self) -> String {
+        match self {
+            Self::Name(text)
+            | Self::Connect(text)
+            | Self::Tls(text)
+            | Self::Broken(text)
+            | Self::NotHttp(text)
+            | Self::Address(text)
+            | Self::Request(text) => text.clone(),
+            Self::Timeout(limit) => limit.as_millis().to_string(),
+            Self::Status(_) | Self::Refused | Self::TooLarge => String::new(),
+        }
+    }
+
+    /// The inverse of [`Failure::code`] and [`Failure::detail`].
+    pub(crate) fn from_stored(code: &str, detail: String, status: Option<u16>) -> Self {
+        match code {
+            "status" => Self::Status(status.unwrap_or_default()),
+            "refused" => Self::Refused,
+            "name" => Self::Name(detail),
+            "tls" => Self::Tls(detail),
+            "broken" => Self::Broken(detail),
+            "not_http" => Self::NotHttp(detail),
+            "timeout" => Self::Timeout(Duration::from_millis(detail.parse().unwrap_or_default())),
+            "too_large" => Self::TooLarge,
+            "address" => Self::Address(detail),
+            "request" => Self::Request(detail),
+            _ => Self::Connect(detail),
+        }
+    }
+}

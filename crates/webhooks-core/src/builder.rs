@@ -1,0 +1,320 @@
+//! Settings of an engine, and how it is opened.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::{
+    Webhooks,
+    address::{AddressPolicy, NetworkError},
+    clock::{Clock, SystemClock, Timeline, millis, unix_millis},
+    engine::{HealthPolicy, Shared, run_due_loop},
+    retry::RetrySchedule,
+    seal::Seal,
+    sender::{Sender, TIME_LIMIT_DEFAULT},
+    store::{
+        StoreError,
+        endpoints::{EndpointCache, EndpointReader},
+        lane,
+        read::Readers,
+        retention::{self, Retention},
+        schema::{self, Durability, FileLock, OpenError},
+        writer::Writer,
+    },
+    webhooks::Engine,
+};
+
+/// How long events, and how long attempts, are kept unless set otherwise.
+pub const RETENTION_DEFAULT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// After how long of nothing but failures an endpoint is disabled unless set otherwise.
+pub const DISABLE_AFTER_DEFAULT: Duration = Duration::from_secs(5 * 24 * 3600);
+
+/// Settings of an engine; made by [`Webhooks::builder`].
+#[must_use]
+pub struct Builder {
+    policy: AddressPolicy,
+    schedule: RetrySchedule,
+    time_limit: Duration,
+    durability: Durability,
+    keep_events: Duration,
+    keep_attempts: Duration,
+    disable_after: Option<Duration>,
+    key: Option<[u8; 32]>,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder")
+            .field("policy", &self.policy)
+            .field("schedule", &self.schedule)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            policy: AddressPolicy::default(),
+            schedule: RetrySchedule::default(),
+            time_limit: TIME_LIMIT_DEFAULT,
+            durability: Durability::default(),
+            keep_events: RETENTION_DEFAULT,
+            keep_attempts: RETENTION_DEFAULT,
+            disable_after: Some(DISABLE_AFTER_DEFAULT),
+            key: None,
+            clock: None,
+        }
+    }
+}
+
+impl Builder {
+    /// Where webhooks may go; see [`AddressPolicy`]. Public addresses only by default.
+    pub fn addresses(mut self, policy: AddressPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Allows networks that the default refuses, such as `"127.0.0.0/8"` for development.
+    ///
+    /// # Errors
+    /// Names each text that is not a network.
+    pub fn allow_networks<N: AsRef<str>>(
+        mut self,
+        networks: impl IntoIterator<Item = N>,
+    ) -> Result<Self, NetworkError> {
+        self.policy = self.policy.allow_networks(networks)?;
+        Ok(self)
+    }
+
+    /// Refuses http.
+    pub fn https_only(mut self, only: bool) -> Self {
+        self.policy = self.policy.https_only(only);
+        self
+    }
+
+    /// The schedule of endpoints that have none of their own.
+    pub fn retry(mut self, schedule: RetrySchedule) -> Self {
+        self.schedule = schedule;
+        self
+    }
+
+    /// From the start of connecting to the end of the response; 15 s unless set.
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
+    /// Whether a commit waits for the disk; see [`Durability`].
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// How long events and how long attempts are kept; 30 days each unless set. Events are kept
+    /// at least as long as they are tried.
+    pub fn keep(mut self, events: Duration, attempts: Duration) -> Self {
+        self.keep_events = events;
+        self.keep_attempts = attempts;
+        self
+    }
+
+    /// Disables an endpoint that has done nothing but fail for so long; 5 days unless set,
+    /// `None` never.
+    pub fn disable_after(mut self, failing: Option<Duration>) -> Self {
+        self.disable_after = failing;
+        self
+    }
+
+    /// Seals endpoints' secrets, URLs and settings in the database with this key. Values stored
+    /// before stay readable and are sealed when they are next changed.
+    pub fn encryption_key(mut self, key: [u8; 32]) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// Another source of time, for tests.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Opens the store at `address` (`sqlite:<file>` or `sqlite::memory:`), takes over what a
+    /// process before this one left, and starts delivering on the current tokio runtime.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what to do. Nothing of an existing file is changed then.
+    pub async fn open(self, address: &str) -> Result<Webhooks, OpenError> {
+        let file = parse_address(address)?;
+        if self.keep_events < self.schedule.span() {
+            return Err(OpenError::Retention {
+                retention: self.keep_events,
+                schedule: self.schedule.span(),
+            });
+        }
+        let sender = Sender::new(self.policy.clone(), self.time_limit)
+            .map_err(|error| OpenError::Client(error.to_string()))?;
+        let opening = tokio::task::spawn_blocking(move || open_store(self, file));
+        let opened = opening
+            .await
+            .map_err(|error| OpenError::Client(error.to_string()))??;
+        Ok(start(opened, sender))
+    }
+}
+
+/// A store that is ready, before anything runs.
+struct Opened {
+    file: Option<PathBuf>,
+    lock: Option<FileLock>,
+    connection: rusqlite::Connection,
+    timeline: Timeline,
+    reader: EndpointReader,
+    boot: i64,
+    health: HealthPolicy,
+    retention: Retention,
+}
+
+fn open_store(builder: Builder, file: Option<PathBuf>) -> Result<Opened, OpenError> {
+    let shown = file
+        .as_deref()
+        .map_or_else(|| ":memory:".to_owned(), |file| file.display().to_string());
+    let lock = file.as_deref().map(FileLock::take).transpose()?;
+    let connection = schema::open_writer(file.as_deref(), builder.durability)?;
+    let refuse = |source: rusqlite::Error| OpenError::Sqlite {
+        file: shown.clone(),
+        source,
+    };
+    let clock = builder
+        .clock
+        .unwrap_or_else(|| Arc::new(SystemClock::default()));
+    let wall = unix_millis(clock.wall());
+    let offset = retention::setting(&connection, "offset").map_err(refuse)?;
+    let newest: Option<i64> = connection
+        .query_row(
+            "select created_at from event order by seq desc limit 1",
+            [],
+            |row| row.get(0),
+        )
+        .or_else(|error| {
+            if error == rusqlite::Error::QueryReturnedNoRows {
+                Ok(None)
+            } else {
+                Err(error)
+            }
+        })
+        .map_err(refuse)?;
+    let reached = retention::setting(&connection, "reached")
+        .map_err(refuse)?
+        .max(newest.unwrap_or_default());
+    let timeline = Timeline::new(clock, offset, reached);
+    let boot = retention::setting(&connection, "boot").map_err(refuse)? + 1;
+    let reader = EndpointReader {
+        seal: Arc::new(Seal::new(builder.key.as_ref())),
+        schedule: Arc::new(builder.schedule),
+    };
+    check_key(&connection, &reader).map_err(|error| match error {
+        StoreError::Sqlite(source) => OpenError::Damaged {
+            file: shown.clone(),
+            problem: source.to_string(),
+        },
+        error => OpenError::Key {
+            file: shown.clone(),
+            problem: error.to_string(),
+        },
+    })?;
+    let written = (|| {
+        retention::store_setting(&connection, "boot", boot)?;
+        retention::store_setting(&connection, "offset", timeline.offset())
+    })();
+    written.map_err(|error| OpenError::Damaged {
+        file: shown.clone(),
+        problem: error.to_string(),
+    })?;
+    let held = lane::recover(&connection, timeline.now()).map_err(refuse)?;
+    if held > 0 {
+        tracing::info!(
+            deliveries = held,
+            "took over deliveries that were in memory when the process before this one ended"
+        );
+    }
+    if timeline.offset().abs() > 60_000 {
+        tracing::warn!(
+            offset_s = timeline.offset() / 1_000,
+            last_wall_ms = wall,
+            "the wall clock is not where this store left it"
+        );
+    }
+    Ok(Opened {
+        health: HealthPolicy {
+            disable_after_ms: builder.disable_after.map(millis),
+        },
+        retention: Retention {
+            events_ms: millis(builder.keep_events),
+            attempts_ms: millis(builder.keep_attempts),
+        },
+        file,
+        lock,
+        connection,
+        timeline,
+        reader,
+        boot,
+    })
+}
+
+/// Reads one endpoint, to refuse a wrong key at the start and not at the first delivery.
+fn check_key(connection: &rusqlite::Connection, reader: &EndpointReader) -> Result<(), StoreError> {
+    reader.read(
+        connection,
+        "key = (select max(key) from endpoint where state <> 'removed')",
+        [],
+    )?;
+    Ok(())
+}
+
+fn start(opened: Opened, sender: Sender) -> Webhooks {
+    let Opened {
+        file,
+        lock,
+        connection,
+        timeline,
+        reader,
+        boot,
+        health,
+        retention,
+    } = opened;
+    let shared = Arc::new(Shared::new(timeline, sender, health, retention));
+    let readers = Arc::new(Readers::new(file, reader.clone()));
+    let writer = Writer::new(
+        connection,
+        Arc::clone(&shared),
+        EndpointCache::new(reader),
+        boot,
+    );
+    let writer_shared = Arc::clone(&shared);
+    let writer = std::thread::Builder::new()
+        .name("webhooks-writer".to_owned())
+        .spawn(move || writer.run(&writer_shared.queue));
+    let writer = match writer {
+        Ok(writer) => Some(writer),
+        Err(error) => {
+            // Without its writer the engine refuses every call; the reason is in the log.
+            tracing::error!(%error, "the writer thread could not be started");
+            shared.queue.close();
+            None
+        }
+    };
+    tokio::spawn(run_due_loop(Arc::downgrade(&shared)));
+    Webhooks::start(Engine::new(shared, readers, writer, lock))
+}
+
+fn parse_address(address: &str) -> Result<Option<PathBuf>, OpenError> {
+    match address.strip_prefix("sqlite:") {
+        Some(":memory:") => Ok(None),
+        Some(file) if !file.is_empty() => Ok(Some(
+            Path::new(file.strip_prefix("//").unwrap_or(file)).to_owned(),
+        )),
+        _ => Err(OpenError::Address(address.to_owned())),
+    }
+}

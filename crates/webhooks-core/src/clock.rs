@@ -1,0 +1,159 @@
+//! Time as the engine sees it: a [`Clock`] that tests can move, and the [`Timeline`] on which
+//! everything that is due is dated.
+//!
+//! The timeline runs with the monotonic clock, so a wall clock that jumps by an hour or a day
+//! neither makes everything due at once (a storm) nor puts retries a day away (a stall).
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// A source of time. [`SystemClock`] in production; `testing::ManualClock` in tests.
+pub trait Clock: Send + Sync + 'static {
+    /// The wall clock: what receivers compare signatures with, and what people read.
+    fn wall(&self) -> SystemTime;
+
+    /// Time since an arbitrary start; never goes back.
+    fn monotonic(&self) -> Duration;
+
+    /// Resolves once [`Clock::monotonic`] has reached `at`.
+    fn sleep_until(&self, at: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+/// The operating system's clocks.
+#[derive(Debug)]
+pub struct SystemClock {
+    start: Instant,
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self {
+            start: Instant::now(),
+        }
+    }
+}
+
+impl Clock for SystemClock {
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn sleep_until(&self, at: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(tokio::time::sleep_until((self.start + at).into()))
+    }
+}
+
+/// Milliseconds since the Unix epoch, clamped to what an `i64` holds.
+pub(crate) fn unix_millis(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => {
+            i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |millis| -millis)
+        }
+    }
+}
+
+/// The inverse of [`unix_millis`].
+pub(crate) fn system_time(millis: i64) -> SystemTime {
+    let distance = Duration::from_millis(millis.unsigned_abs());
+    let moved = if millis < 0 {
+        UNIX_EPOCH.checked_sub(distance)
+    } else {
+        UNIX_EPOCH.checked_add(distance)
+    };
+    moved.unwrap_or(UNIX_EPOCH)
+}
+
+/// Whole milliseconds of a duration, clamped.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Beyond this the wall clock is taken to have jumped; below, to have been slewed (NTP).
+const JUMP_MS: i64 = 2_000;
+
+/// The engine's own time in milliseconds: starts at the wall clock, runs with the monotonic one.
+///
+/// `offset` is timeline minus wall clock. It is stored, so that a restart continues the timeline.
+pub(crate) struct Timeline {
+    clock: std::sync::Arc<dyn Clock>,
+    /// Timeline minus monotonic clock.
+    base: AtomicI64,
+    /// Timeline minus wall clock.
+    offset: AtomicI64,
+    following: Mutex<()>,
+}
+
+impl Timeline {
+    /// Continues a timeline whose offset was stored and which had reached `reached` (both 0 for a
+    /// new database): it never starts before a time that was already reached.
+    pub(crate) fn new(clock: std::sync::Arc<dyn Clock>, offset: i64, reached: i64) -> Self {
+        let wall = unix_millis(clock.wall());
+        let now = wall.saturating_add(offset).max(reached);
+        let base = now.saturating_sub(millis(clock.monotonic()));
+        Self {
+            base: AtomicI64::new(base),
+            offset: AtomicI64::new(now.saturating_sub(wall)),
+            clock,
+            following: Mutex::new(()),
+        }
+    }
+
+    /// Milliseconds on the timeline.
+    pub(crate) fn now(&self) -> i64 {
+        self.base
+            .load(Ordering::Relaxed)
+            .saturating_add(millis(self.clock.monotonic()))
+    }
+
+    pub(crate) fn wall(&self) -> SystemTime {
+        self.clock.wall()
+    }
+
+    pub(crate) fn offset(&self) -> i64 {
+        self.offset.load(Ordering::Relaxed)
+    }
+
+    /// The wall-clock time that people read for a time on the timeline.
+    pub(crate) fn to_wall(&self, at: i64) -> SystemTime {
+        system_time(at.saturating_sub(self.offset()))
+    }
+
+    /// The timeline's time for a wall-clock time.
+    pub(crate) fn at_wall(&self, at: SystemTime) -> i64 {
+        unix_millis(at).saturating_add(self.offset())
+    }
+
+    pub(crate) fn sleep_until(&self, at: i64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let monotonic = at.saturating_sub(self.base.load(Ordering::Relaxed)).max(0);
+        self.clock
+            .sleep_until(Duration::from_millis(monotonic.unsigned_abs()))
+    }
+
+    /// Follows the wall clock's small corrections; notes a jump. Returns the jump in
+    /// milliseconds, whose new offset the caller must store.
+    pub(crate) fn follow_wall(&self) -> Option<i64> {
+        let _one_at_a_time = self
+            .following
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let drift = self.at_wall(self.clock.wall()).saturating_sub(self.now());
+        if drift.abs() < JUMP_MS {
+            self.base.fetch_add(drift, Ordering::Relaxed);
+            return None;
+        }
+        self.offset.fetch_sub(drift, Ordering::Relaxed);
+        Some(drift)
+    }
+}

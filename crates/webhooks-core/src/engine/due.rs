@@ -1,0 +1,101 @@
+//! The due loop: sleeps until a retry or lane is due, then has the writer load it. The hot path
+//! never comes here.
+
+use std::sync::{Arc, Weak, atomic::Ordering};
+
+use tokio::sync::oneshot;
+
+use super::Shared;
+use crate::store::{StoreError, act::Act, lane, retention};
+
+/// The longest sleep: how often the wall clock is looked at and retention runs.
+const SLEEP_MAX_MS: i64 = 30_000;
+/// The wait after a scan that the store refused.
+const REFUSED_WAIT_MS: i64 = 1_000;
+/// The wait when every place for probes is taken.
+const PLACES_WAIT_MS: i64 = 100;
+
+/// Runs until the engine stops.
+pub(crate) async fn run_due_loop(weak: Weak<Shared>) {
+    let mut maintenance_at = i64::MIN;
+    loop {
+        let Some(shared) = weak.upgrade() else { return };
+        if shared.is_stopping() {
+            return;
+        }
+        shared.due_at.store(i64::MAX, Ordering::Release);
+        let next = scan(&shared).await;
+        let now = shared.timeline.now();
+        match next {
+            Ok(Some(at)) if at <= now && shared.probe_places() == 0 => {
+                shared.due_by(now + PLACES_WAIT_MS);
+            }
+            Ok(Some(at)) => shared.due_by(at),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, "what is due could not be read; trying again in a second");
+                shared.due_by(now + REFUSED_WAIT_MS);
+            }
+        }
+        if now >= maintenance_at {
+            maintenance_at = match maintain(&shared).await {
+                Ok(true) => now,
+                Ok(false) => now + SLEEP_MAX_MS,
+                Err(error) => {
+                    tracing::warn!(%error, "maintenance could not be done; trying again in a second");
+                    now + REFUSED_WAIT_MS
+                }
+            };
+            shared.due_by(maintenance_at);
+        }
+        sleep(&shared).await;
+    }
+}
+
+/// Sleeps until something is due, at most [`SLEEP_MAX_MS`].
+async fn sleep(shared: &Arc<Shared>) {
+    let end = shared.timeline.now() + SLEEP_MAX_MS;
+    loop {
+        let sooner = shared.due_sooner.notified();
+        let until = shared.due_at.load(Ordering::Acquire).min(end);
+        if until <= shared.timeline.now() || shared.is_stopping() {
+            return;
+        }
+        tokio::select! {
+            () = shared.timeline.sleep_until(until) => {}
+            () = sooner => {}
+        }
+    }
+}
+
+async fn scan(shared: &Arc<Shared>) -> Result<Option<i64>, StoreError> {
+    act(shared, lane::scan).await
+}
+
+/// True when there is more to do at once.
+async fn maintain(shared: &Arc<Shared>) -> Result<bool, StoreError> {
+    if let Some(jump_ms) = shared.timeline.follow_wall() {
+        tracing::warn!(
+            jump_ms,
+            "the wall clock jumped; what is owed keeps its pace"
+        );
+        let offset = shared.timeline.offset();
+        act(shared, move |context| {
+            retention::store_offset(context.connection, offset)
+        })
+        .await?;
+    }
+    act(shared, retention::maintain).await
+}
+
+/// Runs an act of the engine's own and waits for it.
+pub(crate) async fn act<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    work: impl FnOnce(&mut crate::store::act::ActContext<'_>) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let (reply, answer) = oneshot::channel();
+    shared.queue.act(Act::new(work, move |result| {
+        let _ = reply.send(result);
+    }));
+    answer.await.unwrap_or(Err(StoreError::Closed))
+}

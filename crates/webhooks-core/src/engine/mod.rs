@@ -1,0 +1,173 @@
+//! The engine: what is shared between the writer thread, the workers and the due loop.
+//!
+//! A delivery's way: the writer stores it and hands it over ([`Outbox::accept`]); a worker makes
+//! the attempt and queues a completion; the writer stores that. Only retries and lanes come
+//! through the due loop. No lock is held across an await.
+
+mod due;
+mod outbox;
+mod record;
+mod worker;
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, Semaphore, broadcast},
+};
+use tokio_util::task::TaskTracker;
+
+pub(crate) use due::{act as due_act, run_due_loop};
+pub(crate) use outbox::{Outbox, Placement, StoredLane};
+pub(crate) use record::{EndpointRecord, SigningSecret};
+
+use crate::{
+    Activity,
+    activity::ACTIVITY_BUFFER,
+    clock::Timeline,
+    sender::Sender,
+    store::{queue::WriterQueue, retention::Retention},
+};
+
+/// Requests in flight to endpoints that are not in trouble. Each is a socket; a process has
+/// 1,024 files open by default.
+pub(crate) const REQUESTS_MAX: usize = 512;
+/// Requests in flight to endpoints in trouble: apart, so that any number of endpoints that hang
+/// cannot take the healthy ones' places.
+pub(crate) const PROBES_MAX: usize = 128;
+/// Bytes of event bodies that wait in memory, all endpoints together; more waits in the store.
+pub(crate) const MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What the parts of the engine share.
+pub(crate) struct Shared {
+    pub(crate) queue: WriterQueue,
+    pub(crate) timeline: Timeline,
+    pub(crate) sender: Sender,
+    pub(crate) requests: Semaphore,
+    pub(crate) probes: Semaphore,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) health: HealthPolicy,
+    pub(crate) retention: Retention,
+    activities: broadcast::Sender<Activity>,
+    runtime: Handle,
+    /// Bytes of event bodies that wait in memory.
+    bytes: AtomicUsize,
+    /// Deliveries that memory holds: from the hand-over to the commit of their completion.
+    held: AtomicUsize,
+    /// Signalled when `held` falls.
+    pub(crate) idle: Notify,
+    /// When the due loop must look next.
+    due_at: AtomicI64,
+    pub(crate) due_sooner: Notify,
+    stopping: AtomicBool,
+    pub(crate) stopped: Notify,
+}
+
+/// When an endpoint that only fails is disabled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HealthPolicy {
+    /// Failing without a success for so long, in milliseconds; `None`: never.
+    pub(crate) disable_after_ms: Option<i64>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        timeline: Timeline,
+        sender: Sender,
+        health: HealthPolicy,
+        retention: Retention,
+    ) -> Self {
+        Self {
+            queue: WriterQueue::new(),
+            timeline,
+            sender,
+            requests: Semaphore::new(REQUESTS_MAX),
+            probes: Semaphore::new(PROBES_MAX),
+            tasks: TaskTracker::new(),
+            health,
+            retention,
+            activities: broadcast::channel(ACTIVITY_BUFFER).0,
+            runtime: Handle::current(),
+            bytes: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
+            idle: Notify::new(),
+            due_at: AtomicI64::new(0),
+            due_sooner: Notify::new(),
+            stopping: AtomicBool::new(false),
+            stopped: Notify::new(),
+        }
+    }
+
+    /// Spawns a task that `shutdown` waits for.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn_on(task, &self.runtime);
+    }
+
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Activity> {
+        self.activities.subscribe()
+    }
+
+    /// Whether anyone would read an activity: making one costs allocations.
+    pub(crate) fn has_readers(&self) -> bool {
+        self.activities.receiver_count() > 0
+    }
+
+    pub(crate) fn tell(&self, activity: Activity) {
+        // No reader any more is fine.
+        let _ = self.activities.send(activity);
+    }
+
+    pub(crate) fn is_memory_full(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) >= MEMORY_BYTES_MAX
+    }
+
+    pub(crate) fn add_bytes(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn remove_bytes(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn hold(&self) {
+        self.held.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn released(&self, count: usize) {
+        if count > 0 {
+            self.held.fetch_sub(count, Ordering::AcqRel);
+            self.idle.notify_waiters();
+        }
+    }
+
+    /// Deliveries that memory holds.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::Acquire)
+    }
+
+    /// Makes the due loop look no later than `at`.
+    pub(crate) fn due_by(&self, at: i64) {
+        if self.due_at.fetch_min(at, Ordering::AcqRel) > at {
+            self.due_sooner.notify_one();
+        }
+    }
+
+    /// How many lanes one scan may try.
+    pub(crate) fn probe_places(&self) -> usize {
+        // Bounds also how long one scan keeps the writer.
+        const LANES_A_SCAN: usize = 32;
+        self.probes.available_permits().min(LANES_A_SCAN)
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// No further attempt is started.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.stopped.notify_waiters();
+        self.due_sooner.notify_one();
+        self.tasks.close();
+    }
+}

@@ -1,0 +1,522 @@
+//! What memory holds for one endpoint: its queue, how many requests are in flight, and whether
+//! it has a lane.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    time::Duration,
+};
+
+use super::{EndpointRecord, Shared, worker};
+use crate::{
+    EndpointState,
+    store::{
+        StoreError,
+        act::Act,
+        completion::{Completion, Verdict},
+        lane,
+        row::ClaimedDelivery,
+    },
+};
+
+/// Deliveries of one endpoint that wait in memory; more waits in its lane.
+pub(crate) const QUEUE_MAX: usize = 1_024;
+/// Bytes of bodies of one endpoint that wait in memory.
+const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Rows that a healthy lane loads at once, and at how many it loads more.
+const REFILL_ROWS: usize = 256;
+const REFILL_BELOW: usize = 64;
+/// Failures in a row that tell of trouble even when each could be about its event alone.
+const FAILURES_IN_A_ROW: u32 = 5;
+/// The first wait of an endpoint in trouble, doubled with every failed probe up to the maximum:
+/// a dead endpoint costs one request a minute, a restarted one is found within a minute.
+const BACKOFF_FIRST: Duration = Duration::from_secs(5);
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
+
+/// One endpoint in memory.
+pub(crate) struct Outbox {
+    key: i64,
+    record: RwLock<Arc<EndpointRecord>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<ClaimedDelivery>,
+    queue_bytes: usize,
+    /// Placed by the writer, not yet handed over.
+    expected: usize,
+    in_flight: usize,
+    /// Workers allowed: 1 after trouble, doubled with every success.
+    width: usize,
+    /// New deliveries go to the lane in the store.
+    laned: bool,
+    /// The endpoint is in trouble, or the head of an ordered one is: tried when its lane is due.
+    trouble: bool,
+    refilling: bool,
+    backoff_until: i64,
+    /// Failed probes in a row, for the backoff.
+    failures: u32,
+    /// Failed attempts in a row.
+    failed_in_a_row: u32,
+    failing_since: Option<i64>,
+    /// When the rate limit allows the next request, on the timeline in microseconds.
+    next_slot_us: i64,
+}
+
+/// Where a new delivery goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Placement {
+    /// Nowhere: the endpoint is disabled.
+    Refuse,
+    /// To memory, claimed. `lane`: the row is marked as one of the lane's all the same.
+    Memory { lane: bool },
+    /// To the lane; `wake`: nothing in memory would come back to it.
+    Lane { wake: bool },
+}
+
+/// What a refill may load.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RefillPlan {
+    pub(crate) rows: usize,
+    /// Only what is due, after expiring what waited too long.
+    pub(crate) trouble: bool,
+}
+
+/// What the store knows of an endpoint's lane when the endpoint is loaded.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct StoredLane {
+    pub(crate) backoff_until: i64,
+    pub(crate) failures: u32,
+}
+
+impl Outbox {
+    pub(crate) fn new(record: EndpointRecord, lane: Option<StoredLane>) -> Self {
+        let trouble = lane.is_some_and(|lane| lane.failures > 0);
+        let width = if trouble || record.ordered {
+            1
+        } else {
+            record.in_flight
+        };
+        let state = State {
+            width,
+            laned: lane.is_some(),
+            trouble,
+            backoff_until: lane.map_or(0, |lane| lane.backoff_until),
+            failures: lane.map_or(0, |lane| lane.failures),
+            failing_since: record.failing_since,
+            ..State::default()
+        };
+        Self {
+            key: record.key,
+            record: RwLock::new(Arc::new(record)),
+            state: Mutex::new(state),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn key(&self) -> i64 {
+        self.key
+    }
+
+    pub(crate) fn endpoint(&self) -> Arc<EndpointRecord> {
+        Arc::clone(&self.record.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts a changed endpoint in place.
+    pub(crate) fn replace(&self, record: EndpointRecord) {
+        let width = if record.ordered { 1 } else { record.in_flight };
+        let mut state = self.lock();
+        state.failing_since = record.failing_since;
+        if !state.trouble {
+            state.width = width;
+        }
+        if record.state != EndpointState::Active {
+            state.laned = true;
+        }
+        drop(state);
+        *self.record.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(record);
+    }
+
+    pub(crate) fn is_active(&self) -> bool {
+        self.endpoint().state == EndpointState::Active
+    }
+
+    pub(crate) fn backoff_until(&self) -> i64 {
+        self.lock().backoff_until
+    }
+
+    /// Whether the endpoint's lane is tried with one delivery now and then.
+    pub(crate) fn is_in_trouble(&self) -> bool {
+        self.lock().trouble
+    }
+
+    /// Whether it can be forgotten and read from the store again.
+    pub(crate) fn is_idle(&self) -> bool {
+        let state = self.lock();
+        state.queue.is_empty()
+            && state.in_flight == 0
+            && state.expected == 0
+            && !state.laned
+            && !state.refilling
+            && state.failed_in_a_row == 0
+    }
+
+    /// Decides where a new delivery goes, and counts it in when that is memory.
+    pub(crate) fn place(&self, shared: &Shared, bytes: usize) -> Placement {
+        let endpoint = self.endpoint();
+        let mut state = self.lock();
+        match endpoint.state {
+            EndpointState::Disabled { .. } => return Placement::Refuse,
+            EndpointState::Paused => {
+                state.laned = true;
+                return Placement::Lane { wake: false };
+            }
+            EndpointState::Active => {}
+        }
+        let full = state.queue.len() + state.expected >= QUEUE_MAX
+            || state.queue_bytes >= QUEUE_BYTES_MAX
+            || shared.is_memory_full();
+        if state.laned || full {
+            state.laned = true;
+            let idle = state.queue.is_empty() && state.expected == 0 && state.in_flight == 0;
+            return Placement::Lane {
+                wake: idle && !state.refilling && !state.trouble,
+            };
+        }
+        state.expected += 1;
+        state.queue_bytes += bytes;
+        shared.add_bytes(bytes);
+        shared.hold();
+        Placement::Memory {
+            lane: endpoint.ordered,
+        }
+    }
+
+    /// Counts in a row that a refill hands over.
+    pub(crate) fn expect(&self, shared: &Shared, bytes: usize) {
+        let mut state = self.lock();
+        state.expected += 1;
+        state.queue_bytes += bytes;
+        shared.add_bytes(bytes);
+        shared.hold();
+    }
+
+    /// Takes back what [`Outbox::place`] or [`Outbox::expect`] counted in.
+    pub(crate) fn forget_expected(&self, shared: &Shared, row: &ClaimedDelivery) {
+        let mut state = self.lock();
+        state.expected -= 1;
+        state.queue_bytes -= row.event.body.len();
+        drop(state);
+        shared.remove_bytes(row.event.body.len());
+        shared.released(1);
+    }
+
+    /// Takes a delivery that is stored and claimed. One that no longer may go out from memory is
+    /// given back to the lane.
+    pub(crate) fn accept(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        row: ClaimedDelivery,
+        probe: bool,
+    ) {
+        let endpoint = self.endpoint();
+        let mut state = self.lock();
+        state.expected -= 1;
+        let refused = (state.trouble && !probe)
+            || endpoint.state != EndpointState::Active
+            || shared.is_stopping();
+        if refused {
+            state.queue_bytes -= row.event.body.len();
+            let completion = self.give_back(shared, &state, row, endpoint.ordered);
+            drop(state);
+            shared.queue.complete_now(completion);
+            return;
+        }
+        state.queue.push_back(row);
+        let spawn = state.in_flight < state.width;
+        if spawn {
+            state.in_flight += 1;
+        }
+        drop(state);
+        if spawn {
+            shared.spawn(worker::work(Arc::clone(shared), Arc::clone(self)));
+        }
+    }
+
+    /// A completion that returns a delivery to the lane without an attempt.
+    fn give_back(
+        self: &Arc<Self>,
+        shared: &Shared,
+        state: &State,
+        row: ClaimedDelivery,
+        ordered: bool,
+    ) -> Completion {
+        shared.remove_bytes(row.event.body.len());
+        let due_at = if ordered { 0 } else { shared.timeline.now() };
+        let (backoff_until, failures) = (state.backoff_until, state.failures);
+        let verdict = Verdict::Lane {
+            due_at,
+            backoff_until,
+            failures,
+        };
+        Completion {
+            outbox: Arc::clone(self),
+            row,
+            attempt: None,
+            verdict,
+        }
+    }
+
+    /// Gives everything that waits in memory back to the lane.
+    pub(crate) fn give_all_back(self: &Arc<Self>, shared: &Shared) -> Vec<Completion> {
+        let ordered = self.endpoint().ordered;
+        let mut state = self.lock();
+        state.laned = true;
+        let rows = std::mem::take(&mut state.queue);
+        state.queue_bytes -= rows.iter().map(|row| row.event.body.len()).sum::<usize>();
+        rows.into_iter()
+            .map(|row| self.give_back(shared, &state, row, ordered))
+            .collect()
+    }
+
+    /// Takes a delivery out of memory's queue. True when it was there: it is not sent.
+    pub(crate) fn take_out(&self, shared: &Shared, event_seq: i64) -> bool {
+        let mut state = self.lock();
+        let Some(at) = state
+            .queue
+            .iter()
+            .position(|row| row.event.seq == event_seq)
+        else {
+            return false;
+        };
+        if let Some(row) = state.queue.remove(at) {
+            state.queue_bytes -= row.event.body.len();
+            shared.remove_bytes(row.event.body.len());
+        }
+        drop(state);
+        shared.released(1);
+        true
+    }
+
+    /// The next delivery for a worker, or `None`: the worker ends, and is no longer counted.
+    pub(super) fn next(self: &Arc<Self>, shared: &Arc<Shared>) -> Option<ClaimedDelivery> {
+        let mut state = self.lock();
+        let row = if state.in_flight > state.width || shared.is_stopping() {
+            None
+        } else {
+            state.queue.pop_front()
+        };
+        match &row {
+            Some(row) => {
+                state.queue_bytes -= row.event.body.len();
+                shared.remove_bytes(row.event.body.len());
+            }
+            None => state.in_flight -= 1,
+        }
+        let refill = Self::wants_refill(&mut state);
+        drop(state);
+        if refill {
+            self.ask_for_refill(shared);
+        }
+        row
+    }
+
+    fn wants_refill(state: &mut State) -> bool {
+        let wanted =
+            state.laned && !state.trouble && !state.refilling && state.queue.len() <= REFILL_BELOW;
+        if wanted {
+            state.refilling = true;
+        }
+        wanted
+    }
+
+    fn ask_for_refill(self: &Arc<Self>, shared: &Arc<Shared>) {
+        let outbox = Arc::clone(self);
+        let failed = Arc::clone(self);
+        let shared_again = Arc::clone(shared);
+        shared.queue.act(Act::new(
+            move |context| lane::refill(context, &outbox),
+            move |result: Result<(), StoreError>| {
+                if result.is_err() {
+                    failed.lane_is_uncertain(&shared_again);
+                }
+            },
+        ));
+    }
+
+    /// After a transaction that failed: memory may be ahead of the store. Looks at the lane again.
+    pub(crate) fn lane_is_uncertain(self: &Arc<Self>, shared: &Arc<Shared>) {
+        let mut state = self.lock();
+        state.laned = true;
+        let ask = !state.trouble;
+        state.refilling = ask;
+        drop(state);
+        if ask {
+            self.ask_for_refill(shared);
+        }
+    }
+
+    /// What a refill may load; `None` while the endpoint is paused or disabled.
+    pub(crate) fn plan_refill(&self, shared: &Shared) -> Option<RefillPlan> {
+        let endpoint = self.endpoint();
+        let mut state = self.lock();
+        if endpoint.state != EndpointState::Active {
+            state.refilling = false;
+            return None;
+        }
+        state.refilling = true;
+        let full_width = if endpoint.ordered {
+            1
+        } else {
+            endpoint.in_flight
+        };
+        let rows = if state.trouble || shared.is_memory_full() {
+            1
+        } else if state.width < full_width {
+            state.width
+        } else {
+            REFILL_ROWS
+        };
+        Some(RefillPlan {
+            rows,
+            trouble: state.trouble,
+        })
+    }
+
+    pub(crate) fn refill_ended(&self) {
+        self.lock().refilling = false;
+    }
+
+    /// The lane is empty: deliveries go to memory again. True when that ends a trouble.
+    pub(crate) fn leave_lane(&self) -> bool {
+        let endpoint = self.endpoint();
+        let mut state = self.lock();
+        let recovered = state.failures > 0;
+        state.laned = false;
+        state.trouble = false;
+        state.failures = 0;
+        state.backoff_until = 0;
+        if !recovered {
+            state.width = if endpoint.ordered {
+                1
+            } else {
+                endpoint.in_flight
+            };
+        }
+        recovered
+    }
+
+    /// When the rate limit allows the next request: the wait from `now_us`, both in microseconds.
+    pub(super) fn rate_wait(&self, interval: Duration, now_us: i64) -> Duration {
+        let interval = i64::try_from(interval.as_micros()).unwrap_or(i64::MAX);
+        let mut state = self.lock();
+        let slot = state.next_slot_us.max(now_us);
+        state.next_slot_us = slot.saturating_add(interval);
+        Duration::from_micros((slot - now_us).unsigned_abs())
+    }
+
+    /// Notes a success. Returns whether the endpoint had been failing.
+    pub(super) fn succeeded(self: &Arc<Self>, shared: &Arc<Shared>) -> bool {
+        let endpoint = self.endpoint();
+        let full_width = if endpoint.ordered {
+            1
+        } else {
+            endpoint.in_flight
+        };
+        let mut state = self.lock();
+        state.failed_in_a_row = 0;
+        let was_failing = state.failing_since.take().is_some();
+        state.trouble = false;
+        state.width = (state.width * 2).min(full_width);
+        let refill = Self::wants_refill(&mut state);
+        // More may be allowed in flight than there are workers.
+        let mut spawn = 0;
+        while state.in_flight < state.width && state.queue.len() > spawn {
+            state.in_flight += 1;
+            spawn += 1;
+        }
+        drop(state);
+        for _ in 0..spawn {
+            shared.spawn(worker::work(Arc::clone(shared), Arc::clone(self)));
+        }
+        if refill {
+            self.ask_for_refill(shared);
+        }
+        was_failing
+    }
+
+    /// Notes a failure. `trouble`: of the endpoint as a whole. Returns what follows.
+    pub(super) fn failed(
+        &self,
+        now: i64,
+        trouble: bool,
+        retry_after: Option<Duration>,
+    ) -> FailedEndpoint {
+        let endpoint = self.endpoint();
+        let mut state = self.lock();
+        state.failed_in_a_row = state.failed_in_a_row.saturating_add(1);
+        let newly_failing = state.failing_since.is_none();
+        let failing_since = *state.failing_since.get_or_insert(now);
+        let trouble = trouble
+            || endpoint.ordered
+            || state.trouble
+            || state.failed_in_a_row >= FAILURES_IN_A_ROW;
+        let newly_in_trouble = trouble && !state.trouble;
+        if trouble {
+            // Requests that were in flight together fail together: they count as one.
+            if newly_in_trouble || now >= state.backoff_until {
+                state.failures = state.failures.saturating_add(1);
+                let doubled = BACKOFF_FIRST
+                    .saturating_mul(1 << (state.failures - 1).min(10))
+                    .min(BACKOFF_MAX);
+                let wait = doubled.max(retry_after.unwrap_or_default());
+                state.backoff_until = now.saturating_add(crate::clock::millis(wait));
+            } else if let Some(wait) = retry_after {
+                state.backoff_until = state
+                    .backoff_until
+                    .max(now.saturating_add(crate::clock::millis(wait)));
+            }
+            state.laned = true;
+            state.trouble = true;
+            state.width = 1;
+        }
+        FailedEndpoint {
+            trouble,
+            newly_in_trouble,
+            newly_failing,
+            failing_since,
+            backoff_until: state.backoff_until,
+            failures: state.failures,
+        }
+    }
+
+    /// For an ordered endpoint the head's own schedule is the backoff.
+    pub(super) fn back_off_until(&self, at: i64) {
+        self.lock().backoff_until = at;
+    }
+
+    /// Forgets past trouble: a person says that the endpoint is well, or wants it tried now.
+    pub(crate) fn forgive(&self) {
+        let mut state = self.lock();
+        state.trouble = false;
+        state.failures = 0;
+        state.backoff_until = 0;
+        state.failed_in_a_row = 0;
+        state.width = 1;
+    }
+}
+
+/// What a failure means for its endpoint.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FailedEndpoint {
+    pub(super) trouble: bool,
+    pub(super) newly_in_trouble: bool,
+    pub(super) newly_failing: bool,
+    pub(super) failing_since: i64,
+    pub(super) backoff_until: i64,
+    pub(super) failures: u32,
+}

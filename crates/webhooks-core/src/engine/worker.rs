@@ -1,0 +1,215 @@
+//! A worker: takes deliveries of one endpoint until none waits, makes each attempt, and says
+//! what becomes of the delivery.
+
+use std::sync::Arc;
+
+use super::{Outbox, Shared, outbox::FailedEndpoint};
+use crate::{
+    Ending, Failure, What,
+    clock::millis,
+    sender::Response,
+    store::{
+        completion::{Completion, Verdict},
+        endpoints,
+        row::ClaimedDelivery,
+    },
+};
+
+/// Works until the endpoint's queue is empty. The worker was counted when it was spawned.
+pub(super) async fn work(shared: Arc<Shared>, outbox: Arc<Outbox>) {
+    while let Some(row) = outbox.next(&shared) {
+        let hand = InHand {
+            shared: &shared,
+            outbox: &outbox,
+            row: Some(row),
+        };
+        deliver(hand).await;
+    }
+}
+
+/// A delivery in a worker's hand. Should the worker be cut off, it goes back to the lane.
+struct InHand<'a> {
+    shared: &'a Arc<Shared>,
+    outbox: &'a Arc<Outbox>,
+    row: Option<ClaimedDelivery>,
+}
+
+impl Drop for InHand<'_> {
+    fn drop(&mut self) {
+        if let Some(row) = self.row.take() {
+            let now = self.shared.timeline.now();
+            let due_at = if self.outbox.endpoint().ordered {
+                0
+            } else {
+                now
+            };
+            let verdict = Verdict::Lane {
+                due_at,
+                backoff_until: now,
+                failures: 0,
+            };
+            let completion = Completion {
+                outbox: Arc::clone(self.outbox),
+                row,
+                attempt: None,
+                verdict,
+            };
+            self.shared.queue.complete_now(completion);
+        }
+    }
+}
+
+async fn deliver(mut hand: InHand<'_>) {
+    let (shared, outbox) = (hand.shared, hand.outbox);
+    let Some(row) = hand.row.as_ref() else { return };
+    let endpoint = outbox.endpoint();
+    if let Some(interval) = endpoint.interval {
+        let now = shared.timeline.now();
+        let wait = outbox.rate_wait(interval, now.saturating_mul(1_000));
+        if !wait.is_zero() {
+            let until = now.saturating_add(
+                millis(wait).saturating_add(i64::from(wait.subsec_micros() % 1_000 != 0)),
+            );
+            let stopped = shared.stopped.notified();
+            if shared.is_stopping() {
+                return;
+            }
+            tokio::select! {
+                () = shared.timeline.sleep_until(until) => {}
+                () = stopped => return,
+            }
+        }
+    }
+    // A place among all requests; endpoints in trouble have their own, so that they cannot
+    // take those of the healthy.
+    let places = if outbox.is_in_trouble() {
+        &shared.probes
+    } else {
+        &shared.requests
+    };
+    let Ok(place) = places.acquire().await else {
+        return;
+    };
+    let at = shared.timeline.now();
+    let response = shared
+        .sender
+        .attempt(&endpoint, &row.event, &shared.timeline)
+        .await;
+    drop(place);
+    let verdict = match &response.record.failure {
+        None => {
+            if outbox.succeeded(shared) {
+                endpoints::note_failing_since(shared, outbox, None);
+            }
+            Verdict::Delivered
+        }
+        Some(failure) => judge_failure(shared, outbox, row, failure, &response),
+    };
+    let Response { mut record, .. } = response;
+    record.at = at;
+    let Some(row) = hand.row.take() else { return };
+    let completion = Completion {
+        outbox: Arc::clone(outbox),
+        row,
+        attempt: Some(record),
+        verdict,
+    };
+    shared.queue.complete(completion).await;
+}
+
+fn judge_failure(
+    shared: &Arc<Shared>,
+    outbox: &Arc<Outbox>,
+    row: &ClaimedDelivery,
+    failure: &Failure,
+    response: &Response,
+) -> Verdict {
+    let endpoint = outbox.endpoint();
+    let now = shared.timeline.now();
+    if *failure == Failure::Status(410) {
+        endpoints::disable(shared, outbox, "the receiver answered 410 Gone".to_owned());
+        return Verdict::End(Ending::Disabled);
+    }
+    let failed = outbox.failed(now, failure.is_trouble(), response.retry_after);
+    note_failure(shared, outbox, &failed, now);
+    let made = row.attempts + 1;
+    let Some(wait) = endpoint.schedule.wait_after(made) else {
+        tracing::info!(
+            event.id = %row.event.id,
+            endpoint.id = %endpoint.id,
+            attempt.number = row.number + 1,
+            reason = %failure,
+            "the last attempt of a delivery failed; it is given up"
+        );
+        if failed.trouble {
+            give_rest_back(shared, outbox);
+            // The lane goes on with the next delivery.
+            endpoints::date_lane(shared, outbox, failed.backoff_until, failed.failures);
+        }
+        return Verdict::End(Ending::Exhausted);
+    };
+    let wait = wait.max(response.retry_after.unwrap_or_default());
+    let retry_at = now.saturating_add(millis(wait));
+    tracing::info!(
+        event.id = %row.event.id,
+        endpoint.id = %endpoint.id,
+        attempt.number = row.number + 1,
+        attempts_of = endpoint.schedule.attempts(),
+        retry_in_s = wait.as_secs(),
+        reason = %failure,
+        "an attempt failed"
+    );
+    if !failed.trouble {
+        return Verdict::Retry { due_at: retry_at };
+    }
+    let (due_at, backoff_until) = if endpoint.ordered {
+        (0, retry_at)
+    } else {
+        (retry_at, failed.backoff_until)
+    };
+    if endpoint.ordered {
+        outbox.back_off_until(retry_at);
+    }
+    give_rest_back(shared, outbox);
+    Verdict::Lane {
+        due_at,
+        backoff_until,
+        failures: failed.failures,
+    }
+}
+
+/// What waits in memory behind a failure goes back to the lane, before the failure itself is
+/// queued: the lane must be whole when it is next due.
+fn give_rest_back(shared: &Arc<Shared>, outbox: &Arc<Outbox>) {
+    for completion in outbox.give_all_back(shared) {
+        shared.queue.complete_now(completion);
+    }
+}
+
+fn note_failure(shared: &Arc<Shared>, outbox: &Arc<Outbox>, failed: &FailedEndpoint, now: i64) {
+    let endpoint = outbox.endpoint();
+    if failed.newly_failing {
+        endpoints::note_failing_since(shared, outbox, Some(failed.failing_since));
+    }
+    if failed.newly_in_trouble {
+        tracing::warn!(
+            endpoint.id = %endpoint.id,
+            next_try_s = (failed.backoff_until - now) / 1_000,
+            "an endpoint is in trouble; its deliveries wait in its lane"
+        );
+        if shared.has_readers() {
+            let next_try = shared.timeline.to_wall(failed.backoff_until);
+            shared.tell(endpoint.activity(None, What::EndpointInTrouble { next_try }));
+        }
+    }
+    if let Some(limit) = shared.health.disable_after_ms
+        && now.saturating_sub(failed.failing_since) >= limit
+    {
+        let days = limit / (24 * 3600 * 1000);
+        endpoints::disable(
+            shared,
+            outbox,
+            format!("every attempt failed for {days} days"),
+        );
+    }
+}

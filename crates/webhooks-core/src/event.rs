@@ -1,0 +1,191 @@
+//! An event: a fact that happened, and the exact body that tells of it.
+
+use bytes::Bytes;
+use serde::Serialize;
+use uuid::Uuid;
+
+/// Largest body of an event in bytes. Standard Webhooks advises small payloads; 256 KiB is what
+/// common receivers accept.
+pub const EVENT_BYTES_MAX: usize = 256 * 1024;
+/// Longest event type in bytes.
+pub const EVENT_TYPE_BYTES_MAX: usize = 128;
+/// Longest event id in bytes.
+pub const EVENT_ID_BYTES_MAX: usize = 64;
+/// Longest customer id in bytes.
+pub const CUSTOMER_BYTES_MAX: usize = 128;
+
+/// A fact that happened: a type such as `random_number:generate` and its data.
+///
+/// It is sent as the JSON body `{"id":"<uuid>","event":"<type>","data":<data>}`.
+#[derive(Debug, Clone)]
+pub struct Event {
+    event_type: String,
+    data: Result<Box<serde_json::value::RawValue>, String>,
+    id: Option<String>,
+}
+
+/// An event was refused before anything was stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    /// The type is empty, too long, or has a character that is not allowed.
+    #[error(
+        "event type {0:?} is not valid: 1 to {EVENT_TYPE_BYTES_MAX} of the characters a-z A-Z 0-9 _ . : / - are"
+    )]
+    Type(String),
+    /// The id is empty, too long, or has a character that is not allowed. A dot is refused
+    /// because Standard Webhooks signs `id.timestamp.body`.
+    #[error(
+        "event id {0:?} is not valid: 1 to {EVENT_ID_BYTES_MAX} of the characters a-z A-Z 0-9 _ : - are"
+    )]
+    Id(String),
+    /// The customer id is empty, too long, or has a control character.
+    #[error(
+        "customer {0:?} is not valid: 1 to {CUSTOMER_BYTES_MAX} bytes without control characters are"
+    )]
+    Customer(String),
+    /// The body is larger than [`EVENT_BYTES_MAX`].
+    #[error("the event's body is {0} bytes; the limit is {EVENT_BYTES_MAX}")]
+    TooLarge(usize),
+    /// The data could not be written as JSON.
+    #[error("the event's data is not JSON: {0}")]
+    Data(String),
+}
+
+impl Event {
+    /// An event of `event_type` about `data`, with an id of its own (a UUID of version 7).
+    ///
+    /// What is wrong with either is told by the `send` that takes the event.
+    pub fn new<T: Serialize + ?Sized>(event_type: impl Into<String>, data: &T) -> Self {
+        Self {
+            event_type: event_type.into(),
+            data: serde_json::value::to_raw_value(data).map_err(|error| error.to_string()),
+            id: None,
+        }
+    }
+
+    /// Gives the event an id of the caller's, which makes sending idempotent: for one customer
+    /// the same id with the same content is the same event, with other content an error.
+    #[must_use]
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// Checks everything and fixes the body's bytes.
+    pub(crate) fn prepare(self) -> Result<PreparedEvent, EventError> {
+        let data = self.data.map_err(EventError::Data)?;
+        if !is_token(&self.event_type, EVENT_TYPE_BYTES_MAX, b"_.:/-") {
+            return Err(EventError::Type(shorten(&self.event_type)));
+        }
+        let id = self.id.unwrap_or_else(|| Uuid::now_v7().to_string());
+        if !is_token(&id, EVENT_ID_BYTES_MAX, b"_:-") {
+            return Err(EventError::Id(shorten(&id)));
+        }
+        let data = data.get();
+        let size =
+            data.len() + id.len() + self.event_type.len() + r#"{"id":"","event":"","data":}"#.len();
+        if size > EVENT_BYTES_MAX {
+            return Err(EventError::TooLarge(size));
+        }
+        let mut body = Vec::with_capacity(size);
+        // Neither an id nor a type can hold a character that JSON escapes: both were just checked.
+        for part in [
+            r#"{"id":""#,
+            &id,
+            r#"","event":""#,
+            &self.event_type,
+            r#"","data":"#,
+            data,
+            "}",
+        ] {
+            body.extend_from_slice(part.as_bytes());
+        }
+        Ok(PreparedEvent {
+            id,
+            event_type: self.event_type,
+            body: Bytes::from(body),
+        })
+    }
+}
+
+/// An event that passed every check, with its final body.
+#[derive(Debug, Clone)]
+pub(crate) struct PreparedEvent {
+    pub(crate) id: String,
+    pub(crate) event_type: String,
+    pub(crate) body: Bytes,
+}
+
+pub(crate) fn check_customer(customer: &str) -> Result<(), EventError> {
+    let valid = !customer.is_empty()
+        && customer.len() <= CUSTOMER_BYTES_MAX
+        && !customer.chars().any(char::is_control);
+    if valid {
+        Ok(())
+    } else {
+        Err(EventError::Customer(shorten(customer)))
+    }
+}
+
+/// ASCII letters, digits and `extra`, at least one, at most `max`.
+pub(crate) fn is_token(text: &str, max: usize, extra: &[u8]) -> bool {
+    (1..=max).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || extra.contains(&byte))
+}
+
+/// Enough of a refused value to recognise it, never megabytes of it.
+pub(crate) fn shorten(text: &str) -> String {
+    const SHOWN_CHARS: usize = 80;
+    if text.chars().count() <= SHOWN_CHARS {
+        return text.to_owned();
+    }
+    text.chars().take(SHOWN_CHARS).chain("…".chars()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_is_the_one_of_the_talk() {
+        let event = Event::new("random_number:generate", &863)
+            .id("first")
+            .prepare()
+            .unwrap();
+        assert_eq!(
+            event.body,
+            r#"{"id":"first","event":"random_number:generate","data":863}"#
+        );
+    }
+
+    #[test]
+    fn an_event_without_an_id_gets_a_uuid() {
+        let event = Event::new("a", &()).prepare().unwrap();
+        assert_eq!(Uuid::parse_str(&event.id).unwrap().get_version_num(), 7);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let refused = |event: Event| event.prepare().unwrap_err();
+        assert_eq!(refused(Event::new("", &1)), EventError::Type(String::new()));
+        assert_eq!(
+            refused(Event::new("a\"b", &1)),
+            EventError::Type("a\"b".to_owned())
+        );
+        assert_eq!(
+            refused(Event::new("a", &1).id("a.b")),
+            EventError::Id("a.b".to_owned())
+        );
+        let large = "x".repeat(EVENT_BYTES_MAX);
+        assert!(
+            matches!(refused(Event::new("a", &large)), EventError::TooLarge(size) if size > EVENT_BYTES_MAX)
+        );
+        let not_json = std::collections::HashMap::from([((1, 2), 3)]);
+        assert!(matches!(
+            refused(Event::new("a", &not_json)),
+            EventError::Data(_)
+        ));
+    }
+}

@@ -1,0 +1,254 @@
+//! axum extractors: read within a limit, verify, and only then parse.
+
+use super::{Rejection, Verification, Verifier};
+use axum::body::Body;
+use axum::extract::{FromRef, FromRequest, OriginalUri, Request};
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, Uri};
+use http_body_util::{BodyExt, LengthLimitError};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use std::error::Error as StdError;
+use std::time::SystemTime;
+
+/// A verified event in the shape `{"id": …, "event": …, "data": …}`.
+///
+/// The state must be, or give ([`FromRef`]), a [`Verifier::standard`]. An endpoint that gets many
+/// event types takes `Verified<serde_json::Value>`, looks at `event_type` and reads `data` then: a
+/// type that does not fit is answered 422, and the sender would try again for days.
+///
+/// ```
+/// use axum::http::StatusCode;
+/// use webhooks_core::receive::Verified;
+///
+/// async fn hook(event: Verified<u32>) -> StatusCode {
+///     println!("{} {} {}", event.id, event.event_type, event.data);
+///     StatusCode::NO_CONTENT
+/// }
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Verified<T> {
+    /// The event's id, the same on every attempt: the key for the replay guard.
+    pub id: String,
+    /// The event's type, for example `random_number:generate`.
+    pub event_type: String,
+    /// When this attempt was signed.
+    pub timestamp: SystemTime,
+    /// What happened.
+    pub data: T,
+    /// The body as received, byte for byte.
+    pub body: Bytes,
+    /// Which of the verifier's secrets matched, counted from 0.
+    pub secret_index: usize,
+}
+
+/// A verified request whose body has any shape: for GitHub, Stripe, Slack, Shopify and Twilio.
+///
+/// ```
+/// use axum::http::StatusCode;
+/// use webhooks_core::receive::{Rejection, VerifiedBody};
+///
+/// async fn github(request: VerifiedBody) -> Result<StatusCode, Rejection> {
+///     if request.verification.unsigned_event_type.as_deref() == Some("ping") {
+///         return Ok(StatusCode::NO_CONTENT);
+///     }
+///     let push: serde_json::Value = request.json()?;
+///     println!("{} pushed to {}", push["pusher"]["name"], push["ref"]);
+///     Ok(StatusCode::NO_CONTENT)
+/// }
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct VerifiedBody {
+    /// What the signature proved.
+    pub verification: Verification,
+    /// The request's headers; only those of the verification are signed.
+    pub headers: HeaderMap,
+    /// The body as received, byte for byte.
+    pub body: Bytes,
+}
+
+#[derive(Deserialize)]
+struct Envelope<T> {
+    id: String,
+    event: String,
+    data: T,
+}
+
+#[derive(Deserialize)]
+struct SlackChallenge {
+    r#type: String,
+    challenge: String,
+}
+
+impl VerifiedBody {
+    /// Parses a JSON body.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotJson`] or [`Rejection::Unfit`]; pass it on with `?`.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Rejection> {
+        parse_json(&self.headers, &self.body).map_err(Rejection::logged)
+    }
+
+    /// The fields of a form body, in order; empty for any other body.
+    #[must_use]
+    pub fn form(&self) -> Vec<(String, String)> {
+        form_urlencoded::parse(&self.body).into_owned().collect()
+    }
+
+    /// A key for the replay guard where nothing signed names the event: the body's SHA-256.
+    ///
+    /// Two genuine deliveries with the same bytes count as one.
+    #[must_use]
+    pub fn body_key(&self) -> String {
+        format!("sha256:{}", hex::encode(Sha256::digest(&self.body)))
+    }
+
+    /// What to answer, as text, to Slack's first request to a new URL (`url_verification`).
+    #[must_use]
+    pub fn slack_challenge(&self) -> Option<String> {
+        let sent: SlackChallenge = serde_json::from_slice(&self.body).ok()?;
+        (sent.r#type == "url_verification").then_some(sent.challenge)
+    }
+}
+
+impl<S> FromRequest<S> for VerifiedBody
+where
+    S: Send + Sync,
+    Verifier: FromRef<S>,
+{
+    type Rejection = Rejection;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Rejection> {
+        receive(request, &Verifier::from_ref(state))
+            .await
+            .map_err(Rejection::logged)
+    }
+}
+
+impl<S, T> FromRequest<S> for Verified<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned,
+    Verifier: FromRef<S>,
+{
+    type Rejection = Rejection;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Rejection> {
+        receive(request, &Verifier::from_ref(state))
+            .await
+            .and_then(Self::from_verified)
+            .map_err(Rejection::logged)
+    }
+}
+
+impl<T: DeserializeOwned> Verified<T> {
+    fn from_verified(request: VerifiedBody) -> Result<Self, Rejection> {
+        let Verification {
+            id: Some(id),
+            timestamp: Some(timestamp),
+            secret_index,
+            ..
+        } = request.verification
+        else {
+            return Err(Rejection::NotStandard);
+        };
+        let envelope: Envelope<T> = parse_json(&request.headers, &request.body)?;
+        if envelope.id != id {
+            return Err(Rejection::IdsDiffer);
+        }
+        Ok(Self {
+            id,
+            event_type: envelope.event,
+            timestamp,
+            data: envelope.data,
+            body: request.body,
+            secret_index,
+        })
+    }
+}
+
+async fn receive(request: Request, verifier: &Verifier) -> Result<VerifiedBody, Rejection> {
+    let (parts, body) = request.into_parts();
+    let body = read(body, &parts.headers, verifier.body_limit_bytes()).await?;
+    // Below a nested router the request's own path lacks the beginning, which Twilio signed.
+    let uri: &Uri = parts
+        .extensions
+        .get::<OriginalUri>()
+        .map_or(&parts.uri, |OriginalUri(uri)| uri);
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let verification = verifier.verify_path(path, &parts.headers, &body)?;
+    Ok(VerifiedBody {
+        verification,
+        headers: parts.headers,
+        body,
+    })
+}
+
+/// Reads at most `limit` bytes. What is announced as larger is not read at all; what turns out to
+/// be larger is left after the frame that crossed the line.
+async fn read(mut body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes, Rejection> {
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| u64::try_from(limit).is_ok_and(|limit| bytes > limit)) {
+        return Err(Rejection::BodyTooLarge { limit });
+    }
+    let mut read = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            if is_length_limit(&error) {
+                Rejection::BodyTooLarge { limit }
+            } else {
+                Rejection::BodyIncomplete(error)
+            }
+        })?;
+        // Trailers are no part of the body.
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if data.len() > limit - read.len() {
+            return Err(Rejection::BodyTooLarge { limit });
+        }
+        read.extend_from_slice(&data);
+    }
+    Ok(read.freeze())
+}
+
+/// Whether a limit set further out, by a layer, ended the body.
+fn is_length_limit(error: &axum::Error) -> bool {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if error.is::<LengthLimitError>() {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+fn parse_json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Rejection> {
+    if !is_json(headers) {
+        return Err(Rejection::NotJson);
+    }
+    serde_json::from_slice(body).map_err(Rejection::Unfit)
+}
+
+/// `application/json` or `application/…+json`, with or without parameters.
+fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    media_type
+        .and_then(|text| text.split(';').next())
+        .is_some_and(|text| {
+            let text = text.trim().to_ascii_lowercase();
+            text == "application/json"
+                || (text.starts_with("application/") && text.ends_with("+json"))
+        })
+}

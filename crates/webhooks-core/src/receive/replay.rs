@@ -1,0 +1,320 @@
+//! The replay guard: an id is handled once.
+//!
+//! A key is claimed before its handler runs and confirmed after; a second copy finds the claim (409,
+//! the sender comes again) or the confirmation (204, done). A handler that fails, panics or takes
+//! too long gives the claim back, so that the sender's retry gets through. A process that dies
+//! leaves claims behind, which end by themselves a little after the time limit: what it was doing
+//! may then be done a second time. Exactly once across a crash is for the handler to arrange, in
+//! the transaction that does its work.
+
+mod memory;
+mod once;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+pub use once::{Once, OnceError};
+
+use memory::Memory;
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+/// Twice the three days that Standard Webhooks' schedule goes on trying, and a bit.
+const DEFAULT_MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// About 20 MB in memory, 80 MB in a file.
+const DEFAULT_MAX_KEYS: usize = 200_000;
+
+/// Longer than senders wait for an answer, so that slow work may end after they hang up.
+const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(60);
+
+/// A claim outlives its handler's time limit by this much, so that the confirmation is written
+/// before anyone else may claim.
+const LEASE_MARGIN: Duration = Duration::from_secs(10);
+
+type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// A key's hash: every key costs the same memory, however long a stranger made it.
+type KeyHash = [u8; 32];
+
+/// Remembers which ids were handled. Cheap to clone; clones share what they remember.
+///
+/// ```
+/// use axum::extract::State;
+/// use axum::http::StatusCode;
+/// use webhooks_core::receive::{Once, OnceError, ReplayGuard, Verified};
+/// # async fn text(number: u32) -> Result<(), StatusCode> { Ok(()) }
+///
+/// async fn hook(
+///     State(guard): State<ReplayGuard>,
+///     event: Verified<u32>,
+/// ) -> Result<Once<StatusCode>, OnceError<StatusCode>> {
+///     let number = event.data;
+///     guard
+///         .once(&event.id, move || async move {
+///             text(number).await?;
+///             Ok(StatusCode::NO_CONTENT)
+///         })
+///         .await
+/// }
+/// ```
+#[derive(Clone)]
+pub struct ReplayGuard {
+    store: Arc<Store>,
+    max_age: Duration,
+    max_keys: usize,
+    time_limit: Duration,
+    clock: Clock,
+}
+
+enum Store {
+    Memory(Mutex<Memory>),
+    #[cfg(feature = "sqlite")]
+    Sqlite(sqlite::Sqlite),
+}
+
+/// The answer to a [`ReplayGuard::claim`].
+#[derive(Debug)]
+#[must_use]
+pub enum Claim {
+    /// The key is new: handle it, then confirm.
+    Granted(Ticket),
+    /// It was handled before; answer as if it had gone well.
+    Already,
+    /// Another copy is being handled and may yet fail; let the sender come again.
+    Underway,
+}
+
+/// The right to handle one key. Dropping it gives the key back, so that a retry gets through.
+#[must_use]
+pub struct Ticket {
+    guard: ReplayGuard,
+    key: KeyHash,
+    /// Fences a holder whose claim ended and went to another.
+    token: i64,
+    open: bool,
+}
+
+/// What a store says to a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Granted,
+    Already,
+    Underway,
+    Full,
+}
+
+/// Why the guard cannot say whether a key is new. Refuse the request (503): the sender comes again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The file cannot be opened or is not a replay guard's.
+    #[error("cannot open the replay guard's file {path}: {problem}")]
+    Open {
+        /// The file.
+        path: String,
+        /// What the system said.
+        problem: String,
+    },
+    /// The file cannot be read or written.
+    #[error("the replay guard's file failed: {problem}")]
+    Store {
+        /// What the system said.
+        problem: String,
+    },
+    /// As many handlers are running as keys may be remembered.
+    #[error("{limit} ids are being handled at this moment; the limit is {limit}")]
+    Full {
+        /// The most keys remembered.
+        limit: usize,
+    },
+    /// The claim ended before it was confirmed, because handling took longer than the time limit.
+    #[error("the claim ended before it was confirmed; raise the time limit above {limit:?}")]
+    ClaimEnded {
+        /// The time limit.
+        limit: Duration,
+    },
+}
+
+impl ReplayGuard {
+    /// Remembers in memory: for tests, and where handling twice after a restart does no harm.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::new(Store::Memory(Mutex::default()))
+    }
+
+    /// Remembers in a SQLite file of its own, across restarts. Several processes may share it.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError::Open`] when the file cannot be created, opened or read.
+    #[cfg(feature = "sqlite")]
+    pub fn open(path: impl AsRef<std::path::Path>) -> Result<Self, ReplayError> {
+        Ok(Self::new(Store::Sqlite(sqlite::Sqlite::open(
+            path.as_ref(),
+        )?)))
+    }
+
+    fn new(store: Store) -> Self {
+        Self {
+            store: Arc::new(store),
+            max_age: DEFAULT_MAX_AGE,
+            max_keys: DEFAULT_MAX_KEYS,
+            time_limit: DEFAULT_TIME_LIMIT,
+            clock: Arc::new(SystemTime::now),
+        }
+    }
+
+    /// How long a handled key is remembered: longer than the sender goes on trying; 7 days by
+    /// default.
+    #[must_use]
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = max_age;
+        self
+    }
+
+    /// How many keys are remembered; beyond that the oldest handled ones are forgotten. 200 000 by
+    /// default. Keep it above what arrives within the sender's retries.
+    #[must_use]
+    pub fn max_keys(mut self, keys: usize) -> Self {
+        self.max_keys = keys.max(1);
+        self
+    }
+
+    /// How long [`once`](Self::once) lets a handler run, and how long a claim is respected; 60 s by
+    /// default.
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
+    /// Where "now" comes from; the system's clock by default.
+    #[must_use]
+    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(now);
+        self
+    }
+
+    /// Claims a key. Most callers want [`once`](Self::once), which cannot forget to confirm.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`] when the guard cannot tell whether the key is new; do not handle it then.
+    pub async fn claim(&self, key: &str) -> Result<Claim, ReplayError> {
+        self.claim_hash(hash(key)).await
+    }
+
+    async fn claim_hash(&self, key: KeyHash) -> Result<Claim, ReplayError> {
+        let now = (self.clock)();
+        let (token, until) = (rand::random(), later(now, self.time_limit + LEASE_MARGIN));
+        let answer = match &*self.store {
+            Store::Memory(memory) => lock(memory).claim(key, token, now, until, self.max_keys),
+            #[cfg(feature = "sqlite")]
+            Store::Sqlite(sqlite) => sqlite.claim(key, token, now, until, self.max_keys).await?,
+        };
+        match answer {
+            Answer::Granted => Ok(Claim::Granted(Ticket {
+                guard: self.clone(),
+                key,
+                token,
+                open: true,
+            })),
+            Answer::Already => Ok(Claim::Already),
+            Answer::Underway => Ok(Claim::Underway),
+            Answer::Full => Err(ReplayError::Full {
+                limit: self.max_keys,
+            }),
+        }
+    }
+}
+
+impl Ticket {
+    /// The key was handled; its copies are turned away from now on, also after a restart.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError::ClaimEnded`] when another copy may have been let through meanwhile, and
+    /// [`ReplayError::Store`] when it could not be written down.
+    pub async fn confirm(mut self) -> Result<(), ReplayError> {
+        let now = (self.guard.clock)();
+        let until = later(now, self.guard.max_age);
+        let confirmed = match &*self.guard.store {
+            Store::Memory(memory) => lock(memory).confirm(self.key, self.token, until),
+            #[cfg(feature = "sqlite")]
+            Store::Sqlite(sqlite) => sqlite.confirm(self.key, self.token, until).await?,
+        };
+        self.open = false;
+        if confirmed {
+            Ok(())
+        } else {
+            Err(ReplayError::ClaimEnded {
+                limit: self.guard.time_limit,
+            })
+        }
+    }
+
+    /// Handling failed; the next copy may try.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError::Store`] when it could not be written down; the claim then ends by itself.
+    pub async fn release(mut self) -> Result<(), ReplayError> {
+        match &*self.guard.store {
+            Store::Memory(memory) => lock(memory).release(self.key, self.token),
+            #[cfg(feature = "sqlite")]
+            Store::Sqlite(sqlite) => sqlite.release(self.key, self.token).await?,
+        }
+        self.open = false;
+        Ok(())
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.open {
+            return;
+        }
+        match &*self.guard.store {
+            Store::Memory(memory) => lock(memory).release(self.key, self.token),
+            #[cfg(feature = "sqlite")]
+            Store::Sqlite(sqlite) => sqlite.release_later(self.key, self.token),
+        }
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket")
+            .field("open", &self.open)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ReplayGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplayGuard")
+            .field("durable", &!matches!(&*self.store, Store::Memory(_)))
+            .field("max_age", &self.max_age)
+            .field("max_keys", &self.max_keys)
+            .field("time_limit", &self.time_limit)
+            .finish_non_exhaustive()
+    }
+}
+
+fn hash(key: &str) -> KeyHash {
+    Sha256::digest(key).into()
+}
+
+/// A moment too far away to be written is as good as never.
+fn later(now: SystemTime, by: Duration) -> SystemTime {
+    const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    now.checked_add(by.min(FAR)).unwrap_or(now)
+}
+
+/// Each change to the memory is complete before anything can panic, so a poisoned lock holds
+/// nothing broken.
+fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
+}

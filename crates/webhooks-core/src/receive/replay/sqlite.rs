@@ -1,0 +1,338 @@
+//! What the guard remembers in a SQLite file, across restarts.
+//!
+//! One thread owns the connection and writes whatever has queued up in one transaction, so that a
+//! thousand copies at once cost a few commits. A claim is an insert that does nothing when a live
+//! row exists; SQLite's write lock makes that hold between processes too.
+
+use super::{Answer, KeyHash, ReplayError};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::{mpsc, oneshot};
+
+/// A row means nothing after `until_ms`: for a claim the end of its lease, for a handled key the
+/// end of its memory. `token` is null once handled.
+const SCHEMA: &str = "
+create table if not exists replay_guard (
+    key blob primary key not null,
+    token integer,
+    until_ms integer not null
+) strict, without rowid;
+create index if not exists replay_guard_until on replay_guard (until_ms);
+";
+
+// By primary key.
+const CLAIM: &str = "
+insert into replay_guard (key, token, until_ms) values (?1, ?2, ?3)
+on conflict (key) do update set token = excluded.token, until_ms = excluded.until_ms
+where replay_guard.until_ms <= ?4";
+const LOOK_UP: &str = "select token from replay_guard where key = ?1";
+const CONFIRM: &str =
+    "update replay_guard set token = null, until_ms = ?3 where key = ?1 and token = ?2";
+const RELEASE: &str = "delete from replay_guard where key = ?1 and token = ?2";
+// By replay_guard_until.
+const FORGET_ENDED: &str = "
+delete from replay_guard where key in
+    (select key from replay_guard where until_ms <= ?1 order by until_ms limit ?2)";
+const FORGET_OLDEST: &str = "
+delete from replay_guard where key in
+    (select key from replay_guard where token is null order by until_ms limit ?1)";
+const COUNT: &str = "select count(*) from replay_guard";
+
+/// How many requests may wait for the thread; more wait in line for a place.
+const QUEUE: usize = 1024;
+
+/// How many are written in one transaction; bounds how long the first of them waits.
+const BATCH: usize = 256;
+
+/// Counting reads an index of the whole table, so it happens once in so many claims; by as many
+/// the limit may be passed.
+const CLAIMS_PER_COUNT: usize = 1000;
+
+/// Ended rows deleted per batch: twice what a batch of 256 can add, so that they do not pile up.
+const FORGET_PER_BATCH: i64 = 512;
+
+/// The most rows deleted at once for being too many; a lowered limit is reached in steps.
+const FORGET_PER_COUNT: i64 = 10_000;
+
+/// How long another process's write is waited for.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) struct Sqlite {
+    requests: mpsc::Sender<Request>,
+}
+
+struct Request {
+    key: KeyHash,
+    token: i64,
+    what: What,
+}
+
+enum What {
+    Claim {
+        now_ms: i64,
+        until_ms: i64,
+        max_keys: usize,
+        reply: Reply<Answer>,
+    },
+    Confirm {
+        until_ms: i64,
+        reply: Reply<bool>,
+    },
+    /// Without a reply when the ticket was dropped.
+    Release {
+        reply: Option<Reply<()>>,
+    },
+}
+
+type Reply<T> = oneshot::Sender<Result<T, ReplayError>>;
+
+/// What a request came to, told only after the commit.
+enum Done {
+    Claim(Answer),
+    Confirm(bool),
+    Release,
+}
+
+impl Sqlite {
+    pub(super) fn open(path: &Path) -> Result<Self, ReplayError> {
+        let failed = |problem: String| ReplayError::Open {
+            path: path.display().to_string(),
+            problem,
+        };
+        let connection = connect(path).map_err(|error| failed(error.to_string()))?;
+        let (requests, queue) = mpsc::channel(QUEUE);
+        thread::Builder::new()
+            .name("replay-guard".to_owned())
+            .spawn(move || write_all(connection, queue))
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(Self { requests })
+    }
+
+    pub(super) async fn claim(
+        &self,
+        key: KeyHash,
+        token: i64,
+        now: SystemTime,
+        until: SystemTime,
+        max_keys: usize,
+    ) -> Result<Answer, ReplayError> {
+        let (now_ms, until_ms) = (millis(now), millis(until));
+        self.ask(key, token, |reply| What::Claim {
+            now_ms,
+            until_ms,
+            max_keys,
+            reply,
+        })
+        .await
+    }
+
+    pub(super) async fn confirm(
+        &self,
+        key: KeyHash,
+        token: i64,
+        until: SystemTime,
+    ) -> Result<bool, ReplayError> {
+        let until_ms = millis(until);
+        self.ask(key, token, |reply| What::Confirm { until_ms, reply })
+            .await
+    }
+
+    pub(super) async fn release(&self, key: KeyHash, token: i64) -> Result<(), ReplayError> {
+        self.ask(key, token, |reply| What::Release { reply: Some(reply) })
+            .await
+    }
+
+    /// For a dropped ticket, which cannot wait. With the queue full the claim ends by itself.
+    pub(super) fn release_later(&self, key: KeyHash, token: i64) {
+        let release = Request {
+            key,
+            token,
+            what: What::Release { reply: None },
+        };
+        if self.requests.try_send(release).is_err() {
+            tracing::warn!("a dropped webhook stays claimed until its claim ends");
+        }
+    }
+
+    async fn ask<T>(
+        &self,
+        key: KeyHash,
+        token: i64,
+        what: impl FnOnce(Reply<T>) -> What,
+    ) -> Result<T, ReplayError> {
+        let stopped = || ReplayError::Store {
+            problem: "its thread has stopped".to_owned(),
+        };
+        let (reply, answer) = oneshot::channel();
+        let request = Request {
+            key,
+            token,
+            what: what(reply),
+        };
+        self.requests.send(request).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    // A confirmation must survive a power cut: the sender will not come again after it.
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.execute_batch(SCHEMA)?;
+    Ok(connection)
+}
+
+/// The thread: ends when the last guard is gone.
+fn write_all(mut connection: Connection, mut queue: mpsc::Receiver<Request>) {
+    // Counts at once, for what an earlier process left.
+    let mut claims_since_count = CLAIMS_PER_COUNT;
+    let mut batch = Vec::with_capacity(BATCH);
+    // Claims whose caller was gone by the time they were granted.
+    let mut orphans: Vec<Request> = Vec::new();
+    loop {
+        batch.append(&mut orphans);
+        if batch.is_empty() {
+            match queue.blocking_recv() {
+                Some(request) => batch.push(request),
+                None => return,
+            }
+        }
+        while batch.len() < BATCH {
+            match queue.try_recv() {
+                Ok(request) => batch.push(request),
+                Err(_) => break,
+            }
+        }
+        match write_batch(&mut connection, &batch, &mut claims_since_count) {
+            Ok(done) => {
+                for (request, done) in batch.drain(..).zip(done) {
+                    orphans.extend(request.answer(done));
+                }
+            }
+            Err(error) => {
+                let problem = error.to_string();
+                for request in batch.drain(..) {
+                    request.fail(&problem);
+                }
+            }
+        }
+    }
+}
+
+fn write_batch(
+    connection: &mut Connection,
+    batch: &[Request],
+    claims_since_count: &mut usize,
+) -> rusqlite::Result<Vec<Done>> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut done = Vec::with_capacity(batch.len());
+    let mut forgotten = false;
+    for Request { key, token, what } in batch {
+        done.push(match what {
+            What::Claim {
+                now_ms,
+                until_ms,
+                max_keys,
+                ..
+            } => {
+                *claims_since_count += 1;
+                if *claims_since_count > CLAIMS_PER_COUNT {
+                    forget_excess(&transaction, *max_keys)?;
+                    *claims_since_count = 0;
+                }
+                if !forgotten {
+                    transaction
+                        .prepare_cached(FORGET_ENDED)?
+                        .execute(params![now_ms, FORGET_PER_BATCH])?;
+                    forgotten = true;
+                }
+                let granted = transaction
+                    .prepare_cached(CLAIM)?
+                    .execute(params![key, token, until_ms, now_ms])?;
+                Done::Claim(if granted == 1 {
+                    Answer::Granted
+                } else {
+                    let holder: Option<Option<i64>> = transaction
+                        .prepare_cached(LOOK_UP)?
+                        .query_row(params![key], |row| row.get(0))
+                        .optional()?;
+                    match holder {
+                        Some(None) => Answer::Already,
+                        _ => Answer::Underway,
+                    }
+                })
+            }
+            What::Confirm { until_ms, .. } => Done::Confirm(
+                transaction
+                    .prepare_cached(CONFIRM)?
+                    .execute(params![key, token, until_ms])?
+                    == 1,
+            ),
+            What::Release { .. } => {
+                transaction
+                    .prepare_cached(RELEASE)?
+                    .execute(params![key, token])?;
+                Done::Release
+            }
+        });
+    }
+    transaction.commit()?;
+    Ok(done)
+}
+
+fn forget_excess(transaction: &rusqlite::Transaction<'_>, max_keys: usize) -> rusqlite::Result<()> {
+    let count: i64 = transaction.query_row(COUNT, [], |row| row.get(0))?;
+    let excess = count.saturating_sub(i64::try_from(max_keys).unwrap_or(i64::MAX));
+    if excess > 0 {
+        transaction.execute(FORGET_OLDEST, params![excess.min(FORGET_PER_COUNT)])?;
+    }
+    Ok(())
+}
+
+impl Request {
+    /// Tells the caller; when it has gone away meanwhile, gives its claim back.
+    fn answer(self, done: Done) -> Option<Request> {
+        match (self.what, done) {
+            (What::Claim { reply, .. }, Done::Claim(answer)) => {
+                let gone = reply.send(Ok(answer)).is_err();
+                let release = What::Release { reply: None };
+                (gone && answer == Answer::Granted).then_some(Request {
+                    what: release,
+                    ..self
+                })
+            }
+            (What::Confirm { reply, .. }, Done::Confirm(confirmed)) => {
+                // A caller that went away needs no answer; the row is written.
+                let _ = reply.send(Ok(confirmed));
+                None
+            }
+            (What::Release { reply: Some(reply) }, _) => {
+                let _ = reply.send(Ok(()));
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn fail(self, problem: &str) {
+        let error = ReplayError::Store {
+            problem: problem.to_owned(),
+        };
+        // A caller that went away needs no answer here either.
+        let _ = match self.what {
+            What::Claim { reply, .. } => reply.send(Err(error)).is_ok(),
+            What::Confirm { reply, .. } => reply.send(Err(error)).is_ok(),
+            What::Release { reply: Some(reply) } => reply.send(Err(error)).is_ok(),
+            What::Release { reply: None } => false,
+        };
+    }
+}
+
+fn millis(moment: SystemTime) -> i64 {
+    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

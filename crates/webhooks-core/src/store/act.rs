@@ -1,0 +1,80 @@
+//! Anything that changes the store and is not a plain send or completion: claims, settings of
+//! endpoints, the app's own transactions.
+
+use rusqlite::Connection;
+
+use super::{StoreError, writer::Commit};
+use crate::engine::Shared;
+
+/// What runs on the writer thread inside a savepoint, and what is done once it is committed.
+pub(crate) struct Act(Box<dyn FnOnce(&mut ActContext<'_>) -> AfterCommit + Send>);
+
+/// What an act can use.
+pub(crate) struct ActContext<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) shared: &'a std::sync::Arc<Shared>,
+    pub(crate) commit: &'a mut Commit,
+    pub(crate) endpoints: &'a mut super::endpoints::EndpointCache,
+}
+
+/// Told whether the commit came true.
+pub(crate) type AfterCommit = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// How an act ends that has its own kind of error.
+pub(crate) type ActResult<T, E> = Result<T, E>;
+
+impl Act {
+    /// An act with an answer. What it wrote is kept only when it returns `Ok`; the answer is
+    /// given only once that is on disk.
+    pub(crate) fn new<T, E>(
+        work: impl FnOnce(&mut ActContext<'_>) -> ActResult<T, E> + Send + 'static,
+        reply: impl FnOnce(ActResult<T, E>) + Send + 'static,
+    ) -> Self
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        Self(Box::new(move |context| {
+            let result = in_savepoint(context, work);
+            Box::new(move |committed| {
+                reply(match (result, committed) {
+                    (Ok(_), Err(error)) => Err(error.into()),
+                    (result, _) => result,
+                });
+            })
+        }))
+    }
+
+    pub(crate) fn run(self, context: &mut ActContext<'_>) -> AfterCommit {
+        (self.0)(context)
+    }
+}
+
+fn in_savepoint<T, E: From<StoreError>>(
+    context: &mut ActContext<'_>,
+    work: impl FnOnce(&mut ActContext<'_>) -> ActResult<T, E>,
+) -> ActResult<T, E> {
+    let store = |error: rusqlite::Error| E::from(StoreError::from(error));
+    let mark = context.commit.mark();
+    context
+        .connection
+        .execute_batch("savepoint act")
+        .map_err(store)?;
+    // A panic in the app's own closure must not take the writer with it.
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(context)))
+        .unwrap_or_else(|_| Err(E::from(StoreError::Panicked)));
+    if outcome.is_ok() {
+        context
+            .connection
+            .execute_batch("release act")
+            .map_err(store)?;
+    } else {
+        context.commit.roll_back_to(context.shared, mark);
+        context.endpoints.clear();
+        context
+            .connection
+            .execute_batch("rollback to act; release act")
+            .map_err(store)?;
+    }
+    outcome
+}

@@ -1,0 +1,200 @@
+//! Recording outcomes: the attempt is appended, the delivery leaves the hot table or is re-dated.
+
+use std::{sync::Arc, time::Duration};
+
+use rusqlite::{Connection, params};
+
+use super::{lane, row::ClaimedDelivery, writer::Commit};
+use crate::{
+    Activity, Attempt, Ending, Failure, Next, Outcome, What,
+    engine::{Outbox, Shared},
+};
+
+/// What one attempt came to, to be stored.
+pub(crate) struct Completion {
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) row: ClaimedDelivery,
+    /// `None` when the delivery is given back without an attempt.
+    pub(crate) attempt: Option<AttemptRecord>,
+    pub(crate) verdict: Verdict,
+}
+
+/// One attempt, as it is stored.
+#[derive(Debug, Clone)]
+pub(crate) struct AttemptRecord {
+    /// On the timeline.
+    pub(crate) at: i64,
+    pub(crate) duration: Duration,
+    pub(crate) status: Option<u16>,
+    pub(crate) failure: Option<Failure>,
+    /// `name: value` lines.
+    pub(crate) headers: String,
+    pub(crate) body_head: Vec<u8>,
+}
+
+/// What becomes of the delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Delivered,
+    /// Waits by itself until `due_at`.
+    Retry {
+        due_at: i64,
+    },
+    /// Waits in the endpoint's lane, which is not tried before `backoff_until`.
+    Lane {
+        due_at: i64,
+        backoff_until: i64,
+        failures: u32,
+    },
+    End(Ending),
+}
+
+impl Completion {
+    /// Writes the outcome. Each change is one statement guarded by the claim.
+    pub(crate) fn store(
+        &self,
+        connection: &Connection,
+        shared: &Shared,
+        commit: &mut Commit,
+    ) -> rusqlite::Result<()> {
+        let (seq, key) = (self.row.event.seq, self.outbox.key());
+        let number = self.row.number + u32::from(self.attempt.is_some());
+        let attempts = self.row.attempts + u32::from(self.attempt.is_some());
+        let changed = match &self.verdict {
+            Verdict::Delivered | Verdict::End(_) => connection
+                .prepare_cached("delete from delivery where event_seq = ?1 and endpoint_key = ?2 and claim = ?3")?
+                .execute(params![seq, key, self.row.claim])?,
+            Verdict::Retry { due_at } => {
+                shared.due_by(*due_at);
+                connection
+                    .prepare_cached(
+                        "update delivery set claim = null, lane = 0, due_at = ?4, attempts = ?5, number = ?6
+                         where event_seq = ?1 and endpoint_key = ?2 and claim = ?3",
+                    )?
+                    .execute(params![seq, key, self.row.claim, due_at, attempts, number])?
+            }
+            Verdict::Lane { due_at, backoff_until, failures } => {
+                let changed = connection
+                    .prepare_cached(
+                        "update delivery set claim = null, lane = 1, due_at = ?4, attempts = ?5, number = ?6
+                         where event_seq = ?1 and endpoint_key = ?2 and claim = ?3",
+                    )?
+                    .execute(params![seq, key, self.row.claim, due_at, attempts, number])?;
+                lane::back_off(connection, shared, &self.outbox, *backoff_until, *failures)?;
+                changed
+            }
+        };
+        if let Some(attempt) = &self.attempt {
+            attempt.store(connection, seq, key, number)?;
+        }
+        if changed == 0 {
+            tracing::info!(
+                event.id = %self.row.event.id,
+                endpoint.id = %self.outbox.endpoint().id,
+                "the outcome of an attempt came after its delivery was taken away"
+            );
+        } else if let Verdict::End(ending) = self.verdict {
+            store_ending(connection, seq, key, ending, shared.timeline.now())?;
+        }
+        commit.released += 1;
+        if shared.has_readers() {
+            commit.activities.push(self.activity(shared, number));
+        }
+        Ok(())
+    }
+
+    fn activity(&self, shared: &Shared, number: u32) -> Activity {
+        let what = match (&self.attempt, &self.verdict) {
+            (Some(attempt), verdict) => What::Attempted {
+                attempt: attempt.to_public(shared, number),
+                next: match verdict {
+                    Verdict::Delivered => Next::Done,
+                    Verdict::Retry { due_at } => Next::RetryAt(shared.timeline.to_wall(*due_at)),
+                    Verdict::Lane {
+                        due_at,
+                        backoff_until,
+                        ..
+                    } => Next::RetryAt(shared.timeline.to_wall(*due_at.max(backoff_until))),
+                    Verdict::End(ending) => Next::GaveUp(*ending),
+                },
+            },
+            (None, Verdict::End(ending)) => What::Ended(*ending),
+            (None, _) => What::Ended(Ending::Canceled),
+        };
+        self.outbox
+            .endpoint()
+            .activity(Some(self.row.event.id.clone()), what)
+    }
+}
+
+/// Records why a delivery is not tried any more.
+pub(crate) fn store_ending(
+    connection: &Connection,
+    seq: i64,
+    key: i64,
+    ending: Ending,
+    at: i64,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "insert into ending (event_seq, endpoint_key, reason, at) values (?1, ?2, ?3, ?4)
+             on conflict (event_seq, endpoint_key) do update set reason = excluded.reason, at = excluded.at",
+        )?
+        .execute(params![seq, key, ending.as_str(), at])?;
+    Ok(())
+}
+
+impl AttemptRecord {
+    fn store(
+        &self,
+        connection: &Connection,
+        seq: i64,
+        key: i64,
+        number: u32,
+    ) -> rusqlite::Result<()> {
+        let duration_us = i64::try_from(self.duration.as_micros()).unwrap_or(i64::MAX);
+        connection
+            .prepare_cached(
+                "insert or replace into attempt
+                 (event_seq, endpoint_key, number, at, duration_us, status, failure, detail, headers, body)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?
+            .execute(params![
+                seq,
+                key,
+                number,
+                self.at,
+                duration_us,
+                self.status,
+                self.failure.as_ref().map(Failure::code),
+                self.failure.as_ref().map(Failure::detail),
+                self.headers,
+                self.body_head,
+            ])?;
+        Ok(())
+    }
+
+    pub(crate) fn to_public(&self, shared: &Shared, number: u32) -> Attempt {
+        Attempt {
+            number,
+            at: shared.timeline.to_wall(self.at),
+            duration: self.duration,
+            outcome: self
+                .failure
+                .clone()
+                .map_or(Outcome::Success, Outcome::Failure),
+            status: self.status,
+            headers: header_pairs(&self.headers),
+            body_head: self.body_head.clone(),
+        }
+    }
+}
+
+/// The inverse of how headers are stored.
+pub(crate) fn header_pairs(lines: &str) -> Vec<(String, String)> {
+    lines
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}

@@ -1,0 +1,411 @@
+//! Endpoints in the store, and the writer's cache of them.
+//!
+//! The cache is coherent because every change of an endpoint runs on the writer thread.
+
+use std::{collections::HashMap, sync::Arc};
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{StoreError, act::Act, act::ActContext, lane};
+use crate::{
+    EndpointId, EndpointState, Secret, What,
+    address::{hide_credentials, split_credentials},
+    endpoint::{EndpointSettings, IN_FLIGHT_DEFAULT},
+    engine::{EndpointRecord, Outbox, Shared, SigningSecret, StoredLane},
+    retry::RetrySchedule,
+    seal::{Seal, SealError},
+    signature::LegacySignature,
+};
+
+/// Endpoints kept in the cache; beyond this, idle ones are dropped.
+const CACHE_MAX: usize = 200_000;
+
+/// What reading an endpoint needs besides the database.
+#[derive(Clone)]
+pub(crate) struct EndpointReader {
+    pub(crate) seal: Arc<Seal>,
+    pub(crate) schedule: Arc<RetrySchedule>,
+}
+
+/// The outboxes of the endpoints in use.
+pub(crate) struct EndpointCache {
+    pub(crate) reader: EndpointReader,
+    by_key: HashMap<i64, Arc<Outbox>>,
+    by_customer: HashMap<String, Arc<[Arc<Outbox>]>>,
+}
+
+impl EndpointCache {
+    pub(crate) fn new(reader: EndpointReader) -> Self {
+        Self {
+            reader,
+            by_key: HashMap::new(),
+            by_customer: HashMap::new(),
+        }
+    }
+
+    /// Forgets which endpoints customers have; outboxes in use stay the same ones.
+    pub(crate) fn clear(&mut self) {
+        self.by_customer.clear();
+        self.drop_idle();
+    }
+
+    fn drop_idle(&mut self) {
+        self.by_key
+            .retain(|_, outbox| Arc::strong_count(outbox) > 1 || !outbox.is_idle());
+    }
+
+    fn make_room(&mut self) {
+        if self.by_key.len() >= CACHE_MAX {
+            self.clear();
+        }
+    }
+
+    /// Every endpoint of a customer that was not removed.
+    pub(crate) fn of_customer(
+        &mut self,
+        connection: &Connection,
+        shared: &Shared,
+        customer: &str,
+    ) -> Result<Arc<[Arc<Outbox>]>, StoreError> {
+        if let Some(found) = self.by_customer.get(customer) {
+            return Ok(Arc::clone(found));
+        }
+        self.make_room();
+        let keys: Vec<i64> = connection
+            .prepare_cached(
+                "select key from endpoint where customer = ?1 and state <> 'removed' order by key",
+            )?
+            .query_map([customer], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        let mut outboxes = Vec::with_capacity(keys.len());
+        for key in keys {
+            outboxes.extend(self.by_key(connection, shared, key)?);
+        }
+        let outboxes: Arc<[Arc<Outbox>]> = outboxes.into();
+        // A customer without endpoints costs one look-up; remembering any name would be unbounded.
+        if !outboxes.is_empty() {
+            self.by_customer
+                .insert(customer.to_owned(), Arc::clone(&outboxes));
+        }
+        Ok(outboxes)
+    }
+
+    /// The outbox of an endpoint; `None` when the endpoint was removed.
+    pub(crate) fn by_key(
+        &mut self,
+        connection: &Connection,
+        shared: &Shared,
+        key: i64,
+    ) -> Result<Option<Arc<Outbox>>, StoreError> {
+        if let Some(outbox) = self.by_key.get(&key) {
+            return Ok(Some(Arc::clone(outbox)));
+        }
+        self.make_room();
+        let Some(record) = self
+            .reader
+            .read(connection, "key = ?1 and state <> 'removed'", params![key])?
+            .pop()
+        else {
+            return Ok(None);
+        };
+        let lane = connection
+            .prepare_cached("select backoff_until, failures from lane where endpoint_key = ?1")?
+            .query_row([key], |row| {
+                Ok(StoredLane {
+                    backoff_until: row.get(0)?,
+                    failures: row.get(1)?,
+                })
+            })
+            .optional()?;
+        let _ = shared;
+        let outbox = Arc::new(Outbox::new(record, lane));
+        self.by_key.insert(key, Arc::clone(&outbox));
+        Ok(Some(outbox))
+    }
+
+    /// Reads an endpoint again after it changed.
+    pub(crate) fn reload(&mut self, connection: &Connection, key: i64) -> Result<(), StoreError> {
+        let record = self
+            .reader
+            .read(connection, "key = ?1", params![key])?
+            .pop();
+        if let (Some(outbox), Some(record)) = (self.by_key.get(&key), record) {
+            self.by_customer.remove(&*record.customer);
+            outbox.replace(record);
+        }
+        Ok(())
+    }
+
+    /// An endpoint was added or removed.
+    pub(crate) fn forget_customer(&mut self, customer: &str) {
+        self.by_customer.remove(customer);
+    }
+
+    pub(crate) fn forget_key(&mut self, key: i64) {
+        self.by_key.remove(&key);
+    }
+}
+
+/// A row of `endpoint`, sealed values not yet opened.
+struct EndpointRow {
+    key: i64,
+    id: String,
+    customer: String,
+    url: Vec<u8>,
+    event_types: String,
+    ordered: bool,
+    settings: Vec<u8>,
+    state: String,
+    state_reason: String,
+    failing_since: Option<i64>,
+    created_at: i64,
+}
+
+impl EndpointRow {
+    const COLUMNS: &str = "key, id, customer, url, event_types, ordered, settings, state, state_reason, \
+                           failing_since, created_at";
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            key: row.get(0)?,
+            id: row.get(1)?,
+            customer: row.get(2)?,
+            url: row.get(3)?,
+            event_types: row.get(4)?,
+            ordered: row.get(5)?,
+            settings: row.get(6)?,
+            state: row.get(7)?,
+            state_reason: row.get(8)?,
+            failing_since: row.get(9)?,
+            created_at: row.get(10)?,
+        })
+    }
+}
+
+impl EndpointReader {
+    /// Endpoints that `condition` selects, in the order they were added.
+    pub(crate) fn read(
+        &self,
+        connection: &Connection,
+        condition: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<Vec<EndpointRecord>, StoreError> {
+        let columns = EndpointRow::COLUMNS;
+        let rows: Vec<EndpointRow> = connection
+            .prepare_cached(&format!(
+                "select {columns} from endpoint where {condition} order by key"
+            ))?
+            .query_map(values, EndpointRow::read)?
+            .collect::<Result<_, _>>()?;
+        rows.into_iter()
+            .map(|row| self.record(connection, row))
+            .collect()
+    }
+
+    fn record(
+        &self,
+        connection: &Connection,
+        row: EndpointRow,
+    ) -> Result<EndpointRecord, StoreError> {
+        let place = place(&row.id);
+        let text = |bytes: Vec<u8>| {
+            String::from_utf8(bytes).map_err(|_| StoreError::Sealed(SealError::Form.to_string()))
+        };
+        let url = text(self.seal.open(&row.url, &place)?)?;
+        let url =
+            url::Url::parse(&url).map_err(|_| StoreError::Sealed(SealError::Form.to_string()))?;
+        let settings: EndpointSettings =
+            serde_json::from_slice(&self.seal.open(&row.settings, &place)?)
+                .map_err(|_| StoreError::Sealed(SealError::Form.to_string()))?;
+        let (bare_url, credentials) = split_credentials(&url);
+        let mut headers = HeaderMap::new();
+        for (name, value) in &settings.headers {
+            if let (Ok(name), Ok(mut value)) =
+                (HeaderName::try_from(name), HeaderValue::try_from(value))
+            {
+                value.set_sensitive(true);
+                headers.append(name, value);
+            }
+        }
+        if let Some(credentials) = credentials {
+            headers.insert(header::AUTHORIZATION, credentials.authorization());
+        }
+        let schedule = match &settings.retry_waits_s {
+            None => Arc::clone(&self.schedule),
+            Some(waits) => {
+                let waits = waits
+                    .iter()
+                    .map(|wait| std::time::Duration::try_from_secs_f64(*wait).unwrap_or_default());
+                Arc::new(RetrySchedule::new(waits).unwrap_or_default())
+            }
+        };
+        let secrets = self.secrets(connection, row.key, &place)?;
+        let legacy = settings
+            .also_sign
+            .as_ref()
+            .and_then(|(format, secret)| LegacySignature::parse(format, secret).ok());
+        Ok(EndpointRecord {
+            key: row.key,
+            id: EndpointId::from_stored(row.id),
+            customer: row.customer.into(),
+            shown_url: hide_credentials(&url),
+            url: bare_url,
+            event_types: serde_json::from_str(&row.event_types).unwrap_or_default(),
+            ordered: row.ordered,
+            state: match row.state.as_str() {
+                "active" => EndpointState::Active,
+                "paused" => EndpointState::Paused,
+                _ => EndpointState::Disabled {
+                    reason: row.state_reason,
+                },
+            },
+            in_flight: if row.ordered {
+                1
+            } else {
+                usize::try_from(settings.in_flight.unwrap_or(IN_FLIGHT_DEFAULT)).unwrap_or(1)
+            },
+            interval: settings
+                .per_second
+                .map(|rate| std::time::Duration::from_secs(1) / rate.get()),
+            schedule,
+            headers,
+            secrets,
+            legacy,
+            created_at: row.created_at,
+            failing_since: row.failing_since,
+        })
+    }
+
+    fn secrets(
+        &self,
+        connection: &Connection,
+        key: i64,
+        place: &str,
+    ) -> Result<Vec<SigningSecret>, StoreError> {
+        let rows: Vec<(Vec<u8>, Option<i64>)> = connection
+            .prepare_cached(
+                "select secret, expires_at from endpoint_secret where endpoint_key = ?1 order by number desc",
+            )?
+            .query_map([key], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        rows.into_iter()
+            .map(|(sealed, expires_at)| {
+                let exposed = self.seal.open(&sealed, place)?;
+                let exposed = std::str::from_utf8(&exposed).map_err(|_| SealError::Form)?;
+                let secret = Secret::parse(exposed).map_err(|_| SealError::Form)?;
+                Ok(SigningSecret { secret, expires_at })
+            })
+            .collect()
+    }
+}
+
+/// What binds a sealed value to its endpoint.
+pub(crate) fn place(endpoint_id: &str) -> String {
+    format!("endpoint {endpoint_id}")
+}
+
+/// Records since when an endpoint fails, or that it no longer does.
+pub(crate) fn note_failing_since(shared: &Arc<Shared>, outbox: &Arc<Outbox>, since: Option<i64>) {
+    let key = outbox.key();
+    enqueue(shared, move |context| {
+        context
+            .connection
+            .prepare_cached("update endpoint set failing_since = ?2 where key = ?1")?
+            .execute(params![key, since])?;
+        Ok(())
+    });
+}
+
+/// Sets when an endpoint's lane is next tried.
+pub(crate) fn date_lane(
+    shared: &Arc<Shared>,
+    outbox: &Arc<Outbox>,
+    backoff_until: i64,
+    failures: u32,
+) {
+    let outbox = Arc::clone(outbox);
+    enqueue(shared, move |context| {
+        lane::back_off(
+            context.connection,
+            context.shared,
+            &outbox,
+            backoff_until,
+            failures,
+        )?;
+        Ok(())
+    });
+}
+
+/// Disables an endpoint that answered 410 or failed for too long, and says so.
+pub(crate) fn disable(shared: &Arc<Shared>, outbox: &Arc<Outbox>, reason: String) {
+    let outbox = Arc::clone(outbox);
+    enqueue(shared, move |context| {
+        set_state(context, outbox.key(), "disabled", &reason)?;
+        tracing::warn!(endpoint.id = %outbox.endpoint().id, reason, "an endpoint was disabled");
+        if context.shared.has_readers() {
+            let activity = outbox
+                .endpoint()
+                .activity(None, What::EndpointDisabled { reason });
+            context.commit.activities.push(activity);
+        }
+        Ok(())
+    });
+}
+
+/// Changes an endpoint's state; what memory holds of it goes back to the lane.
+pub(crate) fn set_state(
+    context: &mut ActContext<'_>,
+    key: i64,
+    state: &str,
+    reason: &str,
+) -> Result<(), StoreError> {
+    context
+        .connection
+        .prepare_cached("update endpoint set state = ?2, state_reason = ?3 where key = ?1")?
+        .execute(params![key, state, reason])?;
+    context.endpoints.reload(context.connection, key)?;
+    let Some(outbox) = context
+        .endpoints
+        .by_key(context.connection, context.shared, key)?
+    else {
+        return Ok(());
+    };
+    if state == "active" {
+        outbox.forgive();
+        let now = context.shared.timeline.now();
+        context
+            .connection
+            .prepare_cached(
+                "insert into lane (endpoint_key, due_at, backoff_until, failures) values (?1, ?2, 0, 0)
+                 on conflict (endpoint_key) do update set due_at = ?2, backoff_until = 0, failures = 0",
+            )?
+            .execute(params![key, now])?;
+        context.shared.due_by(now);
+    } else {
+        for completion in outbox.give_all_back(context.shared) {
+            context.shared.queue.complete_now(completion);
+        }
+        context
+            .connection
+            .prepare_cached(
+                "insert into lane (endpoint_key, due_at, backoff_until, failures) values (?1, null, 0, 0)
+                 on conflict (endpoint_key) do update set due_at = null",
+            )?
+            .execute([key])?;
+    }
+    Ok(())
+}
+
+fn enqueue(
+    shared: &Arc<Shared>,
+    work: impl FnOnce(&mut ActContext<'_>) -> Result<(), StoreError> + Send + 'static,
+) {
+    shared
+        .queue
+        .act(Act::new(work, |result: Result<(), StoreError>| {
+            if let Err(error) = result {
+                tracing::error!(%error, "a change of an endpoint could not be stored");
+            }
+        }));
+}

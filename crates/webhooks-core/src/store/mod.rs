@@ -1,0 +1,56 @@
+//! The store: SQLite with one writer thread and group commit, readers apart.
+
+pub(crate) mod act;
+pub(crate) mod completion;
+pub(crate) mod endpoints;
+pub(crate) mod lane;
+pub(crate) mod manage;
+pub(crate) mod queue;
+pub(crate) mod read;
+pub(crate) mod replay;
+pub(crate) mod retention;
+pub(crate) mod row;
+pub(crate) mod schema;
+pub(crate) mod send;
+pub(crate) mod writer;
+
+use std::sync::Arc;
+
+/// The store refused or failed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The disk is full; nothing was stored.
+    #[error("the disk is full; nothing was stored. Free some space and send again")]
+    Full,
+    /// The engine was shut down.
+    #[error("the engine was shut down")]
+    Closed,
+    /// What was asked for is no longer there.
+    #[error("it is no longer in the store")]
+    Gone,
+    /// The app's closure panicked; nothing of it was stored.
+    #[error("the transaction's closure panicked; nothing of it was stored")]
+    Panicked,
+    /// Secrets cannot be read.
+    #[error("the endpoint's secrets cannot be read: {0}")]
+    Sealed(String),
+    /// Anything else that SQLite says.
+    #[error("{0}")]
+    Sqlite(Arc<rusqlite::Error>),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::Full,
+            _ => Self::Sqlite(Arc::new(error)),
+        }
+    }
+}
+
+impl From<crate::seal::SealError> for StoreError {
+    fn from(error: crate::seal::SealError) -> Self {
+        Self::Sealed(error.to_string())
+    }
+}

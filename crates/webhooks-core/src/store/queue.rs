@@ -1,0 +1,180 @@
+//! What waits for the writer thread: one lock, taken once per batch.
+//!
+//! Urgent work wakes the writer at once. Completions are lazy: they ride along with the next
+//! commit, or get one of their own after [`LAZY_WAIT`], so that recording an outcome does not
+//! double the number of commits.
+
+use std::{
+    collections::VecDeque,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{Notify, Semaphore};
+
+use super::{act::Act, completion::Completion, send::SendJob};
+
+/// How long a completion waits for a commit to ride along with.
+const LAZY_WAIT: Duration = Duration::from_millis(5);
+/// So many completions get a commit of their own at once.
+const LAZY_BATCH: usize = 512;
+/// Completions that may wait; beyond this, workers wait. Only a disk that refuses gets here.
+const COMPLETIONS_MAX: usize = 16 * 1024;
+/// Sends that may wait for a commit; further callers wait their turn.
+pub(crate) const SENDS_MAX: usize = 4 * 1024;
+/// Sends in one commit: bounds how long the first of them waits for the last.
+const SENDS_BATCH: usize = 512;
+
+#[derive(Default)]
+struct Waiting {
+    sends: VecDeque<SendJob>,
+    acts: Vec<Act>,
+    completions: Vec<Completion>,
+    /// When the oldest completion came.
+    lazy_since: Option<Instant>,
+    closed: bool,
+}
+
+/// What one commit takes.
+pub(crate) struct Batch {
+    pub(crate) sends: Vec<SendJob>,
+    pub(crate) acts: Vec<Act>,
+    pub(crate) completions: Vec<Completion>,
+}
+
+/// The queue before the writer thread.
+pub(crate) struct WriterQueue {
+    waiting: Mutex<Waiting>,
+    work: Condvar,
+    /// Callers of `send` hold a place from before they queue until they have their answer.
+    pub(crate) places: Semaphore,
+    room: Notify,
+}
+
+impl WriterQueue {
+    pub(crate) fn new() -> Self {
+        Self {
+            waiting: Mutex::default(),
+            work: Condvar::new(),
+            places: Semaphore::new(SENDS_MAX),
+            room: Notify::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// False when the writer has stopped: the job is dropped, and with it its reply.
+    pub(crate) fn send(&self, job: SendJob) -> bool {
+        let mut waiting = self.lock();
+        if waiting.closed {
+            return false;
+        }
+        waiting.sends.push_back(job);
+        self.work.notify_one();
+        true
+    }
+
+    /// False when the writer has stopped.
+    pub(crate) fn act(&self, act: Act) -> bool {
+        let mut waiting = self.lock();
+        if waiting.closed {
+            return false;
+        }
+        waiting.acts.push(act);
+        self.work.notify_one();
+        true
+    }
+
+    /// Queues a completion; waits only while [`COMPLETIONS_MAX`] are waiting already.
+    pub(crate) async fn complete(&self, completion: Completion) {
+        let mut completion = Some(completion);
+        loop {
+            let room = self.room.notified();
+            {
+                let mut waiting = self.lock();
+                if waiting.completions.len() < COMPLETIONS_MAX {
+                    if let Some(completion) = completion.take() {
+                        waiting.completions.push(completion);
+                    }
+                    if waiting.lazy_since.is_none() {
+                        waiting.lazy_since = Some(Instant::now());
+                        self.work.notify_one();
+                    } else if waiting.completions.len() == LAZY_BATCH {
+                        self.work.notify_one();
+                    }
+                    return;
+                }
+            }
+            room.await;
+        }
+    }
+
+    /// Queues a completion without waiting: what is given back, bounded by what was in memory.
+    pub(crate) fn complete_now(&self, completion: Completion) {
+        let mut waiting = self.lock();
+        waiting.completions.push(completion);
+        if waiting.lazy_since.is_none() {
+            waiting.lazy_since = Some(Instant::now());
+            self.work.notify_one();
+        }
+    }
+
+    /// Puts back what could not be committed.
+    pub(crate) fn put_back(&self, mut completions: Vec<Completion>) {
+        if completions.is_empty() {
+            return;
+        }
+        let mut waiting = self.lock();
+        completions.append(&mut waiting.completions);
+        waiting.completions = completions;
+        waiting.lazy_since = Some(Instant::now());
+    }
+
+    /// Waits for work. `None` once the queue is closed and empty.
+    pub(crate) fn next(&self) -> Option<Batch> {
+        let mut waiting = self.lock();
+        loop {
+            let urgent = !waiting.sends.is_empty() || !waiting.acts.is_empty() || waiting.closed;
+            let lazy_wait = waiting
+                .lazy_since
+                .map(|since| LAZY_WAIT.saturating_sub(since.elapsed()));
+            if urgent
+                || waiting.completions.len() >= LAZY_BATCH
+                || lazy_wait == Some(Duration::ZERO)
+            {
+                break;
+            }
+            waiting = match lazy_wait {
+                Some(wait) => {
+                    self.work
+                        .wait_timeout(waiting, wait)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+                None => self
+                    .work
+                    .wait(waiting)
+                    .unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        let count = waiting.sends.len().min(SENDS_BATCH);
+        let batch = Batch {
+            sends: waiting.sends.drain(..count).collect(),
+            acts: std::mem::take(&mut waiting.acts),
+            completions: std::mem::take(&mut waiting.completions),
+        };
+        waiting.lazy_since = None;
+        drop(waiting);
+        self.room.notify_waiters();
+        let empty = batch.sends.is_empty() && batch.acts.is_empty() && batch.completions.is_empty();
+        if empty { None } else { Some(batch) }
+    }
+
+    /// Refuses further sends and acts; what waits is still written.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.work.notify_one();
+    }
+}

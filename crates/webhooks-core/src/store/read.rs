@@ -1,0 +1,498 @@
+//! Reading: connections of their own, so that a look never waits for the writer.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use tokio::sync::Semaphore;
+
+use super::{StoreError, completion::header_pairs, endpoints::EndpointReader, lane, schema};
+use crate::{
+    Attempt, Delivery, DeliveryState, Ending, EndpointId, EndpointState, Explanation, Failure,
+    Held, Outcome,
+    endpoint::wants,
+    engine::{EndpointRecord, Shared, due_act},
+};
+
+/// Reads that may run at once.
+const READERS_MAX: usize = 4;
+
+/// The connections that only read. A database in memory has one connection, the writer's.
+pub(crate) struct Readers {
+    file: Option<PathBuf>,
+    idle: Mutex<Vec<Connection>>,
+    places: Semaphore,
+    pub(crate) endpoints: EndpointReader,
+}
+
+impl Readers {
+    pub(crate) fn new(file: Option<PathBuf>, endpoints: EndpointReader) -> Self {
+        Self {
+            file,
+            idle: Mutex::default(),
+            places: Semaphore::new(READERS_MAX),
+            endpoints,
+        }
+    }
+
+    /// Runs `work` on a connection, away from the async threads.
+    pub(crate) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let Some(file) = self.file.clone() else {
+            return due_act(shared, move |context| work(context.connection)).await;
+        };
+        let _place = self
+            .places
+            .acquire()
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        let readers = Arc::clone(self);
+        let read = tokio::task::spawn_blocking(move || {
+            let idle = readers
+                .idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop();
+            let connection = match idle {
+                Some(connection) => connection,
+                None => schema::open_reader(&file)?,
+            };
+            let result = work(&connection);
+            readers
+                .idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(connection);
+            result
+        });
+        read.await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+/// The event a question is about.
+struct EventRow {
+    seq: i64,
+    event_type: String,
+    created_at: i64,
+}
+
+fn event(
+    connection: &Connection,
+    customer: &str,
+    id: &str,
+) -> Result<Option<EventRow>, StoreError> {
+    Ok(connection
+        .prepare_cached("select seq, type, created_at from event where id = ?1 and customer = ?2")?
+        .query_row([id, customer], |row| {
+            Ok(EventRow {
+                seq: row.get(0)?,
+                event_type: row.get(1)?,
+                created_at: row.get(2)?,
+            })
+        })
+        .optional()?)
+}
+
+/// Every delivery of an event, in the order its endpoints were added.
+pub(crate) fn deliveries_of_event(
+    connection: &Connection,
+    shared: &Shared,
+    endpoints: &EndpointReader,
+    customer: &str,
+    event_id: &str,
+) -> Result<Vec<Delivery>, StoreError> {
+    let Some(event) = event(connection, customer, event_id)? else {
+        return Ok(Vec::new());
+    };
+    let keys: Vec<i64> = connection
+        .prepare_cached(
+            "select endpoint_key from delivery where event_seq = ?1
+             union select endpoint_key from attempt where event_seq = ?1
+             union select endpoint_key from ending where event_seq = ?1
+             order by 1",
+        )?
+        .query_map([event.seq], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let mut deliveries = Vec::with_capacity(keys.len());
+    for key in keys {
+        let endpoint = endpoints.read(connection, "key = ?1", params![key])?.pop();
+        deliveries.push(delivery(
+            connection,
+            shared,
+            event_id,
+            &event,
+            key,
+            endpoint.as_ref(),
+        )?);
+    }
+    Ok(deliveries)
+}
+
+fn delivery(
+    connection: &Connection,
+    shared: &Shared,
+    event_id: &str,
+    event: &EventRow,
+    key: i64,
+    endpoint: Option<&EndpointRecord>,
+) -> Result<Delivery, StoreError> {
+    let attempts: Vec<Attempt> = connection
+        .prepare_cached(
+            "select number, at, duration_us, status, failure, detail, headers, body from attempt
+             where event_seq = ?1 and endpoint_key = ?2 order by number",
+        )?
+        .query_map([event.seq, key], |row| read_attempt(shared, row))?
+        .collect::<Result<_, _>>()?;
+    let state = state(connection, shared, event.seq, key, endpoint, &attempts)?;
+    Ok(Delivery {
+        event_id: event_id.to_owned(),
+        event_type: event.event_type.clone(),
+        created_at: shared.timeline.to_wall(event.created_at),
+        endpoint_id: endpoint.map_or_else(|| EndpointId::from(""), |endpoint| endpoint.id.clone()),
+        url: endpoint.map_or_else(String::new, |endpoint| endpoint.shown_url.clone()),
+        state,
+        attempts,
+    })
+}
+
+fn read_attempt(shared: &Shared, row: &Row<'_>) -> rusqlite::Result<Attempt> {
+    let status: Option<u16> = row.get(3)?;
+    let failure: Option<String> = row.get(4)?;
+    let detail: Option<String> = row.get(5)?;
+    let duration_us: i64 = row.get(2)?;
+    let headers: String = row.get(6)?;
+    Ok(Attempt {
+        number: row.get(0)?,
+        at: shared.timeline.to_wall(row.get(1)?),
+        duration: std::time::Duration::from_micros(duration_us.unsigned_abs()),
+        outcome: failure.map_or(Outcome::Success, |code| {
+            Outcome::Failure(Failure::from_stored(
+                &code,
+                detail.unwrap_or_default(),
+                status,
+            ))
+        }),
+        status,
+        headers: header_pairs(&headers),
+        body_head: row.get(7)?,
+    })
+}
+
+/// The hot row tells first; then how it ended; then that an attempt succeeded.
+fn state(
+    connection: &Connection,
+    shared: &Shared,
+    seq: i64,
+    key: i64,
+    endpoint: Option<&EndpointRecord>,
+    attempts: &[Attempt],
+) -> Result<DeliveryState, StoreError> {
+    let hot: Option<(Option<i64>, bool, i64, u32)> = connection
+        .prepare_cached(
+            "select claim, lane, due_at, attempts from delivery where event_seq = ?1 and endpoint_key = ?2",
+        )?
+        .query_row([seq, key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .optional()?;
+    if let Some((claim, in_lane, due_at, made)) = hot {
+        let wall = |at: i64| shared.timeline.to_wall(at);
+        if claim.is_some() {
+            return Ok(DeliveryState::InFlight);
+        }
+        if !in_lane {
+            return Ok(DeliveryState::Waiting {
+                due_at: wall(due_at),
+            });
+        }
+        if endpoint.is_some_and(|endpoint| endpoint.state == EndpointState::Paused) {
+            return Ok(DeliveryState::Held {
+                reason: Held::Paused,
+                next_try: None,
+            });
+        }
+        let next_try = lane::next_try(connection, key)?;
+        if made > 0 {
+            // It was tried itself: it waits for its own next attempt.
+            let due_at = next_try.map_or(due_at, |next| next.max(due_at));
+            return Ok(DeliveryState::Waiting {
+                due_at: wall(due_at),
+            });
+        }
+        let failures: u32 = connection
+            .prepare_cached("select failures from lane where endpoint_key = ?1")?
+            .query_row([key], |row| row.get(0))
+            .optional()?
+            .unwrap_or_default();
+        let reason = match (
+            failures > 0,
+            endpoint.is_some_and(|endpoint| endpoint.ordered),
+        ) {
+            (true, true) => Held::BehindHead,
+            (true, false) => Held::Trouble,
+            (false, _) => Held::Backlog,
+        };
+        return Ok(DeliveryState::Held {
+            reason,
+            next_try: next_try.map(wall),
+        });
+    }
+    let delivered = attempts
+        .iter()
+        .find(|attempt| attempt.outcome == Outcome::Success);
+    if let Some(attempt) = delivered {
+        return Ok(DeliveryState::Delivered {
+            at: attempt.at + attempt.duration,
+        });
+    }
+    let ending: Option<(String, i64)> = connection
+        .prepare_cached("select reason, at from ending where event_seq = ?1 and endpoint_key = ?2")?
+        .query_row([seq, key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let (reason, at) = ending.ok_or(StoreError::Gone)?;
+    Ok(DeliveryState::Ended {
+        reason: Ending::from_stored(&reason),
+        at: shared.timeline.to_wall(at),
+    })
+}
+
+/// Why an event did not arrive at an endpoint, or that it did.
+pub(crate) fn explain(
+    connection: &Connection,
+    shared: &Shared,
+    endpoints: &EndpointReader,
+    customer: &str,
+    event_id: &str,
+    endpoint_id: &EndpointId,
+) -> Result<Explanation, StoreError> {
+    let Some(event) = event(connection, customer, event_id)? else {
+        return Ok(Explanation::NoSuchEvent);
+    };
+    let endpoint = endpoints
+        .read(
+            connection,
+            "id = ?1 and customer = ?2",
+            params![endpoint_id.as_str(), customer],
+        )?
+        .pop();
+    let Some(endpoint) = endpoint else {
+        return Ok(Explanation::NoSuchEndpoint);
+    };
+    match delivery(
+        connection,
+        shared,
+        event_id,
+        &event,
+        endpoint.key,
+        Some(&endpoint),
+    ) {
+        Ok(delivery) => return Ok(Explanation::Delivery(Box::new(delivery))),
+        Err(StoreError::Gone) => {}
+        Err(error) => return Err(error),
+    }
+    if endpoint.created_at > event.created_at {
+        return Ok(Explanation::AddedLater {
+            event_at: shared.timeline.to_wall(event.created_at),
+            endpoint_at: shared.timeline.to_wall(endpoint.created_at),
+        });
+    }
+    if !wants(&endpoint.event_types, &event.event_type) {
+        return Ok(Explanation::Filtered {
+            event_type: event.event_type,
+            wanted: endpoint.event_types,
+        });
+    }
+    Ok(Explanation::NotOnRecord)
+}
+
+/// What of an endpoint's deliveries to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Listing {
+    /// What is owed, the oldest first.
+    Owed,
+    /// What ended without a success, the newest first.
+    Ended,
+    /// What has an attempt that failed, the newest failure first.
+    Failed,
+    /// Everything on record, the newest event first. Events of the customer are looked through
+    /// in slices: a page can be short, or empty, and still have a cursor.
+    All,
+}
+
+/// A page of deliveries.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The deliveries.
+    pub deliveries: Vec<Delivery>,
+    /// Give it to the next call; `None` at the end.
+    pub cursor: Option<Cursor>,
+}
+
+/// Where a listing goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    at: i64,
+    seq: i64,
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.at, self.seq)
+    }
+}
+
+impl std::str::FromStr for Cursor {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text
+            .split_once('-')
+            .and_then(|(at, seq)| Some((at.parse().ok()?, seq.parse().ok()?)));
+        let (at, seq) = parsed
+            .ok_or_else(|| format!("{text:?} is not a cursor; use the one of the page before"))?;
+        Ok(Self { at, seq })
+    }
+}
+
+/// Most deliveries on one page.
+pub const PAGE_MAX: usize = 500;
+/// Attempts looked through for one page of [`Listing::All`].
+const LOOKED_THROUGH: i64 = 20_000;
+
+/// A page of an endpoint's deliveries.
+pub(crate) fn page(
+    connection: &Connection,
+    shared: &Shared,
+    endpoint: &EndpointRecord,
+    listing: Listing,
+    cursor: Option<Cursor>,
+    limit: usize,
+) -> Result<Page, StoreError> {
+    let limit = limit.clamp(1, PAGE_MAX);
+    let rows = i64::try_from(limit).unwrap_or(1);
+    let key = endpoint.key;
+    let positions: Vec<Cursor> = {
+        let (sql, from) = match listing {
+            Listing::Owed => (
+                "select 0, event_seq from delivery where endpoint_key = ?1 and event_seq > ?3 and ?2 = 0
+                 order by event_seq limit ?4",
+                cursor.unwrap_or(Cursor { at: 0, seq: -1 }),
+            ),
+            Listing::Ended => (
+                "select at, event_seq from ending where endpoint_key = ?1 and (at, event_seq) < (?2, ?3)
+                 order by at desc, event_seq desc limit ?4",
+                cursor.unwrap_or(Cursor { at: i64::MAX, seq: i64::MAX }),
+            ),
+            Listing::Failed => (
+                "select max(at), event_seq from attempt
+                 where endpoint_key = ?1 and failure is not null
+                 group by event_seq having (max(at), event_seq) < (?2, ?3)
+                 order by 1 desc, 2 desc limit ?4",
+                cursor.unwrap_or(Cursor { at: i64::MAX, seq: i64::MAX }),
+            ),
+            Listing::All => (
+                "select 0, event_seq from (
+                     select event_seq from attempt
+                     where event_seq < ?3 and event_seq >= ?3 - ?5 and endpoint_key = ?1
+                     union select event_seq from delivery
+                     where event_seq < ?3 and event_seq >= ?3 - ?5 and endpoint_key = ?1
+                     union select event_seq from ending
+                     where event_seq < ?3 and event_seq >= ?3 - ?5 and endpoint_key = ?1)
+                 where ?2 = 0 order by event_seq desc limit ?4",
+                cursor.unwrap_or(Cursor { at: 0, seq: last_seq(connection)? + 1 }),
+            ),
+        };
+        let found = connection
+            .prepare_cached(&format!("select * from ({sql}) where ?5 > 0"))?
+            .query_map(
+                params![key, from.at, from.seq, rows, LOOKED_THROUGH],
+                |row| {
+                    Ok(Cursor {
+                        at: row.get(0)?,
+                        seq: row.get(1)?,
+                    })
+                },
+            )?
+            .collect::<Result<Vec<_>, _>>()?;
+        if listing == Listing::All && found.len() < limit {
+            // Nothing more in this slice; the next page begins below it.
+            let below = from.seq - LOOKED_THROUGH;
+            let deliveries = hydrate(connection, shared, endpoint, &found)?;
+            let cursor = (below > 0).then_some(Cursor { at: 0, seq: below });
+            return Ok(Page { deliveries, cursor });
+        }
+        found
+    };
+    let cursor = if positions.len() == limit {
+        positions.last().copied()
+    } else {
+        None
+    };
+    Ok(Page {
+        deliveries: hydrate(connection, shared, endpoint, &positions)?,
+        cursor,
+    })
+}
+
+fn last_seq(connection: &Connection) -> Result<i64, StoreError> {
+    let last: Option<i64> =
+        connection.query_row("select max(seq) from event", [], |row| row.get(0))?;
+    Ok(last.unwrap_or_default())
+}
+
+fn hydrate(
+    connection: &Connection,
+    shared: &Shared,
+    endpoint: &EndpointRecord,
+    positions: &[Cursor],
+) -> Result<Vec<Delivery>, StoreError> {
+    let mut deliveries = Vec::with_capacity(positions.len());
+    for position in positions {
+        let event: Option<(String, EventRow)> = connection
+            .prepare_cached("select id, seq, type, created_at from event where seq = ?1")?
+            .query_row([position.seq], |row| {
+                let event = EventRow {
+                    seq: row.get(1)?,
+                    event_type: row.get(2)?,
+                    created_at: row.get(3)?,
+                };
+                Ok((row.get(0)?, event))
+            })
+            .optional()?;
+        // An event that retention took away between the two looks is left out.
+        if let Some((id, event)) = event {
+            deliveries.push(delivery(
+                connection,
+                shared,
+                &id,
+                &event,
+                endpoint.key,
+                Some(endpoint),
+            )?);
+        }
+    }
+    Ok(deliveries)
+}
+
+/// How much is owed to whom: for `shutdown`'s report and for health pages.
+pub(crate) fn count_owed(connection: &Connection) -> Result<u64, StoreError> {
+    let count: i64 = connection.query_row("select count(*) from delivery", [], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
+/// One page of a customer's endpoints.
+pub(crate) fn endpoints_of(
+    connection: &Connection,
+    endpoints: &EndpointReader,
+    customer: &str,
+) -> Result<Vec<EndpointRecord>, StoreError> {
+    endpoints.read(
+        connection,
+        "customer = ?1 and state <> 'removed'",
+        params![customer],
+    )
+}

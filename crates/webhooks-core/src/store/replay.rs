@@ -1,0 +1,384 @@
+//! Sending again, and not sending any more: what a person does to single deliveries.
+
+use std::{sync::Arc, time::SystemTime};
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{
+    StoreError,
+    act::ActContext,
+    completion::store_ending,
+    manage::{self, EndpointError},
+    row::StoredEvent,
+    send::owe,
+};
+use crate::{
+    Ending, EndpointId, EndpointState,
+    endpoint::wants,
+    engine::{EndpointRecord, Outbox, Shared},
+};
+
+/// Events looked at in one step of a replay.
+pub(crate) const LOOK_ROWS: i64 = 10_000;
+/// Deliveries that one transaction of a replay adds.
+pub(crate) const REPLAY_ROWS: usize = 500;
+
+/// Which events of an endpoint to send again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Replay {
+    /// Events sent at or after this time; `None`: from the oldest that is kept.
+    pub since: Option<SystemTime>,
+    /// Events sent before this time; `None`: up to now.
+    pub until: Option<SystemTime>,
+    /// What became of them.
+    pub outcome: ReplayOutcome,
+    /// Only counts.
+    pub dry_run: bool,
+}
+
+/// What became of the events to send again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ReplayOutcome {
+    /// Given up: exhausted, expired, disabled, canceled, skipped.
+    #[default]
+    GivenUp,
+    /// Delivered.
+    Delivered,
+    /// Never owed to this endpoint, though it wants them now: sent before it was added, or
+    /// filtered then.
+    NeverOwed,
+}
+
+/// A delivery could not be acted on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeliveryError {
+    /// The endpoint is unknown, or the store refused.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The customer has no such event, or no longer.
+    #[error("customer {customer:?} has no event {event_id:?}; it may be older than the retention")]
+    UnknownEvent {
+        /// The customer asked for.
+        customer: String,
+        /// The event asked for.
+        event_id: String,
+    },
+    /// The endpoint is disabled.
+    #[error("endpoint {0} is disabled; enable it first")]
+    Disabled(EndpointId),
+    /// Nothing is owed: it was delivered, or has ended.
+    #[error("event {event_id:?} is not owed to endpoint {endpoint_id}")]
+    NotOwed {
+        /// The event asked for.
+        event_id: String,
+        /// The endpoint asked for.
+        endpoint_id: EndpointId,
+    },
+}
+
+impl From<StoreError> for DeliveryError {
+    fn from(error: StoreError) -> Self {
+        Self::Endpoint(error.into())
+    }
+}
+
+impl From<rusqlite::Error> for DeliveryError {
+    fn from(error: rusqlite::Error) -> Self {
+        StoreError::from(error).into()
+    }
+}
+
+/// A delivery that was taken away.
+pub(crate) struct TakenAway {
+    pub(crate) outbox: Option<Arc<Outbox>>,
+    pub(crate) seq: i64,
+    /// Memory held it: it may be in flight.
+    pub(crate) held: bool,
+}
+
+fn find_event(
+    connection: &Connection,
+    customer: &str,
+    event_id: &str,
+) -> Result<(i64, Bytes), DeliveryError> {
+    connection
+        .prepare_cached("select seq, body from event where id = ?1 and customer = ?2")?
+        .query_row([event_id, customer], |row| {
+            Ok((row.get(0)?, Bytes::from(row.get::<_, Vec<u8>>(1)?)))
+        })
+        .optional()?
+        .ok_or_else(|| DeliveryError::UnknownEvent {
+            customer: customer.to_owned(),
+            event_id: event_id.to_owned(),
+        })
+}
+
+/// Sends one event to one endpoint again, now. What is owed already is only made due.
+pub(crate) fn resend(
+    context: &mut ActContext<'_>,
+    customer: &str,
+    event_id: &str,
+    endpoint_id: &EndpointId,
+) -> Result<(), DeliveryError> {
+    let key = manage::find(context, customer, endpoint_id)?;
+    let (seq, body) = find_event(context.connection, customer, event_id)?;
+    let outbox = context
+        .endpoints
+        .by_key(context.connection, context.shared, key)?
+        .ok_or_else(|| EndpointError::Unknown {
+            customer: customer.to_owned(),
+            id: endpoint_id.clone(),
+        })?;
+    if matches!(outbox.endpoint().state, EndpointState::Disabled { .. }) {
+        return Err(DeliveryError::Disabled(endpoint_id.clone()));
+    }
+    let now = context.shared.timeline.now();
+    let owed: Option<bool> = context
+        .connection
+        .prepare_cached("select lane from delivery where event_seq = ?1 and endpoint_key = ?2")?
+        .query_row([seq, key], |row| row.get(0))
+        .optional()?;
+    match owed {
+        None => owe_again(
+            context,
+            &outbox,
+            StoredEvent {
+                seq,
+                id: event_id.to_owned(),
+                body,
+            },
+            now,
+        )?,
+        Some(_) => {
+            context
+                .connection
+                .prepare_cached(
+                    "update delivery set due_at = min(due_at, ?3)
+                     where event_seq = ?1 and endpoint_key = ?2 and claim is null",
+                )?
+                .execute(params![seq, key, now])?;
+            try_lane_now(context, key, now)?;
+        }
+    }
+    context.shared.due_by(now);
+    Ok(())
+}
+
+/// Makes an endpoint's lane due now, whatever its backoff.
+fn try_lane_now(context: &ActContext<'_>, key: i64, now: i64) -> Result<(), StoreError> {
+    context
+        .connection
+        .prepare_cached("update lane set due_at = ?2, backoff_until = 0 where endpoint_key = ?1 and due_at is not null")?
+        .execute([key, now])?;
+    context.shared.due_by(now);
+    Ok(())
+}
+
+fn owe_again(
+    context: &mut ActContext<'_>,
+    outbox: &Arc<Outbox>,
+    event: StoredEvent,
+    now: i64,
+) -> Result<(), StoreError> {
+    let (seq, key) = (event.seq, outbox.key());
+    let number: Option<u32> = context
+        .connection
+        .prepare_cached(
+            "select max(number) from attempt where event_seq = ?1 and endpoint_key = ?2",
+        )?
+        .query_row([seq, key], |row| row.get(0))?;
+    context
+        .connection
+        .prepare_cached("delete from ending where event_seq = ?1 and endpoint_key = ?2")?
+        .execute([seq, key])?;
+    owe(
+        context.connection,
+        context.shared,
+        context.commit,
+        outbox,
+        &Arc::new(event),
+        now,
+        number.unwrap_or_default(),
+    )
+}
+
+/// Takes a delivery away: no further attempt is started.
+pub(crate) fn take_away(
+    context: &mut ActContext<'_>,
+    customer: &str,
+    event_id: &str,
+    endpoint_id: &EndpointId,
+    ending: Ending,
+) -> Result<TakenAway, DeliveryError> {
+    let key = manage::find(context, customer, endpoint_id)?;
+    let (seq, _) = find_event(context.connection, customer, event_id)?;
+    let claim: Option<Option<i64>> = context
+        .connection
+        .prepare_cached(
+            "delete from delivery where event_seq = ?1 and endpoint_key = ?2 returning claim",
+        )?
+        .query_row([seq, key], |row| row.get(0))
+        .optional()?;
+    let Some(claim) = claim else {
+        return Err(DeliveryError::NotOwed {
+            event_id: event_id.to_owned(),
+            endpoint_id: endpoint_id.clone(),
+        });
+    };
+    let now = context.shared.timeline.now();
+    store_ending(context.connection, seq, key, ending, now).map_err(StoreError::from)?;
+    let outbox = context
+        .endpoints
+        .by_key(context.connection, context.shared, key)?;
+    if outbox
+        .as_ref()
+        .is_some_and(|outbox| outbox.endpoint().ordered)
+    {
+        // What stood behind it may go on.
+        try_lane_now(context, key, now)?;
+    }
+    Ok(TakenAway {
+        outbox,
+        seq,
+        held: claim.is_some(),
+    })
+}
+
+/// The head of an ordered endpoint: the delivery that those behind it wait for.
+pub(crate) fn head(connection: &Connection, key: i64) -> Result<Option<String>, StoreError> {
+    Ok(connection
+        .prepare_cached(
+            "select e.id from delivery d join event e on e.seq = d.event_seq
+             where d.endpoint_key = ?1 and d.lane = 1 and d.claim is null
+             order by d.due_at, d.event_seq limit 1",
+        )?
+        .query_row([key], |row| row.get(0))
+        .optional()?)
+}
+
+/// One step of a replay's look through the events: what matches, and where to go on.
+pub(crate) struct Look {
+    pub(crate) seqs: Vec<i64>,
+    pub(crate) next: Option<i64>,
+}
+
+pub(crate) fn look(
+    connection: &Connection,
+    shared: &Shared,
+    endpoint: &EndpointRecord,
+    replay: &Replay,
+    from: Option<i64>,
+) -> Result<Look, StoreError> {
+    let since = replay
+        .since
+        .map_or(i64::MIN, |at| shared.timeline.at_wall(at));
+    let until = replay
+        .until
+        .map_or(i64::MAX, |at| shared.timeline.at_wall(at));
+    let from = match from {
+        Some(from) => from,
+        None => first_since(connection, since)?,
+    };
+    let last: i64 = connection.query_row("select coalesce(max(seq), 0) from event", [], |row| {
+        row.get(0)
+    })?;
+    let rows: Vec<(i64, String, bool, bool, bool)> = connection
+        .prepare_cached(
+            "select e.seq, e.type,
+                    exists (select 1 from delivery where event_seq = e.seq and endpoint_key = ?1),
+                    exists (select 1 from ending where event_seq = e.seq and endpoint_key = ?1),
+                    exists (select 1 from attempt where event_seq = e.seq and endpoint_key = ?1 and failure is null)
+             from event e
+             where e.seq >= ?2 and e.seq < ?2 + ?3 and e.customer = ?4
+               and e.created_at >= ?5 and e.created_at < ?6",
+        )?
+        .query_map(params![endpoint.key, from, LOOK_ROWS, &*endpoint.customer, since, until], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+        })?
+        .collect::<Result<_, _>>()?;
+    let seqs = rows
+        .into_iter()
+        .filter(|(_, event_type, owed, ended, delivered)| {
+            !owed
+                && match replay.outcome {
+                    ReplayOutcome::GivenUp => *ended && !delivered,
+                    ReplayOutcome::Delivered => *delivered,
+                    ReplayOutcome::NeverOwed => {
+                        !ended && !delivered && wants(&endpoint.event_types, event_type)
+                    }
+                }
+        })
+        .map(|(seq, ..)| seq)
+        .collect();
+    let next = from + LOOK_ROWS;
+    Ok(Look {
+        seqs,
+        next: (next <= last).then_some(next),
+    })
+}
+
+/// The first event at or after a time: events are stored in the order of time, so that halving
+/// the range finds it.
+fn first_since(connection: &Connection, since: i64) -> Result<i64, StoreError> {
+    let (mut low, mut high): (i64, i64) = connection.query_row(
+        "select coalesce(min(seq), 1), coalesce(max(seq), 0) + 1 from event",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let found: Option<i64> = connection
+            .prepare_cached("select created_at from event where seq >= ?1 order by seq limit 1")?
+            .query_row([middle], |row| row.get(0))
+            .optional()?;
+        if found.is_some_and(|created_at| created_at < since) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}
+
+/// Adds the deliveries that one step of a replay found. Returns how many are owed now.
+pub(crate) fn owe_all(
+    context: &mut ActContext<'_>,
+    key: i64,
+    seqs: &[i64],
+) -> Result<usize, StoreError> {
+    let now = context.shared.timeline.now();
+    let Some(outbox) = context
+        .endpoints
+        .by_key(context.connection, context.shared, key)?
+    else {
+        return Ok(0);
+    };
+    let mut added = 0;
+    for seq in seqs {
+        let event: Option<(String, Vec<u8>)> = context
+            .connection
+            .prepare_cached(
+                "select id, body from event where seq = ?1
+                 and not exists (select 1 from delivery where event_seq = ?1 and endpoint_key = ?2)",
+            )?
+            .query_row([*seq, key], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        if let Some((id, body)) = event {
+            owe_again(
+                context,
+                &outbox,
+                StoredEvent {
+                    seq: *seq,
+                    id,
+                    body: Bytes::from(body),
+                },
+                now,
+            )?;
+            added += 1;
+        }
+    }
+    Ok(added)
+}

@@ -1,0 +1,263 @@
+//! Opening the database file: settings, version, and the refusals.
+
+use std::{fs::File, path::Path, time::Duration};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+/// "whks": tells our files from other SQLite databases.
+const APPLICATION_ID: i32 = 0x7768_6b73;
+/// The version of schema.sql.
+const VERSION: i32 = 1;
+/// Pages kept in memory by the writer, in KiB: the hot tables of a healthy engine fit.
+const WRITER_CACHE_KIB: i32 = 32 * 1024;
+/// Checkpoint after this many pages (4 KiB each) of write-ahead log.
+const CHECKPOINT_PAGES: i32 = 4_000;
+/// How long a statement waits for an outside program that has the file locked.
+const BUSY_WAIT: Duration = Duration::from_secs(5);
+
+/// Whether a commit waits for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// `synchronous=FULL`: what `send` acknowledged survives a loss of power.
+    #[default]
+    Full,
+    /// `synchronous=NORMAL`: survives a crash of the process; a loss of power may lose the last
+    /// moments before it. Several times more commits a second.
+    Normal,
+}
+
+/// A store could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The address of the store is not one that is known.
+    #[error("store {0:?} is not known: use sqlite:<file>, or sqlite::memory: for throw-away data")]
+    Address(String),
+    /// Another process has the file.
+    #[error(
+        "{file} is in use by another process; one process at a time delivers from a file. Stop it, or use another file"
+    )]
+    InUse {
+        /// The database file.
+        file: String,
+    },
+    /// The file was written by a newer version.
+    #[error(
+        "{file} has schema version {found}; this version knows up to {VERSION}. Use a newer version of webhooks-core"
+    )]
+    Newer {
+        /// The database file.
+        file: String,
+        /// The version found in it.
+        found: i32,
+    },
+    /// The file is another program's database.
+    #[error("{file} is a database, but not one of webhooks-core; name another file")]
+    Foreign {
+        /// The database file.
+        file: String,
+    },
+    /// The file is not a healthy database.
+    #[error("{file} is damaged: {problem}. Restore it from a backup; nothing was changed")]
+    Damaged {
+        /// The database file.
+        file: String,
+        /// What SQLite found.
+        problem: String,
+    },
+    /// Endpoints' secrets are sealed with another key, or with one and none was given.
+    #[error("the endpoints' secrets in {file} cannot be read: {problem}")]
+    Key {
+        /// The database file.
+        file: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The file or its folder cannot be used.
+    #[error("{file}: {source}")]
+    Io {
+        /// The database file.
+        file: String,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// Anything else that SQLite refuses.
+    #[error("{file}: {source}")]
+    Sqlite {
+        /// The database file.
+        file: String,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The HTTP client cannot be built.
+    #[error("the HTTP client cannot be built: {0}")]
+    Client(String),
+    /// A retention shorter than the time that deliveries are tried.
+    #[error(
+        "a retention of {retention:?} is shorter than the retry schedule, which lasts {schedule:?}"
+    )]
+    Retention {
+        /// What was asked for.
+        retention: Duration,
+        /// The shortest that works.
+        schedule: Duration,
+    },
+}
+
+/// Holds the file against other processes for as long as it lives.
+///
+/// A lock on a file of its own: closing any handle of the database file itself would drop
+/// SQLite's own POSIX locks.
+#[derive(Debug)]
+pub(crate) struct FileLock {
+    _file: File,
+}
+
+impl FileLock {
+    pub(crate) fn take(database: &Path) -> Result<Self, OpenError> {
+        let shown = database.display().to_string();
+        let io = |source| OpenError::Io {
+            file: shown.clone(),
+            source,
+        };
+        let mut name = database.as_os_str().to_owned();
+        name.push("-lock");
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(name)
+            .map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse { file: shown }),
+            Err(std::fs::TryLockError::Error(source)) => Err(io(source)),
+        }
+    }
+}
+
+/// Opens, checks and migrates the writer's connection. `None` is a database in memory.
+pub(crate) fn open_writer(
+    file: Option<&Path>,
+    durability: Durability,
+) -> Result<Connection, OpenError> {
+    let shown = file.map_or_else(|| ":memory:".to_owned(), |file| file.display().to_string());
+    let connection = match file {
+        Some(file) => Connection::open(file),
+        None => Connection::open_in_memory(),
+    };
+    let refuse = |source: rusqlite::Error| refusal(&shown, source);
+    let mut connection = connection.map_err(refuse)?;
+    connection.busy_timeout(BUSY_WAIT).map_err(refuse)?;
+    check(&connection, &shown)?;
+    connection
+        .pragma_update(None, "journal_mode", "wal")
+        .map_err(refuse)?;
+    let synchronous = match durability {
+        Durability::Full => "full",
+        Durability::Normal => "normal",
+    };
+    connection
+        .pragma_update(None, "synchronous", synchronous)
+        .map_err(refuse)?;
+    connection
+        .pragma_update(None, "cache_size", -WRITER_CACHE_KIB)
+        .map_err(refuse)?;
+    connection
+        .pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
+        .map_err(refuse)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    migrate(&mut connection).map_err(refuse)?;
+    Ok(connection)
+}
+
+/// Opens a connection that only reads.
+pub(crate) fn open_reader(file: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(
+        file,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+/// Refuses what is not ours before anything is written.
+fn check(connection: &Connection, shown: &str) -> Result<(), OpenError> {
+    let refuse = |source: rusqlite::Error| refusal(shown, source);
+    let application_id: i32 = connection
+        .query_row("pragma application_id", [], |row| row.get(0))
+        .map_err(refuse)?;
+    let version: i32 = connection
+        .query_row("pragma user_version", [], |row| row.get(0))
+        .map_err(refuse)?;
+    let tables: i64 = connection
+        .query_row("select count(*) from sqlite_schema", [], |row| row.get(0))
+        .map_err(refuse)?;
+    if application_id == APPLICATION_ID {
+        if version > VERSION {
+            return Err(OpenError::Newer {
+                file: shown.to_owned(),
+                found: version,
+            });
+        }
+        return quick_check(connection, shown);
+    }
+    if tables > 0 {
+        return Err(OpenError::Foreign {
+            file: shown.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Reads the root page of every table and index: cheap however large the file is. Deeper damage
+/// is told by the statement that meets it.
+fn quick_check(connection: &Connection, shown: &str) -> Result<(), OpenError> {
+    let mut names = Vec::new();
+    let read = || -> rusqlite::Result<()> {
+        let mut statement =
+            connection.prepare("select name from sqlite_schema where type = 'table'")?;
+        let found = statement.query_map([], |row| row.get::<_, String>(0))?;
+        for name in found {
+            names.push(name?);
+        }
+        for name in &names {
+            let quoted = name.replace('"', "\"\"");
+            connection
+                .query_row(&format!("select 1 from \"{quoted}\" limit 1"), [], |_| {
+                    Ok(())
+                })
+                .optional()?;
+        }
+        Ok(())
+    };
+    let mut read = read;
+    read().map_err(|source| refusal(shown, source))
+}
+
+fn refusal(shown: &str, source: rusqlite::Error) -> OpenError {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    match source.sqlite_error_code() {
+        Some(DatabaseCorrupt | NotADatabase) => OpenError::Damaged {
+            file: shown.to_owned(),
+            problem: source.to_string(),
+        },
+        _ => OpenError::Sqlite {
+            file: shown.to_owned(),
+            source,
+        },
+    }
+}
+
+fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let version: i32 = transaction.query_row("pragma user_version", [], |row| row.get(0))?;
+    if version < 1 {
+        transaction.execute_batch(include_str!("schema.sql"))?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    }
+    transaction.commit()
+}

@@ -1,0 +1,95 @@
+-- Version 1. Times are milliseconds on the engine's timeline (see clock.rs).
+-- The hot tables have no foreign keys and no counters: a send inserts, a completion deletes.
+
+create table setting (
+    name text primary key,
+    value integer not null
+) without rowid;
+
+create table endpoint (
+    key integer primary key,
+    id text not null unique,
+    customer text not null,
+    url blob not null,                -- with its credentials; sealed when a key is configured
+    event_types text not null,        -- a JSON array
+    ordered integer not null,
+    settings blob not null,           -- a JSON object; sealed when a key is configured
+    state text not null,              -- active, paused, disabled, removed
+    state_reason text not null,
+    failing_since integer,
+    created_at integer not null
+);
+create index endpoint_customer on endpoint (customer, key);
+
+create table endpoint_secret (
+    endpoint_key integer not null,
+    number integer not null,
+    secret blob not null,             -- sealed when a key is configured
+    expires_at integer,
+    primary key (endpoint_key, number)
+) without rowid;
+
+create index endpoint_secret_expiry on endpoint_secret (expires_at) where expires_at is not null;
+
+-- seq is the commit order.
+create table event (
+    seq integer primary key,
+    id text not null,
+    customer text not null,
+    type text not null,
+    body blob not null,
+    created_at integer not null
+);
+-- The id first: ids of version 7 are inserted at the end of the index, customers are not.
+create unique index event_id on event (id, customer);
+
+-- What is owed. A row is held in memory (claim is set), or waits by itself (lane = 0),
+-- or waits in its endpoint's lane (lane = 1).
+create table delivery (
+    event_seq integer not null,
+    endpoint_key integer not null,
+    claim integer,
+    lane integer not null,
+    due_at integer not null,          -- 0 for ordered endpoints: their lane says when
+    attempts integer not null,        -- made of the current schedule
+    number integer not null,          -- of the last attempt ever made
+    primary key (event_seq, endpoint_key)
+) without rowid;
+create index delivery_due on delivery (due_at) where claim is null and lane = 0;
+create index delivery_lane on delivery (endpoint_key, due_at, event_seq) where claim is null and lane = 1;
+
+-- The queue of one endpoint that is ordered or in trouble or has more than fits in memory:
+-- one due row, however much it holds. due_at is null while memory holds it or it is paused.
+create table lane (
+    endpoint_key integer primary key,
+    due_at integer,
+    backoff_until integer not null,
+    failures integer not null
+);
+create index lane_due on lane (due_at) where due_at is not null;
+
+create table attempt (
+    event_seq integer not null,
+    endpoint_key integer not null,
+    number integer not null,
+    at integer not null,
+    duration_us integer not null,
+    status integer,
+    failure text,                     -- null: success
+    detail text,
+    headers text not null,
+    body blob not null,
+    primary key (event_seq, endpoint_key, number)
+) without rowid;
+-- Only failures: successes of many endpoints would touch a page each.
+create index attempt_failed on attempt (endpoint_key, at) where failure is not null;
+
+-- Deliveries that ended without a success.
+create table ending (
+    event_seq integer not null,
+    endpoint_key integer not null,
+    reason text not null,
+    at integer not null,
+    primary key (event_seq, endpoint_key)
+) without rowid;
+create index ending_endpoint on ending (endpoint_key, at);

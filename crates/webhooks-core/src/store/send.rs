@@ -1,0 +1,162 @@
+//! Storing events and the deliveries they owe.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::oneshot;
+
+use super::{
+    StoreError,
+    completion::store_ending,
+    endpoints::EndpointCache,
+    lane,
+    row::{ClaimedDelivery, StoredEvent},
+    writer::Commit,
+};
+use crate::{
+    Ending, SendError, Sent,
+    endpoint::wants,
+    engine::{Outbox, Placement, Shared},
+    event::PreparedEvent,
+};
+
+/// Events of one caller, and where the answer goes.
+pub(crate) struct SendJob {
+    pub(crate) customer: String,
+    pub(crate) events: Vec<PreparedEvent>,
+    pub(crate) reply: oneshot::Sender<Result<Vec<Sent>, SendError>>,
+}
+
+/// Stores one event and its deliveries, already claimed where memory has room for them.
+pub(crate) fn store_event(
+    connection: &Connection,
+    shared: &Arc<Shared>,
+    endpoints: &mut EndpointCache,
+    commit: &mut Commit,
+    customer: &str,
+    event: PreparedEvent,
+) -> Result<Sent, SendError> {
+    let now = shared.timeline.now();
+    let inserted = connection
+        .prepare_cached(
+            "insert into event (id, customer, type, body, created_at) values (?1, ?2, ?3, ?4, ?5)
+             on conflict (id, customer) do nothing",
+        )
+        .and_then(|mut insert| {
+            insert.execute(params![
+                event.id,
+                customer,
+                event.event_type,
+                &event.body[..],
+                now
+            ])
+        })
+        .map_err(StoreError::from)?;
+    if inserted == 0 {
+        return known_event(connection, customer, event);
+    }
+    let seq = connection.last_insert_rowid();
+    let stored = Arc::new(StoredEvent {
+        seq,
+        id: event.id,
+        body: event.body,
+    });
+    let mut deliveries = 0;
+    for outbox in endpoints.of_customer(connection, shared, customer)?.iter() {
+        if wants(&outbox.endpoint().event_types, &event.event_type) {
+            owe(connection, shared, commit, outbox, &stored, now, 0)?;
+            deliveries += 1;
+        }
+    }
+    Ok(Sent {
+        event_id: stored.id.clone(),
+        deliveries,
+        duplicate: false,
+    })
+}
+
+/// Adds one delivery to what an endpoint is owed.
+pub(crate) fn owe(
+    connection: &Connection,
+    shared: &Arc<Shared>,
+    commit: &mut Commit,
+    outbox: &Arc<Outbox>,
+    event: &Arc<StoredEvent>,
+    now: i64,
+    number: u32,
+) -> Result<(), StoreError> {
+    let key = outbox.key();
+    let (claim, in_lane) = match outbox.place(shared, event.body.len()) {
+        Placement::Refuse => {
+            store_ending(connection, event.seq, key, Ending::Disabled, now)?;
+            return Ok(());
+        }
+        Placement::Memory { lane } => (Some(commit.claim()), lane),
+        Placement::Lane { wake } => {
+            lane::join(
+                connection,
+                shared,
+                outbox,
+                if wake { Some(now) } else { None },
+            )?;
+            commit.touched.push(Arc::clone(outbox));
+            (None, true)
+        }
+    };
+    let due_at = if outbox.endpoint().ordered { 0 } else { now };
+    connection
+        .prepare_cached(
+            "insert into delivery (event_seq, endpoint_key, claim, lane, due_at, attempts, number)
+             values (?1, ?2, ?3, ?4, ?5, 0, ?6)",
+        )?
+        .execute(params![event.seq, key, claim, in_lane, due_at, number])?;
+    if let Some(claim) = claim {
+        let row = ClaimedDelivery {
+            event: Arc::clone(event),
+            claim,
+            attempts: 0,
+            number,
+        };
+        commit.hand_over(outbox, row, false);
+    }
+    Ok(())
+}
+
+/// The same id again: the same content is the same event, other content an error.
+fn known_event(
+    connection: &Connection,
+    customer: &str,
+    event: PreparedEvent,
+) -> Result<Sent, SendError> {
+    let (seq, same): (i64, bool) = connection
+        .prepare_cached(
+            "select seq, type = ?3 and body = ?4 from event where id = ?1 and customer = ?2",
+        )
+        .and_then(|mut select| {
+            select
+                .query_row(
+                    params![event.id, customer, event.event_type, &event.body[..]],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )
+                .optional()
+        })
+        .map_err(StoreError::from)?
+        .ok_or(SendError::Store(StoreError::Gone))?;
+    if !same {
+        return Err(SendError::Conflict(event.id));
+    }
+    let deliveries: i64 = connection
+        .prepare_cached(
+            "select count(*) from (
+                 select endpoint_key from delivery where event_seq = ?1
+                 union select endpoint_key from attempt where event_seq = ?1
+                 union select endpoint_key from ending where event_seq = ?1)",
+        )
+        .and_then(|mut count| count.query_row([seq], |row| row.get(0)))
+        .map_err(StoreError::from)?;
+    Ok(Sent {
+        event_id: event.id,
+        deliveries: usize::try_from(deliveries).unwrap_or_default(),
+        duplicate: true,
+    })
+}

@@ -1,0 +1,282 @@
+//! The one thread that writes: takes a batch, runs it in one transaction, and only after the
+//! commit answers callers, hands deliveries to memory and tells what happened.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::{
+    StoreError,
+    act::{ActContext, AfterCommit},
+    endpoints::EndpointCache,
+    queue::{Batch, WriterQueue},
+    row::ClaimedDelivery,
+    send::store_event,
+};
+use crate::{
+    Activity, SendError, Sent,
+    engine::{Outbox, Shared},
+};
+
+/// What a transaction does once it is committed.
+#[derive(Default)]
+pub(crate) struct Commit {
+    handovers: Vec<HandOver>,
+    pub(crate) activities: Vec<Activity>,
+    /// Deliveries that memory no longer holds.
+    pub(crate) released: usize,
+    /// Outboxes whose lane changed in memory: looked at again should the commit fail.
+    pub(crate) touched: Vec<Arc<Outbox>>,
+    next_claim: i64,
+}
+
+/// A claimed delivery on its way to memory.
+struct HandOver {
+    outbox: Arc<Outbox>,
+    row: ClaimedDelivery,
+    /// Loaded from a lane that was due: taken even though the endpoint is in trouble.
+    probe: bool,
+}
+
+/// Where a savepoint began.
+#[derive(Clone, Copy)]
+pub(crate) struct CommitMark {
+    handovers: usize,
+    activities: usize,
+    released: usize,
+}
+
+impl Commit {
+    /// A claim that no row of this file has had.
+    pub(crate) fn claim(&mut self) -> i64 {
+        self.next_claim += 1;
+        self.next_claim
+    }
+
+    pub(crate) fn hand_over(&mut self, outbox: &Arc<Outbox>, row: ClaimedDelivery, probe: bool) {
+        self.handovers.push(HandOver {
+            outbox: Arc::clone(outbox),
+            row,
+            probe,
+        });
+    }
+
+    pub(crate) fn mark(&self) -> CommitMark {
+        CommitMark {
+            handovers: self.handovers.len(),
+            activities: self.activities.len(),
+            released: self.released,
+        }
+    }
+
+    pub(crate) fn roll_back_to(&mut self, shared: &Shared, mark: CommitMark) {
+        for HandOver { outbox, row, .. } in self.handovers.drain(mark.handovers..) {
+            outbox.forget_expected(shared, &row);
+        }
+        self.activities.truncate(mark.activities);
+        self.released = mark.released;
+    }
+}
+
+/// The writer's state.
+pub(crate) struct Writer {
+    connection: Connection,
+    shared: Arc<Shared>,
+    endpoints: EndpointCache,
+    commit: Commit,
+}
+
+/// What a send comes to.
+type SendResult = Result<Vec<Sent>, SendError>;
+
+/// The answers that wait for the commit.
+#[derive(Default)]
+struct Replies {
+    sends: Vec<(oneshot::Sender<SendResult>, SendResult)>,
+    acts: Vec<AfterCommit>,
+}
+
+impl Writer {
+    /// `boot` makes claims of this process differ from those of any before.
+    pub(crate) fn new(
+        connection: Connection,
+        shared: Arc<Shared>,
+        endpoints: EndpointCache,
+        boot: i64,
+    ) -> Self {
+        // 2^40 claims a boot, 2^22 boots.
+        let commit = Commit {
+            next_claim: boot << 40,
+            ..Commit::default()
+        };
+        Self {
+            connection,
+            shared,
+            endpoints,
+            commit,
+        }
+    }
+
+    /// Runs until the queue is closed and empty.
+    pub(crate) fn run(mut self, queue: &WriterQueue) {
+        while let Some(batch) = queue.next() {
+            self.write(batch, queue);
+        }
+        // A clean stop leaves no write-ahead log behind.
+        if let Err(error) = self
+            .connection
+            .execute_batch("pragma wal_checkpoint(truncate)")
+        {
+            tracing::warn!(%error, "the write-ahead log could not be folded into the database at the stop");
+        }
+    }
+
+    fn write(&mut self, batch: Batch, queue: &WriterQueue) {
+        let Batch {
+            sends,
+            acts,
+            completions,
+        } = batch;
+        let mut replies = Replies::default();
+        let mut written = self
+            .connection
+            .execute_batch("begin immediate")
+            .map_err(StoreError::from);
+        if written.is_ok() {
+            for completion in &completions {
+                written = completion
+                    .store(&self.connection, &self.shared, &mut self.commit)
+                    .map_err(StoreError::from);
+                if written.is_err() {
+                    break;
+                }
+            }
+        }
+        for act in acts {
+            // After a failure acts still run, so that each gets its answer; all is rolled back.
+            let mut context = ActContext {
+                connection: &self.connection,
+                shared: &self.shared,
+                commit: &mut self.commit,
+                endpoints: &mut self.endpoints,
+            };
+            replies.acts.push(act.run(&mut context));
+        }
+        for send in sends {
+            let result = match &written {
+                Ok(()) => self.store_all(&send.customer, send.events),
+                Err(error) => Err(SendError::Store(error.clone())),
+            };
+            if let Err(SendError::Store(error)) = &result {
+                written = Err(error.clone());
+            }
+            replies.sends.push((send.reply, result));
+        }
+        written = written.and_then(|()| {
+            self.connection
+                .execute_batch("commit")
+                .map_err(StoreError::from)
+        });
+        match written {
+            Ok(()) => self.committed(replies),
+            Err(error) => {
+                self.failed(&error, replies);
+                queue.put_back(completions);
+            }
+        }
+    }
+
+    fn store_all(
+        &mut self,
+        customer: &str,
+        events: Vec<crate::event::PreparedEvent>,
+    ) -> Result<Vec<Sent>, SendError> {
+        let mark = self.commit.mark();
+        // One event of several may conflict: then none of them is stored.
+        let several = events.len() > 1;
+        if several {
+            self.connection
+                .execute_batch("savepoint send")
+                .map_err(StoreError::from)?;
+        }
+        let stored: Result<Vec<Sent>, SendError> = events
+            .into_iter()
+            .map(|event| {
+                store_event(
+                    &self.connection,
+                    &self.shared,
+                    &mut self.endpoints,
+                    &mut self.commit,
+                    customer,
+                    event,
+                )
+            })
+            .collect();
+        if stored.is_err() {
+            self.commit.roll_back_to(&self.shared, mark);
+        }
+        if several {
+            let end = if stored.is_ok() {
+                "release send"
+            } else {
+                "rollback to send; release send"
+            };
+            self.connection
+                .execute_batch(end)
+                .map_err(StoreError::from)?;
+        }
+        stored
+    }
+
+    fn committed(&mut self, replies: Replies) {
+        self.commit.touched.clear();
+        for HandOver { outbox, row, probe } in self.commit.handovers.drain(..) {
+            outbox.accept(&self.shared, row, probe);
+        }
+        for (reply, result) in replies.sends {
+            // A caller that went away has its event stored all the same.
+            let _ = reply.send(result);
+        }
+        for after in replies.acts {
+            after(Ok(()));
+        }
+        for activity in self.commit.activities.drain(..) {
+            self.shared.tell(activity);
+        }
+        self.shared
+            .released(std::mem::take(&mut self.commit.released));
+    }
+
+    fn failed(&mut self, error: &StoreError, replies: Replies) {
+        tracing::error!(%error, "nothing of this transaction was stored");
+        if let Err(error) = self.connection.execute_batch("rollback") {
+            // SQLite rolls back by itself on a full disk; there is then nothing left to do.
+            tracing::debug!(%error, "no transaction was left to roll back");
+        }
+        self.endpoints.clear();
+        let mark = CommitMark {
+            handovers: 0,
+            activities: 0,
+            released: 0,
+        };
+        self.commit.roll_back_to(&self.shared, mark);
+        for outbox in self.commit.touched.drain(..) {
+            outbox.lane_is_uncertain(&self.shared);
+        }
+        for (reply, result) in replies.sends {
+            let _ = reply.send(match result {
+                Ok(_) => Err(SendError::Store(error.clone())),
+                refused => refused,
+            });
+        }
+        for after in replies.acts {
+            after(Err(error.clone()));
+        }
+        // A full disk stays full for a while: trying again at once would spin.
+        std::thread::sleep(FAILURE_PAUSE);
+    }
+}
+
+/// The wait after a transaction that failed.
+const FAILURE_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);

@@ -1,0 +1,298 @@
+//! A receiver on a free port of the loopback address, whose answers a test scripts.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    response::Response,
+};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use tokio::sync::Notify;
+
+/// How long [`Receiver::wait_for`] waits before it panics: a test must end.
+const WAIT_LIMIT: Duration = Duration::from_secs(30);
+/// Requests kept; a test that makes more should look at them sooner.
+const REQUESTS_MAX: usize = 100_000;
+/// Most bytes of one request's body.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// A receiver on the loopback address. It stops when it is dropped.
+#[derive(Debug)]
+pub struct Receiver {
+    address: SocketAddr,
+    state: Arc<Shared>,
+    server: tokio::task::JoinHandle<()>,
+}
+
+/// One request that arrived.
+#[derive(Debug, Clone)]
+pub struct ReceivedRequest {
+    /// The path and query.
+    pub target: String,
+    /// The headers, names in lower case.
+    pub headers: HeaderMap,
+    /// The exact body.
+    pub body: Bytes,
+}
+
+impl ReceivedRequest {
+    /// A header as text; empty when it is missing.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    /// The body as JSON; null when it is none.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
+/// How to answer one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: String,
+    hang: bool,
+}
+
+impl From<u16> for Answer {
+    fn from(status: u16) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: String::new(),
+            hang: false,
+        }
+    }
+}
+
+impl Answer {
+    /// An answer with this status.
+    #[must_use]
+    pub fn status(status: u16) -> Self {
+        status.into()
+    }
+
+    /// Takes the request and never answers.
+    #[must_use]
+    pub fn hang() -> Self {
+        Self {
+            hang: true,
+            ..Self::from(200)
+        }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn body(mut self, body: &str) -> Self {
+        body.clone_into(&mut self.body);
+        self
+    }
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    script: Mutex<Script>,
+    arrived: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Script {
+    requests: Vec<ReceivedRequest>,
+    /// The answers to come; the last one repeats.
+    answers: VecDeque<Answer>,
+    /// Answers for single events, by `webhook-id`; the last one repeats.
+    by_event: HashMap<String, VecDeque<Answer>>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Script> {
+        self.script.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Script {
+    fn answer(&mut self, event_id: &str) -> Answer {
+        let answers = self.by_event.get_mut(event_id).unwrap_or(&mut self.answers);
+        match answers.len() {
+            0 => Answer::from(200),
+            1 => answers[0].clone(),
+            _ => answers.pop_front().unwrap_or_else(|| Answer::from(200)),
+        }
+    }
+}
+
+impl Receiver {
+    /// Starts a receiver on a free port. It answers 200 unless told otherwise.
+    ///
+    /// # Errors
+    /// When the operating system gives no port.
+    pub async fn start() -> std::io::Result<Self> {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0))).await
+    }
+
+    /// Starts a receiver at an address: to come back where one has stopped.
+    ///
+    /// # Errors
+    /// When the address is taken.
+    pub async fn start_at(address: SocketAddr) -> std::io::Result<Self> {
+        let listener = tokio::net::TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let state = Arc::<Shared>::default();
+        let router = Router::new()
+            .fallback(receive)
+            .with_state(Arc::clone(&state));
+        let server = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, router).await {
+                tracing::error!(%error, "the receiver stopped");
+            }
+        });
+        Ok(Self {
+            address,
+            state,
+            server,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    /// The answers to come, one a request; the last one repeats.
+    pub fn respond<A: Into<Answer>>(&self, answers: impl IntoIterator<Item = A>) {
+        self.state.lock().answers = answers.into_iter().map(Into::into).collect();
+    }
+
+    /// The answers to come for one event, by its id.
+    pub fn respond_to<A: Into<Answer>>(
+        &self,
+        event_id: &str,
+        answers: impl IntoIterator<Item = A>,
+    ) {
+        let answers = answers.into_iter().map(Into::into).collect();
+        self.state
+            .lock()
+            .by_event
+            .insert(event_id.to_owned(), answers);
+    }
+
+    /// Every request so far, in the order they arrived.
+    #[must_use]
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
+        self.state.lock().requests.clone()
+    }
+
+    /// The `webhook-id` of every request so far, in the order they arrived.
+    #[must_use]
+    pub fn event_ids(&self) -> Vec<String> {
+        self.state
+            .lock()
+            .requests
+            .iter()
+            .map(|request| request.header("webhook-id").to_owned())
+            .collect()
+    }
+
+    /// Waits until `count` requests have arrived.
+    ///
+    /// # Panics
+    /// When they have not within 30 s, with what did arrive.
+    pub async fn wait_for(&self, count: usize) -> Vec<ReceivedRequest> {
+        let waiting = async {
+            loop {
+                let arrived = self.state.arrived.notified();
+                if self.state.lock().requests.len() >= count {
+                    return;
+                }
+                arrived.await;
+            }
+        };
+        if tokio::time::timeout(WAIT_LIMIT, waiting).await.is_err() {
+            panic!(
+                "{count} requests were expected, {} arrived: {:?}",
+                self.requests().len(),
+                self.event_ids()
+            );
+        }
+        self.requests()
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else {
+        return status_only(StatusCode::PAYLOAD_TOO_LARGE);
+    };
+    let target = head
+        .uri
+        .path_and_query()
+        .map_or_else(|| "/".to_owned(), ToString::to_string);
+    let received = ReceivedRequest {
+        target,
+        headers: head.headers,
+        body,
+    };
+    let answer = {
+        let mut script = shared.lock();
+        let answer = script.answer(received.header("webhook-id"));
+        if script.requests.len() < REQUESTS_MAX {
+            script.requests.push(received);
+        }
+        answer
+    };
+    shared.arrived.notify_waiters();
+    if answer.hang {
+        std::future::pending::<()>().await;
+    }
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in answer.headers {
+        let name = http::HeaderName::try_from(name);
+        if let (Ok(name), Ok(value)) = (name, http::HeaderValue::try_from(value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}
+
+fn status_only(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}

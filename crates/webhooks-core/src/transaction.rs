@@ -1,0 +1,157 @@
+//! The app's own rows and its events in one commit.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, Params, Row};
+use tokio::sync::oneshot;
+
+use crate::{
+    Event, SendError, Sent, Webhooks,
+    engine::Shared,
+    event::check_customer,
+    store::{
+        StoreError,
+        act::{Act, ActContext},
+        endpoints::EndpointCache,
+        send::store_event,
+        writer::Commit,
+    },
+};
+
+/// The transaction that [`Webhooks::transaction`] gives to its closure.
+///
+/// The app's tables live in the same database file as the events. Names that begin with the
+/// library's own (`event`, `delivery`, `attempt`, `endpoint`, `lane`, `ending`, `setting`) are
+/// taken.
+pub struct Transaction<'a> {
+    connection: &'a Connection,
+    shared: &'a Arc<Shared>,
+    endpoints: &'a mut EndpointCache,
+    commit: &'a mut Commit,
+}
+
+impl std::fmt::Debug for Transaction<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transaction").finish_non_exhaustive()
+    }
+}
+
+/// A transaction was rolled back: neither the app's rows nor its events were stored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransactionError {
+    /// The app's own SQL failed.
+    #[error(transparent)]
+    Sql(#[from] rusqlite::Error),
+    /// An event was refused.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The closure decided so.
+    #[error("{0}")]
+    App(Box<dyn std::error::Error + Send + Sync>),
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl TransactionError {
+    /// An error of the app's own.
+    pub fn app(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::App(error.into())
+    }
+}
+
+impl Transaction<'_> {
+    /// Runs one statement; returns how many rows it changed.
+    ///
+    /// # Errors
+    /// What SQLite says; return it and everything is rolled back.
+    pub fn execute(&self, sql: &str, values: impl Params) -> rusqlite::Result<usize> {
+        self.connection.prepare_cached(sql)?.execute(values)
+    }
+
+    /// Reads one row.
+    ///
+    /// # Errors
+    /// What SQLite says, `QueryReturnedNoRows` among it.
+    pub fn query_row<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        self.connection.prepare_cached(sql)?.query_row(values, read)
+    }
+
+    /// Stores an event in this transaction; it is delivered once the transaction is committed.
+    ///
+    /// # Errors
+    /// As for [`Webhooks::send`].
+    pub fn send(&mut self, customer: &str, event: Event) -> Result<Sent, SendError> {
+        check_customer(customer)?;
+        let event = event.prepare()?;
+        store_event(
+            self.connection,
+            self.shared,
+            self.endpoints,
+            self.commit,
+            customer,
+            event,
+        )
+    }
+}
+
+impl Webhooks {
+    /// Runs `work` in one transaction of the database: the app's own SQL and its events are
+    /// stored together or not at all. Returns once they are on disk.
+    ///
+    /// `work` runs on the engine's writer thread, and others' sends wait for it: keep it short,
+    /// and leave `begin` and `commit` to the engine.
+    ///
+    /// ```no_run
+    /// # use webhooks_core::{Event, Webhooks, TransactionError};
+    /// # async fn draw(webhooks: Webhooks) -> Result<(), TransactionError> {
+    /// webhooks
+    ///     .transaction(|tx| {
+    ///         tx.execute("insert into draw (number) values (?1)", [7])?;
+    ///         Ok(tx.send("acme", Event::new("random_number:generate", &7))?)
+    ///     })
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`TransactionError`]; nothing was stored.
+    pub async fn transaction<T, F>(&self, work: F) -> Result<T, TransactionError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Transaction<'_>) -> Result<T, TransactionError> + Send + 'static,
+    {
+        let _place = self
+            .shared()
+            .queue
+            .places
+            .acquire()
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        let (reply, answer) = oneshot::channel();
+        self.shared().queue.act(Act::new(
+            move |context: &mut ActContext<'_>| {
+                let mut transaction = Transaction {
+                    connection: context.connection,
+                    shared: context.shared,
+                    endpoints: context.endpoints,
+                    commit: context.commit,
+                };
+                work(&mut transaction)
+            },
+            move |result| {
+                let _ = reply.send(result);
+            },
+        ));
+        answer
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    }
+}

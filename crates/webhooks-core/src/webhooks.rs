@@ -1,0 +1,353 @@
+//! The public face: [`Webhooks`].
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+use crate::{
+    Activities, Builder, Delivery, EndpointId, Endpoints, Event, Explanation,
+    engine::Shared,
+    event::{EventError, PreparedEvent, check_customer},
+    store::{
+        StoreError,
+        read::{self, Readers},
+        schema::{FileLock, OpenError},
+        send::SendJob,
+    },
+};
+
+/// Most events of one [`Webhooks::send_all`].
+pub const SEND_ALL_MAX: usize = 1_000;
+/// Most bytes of bodies of one [`Webhooks::send_all`].
+pub const SEND_ALL_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// An engine that stores events, and delivers them to the endpoints of their customers.
+///
+/// Cheap to clone; all clones are the same engine. When the last one is dropped the engine stops
+/// as if the process had ended: nothing is lost, and the next [`Webhooks::open`] goes on.
+#[derive(Clone)]
+pub struct Webhooks {
+    engine: Arc<Engine>,
+}
+
+impl std::fmt::Debug for Webhooks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Webhooks")
+            .field("held", &self.engine.shared.held())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the clones of one [`Webhooks`] share.
+pub(crate) struct Engine {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) readers: Arc<Readers>,
+    writer: Mutex<Option<std::thread::JoinHandle<()>>>,
+    lock: Mutex<Option<FileLock>>,
+}
+
+impl Engine {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        readers: Arc<Readers>,
+        writer: Option<std::thread::JoinHandle<()>>,
+        lock: Option<FileLock>,
+    ) -> Self {
+        Self {
+            shared,
+            readers,
+            writer: Mutex::new(writer),
+            lock: Mutex::new(lock),
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.shared.stop();
+        self.shared.queue.close();
+        let writer = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let lock = self
+            .lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(writer) = writer {
+            // The file stays locked until the writer has let go of it; a destructor must not wait.
+            std::thread::spawn(move || {
+                if writer.join().is_err() {
+                    tracing::error!("the writer thread had panicked");
+                }
+                drop(lock);
+            });
+        }
+    }
+}
+
+/// What `send` stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The event's id: the caller's, or the UUID it was given.
+    pub event_id: String,
+    /// How many endpoints it is owed to; for a duplicate, was owed to.
+    pub deliveries: usize,
+    /// The same event had been sent before; nothing was added.
+    pub duplicate: bool,
+}
+
+/// An event was not stored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The event or the customer is not valid.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// The customer sent another event under this id before.
+    #[error("event {0:?} was sent before with other content; use another id")]
+    Conflict(String),
+    /// More than one call takes.
+    #[error(
+        "{events} events of {bytes} bytes are too many for one call: at most {SEND_ALL_MAX} of {SEND_ALL_BYTES_MAX} bytes"
+    )]
+    TooMany {
+        /// How many events there were.
+        events: usize,
+        /// Bytes of all bodies together.
+        bytes: usize,
+    },
+    /// The store refused; nothing was stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What was still owed at the stop; it is delivered after the next [`Webhooks::open`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Owed {
+    /// Deliveries that are stored and not done.
+    pub deliveries: u64,
+    /// Of these, requests cut off because the grace was over. They are made again.
+    pub cut_off: u64,
+}
+
+impl Webhooks {
+    /// Opens the store at `address` with the default settings, and starts delivering.
+    ///
+    /// `sqlite:webhooks.db` is a file beside the program; `sqlite::memory:` is for throw-away
+    /// data. Call it within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what to do.
+    pub async fn open(address: &str) -> Result<Self, OpenError> {
+        Builder::default().open(address).await
+    }
+
+    /// Settings other than the default ones.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn start(engine: Engine) -> Self {
+        Self {
+            engine: Arc::new(engine),
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.engine.shared
+    }
+
+    /// The endpoints of one customer. The customer is the caller's own id, 1 to 128 bytes.
+    #[must_use]
+    pub fn endpoints(&self, customer: impl Into<String>) -> Endpoints<'_> {
+        Endpoints::new(&self.engine, customer.into())
+    }
+
+    /// Stores an event and what it owes to the customer's endpoints, and returns once that is on
+    /// disk. Delivery goes on in the background.
+    ///
+    /// # Errors
+    /// Nothing was stored; [`SendError`] says why.
+    pub async fn send(&self, customer: &str, event: Event) -> Result<Sent, SendError> {
+        let sent = self.store(customer, vec![event.prepare()?]).await?;
+        sent.into_iter()
+            .next()
+            .ok_or(SendError::Store(StoreError::Closed))
+    }
+
+    /// Stores several events in one commit: all of them or none.
+    ///
+    /// # Errors
+    /// Nothing was stored; the first event that is not valid is named.
+    pub async fn send_all(
+        &self,
+        customer: &str,
+        events: impl IntoIterator<Item = Event>,
+    ) -> Result<Vec<Sent>, SendError> {
+        let events = events
+            .into_iter()
+            .map(Event::prepare)
+            .collect::<Result<Vec<_>, _>>()?;
+        let bytes = events.iter().map(|event| event.body.len()).sum();
+        if events.len() > SEND_ALL_MAX || bytes > SEND_ALL_BYTES_MAX {
+            return Err(SendError::TooMany {
+                events: events.len(),
+                bytes,
+            });
+        }
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.store(customer, events).await
+    }
+
+    async fn store(
+        &self,
+        customer: &str,
+        events: Vec<PreparedEvent>,
+    ) -> Result<Vec<Sent>, SendError> {
+        check_customer(customer)?;
+        let queue = &self.engine.shared.queue;
+        let _place = queue
+            .places
+            .acquire()
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        let (reply, answer) = oneshot::channel();
+        queue.send(SendJob {
+            customer: customer.to_owned(),
+            events,
+            reply,
+        });
+        answer
+            .await
+            .unwrap_or(Err(SendError::Store(StoreError::Closed)))
+    }
+
+    /// The deliveries of one event with their attempts, in the order its endpoints were added.
+    /// Empty when the customer has no such event.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn deliveries(
+        &self,
+        customer: &str,
+        event_id: &str,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let (customer, event_id) = (customer.to_owned(), event_id.to_owned());
+        let shared = Arc::clone(&self.engine.shared);
+        let endpoints = self.engine.readers.endpoints.clone();
+        self.engine
+            .readers
+            .read(&self.engine.shared, move |connection| {
+                read::deliveries_of_event(connection, &shared, &endpoints, &customer, &event_id)
+            })
+            .await
+    }
+
+    /// Why an event did not arrive at an endpoint, or that it did.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn explain(
+        &self,
+        customer: &str,
+        event_id: &str,
+        endpoint_id: &EndpointId,
+    ) -> Result<Explanation, StoreError> {
+        let (customer, event_id, endpoint_id) = (
+            customer.to_owned(),
+            event_id.to_owned(),
+            endpoint_id.clone(),
+        );
+        let shared = Arc::clone(&self.engine.shared);
+        let endpoints = self.engine.readers.endpoints.clone();
+        self.engine
+            .readers
+            .read(&self.engine.shared, move |connection| {
+                read::explain(
+                    connection,
+                    &shared,
+                    &endpoints,
+                    &customer,
+                    &event_id,
+                    &endpoint_id,
+                )
+            })
+            .await
+    }
+
+    /// What happens from now on, live. A slow reader is told how much it missed.
+    #[must_use]
+    pub fn subscribe(&self) -> Activities {
+        Activities::new(self.engine.shared.subscribe())
+    }
+
+    /// How many deliveries are stored and not done, over all customers.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn owed(&self) -> Result<u64, StoreError> {
+        self.engine
+            .readers
+            .read(&self.engine.shared, read::count_owed)
+            .await
+    }
+
+    /// Stops: no further attempt is started, requests in flight may finish within `grace`, their
+    /// outcomes are stored. Every clone of this engine is stopped with it.
+    pub async fn shutdown(&self, grace: Duration) -> Owed {
+        let shared = &self.engine.shared;
+        shared.stop();
+        let finished = tokio::time::timeout(grace, shared.tasks.wait())
+            .await
+            .is_ok();
+        let cut_off = if finished { 0 } else { shared.tasks.len() };
+        let deliveries = self.owed_after_completions().await;
+        shared.queue.close();
+        let writer = self
+            .engine
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(writer) = writer {
+            let joined = tokio::task::spawn_blocking(move || writer.join()).await;
+            if !matches!(joined, Ok(Ok(()))) {
+                tracing::error!("the writer thread had panicked");
+            }
+        }
+        self.engine
+            .lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let owed = Owed {
+            deliveries,
+            cut_off: u64::try_from(cut_off).unwrap_or_default(),
+        };
+        tracing::info!(
+            deliveries = owed.deliveries,
+            cut_off = owed.cut_off,
+            "stopped; what is owed is stored"
+        );
+        owed
+    }
+
+    /// Counts on the writer thread, behind every completion that was queued before.
+    async fn owed_after_completions(&self) -> u64 {
+        let counted = crate::engine::due_act(&self.engine.shared, |context| {
+            read::count_owed(context.connection)
+        });
+        counted.await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what is owed could not be counted");
+            0
+        })
+    }
+}
