@@ -41,6 +41,8 @@ pub struct Config {
     pub account: Account,
     /// Where texts written on the page go.
     pub reply_url: Option<Url>,
+    /// Names beside localhost and IP addresses under which the phone is reached.
+    pub names: Vec<String>,
     /// The file that keeps texts across a restart.
     pub keep: Option<PathBuf>,
     /// Whether every body begins with a trial account's prefix.
@@ -60,6 +62,7 @@ impl Default for Config {
         Self {
             account: Account::development(),
             reply_url: None,
+            names: Vec::new(),
             keep: None,
             trial: false,
             pace: Pace::HUMAN,
@@ -196,6 +199,10 @@ impl Phone {
 
     pub(crate) fn reply_url(&self) -> Option<&Url> {
         self.0.config.reply_url.as_ref()
+    }
+
+    pub(crate) fn names(&self) -> &[String] {
+        &self.0.config.names
     }
 
     pub(crate) fn time_zone(&self) -> &TimeZone {
