@@ -56,7 +56,7 @@ impl FromRequestParts<Phone> for Authorized {
         if !allowed {
             phone.note(Exchange {
                 at: phone.now(),
-                what: format!("{} {}", parts.method, parts.uri.path()),
+                what: format!("{} of the API", parts.method),
                 outcome: "refused with 401, code 20003: wrong account SID or token".to_owned(),
                 tone: Tone::Bad,
             });
@@ -92,38 +92,59 @@ async fn create(
 ) -> Response {
     let answer = phone.take_answer();
     let outcome = match answer {
-        Answer::Accept | Answer::AcceptThenDrop => take(&phone, body),
+        Answer::Accept | Answer::AcceptThenDrop => take(&phone, body).map(Some),
         Answer::TooManyRequests => Err(Refusal::TooManyRequests),
         Answer::QueueFull => Err(Refusal::QueueFull),
         Answer::ServerError => Err(Refusal::ServerError),
-        Answer::Drop => {
-            say(
-                &phone,
-                "connection dropped, no text taken (switch)".to_owned(),
-                Tone::Bad,
+        Answer::Drop => Ok(None),
+    };
+    let (said, tone) = say(answer, &outcome);
+    phone.note(Exchange {
+        at: phone.now(),
+        what: "Send a text".to_owned(),
+        outcome: said,
+        tone,
+    });
+    // Slow comes after the text was taken: a client that gives up cannot know that it was.
+    let _ = phone.rest(phone.switches().slow).await;
+    match outcome {
+        Err(refusal) => {
+            // Without its text, which may hold a phone number.
+            tracing::info!(
+                refusal.code = refusal.code(),
+                "a request to send was refused"
             );
-            let _ = phone.rest(phone.switches().slow).await;
-            return dropped_connection();
+            refusal.into_response()
         }
+        Ok(Some(message)) if answer != Answer::AcceptThenDrop => (
+            StatusCode::CREATED,
+            Json(message.json(&phone.account().sid)),
+        )
+            .into_response(),
+        Ok(_) => {
+            tracing::info!(switch = answer.name(), "a request to send gets no answer");
+            dropped_connection()
+        }
+    }
+}
+
+/// What the page says of a request to send.
+fn say(answer: Answer, outcome: &Result<Option<Message>, Refusal>) -> (String, Tone) {
+    let switched = match answer {
+        Answer::Accept => "",
+        _ => " (switch)",
     };
-    let switched = if answer == Answer::Accept {
-        ""
-    } else {
-        " (switch)"
-    };
-    match &outcome {
-        Ok(_) if answer == Answer::AcceptThenDrop => say(
-            &phone,
-            "text taken, then the connection dropped (switch)".to_owned(),
+    match outcome {
+        Ok(None) => (
+            format!("connection dropped, no text taken{switched}"),
             Tone::Bad,
         ),
-        Ok(message) => say(
-            &phone,
-            format!("answered 201, {}", message.status),
-            Tone::Good,
+        Ok(Some(_)) if answer == Answer::AcceptThenDrop => (
+            format!("text taken, then the connection dropped{switched}"),
+            Tone::Bad,
         ),
-        Err(refusal) => say(
-            &phone,
+        Ok(Some(message)) => (format!("answered 201, {}", message.status), Tone::Good),
+        Err(refusal) => (
             format!(
                 "refused with {}, code {}: {refusal}{switched}",
                 refusal.status().as_u16(),
@@ -131,17 +152,6 @@ async fn create(
             ),
             Tone::Bad,
         ),
-    }
-    // Slow comes after the text was taken: a client that gives up cannot know that it was.
-    let _ = phone.rest(phone.switches().slow).await;
-    match outcome {
-        Ok(_) if answer == Answer::AcceptThenDrop => dropped_connection(),
-        Ok(message) => (
-            StatusCode::CREATED,
-            Json(message.json(&phone.account().sid)),
-        )
-            .into_response(),
-        Err(refusal) => refusal.into_response(),
     }
 }
 
@@ -153,16 +163,6 @@ fn take(phone: &Phone, body: Result<Bytes, BytesRejection>) -> Result<Message, R
         (None, Some(_)) => Status::Queued,
     };
     phone.set_out(phone.message(Direction::OutboundApi, status, draft))
-}
-
-fn say(phone: &Phone, outcome: String, tone: Tone) {
-    tracing::info!(outcome, "a request to send a text");
-    phone.note(Exchange {
-        at: phone.now(),
-        what: "POST Messages.json".to_owned(),
-        outcome,
-        tone,
-    });
 }
 
 /// The fields of a posted form; a body that cannot be read is one that is too long.

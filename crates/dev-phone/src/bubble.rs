@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use crate::{
     account::Account,
-    exchange::{Exchange, Tone},
+    exchange::Exchange,
     message::{Direction, Message, Status},
     segments::segments,
 };
@@ -31,7 +31,7 @@ pub(crate) struct Bubble {
     day: String,
     time: String,
     exact: String,
-    note: Option<String>,
+    note: Option<(String, &'static str)>,
 }
 
 impl Bubble {
@@ -56,7 +56,10 @@ impl Bubble {
             day: at.strftime("%A, %-d %B").to_string(),
             time: at.strftime("%H:%M").to_string(),
             exact: at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
-            note: message.note.clone(),
+            note: message
+                .note
+                .as_ref()
+                .map(|note| (note.text.clone(), note.tone.class())),
         }
     }
 
@@ -139,10 +142,7 @@ impl ExchangeLine {
             exact: at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
             what: exchange.what.clone(),
             outcome: exchange.outcome.clone(),
-            tone: match exchange.tone {
-                Tone::Good => "ok",
-                Tone::Bad => "bad",
-            },
+            tone: exchange.tone.class(),
         }
     }
 }

@@ -38,7 +38,7 @@ impl Answer {
 /// Why no whole answer came. The texts go to the page.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallError {
-    #[error("no connection: is a program listening there?")]
+    #[error("no connection, so nothing seems to listen there")]
     Connect,
     #[error("no answer within {} s", TIME_LIMIT.as_secs())]
     Time,

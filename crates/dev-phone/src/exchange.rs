@@ -2,12 +2,29 @@
 //! not come even when no text exists.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-/// How an exchange went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tone {
+/// How something went, for its colour on the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tone {
+    /// As wished.
     Good,
+    /// Not as wished.
     Bad,
+    /// Not known yet.
+    Open,
+}
+
+impl Tone {
+    /// The class of its colour in the shared stylesheet.
+    pub(crate) fn class(self) -> &'static str {
+        match self {
+            Self::Good => "ok",
+            Self::Bad => "bad",
+            Self::Open => "soft",
+        }
+    }
 }
 
 /// One request and what became of it.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, broadcast::error::RecvError, mpsc};
 
 use crate::{
     caller::readable,
@@ -64,7 +64,11 @@ pub(crate) async fn travel(phone: Phone, message: Message, place: OwnedSemaphore
 
 async fn pass_states(phone: &Phone, mut message: Message, reports: mpsc::Sender<Message>) {
     while let Some(next) = next_state(message.status) {
-        if !phone.rest(time_in_state(phone, &message)).await {
+        let waited = tokio::select! {
+            waited = phone.rest(time_in_state(phone, &message)) => waited,
+            () = called_off(phone, &message) => false,
+        };
+        if !waited {
             return;
         }
         let Some(changed) = step(phone, &message.sid, message.status, next) else {
@@ -73,6 +77,27 @@ async fn pass_states(phone: &Phone, mut message: Message, reports: mpsc::Sender<
         // Cannot be full: its size is the number of states.
         let _ = reports.try_send(changed.clone());
         message = changed;
+    }
+}
+
+/// Resolves when a scheduled text, which may wait for weeks, is called off or deleted; so that it
+/// does not keep its place among those under way.
+async fn called_off(phone: &Phone, message: &Message) {
+    if message.status != Status::Scheduled {
+        return std::future::pending().await;
+    }
+    let mut changes = phone.inbox().changes();
+    loop {
+        let waits = phone
+            .inbox()
+            .get(message.sid.as_str())
+            .is_some_and(|message| message.status == Status::Scheduled);
+        if !waits {
+            return;
+        }
+        if let Err(RecvError::Closed) = changes.recv().await {
+            return;
+        }
     }
 }
 

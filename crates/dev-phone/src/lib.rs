@@ -30,7 +30,6 @@ mod clock;
 mod control;
 mod draft;
 mod exchange;
-mod guard;
 mod inbox;
 mod journey;
 mod keep;
@@ -47,14 +46,15 @@ mod signature;
 mod switches;
 mod twiml;
 
-use axum::{Router, extract::DefaultBodyLimit, middleware};
+use axum::{Router, extract::DefaultBodyLimit};
 
 pub use account::{Account, AccountSid, AuthToken, EmptyToken, NotAnAccountSid};
 pub use clock::{Clock, Ids};
+pub use exchange::Tone;
 pub use inbox::TEXTS_KEPT;
 pub use journey::Pace;
 pub use keep::KeepError;
-pub use message::{Direction, Message, MessageSid, Status};
+pub use message::{Direction, Message, MessageSid, Note, Status};
 pub use number::{NotANumber, PhoneNumber};
 pub use phone::{Config, Phone, StartError};
 pub use reply::{Replied, ReplyError};
@@ -68,13 +68,18 @@ pub use switches::{Answer, BadSwitches, DeliveryError, SLOWEST, Switches};
 const LARGEST_REQUEST_BYTES: usize = 64 * 1024;
 
 /// The phone's API and page as one router.
+///
+/// Both are closed to other web sites: the development account's token is public, so a page
+/// somewhere could otherwise make a visitor's browser send texts, read them, or have the phone
+/// call any URL. Programs, which send no `Origin`, pass.
 pub fn app(phone: Phone) -> Router {
-    Router::new()
+    let names = phone.names().to_vec();
+    let router = Router::new()
         .merge(api::routes())
         .merge(page::routes())
         .merge(control::routes())
         .merge(serve::stylesheet())
         .layer(DefaultBodyLimit::max(LARGEST_REQUEST_BYTES))
-        .layer(middleware::from_fn(guard::guard))
-        .with_state(phone)
+        .with_state(phone);
+    serve::protect(serve::same_origin(router, names))
 }

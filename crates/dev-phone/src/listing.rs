@@ -74,6 +74,7 @@ impl Listing {
             if let Some(text) = given(name) {
                 let (first, last) = span(text)
                     .ok_or_else(|| wrong("DateSent", "it is YYYY-MM-DD or an ISO 8601 time"))?;
+                // The SDKs write a day as its midnight, so `DateSent` means the day in any case.
                 sent.push(match name {
                     "DateSent<" => Sent {
                         from: None,
@@ -83,10 +84,14 @@ impl Listing {
                         from: Some(first),
                         until: None,
                     },
-                    _ => Sent {
-                        from: Some(first),
-                        until: Some(last),
-                    },
+                    _ => {
+                        let (first, last) = day(first.to_zoned_datetime(TimeZone::UTC).date())
+                            .ok_or_else(|| wrong("DateSent", "the year is out of range"))?;
+                        Sent {
+                            from: Some(first),
+                            until: Some(last),
+                        }
+                    }
                 });
             }
         }
@@ -111,7 +116,13 @@ impl Listing {
         let next = (end < matching.len())
             .then(|| shown.last())
             .flatten()
-            .map(|last| self.uri(account, self.page + 1, Some(('A', last.serial))));
+            .map(|last| {
+                self.uri(
+                    account,
+                    self.page.saturating_add(1),
+                    Some(('A', last.serial)),
+                )
+            });
         let previous = (begin > 0).then(|| shown.first()).flatten().map(|first| {
             self.uri(
                 account,
@@ -127,7 +138,7 @@ impl Listing {
             "page": self.page,
             "page_size": self.page_size,
             "start": start,
-            "end": start + shown.len().saturating_sub(1),
+            "end": start.saturating_add(shown.len().saturating_sub(1)),
             "uri": self.own_uri(account),
             "messages": shown.iter().map(|message| message.json(account)).collect::<Vec<_>>(),
         })
@@ -212,13 +223,16 @@ fn read_token(token: &str) -> Option<Place> {
     }
 }
 
-/// The first and the last second of a day, or of the second that a time names.
+/// The first and the last second of a day, or twice the second that a time names.
 fn span(text: &str) -> Option<(Timestamp, Timestamp)> {
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Some((at, at));
+    match text.parse::<Timestamp>() {
+        Ok(at) => Some((at, at)),
+        Err(_) => day(text.parse().ok()?),
     }
-    let day: Date = text.parse().ok()?;
-    let first = day.to_zoned_datetime(TimeZone::UTC).ok()?;
+}
+
+fn day(date: Date) -> Option<(Timestamp, Timestamp)> {
+    let first = date.to_zoned_datetime(TimeZone::UTC).ok()?;
     let last = first
         .checked_add(1.day())
         .ok()?

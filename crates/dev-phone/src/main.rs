@@ -1,43 +1,82 @@
 //! Starts a phone and says where it is.
 
-use std::{io::Write as _, time::Duration};
+use std::{io::Write as _, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use clap::Parser as _;
 use dev_phone::{Account, Flags, Phone, Settings};
 
+/// As for a wrong flag: what was asked for can't be done.
+const WRONG_CONFIGURATION: u8 = 2;
+
 /// How long callbacks under way may go on once the program was asked to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    // A missing .env file is the usual case.
-    let _ = dotenvy::dotenv();
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
-        )
-        .init();
+fn main() -> ExitCode {
+    let settings = match configured() {
+        Ok(settings) => settings,
+        Err(wrong) => {
+            complain(&format!("dev-phone can't start: {wrong}"));
+            return ExitCode::from(WRONG_CONFIGURATION);
+        }
+    };
+    match run(settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("dev-phone stopped: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reads `.env`, the environment and the flags.
+fn configured() -> Result<Settings, String> {
+    match dotenvy::dotenv() {
+        Ok(_) => {}
+        Err(error) if error.not_found() => {}
+        // The error's own text would show the line, and with it perhaps the token.
+        Err(_) => return Err(".env can't be read; correct its lines or remove it".to_owned()),
+    }
     let token = std::env::var("SMS_TWILIO_TOKEN").ok();
-    let settings = Flags::parse().with_token(token).settings()?;
-    let stop = serve::stop_signal();
+    Flags::parse()
+        .with_token(token)
+        .settings()
+        .map_err(|wrong| wrong.to_string())
+}
+
+#[tokio::main]
+async fn run(settings: Settings) -> anyhow::Result<()> {
+    serve::logs("info")?;
     let listener = serve::bind(settings.host, settings.port, "PORT").await?;
-    let address = listener.local_addr().context("the listener's address")?;
+    let address = listener.local_addr().context("which port is it")?;
     let introduction = introduce(&settings, address);
     let phone = Phone::new(settings.config)?;
-    std::io::stdout()
-        .write_all(introduction.as_bytes())
-        .context("standard output")?;
     let router = dev_phone::app(phone.clone());
-    serve::serve(listener, router, serve::Limits::default(), async {
-        if let Err(error) = stop.await {
-            tracing::error!(%error, "cannot listen for a signal to stop; stopping");
+    let stop = async {
+        // The signals are caught first: whoever reads the introduction may send one.
+        let (signal, ()) = tokio::join!(
+            biased;
+            serve::stop_signal(),
+            async { say(&introduction) }
+        );
+        if let Err(error) = signal {
+            tracing::error!(%error, "stopping: signals can't be caught");
         }
-        phone.shutdown(GRACE).await;
-    })
-    .await;
+    };
+    serve::serve(listener, router, serve::Limits::default(), stop).await;
+    phone.shutdown(GRACE).await;
     Ok(())
+}
+
+fn say(text: &str) {
+    if let Err(error) = std::io::stdout().write_all(text.as_bytes()) {
+        tracing::warn!(%error, "standard output is closed; nobody was told how to use this phone");
+    }
+}
+
+fn complain(text: &str) {
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// What a program has to be told to use this phone. The token shows only when it is the public

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::account::AccountSid;
+use crate::exchange::Tone;
 use crate::switches::DeliveryError;
 
 /// The version in every path and answer of the API.
@@ -151,7 +152,16 @@ pub struct Message {
     /// Where its states are reported.
     pub callback_url: Option<Url>,
     /// What became of an inbound text's webhook, for the page.
-    pub note: Option<String>,
+    pub note: Option<Note>,
+}
+
+/// A sentence beneath a text on the page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// The sentence.
+    pub text: String,
+    /// Whether it is good news.
+    pub tone: Tone,
 }
 
 impl Message {

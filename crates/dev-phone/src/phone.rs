@@ -21,7 +21,7 @@ use crate::{
     inbox::{Change, Inbox, TEXTS_KEPT},
     journey::{self, Pace, TEXTS_UNDER_WAY},
     keep::{KeepError, KeepFile},
-    message::{Direction, Message, MessageSid, Status},
+    message::{Direction, Message, MessageSid, Note, Status},
     refusal::Refusal,
     reply::{self, Replied, ReplyError},
     segments::segments,
@@ -41,6 +41,8 @@ pub struct Config {
     pub account: Account,
     /// Where texts written on the page go.
     pub reply_url: Option<Url>,
+    /// Names beside localhost and IP addresses under which the phone is reached.
+    pub names: Vec<String>,
     /// The file that keeps texts across a restart.
     pub keep: Option<PathBuf>,
     /// Whether every body begins with a trial account's prefix.
@@ -60,6 +62,7 @@ impl Default for Config {
         Self {
             account: Account::development(),
             reply_url: None,
+            names: Vec::new(),
             keep: None,
             trial: false,
             pace: Pace::HUMAN,
@@ -198,6 +201,10 @@ impl Phone {
         self.0.config.reply_url.as_ref()
     }
 
+    pub(crate) fn names(&self) -> &[String] {
+        &self.0.config.names
+    }
+
     pub(crate) fn time_zone(&self) -> &TimeZone {
         &self.0.config.time_zone
     }
@@ -312,11 +319,11 @@ impl Phone {
             .advance(sid, from, to, error, sender, self.now())
     }
 
-    pub(crate) fn set_note(&self, sid: &MessageSid, note: &str) -> Option<Message> {
+    pub(crate) fn set_note(&self, sid: &MessageSid, note: &Note) -> Option<Message> {
         self.0
             .inbox
             .update(sid.as_str(), self.now(), |message| {
-                message.note = Some(note.to_owned());
+                message.note = Some(note.clone());
                 true
             })?
             .ok()

@@ -10,7 +10,7 @@ use crate::{
     caller::{Answer, readable},
     draft::{Draft, web_url},
     exchange::{Exchange, Tone},
-    message::{API_VERSION, Direction, Message, Status},
+    message::{API_VERSION, Direction, Message, Note, Status},
     number::PhoneNumber,
     phone::Phone,
     twiml::{self, Twiml},
@@ -45,7 +45,7 @@ impl Replied {
         json!({
             "sid": self.message.sid.as_str(),
             "delivered": self.delivered,
-            "note": self.message.note,
+            "note": self.message.note.as_ref().map(|note| &note.text),
         })
     }
 }
@@ -74,10 +74,16 @@ pub(crate) async fn send(phone: &Phone, body: &str) -> Result<Replied, ReplyErro
     );
     message.sent_at = Some(message.created_at);
     message.note = Some(match phone.reply_url() {
-        Some(url) => format!("Being delivered to {}…", readable(url)),
-        None => "Not delivered: no URL is configured for replies. Start dev-phone with \
-                 --reply-url or REPLY_URL and write again."
-            .to_owned(),
+        Some(url) => Note {
+            text: format!("Being delivered to {}…", readable(url)),
+            tone: Tone::Open,
+        },
+        None => Note {
+            text: "Not delivered: no URL is configured for replies. Start dev-phone with \
+                   --reply-url or REPLY_URL and write again."
+                .to_owned(),
+            tone: Tone::Bad,
+        },
     });
     let message = phone.insert(message);
     let Some(url) = phone.reply_url() else {
@@ -87,6 +93,11 @@ pub(crate) async fn send(phone: &Phone, body: &str) -> Result<Replied, ReplyErro
         });
     };
     let (outcome, tone) = deliver(phone, url, &message).await;
+    tracing::info!(
+        message.sid = message.sid.as_str(),
+        outcome,
+        "an inbound text was handed over"
+    );
     phone.note(Exchange {
         at: phone.now(),
         what: format!("Inbound text to {}", readable(url)),
@@ -94,10 +105,12 @@ pub(crate) async fn send(phone: &Phone, body: &str) -> Result<Replied, ReplyErro
         tone,
     });
     let delivered = tone == Tone::Good;
-    let note = if delivered {
-        format!("Delivered: {outcome}.")
-    } else {
-        format!("Not delivered: {outcome}.")
+    let note = Note {
+        text: match delivered {
+            true => format!("Delivered: {outcome}."),
+            false => format!("Not delivered: {outcome}."),
+        },
+        tone,
     };
     // The text may have been deleted meanwhile; what became of it is still true.
     let message = phone.set_note(&message.sid, &note).unwrap_or(Message {

@@ -32,6 +32,10 @@ pub struct Flags {
     /// Where texts written on the page go, as Twilio's inbound webhook
     #[arg(long, env = "REPLY_URL", value_name = "URL")]
     reply_url: Option<String>,
+    /// Names, separated by commas, under which it is reached beside localhost and IP addresses,
+    /// such as a container's
+    #[arg(long, env = "PHONE_NAMES", value_name = "NAMES")]
+    names: Option<String>,
     /// Keep texts in this file across a restart
     #[arg(long, env = "PHONE_KEEP", value_name = "FILE")]
     keep: Option<PathBuf>,
@@ -109,6 +113,7 @@ impl Flags {
             config: Config {
                 account,
                 reply_url: reply_url(self.reply_url, &mut wrong),
+                names: names(self.names.as_deref().unwrap_or_default()),
                 keep: self.keep.filter(|path| !path.as_os_str().is_empty()),
                 trial: read("PHONE_TRIAL", self.trial, false, &mut wrong),
                 time_zone: TimeZone::system(),
@@ -136,6 +141,14 @@ where
             default
         }),
     }
+}
+
+fn names(text: &str) -> Vec<String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn reply_url(given: Option<String>, wrong: &mut Vec<String>) -> Option<Url> {
