@@ -1,4 +1,78 @@
-//! Webhooks inside your own process: stored before acknowledged, signed, delivered, retried.
+//! Webhooks inside your own process: stored before acknowledged, signed, delivered at once,
+//! retried for days. No service beside your own, no Postgres, no Redis: a file.
+//!
+//! # Five lines
+//!
+//! ```no_run
+//! # #[cfg(feature = "sqlite")]
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use webhooks_core::{Event, Webhooks};
+//!
+//! let webhooks = Webhooks::open("sqlite:webhooks.db").await?;
+//! let added = webhooks.endpoints("acme").add("https://acme.example/hooks").await?;
+//! println!("give this to acme, it is shown once: {}", added.secret.expose());
+//! webhooks.send("acme", Event::new("random_number:generate", &863)).await?;
+//! webhooks.shutdown(Duration::from_secs(10)).await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! "acme" is a **customer**: your own id for whoever gets the events. An **event** is a fact with
+//! a type and data. An **endpoint** is a URL of a customer's with its secret and the event types
+//! it wants. A **delivery** is one event owed to one endpoint, an **attempt** one HTTP request
+//! made for it. The body is `{"id":"<uuid>","event":"<type>","data":<data>}`, signed as
+//! [Standard Webhooks](https://www.standardwebhooks.com) says.
+//!
+//! # What is promised
+//!
+//! * What `send` acknowledged is on disk, and is delivered at least once, or ends with a reason
+//!   on record: across crashes, restarts and full disks.
+//! * [`Webhooks::transaction`] stores your own rows and your events together or not at all.
+//! * Every attempt is recorded: when, how long, status, headers, the first 4 KiB of the answer,
+//!   or the typed reason for the failure. [`Webhooks::explain`] answers "why did it not arrive?".
+//! * An endpoint that hangs, refuses or is slow never delays another: each has its own limit on
+//!   requests in flight, its own queue, and when it is in trouble a lane that is tried with one
+//!   delivery at a time.
+//! * [`NewEndpoint::ordered`] endpoints get one event at a time, in the order of commits.
+//! * Webhooks go to public addresses only, unless [`Builder::allow_networks`] says otherwise,
+//!   judged on the very address that is dialled.
+//!
+//! # What is not promised
+//!
+//! * Exactly once. A request in flight at a crash is made again; receivers compare `webhook-id`.
+//! * Order for endpoints that are not `ordered`.
+//! * More than one process on a file: the second is refused. Beyond what one process can send,
+//!   divide customers among several files.
+//! * Anything without a tokio runtime: delivery runs on the one in which the store was opened.
+//!
+//! # The rules of delivery
+//!
+//! | | |
+//! |---|---|
+//! | success | any 2xx; redirects are not followed |
+//! | time limit | 15 s over connecting, headers and body ([`Builder::time_limit`]) |
+//! | schedule | 0 s, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h, each up to a tenth longer ([`RetrySchedule`]) |
+//! | `Retry-After` | honoured, up to 24 h ([`RETRY_AFTER_MAX`]) |
+//! | 410 | disables the endpoint |
+//! | 429, 502, 503, 504, no connection, no answer | the endpoint is in trouble: its deliveries wait, one is tried after 5 s, then after 10 s, up to once a minute; when one gets through all follow |
+//! | any other failure | only this delivery waits; five in a row are trouble |
+//! | nothing but failures for 5 days | disables the endpoint ([`Builder::disable_after`]) |
+//! | response | at most 64 KiB are read; more is a failure |
+//! | kept | events and attempts for 30 days ([`Builder::keep`]) |
+//!
+//! A **paused** endpoint keeps its events until it is resumed. A **disabled** one records them as
+//! [`Ending::Disabled`]; [`Endpoints::replay`] sends them once it is enabled.
+//!
+//! # Features
+//!
+//! * `sqlite` (default): the engine and its store.
+//! * `receive`: [`receive`], for programs that get webhooks: verifying, an axum extractor, a
+//!   guard against replays.
+//! * `testing`: [`testing`], a receiver to script, a clock to move, `drain()`.
+//!
+//! The examples `hello`, `transaction`, `ordered` and `testing` run as they are:
+//! `cargo run -p webhooks-core --features testing --example hello`.
 
 #[cfg(feature = "sqlite")]
 mod activity;

@@ -98,12 +98,8 @@ pub(crate) fn scan(context: &mut ActContext<'_>) -> Result<Option<i64>, StoreErr
             .by_key(context.connection, context.shared, key)?
         {
             Some(outbox) => refill(context, &outbox)?,
-            None => {
-                context
-                    .connection
-                    .prepare_cached("delete from lane where endpoint_key = ?1")?
-                    .execute([key])?;
-            }
+            // The endpoint was removed: maintenance ends what the lane holds.
+            None => set_due(context, key, None)?,
         }
     }
     next_due(context.connection)

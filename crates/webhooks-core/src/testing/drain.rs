@@ -1,10 +1,14 @@
 //! Waiting until an engine has done what it can do now.
 
-use crate::{Webhooks, engine::due_act, store::lane};
+use crate::{
+    Webhooks,
+    engine::due_act,
+    store::{lane, retention},
+};
 
 impl Webhooks {
-    /// Waits until nothing is in memory and nothing is due at the clock's present time: what is
-    /// left is done, or waits for the clock to be moved.
+    /// Waits until nothing is in memory and nothing is due at the clock's present time, retention
+    /// included: what is left waits for the clock to be moved.
     pub async fn drain(&self) {
         let shared = self.shared();
         loop {
@@ -16,7 +20,10 @@ impl Webhooks {
                 Err(_) => return,
             };
             if shared.held() == 0 && waits {
-                return;
+                match due_act(shared, retention::maintain).await {
+                    Ok(true) => continue,
+                    Ok(false) | Err(_) => return,
+                }
             }
             if !waits {
                 shared.due_by(shared.timeline.now());
