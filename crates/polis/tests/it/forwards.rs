@@ -113,3 +113,20 @@ async fn an_apps_chunked_answer_and_head_come_through() {
     assert_eq!(old.text().await.unwrap(), "until the end");
     answering.await.unwrap();
 }
+
+#[tokio::test]
+async fn https_that_cannot_be_spoken_says_why() {
+    // A plain HTTP listener where TLS is expected.
+    let app = Listener::start().await.unwrap();
+    let front = Listener::start().await.unwrap();
+    let url = app.url().replace("http://", "https://");
+    front
+        .answer(rule(&format!(r#"{{"forward":"{url}"}}"#)))
+        .unwrap();
+    let answer = client().post(front.url()).body("x").send().await.unwrap();
+    assert_eq!(answer.status(), 502);
+    let text = answer.text().await.unwrap();
+    assert!(!text.contains("error sending request"), "{text}");
+    let seen = app.wait_for(1).await.unwrap().remove(0);
+    assert!(seen.problem.as_ref().unwrap().contains("TLS"));
+}
