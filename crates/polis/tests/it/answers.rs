@@ -11,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::wire::{DEADLINE, client, connect, read_until, rule, say};
+use crate::wire::{DEADLINE, client, connect, read_to_end, read_until, rule, say};
 
 const POST: &[u8] =
     b"POST /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbody";
@@ -134,6 +134,20 @@ async fn a_hang_up_while_sleeping_is_seen_and_the_sleep_goes_on() {
     let answer = requests[0].answer().unwrap();
     assert!(answer.hung_up_after.unwrap() < Duration::from_millis(200));
     assert!(answer.after >= Duration::from_millis(200));
+}
+
+#[tokio::test]
+async fn a_client_that_only_closes_its_sending_side_has_not_hung_up() {
+    let listener = answering(r#"{"sleep":0.05}"#).await;
+    let mut stream = connect(&listener).await;
+    stream.write_all(POST).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let answer = read_to_end(&mut stream).await;
+    assert!(answer.ends_with("\r\n\r\nbody"), "{answer}");
+    let requests = listener.wait_for(1).await.unwrap();
+    let answer = requests[0].answer().unwrap();
+    assert_eq!(answer.hung_up_after, None);
+    assert!(answer.note.as_ref().unwrap().contains("sending side"));
 }
 
 #[tokio::test]
