@@ -142,8 +142,8 @@ pub use sender::TIME_LIMIT_DEFAULT;
 #[cfg(feature = "sqlite")]
 pub use store::{
     StoreError,
+    listing::{Cursor, Listing, PAGE_MAX, Page},
     manage::{ENDPOINTS_PER_CUSTOMER_MAX, EndpointError, SECRETS_MAX},
-    read::{Cursor, Listing, PAGE_MAX, Page},
     replay::{DeliveryError, Replay, ReplayOutcome},
     schema::{Durability, OpenError},
 };
