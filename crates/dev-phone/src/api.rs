@@ -255,13 +255,7 @@ async fn update(
         }
         message = phone
             .inbox()
-            .update(message.sid.as_str(), now, |message| {
-                let ended = message.status.is_final();
-                if ended {
-                    message.body.clear();
-                }
-                ended
-            })
+            .redact(message.sid.as_str(), now)
             .ok_or(Refusal::NotFound(path))?
             .map_err(|_| Refusal::NotComplete)?;
     }
