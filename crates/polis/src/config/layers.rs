@@ -91,6 +91,31 @@ impl Given {
     }
 }
 
+/// The layers that a setting is looked for in, below the flags.
+pub(super) struct Layers<'a> {
+    pub(super) around: &'a Surroundings,
+    pub(super) file_name: &'a str,
+}
+
+impl Layers<'_> {
+    /// The uppermost layer that says something; an empty `variable` is none.
+    pub(super) fn pick(
+        &self,
+        flag: &str,
+        flag_value: Option<String>,
+        variable: &str,
+        key: &str,
+        file_value: Option<String>,
+    ) -> Option<Given> {
+        flag_value
+            .map(|value| Given::new(flag, value))
+            .or_else(|| self.around.variable(variable))
+            .or_else(|| {
+                file_value.map(|value| Given::new(format!("{key} in {}", self.file_name), value))
+            })
+    }
+}
+
 /// Everything that is wrong with the configuration, one sentence each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError(pub Vec<String>);
