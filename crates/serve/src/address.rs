@@ -2,7 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
+
+/// Connections that may wait to be accepted. Beyond it the operating system drops them and clients
+/// try again a second later; the usual 128 overflowed when 500 connected in one burst.
+const BACKLOG: u32 = 1024;
 
 /// A port could not be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +45,7 @@ pub async fn bind(
     variable: &'static str,
 ) -> Result<TcpListener, BindError> {
     let address = SocketAddr::new(host, port);
-    TcpListener::bind(address).await.map_err(|source| {
+    listen(address).map_err(|source| {
         if source.kind() == std::io::ErrorKind::AddrInUse {
             BindError::Busy {
                 host,
@@ -56,4 +60,16 @@ pub async fn bind(
             }
         }
     })
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // A restart must not wait for the last run's connections to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }

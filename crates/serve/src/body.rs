@@ -23,7 +23,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use crate::limits::Limits;
+use crate::{client_stream::MidRequest, limits::Limits};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -58,10 +58,18 @@ pub(crate) struct RequestBody {
     limit_time: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
     notice: CutNotice,
+    mid_request: MidRequest,
 }
 
 impl RequestBody {
-    pub(crate) fn new(inner: Incoming, limits: &Limits) -> (Self, CutNotice) {
+    pub(crate) fn new(
+        inner: Incoming,
+        limits: &Limits,
+        mid_request: MidRequest,
+    ) -> (Self, CutNotice) {
+        if inner.is_end_stream() {
+            mid_request.end();
+        }
         let notice = CutNotice::default();
         let body = Self {
             inner: Limited::new(inner, limits.body_bytes),
@@ -69,6 +77,7 @@ impl RequestBody {
             limit_time: limits.body_time,
             deadline: None,
             notice: Arc::clone(&notice),
+            mid_request,
         };
         (body, notice)
     }
@@ -97,7 +106,12 @@ impl HttpBody for RequestBody {
                 }
                 Poll::Ready(Some(Err(error)))
             }
-            Poll::Ready(frame) => Poll::Ready(frame),
+            Poll::Ready(frame) => {
+                if frame.is_none() || this.inner.is_end_stream() {
+                    this.mid_request.end();
+                }
+                Poll::Ready(frame)
+            }
             Poll::Pending => {
                 // A body that trickles makes its reader wait again and again: looking at the
                 // clock only then is enough, and costs a body that is already here nothing.

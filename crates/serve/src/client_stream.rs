@@ -1,13 +1,17 @@
 //! A client's connection that can neither stall nor be slammed shut.
 //!
-//! A client that stops reading its answer is cut off; a client that is still sending when the
-//! server has answered gets to read that answer, because closing a socket with unread bytes makes
-//! the operating system throw the answer away.
+//! A client that stops reading its answer is cut off. A client that is still sending when the
+//! server has answered gets to read that answer: closing a socket with unread bytes would make the
+//! operating system throw the answer away.
 
 use std::{
     future::Future,
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -24,8 +28,30 @@ const LINGER_TIME: Duration = Duration::from_secs(1);
 /// What such a client may still send: a few times the largest body it was allowed.
 const LINGER_BYTES: usize = 4 * 1024 * 1024;
 
+/// Whether a client may be in the middle of sending a request.
+///
+/// Reading bytes sets it; whoever has read a request to its end clears it. Only what the closing
+/// does depends on it, so no ordering with other memory is needed.
+#[derive(Clone, Default)]
+pub(crate) struct MidRequest(Arc<AtomicBool>);
+
+impl MidRequest {
+    pub(crate) fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn end(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 pub(crate) struct ClientStream {
     stream: TcpStream,
+    mid_request: MidRequest,
     stall_time: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
     linger: Option<Linger>,
@@ -37,9 +63,10 @@ struct Linger {
 }
 
 impl ClientStream {
-    pub(crate) fn new(stream: TcpStream, stall_time: Duration) -> Self {
+    pub(crate) fn new(stream: TcpStream, stall_time: Duration, mid_request: MidRequest) -> Self {
         Self {
             stream,
+            mid_request,
             stall_time,
             stalled: None,
             linger: None,
@@ -74,7 +101,12 @@ impl AsyncRead for ClientStream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before_bytes = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before_bytes {
+            self.mid_request.begin();
+        }
+        read
     }
 }
 
@@ -111,6 +143,9 @@ impl AsyncWrite for ClientStream {
             Some(linger) => linger,
             None => {
                 ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+                if !this.mid_request.get() {
+                    return Poll::Ready(Ok(()));
+                }
                 this.linger.insert(Linger {
                     end: Box::pin(sleep(LINGER_TIME)),
                     left_bytes: LINGER_BYTES,

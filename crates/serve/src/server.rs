@@ -21,7 +21,7 @@ use tower::ServiceExt;
 
 use crate::{
     body::{Cut, RequestBody, end_events_at_stop},
-    client_stream::ClientStream,
+    client_stream::{ClientStream, MidRequest},
     limits::Limits,
     protect::harden,
 };
@@ -71,6 +71,7 @@ pub async fn serve(
             router: router.clone(),
             limits: Arc::clone(&limits),
             stopping: stopping.clone(),
+            mid_request: MidRequest::default(),
         };
         connections.spawn(converse(http.clone(), stream, client, place));
     }
@@ -128,6 +129,7 @@ struct Client {
     router: Router,
     limits: Arc<Limits>,
     stopping: watch::Receiver<bool>,
+    mid_request: MidRequest,
 }
 
 impl Client {
@@ -137,7 +139,7 @@ impl Client {
             return refuse(Cut::TooLarge { limit });
         }
         let (head, body) = request.into_parts();
-        let (body, cut) = RequestBody::new(body, &self.limits);
+        let (body, cut) = RequestBody::new(body, &self.limits, self.mid_request);
         let request = Request::from_parts(head, Body::new(body));
         let Ok(response) = self.router.oneshot(request).await;
         match cut.get() {
@@ -162,7 +164,8 @@ async fn converse(
     client: Client,
     _place: OwnedSemaphorePermit,
 ) {
-    let stream = TokioIo::new(ClientStream::new(stream, client.limits.stall_time));
+    let (stall_time, mid_request) = (client.limits.stall_time, client.mid_request.clone());
+    let stream = TokioIo::new(ClientStream::new(stream, stall_time, mid_request));
     let mut stopping = client.stopping.clone();
     let service = service_fn(move |request| {
         let client = client.clone();

@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         told += 1;
         match attempt.outcome {
             Outcome::Success => {
-                eprintln!("delivered to {} in {:?}", activity.url, attempt.duration)
+                eprintln!("delivered to {} in {:?}", activity.url, attempt.duration);
             }
             Outcome::Failure(failure) => {
                 failed += 1;

@@ -5,7 +5,6 @@
 
 use std::{
     error::Error,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -47,10 +46,8 @@ pub(crate) struct Response {
 
 impl Sender {
     pub(crate) fn new(policy: AddressPolicy, time_limit: Duration) -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .dns_resolver(Arc::new(GuardedResolver::new(policy.clone())))
+        let client = GuardedResolver::new(policy.clone())
+            .client()
             .pool_idle_timeout(IDLE_CONNECTION)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .tcp_nodelay(true)

@@ -1,4 +1,7 @@
-//! Every way in which an IPv6 address carries an IPv4 address that some gateway would dial.
+//! Every standard way in which an IPv6 address carries an IPv4 address that a gateway would dial.
+//!
+//! What can't be seen in an address is refused by nobody here: a network that runs NAT64 under a
+//! prefix of its own has to keep that gateway from its private addresses itself.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

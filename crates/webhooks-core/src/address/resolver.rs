@@ -14,10 +14,7 @@ const MAX_LOOKUPS: usize = 64;
 /// Resolves names, judges every answer, and refuses the whole name if one is forbidden.
 ///
 /// The client dials exactly the addresses returned here, so there is no moment between judging
-/// and dialling in which a name could change its answer. Pass it to
-/// `reqwest::ClientBuilder::dns_resolver`, together with `no_proxy()` and
-/// `redirect(Policy::none())`: a proxy would resolve anew, and a redirect would be followed
-/// without [`AddressPolicy::judge`].
+/// and dialling in which a name could change its answer. [`client`](Self::client) sets one up.
 #[derive(Clone)]
 pub struct GuardedResolver {
     policy: AddressPolicy,
@@ -33,6 +30,16 @@ impl GuardedResolver {
     /// Asks `inner`, whose answers are judged all the same.
     pub fn with_inner(policy: AddressPolicy, inner: Arc<dyn Resolve>) -> Self {
         Self { policy, inner }
+    }
+
+    /// A client that dials through this resolver: no redirect is followed, since its target would
+    /// escape [`AddressPolicy::judge`], and no proxy of the environment is asked, since it would
+    /// resolve the name anew.
+    pub fn client(self) -> reqwest::ClientBuilder {
+        reqwest::Client::builder()
+            .dns_resolver(Arc::new(self))
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
     }
 }
 

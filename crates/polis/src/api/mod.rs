@@ -1,0 +1,77 @@
+//! The second listener: the API, and the page beside it.
+//!
+//! It is loopback only, refuses foreign hosts and other sites' pages (crate `serve`), and
+//! describes itself at `/api/openapi.json`.
+
+mod captured;
+mod error;
+mod events;
+mod openapi;
+mod query;
+mod replay;
+mod requests;
+mod rules;
+mod scopes;
+mod wait;
+
+pub use captured::{
+    Captured, CapturedAnswer, CapturedBody, CapturedDelivery, CapturedForward, CapturedHeader,
+    CapturedSignature,
+};
+pub use replay::{Replay, Replayed};
+pub use requests::{Page, Removed};
+pub use scopes::{ScopeShown, ScopeSpec};
+pub use wait::Waited;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    routing::{get, post, put},
+};
+use tokio::sync::watch;
+
+use crate::{page, polis::Polis};
+
+/// Bodies sent to the API: rules with a body of their own are the largest.
+pub(crate) const BODY_BYTES: usize = 16 * 1024 * 1024;
+
+/// What every handler gets.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    pub(crate) polis: Arc<Polis>,
+    /// Ends the streams that would otherwise outlive a stop.
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// The router of the second listener.
+pub(crate) fn app(polis: Arc<Polis>, stop: watch::Receiver<bool>) -> Router {
+    let shared = Shared { polis, stop };
+    let router = Router::new()
+        .route("/api/openapi.json", get(openapi::document))
+        .route(
+            "/api/requests",
+            get(requests::list).delete(requests::remove_all),
+        )
+        .route(
+            "/api/requests/{id}",
+            get(requests::one).delete(requests::remove_one),
+        )
+        .route("/api/requests/{id}/body", get(requests::body))
+        .route("/api/requests/{id}/answer/body", get(requests::answer_body))
+        .route("/api/requests/{id}/replay", post(replay::replay))
+        .route("/api/events", get(events::stream))
+        .route("/api/wait", get(wait::wait))
+        .route("/api/scopes", get(scopes::list))
+        .route(
+            "/api/scopes/{name}",
+            put(scopes::put).get(scopes::one).delete(scopes::remove),
+        )
+        .route("/api/rules", get(rules::show).put(rules::put))
+        .merge(page::routes())
+        .merge(serve::stylesheet())
+        .with_state(shared);
+    // No further names: the page is for this machine, whatever a name resolves to.
+    let names: [&str; 0] = [];
+    serve::protect(serve::same_origin(router, names))
+}

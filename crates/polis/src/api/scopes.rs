@@ -1,0 +1,246 @@
+//! Scopes, read, made and changed while polis runs.
+
+use axum::{
+    Json,
+    extract::{Path, Query as Params, State},
+    http::HeaderMap,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Shared,
+    error::ApiError,
+    query::{Query, check},
+};
+use crate::{
+    answer::{RuleSpec, Rules},
+    diagnosis::{Preset, SigningSecret, Verification},
+    scope::{DEFAULT, SCOPES, Scope, ScopeSettings, ViewToken},
+};
+
+/// A scope as it is written. What is absent stays as it is; an empty list or text takes it away.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScopeSpec {
+    /// How requests are answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Vec<RuleSpec>>,
+    /// Requests kept at most; 0 for no limit of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<usize>,
+    /// The signature preset; empty for no check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<String>,
+    /// Secrets that are accepted. They are written, never read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<Vec<String>>,
+    /// Secrets that were accepted once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub old_secrets: Option<Vec<String>>,
+    /// Whether what is not verified is answered 401.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enforce: Option<bool>,
+    /// What a reader has to show; empty for nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub view_token: Option<String>,
+}
+
+/// A scope as it is shown.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ScopeShown {
+    /// The name in `/in/<name>/`.
+    pub name: String,
+    /// How requests are answered.
+    pub rules: Vec<RuleSpec>,
+    /// Requests kept at most; null for no limit of its own.
+    pub capacity: Option<usize>,
+    /// The signature preset.
+    pub verify: Option<Preset>,
+    /// How many secrets are accepted.
+    pub secrets: usize,
+    /// How many secrets were accepted once.
+    pub old_secrets: usize,
+    /// Whether what is not verified is answered 401.
+    pub enforce: bool,
+    /// Whether a reader has to show a token.
+    pub has_view_token: bool,
+}
+
+fn shown(scope: &Scope) -> ScopeShown {
+    let settings = scope.settings();
+    let verification = settings.verification.as_ref();
+    ScopeShown {
+        name: scope.name.to_string(),
+        rules: settings.rules.specs(),
+        capacity: settings.capacity,
+        verify: verification.map(|verification| verification.preset),
+        secrets: verification.map_or(0, |verification| verification.secrets.len()),
+        old_secrets: verification.map_or(0, |verification| verification.old_secrets.len()),
+        enforce: verification.is_some_and(|verification| verification.enforce),
+        has_view_token: settings.view_token.is_some(),
+    }
+}
+
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    Params(query): Params<Query>,
+    headers: HeaderMap,
+) -> Json<Vec<ScopeShown>> {
+    let token = query.token(&headers);
+    let scopes = shared.polis.scopes.all();
+    Json(
+        scopes
+            .iter()
+            .filter(|scope| scope.admits(token))
+            .map(|scope| shown(scope))
+            .collect(),
+    )
+}
+
+pub(super) async fn one(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    Params(query): Params<Query>,
+    headers: HeaderMap,
+) -> Result<Json<ScopeShown>, ApiError> {
+    check(&shared, &name, query.token(&headers))?;
+    let scope = shared.polis.scopes.find(&name);
+    scope
+        .map(|scope| Json(shown(&scope)))
+        .ok_or(ApiError::NoScope(name))
+}
+
+pub(super) async fn put(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    Params(query): Params<Query>,
+    headers: HeaderMap,
+    Json(spec): Json<ScopeSpec>,
+) -> Result<Json<ScopeShown>, ApiError> {
+    check(&shared, &name, query.token(&headers))?;
+    let before = shared.polis.scopes.find(&name);
+    let settings = match &before {
+        Some(scope) => changed(&scope.settings(), spec),
+        None => changed(&ScopeSettings::default(), spec),
+    }
+    .map_err(ApiError::Invalid)?;
+    let scope = shared.polis.scopes.find_or_add(&name).ok_or_else(|| {
+        ApiError::Conflict(format!(
+            "there are {SCOPES} scopes, the most polis keeps; delete one first"
+        ))
+    })?;
+    scope.set(settings);
+    shared.polis.learn_secrets();
+    Ok(Json(shown(&scope)))
+}
+
+pub(super) async fn remove(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    Params(query): Params<Query>,
+    headers: HeaderMap,
+) -> Result<Json<super::Removed>, ApiError> {
+    check(&shared, &name, query.token(&headers))?;
+    if name == DEFAULT {
+        return Err(ApiError::Conflict(
+            "the scope default cannot be removed; DELETE /api/requests?scope=default empties it"
+                .into(),
+        ));
+    }
+    if shared.polis.scopes.find(&name).is_none() {
+        return Err(ApiError::NoScope(name));
+    }
+    // Its requests go with it: without the scope nothing would guard them any more.
+    let ids: Vec<u64> = shared
+        .polis
+        .store
+        .newest_first()
+        .iter()
+        .filter(|record| *record.scope == *name)
+        .map(|record| record.id)
+        .collect();
+    let removed = shared.polis.store.remove(ids).await;
+    shared.polis.scopes.remove(&name);
+    shared.polis.learn_secrets();
+    Ok(Json(super::Removed { removed }))
+}
+
+/// The settings with what the spec says changed.
+fn changed(before: &ScopeSettings, spec: ScopeSpec) -> Result<ScopeSettings, Vec<String>> {
+    let mut faults = Vec::new();
+    let rules =
+        Rules::new(spec.rules.unwrap_or_else(|| before.rules.specs())).unwrap_or_else(|found| {
+            faults.extend(found);
+            Rules::default()
+        });
+    let known = before.verification.as_ref();
+    let preset = match spec.verify.as_deref() {
+        None => known.map(|verification| verification.preset),
+        Some("") => None,
+        Some(name) => name
+            .parse::<Preset>()
+            .map_err(|fault| faults.push(format!("verify: {fault}")))
+            .ok(),
+    };
+    let mut secrets = |given: Option<Vec<String>>, known: Option<&Vec<SigningSecret>>, name| {
+        let Some(preset) = preset else {
+            return Vec::new();
+        };
+        let texts = given.unwrap_or_else(|| {
+            known
+                .into_iter()
+                .flatten()
+                .map(|secret| secret.expose().to_owned())
+                .collect()
+        });
+        let mut secrets = Vec::new();
+        for text in texts {
+            match SigningSecret::new(&text, preset) {
+                Ok(secret) => secrets.push(secret),
+                Err(fault) => faults.push(format!("{name}: {fault}")),
+            }
+        }
+        secrets
+    };
+    let accepted = secrets(spec.secrets, known.map(|v| &v.secrets), "secrets");
+    let old = secrets(
+        spec.old_secrets,
+        known.map(|v| &v.old_secrets),
+        "old_secrets",
+    );
+    if preset.is_some() && accepted.is_empty() && faults.is_empty() {
+        faults.push("verify needs at least one secret in secrets".into());
+    }
+    let view_token = match spec.view_token.as_deref() {
+        None => before.view_token.clone(),
+        Some("") => None,
+        Some(token) => {
+            let token = ViewToken::new(token);
+            if token.is_none() {
+                faults.push("view_token is shorter than 8 bytes and could be guessed".into());
+            }
+            token
+        }
+    };
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    Ok(ScopeSettings {
+        rules,
+        verification: preset.map(|preset| Verification {
+            preset,
+            secrets: accepted,
+            old_secrets: old,
+            public_url: known.and_then(|verification| verification.public_url.clone()),
+            enforce: spec
+                .enforce
+                .unwrap_or_else(|| known.is_some_and(|verification| verification.enforce)),
+        }),
+        capacity: match spec.capacity {
+            None => before.capacity,
+            Some(0) => None,
+            Some(capacity) => Some(capacity),
+        },
+        view_token,
+    })
+}

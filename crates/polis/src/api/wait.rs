@@ -1,0 +1,115 @@
+//! Waits until requests came: for tests and for CI.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    extract::{Query as Params, State},
+    http::HeaderMap,
+};
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+use super::{
+    Captured, Shared,
+    error::ApiError,
+    query::{Query, given},
+};
+
+/// More than anybody waits for by hand.
+const COUNT: usize = 10_000;
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Longer than a test should take; a client that is gone is forgotten by then.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// Whether they came, and what came.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Waited {
+    /// Whether as many came as were waited for.
+    pub complete: bool,
+    /// How many were waited for.
+    pub count: usize,
+    /// Summaries of those that came, the oldest first; at most `count`.
+    pub requests: Vec<Captured>,
+}
+
+pub(super) async fn wait(
+    State(shared): State<Shared>,
+    Params(query): Params<Query>,
+    headers: HeaderMap,
+) -> Result<Json<Waited>, ApiError> {
+    query.check_scope(&shared, &headers)?;
+    let filter = query.filter()?;
+    let count = Query::number(&query.count, "count", 1, COUNT)?;
+    let limit = match given(&query.timeout) {
+        None => TIMEOUT,
+        Some(text) => span(text)?,
+    };
+    let token = query.token(&headers).map(str::to_owned);
+    let found = || {
+        let mut found: Vec<_> = shared
+            .polis
+            .store
+            .newest_first()
+            .into_iter()
+            .rev()
+            .filter(|record| shared.polis.admits(record, token.as_deref()))
+            .filter(|record| filter.wants(record))
+            .take(count)
+            .collect();
+        found.shrink_to_fit();
+        found
+    };
+    let mut changed = shared.polis.store.watch();
+    let mut stop = shared.stop.clone();
+    let waiting = async {
+        loop {
+            changed.borrow_and_update();
+            if found().len() >= count || changed.changed().await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => {}
+        // Time over or not: what came is counted below.
+        _ = timeout(limit, waiting) => {}
+    }
+    let found = found();
+    let redactor = query.redactor(&shared);
+    Ok(Json(Waited {
+        complete: found.len() >= count,
+        count,
+        requests: found
+            .iter()
+            .map(|record| Captured::summary(record, redactor))
+            .collect(),
+    }))
+}
+
+/// `10s`, `500ms`, `2m` or a number of seconds.
+fn span(text: &str) -> Result<Duration, ApiError> {
+    let (number, unit) = match text.find(|letter: char| letter.is_ascii_alphabetic()) {
+        Some(position) => text.split_at(position),
+        None => (text, "s"),
+    };
+    let factor = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        _ => f64::NAN,
+    };
+    number
+        .trim()
+        .parse::<f64>()
+        .ok()
+        .map(|number| number * factor)
+        .filter(|seconds| (0.0..=LONGEST.as_secs_f64()).contains(seconds))
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| {
+            ApiError::Query(format!(
+                "timeout is {text:?}; it is a time like 500ms, 10s or 2m, at most {} s",
+                LONGEST.as_secs()
+            ))
+        })
+}

@@ -1,0 +1,181 @@
+//! From the bytes of a request to its record: which scope, which event, which attempt.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::{
+    answer::{Asked, Plan},
+    content::{Content, event_type},
+    diagnosis::{Verdict, diagnose},
+    polis::Polis,
+    record::Record,
+    scope::{self, SCOPES, Scope},
+    wire::{Head, ReadBody, Version},
+};
+
+/// What of an unreadable request is kept.
+const FIRST_BYTES: usize = 4 * 1024;
+
+/// A request that was read, as far as it came.
+pub(super) struct Arrived {
+    pub(super) record: Arc<Record>,
+    pub(super) scope: Arc<Scope>,
+    pub(super) plan: Plan,
+}
+
+/// Makes the record of a request and the plan of its answer.
+pub(super) fn arrive(
+    polis: &Polis,
+    remote: SocketAddr,
+    received_at: Timestamp,
+    head: Head,
+    read: ReadBody,
+) -> Arrived {
+    let path = String::from_utf8_lossy(head.path()).into_owned();
+    let named = scope::split(&path);
+    let found = named.map(|(name, _)| polis.scopes.find_or_add(name));
+    let no_room = matches!(found, Some(None));
+    let scope = found
+        .flatten()
+        .unwrap_or_else(|| polis.scopes.default_scope());
+    let settings = scope.settings();
+    let within = match named {
+        Some((_, "")) => "/",
+        Some((_, within)) => within,
+        None => &path,
+    };
+
+    let content = Content::of(&head, &read.bytes);
+    let event = event_type(&head, content, &read.bytes);
+    let counted = scope.count(&head, &read.bytes, received_at);
+    let is_preflight =
+        head.method() == "OPTIONS" && head.get("access-control-request-method").is_some();
+    let asked = Asked {
+        method: head.method(),
+        path: within,
+        event: event.as_deref(),
+        before: counted.before,
+        is_preflight,
+    };
+    // A body that did not come whole cannot be verified: the fault says all there is to say.
+    // Nobody signs a browser's preflight or the question whether polis is up.
+    let is_due = read.fault.is_none() && !is_preflight && !asked.is_health_check();
+    let verification = settings.verification.as_ref().filter(|_| is_due);
+    let diagnosis = verification.map(|verification| {
+        let others = polis.scopes.secrets_beside(&scope.name);
+        diagnose(verification, &others, &head, &read.bytes, received_at)
+    });
+    let enforced = verification.is_some_and(|verification| verification.enforce)
+        && diagnosis
+            .as_ref()
+            .is_some_and(|diagnosis| diagnosis.verdict != Verdict::Ok);
+    let plan = if let Some(fault) = &read.fault {
+        Plan::refusal(fault.status(), &fault.to_string(), None)
+    } else if no_room {
+        let text =
+            format!("there are {SCOPES} scopes, the most polis keeps; DELETE one by the API");
+        Plan::refusal(503, &text, Some(text.clone()))
+    } else if enforced {
+        Plan::refusal(
+            401,
+            "the signature was not accepted",
+            Some("the signature is enforced".into()),
+        )
+    } else {
+        Plan::by(&settings.rules, &asked)
+    };
+
+    let record = Arc::new(Record {
+        id: polis.store.next_id(),
+        scope: Arc::clone(&scope.name),
+        received_at,
+        remote,
+        notes: notes(&head),
+        first_bytes: Bytes::new(),
+        body_cut: read.fault.as_ref().is_some_and(|fault| fault.is_cut()),
+        problem: read.fault.map(|fault| fault.to_string()),
+        body: read.bytes,
+        trailers: read.trailers.into(),
+        content,
+        event,
+        delivery: counted.delivery,
+        diagnosis,
+        answer: OnceLock::new(),
+        head: Some(head),
+    });
+    Arrived {
+        record,
+        scope,
+        plan,
+    }
+}
+
+/// The record of bytes that are no request.
+pub(super) fn unreadable(
+    polis: &Polis,
+    remote: SocketAddr,
+    received_at: Timestamp,
+    bytes: &[u8],
+    problem: String,
+) -> Arc<Record> {
+    Arc::new(Record {
+        id: polis.store.next_id(),
+        scope: Arc::clone(&polis.scopes.default_scope().name),
+        received_at,
+        remote,
+        head: None,
+        first_bytes: Bytes::copy_from_slice(&bytes[..bytes.len().min(FIRST_BYTES)]),
+        body: Bytes::new(),
+        body_cut: bytes.len() > FIRST_BYTES,
+        trailers: Bytes::new(),
+        problem: Some(problem),
+        notes: Vec::new(),
+        content: Content::None,
+        event: None,
+        delivery: None,
+        diagnosis: None,
+        answer: OnceLock::new(),
+    })
+}
+
+/// What a framework would have refused or hidden.
+fn notes(head: &Head) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut note = |text: &str| notes.push(text.to_owned());
+    let hosts = head.all("host").count();
+    if head.version() == Version::Http11 && hosts == 0 {
+        note("there is no Host header, which HTTP/1.1 requires");
+    }
+    if hosts > 1 {
+        note("Host came more than once; servers refuse that");
+    }
+    if head.get("transfer-encoding").is_some() && head.get("content-length").is_some() {
+        note(
+            "both Transfer-Encoding and Content-Length came; the first one counts, and the connection is closed",
+        );
+    }
+    if head.all("content-length").count() > 1 {
+        note("Content-Length came more than once, with the same value");
+    }
+    if std::str::from_utf8(head.target()).is_err() {
+        note("the target is not UTF-8");
+    }
+    for (name, value) in head.headers() {
+        if std::str::from_utf8(value).is_err() {
+            notes.push(format!("the value of {name} is not UTF-8"));
+        } else if value
+            .iter()
+            .any(|b| (*b < b' ' && *b != b'\t') || *b == 0x7f)
+        {
+            notes.push(format!("the value of {name} has control characters"));
+        }
+    }
+    // Every header could have one; some tell enough.
+    notes.truncate(20);
+    notes
+}

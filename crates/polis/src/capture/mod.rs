@@ -1,0 +1,109 @@
+//! The listener that captures: it accepts connections, reads requests byte for byte, keeps
+//! each before anything else happens to it, and answers as the rules say.
+//!
+//! It has its own accept loop because no HTTP library hands out what it refuses; its limits
+//! are those of the project's other servers.
+
+mod arrival;
+mod exchange;
+mod reception;
+mod reply;
+mod watching;
+
+pub(crate) use reception::{Reception, Reservation};
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+};
+
+use crate::{
+    polis::Polis,
+    wire::{BodyLimits, HeadLimits},
+};
+
+/// Connections open at once; a laptop's default of 1,024 open files, less what else is open.
+const CONNECTIONS: usize = 900;
+/// Bytes of one request's head; the largest that common servers accept is 64 KiB.
+pub(crate) const HEAD_BYTES: usize = 64 * 1024;
+/// How long requests in flight may go on once polis was asked to stop.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What one client may cost the listener.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CaptureLimits {
+    pub(crate) head: HeadLimits,
+    pub(crate) body: BodyLimits,
+}
+
+impl CaptureLimits {
+    /// The usual limits with this one for bodies.
+    pub(crate) fn with_body(bytes: usize) -> Self {
+        Self {
+            head: HeadLimits {
+                bytes: HEAD_BYTES,
+                idle: Duration::from_secs(75),
+                time: Duration::from_secs(10),
+            },
+            body: BodyLimits {
+                bytes,
+                silence: Duration::from_secs(30),
+            },
+        }
+    }
+}
+
+/// Captures what comes until `stop` turns true, then lets requests in flight finish.
+pub(crate) async fn run(listener: TcpListener, polis: Arc<Polis>, mut stop: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        match accepted {
+            Ok((stream, remote, place)) => {
+                let polis = Arc::clone(&polis);
+                let stop = stop.clone();
+                tokio::spawn(async move {
+                    exchange::converse(polis, stream, remote, stop).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                // Out of file descriptors: trying again at once would spin.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    drop(listener);
+    let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
+    if tokio::time::timeout(GRACE, places.acquire_many(all))
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            grace_s = GRACE.as_secs(),
+            "requests were still in flight when the grace ended"
+        );
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> std::io::Result<(
+    tokio::net::TcpStream,
+    std::net::SocketAddr,
+    Option<tokio::sync::OwnedSemaphorePermit>,
+)> {
+    // The semaphore is never closed, so a place always comes.
+    let place = Arc::clone(places).acquire_owned().await.ok();
+    let (stream, remote) = listener.accept().await?;
+    // Small answers should not wait for Nagle's timer.
+    let _ = stream.set_nodelay(true);
+    Ok((stream, remote, place))
+}

@@ -1,0 +1,70 @@
+//! One limit for all bodies that are being received, so that many slow senders of large
+//! bodies cannot fill the memory together.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes of bodies in reception, and their limit.
+#[derive(Debug)]
+pub(crate) struct Reception {
+    held: AtomicUsize,
+    limit: usize,
+}
+
+/// What one body holds; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Reservation<'a> {
+    reception: &'a Reception,
+    held: usize,
+}
+
+impl Reception {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            held: AtomicUsize::new(0),
+            limit,
+        }
+    }
+
+    pub(crate) fn reserve(&self) -> Reservation<'_> {
+        Reservation {
+            reception: self,
+            held: 0,
+        }
+    }
+}
+
+impl Reservation<'_> {
+    /// Takes more; false when all bodies together would hold too much.
+    pub(crate) fn grow(&mut self, bytes: usize) -> bool {
+        let before = self.reception.held.fetch_add(bytes, Ordering::Relaxed);
+        self.held += bytes;
+        before.saturating_add(bytes) <= self.reception.limit
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.reception.limit
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        self.reception.held.fetch_sub(self.held, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_dropped_is_free_again() {
+        let reception = Reception::new(10);
+        let mut first = reception.reserve();
+        assert!(first.grow(8));
+        let mut second = reception.reserve();
+        assert!(!second.grow(8));
+        drop(second);
+        drop(first);
+        assert!(reception.reserve().grow(10));
+    }
+}

@@ -1,0 +1,269 @@
+//! Writes an answer: its head with exact names, its body at the pace that was asked for.
+
+use std::{fmt::Write as _, io, time::Duration};
+
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncWrite, AsyncWriteExt},
+    time::timeout,
+};
+
+use crate::{
+    answer::{Plan, PlannedBody},
+    forward::AppAnswer,
+    record::{Forwarded, Record},
+    wire::is_hop_by_hop,
+};
+
+/// How long a client may take no bytes of its answer.
+const WRITE_SILENCE: Duration = Duration::from_secs(30);
+/// What is written of a made-up body at once.
+const HUGE_PIECE: [u8; 16 * 1024] = [b'.'; 16 * 1024];
+/// A body to be slow with when there is none to echo: a dot a pause, for a minute or so.
+const SLOW_BODY: &[u8] = b"............................................................";
+
+/// An answer ready to be written.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    headers: Vec<(String, Vec<u8>)>,
+    body: ReplyBody,
+    slow: Option<Duration>,
+}
+
+#[derive(Debug)]
+enum ReplyBody {
+    Bytes(Bytes),
+    Huge(u64),
+}
+
+/// What was written.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body_size: u64,
+    /// Why the answer did not get through.
+    pub(super) error: Option<String>,
+}
+
+impl Reply {
+    /// The answer a plan asks for.
+    pub(super) fn planned(plan: &Plan, record: &Record) -> Self {
+        let mut headers: Vec<(String, Vec<u8>)> = plan
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone().into_bytes()))
+            .collect();
+        let body = match &plan.body {
+            PlannedBody::Echo => {
+                if let Some(kind) = record
+                    .header("content-type")
+                    .filter(|kind| kind.bytes().all(|b| (b' '..0x7f).contains(&b)))
+                    && !has(&headers, "content-type")
+                {
+                    headers.push(("Content-Type".into(), kind.into()));
+                }
+                ReplyBody::Bytes(record.body.clone())
+            }
+            PlannedBody::Fixed(bytes) => ReplyBody::Bytes(bytes.clone()),
+            PlannedBody::Huge(bytes) => ReplyBody::Huge(*bytes),
+        };
+        let body = match body {
+            ReplyBody::Bytes(bytes) if bytes.is_empty() && plan.slow_body.is_some() => {
+                ReplyBody::Bytes(Bytes::from_static(SLOW_BODY))
+            }
+            body => body,
+        };
+        for (name, value) in [
+            // Pages of every origin may test against polis, as with the original.
+            ("Access-Control-Allow-Origin", "*"),
+            // An echo of HTML must not run in a browser that posted it.
+            ("Content-Security-Policy", "sandbox"),
+            ("X-Content-Type-Options", "nosniff"),
+        ] {
+            if !has(&headers, name) {
+                headers.push((name.into(), value.into()));
+            }
+        }
+        Self {
+            status: plan.status,
+            headers,
+            body,
+            slow: plan.slow_body,
+        }
+    }
+
+    /// The answer of the app that the request was forwarded to.
+    pub(super) fn of_app(app: AppAnswer) -> Self {
+        let headers = app
+            .headers
+            .into_iter()
+            .filter(|(name, _)| {
+                !is_hop_by_hop(name) && !name.eq_ignore_ascii_case("content-length")
+            })
+            .collect();
+        Self {
+            status: app.status,
+            headers,
+            body: ReplyBody::Bytes(app.body),
+            slow: None,
+        }
+    }
+
+    /// The app did not answer.
+    pub(super) fn unreachable(outcome: Option<&Forwarded>, record: &Record) -> Self {
+        let text = outcome
+            .map(|outcome| {
+                let error = outcome.error.as_deref().unwrap_or_default();
+                format!("{} did not answer: {error}", outcome.url)
+            })
+            .unwrap_or_default();
+        Self::planned(&Plan::refusal(502, &text, None), record)
+    }
+
+    /// What is kept of the body for readers.
+    pub(super) fn kept_body(&self) -> Bytes {
+        match &self.body {
+            ReplyBody::Bytes(bytes) => bytes.clone(),
+            ReplyBody::Huge(_) => Bytes::new(),
+        }
+    }
+}
+
+fn has(headers: &[(String, Vec<u8>)], name: &str) -> bool {
+    headers
+        .iter()
+        .any(|(given, _)| given.eq_ignore_ascii_case(name))
+}
+
+/// Writes the answer; an error of the connection ends it and is told.
+pub(super) async fn send<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    reply: &Reply,
+    method: &str,
+    keep_alive: bool,
+) -> Sent {
+    let has_body = method != "HEAD" && !matches!(reply.status, 204 | 304);
+    let length = match &reply.body {
+        ReplyBody::Bytes(bytes) => bytes.len() as u64,
+        ReplyBody::Huge(bytes) => *bytes,
+    };
+    let head = head(reply, length, keep_alive);
+    let mut sent = Sent {
+        headers: reply
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned()))
+            .collect(),
+        body_size: 0,
+        error: None,
+    };
+    let written = match (&reply.body, reply.slow) {
+        _ if !has_body => write(stream, &head).await,
+        (ReplyBody::Bytes(bytes), None) => together(stream, head, bytes, &mut sent.body_size).await,
+        (ReplyBody::Bytes(bytes), Some(pause)) => {
+            slowly(stream, &head, bytes, pause, &mut sent.body_size).await
+        }
+        (ReplyBody::Huge(bytes), _) => huge(stream, &head, *bytes, &mut sent.body_size).await,
+    };
+    if let Err(error) = written {
+        sent.error = Some(format!("the answer did not get through: {error}"));
+    }
+    sent
+}
+
+fn head(reply: &Reply, length: u64, keep_alive: bool) -> Vec<u8> {
+    let reason = http::StatusCode::from_u16(reply.status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or("");
+    let mut start = String::with_capacity(64);
+    // Writing to a String does not fail.
+    let _ = write!(start, "HTTP/1.1 {} {reason}\r\n", reply.status);
+    let mut head = start.into_bytes();
+    head.reserve(512);
+    for (name, value) in &reply.headers {
+        head.extend_from_slice(name.as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value);
+        head.extend_from_slice(b"\r\n");
+    }
+    if !matches!(reply.status, 204 | 304) {
+        head.extend_from_slice(format!("Content-Length: {length}\r\n").as_bytes());
+    }
+    if !has(&reply.headers, "date") {
+        let date = httpdate::fmt_http_date(std::time::SystemTime::now());
+        head.extend_from_slice(format!("Date: {date}\r\n").as_bytes());
+    }
+    if !keep_alive {
+        head.extend_from_slice(b"Connection: close\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    head
+}
+
+async fn write<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) -> io::Result<()> {
+    timeout(WRITE_SILENCE, stream.write_all(bytes))
+        .await
+        .unwrap_or_else(|_| {
+            Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("the client took no bytes for {WRITE_SILENCE:?}"),
+            ))
+        })
+}
+
+/// Head and body in one write when the body is small: one packet, one system call.
+async fn together<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    mut head: Vec<u8>,
+    body: &[u8],
+    sent: &mut u64,
+) -> io::Result<()> {
+    const SMALL_BYTES: usize = 16 * 1024;
+    if body.len() <= SMALL_BYTES {
+        head.extend_from_slice(body);
+        write(stream, &head).await?;
+        *sent = body.len() as u64;
+        return Ok(());
+    }
+    write(stream, &head).await?;
+    // In pieces, so that the time limit is one of silence and not of the whole body.
+    for piece in body.chunks(256 * 1024) {
+        write(stream, piece).await?;
+        *sent += piece.len() as u64;
+    }
+    Ok(())
+}
+
+async fn slowly<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    head: &[u8],
+    body: &[u8],
+    pause: Duration,
+    sent: &mut u64,
+) -> io::Result<()> {
+    write(stream, head).await?;
+    for byte in body {
+        tokio::time::sleep(pause).await;
+        write(stream, std::slice::from_ref(byte)).await?;
+        *sent += 1;
+    }
+    Ok(())
+}
+
+async fn huge<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    head: &[u8],
+    length: u64,
+    sent: &mut u64,
+) -> io::Result<()> {
+    write(stream, head).await?;
+    while *sent < length {
+        let left = usize::try_from(length - *sent).unwrap_or(HUGE_PIECE.len());
+        let piece = left.min(HUGE_PIECE.len());
+        write(stream, &HUGE_PIECE[..piece]).await?;
+        *sent += piece as u64;
+    }
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! `polis` without a verb: capture until stopped.
+
+use std::{io::Write, net::SocketAddr, process::ExitCode};
+
+use crate::config::{Flags, Settings, Surroundings};
+
+/// Captures until SIGTERM or Ctrl-C.
+pub(super) fn run(flags: Flags) -> ExitCode {
+    if let Err(error) = serve::logs("warn") {
+        return fail(&error);
+    }
+    let settings = match Settings::read(flags, &Surroundings::of_process()) {
+        Ok(settings) => settings,
+        Err(error) => return fail(&error),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    match runtime.block_on(capture(settings)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&*error),
+    }
+}
+
+async fn capture(settings: Settings) -> anyhow::Result<()> {
+    let running = crate::start(settings).await?;
+    let mut stop = std::pin::pin!(serve::stop_signal());
+    tokio::select! {
+        biased;
+        // The first look sets the handlers up: who reads the ready line may stop polis at once.
+        stopped = &mut stop => return Ok(stopped?),
+        () = std::future::ready(()) => {}
+    }
+    tell(&ready(running.capture_address(), running.page_address()));
+    stop.await?;
+    running.stop().await;
+    Ok(())
+}
+
+fn ready(capture: SocketAddr, page: SocketAddr) -> String {
+    format!("polis is ready: it captures on http://{capture} and shows on http://{page}")
+}
+
+fn fail(error: &(impl std::fmt::Display + ?Sized)) -> ExitCode {
+    tell(&format!("polis: {error}"));
+    ExitCode::FAILURE
+}
+
+fn tell(line: &str) {
+    // When stderr is gone there is nobody left to tell.
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}

@@ -1,0 +1,52 @@
+//! `polis.toml`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::answer::{NumberOrText, RuleSpec};
+
+/// The file. Top-level settings have the names of the flags; `[[rules]]` are tried before
+/// what the flags say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    pub(super) host: Option<String>,
+    pub(super) port: Option<NumberOrText>,
+    pub(super) ui_port: Option<NumberOrText>,
+    pub(super) status_code: Option<NumberOrText>,
+    pub(super) seconds_to_sleep: Option<NumberOrText>,
+    pub(super) respond: Option<NumberOrText>,
+    pub(super) fail_rate: Option<NumberOrText>,
+    pub(super) seed: Option<NumberOrText>,
+    pub(super) retry_after: Option<NumberOrText>,
+    pub(super) headers: Vec<String>,
+    pub(super) body: Option<String>,
+    pub(super) redirect: Option<String>,
+    pub(super) forward: Option<String>,
+    pub(super) verify: Option<String>,
+    pub(super) secrets_file: Option<String>,
+    pub(super) enforce: Option<bool>,
+    pub(super) public_url: Option<String>,
+    pub(super) keep_requests: Option<NumberOrText>,
+    pub(super) keep_bytes: Option<NumberOrText>,
+    pub(super) body_limit: Option<NumberOrText>,
+    pub(super) store: Option<String>,
+    pub(super) replay_to: Vec<String>,
+    pub(super) rules: Vec<RuleSpec>,
+    pub(super) scopes: BTreeMap<String, FileScope>,
+}
+
+/// `[scopes.<name>]`; secrets are named by variable or file, never written here.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct FileScope {
+    pub(super) rules: Vec<RuleSpec>,
+    pub(super) capacity: Option<usize>,
+    pub(super) verify: Option<String>,
+    pub(super) secrets_variable: Option<String>,
+    pub(super) secrets_file: Option<String>,
+    pub(super) enforce: bool,
+    pub(super) public_url: Option<String>,
+    pub(super) view_token_variable: Option<String>,
+}

@@ -1,0 +1,15 @@
+//! What polis is started with: flag over variable over `.env` over `polis.toml`.
+//!
+//! Everything that is wrong is told at once, each with the name of where it was set.
+
+mod file;
+mod flags;
+mod layers;
+mod scopes;
+mod secrets;
+mod settings;
+mod verification;
+
+pub use flags::Flags;
+pub use layers::{ConfigError, Surroundings};
+pub use settings::Settings;

@@ -1,0 +1,62 @@
+//! Signing secrets from variables and files; never from the command line, which every
+//! process of the machine can read.
+
+use std::path::Path;
+
+use super::layers::{Faults, Surroundings};
+use crate::diagnosis::{Preset, SigningSecret};
+
+/// Secrets of one scope.
+#[derive(Debug, Default)]
+pub(super) struct Secrets {
+    pub(super) accepted: Vec<SigningSecret>,
+    pub(super) old: Vec<SigningSecret>,
+}
+
+impl Secrets {
+    /// Adds the secrets of a variable, several separated by white space or commas.
+    pub(super) fn add_variable(
+        &mut self,
+        around: &Surroundings,
+        name: &str,
+        are_old: bool,
+        preset: Preset,
+        faults: &mut Faults,
+    ) {
+        let Some(given) = around.variable(name) else {
+            return;
+        };
+        let texts = given
+            .value
+            .split(|letter: char| letter.is_whitespace() || letter == ',');
+        for text in texts.filter(|text| !text.is_empty()) {
+            self.add(text, are_old, preset, &given.source, faults);
+        }
+    }
+
+    /// Adds the secrets of a file, one a line; `old` and a space before an old one.
+    pub(super) fn add_file(&mut self, path: &Path, preset: Preset, faults: &mut Faults) {
+        let source = path.display().to_string();
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => return faults.add(format!("the secrets file {source}: {error}")),
+        };
+        for line in text.lines().map(str::trim) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            match line.strip_prefix("old ") {
+                Some(old) => self.add(old, true, preset, &source, faults),
+                None => self.add(line, false, preset, &source, faults),
+            }
+        }
+    }
+
+    fn add(&mut self, text: &str, is_old: bool, preset: Preset, source: &str, faults: &mut Faults) {
+        match SigningSecret::new(text, preset) {
+            Ok(secret) if is_old => self.old.push(secret),
+            Ok(secret) => self.accepted.push(secret),
+            Err(fault) => faults.add(format!("{source}: {fault}")),
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! The settings polis runs with.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use url::Url;
+
+use super::{
+    ConfigError, Flags, Surroundings,
+    file::File,
+    layers::{Faults, Given, Layers, size},
+    scopes::scopes,
+    verification::{http_url, verification},
+};
+use crate::{
+    answer::{NumberOrText, RuleSpec, Rules},
+    scope::ScopeSettings,
+    store::Keep,
+    terminal::Output,
+};
+
+/// The original's port.
+const PORT: u16 = 9000;
+/// What is kept of one body.
+const BODY_BYTES: usize = 10 * 1024 * 1024;
+
+/// What polis is started with.
+#[derive(Debug)]
+pub struct Settings {
+    /// Address that captures.
+    pub host: IpAddr,
+    /// Port that captures; 0 for a free one.
+    pub port: u16,
+    /// Port of page and API; `None` for the one after `port`.
+    pub ui_port: Option<u16>,
+    /// What is kept.
+    pub keep: Keep,
+    /// What is kept of one body.
+    pub body_limit: usize,
+    /// SQLite file.
+    pub store: Option<PathBuf>,
+    /// Where replays may go beside this machine.
+    pub replay_to: Vec<Url>,
+    /// The log; `None` for none.
+    pub output: Option<Output>,
+    /// The scope of everything outside of `/in/<name>/`.
+    pub default_scope: ScopeSettings,
+    /// Scopes that are there from the start.
+    pub scopes: BTreeMap<String, ScopeSettings>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            host: Ipv4Addr::LOCALHOST.into(),
+            port: PORT,
+            ui_port: None,
+            keep: Keep::default(),
+            body_limit: BODY_BYTES,
+            store: None,
+            replay_to: Vec::new(),
+            output: Some(Output::default()),
+            default_scope: ScopeSettings::default(),
+            scopes: BTreeMap::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Settings for tests: free ports, no log.
+    #[must_use]
+    pub fn quiet() -> Self {
+        Self {
+            port: 0,
+            output: None,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn page_port(&self) -> u16 {
+        self.ui_port.unwrap_or(match self.port {
+            0 => 0,
+            port => port.saturating_add(1),
+        })
+    }
+
+    /// Reads flags, variables, `.env` and `polis.toml`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that is wrong.
+    pub fn read(flags: Flags, around: &Surroundings) -> Result<Self, ConfigError> {
+        let mut faults = Faults(around.faults().to_vec());
+        let (file, file_name) = file(flags.config.as_deref(), &mut faults);
+        let layers = Layers {
+            around,
+            file_name: &file_name,
+        };
+        let port_due = "a port is a number from 0 to 65535";
+        let host = faults
+            .read(
+                layers.pick("--host", flags.host, "HOST", "host", file.host),
+                "an address is like 127.0.0.1 or 0.0.0.0",
+                |text| text.parse().ok(),
+            )
+            .unwrap_or(Ipv4Addr::LOCALHOST.into());
+        let port = faults
+            .read(
+                layers.pick("--port", flags.port, "PORT", "port", text(file.port)),
+                port_due,
+                |text| text.parse().ok(),
+            )
+            .unwrap_or(PORT);
+        let ui_port: Option<u16> = faults.read(
+            layers.pick(
+                "--ui-port",
+                flags.ui_port,
+                "UI_PORT",
+                "ui_port",
+                text(file.ui_port),
+            ),
+            port_due,
+            |text| text.parse().ok(),
+        );
+        if ui_port.is_none() && port == u16::MAX {
+            faults.add("PORT is 65535, so that UI_PORT cannot be the next one; set UI_PORT");
+        }
+        if ui_port == Some(port) && port != 0 {
+            faults.add(format!(
+                "PORT and UI_PORT are both {port}; they need two ports"
+            ));
+        }
+        let size_due = "a size is bytes, or like 10MB";
+        let keep_usual = Keep::default();
+        let keep = Keep {
+            requests: faults
+                .read(
+                    layers.pick(
+                        "--keep-requests",
+                        flags.keep_requests,
+                        "",
+                        "keep_requests",
+                        text(file.keep_requests),
+                    ),
+                    "it is a number of requests, 1 or more",
+                    |text| text.parse().ok().filter(|count| *count > 0),
+                )
+                .unwrap_or(keep_usual.requests),
+            bytes: faults
+                .read(
+                    layers.pick(
+                        "--keep-bytes",
+                        flags.keep_bytes,
+                        "",
+                        "keep_bytes",
+                        text(file.keep_bytes),
+                    ),
+                    size_due,
+                    size,
+                )
+                .unwrap_or(keep_usual.bytes),
+        };
+        let body_limit = faults
+            .read(
+                layers.pick(
+                    "--body-limit",
+                    flags.body_limit,
+                    "",
+                    "body_limit",
+                    text(file.body_limit),
+                ),
+                size_due,
+                size,
+            )
+            .unwrap_or(BODY_BYTES);
+        let replay_to = flags
+            .replay_to
+            .iter()
+            .map(|url| ("--replay-to".to_owned(), url))
+            .chain(
+                file.replay_to
+                    .iter()
+                    .map(|url| (format!("replay_to in {file_name}"), url)),
+            )
+            .filter_map(|(source, url)| http_url(Given::new(source, url), &mut faults))
+            .collect();
+
+        let spec = RuleSpec {
+            respond: layers
+                .pick(
+                    "--respond",
+                    flags.respond,
+                    "",
+                    "respond",
+                    text(file.respond),
+                )
+                .or_else(|| {
+                    layers.pick(
+                        "--status-code",
+                        flags.status_code,
+                        "STATUS_CODE",
+                        "status_code",
+                        text(file.status_code),
+                    )
+                })
+                .and_then(|given| {
+                    checked(&given, &mut faults, |text| RuleSpec {
+                        respond: Some(NumberOrText::Text(text.into())),
+                        ..RuleSpec::default()
+                    })
+                })
+                .map(NumberOrText::Text),
+            sleep: layers
+                .pick(
+                    "--sleep",
+                    flags.sleep,
+                    "SECONDS_TO_SLEEP",
+                    "seconds_to_sleep",
+                    text(file.seconds_to_sleep),
+                )
+                .and_then(|given| {
+                    checked(&given, &mut faults, |text| RuleSpec {
+                        sleep: Some(NumberOrText::Text(text.into())),
+                        ..RuleSpec::default()
+                    })
+                })
+                .map(NumberOrText::Text),
+            fail_rate: faults.read(
+                layers.pick(
+                    "--fail-rate",
+                    flags.fail_rate,
+                    "",
+                    "fail_rate",
+                    text(file.fail_rate),
+                ),
+                "it is a share from 0 to 1",
+                |text| text.parse().ok().filter(|rate| (0.0..=1.0).contains(rate)),
+            ),
+            seed: faults.read(
+                layers.pick("--seed", flags.seed, "", "seed", text(file.seed)),
+                "it is a whole number",
+                |text| text.parse().ok(),
+            ),
+            retry_after: faults.read(
+                layers.pick(
+                    "--retry-after",
+                    flags.retry_after,
+                    "",
+                    "retry_after",
+                    text(file.retry_after),
+                ),
+                "it is a number of seconds",
+                |text| text.parse().ok(),
+            ),
+            headers: if flags.header.is_empty() {
+                file.headers
+            } else {
+                flags.header
+            },
+            hang: flags.hang,
+            reset: flags.reset,
+            slow_body: faults.read(
+                flags
+                    .slow_body
+                    .map(|value| Given::new("--slow-body", value)),
+                "it is seconds between two bytes",
+                |text| text.parse().ok(),
+            ),
+            huge_body: faults
+                .read(
+                    flags
+                        .huge_body
+                        .map(|value| Given::new("--huge-body", value)),
+                    size_due,
+                    size,
+                )
+                .map(|bytes| bytes as u64),
+            redirect: flags.redirect.or(file.redirect),
+            forward: flags.forward.or(file.forward),
+            ..body(flags.body.or(file.body).as_deref(), &mut faults)
+        };
+        let mut specs = file.rules;
+        let first_of_flags = specs.len() + 1;
+        specs.push(spec);
+        let rules = Rules::new(specs).unwrap_or_else(|found| {
+            let of_flags = format!("rule {first_of_flags}: ");
+            for fault in found {
+                match fault.strip_prefix(&of_flags) {
+                    Some(own) => faults.add(format!("--{own}")),
+                    None => faults.add(format!("{file_name}: {fault}")),
+                }
+            }
+            Rules::default()
+        });
+        let verification = verification(
+            &layers,
+            layers.pick("--verify", flags.verify, "", "verify", file.verify),
+            flags
+                .secrets_file
+                .into_iter()
+                .chain(file.secrets_file.map(PathBuf::from))
+                .collect(),
+            flags.enforce || file.enforce.unwrap_or(false),
+            flags.public_url.or(file.public_url),
+            &mut faults,
+        );
+        let scopes = scopes(&layers, file.scopes, &mut faults);
+        if !faults.0.is_empty() {
+            return Err(ConfigError(faults.0));
+        }
+        Ok(Self {
+            host,
+            port,
+            ui_port,
+            keep,
+            body_limit,
+            store: flags.store.or(file.store.map(PathBuf::from)),
+            replay_to,
+            output: (!flags.quiet).then_some(Output {
+                json: flags.json,
+                show_secrets: flags.show_secrets,
+            }),
+            default_scope: ScopeSettings {
+                rules,
+                verification,
+                ..ScopeSettings::default()
+            },
+            scopes,
+        })
+    }
+}
+
+fn text(value: Option<NumberOrText>) -> Option<String> {
+    value.map(|value| value.to_string())
+}
+
+fn file(path: Option<&Path>, faults: &mut Faults) -> (File, String) {
+    let name = path.unwrap_or(Path::new("polis.toml"));
+    let shown = name.display().to_string();
+    let text = match std::fs::read_to_string(name) {
+        Ok(text) => text,
+        // Only a file that was asked for has to be there.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && path.is_none() => {
+            return (File::default(), shown);
+        }
+        Err(error) => {
+            faults.add(format!("{shown}: {error}"));
+            return (File::default(), shown);
+        }
+    };
+    match toml::from_str(&text) {
+        Ok(file) => (file, shown),
+        Err(error) => {
+            faults.add(format!("{shown}: {}", error.to_string().trim_end()));
+            (File::default(), shown)
+        }
+    }
+}
+
+/// Passes a value on when a rule accepts it; else the fault names where it was set.
+fn checked(
+    given: &Given,
+    faults: &mut Faults,
+    spec: impl FnOnce(&str) -> RuleSpec,
+) -> Option<String> {
+    match Rules::new(vec![spec(given.value.trim())]) {
+        Ok(_) => Some(given.value.trim().to_owned()),
+        Err(found) => {
+            for fault in found {
+                // "rule 1: respond: …" says less than the name of the flag or variable.
+                let reason = fault.splitn(3, ": ").nth(2).unwrap_or(&fault).to_owned();
+                faults.add(format!("{}: {reason}", given.source));
+            }
+            None
+        }
+    }
+}
+
+fn body(value: Option<&str>, faults: &mut Faults) -> RuleSpec {
+    let mut spec = RuleSpec::default();
+    match value.map(|text| (text, text.strip_prefix('@'))) {
+        None => {}
+        Some((text, None)) => spec.body = Some(text.to_owned()),
+        Some((_, Some(path))) => match std::fs::read(path) {
+            Ok(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => spec.body = Some(text),
+                Err(error) => spec.body_base64 = Some(STANDARD.encode(error.as_bytes())),
+            },
+            Err(error) => faults.add(format!("--body @{path}: {error}")),
+        },
+    }
+    spec
+}

@@ -1,0 +1,41 @@
+//! Why a signature is right or wrong.
+//!
+//! A verifier says no; this module says why: it recomputes the signature with other secrets,
+//! other keys, other bodies and other contents until one matches what came, and names the
+//! difference. It judges nothing but signatures and is given the time.
+
+mod asymmetric;
+mod claims;
+mod preset;
+mod report;
+mod search;
+mod secret;
+mod sign;
+mod twilio;
+mod variants;
+
+pub use preset::{Preset, UnknownPreset};
+pub use report::{Diagnosis, Finding, FindingKind, Verdict};
+pub use search::diagnose;
+pub use secret::{SecretFault, SigningSecret};
+pub use sign::{ToSign, sign};
+
+use std::time::Duration;
+
+/// How far a timestamp may be off, both ways; what Standard Webhooks, Stripe and Slack say.
+pub const TOLERANCE: Duration = Duration::from_secs(300);
+
+/// How signatures are checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verification {
+    /// The sender's scheme.
+    pub preset: Preset,
+    /// Secrets that are accepted.
+    pub secrets: Vec<SigningSecret>,
+    /// Secrets that were accepted once; a match is named, not accepted.
+    pub old_secrets: Vec<SigningSecret>,
+    /// The URL under which senders reach polis, for schemes that sign it.
+    pub public_url: Option<String>,
+    /// Whether a request that is not verified is answered 401.
+    pub enforce: bool,
+}

@@ -1,0 +1,106 @@
+//! What a diagnosis says.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+
+use super::Preset;
+
+/// Whether a request is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Signed by an accepted secret, in time.
+    Ok,
+    /// Signed, but not so that it is accepted.
+    Failed,
+    /// There is no signature.
+    Missing,
+}
+
+/// What kind of mistake a finding names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingKind {
+    /// A header is missing, repeated or malformed.
+    Header,
+    /// A secret that is no longer accepted matches.
+    OldSecret,
+    /// A secret of another scope matches.
+    OtherSecret,
+    /// The key was derived from the secret in another way.
+    Key,
+    /// The timestamp is too old, too far in the future, or no number.
+    Timestamp,
+    /// The signature matches the body written as other JSON.
+    Reserialised,
+    /// The signature matches the body with or without a line end.
+    Newline,
+    /// The signature matches the body with other line ends.
+    LineEnds,
+    /// The body was changed.
+    Body,
+    /// Hex where base64 is due, or the reverse.
+    Encoding,
+    /// Another string than the scheme's was signed.
+    Content,
+    /// Another URL was signed.
+    Url,
+    /// Nothing that was tried matches.
+    Unknown,
+}
+
+/// One thing that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What kind of mistake.
+    pub kind: FindingKind,
+    /// A sentence for people.
+    pub text: String,
+}
+
+/// What was found out about one request's signature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnosis {
+    /// The scheme that was checked.
+    pub preset: Preset,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The verdict and its reason in one line.
+    pub text: String,
+    /// What was found, the most telling first.
+    pub findings: Vec<Finding>,
+    /// Which accepted secret signed it, counted from 1.
+    pub secret: Option<usize>,
+    /// How many secrets are accepted.
+    pub secrets: usize,
+    /// Seconds since the timestamp; negative when it lies in the future.
+    pub timestamp_age_s: Option<i64>,
+    /// What is signed before the body, base64.
+    pub(crate) signed_prefix: String,
+    /// Whether the body follows.
+    pub(crate) body_is_signed: bool,
+}
+
+impl Diagnosis {
+    pub(super) fn with_content(mut self, prefix: &[u8], body_is_signed: bool) -> Self {
+        self.signed_prefix = STANDARD.encode(prefix);
+        self.body_is_signed = body_is_signed;
+        self
+    }
+
+    /// The exact bytes that are to be signed.
+    #[must_use]
+    pub fn signed(&self, body: &[u8]) -> Vec<u8> {
+        let mut signed = STANDARD.decode(&self.signed_prefix).unwrap_or_default();
+        if self.body_is_signed {
+            signed.extend_from_slice(body);
+        }
+        signed
+    }
+
+    /// Bytes of memory beside the struct.
+    pub(crate) fn cost(&self) -> usize {
+        let findings: usize = self.findings.iter().map(|f| f.text.len() + 32).sum();
+        self.text.len() + self.signed_prefix.len() + findings
+    }
+}

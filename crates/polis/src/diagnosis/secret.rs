@@ -1,0 +1,139 @@
+//! A secret that signatures are made with, and the keys people derive from it.
+
+use base64::{
+    Engine,
+    engine::{
+        DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig,
+        general_purpose::{STANDARD, URL_SAFE},
+    },
+};
+
+use super::{Preset, asymmetric::public_key};
+
+/// Accepts padding or none: senders copy secrets with and without it.
+pub(super) const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// A signing secret as configured; its `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningSecret(String);
+
+impl std::fmt::Debug for SigningSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Why a text is no signing secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SecretFault {
+    /// An empty secret would verify what anybody signs.
+    #[error("a secret is empty")]
+    Empty,
+    /// Standard Webhooks keys are base64.
+    #[error(
+        "a secret for the preset standard is \"whsec_\", \"whpk_\" or \"whsk_\" and base64, but this one ({0} characters) does not decode"
+    )]
+    NotBase64(usize),
+}
+
+impl SigningSecret {
+    /// Takes a secret for signatures of this preset.
+    ///
+    /// # Errors
+    /// [`SecretFault`]; it never repeats the secret.
+    pub fn new(text: &str, preset: Preset) -> Result<Self, SecretFault> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(SecretFault::Empty);
+        }
+        let secret = Self(text.to_owned());
+        match preset {
+            Preset::Standard if secret.decoded().is_none() && public_key(text).is_none() => {
+                Err(SecretFault::NotBase64(text.chars().count()))
+            }
+            _ => Ok(secret),
+        }
+    }
+
+    /// The secret itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    fn decoded(&self) -> Option<Vec<u8>> {
+        let text = self.0.strip_prefix("whsec_").unwrap_or(&self.0);
+        let key = LENIENT.decode(text).ok()?;
+        (!key.is_empty()).then_some(key)
+    }
+
+    /// The key that this preset signs with.
+    pub(super) fn key(&self, preset: Preset) -> Vec<u8> {
+        if preset == Preset::Standard
+            && let Some(key) = self.decoded()
+        {
+            return key;
+        }
+        self.0.clone().into_bytes()
+    }
+
+    /// Keys that are wrong for this preset but often used, each with what was done.
+    pub(super) fn mistaken_keys(&self, preset: Preset) -> Vec<(&'static str, Vec<u8>)> {
+        let right = self.key(preset);
+        let stripped = self.0.strip_prefix("whsec_");
+        let mut keys = vec![
+            (
+                "the secret is used as text, not decoded from base64",
+                stripped.unwrap_or(&self.0).as_bytes().to_vec(),
+            ),
+            (
+                "the whole secret is used as text, with its prefix and not decoded",
+                self.0.clone().into_bytes(),
+            ),
+            (
+                "the key has a line end after the secret",
+                format!("{}\n", self.0).into_bytes(),
+            ),
+        ];
+        if let Some(decoded) = self.decoded() {
+            keys.push((
+                "the secret is decoded from base64, but is to be used as text",
+                decoded,
+            ));
+        }
+        if let Some(decoded) = stripped
+            .and_then(|text| URL_SAFE.decode(text).ok())
+            .filter(|key| STANDARD.encode(key) != stripped.unwrap_or_default())
+        {
+            keys.push(("the secret is decoded as URL-safe base64", decoded));
+        }
+        if let Ok(decoded) = hex::decode(&self.0) {
+            keys.push((
+                "the secret is decoded from hex, but is to be used as text",
+                decoded,
+            ));
+        }
+        keys.retain(|(_, key)| *key != right);
+        keys
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_never_shows_itself() {
+        let secret = SigningSecret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", Preset::Standard);
+        assert_eq!(format!("{secret:?}"), "Ok(Secret(..))");
+        let fault = SigningSecret::new("not base64!", Preset::Standard).unwrap_err();
+        assert!(!fault.to_string().contains("not base64!"));
+        assert_eq!(
+            SigningSecret::new(" ", Preset::Github),
+            Err(SecretFault::Empty)
+        );
+    }
+}

@@ -1,0 +1,132 @@
+//! What Twilio signs: the URL it called, and the parameters of a form.
+
+use std::borrow::Cow;
+
+use sha2::{Digest, Sha256};
+
+use super::{Finding, FindingKind};
+use crate::wire::Head;
+
+/// A URL the sender may have signed, and how it differs from the one it should have.
+pub(super) struct SignedUrl {
+    pub(super) url: Vec<u8>,
+    pub(super) difference: Option<String>,
+}
+
+/// The expected URL first, then the usual mistakes.
+pub(super) fn urls(head: &Head, public_url: Option<&str>) -> Vec<SignedUrl> {
+    let forwarded_host = head.text("x-forwarded-host");
+    let host = forwarded_host
+        .or_else(|| head.text("host"))
+        .unwrap_or("localhost");
+    let scheme = head.text("x-forwarded-proto").unwrap_or("http");
+    let (scheme, host, base) = public_url
+        .and_then(|url| {
+            let (scheme, rest) = url.split_once("://")?;
+            let (host, base) = rest.split_once('/').unwrap_or((rest, ""));
+            Some((scheme, host, base))
+        })
+        .unwrap_or((scheme, host, ""));
+    let mut path = Vec::new();
+    if !base.trim_matches('/').is_empty() {
+        path.push(b'/');
+        path.extend_from_slice(base.trim_matches('/').as_bytes());
+    }
+    path.extend_from_slice(head.origin_form());
+
+    let bare = host
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
+    let (name, port) = bare.map_or((host, None), |(name, port)| (name, Some(port)));
+    let mut urls = Vec::new();
+    for (this_scheme, scheme_note) in [
+        (scheme, None),
+        (
+            other(scheme),
+            Some(format!("{}:// instead of {scheme}://", other(scheme))),
+        ),
+    ] {
+        let default_port = if this_scheme == "https" { "443" } else { "80" };
+        let hosts: Vec<(String, Option<String>)> = match port {
+            Some(port) => vec![
+                (host.to_owned(), None),
+                (name.to_owned(), Some(format!("no port instead of :{port}"))),
+            ],
+            None => vec![
+                (name.to_owned(), None),
+                // Twilio's own libraries accept the default port with and without its number.
+                (format!("{name}:{default_port}"), None),
+            ],
+        };
+        for (this_host, host_note) in hosts {
+            for (this_path, path_note) in paths(&path) {
+                let mut url = format!("{this_scheme}://{this_host}").into_bytes();
+                url.extend_from_slice(&this_path);
+                let notes: Vec<String> = [scheme_note.clone(), host_note.clone(), path_note]
+                    .into_iter()
+                    .flatten()
+                    .collect();
+                urls.push(SignedUrl {
+                    url,
+                    difference: (!notes.is_empty()).then(|| notes.join(", ")),
+                });
+            }
+        }
+    }
+    urls
+}
+
+fn paths(path: &[u8]) -> Vec<(Cow<'_, [u8]>, Option<String>)> {
+    let mut paths = vec![(Cow::Borrowed(path), None)];
+    if let Some(query) = path.iter().position(|b| *b == b'?') {
+        paths.push((
+            Cow::Borrowed(&path[..query]),
+            Some("without the query".into()),
+        ));
+    } else if path.len() > 1 && path.ends_with(b"/") {
+        paths.push((
+            Cow::Borrowed(&path[..path.len() - 1]),
+            Some("without the slash at the end".into()),
+        ));
+    } else if path != b"/" {
+        paths.push((
+            Cow::Owned([path, b"/"].concat()),
+            Some("with a slash at the end".into()),
+        ));
+    }
+    paths
+}
+
+fn other(scheme: &str) -> &'static str {
+    if scheme == "https" { "http" } else { "https" }
+}
+
+/// The sorted, de-duplicated parameters of a form, glued as Twilio glues them.
+pub(super) fn parameters(head: &Head, body: &[u8]) -> Vec<u8> {
+    let is_form = head
+        .text("content-type")
+        .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    if !is_form {
+        return Vec::new();
+    }
+    let mut pairs: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().collect();
+    pairs.sort();
+    pairs.dedup();
+    pairs
+        .into_iter()
+        .flat_map(|(key, value)| (key + &value).into_bytes())
+        .collect()
+}
+
+/// Checks the `bodySHA256` of the query against the body.
+pub(super) fn body_hash(head: &Head, body: &[u8]) -> Option<Finding> {
+    let query = head.target().splitn(2, |b| *b == b'?').nth(1)?;
+    let given = form_urlencoded::parse(query)
+        .find(|(key, _)| key == "bodySHA256")
+        .map(|(_, value)| value.into_owned())?;
+    let actual = hex::encode(Sha256::digest(body));
+    (!given.eq_ignore_ascii_case(&actual)).then(|| Finding {
+        kind: FindingKind::Body,
+        text: format!("bodySHA256 in the URL is {given}, but the body's hash is {actual}: the body was changed on its way"),
+    })
+}

@@ -1,0 +1,254 @@
+//! Requests that polis itself sends: forwarded ones and replayed ones.
+//!
+//! Plain http:// is written byte for byte, so that the order, case and repeats of headers
+//! survive; https:// goes through reqwest, which lowers the case of names. Redirects are
+//! never followed and proxies never used.
+
+use std::{io, sync::OnceLock, time::Duration};
+
+use bytes::Bytes;
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
+use url::Url;
+
+use crate::{
+    capture::Reception,
+    forward::AppAnswer,
+    wire::{
+        BodyFault, BodyLimits, Connection, Framing, HeadError, HeadFault, HeadLimits, StatusHead,
+        read_body,
+    },
+};
+
+/// From connecting to the last byte of the answer; senders rarely wait longer.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+/// An answer's head.
+const HEAD_BYTES: usize = 64 * 1024;
+
+/// Why no answer came.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OutboundError {
+    #[error("cannot connect: {0}")]
+    Connect(io::Error),
+    #[error("the connection broke: {0}")]
+    Broken(#[from] io::Error),
+    #[error("no complete answer within {TIME_LIMIT:?}")]
+    TimeLimit,
+    #[error("the answer's head cannot be read: {0}")]
+    HeadFault(#[from] HeadFault),
+    #[error("the answer's head cannot be read: {0}")]
+    Head(#[from] HeadError),
+    #[error("the answer's body cannot be read: {0}")]
+    Body(#[from] BodyFault),
+    #[error("the connection was closed without an answer")]
+    NoAnswer,
+    #[error("the request is not one that can be sent over https: {0}")]
+    Unsendable(String),
+    #[error("{0}")]
+    Https(String),
+    #[error("{0} does not resolve to a loopback address")]
+    NotLoopback(String),
+}
+
+/// A request to send.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) method: String,
+    /// Path and query.
+    pub(crate) target: Vec<u8>,
+    /// With `Host`, without framing.
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Bytes,
+}
+
+/// Sends requests; answers are kept up to the body limit.
+#[derive(Debug)]
+pub(crate) struct Outbound {
+    body_limit: usize,
+    /// Made when first needed: reading the system's certificates takes time and memory.
+    https: OnceLock<Result<reqwest::Client, String>>,
+}
+
+impl Outbound {
+    pub(crate) fn new(body_limit: usize) -> Self {
+        Self {
+            body_limit,
+            https: OnceLock::new(),
+        }
+    }
+
+    /// Sends to scheme, host and port of `base`, which configuration has vouched for.
+    pub(crate) async fn send(
+        &self,
+        base: &Url,
+        request: Outgoing,
+    ) -> Result<AppAnswer, OutboundError> {
+        self.within_time(base, request, false).await
+    }
+
+    /// Sends only when the host is this machine.
+    pub(crate) async fn send_to_loopback(
+        &self,
+        base: &Url,
+        request: Outgoing,
+    ) -> Result<AppAnswer, OutboundError> {
+        self.within_time(base, request, true).await
+    }
+
+    async fn within_time(
+        &self,
+        base: &Url,
+        request: Outgoing,
+        only_loopback: bool,
+    ) -> Result<AppAnswer, OutboundError> {
+        let sending = async {
+            if base.scheme() == "https" && !only_loopback {
+                self.https(base, request).await
+            } else {
+                self.http(base, request, only_loopback).await
+            }
+        };
+        timeout(TIME_LIMIT, sending)
+            .await
+            .unwrap_or(Err(OutboundError::TimeLimit))
+    }
+
+    async fn http(
+        &self,
+        base: &Url,
+        request: Outgoing,
+        only_loopback: bool,
+    ) -> Result<AppAnswer, OutboundError> {
+        let host = base.host_str().unwrap_or_default();
+        let name = host.trim_start_matches('[').trim_end_matches(']');
+        let port = base.port_or_known_default().unwrap_or(80);
+        let mut addresses: Vec<_> = tokio::net::lookup_host((name, port))
+            .await
+            .map_err(OutboundError::Connect)?
+            .collect();
+        if only_loopback {
+            // The checked address is the one that is connected to: a name cannot change between.
+            addresses.retain(|address| address.ip().is_loopback());
+            if addresses.is_empty() {
+                return Err(OutboundError::NotLoopback(host.to_owned()));
+            }
+        }
+        let stream = TcpStream::connect(&addresses[..])
+            .await
+            .map_err(OutboundError::Connect)?;
+        let _ = stream.set_nodelay(true);
+        let mut connection = Connection::new(stream);
+        connection.stream().write_all(&written(&request)).await?;
+        connection.stream().write_all(&request.body).await?;
+        let limits = HeadLimits {
+            bytes: HEAD_BYTES,
+            idle: TIME_LIMIT,
+            time: TIME_LIMIT,
+        };
+        let head = loop {
+            let raw = connection
+                .head(&limits)
+                .await?
+                .ok_or(OutboundError::NoAnswer)?;
+            let head = StatusHead::parse(&raw)?;
+            // 100 and 103 announce the answer; 101 was never asked for.
+            if head.status >= 200 {
+                break head;
+            }
+        };
+        let framing = Framing::of_answer(&head, &request.method)?;
+        let reception = Reception::new(self.body_limit);
+        let limits = BodyLimits {
+            bytes: self.body_limit,
+            silence: TIME_LIMIT,
+        };
+        let read = read_body(&mut connection, framing, limits, reception.reserve()).await;
+        match read.fault {
+            Some(fault) => Err(fault.into()),
+            None => Ok(AppAnswer {
+                status: head.status,
+                headers: head.headers,
+                body: read.bytes,
+            }),
+        }
+    }
+
+    async fn https(&self, base: &Url, request: Outgoing) -> Result<AppAnswer, OutboundError> {
+        let client = self
+            .https
+            .get_or_init(|| {
+                reqwest::Client::builder()
+                    .redirect(reqwest::redirect::Policy::none())
+                    .no_proxy()
+                    .timeout(TIME_LIMIT)
+                    .build()
+                    .map_err(|error| error.to_string())
+            })
+            .as_ref()
+            .map_err(|error| OutboundError::Https(error.clone()))?;
+        let unsendable =
+            |error: &dyn std::fmt::Display| OutboundError::Unsendable(error.to_string());
+        let target = std::str::from_utf8(&request.target).map_err(|error| unsendable(&error))?;
+        let url = base.join(target).map_err(|error| unsendable(&error))?;
+        if url.origin() != base.origin() {
+            return Err(OutboundError::Unsendable(format!("{target} leaves {base}")));
+        }
+        let method = http::Method::from_bytes(request.method.as_bytes())
+            .map_err(|error| unsendable(&error))?;
+        let mut headers = http::HeaderMap::new();
+        for (name, value) in &request.headers {
+            let name = http::HeaderName::from_bytes(name.as_bytes())
+                .map_err(|error| unsendable(&error))?;
+            let value = http::HeaderValue::from_bytes(value).map_err(|error| unsendable(&error))?;
+            headers.append(name, value);
+        }
+        let failed = |error: reqwest::Error| OutboundError::Https(error.without_url().to_string());
+        let mut answer = client
+            .request(method, url)
+            .headers(headers)
+            .body(request.body)
+            .send()
+            .await
+            .map_err(failed)?;
+        let status = answer.status().as_u16();
+        let headers = answer
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+            .collect();
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > self.body_limit {
+                return Err(BodyFault::TooLarge {
+                    limit: self.body_limit,
+                }
+                .into());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(AppAnswer {
+            status,
+            headers,
+            body: body.into(),
+        })
+    }
+}
+
+/// The head as it goes on the wire; one request a connection, so that framing stays simple.
+fn written(request: &Outgoing) -> Vec<u8> {
+    let mut head = Vec::with_capacity(512);
+    head.extend_from_slice(request.method.as_bytes());
+    head.push(b' ');
+    head.extend_from_slice(&request.target);
+    head.extend_from_slice(b" HTTP/1.1\r\n");
+    for (name, value) in &request.headers {
+        head.extend_from_slice(name.as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value);
+        head.extend_from_slice(b"\r\n");
+    }
+    if !request.body.is_empty() || !matches!(request.method.as_str(), "GET" | "HEAD") {
+        head.extend_from_slice(format!("Content-Length: {}\r\n", request.body.len()).as_bytes());
+    }
+    head.extend_from_slice(b"Connection: close\r\n\r\n");
+    head
+}

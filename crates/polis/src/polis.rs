@@ -1,0 +1,242 @@
+//! A running polis: what its two listeners share.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::{net::TcpListener, sync::watch};
+use url::Url;
+
+use crate::{
+    api,
+    capture::{self, CaptureLimits, Reception},
+    config::Settings,
+    outbound::Outbound,
+    record::{Answer, Record},
+    redact::Redactor,
+    scope::{Scopes, ViewToken},
+    store::{Fallen, Store, StoreError},
+    terminal::Terminal,
+};
+
+/// All bodies that are being received may hold so many times the limit of one.
+const BODIES_IN_RECEPTION: usize = 16;
+
+/// Why polis did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A port is taken.
+    #[error(transparent)]
+    Bind(#[from] serve::BindError),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The operating system did not tell a port, or did not start a thread.
+    #[error("polis cannot start: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// What the capture listener, the API and the page share.
+#[derive(Debug)]
+pub(crate) struct Polis {
+    pub(crate) store: Store,
+    pub(crate) scopes: Scopes,
+    pub(crate) redactor: Arc<Redactor>,
+    pub(crate) limits: CaptureLimits,
+    pub(crate) reception: Reception,
+    pub(crate) outbound: Outbound,
+    /// Where replays may go beside this machine.
+    pub(crate) replay_to: Vec<Url>,
+    /// Tells this run's changes from those of a run before.
+    pub(crate) run: String,
+    terminal: Option<Terminal>,
+    /// What had fallen out when it was last said.
+    said: Mutex<Fallen>,
+}
+
+impl Polis {
+    /// Sets polis up without listening.
+    pub(crate) fn new(settings: Settings) -> Result<Self, StartError> {
+        let redactor = Arc::new(Redactor::default());
+        let store = match &settings.store {
+            Some(path) => Store::open(settings.keep, path)?,
+            None => Store::in_memory(settings.keep),
+        };
+        let terminal = match settings.output {
+            Some(output) => Some(Terminal::start(output, Arc::clone(&redactor))?),
+            None => None,
+        };
+        let polis = Self {
+            store,
+            scopes: Scopes::new(settings.default_scope, settings.scopes),
+            redactor,
+            limits: CaptureLimits::with_body(settings.body_limit),
+            reception: Reception::new(settings.body_limit.saturating_mul(BODIES_IN_RECEPTION)),
+            outbound: Outbound::new(settings.body_limit),
+            replay_to: settings.replay_to,
+            run: uuid::Uuid::new_v4().simple().to_string(),
+            terminal,
+            said: Mutex::new(Fallen::default()),
+        };
+        polis.remember_attempts();
+        polis.learn_secrets();
+        Ok(polis)
+    }
+
+    /// Attempts go on counting after a restart.
+    fn remember_attempts(&self) {
+        for record in self.store.newest_first().iter().rev() {
+            if let (Some(head), Some(scope)) =
+                (&record.head, self.scopes.find_or_add(&record.scope))
+            {
+                scope.count(head, &record.body, record.received_at);
+            }
+        }
+        for scope in self.scopes.all() {
+            scope.begin_anew();
+        }
+    }
+
+    /// Tells the redactor which secrets there are; to be called when a scope changes.
+    pub(crate) fn learn_secrets(&self) {
+        let mut secrets = Vec::new();
+        for scope in self.scopes.all() {
+            let settings = scope.settings();
+            if let Some(verification) = &settings.verification {
+                let all = verification.secrets.iter().chain(&verification.old_secrets);
+                secrets.extend(all.map(|secret| secret.expose().to_owned()));
+            }
+            secrets.extend(
+                settings
+                    .view_token
+                    .as_ref()
+                    .map(ViewToken::expose)
+                    .map(str::to_owned),
+            );
+        }
+        self.redactor.know(secrets);
+    }
+
+    /// Keeps a request and logs it, before anything else happens to it.
+    pub(crate) async fn arrived(&self, record: &Arc<Record>, scope_capacity: Option<usize>) {
+        if let Some(terminal) = &self.terminal {
+            terminal.arrived(record);
+        }
+        self.store.insert(record, scope_capacity).await;
+        self.say_what_fell_out();
+    }
+
+    /// Keeps the answer with its request and logs it.
+    pub(crate) async fn answered(&self, record: &Arc<Record>, answer: Answer) {
+        self.store.answered(record, answer).await;
+        if let Some(terminal) = &self.terminal {
+            terminal.answered(record);
+        }
+    }
+
+    /// Says it the first time, and whenever the number has doubled since.
+    fn say_what_fell_out(&self) {
+        let Some(terminal) = &self.terminal else {
+            return;
+        };
+        let fallen = self.store.fallen();
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if fallen.requests > 0 && fallen.requests >= said.requests * 2 {
+            *said = fallen;
+            terminal.say(format!(
+                "{} of the oldest requests ({} bytes) fell out so far to make room; --keep-requests and --keep-bytes keep more",
+                fallen.requests, fallen.bytes
+            ));
+        }
+    }
+
+    /// Whether a reader with this token may see the record.
+    pub(crate) fn admits(&self, record: &Record, token: Option<&str>) -> bool {
+        self.scopes
+            .find(&record.scope)
+            .is_none_or(|scope| scope.admits(token))
+    }
+}
+
+/// A polis that listens; it stops when this is dropped or [`Running::stop`] is called.
+#[derive(Debug)]
+pub struct Running {
+    pub(crate) polis: Arc<Polis>,
+    capture: SocketAddr,
+    page: SocketAddr,
+    stop: watch::Sender<bool>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+/// Binds both listeners and starts to capture.
+///
+/// # Errors
+/// [`StartError`] names the port that is taken and the variable that changes it.
+pub async fn start(settings: Settings) -> Result<Running, StartError> {
+    let loopback = std::net::Ipv4Addr::LOCALHOST.into();
+    let listener = serve::bind(settings.host, settings.port, "PORT").await?;
+    let page_listener = serve::bind(loopback, settings.page_port(), "UI_PORT").await?;
+    let capture = listener.local_addr()?;
+    let page = page_listener.local_addr()?;
+    let polis = Arc::new(Polis::new(settings)?);
+    let (stop, stopping) = watch::channel(false);
+    let tasks = vec![
+        tokio::spawn(capture::run(listener, Arc::clone(&polis), stopping.clone())),
+        tokio::spawn(serve_page(page_listener, Arc::clone(&polis), stopping)),
+    ];
+    Ok(Running {
+        polis,
+        capture,
+        page,
+        stop,
+        tasks,
+    })
+}
+
+async fn serve_page(listener: TcpListener, polis: Arc<Polis>, mut stop: watch::Receiver<bool>) {
+    let router = api::app(polis, stop.clone());
+    let limits = serve::Limits {
+        body_bytes: api::BODY_BYTES,
+        ..serve::Limits::default()
+    };
+    serve::serve(listener, router, limits, async move {
+        // An error means that the sender is gone, which stops as well.
+        let _ = stop.wait_for(|stop| *stop).await;
+    })
+    .await;
+}
+
+impl Running {
+    /// Where requests are captured.
+    #[must_use]
+    pub fn capture_address(&self) -> SocketAddr {
+        self.capture
+    }
+
+    /// Where the page and the API are.
+    #[must_use]
+    pub fn page_address(&self) -> SocketAddr {
+        self.page
+    }
+
+    /// Stops accepting, lets requests in flight finish, and writes what is still unwritten.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        for task in self.tasks.drain(..) {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a listener ended badly");
+            }
+        }
+        self.polis.store.flush().await;
+        if let Some(terminal) = &self.polis.terminal {
+            terminal.flush();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}

@@ -1,0 +1,172 @@
+//! One captured request, and what was answered.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{content::Content, delivery::Delivery, diagnosis::Diagnosis, wire::Head};
+
+/// What a record costs beside its bytes: the struct, its map entries, its small strings.
+const RECORD_BYTES: usize = 768;
+/// Two spans of a header line.
+const HEADER_BYTES: usize = 16;
+
+/// A captured request with its exact bytes.
+#[derive(Debug)]
+pub struct Record {
+    /// Counted from 1 since the store was created.
+    pub id: u64,
+    /// The scope it came to; `default` outside of `/in/<name>/`.
+    pub scope: Arc<str>,
+    /// When its head was complete.
+    pub received_at: Timestamp,
+    /// Who sent it.
+    pub remote: SocketAddr,
+    /// The head; `None` when the bytes could not be read as one.
+    pub head: Option<Head>,
+    /// The first bytes of what could not be read as a head.
+    pub first_bytes: Bytes,
+    /// The body as received, without chunk framing.
+    pub body: Bytes,
+    /// Whether the body was cut at a limit.
+    pub body_cut: bool,
+    /// Trailer lines of a chunked body, as received.
+    pub trailers: Bytes,
+    /// Why the request could not be read to its end.
+    pub problem: Option<String>,
+    /// What is odd about it without being wrong.
+    pub notes: Vec<String>,
+    /// What the body is.
+    pub content: Content,
+    /// The event's type, when headers or body name it.
+    pub event: Option<String>,
+    /// Which attempt of which delivery it is.
+    pub delivery: Option<Delivery>,
+    /// What the signature check found; `None` when none was asked for.
+    pub diagnosis: Option<Diagnosis>,
+    pub(crate) answer: OnceLock<Answer>,
+}
+
+/// What was sent back.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Answer {
+    /// `None` when nothing was sent: the client was left hanging or reset.
+    pub status: Option<u16>,
+    /// As written, without framing headers.
+    pub headers: Vec<(String, String)>,
+    /// The body sent, up to the body limit.
+    #[serde(skip)]
+    pub body: Bytes,
+    /// How many bytes of body were sent.
+    pub body_size: u64,
+    /// From the end of the request to the end of the answer.
+    pub after: Duration,
+    /// When the client closed the connection, if it did so before the answer.
+    pub hung_up_after: Option<Duration>,
+    /// What else there is to say: a fault that was asked for, an error while writing.
+    pub note: Option<String>,
+    /// What the app behind `--forward` said.
+    pub forward: Option<Forwarded>,
+}
+
+/// What became of a forwarded request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Forwarded {
+    /// Where it went.
+    pub url: String,
+    /// What the app answered.
+    pub status: Option<u16>,
+    /// Why it did not answer.
+    pub error: Option<String>,
+    /// How long it took.
+    pub after: Duration,
+}
+
+impl Record {
+    /// The method, or an empty string for a request that could not be read.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.head.as_ref().map_or("", Head::method)
+    }
+
+    /// Path and query as received; bytes that are not UTF-8 are replaced.
+    #[must_use]
+    pub fn target(&self) -> String {
+        self.head.as_ref().map_or_else(String::new, |head| {
+            String::from_utf8_lossy(head.target()).into_owned()
+        })
+    }
+
+    /// The path without its query.
+    #[must_use]
+    pub fn path(&self) -> String {
+        self.head.as_ref().map_or_else(String::new, |head| {
+            String::from_utf8_lossy(head.path()).into_owned()
+        })
+    }
+
+    /// Names and values in the order, case and repetition received.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.head.iter().flat_map(Head::headers)
+    }
+
+    /// The first header of this name, whatever its case, when it is UTF-8.
+    #[must_use]
+    pub fn header<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        self.head.as_ref()?.text(name)
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// When the body is not JSON.
+    pub fn json(&self) -> serde_json::Result<serde_json::Value> {
+        serde_json::from_slice(&self.body)
+    }
+
+    /// What was answered; `None` while the answer is not finished.
+    #[must_use]
+    pub fn answer(&self) -> Option<&Answer> {
+        self.answer.get()
+    }
+
+    /// The status that was answered.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.answer()?.status
+    }
+
+    /// Bytes of memory this record holds, its answer included.
+    pub(crate) fn cost(&self) -> usize {
+        let head = self.head.as_ref().map_or(0, |head| {
+            head.raw().len() + head.header_count() * HEADER_BYTES
+        });
+        RECORD_BYTES
+            + head
+            + self.first_bytes.len()
+            + self.body.len()
+            + self.trailers.len()
+            + self.diagnosis.as_ref().map_or(0, Diagnosis::cost)
+            + self.answer().map_or(0, |answer| answer.cost(&self.body))
+    }
+}
+
+impl Answer {
+    fn cost(&self, request_body: &Bytes) -> usize {
+        // An echo shares the request's bytes.
+        let shared = self.body.as_ptr() == request_body.as_ptr();
+        let body = if shared { 0 } else { self.body.len() };
+        let headers: usize = self
+            .headers
+            .iter()
+            .map(|(n, v)| n.len() + v.len() + 48)
+            .sum();
+        body + headers
+    }
+}

@@ -1,0 +1,272 @@
+//! Scopes: endpoints of their own under `/in/<name>/`, each with its rules and secrets.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use jiff::Timestamp;
+use subtle::ConstantTimeEq;
+
+use crate::{
+    answer::Rules,
+    delivery::{Attempts, Counted},
+    diagnosis::{SigningSecret, Verification},
+    wire::Head,
+};
+
+/// Scopes that exist at once, so that nobody fills the memory by making up names.
+pub const SCOPES: usize = 256;
+/// The scope of everything outside of `/in/`.
+pub const DEFAULT: &str = "default";
+/// A scope's name.
+const NAME_BYTES: usize = 64;
+
+/// What is configured of a scope.
+#[derive(Debug, Default)]
+pub struct ScopeSettings {
+    /// How requests are answered.
+    pub rules: Rules,
+    /// How signatures are checked; `None` for not at all.
+    pub verification: Option<Verification>,
+    /// Requests kept at most; `None` for the store's own limit alone.
+    pub capacity: Option<usize>,
+    /// What a reader of this scope has to show.
+    pub view_token: Option<ViewToken>,
+}
+
+/// A token that a reader has to show; its `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ViewToken(String);
+
+impl std::fmt::Debug for ViewToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ViewToken(..)")
+    }
+}
+
+impl ViewToken {
+    /// Takes a token; `None` for one that is shorter than 8 bytes, which could be guessed.
+    #[must_use]
+    pub fn new(token: &str) -> Option<Self> {
+        (token.len() >= 8).then(|| Self(token.to_owned()))
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One scope.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    pub(crate) name: Arc<str>,
+    settings: RwLock<Arc<ScopeSettings>>,
+    /// Grows when the rules change, so that sequences begin anew.
+    generation: AtomicU64,
+    attempts: Mutex<Attempts>,
+}
+
+impl Scope {
+    fn new(name: &str, settings: ScopeSettings) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.into(),
+            settings: RwLock::new(Arc::new(settings)),
+            generation: AtomicU64::new(0),
+            attempts: Mutex::new(Attempts::default()),
+        })
+    }
+
+    pub(crate) fn settings(&self) -> Arc<ScopeSettings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set(&self, settings: ScopeSettings) {
+        *self
+            .settings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        self.begin_anew();
+    }
+
+    /// Replaces the rules alone.
+    pub(crate) fn set_rules(&self, rules: Rules) {
+        let before = self.settings();
+        self.set(ScopeSettings {
+            rules,
+            verification: before.verification.clone(),
+            capacity: before.capacity,
+            view_token: before.view_token.clone(),
+        });
+    }
+
+    /// Replaces the signature check alone.
+    pub(crate) fn set_verification(&self, verification: Verification) {
+        let before = self.settings();
+        let rules = Rules::new(before.rules.specs()).unwrap_or_default();
+        self.set(ScopeSettings {
+            rules,
+            verification: Some(verification),
+            capacity: before.capacity,
+            view_token: before.view_token.clone(),
+        });
+    }
+
+    /// Sequences of statuses begin anew; attempts go on.
+    pub(crate) fn begin_anew(&self) {
+        self.generation.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count(&self, head: &Head, body: &[u8], at: Timestamp) -> Counted {
+        let generation = self.generation.load(Ordering::Relaxed);
+        self.attempts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .count(head, body, at, generation)
+    }
+
+    /// Whether a reader who shows this token may see what came here.
+    pub(crate) fn admits(&self, token: Option<&str>) -> bool {
+        match &self.settings().view_token {
+            None => true,
+            Some(wanted) => token.is_some_and(|token| {
+                bool::from(token.as_bytes().ct_eq(wanted.expose().as_bytes()))
+            }),
+        }
+    }
+}
+
+/// Every scope by its name.
+#[derive(Debug)]
+pub(crate) struct Scopes {
+    default: Arc<Scope>,
+    named: RwLock<BTreeMap<String, Arc<Scope>>>,
+}
+
+impl Scopes {
+    pub(crate) fn new(default: ScopeSettings, named: BTreeMap<String, ScopeSettings>) -> Self {
+        let named = named
+            .into_iter()
+            .map(|(name, settings)| (name.clone(), Scope::new(&name, settings)))
+            .collect();
+        Self {
+            default: Scope::new(DEFAULT, default),
+            named: RwLock::new(named),
+        }
+    }
+
+    pub(crate) fn default_scope(&self) -> Arc<Scope> {
+        Arc::clone(&self.default)
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<Arc<Scope>> {
+        if name == DEFAULT {
+            return Some(self.default_scope());
+        }
+        self.named
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned()
+    }
+
+    /// The scope of this name, made when there is room; `None` when there are [`SCOPES`].
+    pub(crate) fn find_or_add(&self, name: &str) -> Option<Arc<Scope>> {
+        if let Some(scope) = self.find(name) {
+            return Some(scope);
+        }
+        let mut named = self.named.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(scope) = named.get(name) {
+            return Some(Arc::clone(scope));
+        }
+        if named.len() >= SCOPES {
+            return None;
+        }
+        let scope = Scope::new(name, ScopeSettings::default());
+        named.insert(name.to_owned(), Arc::clone(&scope));
+        Some(scope)
+    }
+
+    pub(crate) fn remove(&self, name: &str) {
+        self.named
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name);
+    }
+
+    /// The default scope first, then the others by name.
+    pub(crate) fn all(&self) -> Vec<Arc<Scope>> {
+        let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
+        std::iter::once(self.default_scope())
+            .chain(named.values().cloned())
+            .collect()
+    }
+
+    /// Secrets of the scopes other than this one, with the names of their scopes.
+    pub(crate) fn secrets_beside(&self, name: &str) -> Vec<(String, SigningSecret)> {
+        self.all()
+            .into_iter()
+            .filter(|scope| &*scope.name != name)
+            .flat_map(|scope| {
+                let settings = scope.settings();
+                let secrets = settings
+                    .verification
+                    .as_ref()
+                    .map(|verification| verification.secrets.clone())
+                    .unwrap_or_default();
+                secrets
+                    .into_iter()
+                    .map(|secret| (scope.name.to_string(), secret))
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    }
+}
+
+/// Whether a text can name a scope: letters, digits, `-` and `_`.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    (1..=NAME_BYTES).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// The scope's name in a path `/in/<name>/…`, and the path within the scope.
+#[must_use]
+pub fn split(path: &str) -> Option<(&str, &str)> {
+    let rest = path.strip_prefix("/in/")?;
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (name, within) = rest.split_at(end);
+    is_name(name).then_some((name, within))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_names_its_scope() {
+        assert_eq!(split("/in/acme/a/b?c"), Some(("acme", "/a/b?c")));
+        assert_eq!(split("/in/acme"), Some(("acme", "")));
+        assert_eq!(split("/in/acme?x=1"), Some(("acme", "?x=1")));
+        for path in ["/", "/in/", "/in//a", "/in/a%20b/", "/inn/a", "/in/ü/"] {
+            assert_eq!(split(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_scopes_is_bounded() {
+        let scopes = Scopes::new(ScopeSettings::default(), BTreeMap::new());
+        for number in 0..SCOPES {
+            assert!(scopes.find_or_add(&format!("s{number}")).is_some());
+        }
+        assert!(scopes.find_or_add("one-more").is_none());
+        assert!(scopes.find_or_add("s0").is_some());
+        scopes.remove("s0");
+        assert!(scopes.find_or_add("one-more").is_some());
+    }
+}

@@ -1,0 +1,198 @@
+//! Which records a reader wants.
+
+use std::str::FromStr;
+
+use jiff::Timestamp;
+
+use crate::{answer::glob, diagnosis::Verdict, record::Record};
+
+/// What a signature check found, with the case that there was none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureState {
+    /// Verified.
+    Ok,
+    /// Signed wrongly.
+    Failed,
+    /// Not signed.
+    Missing,
+    /// Not checked.
+    Unchecked,
+}
+
+impl SignatureState {
+    pub(crate) fn of(record: &Record) -> Self {
+        match record.diagnosis.as_ref().map(|d| d.verdict) {
+            Some(Verdict::Ok) => Self::Ok,
+            Some(Verdict::Failed) => Self::Failed,
+            Some(Verdict::Missing) => Self::Missing,
+            None => Self::Unchecked,
+        }
+    }
+}
+
+impl FromStr for SignatureState {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "ok" => Ok(Self::Ok),
+            "failed" => Ok(Self::Failed),
+            "missing" => Ok(Self::Missing),
+            "unchecked" => Ok(Self::Unchecked),
+            _ => Err(format!(
+                "signature is {text:?}; it is ok, failed, missing or unchecked"
+            )),
+        }
+    }
+}
+
+/// Statuses: one, or a class like `5xx`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StatusRange {
+    from: u16,
+    to: u16,
+}
+
+impl FromStr for StatusRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("status is {text:?}; it is a status like 404 or a class like 5xx");
+        if let Some(class) = text.strip_suffix("xx") {
+            let class: u16 = class.parse().map_err(|_| wrong())?;
+            if !(1..=9).contains(&class) {
+                return Err(wrong());
+            }
+            return Ok(Self {
+                from: class * 100,
+                to: class * 100 + 99,
+            });
+        }
+        let status = text.parse().map_err(|_| wrong())?;
+        Ok(Self {
+            from: status,
+            to: status,
+        })
+    }
+}
+
+/// Only requests after this one, or from this time on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Since {
+    Id(u64),
+    Time(Timestamp),
+}
+
+impl FromStr for Since {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(id) = text.parse() {
+            return Ok(Self::Id(id));
+        }
+        text.parse().map(Self::Time).map_err(|_| {
+            format!("since is {text:?}; it is a request's id or a time like 2026-01-31T12:00:00Z")
+        })
+    }
+}
+
+/// Which records are wanted; every condition that is set has to hold.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub(crate) scope: Option<String>,
+    /// In lower case.
+    pub(crate) text: Option<String>,
+    pub(crate) method: Option<String>,
+    pub(crate) path: Option<String>,
+    pub(crate) status: Option<StatusRange>,
+    pub(crate) event: Option<String>,
+    pub(crate) signature: Option<SignatureState>,
+    pub(crate) delivery: Option<String>,
+    pub(crate) since: Option<Since>,
+}
+
+impl Filter {
+    pub(crate) fn wants(&self, record: &Record) -> bool {
+        self.scope
+            .as_ref()
+            .is_none_or(|scope| **scope == *record.scope)
+            && self.since.is_none_or(|since| match since {
+                Since::Id(id) => record.id > id,
+                Since::Time(time) => record.received_at >= time,
+            })
+            && self
+                .method
+                .as_ref()
+                .is_none_or(|method| method.eq_ignore_ascii_case(record.method()))
+            && self
+                .path
+                .as_ref()
+                .is_none_or(|path| glob(path, &record.path()))
+            && self.status.is_none_or(|range| {
+                record
+                    .status()
+                    .is_some_and(|status| (range.from..=range.to).contains(&status))
+            })
+            && self.event.as_ref().is_none_or(|event| {
+                record
+                    .event
+                    .as_deref()
+                    .is_some_and(|given| glob(event, given))
+            })
+            && self
+                .signature
+                .is_none_or(|state| state == SignatureState::of(record))
+            && self.delivery.as_ref().is_none_or(|id| {
+                record
+                    .delivery
+                    .as_ref()
+                    .is_some_and(|delivery| delivery.id == *id)
+            })
+            && self.text.as_ref().is_none_or(|text| contains(record, text))
+    }
+}
+
+/// Whether head, trailers or body contain the text, whatever the case of ASCII letters.
+fn contains(record: &Record, text: &str) -> bool {
+    let text = text.as_bytes();
+    record
+        .head
+        .as_ref()
+        .is_some_and(|head| found(head.raw(), text))
+        || found(&record.body, text)
+        || found(&record.first_bytes, text)
+        || found(&record.trailers, text)
+}
+
+fn found(bytes: &[u8], text: &[u8]) -> bool {
+    let Some(&first) = text.first() else {
+        return true;
+    };
+    let upper = first.to_ascii_uppercase();
+    bytes.iter().enumerate().any(|(position, byte)| {
+        (*byte == first || *byte == upper)
+            && bytes
+                .get(position..position + text.len())
+                .is_some_and(|part| part.eq_ignore_ascii_case(text))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_found_whatever_its_case() {
+        assert!(found(b"Content-Type: X", b"content-type"));
+        assert!(found(b"abcABD", b"abd"));
+        assert!(!found(b"ab", b"abc"));
+    }
+
+    #[test]
+    fn statuses_are_one_or_a_class() {
+        assert_eq!("5xx".parse(), Ok(StatusRange { from: 500, to: 599 }));
+        assert!("xx".parse::<StatusRange>().is_err());
+        assert!("abc".parse::<StatusRange>().is_err());
+        assert!("0xx".parse::<StatusRange>().is_err());
+    }
+}

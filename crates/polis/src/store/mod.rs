@@ -1,0 +1,179 @@
+//! What was captured, bounded by count and by bytes, and what changed lately.
+//!
+//! The ring in memory is what every reader sees; `--store` mirrors it to SQLite so that it
+//! is there again after a restart. Readers that wait watch a number that grows with each change.
+
+mod change;
+mod filter;
+mod ring;
+mod sqlite;
+
+pub use filter::{Filter, SignatureState};
+pub use ring::Fallen;
+pub use sqlite::StoreError;
+
+pub(crate) use change::{Change, ChangeKind, Missed};
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::sync::watch;
+
+use crate::record::{Answer, Record};
+use ring::Ring;
+use sqlite::Disk;
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// Requests.
+    pub requests: usize,
+    /// Bytes of memory.
+    pub bytes: usize,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self {
+            // An afternoon of debugging, in memory that nobody misses.
+            requests: 10_000,
+            bytes: 64 * 1024 * 1024,
+        }
+    }
+}
+
+/// The captured requests.
+#[derive(Debug)]
+pub(crate) struct Store {
+    ring: Mutex<Ring>,
+    next_id: AtomicU64,
+    newest_change: watch::Sender<u64>,
+    disk: Option<Disk>,
+}
+
+impl Store {
+    pub(crate) fn in_memory(keep: Keep) -> Self {
+        Self {
+            ring: Mutex::new(Ring::new(keep)),
+            next_id: AtomicU64::new(1),
+            newest_change: watch::Sender::new(0),
+            disk: None,
+        }
+    }
+
+    /// Opens or creates the file and loads what it holds, as far as the limits allow.
+    pub(crate) fn open(keep: Keep, path: &Path) -> Result<Self, StoreError> {
+        let (disk, records) = Disk::open(path)?;
+        let mut ring = Ring::new(keep);
+        let mut last = 0;
+        let mut gone = Vec::new();
+        for record in records {
+            last = record.id;
+            gone.extend(ring.insert(Arc::new(record), None));
+        }
+        disk.forget_now(&gone)?;
+        Ok(Self {
+            ring: Mutex::new(ring),
+            next_id: AtomicU64::new(last + 1),
+            newest_change: watch::Sender::new(0),
+            disk: Some(disk),
+        })
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Keeps a record; what falls out for it is counted.
+    pub(crate) async fn insert(&self, record: &Arc<Record>, scope_capacity: Option<usize>) {
+        let (gone, newest) = {
+            let mut ring = self.ring();
+            let gone = ring.insert(Arc::clone(record), scope_capacity);
+            (gone, ring.note(ChangeKind::Arrived, record.id))
+        };
+        self.newest_change.send_replace(newest);
+        if let Some(disk) = &self.disk {
+            disk.put(Arc::clone(record)).await;
+            disk.forget(gone).await;
+        }
+    }
+
+    pub(crate) async fn answered(&self, record: &Arc<Record>, answer: Answer) {
+        let (gone, newest) = {
+            let mut ring = self.ring();
+            let gone = ring.answered(record, answer);
+            (gone, ring.note(ChangeKind::Answered, record.id))
+        };
+        self.newest_change.send_replace(newest);
+        if let Some(disk) = &self.disk {
+            disk.put(Arc::clone(record)).await;
+            disk.forget(gone).await;
+        }
+    }
+
+    pub(crate) fn get(&self, id: u64) -> Option<Arc<Record>> {
+        self.ring().get(id)
+    }
+
+    /// Every record, the newest first.
+    pub(crate) fn newest_first(&self) -> Vec<Arc<Record>> {
+        self.ring().newest_first()
+    }
+
+    /// Removes what the filter finds and says how many that were.
+    pub(crate) async fn remove(&self, ids: Vec<u64>) -> usize {
+        let newest = {
+            let mut ring = self.ring();
+            let mut newest = None;
+            for id in &ids {
+                if ring.remove(*id) {
+                    newest = Some(ring.note(ChangeKind::Removed, *id));
+                }
+            }
+            newest
+        };
+        if let Some(newest) = newest {
+            self.newest_change.send_replace(newest);
+        }
+        let count = ids.len();
+        if let Some(disk) = &self.disk {
+            disk.forget(ids).await;
+        }
+        count
+    }
+
+    pub(crate) fn fallen(&self) -> Fallen {
+        self.ring().fallen()
+    }
+
+    /// Requests and bytes that are kept now.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        self.ring().size()
+    }
+
+    /// Grows with each change; wakes who waits for one.
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.newest_change.subscribe()
+    }
+
+    /// The changes after this one, in order.
+    pub(crate) fn changes_after(&self, sequence: u64) -> Result<Vec<Change>, Missed> {
+        self.ring().changes_after(sequence)
+    }
+
+    /// Waits until everything is written.
+    pub(crate) async fn flush(&self) {
+        if let Some(disk) = &self.disk {
+            disk.flush().await;
+        }
+    }
+}

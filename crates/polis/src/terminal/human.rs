@@ -1,0 +1,267 @@
+//! The log for people.
+
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{
+    Format,
+    escape::{escaped, escaped_bytes, escaped_lines},
+    paint::{Ink, Paint},
+};
+use crate::{
+    content::Content,
+    diagnosis::Verdict,
+    json_text::{Spacing, Token, spaced},
+    record::Record,
+    redact::Redactor,
+};
+
+/// What of a body is written; the page shows the rest.
+const SHOWN_BYTES: usize = 16 * 1024;
+/// What of a body that is no text is written, in hex.
+const SHOWN_BINARY_BYTES: usize = 64;
+
+pub(super) struct Human {
+    paint: Paint,
+    redactor: Option<Arc<Redactor>>,
+    zone: TimeZone,
+}
+
+impl Human {
+    pub(super) fn new(colored: bool, redactor: Option<Arc<Redactor>>) -> Self {
+        Self {
+            paint: Paint(colored),
+            redactor,
+            zone: TimeZone::system(),
+        }
+    }
+
+    fn put(&self, out: &mut Vec<u8>, ink: Ink, text: &str) {
+        self.paint.put(out, ink, text);
+    }
+
+    fn begin(&self, out: &mut Vec<u8>, at: Timestamp, id: u64) {
+        let time = at
+            .to_zoned_datetime(self.zone.clone())
+            .strftime("%H:%M:%S%.3f");
+        self.put(out, Ink::Soft, &time.to_string());
+        self.put(out, Ink::Strong, &format!(" #{id}"));
+    }
+
+    fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.redactor
+            .as_ref()
+            .map_or(Cow::Borrowed(text), |redactor| redactor.text(text))
+    }
+
+    fn headers(&self, out: &mut Vec<u8>, record: &Record) {
+        for (name, value) in record.headers() {
+            let shown = match (&self.redactor, std::str::from_utf8(value)) {
+                (Some(redactor), Ok(text)) => escaped(&redactor.header(name, text)).into_owned(),
+                _ => escaped_bytes(value),
+            };
+            out.extend_from_slice(b"  ");
+            self.put(out, Ink::Name, name);
+            out.extend_from_slice(format!(": {shown}\n").as_bytes());
+        }
+    }
+
+    fn body(&self, out: &mut Vec<u8>, record: &Record) {
+        let whole = if record.head.is_some() {
+            &record.body
+        } else {
+            &record.first_bytes
+        };
+        if whole.is_empty() {
+            return;
+        }
+        out.push(b'\n');
+        let head = &whole[..whole.len().min(SHOWN_BYTES)];
+        if record.content == Content::Json && whole.len() <= SHOWN_BYTES {
+            self.json(out, whole);
+        } else if let Some(text) = text_of(head, whole.len() > SHOWN_BYTES) {
+            let text = self.hide(text);
+            for line in escaped_lines(&text).lines() {
+                out.extend_from_slice(format!("  {line}\n").as_bytes());
+            }
+        } else {
+            let shown = &whole[..whole.len().min(SHOWN_BINARY_BYTES)];
+            let hex = hex::encode(shown);
+            self.put(
+                out,
+                Ink::Soft,
+                &format!(
+                    "  {hex}{}\n",
+                    if shown.len() < whole.len() { "…" } else { "" }
+                ),
+            );
+        }
+        if whole.len() > SHOWN_BYTES {
+            let left = size(whole.len() as u64);
+            self.put(
+                out,
+                Ink::Soft,
+                &format!("  … {left} in all; the page shows the rest\n"),
+            );
+        }
+    }
+
+    fn json(&self, out: &mut Vec<u8>, body: &[u8]) {
+        let text = String::from_utf8_lossy(body);
+        let text = self.hide(&text);
+        let Some(tokens) = spaced(text.as_bytes(), Spacing::Indented(2)) else {
+            return;
+        };
+        out.extend_from_slice(b"  ");
+        for (index, token) in tokens.iter().enumerate() {
+            match token {
+                Token::Mark(byte) => out.push(*byte),
+                Token::Space(bytes) => {
+                    out.extend_from_slice(bytes);
+                    if bytes.first() == Some(&b'\n') {
+                        out.extend_from_slice(b"  ");
+                    }
+                }
+                Token::Text(bytes) => {
+                    let is_name = tokens.get(index + 1) == Some(&Token::Mark(b':'));
+                    let ink = if is_name { Ink::Name } else { Ink::Text };
+                    self.put(out, ink, &escaped_bytes(bytes));
+                }
+                Token::Word(bytes) => self.put(out, Ink::Number, &escaped_bytes(bytes)),
+            }
+        }
+        out.push(b'\n');
+    }
+
+    fn signature(&self, out: &mut Vec<u8>, record: &Record) {
+        let Some(diagnosis) = &record.diagnosis else {
+            return;
+        };
+        out.extend_from_slice(b"  ");
+        let text = escaped(&diagnosis.text).into_owned();
+        match diagnosis.verdict {
+            Verdict::Ok => self.put(out, Ink::Good, &format!("sig {text}")),
+            Verdict::Failed => self.put(out, Ink::Bad, &format!("sig FAILED: {text}")),
+            Verdict::Missing => self.put(out, Ink::Odd, &format!("sig missing: {text}")),
+        }
+    }
+}
+
+impl Format for Human {
+    fn arrived(&self, out: &mut Vec<u8>, record: &Record) {
+        self.begin(out, record.received_at, record.id);
+        if record.head.is_some() {
+            let target = escaped(&self.hide(&record.target())).into_owned();
+            self.put(out, Ink::Strong, &format!(" {} {target}", record.method()));
+            if !record.body.is_empty() {
+                let kind = record.content.word();
+                out.extend_from_slice(
+                    format!(" {} {kind}", size(record.body.len() as u64)).as_bytes(),
+                );
+            }
+        } else {
+            self.put(out, Ink::Bad, " could not be parsed");
+        }
+        if let Some(event) = &record.event {
+            out.extend_from_slice(format!("  {}", escaped(event)).as_bytes());
+        }
+        self.signature(out, record);
+        if let Some(delivery) = &record.delivery {
+            let gap = delivery.gap_ms.map(|ms| {
+                #[expect(
+                    clippy::cast_precision_loss,
+                    reason = "a gap of years needs no milliseconds"
+                )]
+                let seconds = ms as f64 / 1000.0;
+                format!(", {seconds:+.1} s")
+            });
+            if delivery.attempt > 1 {
+                let text = format!("  attempt {}{}", delivery.attempt, gap.unwrap_or_default());
+                self.put(out, Ink::Odd, &text);
+            }
+        }
+        out.push(b'\n');
+        if let Some(problem) = &record.problem {
+            self.put(out, Ink::Bad, &format!("  ! {}\n", escaped(problem)));
+        }
+        for note in &record.notes {
+            self.put(out, Ink::Odd, &format!("  ! {}\n", escaped(note)));
+        }
+        self.headers(out, record);
+        self.body(out, record);
+        out.push(b'\n');
+    }
+
+    fn answered(&self, out: &mut Vec<u8>, record: &Record) {
+        let Some(answer) = record.answer() else {
+            return;
+        };
+        let at = record
+            .received_at
+            .checked_add(jiff::SignedDuration::try_from(answer.after).unwrap_or_default())
+            .unwrap_or(record.received_at);
+        self.begin(out, at, record.id);
+        out.extend_from_slice(b" -> ");
+        match answer.status {
+            Some(status) if (200..300).contains(&status) => {
+                self.put(out, Ink::Good, &status.to_string());
+            }
+            Some(status) => self.put(out, Ink::Bad, &status.to_string()),
+            None => self.put(out, Ink::Bad, "no answer"),
+        }
+        out.extend_from_slice(format!(" after {}", duration(answer.after)).as_bytes());
+        if let Some(forward) = &answer.forward {
+            let url = escaped(&self.hide(&forward.url)).into_owned();
+            let said = match (forward.status, &forward.error) {
+                (Some(status), _) => format!("answered {status}"),
+                (None, error) => escaped(error.as_deref().unwrap_or("did not answer")).into_owned(),
+            };
+            out.extend_from_slice(
+                format!("  ({url} {said} after {})", duration(forward.after)).as_bytes(),
+            );
+        }
+        if let Some(note) = &answer.note {
+            out.extend_from_slice(format!("  {}", escaped(note)).as_bytes());
+        }
+        if let Some(hung_up) = answer.hung_up_after {
+            let text = format!(
+                "  ! the client hung up at {} (its time limit?)",
+                duration(hung_up)
+            );
+            self.put(out, Ink::Odd, &text);
+        }
+        out.push(b'\n');
+    }
+}
+
+/// The text, without a letter that the cut went through.
+fn text_of(bytes: &[u8], is_cut: bool) -> Option<&str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text),
+        Err(error) if is_cut && bytes.len() - error.valid_up_to() < 4 => {
+            std::str::from_utf8(&bytes[..error.valid_up_to()]).ok()
+        }
+        Err(_) => None,
+    }
+}
+
+/// A size for people: 480 B, 1.2 kB, 10.5 MB.
+fn size(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "one digit is shown")]
+    let number = bytes as f64;
+    match bytes {
+        0..1000 => format!("{bytes} B"),
+        1000..1_000_000 => format!("{:.1} kB", number / 1e3),
+        _ => format!("{:.1} MB", number / 1e6),
+    }
+}
+
+fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds < 0.1 {
+        format!("{:.1} ms", seconds * 1000.0)
+    } else {
+        format!("{seconds:.2} s")
+    }
+}

@@ -1,0 +1,393 @@
+//! What the texter is told by its environment, checked as a whole: every wrong variable is named
+//! at once, and no value of a secret is repeated.
+
+use std::{fmt, net::IpAddr};
+
+use url::{Host, Url};
+use webhooks_core::SharedSecret;
+
+use crate::{
+    ledger::StoreLocation, number::PhoneNumber, signature::WebhookCheck, times::TimeLimits,
+};
+
+/// For `--help`: every variable, its default and its meaning.
+pub const VARIABLES: &str = "\
+Variables (also read from a file .env):
+  SMS_TWILIO_SID          required: the account's SID, AC and 32 hexadecimal digits
+  SMS_TWILIO_TOKEN        required: the account's auth token
+  SMS_TWILIO_FROM_NUMBER  required: the sender, like +15005550006
+  SMS_TWILIO_TO_NUMBER    required: whom to text, like +15555550100
+  SMS_TWILIO_BASE_URL     where Twilio's API is [https://api.twilio.com]
+  WEBHOOK_SECRET          secrets of which one must have signed a webhook, whsec_… or whpk_…,
+                          separated by commas [none: unsigned webhooks are texted]
+  PUBLIC_URL              where Twilio reaches this program, for status callbacks
+                          [its own address when SMS_TWILIO_BASE_URL is on loopback, else none]
+  SMS_DAILY_LIMIT         texts a day (UTC) at most, 1 to 50000 [100]
+  TEXTER_STORE            the SQLite file of what was texted; :memory: keeps nothing [texter.db]
+  HOST                    the address to listen on [127.0.0.1]
+  PORT                    the port to listen on, 0 for any free one [9000]
+  RUST_LOG                what to log [info]";
+
+const DEFAULT_BASE_URL: &str = "https://api.twilio.com";
+const DEFAULT_STORE: &str = "texter.db";
+const DEFAULT_PORT: u16 = 9000;
+/// A hundred texts cost about a dollar; a loop that went wrong must not cost more in a day.
+const DEFAULT_DAILY_LIMIT: u32 = 100;
+/// Below the number of texts that are remembered, because the count of a day is taken from them.
+const DAILY_LIMIT_MAX: u32 = 50_000;
+/// `AC`, then this many hexadecimal digits.
+const SID_DIGITS: usize = 32;
+
+/// Everything that is configured.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The account that pays, at Twilio.
+    pub account: Account,
+    /// In whose name texts are sent.
+    pub from: PhoneNumber,
+    /// Who gets them.
+    pub to: PhoneNumber,
+    /// Which secrets a webhook may be signed with; `None` texts unsigned ones too.
+    pub(crate) webhooks: Option<WebhookCheck>,
+    /// Where Twilio reaches this program.
+    pub public_url: Option<Url>,
+    /// Texts a day.
+    pub daily_limit: u32,
+    /// Where is remembered what was texted.
+    pub store: StoreLocation,
+    /// The address to listen on.
+    pub host: IpAddr,
+    /// The port to listen on.
+    pub port: u16,
+    /// How long to wait for whom; no variable changes these.
+    pub times: TimeLimits,
+}
+
+/// A Twilio account and where its API is.
+#[derive(Clone)]
+pub struct Account {
+    pub(crate) sid: String,
+    pub(crate) token: SharedSecret,
+    pub(crate) base_url: Url,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Account({}, Secret(..))", self.base_url)
+    }
+}
+
+/// Every variable that is wrong, one a line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct ConfigErrors(Vec<String>);
+
+impl Config {
+    /// Reads the configuration; `variable` looks a variable up by its name.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] names every variable to correct, and how.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
+        let mut reading = Reading {
+            variable: &variable,
+            wrong: Vec::new(),
+        };
+        let sid = reading.required("SMS_TWILIO_SID", |text| {
+            is_account_sid(text)
+                .then(|| text.to_owned())
+                .ok_or_else(|| "is to be AC and 32 hexadecimal digits".to_owned())
+        });
+        let token = reading.required("SMS_TWILIO_TOKEN", |text| {
+            if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err("has a character that no auth token has".to_owned());
+            }
+            SharedSecret::parse(text).map_err(|error| format!("can't be one: {error}"))
+        });
+        let from = reading.required("SMS_TWILIO_FROM_NUMBER", |text| {
+            PhoneNumber::sender(text).ok_or_else(|| {
+                "is to be a number like +15005550006, a short code or a sender's name".to_owned()
+            })
+        });
+        let to = reading.required("SMS_TWILIO_TO_NUMBER", |text| {
+            PhoneNumber::recipient(text)
+                .ok_or_else(|| "is to be a number like +15555550100".to_owned())
+        });
+        let base_url = reading.or_default("SMS_TWILIO_BASE_URL", DEFAULT_BASE_URL, plain_url);
+        let webhooks = reading.optional("WEBHOOK_SECRET", WebhookCheck::parse);
+        let public_url = reading.optional("PUBLIC_URL", plain_url);
+        let daily_limit = reading.or_default(
+            "SMS_DAILY_LIMIT",
+            &DEFAULT_DAILY_LIMIT.to_string(),
+            |text| match text.parse() {
+                Ok(limit @ 1..=DAILY_LIMIT_MAX) => Ok(limit),
+                _ => Err(format!(
+                    "is {text:?}; it is to be a whole number from 1 to {DAILY_LIMIT_MAX}"
+                )),
+            },
+        );
+        let store = reading.or_default("TEXTER_STORE", DEFAULT_STORE, |text| {
+            Ok(StoreLocation::parse(text))
+        });
+        let host = reading.or_default("HOST", "127.0.0.1", |text| {
+            text.parse()
+                .map_err(|_| format!("is {text:?}; it is to be an IP address like 127.0.0.1"))
+        });
+        let port = reading.or_default("PORT", &DEFAULT_PORT.to_string(), |text| {
+            text.parse()
+                .map_err(|_| format!("is {text:?}; it is to be a port from 0 to 65535"))
+        });
+        let read = (|| {
+            Some(Self {
+                account: Account {
+                    sid: sid?,
+                    token: token?,
+                    base_url: base_url?,
+                },
+                from: from?,
+                to: to?,
+                webhooks: webhooks?,
+                public_url: public_url?,
+                daily_limit: daily_limit?,
+                store: store?,
+                host: host?,
+                port: port?,
+                times: TimeLimits::default(),
+            })
+        })();
+        read.filter(|_| reading.wrong.is_empty())
+            .ok_or(ConfigErrors(reading.wrong))
+    }
+
+    /// Where Twilio is to report what becomes of a text, when this program listens on `port`.
+    #[must_use]
+    pub fn callback_base(&self, port: u16) -> Option<Url> {
+        if let Some(url) = &self.public_url {
+            return Some(url.clone());
+        }
+        if !is_loopback(&self.account.base_url) {
+            return None;
+        }
+        // A server on the same machine reaches "any address" through loopback.
+        let host = match self.host {
+            host if !host.is_unspecified() => host,
+            IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
+            IpAddr::V6(_) => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
+        };
+        Url::parse(&format!("http://{}", std::net::SocketAddr::new(host, port))).ok()
+    }
+
+    /// Whether the auth token would leave this machine unencrypted.
+    #[must_use]
+    pub fn token_travels_in_the_clear(&self) -> bool {
+        self.account.base_url.scheme() == "http" && !is_loopback(&self.account.base_url)
+    }
+
+    /// Whether webhooks must be signed.
+    #[must_use]
+    pub fn requires_signatures(&self) -> bool {
+        self.webhooks.is_some()
+    }
+}
+
+/// One pass over the variables that collects what is wrong.
+struct Reading<'a> {
+    variable: &'a dyn Fn(&str) -> Option<String>,
+    wrong: Vec<String>,
+}
+
+impl Reading<'_> {
+    fn get(&self, name: &str) -> Option<String> {
+        // Set to nothing is how a shell or a .env file says "not set".
+        (self.variable)(name).filter(|text| !text.trim().is_empty())
+    }
+
+    fn required<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        match self.get(name) {
+            Some(text) => self.parsed(name, &text, parse),
+            None => {
+                self.wrong.push(format!("{name} is not set"));
+                None
+            }
+        }
+    }
+
+    fn or_default<T>(
+        &mut self,
+        name: &str,
+        default: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let text = self.get(name).unwrap_or_else(|| default.to_owned());
+        self.parsed(name, &text, parse)
+    }
+
+    /// `None` when the value is wrong, `Some(None)` when there is none.
+    fn optional<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<Option<T>> {
+        match self.get(name) {
+            Some(text) => self.parsed(name, &text, parse).map(Some),
+            None => Some(None),
+        }
+    }
+
+    fn parsed<T>(
+        &mut self,
+        name: &str,
+        text: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        parse(text.trim())
+            .map_err(|wrong| self.wrong.push(format!("{name} {wrong}")))
+            .ok()
+    }
+}
+
+fn is_account_sid(text: &str) -> bool {
+    text.strip_prefix("AC").is_some_and(|digits| {
+        digits.len() == SID_DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
+
+/// A URL that paths can be added to. The value is not repeated: a mistyped one may hold a password.
+fn plain_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| {
+        format!("is not a URL ({error}); it is to look like https://example.com")
+    })?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("is to begin with https:// or http://".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("is to have no user name or password".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("is to have no ? and no #".to_owned());
+    }
+    Ok(url)
+}
+
+/// `url` with `path` after whatever path it has.
+pub(crate) fn below(url: &Url, path: &str) -> String {
+    format!("{}/{path}", url.as_str().trim_end_matches('/'))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(changes: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+        let sid = format!("AC{}", "0".repeat(SID_DIGITS));
+        let fixed = [
+            ("SMS_TWILIO_SID", sid.as_str()),
+            ("SMS_TWILIO_TOKEN", "planted-token"),
+            ("SMS_TWILIO_FROM_NUMBER", "+15005550006"),
+            ("SMS_TWILIO_TO_NUMBER", "+15555550100"),
+        ];
+        Config::read(|name| {
+            changes
+                .iter()
+                .chain(&fixed)
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn four_variables_are_enough() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.account.base_url.as_str(), "https://api.twilio.com/");
+        assert_eq!(
+            (config.host.to_string().as_str(), config.port),
+            ("127.0.0.1", 9000)
+        );
+        assert_eq!(config.daily_limit, DEFAULT_DAILY_LIMIT);
+        assert!(!config.requires_signatures());
+        assert_eq!(config.callback_base(9000), None);
+        assert!(!format!("{config:?}").contains("planted"));
+        assert!(!format!("{config:?}").contains("5550"));
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_once_and_no_secret_is_repeated() {
+        let wrong = [
+            ("SMS_TWILIO_SID", "AC-planted"),
+            ("SMS_TWILIO_TOKEN", "planted token"),
+            ("SMS_TWILIO_FROM_NUMBER", ""),
+            ("SMS_TWILIO_TO_NUMBER", "555planted"),
+            ("SMS_TWILIO_BASE_URL", "ftp://planted"),
+            ("WEBHOOK_SECRET", "planted"),
+            ("PUBLIC_URL", "https://planted:planted@example.com"),
+            ("SMS_DAILY_LIMIT", "0"),
+            ("HOST", "localhost"),
+            ("PORT", "90000"),
+        ];
+        let told = read(&wrong).unwrap_err().to_string();
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines.len(), wrong.len(), "{told}");
+        for ((name, _), line) in wrong.iter().zip(lines) {
+            assert!(told.contains(name) && !line.contains("planted"), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_variable_is_in_the_help() {
+        let asked = std::cell::RefCell::new(Vec::new());
+        let _ = Config::read(|name| {
+            asked.borrow_mut().push(name.to_owned());
+            None
+        });
+        let asked = asked.into_inner();
+        assert!(asked.len() >= 11, "{asked:?}");
+        for name in asked {
+            assert!(VARIABLES.contains(&format!("\n  {name} ")), "{name}");
+        }
+    }
+
+    #[test]
+    fn status_callbacks_come_to_the_public_url_or_to_loopback() {
+        let base = |changes: &[(&str, &str)]| {
+            let url = read(changes).unwrap().callback_base(7)?;
+            Some(below(&url, "status/x"))
+        };
+        let phone = ("SMS_TWILIO_BASE_URL", "http://localhost:9020");
+        assert_eq!(
+            base(&[phone]).as_deref(),
+            Some("http://127.0.0.1:7/status/x")
+        );
+        assert_eq!(
+            base(&[phone, ("HOST", "::")]).as_deref(),
+            Some("http://[::1]:7/status/x")
+        );
+        assert_eq!(
+            base(&[("PUBLIC_URL", "https://example.com/texter/")]).as_deref(),
+            Some("https://example.com/texter/status/x")
+        );
+    }
+
+    #[test]
+    fn a_token_in_the_clear_is_noticed() {
+        let travels = |url| {
+            read(&[("SMS_TWILIO_BASE_URL", url)])
+                .unwrap()
+                .token_travels_in_the_clear()
+        };
+        assert!(travels("http://phone.example"));
+        assert!(!travels("http://127.0.0.1:9020"));
+        assert!(!travels("https://phone.example"));
+    }
+}

@@ -1,0 +1,57 @@
+//! How a webhook's text ended, for the sender of the webhook.
+
+use std::time::Duration;
+
+use crate::text::{Reason, State, Text};
+
+/// After a passing failure of Twilio's; the first pause of a sender of webhooks.
+pub(crate) const TRY_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// What the sender is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// 201: Twilio has the text.
+    Texted,
+    /// 202: Twilio will never take the text; nothing to try again.
+    Refused { reason: String },
+    /// 503: come again after a while.
+    TryAgain { reason: String, after: Duration },
+    /// 429: the day's limit is reached; come again the next day.
+    LimitReached { limit: u32, after: Duration },
+}
+
+impl Outcome {
+    /// 503 with the usual pause.
+    pub(crate) fn try_again(reason: impl Into<String>) -> Self {
+        Self::TryAgain {
+            reason: reason.into(),
+            after: TRY_AGAIN_AFTER,
+        }
+    }
+
+    /// What the state that `text` is in means for its event's sender.
+    pub(crate) fn of(text: &Text) -> Self {
+        match text.state {
+            State::Refused => Self::Refused {
+                reason: words(text.reason.as_ref()),
+            },
+            State::Failed if text.sid.is_none() => Self::try_again(words(text.reason.as_ref())),
+            State::Claimed | State::Released | State::InDoubt => {
+                Self::try_again(words(text.reason.as_ref()))
+            }
+            _ => Self::Texted,
+        }
+    }
+}
+
+/// A reason in one sentence, with Twilio's code.
+pub(crate) fn words(reason: Option<&Reason>) -> String {
+    match reason {
+        Some(Reason {
+            code: Some(code),
+            words,
+        }) => format!("Twilio's error {code}: {words}"),
+        Some(Reason { code: None, words }) => words.clone(),
+        None => "the text is under way".to_owned(),
+    }
+}

@@ -1,0 +1,125 @@
+//! `POST /status/<text>`: Twilio's reports on a text, signed by Twilio, in any order.
+
+use axum::{
+    body::Bytes,
+    extract::{Path, State, rejection::BytesRejection},
+};
+use http::{HeaderMap, StatusCode};
+use url::form_urlencoded;
+
+use crate::{text::State as TextState, texter::Texter, twilio};
+
+/// A report has some ten fields.
+pub(crate) const REPORT_BYTES_MAX: usize = 16 * 1024;
+
+#[derive(Default)]
+struct Report {
+    sid: String,
+    status: String,
+    code: Option<i64>,
+    message: Option<String>,
+}
+
+/// Takes a report: 204, also for one that is late or of a status that we don't know.
+pub(crate) async fn report(
+    State(texter): State<Texter>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> StatusCode {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return rejection.status(),
+    };
+    let parts = texter.parts();
+    let Some(callbacks) = &parts.callbacks else {
+        tracing::warn!("refused a status report: Twilio was told no URL for it (PUBLIC_URL)");
+        return StatusCode::UNAUTHORIZED;
+    };
+    if let Err(error) = callbacks.check.check(&callbacks.url(&id), &headers, &body) {
+        tracing::warn!(%error, "refused a status report: its signature does not verify");
+        return StatusCode::UNAUTHORIZED;
+    }
+    let report = read(&body);
+    if report.sid.is_empty() || report.status.is_empty() {
+        tracing::warn!("refused a status report: MessageSid or MessageStatus is missing");
+        return StatusCode::UNPROCESSABLE_ENTITY;
+    }
+    let Some(state) = TextState::of_twilio(&report.status) else {
+        tracing::info!(
+            text.sid = report.sid,
+            "ignored a status of Twilio's that is not known here"
+        );
+        return StatusCode::NO_CONTENT;
+    };
+    let reason = twilio::reason(report.code, report.message.as_deref());
+    let advanced = parts
+        .ledger
+        .advance(&id, &report.sid, state, reason, parts.now())
+        .await;
+    match advanced {
+        Ok(Some(text)) => {
+            tracing::info!(
+                event.id = text.event(),
+                text.sid = report.sid,
+                text.status = state.status(),
+                "Twilio reported on a text"
+            );
+            parts.announce(&text);
+            StatusCode::NO_CONTENT
+        }
+        Ok(None) => explain(&texter, &id, &report).await,
+        Err(error) => {
+            tracing::error!(%error, "a status report could not be stored");
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+    }
+}
+
+/// Why a report changed nothing.
+async fn explain(texter: &Texter, id: &str, report: &Report) -> StatusCode {
+    match texter.parts().ledger.named(id).await {
+        Ok(Some(text)) if text.sid.as_deref() == Some(&report.sid) => {
+            tracing::debug!(
+                text.sid = report.sid,
+                text.status = text.state.status(),
+                "a status came late; the text is further"
+            );
+            StatusCode::NO_CONTENT
+        }
+        Ok(Some(text)) => {
+            tracing::warn!(
+                event.id = text.event(),
+                text.sid = text.sid.as_deref().unwrap_or("(none)"),
+                reported.sid = report.sid,
+                "Twilio reported on a second text for the same event"
+            );
+            StatusCode::NO_CONTENT
+        }
+        Ok(None) => {
+            tracing::warn!(
+                text.sid = report.sid,
+                "refused a status report: no such text is remembered"
+            );
+            StatusCode::NOT_FOUND
+        }
+        Err(error) => {
+            tracing::error!(%error, "a status report could not be compared");
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+    }
+}
+
+fn read(body: &[u8]) -> Report {
+    let mut report = Report::default();
+    for (key, value) in form_urlencoded::parse(body) {
+        match &*key {
+            "MessageSid" => report.sid = value.into_owned(),
+            "MessageStatus" => report.status = value.into_owned(),
+            "ErrorCode" => report.code = value.parse().ok(),
+            "ErrorMessage" => report.message = Some(value.into_owned()),
+            _ => {}
+        }
+    }
+    report
+}

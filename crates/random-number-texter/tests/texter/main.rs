@@ -1,0 +1,14 @@
+//! The texter by its public API, against a Twilio that is told how to answer.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod journey;
+mod limit;
+mod once;
+mod page;
+mod program;
+mod rig;
+mod signature;
+mod status;
+mod twilio;
+mod webhook;
