@@ -160,6 +160,7 @@ impl Outbound {
         let limits = BodyLimits {
             bytes: self.body_limit,
             silence: TIME_LIMIT,
+            time: TIME_LIMIT,
         };
         let read = read_body(&mut connection, framing, limits, reception.reserve()).await;
         match read.fault {

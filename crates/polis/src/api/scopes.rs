@@ -19,7 +19,9 @@ use crate::{
 };
 
 /// A scope as it is written. What is absent stays as it is; an empty list or text takes it away.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+///
+/// It has no `Debug`, because it carries secrets.
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScopeSpec {
     /// How requests are answered.

@@ -3,11 +3,21 @@
 use std::{collections::HashMap, fmt, path::Path};
 
 /// The world around the program, so that tests need not change it.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Surroundings {
     variables: HashMap<String, String>,
     dot_env: HashMap<String, String>,
     faults: Vec<String>,
+}
+
+impl fmt::Debug for Surroundings {
+    /// Names alone: values may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set()
+            .entries(self.variables.keys())
+            .entries(self.dot_env.keys())
+            .finish()
+    }
 }
 
 impl Surroundings {
@@ -76,7 +86,7 @@ impl Surroundings {
 }
 
 /// A value and the name of where it was set.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Given {
     pub(super) source: String,
     pub(super) value: String,

@@ -17,8 +17,8 @@ use crate::wire::Head;
 
 /// Beyond this, only one deviation at a time is tried: the search must stay short.
 const PAIRS_BODY_BYTES: usize = 16 * 1024;
-/// Beyond this, other bodies are not tried at all.
-const VARIANTS_BODY_BYTES: usize = 1024 * 1024;
+/// Beyond this, other bodies are not tried at all: the sender waits for its answer meanwhile.
+const VARIANTS_BODY_BYTES: usize = 256 * 1024;
 
 /// Explains the signature of one request. `others` are secrets of other scopes with the
 /// names of these.

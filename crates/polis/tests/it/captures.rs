@@ -234,3 +234,41 @@ async fn with_body_limit(bytes: usize) -> Listener {
     .await
     .unwrap()
 }
+
+#[tokio::test]
+async fn no_damage_to_a_request_goes_unanswered_or_harms_the_next() {
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+    let whole = b"POST /a?b=c HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nWebhook-Id: m\r\n\r\n8\r\n{\"a\": 1}\r\n0\r\nX-Trailer: t\r\n\r\n";
+    let listener = Listener::start().await.unwrap();
+    let mut dice = StdRng::seed_from_u64(1);
+    for round in 0..300 {
+        let mut request = whole.to_vec();
+        for _ in 0..dice.random_range(1..4) {
+            let place = dice.random_range(0..request.len());
+            match dice.random_range(0..4) {
+                0 => request[place] = dice.random(),
+                1 => drop(request.remove(place)),
+                2 => request.insert(place, dice.random()),
+                _ => request.truncate(place.max(1)),
+            }
+        }
+        let mut stream = connect(&listener).await;
+        stream.write_all(&request).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let answer = read_to_end(&mut stream).await;
+        // White space alone is no request yet.
+        let is_blank = request.iter().all(|byte| b"\r\n".contains(byte));
+        assert!(
+            answer.starts_with("HTTP/1.1 ") || is_blank,
+            "round {round}: {:?} got {answer:?}",
+            String::from_utf8_lossy(&request)
+        );
+    }
+    let answer = say(
+        &listener,
+        b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+    )
+    .await;
+    assert!(answer.ends_with("\r\n\r\nok"), "{answer}");
+}
