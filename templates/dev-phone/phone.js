@@ -21,11 +21,23 @@ function toEnd() { thread.scrollTop = thread.scrollHeight; }
 
 function atEnd() { return thread.scrollHeight - thread.scrollTop - thread.clientHeight < 80; }
 
+// Changes only what differs, so that a screen reader does not read the whole text again.
+function update(old, bubble) {
+  old.className = bubble.className;
+  for (const part of [".party", ".said", ".meta", ".note"]) {
+    const was = old.querySelector(part);
+    const now = bubble.querySelector(part);
+    if (!now) was?.remove();
+    else if (!was) old.append(now);
+    else if (was.outerHTML !== now.outerHTML) was.replaceWith(now);
+  }
+}
+
 function showText(bubble) {
   const follow = atEnd();
   const old = document.getElementById(bubble.id);
   if (old) {
-    old.replaceWith(bubble);
+    update(old, bubble);
   } else {
     const last = [...thread.querySelectorAll(".bubble")].pop();
     if (!last || last.dataset.day !== bubble.dataset.day) {

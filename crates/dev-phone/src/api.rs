@@ -21,6 +21,9 @@ use crate::{
     switches::Answer,
 };
 
+/// The longest part of a refusal that the page shows, in characters.
+const LONGEST_SAID: usize = 200;
+
 type Form = Vec<(String, String)>;
 
 /// The routes of the API.
@@ -146,9 +149,15 @@ fn say(answer: Answer, outcome: &Result<Option<Message>, Refusal>) -> (String, T
         Ok(Some(message)) => (format!("answered 201, {}", message.status), Tone::Good),
         Err(refusal) => (
             format!(
-                "refused with {}, code {}: {refusal}{switched}",
+                "refused with {}, code {}: {}{switched}",
                 refusal.status().as_u16(),
-                refusal.code()
+                refusal.code(),
+                // A refusal quotes what was sent, at any length.
+                refusal
+                    .to_string()
+                    .chars()
+                    .take(LONGEST_SAID)
+                    .collect::<String>(),
             ),
             Tone::Bad,
         ),
@@ -246,13 +255,7 @@ async fn update(
         }
         message = phone
             .inbox()
-            .update(message.sid.as_str(), now, |message| {
-                let ended = message.status.is_final();
-                if ended {
-                    message.body.clear();
-                }
-                ended
-            })
+            .redact(message.sid.as_str(), now)
             .ok_or(Refusal::NotFound(path))?
             .map_err(|_| Refusal::NotComplete)?;
     }

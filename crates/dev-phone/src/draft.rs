@@ -15,6 +15,9 @@ use crate::{
 /// The longest body of a text, in characters.
 const LONGEST_BODY: usize = 1600;
 
+/// The longest URL, in bytes; texts are held with their callback URLs.
+const LONGEST_URL: usize = 4096;
+
 /// The most `MediaUrl`s of a text.
 const MOST_MEDIA: usize = 10;
 
@@ -140,6 +143,9 @@ fn callback(text: &str) -> Result<Url, Refusal> {
 
 /// An absolute http or https URL; loopback is welcome.
 pub(crate) fn web_url(text: &str) -> Option<Url> {
+    if text.len() > LONGEST_URL {
+        return None;
+    }
     let url = Url::parse(text).ok()?;
     (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
 }

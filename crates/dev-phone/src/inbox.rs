@@ -128,6 +128,20 @@ impl Inbox {
         Some(Ok(message))
     }
 
+    /// Empties a text's body when the text is at its end; the answers are those of
+    /// [`update`](Self::update).
+    pub(crate) fn redact(&self, sid: &str, at: Timestamp) -> Option<Result<Message, Message>> {
+        let redacted = self.update(sid, at, |message| {
+            let ended = message.status.is_final();
+            if ended {
+                message.body.clear();
+            }
+            ended
+        })?;
+        self.state().rewrite();
+        Some(redacted)
+    }
+
     /// Moves a text from one state to the next; `None` when it is gone or was changed meanwhile.
     pub(crate) fn advance(
         &self,
@@ -166,7 +180,7 @@ impl Inbox {
             return Some(Err(state.messages[place].clone()));
         }
         if let Some(message) = state.messages.remove(place) {
-            state.write(|keep| keep.delete(message.serial));
+            state.rewrite();
             self.announce(Change::Gone(message.sid));
         }
         Some(Ok(()))
@@ -189,18 +203,28 @@ impl Inbox {
 }
 
 impl State {
-    /// Writes to the file of kept texts, if there is one. A failure is logged, not answered: the
-    /// phone goes on in memory.
+    /// Writes to the file of kept texts, if there is one.
     fn write(&mut self, write: impl FnOnce(&mut KeepFile) -> std::io::Result<()>) {
         let Some(keep) = &mut self.keep else {
             return;
         };
-        let mut written = write(keep);
-        if written.is_ok() && keep.is_long(TEXTS_KEPT) {
-            written = keep.rewrite(self.messages.iter());
+        report(write(keep));
+        if keep.is_long(TEXTS_KEPT) {
+            report(keep.rewrite(self.messages.iter()));
         }
-        if let Err(error) = written {
-            tracing::error!(%error, "a text could not be kept in the file; a restart will miss it");
+    }
+
+    /// Makes the file of kept texts forget what is no longer here.
+    fn rewrite(&mut self) {
+        if let Some(keep) = &mut self.keep {
+            report(keep.rewrite(self.messages.iter()));
         }
+    }
+}
+
+/// A failure to keep is logged, not answered: the phone goes on in memory.
+fn report(written: std::io::Result<()>) {
+    if let Err(error) = written {
+        tracing::error!(%error, "the file of kept texts could not be written; a restart will not know this change");
     }
 }

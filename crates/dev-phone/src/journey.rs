@@ -1,6 +1,6 @@
 //! The way of an outbound text from queued to delivered, and the callbacks that report it.
 //!
-//! Each text has one task. Its states move on by time alone; callbacks are made one after another
+//! A text's states move on by time alone; callbacks are made one after another
 //! beside them, so that a slow program sees them late but in order.
 
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! The file that texts are kept in across a restart, when one is asked for: JSON lines, appended
-//! at each change and rewritten when most of its lines are history.
+//! at each change, and rewritten when most of its lines are history or when a text is redacted or
+//! deleted, so that nothing of it stays behind.
 //!
 //! It survives the end of the program at any moment. It does not sync to disk: it holds test
 //! data, and the last lines may be lost when the machine itself stops.
@@ -11,8 +12,6 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
-
-use serde::{Deserialize, Serialize};
 
 use crate::message::Message;
 
@@ -61,15 +60,6 @@ pub enum KeepError {
     },
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Line<M> {
-    /// A text as it is now.
-    Kept(M),
-    /// The serial number of a text that is no more.
-    Deleted(u64),
-}
-
 /// An open, locked file of texts.
 #[derive(Debug)]
 pub(crate) struct KeepFile {
@@ -112,14 +102,13 @@ impl KeepFile {
         Ok((keep, messages))
     }
 
-    /// Writes down a text as it is now.
+    /// Writes down a text as it is now; of several lines about one text the last counts.
     pub(crate) fn put(&mut self, message: &Message) -> std::io::Result<()> {
-        self.append(&Line::Kept(message))
-    }
-
-    /// Writes down that a text is no more.
-    pub(crate) fn delete(&mut self, serial: u64) -> std::io::Result<()> {
-        self.append(&Line::<&Message>::Deleted(serial))
+        let mut line = serde_json::to_vec(message)?;
+        line.push(b'\n');
+        self.file.write_all(&line)?;
+        self.lines += 1;
+        Ok(())
     }
 
     /// Whether [`rewrite`](Self::rewrite) is due, for a phone that holds up to `most` texts.
@@ -150,14 +139,6 @@ impl KeepFile {
         *self = kept;
         Ok(())
     }
-
-    fn append(&mut self, line: &Line<&Message>) -> std::io::Result<()> {
-        let mut bytes = serde_json::to_vec(line)?;
-        bytes.push(b'\n');
-        self.file.write_all(&bytes)?;
-        self.lines += 1;
-        Ok(())
-    }
 }
 
 fn open_for_appending(path: &Path) -> std::io::Result<File> {
@@ -178,21 +159,12 @@ fn read_lines(path: &Path, text: &str) -> Result<BTreeMap<u64, Message>, KeepErr
             tracing::warn!("the last line of the kept texts was cut short and is left out");
             break;
         };
-        match serde_json::from_str::<Line<Message>>(line) {
-            Ok(Line::Kept(message)) => {
-                messages.insert(message.serial, message);
-            }
-            Ok(Line::Deleted(serial)) => {
-                messages.remove(&serial);
-            }
-            Err(source) => {
-                return Err(KeepError::Line {
-                    path: path.to_owned(),
-                    line: index + 1,
-                    source,
-                });
-            }
-        }
+        let message: Message = serde_json::from_str(line).map_err(|source| KeepError::Line {
+            path: path.to_owned(),
+            line: index + 1,
+            source,
+        })?;
+        messages.insert(message.serial, message);
     }
     Ok(messages)
 }

@@ -19,6 +19,22 @@
 //! # }
 //! ```
 //!
+//! # Switches for programs
+//!
+//! `GET /switches` tells their positions as JSON, `POST /switches` throws those it names, as a
+//! form or as a flat JSON object, and `POST /switches/reset` puts all of them back:
+//!
+//! | name | values |
+//! |---|---|
+//! | `answer` | what a request to send gets: `accept`, `too_many_requests` (429, 20429), `queue_full` (429, 21611), `server_error` (500), `drop` (the connection closes, no text is taken), `accept_then_drop` (the text is taken, the connection closes) |
+//! | `times` | for how many requests `answer` holds; empty: until it is switched |
+//! | `airplane` | `on` or `off`: texts are taken but end undelivered |
+//! | `delivery_error` | why: `30003`, `30005`, `30006`, `30007` or `30008` |
+//! | `slow_seconds` | `0` to `60`: how much longer each answer to a send and each step of a text takes |
+//!
+//! `POST /reply` with `body` writes a text on the phone and answers what became of it:
+//! `{"sid": "SM…", "delivered": true, "note": "Delivered: answered 200 in 3 ms, …"}`.
+//!
 //! It refuses to be a telephone company: nothing leaves this machine but the callbacks and
 //! replies that a program asks for, and only the Messages resource exists.
 

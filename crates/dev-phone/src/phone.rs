@@ -1,4 +1,4 @@
-//! The phone itself: its account, its texts, its switches, and the tasks that move texts on.
+//! The phone itself: its account, its texts, its switches, and what moves texts on.
 //! The API and the page are two faces of it.
 
 use std::{
@@ -96,7 +96,7 @@ struct Inner {
     caller: Caller,
     under_way: Arc<Semaphore>,
     watching: Arc<Semaphore>,
-    tasks: TaskTracker,
+    tracker: TaskTracker,
     stop: CancellationToken,
 }
 
@@ -125,7 +125,7 @@ impl Phone {
             caller: Caller::new()?,
             under_way: Arc::new(Semaphore::new(TEXTS_UNDER_WAY)),
             watching: Arc::new(Semaphore::new(PAGES_WATCHING)),
-            tasks: TaskTracker::new(),
+            tracker: TaskTracker::new(),
             stop: CancellationToken::new(),
         }));
         for message in unfinished {
@@ -188,8 +188,8 @@ impl Phone {
     /// Ends live pages and waiting texts, and waits for callbacks under way, at most `grace`.
     pub async fn shutdown(&self, grace: Duration) {
         self.0.stop.cancel();
-        self.0.tasks.close();
-        if tokio::time::timeout(grace, self.0.tasks.wait())
+        self.0.tracker.close();
+        if tokio::time::timeout(grace, self.0.tracker.wait())
             .await
             .is_err()
         {
@@ -348,8 +348,8 @@ impl Phone {
             .map_err(|_| Refusal::QueueFull)
     }
 
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.0.tasks.spawn(task);
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.tracker.spawn(work);
     }
 
     fn switch_board(&self) -> MutexGuard<'_, Switches> {

@@ -17,9 +17,8 @@ const DEFAULT_PORT: u16 = 9020;
 
 /// Twilio's Messages API, offline, with a phone on a page.
 ///
-/// The account comes from the variables SMS_TWILIO_SID, SMS_TWILIO_TOKEN, SMS_TWILIO_FROM_NUMBER
-/// (the sending number) and SMS_TWILIO_TO_NUMBER (the phone's number); each that is missing has a
-/// development value, printed at the start. A .env file is read, too.
+/// The account has development values, printed at the start, for what is not given. Its token
+/// comes from the variable SMS_TWILIO_TOKEN only. A .env file is read, too.
 #[derive(Debug, Default, Parser)]
 #[command(name = "dev-phone", version)]
 pub struct Flags {
@@ -30,7 +29,7 @@ pub struct Flags {
     #[arg(long, env = "HOST")]
     host: Option<String>,
     /// Where texts written on the page go, as Twilio's inbound webhook
-    #[arg(long, env = "REPLY_URL", value_name = "URL")]
+    #[arg(long, env = "REPLY_URL", value_name = "URL", hide_env_values = true)]
     reply_url: Option<String>,
     /// Names, separated by commas, under which it is reached beside localhost and IP addresses,
     /// such as a container's
@@ -43,16 +42,26 @@ pub struct Flags {
     #[arg(long, env = "PHONE_TRIAL", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     trial: Option<String>,
     /// The account's SID
-    #[arg(long, env = "SMS_TWILIO_SID", hide = true)]
+    #[arg(long, env = "SMS_TWILIO_SID", hide_env_values = true)]
     sid: Option<String>,
     /// The account's token; a variable only, since other users can see flags
     #[arg(skip)]
     token: Option<String>,
     /// The account's sending number
-    #[arg(long, env = "SMS_TWILIO_FROM_NUMBER", hide = true)]
+    #[arg(
+        long = "from-number",
+        env = "SMS_TWILIO_FROM_NUMBER",
+        value_name = "NUMBER",
+        hide_env_values = true
+    )]
     from: Option<String>,
     /// The number of the phone on the page
-    #[arg(long, env = "SMS_TWILIO_TO_NUMBER", hide = true)]
+    #[arg(
+        long = "to-number",
+        env = "SMS_TWILIO_TO_NUMBER",
+        value_name = "NUMBER",
+        hide_env_values = true
+    )]
     to: Option<String>,
 }
 

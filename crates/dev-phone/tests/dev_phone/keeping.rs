@@ -50,6 +50,21 @@ async fn texts_come_back_as_they_were_and_deleted_ones_do_not() {
 }
 
 #[tokio::test]
+async fn nothing_of_a_redacted_or_deleted_text_stays_in_the_file() {
+    let (_directory, file) = place();
+    let desk = desk(&file);
+    let redacted = desk.deliver("planted-one").await;
+    let deleted = desk.deliver("planted-two").await;
+    let kept = || std::fs::read_to_string(&file).unwrap();
+    assert!(kept().contains("planted-one") && kept().contains("planted-two"));
+    let path = |sid: &str| messages(&format!("/{sid}.json"));
+    desk.call("POST", &path(&redacted), &[("Body", "")]).await;
+    desk.call("DELETE", &path(&deleted), &[]).await;
+    assert!(!kept().contains("planted"), "{}", kept());
+    assert!(kept().contains(&redacted));
+}
+
+#[tokio::test]
 async fn a_text_that_was_under_way_goes_on() {
     let (_directory, file) = place();
     let first = Desk::with(|config| {
@@ -75,7 +90,7 @@ async fn a_line_cut_short_is_left_out_and_the_next_start_is_whole() {
     first.deliver("whole").await;
     drop(first);
     let mut text = std::fs::read_to_string(&file).unwrap();
-    text.push_str("{\"kept\":{\"serial\":9,\"si");
+    text.push_str("{\"serial\":9,\"si");
     std::fs::write(&file, text).unwrap();
     for _ in 0..2 {
         let again = desk(&file);

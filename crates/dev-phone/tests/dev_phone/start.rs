@@ -1,9 +1,12 @@
 //! The program itself: its variables, what it prints, how it stops.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
     process::{Command, Output, Stdio},
 };
+
+use crate::desk::{FROM, SID, basic, encoded, messages};
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dev-phone"));
@@ -91,10 +94,29 @@ fn a_busy_port_is_named_with_the_variable_that_changes_it() {
     assert!(said.contains(&port) && said.contains("PORT"), "{said}");
 }
 
+/// Asks a phone to send a text; its answer's status line.
+fn ask(address: &str, token: &str, form: &[(&str, &str)]) -> String {
+    let body = encoded(form);
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "POST {} HTTP/1.1\r\nhost: {address}\r\nauthorization: {}\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        messages(".json"),
+        basic(SID, token),
+        body.len(),
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
 #[test]
-fn the_token_given_is_neither_printed_nor_logged() {
+fn neither_the_token_nor_numbers_nor_texts_are_logged() {
     let mut child = program()
         .env("SMS_TWILIO_TOKEN", "planted-token")
+        .env("SMS_TWILIO_TO_NUMBER", "+4915112345678")
         .env("RUST_LOG", "trace")
         .spawn()
         .unwrap();
@@ -103,12 +125,28 @@ fn the_token_given_is_neither_printed_nor_logged() {
     while !said.contains("replies go") {
         assert_ne!(stdout.read_line(&mut said).unwrap(), 0, "{said}");
     }
+    assert!(!said.contains("planted-token"), "{said}");
+    let address = said
+        .split("http://")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .next()
+        .unwrap();
+    let text = [("From", FROM), ("Body", "planted-text")];
+    for (to, status) in [("+4915112345678", "201"), ("+49 151 23456789", "400")] {
+        let form: Vec<_> = text.into_iter().chain([("To", to)]).collect();
+        let answer = ask(address, "planted-token", &form);
+        assert!(answer.contains(status), "{answer}");
+    }
     Command::new("kill")
         .arg(child.id().to_string())
         .status()
         .unwrap();
-    let output = child.wait_with_output().unwrap();
-    stdout.read_to_string(&mut said).unwrap();
-    said.push_str(&String::from_utf8(output.stderr).unwrap());
-    assert!(!said.contains("planted-token"), "{said}");
+    let logged = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
+    assert!(logged.contains("a text was taken"), "{logged}");
+    assert!(logged.contains("refusal.code=21211"), "{logged}");
+    for planted in ["planted-token", "planted-text", "15112345678", "23456789"] {
+        assert!(!logged.contains(planted), "{planted} in {logged}");
+    }
 }
