@@ -4,6 +4,7 @@ pub(crate) mod act;
 pub(crate) mod completion;
 pub(crate) mod endpoints;
 pub(crate) mod lane;
+pub(crate) mod listing;
 pub(crate) mod manage;
 pub(crate) mod queue;
 pub(crate) mod read;
