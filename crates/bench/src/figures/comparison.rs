@@ -10,7 +10,7 @@ use super::{
     latency::{percentiles, summary},
 };
 use crate::{
-    load::{Closed, Order},
+    load::{AHEAD, Closed, Order},
     report::{Check, rate},
     steps::{Companions, LatencyAt, Measured, Sustained, in_own_process},
 };
@@ -60,6 +60,7 @@ impl Subject {
             endpoints,
             known: false,
             order: Order::Any,
+            ahead: AHEAD,
             time: bench.settings.time(),
         };
         self.closed.push(in_own_process(&step).await?);

@@ -2,7 +2,7 @@
 
 use super::{Bench, comparison::Subject, latency::RATES};
 use crate::{
-    load::{Closed, Order},
+    load::{AHEAD, Closed, Order},
     report::{Check, Content, mib, rate},
     seed,
     steps::{AddEndpoints, Sustained, in_own_process},
@@ -49,6 +49,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
         endpoints: count,
         known: true,
         order: Order::Any,
+        ahead: AHEAD,
         // Twice: in the first half every endpoint is met for the first time.
         time: settings.time() * 2,
     };

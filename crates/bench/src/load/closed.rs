@@ -20,8 +20,8 @@ use crate::{
 };
 
 /// Events that may be stored and not yet arrived: keeps the measure one of a steady state and
-/// not of a growing backlog.
-const OUTSTANDING: u64 = 4_000;
+/// not of a growing backlog. As many as memory queues for one endpoint.
+pub(crate) const AHEAD: u64 = 1_000;
 /// Callers of `send`, when order does not matter.
 const CALLERS: usize = 512;
 /// Events of one call of the only caller of an ordered endpoint: it cannot call again before it
@@ -58,23 +58,25 @@ pub(crate) struct Closed {
 struct Progress {
     next: AtomicU64,
     arrived: AtomicU64,
+    ahead: u64,
     stop: AtomicBool,
 }
 
 impl Progress {
     fn is_ahead(&self) -> bool {
-        self.next.load(Ordering::Relaxed) > self.arrived.load(Ordering::Relaxed) + OUTSTANDING
+        self.next.load(Ordering::Relaxed) > self.arrived.load(Ordering::Relaxed) + self.ahead
     }
 }
 
 impl Closed {
-    /// Sends to customers of one endpoint each, in turn, until `time` is over; then waits until
-    /// all of it has arrived and is recorded.
+    /// Sends to customers of one endpoint each, in turn, until `time` is over, at most `ahead`
+    /// events ahead of what has arrived; then waits until all of it has arrived and is recorded.
     pub(crate) async fn run(
         webhooks: &Webhooks,
         receiver: &ReceiverClient,
         customers: Vec<String>,
         order: Order,
+        ahead: u64,
         time: Duration,
     ) -> anyhow::Result<Self> {
         receiver.reset().await?;
@@ -82,6 +84,7 @@ impl Closed {
         let progress = Arc::new(Progress {
             next: AtomicU64::new(0),
             arrived: AtomicU64::new(0),
+            ahead,
             stop: AtomicBool::new(false),
         });
         let cpu_before = cpu_seconds()?;

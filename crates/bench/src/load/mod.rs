@@ -8,7 +8,7 @@ use std::path::Path;
 
 use webhooks_core::{EndpointId, NewEndpoint, Webhooks};
 
-pub(crate) use closed::{Closed, Order};
+pub(crate) use closed::{AHEAD, Closed, Order};
 pub(crate) use latencies::Latencies;
 pub(crate) use open::open_loop;
 

@@ -21,6 +21,8 @@ pub(crate) struct Sustained {
     /// Whether they were added before, by [`AddEndpoints`](super::AddEndpoints).
     pub(crate) known: bool,
     pub(crate) order: Order,
+    /// How many events may be stored and not yet arrived.
+    pub(crate) ahead: u64,
     pub(crate) time: Duration,
 }
 
@@ -40,7 +42,10 @@ impl Step for Sustained {
             let ordered = self.order == Order::Kept;
             add_endpoints(&webhooks, &receiver, &self.name, self.endpoints, ordered).await?
         };
-        let closed = Closed::run(&webhooks, &receiver, customers, self.order, self.time).await?;
+        let closed = Closed::run(
+            &webhooks, &receiver, customers, self.order, self.ahead, self.time,
+        )
+        .await?;
         webhooks.shutdown(Duration::from_secs(5)).await;
         Ok(closed)
     }
