@@ -237,7 +237,8 @@ impl Writer {
         if stored.is_err() {
             self.commit.roll_back_to(&self.shared, mark);
         }
-        if several {
+        // A full disk rolls everything back, the savepoint included.
+        if several && !self.connection.is_autocommit() {
             let end = if stored.is_ok() {
                 "release send"
             } else {
@@ -252,6 +253,7 @@ impl Writer {
 
     fn committed(&mut self, replies: Replies) {
         self.commit.touched.clear();
+        self.endpoints.committed();
         for HandOver { outbox, row, probe } in self.commit.handovers.drain(..) {
             outbox.accept(&self.shared, row, probe);
         }
@@ -275,16 +277,14 @@ impl Writer {
             // SQLite rolls back by itself on a full disk; there is then nothing left to do.
             tracing::debug!(%error, "no transaction was left to roll back");
         }
-        self.endpoints.clear();
+        self.endpoints.rolled_back(&self.connection);
+        self.endpoints.committed();
         let mark = CommitMark {
             handovers: 0,
             activities: 0,
             released: 0,
         };
         self.commit.roll_back_to(&self.shared, mark);
-        for outbox in self.commit.touched.drain(..) {
-            outbox.lane_is_uncertain(&self.shared);
-        }
         for (reply, result) in replies.sends {
             let _ = reply.send(match result {
                 Ok(_) => Err(SendError::Store(error.clone())),
@@ -293,6 +293,10 @@ impl Writer {
         }
         for after in replies.acts {
             after(Err(error.clone()));
+        }
+        // After the acts: a refill among them has asked for another by now.
+        for outbox in self.commit.touched.drain(..) {
+            outbox.lane_is_uncertain(&self.shared);
         }
         // A full disk stays full for a while: trying again at once would spin.
         std::thread::sleep(FAILURE_PAUSE);
