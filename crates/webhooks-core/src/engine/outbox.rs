@@ -342,16 +342,21 @@ impl Outbox {
             move |context| lane::refill(context, &outbox),
             move |result: Result<(), StoreError>| {
                 if result.is_err() {
+                    failed.refill_ended();
                     failed.lane_is_uncertain(&shared_again);
                 }
             },
         ));
     }
 
-    /// After a transaction that failed: memory may be ahead of the store. Looks at the lane again.
+    /// After a transaction that failed: memory may be ahead of the store. Looks at the lane again,
+    /// unless that is asked for already: each failure must not ask for more than the one before.
     pub(crate) fn lane_is_uncertain(self: &Arc<Self>, shared: &Arc<Shared>) {
         let mut state = self.lock();
         state.laned = true;
+        if state.refilling {
+            return;
+        }
         let ask = !state.trouble;
         state.refilling = ask;
         drop(state);

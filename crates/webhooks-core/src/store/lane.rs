@@ -238,6 +238,13 @@ fn end(
 
 /// Loads the next rows of a lane into memory, or finds that the lane is at its end.
 pub(crate) fn refill(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
+    let refilled = load_rows(context, outbox);
+    // Whatever came of it, another may be asked for.
+    outbox.refill_ended();
+    refilled
+}
+
+fn load_rows(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
     let now = context.shared.timeline.now();
     let key = outbox.key();
     let Some(plan) = outbox.plan_refill(context.shared) else {
@@ -248,7 +255,6 @@ pub(crate) fn refill(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Resu
     context.commit.touched.push(Arc::clone(outbox));
     if plan.trouble && expire(context, outbox, now)? {
         // There may be more to expire before anything is worth a request.
-        outbox.refill_ended();
         set_due(context, key, Some(now))?;
         context.shared.due_by(now);
         return Ok(());
@@ -288,7 +294,6 @@ pub(crate) fn refill(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Resu
         outbox.expect(context.shared, event.body.len());
         claim(context, outbox, &event, row.attempts, row.number, true)?;
     }
-    outbox.refill_ended();
     if plan.trouble && found == 0 {
         return wait_or_leave(context, outbox);
     }
