@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Ending, What,
-    engine::{Outbox, Placement, Shared},
+    engine::{Outbox, Placement, RefillPlan, Shared},
 };
 
 /// Retries loaded by one scan: bounds how long it keeps the writer from sends.
@@ -187,7 +187,7 @@ fn scan_retries(context: &mut ActContext<'_>, now: i64) -> Result<(), StoreError
                     id,
                     body,
                 });
-                claim(context, &outbox, &event, row.attempts, row.number, false)?;
+                claim(context, &outbox, &event, row.attempts, row.number, None)?;
             }
         }
     }
@@ -201,7 +201,7 @@ fn claim(
     event: &Arc<StoredEvent>,
     attempts: u32,
     number: u32,
-    probe: bool,
+    loaded_at: Option<u64>,
 ) -> Result<(), StoreError> {
     let claim = context.commit.claim();
     context
@@ -216,7 +216,7 @@ fn claim(
         attempts,
         number,
     };
-    context.commit.hand_over(outbox, row, probe);
+    context.commit.hand_over(outbox, row, loaded_at);
     Ok(())
 }
 
@@ -292,14 +292,15 @@ fn load_rows(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), S
             body,
         });
         outbox.expect(context.shared, event.body.len());
-        claim(context, outbox, &event, row.attempts, row.number, true)?;
+        let loaded_at = Some(plan.troubles);
+        claim(context, outbox, &event, row.attempts, row.number, loaded_at)?;
     }
     if plan.trouble && found == 0 {
-        return wait_or_leave(context, outbox);
+        return wait_or_leave(context, outbox, plan);
     }
     if !plan.trouble && found < plan.rows {
         // Everything that is owed is in memory now.
-        return leave(context, outbox);
+        return leave(context, outbox, plan);
     }
     if claimed == 0 {
         // Only rows whose events are gone: look again for others.
@@ -310,7 +311,11 @@ fn load_rows(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), S
 }
 
 /// A lane in trouble with nothing due: wait for its next row, or leave when there is none.
-fn wait_or_leave(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
+fn wait_or_leave(
+    context: &mut ActContext<'_>,
+    outbox: &Arc<Outbox>,
+    plan: RefillPlan,
+) -> Result<(), StoreError> {
     let key = outbox.key();
     let first: Option<i64> = context
         .connection
@@ -325,16 +330,24 @@ fn wait_or_leave(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(
             context.shared.due_by(due_at);
             Ok(())
         }
-        None => leave(context, outbox),
+        None => leave(context, outbox, plan),
     }
 }
 
-fn leave(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
+fn leave(
+    context: &mut ActContext<'_>,
+    outbox: &Arc<Outbox>,
+    plan: RefillPlan,
+) -> Result<(), StoreError> {
+    let Some(recovered) = outbox.leave_lane(plan) else {
+        // Whatever failed dates the lane when its outcome is stored.
+        return set_due(context, outbox.key(), None);
+    };
     context
         .connection
         .prepare_cached("delete from lane where endpoint_key = ?1")?
         .execute([outbox.key()])?;
-    if outbox.leave_lane() && context.shared.has_readers() {
+    if recovered && context.shared.has_readers() {
         context
             .commit
             .activities

@@ -35,8 +35,9 @@ pub(crate) struct Commit {
 struct HandOver {
     outbox: Arc<Outbox>,
     row: ClaimedDelivery,
-    /// Loaded from a lane that was due: taken even though the endpoint is in trouble.
-    probe: bool,
+    /// The endpoint's troubles when it was loaded from its lane: taken even though it is in
+    /// trouble, unless there was another since.
+    loaded_at: Option<u64>,
 }
 
 /// Where a savepoint began.
@@ -54,11 +55,16 @@ impl Commit {
         self.next_claim
     }
 
-    pub(crate) fn hand_over(&mut self, outbox: &Arc<Outbox>, row: ClaimedDelivery, probe: bool) {
+    pub(crate) fn hand_over(
+        &mut self,
+        outbox: &Arc<Outbox>,
+        row: ClaimedDelivery,
+        loaded_at: Option<u64>,
+    ) {
         self.handovers.push(HandOver {
             outbox: Arc::clone(outbox),
             row,
-            probe,
+            loaded_at,
         });
     }
 
@@ -254,8 +260,13 @@ impl Writer {
     fn committed(&mut self, replies: Replies) {
         self.commit.touched.clear();
         self.endpoints.committed();
-        for HandOver { outbox, row, probe } in self.commit.handovers.drain(..) {
-            outbox.accept(&self.shared, row, probe);
+        for handover in self.commit.handovers.drain(..) {
+            let HandOver {
+                outbox,
+                row,
+                loaded_at,
+            } = handover;
+            outbox.accept(&self.shared, row, loaded_at);
         }
         for (reply, result) in replies.sends {
             // A caller that went away has its event stored all the same.
