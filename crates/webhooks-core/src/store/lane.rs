@@ -33,14 +33,16 @@ pub(crate) fn join(
     wake: Option<i64>,
 ) -> Result<(), StoreError> {
     let now = shared.timeline.now();
-    connection
+    let changed = connection
         .prepare_cached(
             "insert into lane (endpoint_key, due_at, backoff_until, failures) values (?1, ?2, 0, 0)
              on conflict (endpoint_key) do update set due_at = max(backoff_until, ?3)
              where (due_at is null and ?2 is not null) or due_at > max(backoff_until, ?3)",
         )?
         .execute(params![outbox.key(), wake, now])?;
-    if let Some(at) = wake {
+    // A lane in trouble may have waited for the retry of another delivery, hours away.
+    let sooner = changed > 0 && outbox.is_in_trouble();
+    if let Some(at) = wake.or_else(|| sooner.then(|| outbox.backoff_until().max(now))) {
         shared.due_by(at);
     }
     Ok(())
