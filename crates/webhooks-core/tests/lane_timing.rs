@@ -45,3 +45,23 @@ async fn what_stands_behind_a_head_that_was_cancelled_in_flight_does_not_wait_fo
     world.pass(seconds(61)).await;
     assert_eq!(world.receiver.event_ids(), ["head", "next"]);
 }
+
+#[tokio::test]
+async fn a_pause_longer_than_the_schedule_costs_no_event_when_the_endpoint_then_fails() {
+    let world = World::new().await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    let endpoints = world.webhooks.endpoints("acme");
+    endpoints.pause(&id).await.unwrap();
+    world.send_all((0..5).map(|n| format!("e{n}"))).await;
+    world.pass(hours(10 * 24)).await;
+    world.receiver.respond([503, 200]);
+    endpoints.resume(&id).await.unwrap();
+    world.webhooks.drain().await;
+    for _ in 0..10 {
+        world.pass(seconds(60)).await;
+    }
+    let mut arrived = world.receiver.event_ids();
+    arrived.sort();
+    arrived.dedup();
+    assert_eq!(arrived, ["e0", "e1", "e2", "e3", "e4"]);
+}

@@ -153,6 +153,11 @@ impl Outbox {
         self.lock().backoff_until
     }
 
+    /// Since when every attempt has failed, on the timeline.
+    pub(crate) fn failing_since(&self) -> Option<i64> {
+        self.lock().failing_since
+    }
+
     /// Whether the endpoint's lane is tried with one delivery now and then.
     pub(crate) fn is_in_trouble(&self) -> bool {
         self.lock().trouble

@@ -375,6 +375,10 @@ fn expire(
 ) -> Result<bool, StoreError> {
     let key = outbox.key();
     let oldest = now - outbox.endpoint().expires_after_ms();
+    // What a pause held back has waited, but not for an endpoint that failed all that time.
+    if outbox.failing_since().is_none_or(|since| since > oldest) {
+        return Ok(false);
+    }
     // Rows of a lane are roughly in the order of their age; the first few tell whether to look.
     let rows: Vec<(i64, i64)> = context
         .connection
