@@ -28,8 +28,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
         without.measure(bench, 1, round).await?;
         with.measure(bench, 1, round).await?;
     }
-    let starts = with.starts();
-    let first = starts.first_delivery;
+    let first = with.slowest_start();
     let peak = with.peak_bytes();
     let mut checks = with.checks(&without);
     checks.push(Check::new(
