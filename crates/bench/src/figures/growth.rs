@@ -26,6 +26,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
     in_own_process(&add).await?;
     let old = bench.database("finished");
     std::fs::copy(&many, &old)?;
+    seed::write_back(&many)?;
     seed::finished_deliveries(&old, finished)?;
     let size_bytes = Bench::size_bytes(&old);
 
