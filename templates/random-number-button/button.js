@@ -29,19 +29,25 @@ function countDown() {
   }
 }
 
+// The journey in one breath: its headline and what there is to say beside it.
+function told(part) {
+  return [part.querySelector("#headline")?.textContent, part.querySelector(".more")?.textContent]
+    .filter(Boolean).join(" ");
+}
+
 function replace(part, html) {
   const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-  const said = part.querySelector("#headline")?.textContent;
+  const said = told(part);
   part.innerHTML = html;
   localTimes(part);
   countDown();
   if (focused) {
     part.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
   }
-  const headline = part.querySelector("#headline")?.textContent;
-  if (headline && headline !== said) {
+  const says = told(part);
+  if (says && says !== said) {
     // Only the news is read out, not the whole journey again.
-    news.textContent = [headline, part.querySelector(".more")?.textContent].filter(Boolean).join(" ");
+    news.textContent = says;
   }
 }
 

@@ -8,7 +8,10 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use fantoccini::{Client, ClientBuilder, Locator};
+use fantoccini::{
+    Client, ClientBuilder, Locator,
+    actions::{InputSource, KeyAction, KeyActions},
+};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::json;
 use tempfile::TempDir;
@@ -30,6 +33,38 @@ const CHROMIUM: [&str; 4] = [
 /// How long the driver may take to close a window.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 
+/// What a window is like.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// In CSS pixels.
+    pub width: u32,
+    /// In CSS pixels.
+    pub height: u32,
+    /// Whether its owner prefers dark pages.
+    pub dark: bool,
+}
+
+impl Window {
+    /// A window on a desktop.
+    pub const DESKTOP: Self = Self {
+        width: 1280,
+        height: 900,
+        dark: false,
+    };
+    /// A small phone.
+    pub const PHONE: Self = Self {
+        width: 360,
+        height: 780,
+        dark: false,
+    };
+
+    /// The same window, dark.
+    #[must_use]
+    pub const fn dark(self) -> Self {
+        Self { dark: true, ..self }
+    }
+}
+
 /// A browser window.
 #[derive(Debug)]
 pub struct Browser {
@@ -42,11 +77,11 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Opens a window of `width` × `height`, dark or light.
+    /// Opens a window.
     ///
     /// # Errors
     /// When Chromium or its driver is missing or does not start.
-    pub async fn open(width: u32, height: u32, dark: bool) -> anyhow::Result<Self> {
+    pub async fn open(window: Window) -> anyhow::Result<Self> {
         let profile = tempfile::tempdir()?;
         let [port] = free_ports()?;
         let driver = Command::new("chromedriver")
@@ -69,12 +104,20 @@ impl Browser {
             "--disable-quic".to_owned(),
             "--hide-scrollbars".to_owned(),
             format!("--user-data-dir={}", profile.path().display()),
-            format!("--window-size={width},{height}"),
         ];
-        if dark {
+        if window.dark {
             arguments.push("--blink-settings=preferredColorScheme=0".to_owned());
         }
-        let options = json!({ "args": arguments, "binary": chromium()? });
+        // Emulated, because a real window can't be as narrow as a phone.
+        let metrics = json!({
+            "width": window.width, "height": window.height, "pixelRatio": 2, "mobile": false,
+            "touch": false,
+        });
+        let options = json!({
+            "args": arguments,
+            "binary": chromium()?,
+            "mobileEmulation": { "deviceMetrics": metrics },
+        });
         let mut capabilities = serde_json::Map::new();
         capabilities.insert("goog:chromeOptions".to_owned(), options);
         let url = format!("http://127.0.0.1:{port}");
@@ -135,6 +178,29 @@ impl Browser {
     pub async fn click(&self, selector: &str) -> anyhow::Result<()> {
         let element = self.client.find(Locator::Css(selector)).await?;
         Ok(element.click().await?)
+    }
+
+    /// Types on whatever has the focus.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn keys(&self, keys: &str) -> anyhow::Result<()> {
+        let actions = keys
+            .chars()
+            .fold(KeyActions::new("keyboard".to_owned()), |actions, key| {
+                actions
+                    .then(KeyAction::Down { value: key })
+                    .then(KeyAction::Up { value: key })
+            });
+        Ok(self.client.perform_actions(actions).await?)
+    }
+
+    /// What the window shows, as a PNG.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn picture(&self) -> anyhow::Result<Vec<u8>> {
+        Ok(self.client.screenshot().await?)
     }
 
     /// The page's address.

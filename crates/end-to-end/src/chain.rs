@@ -85,7 +85,7 @@ impl Chain {
         let mut phone_program = Program::start("dev-phone", data.path(), &[], &variables)?;
 
         let mut variables = base(polis);
-        variables.push(("WEBHOOK_SECRET", secret.clone()));
+        variables.push(("POLIS_SECRETS", secret.clone()));
         variables.push(("UI_PORT", polis_page.to_string()));
         let arguments = ["--verify", "standard"];
         let mut polis_program = Program::start("polis", data.path(), &arguments, &variables)?;

@@ -10,7 +10,7 @@ mod phone;
 mod program;
 mod waiting;
 
-pub use browser::Browser;
+pub use browser::{Browser, Window};
 pub use chain::{Chain, Journey};
 pub use phone::Phone;
 pub use program::{Program, free_ports, program_path};

@@ -5,8 +5,9 @@ use std::{future::Future, time::Duration};
 use anyhow::{Context, bail};
 use tokio::time::{Instant, sleep};
 
-/// Longer than anything that works takes, on a busy machine too.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than anything that works takes, on a busy machine too: the third retry comes after half
+/// a minute.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

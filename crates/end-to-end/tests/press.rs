@@ -1,13 +1,13 @@
 //! A press becomes a text, and the page says so: in a browser, by curl, and by the talk's call.
 
 use anyhow::Context;
-use end_to_end::{Browser, Chain, Journey, PATIENCE, until};
+use end_to_end::{Browser, Chain, Journey, PATIENCE, Window, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_press_in_a_browser_is_texted_and_the_page_says_so_without_a_reload() -> anyhow::Result<()>
 {
     let chain = Chain::start().await?;
-    let browser = Browser::open(1280, 900, false).await?;
+    let browser = Browser::open(Window::DESKTOP).await?;
     browser.goto(&chain.button_url).await?;
     assert_eq!(
         browser.text("h1").await?,
@@ -69,6 +69,35 @@ async fn a_press_by_a_program_tells_the_same_on_reload() -> anyhow::Result<()> {
         chain.phone.bodies().await?,
         [format!("Here's a random number: {}", journey.number)]
     );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_fits_a_phone_and_works_by_keyboard_alone() -> anyhow::Result<()> {
+    let chain = Chain::start().await?;
+    for window in [Window::PHONE, Window::PHONE.dark()] {
+        let browser = Browser::open(window).await?;
+        browser.goto(&chain.button_url).await?;
+        // The first stop of the Tab key is the button; Enter presses it.
+        browser.keys("\u{e004}\u{e007}").await?;
+        browser
+            .reads(".journey", "It was delivered to the phone.")
+            .await?;
+        let wider = "return document.documentElement.scrollWidth - window.innerWidth";
+        let wider = browser.client.execute(wider, Vec::new()).await?;
+        assert!(wider.as_i64().is_some_and(|pixels| pixels <= 0), "{wider}");
+        let said = browser.client.execute(
+            "return document.querySelector('[role=status]').textContent",
+            Vec::new(),
+        );
+        let said = said.await?;
+        assert!(
+            said.as_str()
+                .is_some_and(|said| said.contains("It was delivered to the phone.")),
+            "a screen reader is told: {said}"
+        );
+        browser.close().await?;
+    }
     Ok(())
 }
 
