@@ -409,10 +409,10 @@ fn success(attempt: &Try) -> String {
     let took = attempt.took.as_millis();
     match (attempt.status, &attempt.said) {
         (Some(status), Some(said)) => {
-            format!("answered {status} in {took} ms and said “{said}”")
+            format!("answered {status} in {took}\u{a0}ms and said “{said}”")
         }
-        (Some(status), None) => format!("answered {status} in {took} ms"),
-        (None, _) => format!("taken in {took} ms"),
+        (Some(status), None) => format!("answered {status} in {took}\u{a0}ms"),
+        (None, _) => format!("taken in {took}\u{a0}ms"),
     }
 }
 
