@@ -84,6 +84,8 @@ mod builder;
 #[cfg(feature = "sqlite")]
 mod clock;
 #[cfg(feature = "sqlite")]
+mod crash_point;
+#[cfg(feature = "sqlite")]
 mod delivery;
 #[cfg(feature = "sqlite")]
 mod endpoint;
