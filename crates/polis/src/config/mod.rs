@@ -10,4 +10,5 @@ mod settings;
 
 pub use flags::Flags;
 pub use layers::{ConfigError, Surroundings};
+pub(crate) use secrets::Secrets;
 pub use settings::Settings;
