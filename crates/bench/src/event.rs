@@ -3,24 +3,21 @@
 use serde::Serialize;
 use webhooks_core::Event;
 
-use crate::receiver::now_ns;
+/// The type of every event.
+pub(crate) const EVENT_TYPE: &str = "random_number:generate";
 
 /// Makes a body about 200 bytes long.
-const PADDING: &str =
-    "a random number, and some words to make it as long as a small webhook is: about two hundred";
+const PADDING: &str = "a random number, with some words beside it to make it as long as a webhook";
 
 #[derive(Serialize)]
 struct Data(u64, u64, &'static str);
 
-/// Event number `number`, sent now.
-pub fn event(number: u64) -> Event {
-    Event::new("random_number:generate", &Data(number, now_ns(), PADDING))
+/// Event number `number`, sent or meant to be sent at `at_ns`.
+pub(crate) fn event(number: u64, at_ns: u64) -> Event {
+    Event::new(EVENT_TYPE, &Data(number, at_ns, PADDING))
 }
 
 /// The body of the same event, as the engine would make it.
-pub fn body(id: &str, number: u64) -> String {
-    format!(
-        r#"{{"id":"{id}","event":"random_number:generate","data":[{number},{},"{PADDING}"]}}"#,
-        now_ns()
-    )
+pub(crate) fn body(id: &str, number: u64, at_ns: u64) -> String {
+    format!(r#"{{"id":"{id}","event":"{EVENT_TYPE}","data":[{number},{at_ns},"{PADDING}"]}}"#)
 }

@@ -1,100 +1,86 @@
-//! What the machine can do, measured in the same run: a bare reqwest loop, and durable commits.
+//! The machine's own bounds, measured beside each figure: what a durable commit takes.
 
 use std::{
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
-use webhooks_core::{Secret, signature};
+use serde::{Deserialize, Serialize};
 
-use crate::{child::ReceiverProcess, event::body};
+use crate::load::Latencies;
 
-/// Requests a second of a loop that signs and posts the same body, `in_flight` at once.
-pub async fn bare_rate(
-    receiver: &ReceiverProcess,
-    in_flight: usize,
-    time: Duration,
-) -> anyhow::Result<f64> {
-    receiver.reset().await?;
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .pool_max_idle_per_host(in_flight)
-        .tcp_nodelay(true)
-        .build()?;
-    let secret = Arc::new(Secret::generate());
-    let number = Arc::new(AtomicU64::new(0));
-    let end = Instant::now() + time;
-    let started = Instant::now();
-    let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..in_flight {
-        let (client, secret, number) = (client.clone(), Arc::clone(&secret), Arc::clone(&number));
-        let url = reqwest::Url::parse(&receiver.url("bare"))?;
-        tasks.spawn(async move {
-            while Instant::now() < end {
-                post(
-                    &client,
-                    &url,
-                    &secret,
-                    number.fetch_add(1, Ordering::Relaxed),
-                )
-                .await?;
-            }
-            anyhow::Ok(())
-        });
-    }
-    while let Some(done) = tasks.join_next().await {
-        done??;
-    }
-    let rate = number.load(Ordering::Relaxed) as f64 / started.elapsed().as_secs_f64();
-    Ok(rate)
+/// How long commits are measured.
+const COMMITS_TIME: Duration = Duration::from_secs(2);
+
+/// Durable commits of one small row each, with `synchronous=FULL`, one after the other.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Commits {
+    pub(crate) times: Latencies,
 }
 
-async fn post(
-    client: &reqwest::Client,
-    url: &reqwest::Url,
-    secret: &Secret,
-    number: u64,
-) -> anyhow::Result<()> {
-    let id = format!("0190b5a4-0000-7000-8000-{number:012}");
-    let body = body(&id, number);
-    let timestamp_s = i64::try_from(crate::receiver::now_ns() / 1_000_000_000)?;
-    let signature = signature::sign(
-        std::slice::from_ref(secret),
-        &id,
-        timestamp_s,
-        body.as_bytes(),
-    );
-    let response = client
-        .post(url.clone())
-        .header("content-type", "application/json")
-        .header("webhook-id", id)
-        .header("webhook-timestamp", timestamp_s)
-        .header("webhook-signature", signature)
-        .body(body)
-        .send()
-        .await?;
-    response.error_for_status()?.bytes().await?;
-    Ok(())
+impl Commits {
+    pub(crate) fn measure(folder: &Path) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir_in(folder)?;
+        let connection =
+            rusqlite::Connection::open(folder.path().join("commits.db")).context("commits.db")?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.execute_batch("create table row (id integer primary key, text text)")?;
+        let mut insert = connection
+            .prepare("insert into row (text) values ('two hundred bytes would not change it')")?;
+        let started = Instant::now();
+        let mut times = Vec::new();
+        while started.elapsed() < COMMITS_TIME {
+            let began = Instant::now();
+            insert.execute([])?;
+            times.push(u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX));
+        }
+        Ok(Self {
+            times: Latencies::new(times),
+        })
+    }
+
+    pub(crate) fn join(self, other: Self) -> Self {
+        Self {
+            times: self.times.join(other.times),
+        }
+    }
+
+    pub(crate) fn per_second(&self) -> f64 {
+        1e6 / self.times.mean_us().max(1.0)
+    }
 }
 
-/// Commits a second of one small row each, with `synchronous=FULL`, one after the other.
-pub fn commit_rate(folder: &Path, time: Duration) -> anyhow::Result<f64> {
-    let connection = rusqlite::Connection::open(folder.join("commits.db")).context("commits.db")?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "full")?;
-    connection.execute_batch("create table row (id integer primary key, text text)")?;
-    let mut insert = connection
-        .prepare("insert into row (text) values ('two hundred bytes would not change it')")?;
-    let started = Instant::now();
-    let mut commits = 0_u32;
-    while started.elapsed() < time {
-        insert.execute([])?;
-        commits += 1;
-    }
-    Ok(f64::from(commits) / started.elapsed().as_secs_f64())
+/// One line that names the machine: processor, memory, kernel, file system.
+pub(crate) fn describe(folder: &Path) -> anyhow::Result<String> {
+    let read = |file: &str| std::fs::read_to_string(file).with_context(|| file.to_owned());
+    let field = |text: &str, name: &str| -> String {
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split_once(':')).map_or_else(
+            || "unknown".to_owned(),
+            |(_, value)| value.trim().to_owned(),
+        )
+    };
+    let cores = std::thread::available_parallelism()?;
+    let memory_kib: u64 = field(&read("/proc/meminfo")?, "MemTotal")
+        .trim_end_matches(" kB")
+        .parse()?;
+    let mounts = read("/proc/mounts")?;
+    let folder = folder.canonicalize()?;
+    let file_system = mounts
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split_whitespace().skip(1);
+            Some((fields.next()?, fields.next()?))
+        })
+        .filter(|(at, _)| folder.starts_with(at))
+        .max_by_key(|(at, _)| at.len())
+        .map_or("unknown", |(_, kind)| kind);
+    Ok(format!(
+        "{cores} × {}, {} GiB of memory, Linux {}, {file_system}",
+        field(&read("/proc/cpuinfo")?, "model name"),
+        memory_kib.div_ceil(1024 * 1024),
+        read("/proc/sys/kernel/osrelease")?.trim(),
+    ))
 }

@@ -1,45 +1,52 @@
-//! Measures webhooks-core against the bounds of the machine it runs on; see scripts/bench.
-#![allow(clippy::print_stdout)] // The tables are the program's output.
-#![allow(clippy::cast_precision_loss)] // Rates and means of counts far below 2^52.
+//! Measures webhooks-core against the bounds of the machine it runs on; see `scripts/bench`.
+//!
+//! Three kinds of process: this one runs the figures and writes what they say; the receiver
+//! checks every id; and each measurement of the engine is a step in a process of its own, so
+//! that its processor time and memory are the engine's and nothing of an earlier step is left.
 
-mod child;
-mod cpu;
 mod event;
+mod figures;
+mod load;
 mod machine;
+mod process;
 mod receiver;
-mod throughput;
+mod receiver_process;
+mod report;
+mod seed;
+mod settings;
+mod steps;
 
-use std::time::Duration;
+use anyhow::Context;
+use clap::Parser;
+
+use settings::Settings;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    if std::env::args().nth(1).as_deref() == Some("receiver") {
-        return receiver::run().await;
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        Some("receiver") => return receiver::run().await,
+        Some("step") => {
+            let name = arguments.next().context("step: its name is missing")?;
+            let step = arguments.next().context("step: its settings are missing")?;
+            return steps::run(&name, &step).await;
+        }
+        _ => {}
     }
-    let receiver = child::ReceiverProcess::start()?;
-    let folder = tempfile::tempdir_in(std::env::temp_dir())?;
-    println!(
-        "commits/s {:.0}",
-        machine::commit_rate(folder.path(), Duration::from_secs(2))?
-    );
-    for n in [8, 16, 64] {
-        println!(
-            "bare {n} {:.0}/s",
-            machine::bare_rate(&receiver, n, Duration::from_secs(4)).await?
-        );
+    let settings = Settings::parse();
+    for name in settings.figures() {
+        let figure = figures::run(name, &settings)
+            .await
+            .with_context(|| format!("figure {name}"))?;
+        figure.save(&settings.results)?;
+        report::print(&report::text(&figure));
     }
-    for (count, ordered) in [(1, false), (10, false), (10, true)] {
-        let webhooks =
-            throughput::engine(&folder.path().join(format!("w{count}{ordered}.db"))).await?;
-        let customers =
-            throughput::add_endpoints(&webhooks, &receiver, "e", count, ordered).await?;
-        let s =
-            throughput::sustained(&webhooks, &receiver, &customers, Duration::from_secs(6)).await?;
-        println!(
-            "{count} {ordered} {:.0}/s cpu {:.1}us lost {} dup {} ooo {}",
-            s.per_second, s.cpu_us_per_delivery, s.lost, s.duplicates, s.out_of_order
-        );
-        println!("{:?}", webhooks.shutdown(Duration::from_secs(5)).await);
+    let figures = report::load_all(&settings.results)?;
+    if settings.markdown {
+        report::print(&report::markdown(&figures));
+    }
+    if let Some(file) = &settings.write {
+        report::write_between_markers(file, &report::markdown(&figures))?;
     }
     Ok(())
 }

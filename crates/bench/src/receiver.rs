@@ -1,13 +1,15 @@
 //! The receiver: a process of its own that checks every id and measures how long events took.
 //!
 //! `POST /<n>` takes a webhook whose data is `[number, sent at ns]`; `GET /report` answers a
-//! [`Report`] as JSON; `POST /reset` forgets everything; `/hang/…` never answers.
+//! [`Report`] as JSON; `POST /reset` forgets everything; `/hang/…` answers after [`HANG`].
 
 use std::{
     collections::HashMap,
-    convert::Infallible,
-    sync::{Mutex, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -20,19 +22,24 @@ use tokio::net::TcpListener;
 /// Latencies kept: enough for ten minutes at 2,000 a second.
 const LATENCIES_MAX: usize = 2_000_000;
 
+/// How long `/hang` takes.
+const HANG: Duration = Duration::from_secs(30);
+
 /// What arrived since the last reset.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// Requests, duplicates included.
-    pub requests: u64,
+    pub(crate) requests: u64,
     /// Different events, over all paths.
-    pub distinct: u64,
+    pub(crate) distinct: u64,
     /// Requests for an event that had arrived before at the same path.
-    pub duplicates: u64,
+    pub(crate) duplicates: u64,
     /// Requests that came after one with a higher number at the same path.
-    pub out_of_order: u64,
+    pub(crate) out_of_order: u64,
+    /// Connections made.
+    pub(crate) connections: u64,
     /// Latencies in microseconds, sorted, of the paths that begin with `/timed`.
-    pub latencies_us: Vec<u32>,
+    pub(crate) latencies_us: Vec<u32>,
 }
 
 #[derive(Default)]
@@ -67,7 +74,7 @@ impl Path {
 }
 
 /// Nanoseconds since 1970: the two processes share this clock.
-pub fn now_ns() -> u64 {
+pub(crate) fn now_ns() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| {
@@ -76,14 +83,16 @@ pub fn now_ns() -> u64 {
 }
 
 static TALLY: Mutex<Option<Tally>> = Mutex::new(None);
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
 /// Serves until the process is killed; prints its port on the first line.
-pub async fn run() -> anyhow::Result<()> {
+pub(crate) async fn run() -> anyhow::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     announce(listener.local_addr()?.port());
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
+        CONNECTIONS.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(async move {
             let mut builder = hyper::server::conn::http1::Builder::new();
             builder.timer(TokioTimer::new()).pipeline_flush(true);
@@ -103,7 +112,8 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyp
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     if path.starts_with("/hang") {
-        std::future::pending::<Infallible>().await;
+        tokio::time::sleep(HANG).await;
+        return Ok(Response::new(Full::default()));
     }
     let body = body.collect().await?.to_bytes();
     let mut tally = TALLY.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,7 +125,10 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyp
                 Full::from(serde_json::to_vec(&report(tally)).unwrap_or_default());
         }
         (Method::GET, "/count") => *response.body_mut() = Full::from(tally.requests.to_string()),
-        (Method::POST, "/reset") => *tally = Tally::default(),
+        (Method::POST, "/reset") => {
+            *tally = Tally::default();
+            CONNECTIONS.store(0, Ordering::Relaxed);
+        }
         (_, path) => {
             take(tally, path, &body);
             *response.status_mut() = StatusCode::NO_CONTENT;
@@ -166,6 +179,7 @@ fn report(tally: &mut Tally) -> Report {
         distinct: tally.paths.values().map(|path| path.distinct).sum(),
         duplicates: tally.duplicates,
         out_of_order: tally.out_of_order,
+        connections: CONNECTIONS.load(Ordering::Relaxed),
         latencies_us: tally.latencies_us.clone(),
     }
 }

@@ -1,1 +1,17 @@
-//! end-to-end.
+//! The whole chain as a person meets it: real programs, a real browser.
+//!
+//! What the tests of this crate stand on: [`Chain`] starts phone, texter, polis and button as
+//! their own processes on free ports, [`Browser`] drives Chromium, [`until`] waits for a
+//! condition within a limit. Nothing here looks inside a program.
+
+mod browser;
+mod chain;
+mod phone;
+mod program;
+mod waiting;
+
+pub use browser::{Browser, Window};
+pub use chain::{Chain, Journey};
+pub use phone::Phone;
+pub use program::{Program, free_ports, program_path};
+pub use waiting::{PATIENCE, until};

@@ -1,10 +1,12 @@
 //! Attempts of one delivery, recognised by the id the sender repeats.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasher, RandomState},
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::wire::Head;
 
@@ -43,23 +45,12 @@ pub fn delivery_id(head: &Head) -> Option<(&'static str, &str)> {
 }
 
 /// Without an id, requests that are equal in method, path and body count as attempts of one.
-fn key(head: &Head, body: &[u8]) -> [u8; 16] {
-    let mut hash = Sha256::new();
-    if let Some((name, id)) = delivery_id(head) {
-        hash.update(name.as_bytes());
-        hash.update([0]);
-        hash.update(id.as_bytes());
-    } else {
-        hash.update(head.method().as_bytes());
-        hash.update([1]);
-        hash.update(head.path());
-        hash.update([1]);
-        hash.update(body);
+fn key(hasher: &RandomState, head: &Head, body: &[u8]) -> u64 {
+    // Keyed, so that no sender can make two deliveries collide; 64 bits keep accidents away.
+    match delivery_id(head) {
+        Some(named) => hasher.hash_one(named),
+        None => hasher.hash_one((head.method(), head.path(), body)),
     }
-    let digest = hash.finalize();
-    let mut key = [0; 16];
-    key.copy_from_slice(&digest[..16]);
-    key
 }
 
 #[derive(Debug)]
@@ -83,8 +74,9 @@ pub(crate) struct Counted {
 /// Counts the attempts of each delivery of one scope.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts {
-    seen: HashMap<[u8; 16], Seen>,
-    order: VecDeque<[u8; 16]>,
+    seen: HashMap<u64, Seen>,
+    order: VecDeque<u64>,
+    hasher: RandomState,
 }
 
 impl Attempts {
@@ -96,7 +88,7 @@ impl Attempts {
         at: Timestamp,
         generation: u64,
     ) -> Counted {
-        let key = key(head, body);
+        let key = key(&self.hasher, head, body);
         let seen = self.seen.entry(key).or_insert_with(|| {
             self.order.push_back(key);
             Seen {

@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     answer::{NumberOrText, RuleSpec, Rules, Sequence, SequenceFault},
     config::Settings,
+    diagnosis::Verification,
     polis::{Running, StartError, start},
     record::Record,
-    scope::ScopeSettings,
 };
 
 /// How long [`Listener::wait_for`] waits; a test that takes longer has failed.
@@ -90,15 +90,16 @@ impl Listener {
     /// # Errors
     /// A sentence for every fault.
     pub fn answer(&self, rules: Vec<RuleSpec>) -> Result<(), Vec<String>> {
-        let scope = self.running.polis.scopes.default_scope();
-        let before = scope.settings();
-        scope.set(ScopeSettings {
-            rules: Rules::new(rules)?,
-            verification: before.verification.clone(),
-            capacity: before.capacity,
-            view_token: before.view_token.clone(),
-        });
+        let rules = Rules::new(rules)?;
+        self.running.polis.scopes.default_scope().set_rules(rules);
         Ok(())
+    }
+
+    /// Checks signatures from now on; see [`Record::diagnosis`].
+    pub fn verify(&self, verification: Verification) {
+        let polis = &self.running.polis;
+        polis.scopes.default_scope().set_verification(verification);
+        polis.learn_secrets();
     }
 
     /// What was captured, the oldest first.

@@ -160,6 +160,7 @@ impl Outbound {
         let limits = BodyLimits {
             bytes: self.body_limit,
             silence: TIME_LIMIT,
+            time: TIME_LIMIT,
         };
         let read = read_body(&mut connection, framing, limits, reception.reserve()).await;
         match read.fault {
@@ -201,7 +202,7 @@ impl Outbound {
             let value = http::HeaderValue::from_bytes(value).map_err(|error| unsendable(&error))?;
             headers.append(name, value);
         }
-        let failed = |error: reqwest::Error| OutboundError::Https(error.without_url().to_string());
+        let failed = |error: reqwest::Error| OutboundError::Https(cause(&error));
         let mut answer = client
             .request(method, url)
             .headers(headers)
@@ -231,6 +232,15 @@ impl Outbound {
             body: body.into(),
         })
     }
+}
+
+/// The innermost reason: what wraps it says no more than that something failed.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
 }
 
 /// The head as it goes on the wire; one request a connection, so that framing stays simple.

@@ -157,6 +157,31 @@ impl Record {
     }
 }
 
+#[cfg(test)]
+impl Record {
+    /// A record without anything, to be filled in by a test.
+    pub(crate) fn empty(id: u64) -> Self {
+        Self {
+            id,
+            scope: crate::scope::DEFAULT.into(),
+            received_at: Timestamp::UNIX_EPOCH,
+            remote: ([127, 0, 0, 1], 1).into(),
+            head: None,
+            first_bytes: Bytes::new(),
+            body: Bytes::new(),
+            body_cut: false,
+            trailers: Bytes::new(),
+            problem: None,
+            notes: Vec::new(),
+            content: Content::None,
+            event: None,
+            delivery: None,
+            diagnosis: None,
+            answer: OnceLock::new(),
+        }
+    }
+}
+
 impl Answer {
     fn cost(&self, request_body: &Bytes) -> usize {
         // An echo shares the request's bytes.

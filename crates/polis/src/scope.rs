@@ -92,6 +92,29 @@ impl Scope {
         self.begin_anew();
     }
 
+    /// Replaces the rules alone.
+    pub(crate) fn set_rules(&self, rules: Rules) {
+        let before = self.settings();
+        self.set(ScopeSettings {
+            rules,
+            verification: before.verification.clone(),
+            capacity: before.capacity,
+            view_token: before.view_token.clone(),
+        });
+    }
+
+    /// Replaces the signature check alone.
+    pub(crate) fn set_verification(&self, verification: Verification) {
+        let before = self.settings();
+        let rules = Rules::new(before.rules.specs()).unwrap_or_default();
+        self.set(ScopeSettings {
+            rules,
+            verification: Some(verification),
+            capacity: before.capacity,
+            view_token: before.view_token.clone(),
+        });
+    }
+
     /// Sequences of statuses begin anew; attempts go on.
     pub(crate) fn begin_anew(&self) {
         self.generation.fetch_add(1, Ordering::Relaxed);

@@ -1,1 +1,27 @@
-//! random-number-button.
+//! A page with one button: it draws a random number and sends it as a webhook.
+//!
+//! [`Button`] draws, sends and keeps each number's journey; [`app`] is the page on top of it.
+//! What is delivered, when it is tried again and what is signed is `webhooks-core`'s work; what
+//! becomes of the text is asked of the texter.
+
+mod app;
+mod button;
+mod deliveries;
+mod draws;
+mod endpoints;
+mod event_stream;
+mod follower;
+mod journey;
+mod journeys;
+mod moment;
+mod page;
+mod press_limit;
+mod said;
+mod settings;
+mod story;
+
+pub use app::app;
+pub use button::{Button, Draw, OpenError, random_number};
+pub use endpoints::ReconcileError;
+pub use press_limit::Allowed;
+pub use settings::{Settings, SettingsError, VARIABLES};

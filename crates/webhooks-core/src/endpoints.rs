@@ -12,6 +12,7 @@ use crate::{
     store::{
         StoreError,
         act::{Act, ActContext},
+        listing,
         manage::{self, Change},
         read, replay,
     },
@@ -213,7 +214,7 @@ impl<'a> Endpoints<'a> {
         let record = self.record(id).await?;
         let shared = Arc::clone(self.shared());
         let page = self.engine.readers.read(self.shared(), move |connection| {
-            read::page(connection, &shared, &record, listing, cursor, limit)
+            listing::page(connection, &shared, &record, listing, cursor, limit)
         });
         Ok(page.await?)
     }

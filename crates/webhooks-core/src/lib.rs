@@ -77,10 +77,14 @@
 #[cfg(feature = "sqlite")]
 mod activity;
 mod address;
+#[cfg(feature = "sqlite")]
 mod attempt;
 #[cfg(feature = "sqlite")]
 mod builder;
+#[cfg(feature = "sqlite")]
 mod clock;
+#[cfg(feature = "sqlite")]
+mod crash_point;
 #[cfg(feature = "sqlite")]
 mod delivery;
 #[cfg(feature = "sqlite")]
@@ -89,9 +93,11 @@ mod endpoint;
 mod endpoints;
 #[cfg(feature = "sqlite")]
 mod engine;
+#[cfg(feature = "sqlite")]
 mod event;
 #[cfg(feature = "receive")]
 pub mod receive;
+#[cfg(feature = "sqlite")]
 mod retry;
 #[cfg(feature = "sqlite")]
 mod seal;
@@ -116,11 +122,13 @@ pub use address::{
     AddressPolicy, AddressRefusal, Credentials, Embedding, NetworkError, hide_credentials,
     refusal_in, split_credentials,
 };
+#[cfg(feature = "sqlite")]
 pub use attempt::{
     Attempt, Failure, Outcome, RESPONSE_BYTES_MAX, RESPONSE_HEAD_BYTES, RESPONSE_HEADERS_BYTES,
 };
 #[cfg(feature = "sqlite")]
 pub use builder::{Builder, DISABLE_AFTER_DEFAULT, RETENTION_DEFAULT};
+#[cfg(feature = "sqlite")]
 pub use clock::{Clock, SystemClock};
 #[cfg(feature = "sqlite")]
 pub use delivery::{Delivery, DeliveryState, Ending, Explanation, Held};
@@ -131,10 +139,12 @@ pub use endpoint::{
 };
 #[cfg(feature = "sqlite")]
 pub use endpoints::{Endpoints, ROTATION_GRACE_DEFAULT};
+#[cfg(feature = "sqlite")]
 pub use event::{
     CUSTOMER_BYTES_MAX, EVENT_BYTES_MAX, EVENT_ID_BYTES_MAX, EVENT_TYPE_BYTES_MAX, Event,
     EventError,
 };
+#[cfg(feature = "sqlite")]
 pub use retry::{ATTEMPTS_MAX, RETRY_AFTER_MAX, RetrySchedule, RetryScheduleError};
 pub use secret::{Secret, SecretError, SecretKind, SharedSecret};
 #[cfg(feature = "sqlite")]
@@ -142,8 +152,8 @@ pub use sender::TIME_LIMIT_DEFAULT;
 #[cfg(feature = "sqlite")]
 pub use store::{
     StoreError,
+    listing::{Cursor, Listing, PAGE_MAX, Page},
     manage::{ENDPOINTS_PER_CUSTOMER_MAX, EndpointError, SECRETS_MAX},
-    read::{Cursor, Listing, PAGE_MAX, Page},
     replay::{DeliveryError, Replay, ReplayOutcome},
     schema::{Durability, OpenError},
 };

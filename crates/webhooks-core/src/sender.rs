@@ -15,7 +15,7 @@ use crate::{
     address::{AddressPolicy, GuardedResolver, refusal_in},
     attempt::{RESPONSE_BYTES_MAX, RESPONSE_HEAD_BYTES, RESPONSE_HEADERS_BYTES},
     clock::{Timeline, unix_millis},
-    engine::EndpointRecord,
+    engine::{EndpointRecord, REQUESTS_MAX},
     retry::retry_after,
     signature::{self, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP},
     store::{completion::AttemptRecord, row::StoredEvent},
@@ -26,8 +26,9 @@ pub const TIME_LIMIT_DEFAULT: Duration = Duration::from_secs(15);
 /// How long a connection waits for its next use: longer than the gaps of a busy endpoint,
 /// shorter than the minute after which common servers close it.
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
-/// Idle connections kept for one endpoint's host.
-const IDLE_CONNECTIONS: usize = 16;
+/// Idle connections kept for one host: as many as can be in use, since very many endpoints share a
+/// host, and a connection that is closed early costs the next request more than the request.
+const IDLE_CONNECTIONS: usize = REQUESTS_MAX;
 
 /// Makes attempts.
 pub(crate) struct Sender {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     answer::{Rules, RulesSpec},
-    scope::{DEFAULT, Scope, ScopeSettings},
+    scope::{DEFAULT, Scope},
 };
 use std::sync::Arc;
 
@@ -36,13 +36,7 @@ pub(super) async fn put(
     let scope = scope(&shared, &query, &headers)?;
     let rules = Rules::new(spec.rules).map_err(ApiError::Invalid)?;
     let shown = rules.specs();
-    let before = scope.settings();
-    scope.set(ScopeSettings {
-        rules,
-        verification: before.verification.clone(),
-        capacity: before.capacity,
-        view_token: before.view_token.clone(),
-    });
+    scope.set_rules(rules);
     Ok(Json(RulesSpec { rules: shown }))
 }
 

@@ -19,7 +19,9 @@ use crate::{
 };
 
 /// A scope as it is written. What is absent stays as it is; an empty list or text takes it away.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+///
+/// It has no `Debug`, because it carries secrets.
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScopeSpec {
     /// How requests are answered.
@@ -40,6 +42,9 @@ pub struct ScopeSpec {
     /// Whether what is not verified is answered 401.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enforce: Option<bool>,
+    /// The URL that senders use, for schemes that sign it; empty for the request's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
     /// What a reader has to show; empty for nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub view_token: Option<String>,
@@ -62,6 +67,8 @@ pub struct ScopeShown {
     pub old_secrets: usize,
     /// Whether what is not verified is answered 401.
     pub enforce: bool,
+    /// The URL that senders use, for schemes that sign it.
+    pub public_url: Option<String>,
     /// Whether a reader has to show a token.
     pub has_view_token: bool,
 }
@@ -77,6 +84,7 @@ fn shown(scope: &Scope) -> ScopeShown {
         secrets: verification.map_or(0, |verification| verification.secrets.len()),
         old_secrets: verification.map_or(0, |verification| verification.old_secrets.len()),
         enforce: verification.is_some_and(|verification| verification.enforce),
+        public_url: verification.and_then(|verification| verification.public_url.clone()),
         has_view_token: settings.view_token.is_some(),
     }
 }
@@ -222,6 +230,21 @@ fn changed(before: &ScopeSettings, spec: ScopeSpec) -> Result<ScopeSettings, Vec
             token
         }
     };
+    let public_url = match spec.public_url {
+        None => known.and_then(|verification| verification.public_url.clone()),
+        Some(url) if url.is_empty() => None,
+        Some(url) => {
+            let is_http = url::Url::parse(&url).is_ok_and(|parsed| {
+                matches!(parsed.scheme(), "http" | "https") && parsed.has_host()
+            });
+            if !is_http {
+                faults.push(format!(
+                    "public_url: {url:?} is not an http:// or https:// URL"
+                ));
+            }
+            Some(url)
+        }
+    };
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -231,7 +254,7 @@ fn changed(before: &ScopeSettings, spec: ScopeSpec) -> Result<ScopeSettings, Vec
             preset,
             secrets: accepted,
             old_secrets: old,
-            public_url: known.and_then(|verification| verification.public_url.clone()),
+            public_url,
             enforce: spec
                 .enforce
                 .unwrap_or_else(|| known.is_some_and(|verification| verification.enforce)),

@@ -19,6 +19,8 @@ use super::{
 /// More than anybody waits for by hand.
 const COUNT: usize = 10_000;
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Between two looks, so that waiting costs little while requests pour in.
+const PAUSE: Duration = Duration::from_millis(5);
 /// Longer than a test should take; a client that is gone is forgotten by then.
 const LONGEST: Duration = Duration::from_secs(600);
 
@@ -68,6 +70,7 @@ pub(super) async fn wait(
             if found().len() >= count || changed.changed().await.is_err() {
                 return;
             }
+            tokio::time::sleep(PAUSE).await;
         }
     };
     tokio::select! {

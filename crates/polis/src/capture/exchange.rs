@@ -99,7 +99,7 @@ async fn refuse(
     let plan = Plan::refusal(status, text, None);
     let reply = Reply::planned(&plan, record);
     let sent = reply::send(connection.stream(), &reply, "GET", false).await;
-    let answer = answer_of(&reply, sent, begun, None, None);
+    let answer = answer_of(&reply, sent, begun.elapsed(), None, None);
     polis.answered(record, answer).await;
     drain(connection).await;
 }
@@ -186,14 +186,21 @@ async fn exchange(
     };
     let method = record.method().to_owned();
     let sent = reply::send(connection.stream(), &reply, &method, keep_alive).await;
+    let answered_after = begun.elapsed();
     let sent_well = sent.error.is_none();
-    let mut answer = answer_of(&reply, sent, begun, hung_up_after, plan.note.clone());
+    let closed_early = hung_up_after.is_some();
+    let mut note = plan.note;
+    if closed_early && sent_well && !watching::is_gone(connection.stream()).await {
+        hung_up_after = None;
+        note = Some("the client had closed its sending side, but took the answer".into());
+    }
+    let mut answer = answer_of(&reply, sent, answered_after, hung_up_after, note);
     answer.forward = outcome;
     polis.answered(&record, answer).await;
     if !is_whole {
         drain(connection).await;
     }
-    keep_alive && sent_well && hung_up_after.is_none()
+    keep_alive && sent_well && !closed_early
 }
 
 async fn body(polis: &Polis, connection: &mut Connection<TcpStream>, head: &Head) -> ReadBody {
@@ -244,11 +251,10 @@ fn may_carry_on(head: &Head) -> bool {
 fn answer_of(
     reply: &Reply,
     sent: reply::Sent,
-    begun: Instant,
+    after: Duration,
     hung_up_after: Option<Duration>,
     note: Option<String>,
 ) -> Answer {
-    let after = begun.elapsed();
     let hung_up_after = hung_up_after.or(sent.error.is_some().then_some(after));
     let note = match (note, sent.error) {
         (note, None) => note,

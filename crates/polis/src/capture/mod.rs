@@ -17,6 +17,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, watch},
+    task::{JoinError, JoinSet},
 };
 
 use crate::{
@@ -50,6 +51,8 @@ impl CaptureLimits {
             body: BodyLimits {
                 bytes,
                 silence: Duration::from_secs(30),
+                // The largest body over a slow mobile link.
+                time: Duration::from_secs(120),
             },
         }
     }
@@ -58,16 +61,22 @@ impl CaptureLimits {
 /// Captures what comes until `stop` turns true, then lets requests in flight finish.
 pub(crate) async fn run(listener: TcpListener, polis: Arc<Polis>, mut stop: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
+            // Keeps the set as small as what is open.
+            Some(ended) = connections.join_next() => {
+                report(ended);
+                continue;
+            }
             accepted = accept(&listener, &places) => accepted,
         };
         match accepted {
             Ok((stream, remote, place)) => {
                 let polis = Arc::clone(&polis);
                 let stop = stop.clone();
-                tokio::spawn(async move {
+                connections.spawn(async move {
                     exchange::converse(polis, stream, remote, stop).await;
                     drop(place);
                 });
@@ -80,15 +89,24 @@ pub(crate) async fn run(listener: TcpListener, polis: Arc<Polis>, mut stop: watc
         }
     }
     drop(listener);
-    let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
-    if tokio::time::timeout(GRACE, places.acquire_many(all))
-        .await
-        .is_err()
-    {
+    let drained = async {
+        while let Some(ended) = connections.join_next().await {
+            report(ended);
+        }
+    };
+    if tokio::time::timeout(GRACE, drained).await.is_err() {
         tracing::warn!(
+            connections = connections.len(),
             grace_s = GRACE.as_secs(),
-            "requests were still in flight when the grace ended"
+            "closing connections that were still busy when the grace ended"
         );
+        connections.shutdown().await;
+    }
+}
+
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a connection's task panicked; the others go on");
     }
 }
 

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use tokio::{io::AsyncRead, sync::watch, time::Instant};
+use tokio::{
+    io::{AsyncRead, Interest},
+    net::TcpStream,
+    sync::watch,
+    time::{Instant, timeout},
+};
 
 use crate::wire::Connection;
 
@@ -40,6 +45,16 @@ pub(super) async fn watch<S: AsyncRead + Unpin, T>(
             }
         }
     }
+}
+
+/// Whether a client that closed its sending side is gone altogether: then what was written to
+/// it comes back as an error. One that only had nothing more to send took its answer.
+pub(super) async fn is_gone(stream: &TcpStream) -> bool {
+    /// Longer than a round trip; only connections that are about to end wait for it.
+    const RETURN_TIME: Duration = Duration::from_millis(300);
+    timeout(RETURN_TIME, stream.ready(Interest::ERROR))
+        .await
+        .is_ok_and(|ready| ready.map_or(true, |ready| ready.is_error()))
 }
 
 /// Waits until the client hangs up, the longest wait is over or polis stops.

@@ -65,6 +65,15 @@ pub(super) fn body(captured: &Captured) -> Bytes {
     }
 }
 
+/// When it was answered, as well as it can be told afterwards.
+pub(super) fn answered_at(record: &Record) -> Timestamp {
+    record
+        .answer()
+        .and_then(|answer| jiff::SignedDuration::try_from(answer.after).ok())
+        .and_then(|after| record.received_at.checked_add(after).ok())
+        .unwrap_or(record.received_at)
+}
+
 /// The head's lines as received; empty for a request that could not be read.
 pub(super) fn head(captured: &Captured) -> Vec<u8> {
     let mut raw = Vec::with_capacity(512);

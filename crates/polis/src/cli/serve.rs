@@ -28,8 +28,15 @@ pub(super) fn run(flags: Flags) -> ExitCode {
 
 async fn capture(settings: Settings) -> anyhow::Result<()> {
     let running = crate::start(settings).await?;
+    let mut stop = std::pin::pin!(serve::stop_signal());
+    tokio::select! {
+        biased;
+        // The first look sets the handlers up: who reads the ready line may stop polis at once.
+        stopped = &mut stop => return Ok(stopped?),
+        () = std::future::ready(()) => {}
+    }
     tell(&ready(running.capture_address(), running.page_address()));
-    serve::stop_signal().await?;
+    stop.await?;
     running.stop().await;
     Ok(())
 }

@@ -7,20 +7,20 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Listen")]
 pub struct Flags {
-    /// Address that captures [HOST; 127.0.0.1]
+    /// Address that captures (HOST; 127.0.0.1)
     #[arg(long)]
     pub host: Option<String>,
-    /// Port that captures [PORT; 9000]
+    /// Port that captures (PORT; 9000)
     #[arg(long)]
     pub port: Option<String>,
-    /// Port of page and API, on loopback only [UI_PORT; PORT+1]
+    /// Port of page and API, on loopback only (UI_PORT; PORT+1)
     #[arg(long)]
     pub ui_port: Option<String>,
-    /// File with settings [polis.toml, when there is one]
+    /// File with settings (polis.toml, when there is one)
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Status of every answer [STATUS_CODE; 200]
+    /// Status of every answer (STATUS_CODE; 200)
     #[arg(long, value_name = "STATUS", help_heading = "Answer")]
     pub status_code: Option<String>,
     /// Statuses in turn for each delivery: 500x2,200
@@ -32,7 +32,7 @@ pub struct Flags {
     /// Makes --fail-rate and --sleep repeatable
     #[arg(long, value_name = "NUMBER", help_heading = "Answer")]
     pub seed: Option<String>,
-    /// Seconds before each answer: 2 or 1..5 [SECONDS_TO_SLEEP; 0]
+    /// Seconds before each answer: 2 or 1..5 (SECONDS_TO_SLEEP; 0)
     #[arg(
         long,
         value_name = "SECONDS",
@@ -81,13 +81,13 @@ pub struct Flags {
     #[arg(long, value_name = "URL", help_heading = "Signatures")]
     pub public_url: Option<String>,
 
-    /// Requests kept [10000]
+    /// Requests kept (10000)
     #[arg(long, value_name = "COUNT", help_heading = "Keep")]
     pub keep_requests: Option<String>,
-    /// Memory for requests, like 64MB [64MB]
+    /// Memory for requests, like 64MB (64MB)
     #[arg(long, value_name = "SIZE", help_heading = "Keep")]
     pub keep_bytes: Option<String>,
-    /// Bytes kept of one body, like 10MB [10MB]
+    /// Bytes kept of one body, like 10MB (10MB)
     #[arg(long, value_name = "SIZE", help_heading = "Keep")]
     pub body_limit: Option<String>,
     /// SQLite file that keeps requests across restarts

@@ -3,11 +3,21 @@
 use std::{collections::HashMap, fmt, path::Path};
 
 /// The world around the program, so that tests need not change it.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Surroundings {
     variables: HashMap<String, String>,
     dot_env: HashMap<String, String>,
     faults: Vec<String>,
+}
+
+impl fmt::Debug for Surroundings {
+    /// Names alone: values may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set()
+            .entries(self.variables.keys())
+            .entries(self.dot_env.keys())
+            .finish()
+    }
 }
 
 impl Surroundings {
@@ -76,7 +86,7 @@ impl Surroundings {
 }
 
 /// A value and the name of where it was set.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Given {
     pub(crate) source: String,
     pub(crate) value: String,
@@ -88,6 +98,31 @@ impl Given {
             source: source.into(),
             value: value.into(),
         }
+    }
+}
+
+/// The layers that a setting is looked for in, below the flags.
+pub(super) struct Layers<'a> {
+    pub(super) around: &'a Surroundings,
+    pub(super) file_name: &'a str,
+}
+
+impl Layers<'_> {
+    /// The uppermost layer that says something; an empty `variable` is none.
+    pub(super) fn pick(
+        &self,
+        flag: &str,
+        flag_value: Option<String>,
+        variable: &str,
+        key: &str,
+        file_value: Option<String>,
+    ) -> Option<Given> {
+        flag_value
+            .map(|value| Given::new(flag, value))
+            .or_else(|| self.around.variable(variable))
+            .or_else(|| {
+                file_value.map(|value| Given::new(format!("{key} in {}", self.file_name), value))
+            })
     }
 }
 

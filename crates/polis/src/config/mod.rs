@@ -5,8 +5,10 @@
 mod file;
 mod flags;
 mod layers;
+mod scopes;
 mod secrets;
 mod settings;
+mod verification;
 
 pub use flags::Flags;
 pub use layers::{ConfigError, Surroundings};

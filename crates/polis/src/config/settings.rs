@@ -11,14 +11,14 @@ use url::Url;
 
 use super::{
     ConfigError, Flags, Surroundings,
-    file::{File, FileScope},
-    layers::{Faults, Given, size},
-    secrets::Secrets,
+    file::File,
+    layers::{Faults, Given, Layers, size},
+    scopes::scopes,
+    verification::{http_url, verification},
 };
 use crate::{
     answer::{NumberOrText, RuleSpec, Rules},
-    diagnosis::{Preset, Verification},
-    scope::{self, DEFAULT, SCOPES, ScopeSettings, ViewToken},
+    scope::ScopeSettings,
     store::Keep,
     terminal::Output,
 };
@@ -333,30 +333,6 @@ impl Settings {
     }
 }
 
-struct Layers<'a> {
-    around: &'a Surroundings,
-    file_name: &'a str,
-}
-
-impl Layers<'_> {
-    /// The uppermost layer that says something; an empty `variable` is none.
-    fn pick(
-        &self,
-        flag: &str,
-        flag_value: Option<String>,
-        variable: &str,
-        key: &str,
-        file_value: Option<String>,
-    ) -> Option<Given> {
-        flag_value
-            .map(|value| Given::new(flag, value))
-            .or_else(|| self.around.variable(variable))
-            .or_else(|| {
-                file_value.map(|value| Given::new(format!("{key} in {}", self.file_name), value))
-            })
-    }
-}
-
 fn text(value: Option<NumberOrText>) -> Option<String> {
     value.map(|value| value.to_string())
 }
@@ -417,152 +393,4 @@ fn body(value: Option<&str>, faults: &mut Faults) -> RuleSpec {
         },
     }
     spec
-}
-
-fn http_url(given: Given, faults: &mut Faults) -> Option<Url> {
-    faults.read(
-        Some(given),
-        "it is a URL like https://example.com",
-        |text| {
-            Url::parse(text)
-                .ok()
-                .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        },
-    )
-}
-
-fn preset(given: Option<Given>, faults: &mut Faults) -> Option<Preset> {
-    let given = given?;
-    match given.value.parse() {
-        Ok(preset) => Some(preset),
-        Err(fault) => {
-            faults.add(format!("{}: {fault}", given.source));
-            None
-        }
-    }
-}
-
-fn verification(
-    layers: &Layers<'_>,
-    verify: Option<Given>,
-    files: Vec<PathBuf>,
-    enforce: bool,
-    public_url: Option<String>,
-    faults: &mut Faults,
-) -> Option<Verification> {
-    let had = faults.0.len();
-    let asked = verify.is_some();
-    let Some(preset) = preset(verify, faults) else {
-        if !asked && enforce {
-            faults.add("--enforce needs --verify with a preset");
-        }
-        return None;
-    };
-    let mut secrets = Secrets::default();
-    secrets.add_variable(layers.around, "POLIS_SECRETS", false, preset, faults);
-    secrets.add_variable(layers.around, "POLIS_OLD_SECRETS", true, preset, faults);
-    for path in files {
-        secrets.add_file(&path, preset, faults);
-    }
-    if secrets.accepted.is_empty() && faults.0.len() == had {
-        faults.add(format!(
-            "--verify {preset} needs a secret: set POLIS_SECRETS, or give --secrets-file"
-        ));
-    }
-    let public_url = public_url
-        .and_then(|url| http_url(Given::new("--public-url", url), faults))
-        .map(|url| url.to_string());
-    Some(Verification {
-        preset,
-        secrets: secrets.accepted,
-        old_secrets: secrets.old,
-        public_url,
-        enforce,
-    })
-}
-
-fn scopes(
-    layers: &Layers<'_>,
-    written: BTreeMap<String, FileScope>,
-    faults: &mut Faults,
-) -> BTreeMap<String, ScopeSettings> {
-    if written.len() > SCOPES {
-        faults.add(format!(
-            "{} has {} scopes; the limit is {SCOPES}",
-            layers.file_name,
-            written.len()
-        ));
-    }
-    let mut scopes = BTreeMap::new();
-    for (name, scope) in written {
-        let place = format!("scopes.{name} in {}", layers.file_name);
-        if name == DEFAULT || !scope::is_name(&name) {
-            faults.add(format!(
-                "{place}: a scope's name has up to 64 letters, digits, - and _, and is not default"
-            ));
-        }
-        let settings = scope_settings(layers, scope, &place, faults);
-        scopes.insert(name, settings);
-    }
-    scopes
-}
-
-fn scope_settings(
-    layers: &Layers<'_>,
-    scope: FileScope,
-    place: &str,
-    faults: &mut Faults,
-) -> ScopeSettings {
-    let rules = Rules::new(scope.rules).unwrap_or_else(|found| {
-        for fault in found {
-            faults.add(format!("{place}: {fault}"));
-        }
-        Rules::default()
-    });
-    if scope.capacity == Some(0) {
-        faults.add(format!("{place}: capacity is 0; it is 1 or more"));
-    }
-    let asked = scope
-        .verify
-        .map(|value| Given::new(format!("verify of {place}"), value));
-    let verification = preset(asked, faults).map(|preset| {
-        let had = faults.0.len();
-        let mut secrets = Secrets::default();
-        if let Some(name) = &scope.secrets_variable {
-            secrets.add_variable(layers.around, name, false, preset, faults);
-        }
-        if let Some(path) = &scope.secrets_file {
-            secrets.add_file(Path::new(path), preset, faults);
-        }
-        if secrets.accepted.is_empty() && faults.0.len() == had {
-            faults.add(format!(
-                "{place}: verify needs a secret; name its variable in secrets_variable or its file in secrets_file"
-            ));
-        }
-        Verification {
-            preset,
-            secrets: secrets.accepted,
-            old_secrets: secrets.old,
-            public_url: scope.public_url,
-            enforce: scope.enforce,
-        }
-    });
-    let view_token = scope.view_token_variable.and_then(|name| {
-        let token = layers
-            .around
-            .variable(&name)
-            .and_then(|given| ViewToken::new(&given.value));
-        if token.is_none() {
-            faults.add(format!(
-                "{place}: the variable {name} has no view token of 8 bytes or more"
-            ));
-        }
-        token
-    });
-    ScopeSettings {
-        rules,
-        verification,
-        capacity: scope.capacity,
-        view_token,
-    }
 }

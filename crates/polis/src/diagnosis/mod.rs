@@ -4,6 +4,7 @@
 //! other keys, other bodies and other contents until one matches what came, and names the
 //! difference. It judges nothing but signatures and is given the time.
 
+mod asymmetric;
 mod claims;
 mod preset;
 mod report;

@@ -6,6 +6,7 @@ use subtle::ConstantTimeEq;
 
 use super::{
     Diagnosis, Finding, FindingKind, Preset, SigningSecret, TOLERANCE, Verdict, Verification,
+    asymmetric,
     claims::Claims,
     preset::Encoding,
     secret::LENIENT,
@@ -16,8 +17,8 @@ use crate::wire::Head;
 
 /// Beyond this, only one deviation at a time is tried: the search must stay short.
 const PAIRS_BODY_BYTES: usize = 16 * 1024;
-/// Beyond this, other bodies are not tried at all.
-const VARIANTS_BODY_BYTES: usize = 1024 * 1024;
+/// Beyond this, other bodies are not tried at all: the sender waits for its answer meanwhile.
+const VARIANTS_BODY_BYTES: usize = 256 * 1024;
 
 /// Explains the signature of one request. `others` are secrets of other scopes with the
 /// names of these.
@@ -50,7 +51,23 @@ pub fn diagnose(
     }
     .with_content(&expected, body_is_signed);
 
-    if claims.signatures.is_empty() {
+    let content = diagnosis.signed(body);
+    let asymmetric = |secrets| asymmetric::verified_by(secrets, &claims.asymmetric, &content);
+    if let Some(index) = asymmetric(&verification.secrets) {
+        diagnosis.secret = Some(index + 1);
+        judge_time(&claims, preset, now, &mut diagnosis);
+        if diagnosis.findings.is_empty() {
+            diagnosis.verdict = Verdict::Ok;
+        }
+    } else if let Some(index) = asymmetric(&verification.old_secrets) {
+        let old = verification.old_secrets.len();
+        diagnosis.findings.insert(0, old_secret(index, old));
+    } else if claims.signatures.is_empty() && !claims.asymmetric.is_empty() {
+        let text = "no accepted whpk_ key verifies the v1a signature: the key is another one, or the body was changed";
+        diagnosis
+            .findings
+            .insert(0, finding(FindingKind::Unknown, text));
+    } else if claims.signatures.is_empty() {
         diagnosis.verdict = Verdict::Missing;
         if diagnosis.findings.is_empty() {
             diagnosis.findings.push(Finding {
@@ -147,6 +164,16 @@ fn judge_time(claims: &Claims, preset: Preset, now: Timestamp, diagnosis: &mut D
         .push(finding(FindingKind::Timestamp, text));
 }
 
+fn old_secret(index: usize, count: usize) -> Finding {
+    finding(
+        FindingKind::OldSecret,
+        format!(
+            "an old secret matched ({} of {count}): the sender still signs with it",
+            index + 1
+        ),
+    )
+}
+
 fn finding(kind: FindingKind, text: impl Into<String>) -> Finding {
     Finding {
         kind,
@@ -213,13 +240,7 @@ fn keys(verification: &Verification, others: &[(String, SigningSecret)]) -> Vec<
         keys.push(Key {
             bytes: secret.key(preset),
             secret: None,
-            difference: Some(finding(
-                FindingKind::OldSecret,
-                format!(
-                    "an old secret matched ({} of {old}): the sender still signs with it",
-                    index + 1
-                ),
-            )),
+            difference: Some(old_secret(index, old)),
         });
     }
     for (scope, secret) in others {

@@ -8,7 +8,7 @@ use base64::{
     },
 };
 
-use super::Preset;
+use super::{Preset, asymmetric::public_key};
 
 /// Accepts padding or none: senders copy secrets with and without it.
 pub(super) const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -34,7 +34,7 @@ pub enum SecretFault {
     Empty,
     /// Standard Webhooks keys are base64.
     #[error(
-        "a secret for the preset standard is \"whsec_\" and base64, but this one ({0} characters) does not decode"
+        "a secret for the preset standard is \"whsec_\", \"whpk_\" or \"whsk_\" and base64, but this one ({0} characters) does not decode"
     )]
     NotBase64(usize),
 }
@@ -51,7 +51,7 @@ impl SigningSecret {
         }
         let secret = Self(text.to_owned());
         match preset {
-            Preset::Standard if secret.decoded().is_none() => {
+            Preset::Standard if secret.decoded().is_none() && public_key(text).is_none() => {
                 Err(SecretFault::NotBase64(text.chars().count()))
             }
             _ => Ok(secret),

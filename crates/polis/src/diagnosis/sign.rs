@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 
-use super::{Preset, SigningSecret, twilio};
+use super::{Preset, SigningSecret, asymmetric, twilio};
 use crate::wire::Head;
 
 /// What is to be signed.
@@ -29,14 +29,15 @@ pub fn sign(preset: Preset, secret: &SigningSecret, what: &ToSign<'_>) -> Vec<(S
     let header = |name: &str, value: String| (name.to_owned(), value);
     match preset {
         Preset::Standard => {
-            let mac = preset.mac(
-                &key,
-                &[what.id.as_bytes(), b".", time.as_bytes(), b".", what.body],
-            );
+            let content = [what.id.as_bytes(), b".", time.as_bytes(), b".", what.body].concat();
+            let signature = match asymmetric::signed(secret, &content) {
+                Some(signature) => format!("v1a,{signature}"),
+                None => format!("v1,{}", STANDARD.encode(preset.mac(&key, &[&content]))),
+            };
             vec![
                 header("webhook-id", what.id.to_owned()),
                 header("webhook-timestamp", time),
-                header("webhook-signature", format!("v1,{}", STANDARD.encode(mac))),
+                header("webhook-signature", signature),
             ]
         }
         Preset::Github => {

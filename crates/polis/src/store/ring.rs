@@ -138,28 +138,13 @@ impl Ring {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::content::Content;
     use bytes::Bytes;
-    use std::sync::OnceLock;
 
     fn record(id: u64, scope: &str, body: usize) -> Arc<Record> {
         Arc::new(Record {
-            id,
             scope: scope.into(),
-            received_at: jiff::Timestamp::UNIX_EPOCH,
-            remote: ([127, 0, 0, 1], 1).into(),
-            head: None,
-            first_bytes: Bytes::new(),
             body: Bytes::from(vec![0; body]),
-            body_cut: false,
-            trailers: Bytes::new(),
-            problem: None,
-            notes: Vec::new(),
-            content: Content::Binary,
-            event: None,
-            delivery: None,
-            diagnosis: None,
-            answer: OnceLock::new(),
+            ..Record::empty(id)
         })
     }
 

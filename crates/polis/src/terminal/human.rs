@@ -15,6 +15,7 @@ use crate::{
     json_text::{Spacing, Token, spaced},
     record::{Answer, Record},
     redact::Redactor,
+    scope::DEFAULT,
 };
 
 /// What of a body is written; the page shows the rest.
@@ -85,7 +86,8 @@ impl Human {
         if content == Content::Json && whole.len() <= SHOWN_BYTES {
             self.json(out, whole);
         } else if let Some(text) = text_of(head, whole.len() > SHOWN_BYTES) {
-            let text = self.hide(text);
+            // Line ends are layout here; which ones they are, the page's hex shows.
+            let text = self.hide(text).replace("\r\n", "\n");
             for line in escaped_lines(&text).lines() {
                 out.extend_from_slice(format!("  {line}\n").as_bytes());
             }
@@ -157,6 +159,9 @@ impl Human {
     /// records without their bodies.
     pub(crate) fn line(&self, out: &mut Vec<u8>, record: &Record, body_size: usize) {
         self.begin(out, record.received_at, record.id);
+        if &*record.scope != DEFAULT {
+            self.put(out, Ink::Name, &format!(" [{}]", record.scope));
+        }
         if record.head.is_some() {
             let target = escaped(&self.hide(&record.target())).into_owned();
             self.put(out, Ink::Strong, &format!(" {} {target}", record.method()));
@@ -221,14 +226,10 @@ impl Human {
     }
 
     /// The line when a request was answered; nothing while it is not.
-    pub(crate) fn answer_line(&self, out: &mut Vec<u8>, record: &Record) {
+    pub(crate) fn answer_line(&self, out: &mut Vec<u8>, record: &Record, at: Timestamp) {
         let Some(answer) = record.answer() else {
             return;
         };
-        let at = record
-            .received_at
-            .checked_add(jiff::SignedDuration::try_from(answer.after).unwrap_or_default())
-            .unwrap_or(record.received_at);
         self.begin(out, at, record.id);
         out.push(b' ');
         self.outcome(out, answer);
@@ -260,8 +261,8 @@ impl Format for Human {
         self.whole(out, record);
     }
 
-    fn answered(&self, out: &mut Vec<u8>, record: &Record) {
-        self.answer_line(out, record);
+    fn answered(&self, out: &mut Vec<u8>, record: &Record, at: Timestamp) {
+        self.answer_line(out, record, at);
     }
 }
 

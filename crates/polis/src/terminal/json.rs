@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Format;
@@ -40,7 +41,7 @@ impl Format for JsonLines {
         put(out, &Logged::Arrived { request });
     }
 
-    fn answered(&self, out: &mut Vec<u8>, record: &Record) {
+    fn answered(&self, out: &mut Vec<u8>, record: &Record, _at: Timestamp) {
         let answer = CapturedAnswer::whole(record, self.redactor.as_deref());
         put(
             out,

@@ -25,6 +25,8 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
+
 use crate::{record::Record, redact::Redactor};
 use json::JsonLines;
 
@@ -45,7 +47,7 @@ pub struct Output {
 #[derive(Debug)]
 enum Line {
     Arrived(Arc<Record>),
-    Answered(Arc<Record>),
+    Answered(Arc<Record>, Timestamp),
     Say(String),
     Flush(SyncSender<()>),
 }
@@ -60,7 +62,7 @@ struct Queued {
 impl Line {
     fn cost(&self) -> usize {
         match self {
-            Self::Arrived(record) | Self::Answered(record) => record.cost(),
+            Self::Arrived(record) | Self::Answered(record, _) => record.cost(),
             Self::Say(text) => text.len(),
             Self::Flush(_) => 0,
         }
@@ -83,7 +85,7 @@ pub(crate) struct Terminal {
 /// Turns records into lines.
 pub(crate) trait Format: Send {
     fn arrived(&self, out: &mut Vec<u8>, record: &Record);
-    fn answered(&self, out: &mut Vec<u8>, record: &Record);
+    fn answered(&self, out: &mut Vec<u8>, record: &Record, at: Timestamp);
 }
 
 impl Terminal {
@@ -115,7 +117,7 @@ impl Terminal {
     }
 
     pub(crate) fn answered(&self, record: &Arc<Record>) {
-        self.put(Line::Answered(Arc::clone(record)));
+        self.put(Line::Answered(Arc::clone(record), Timestamp::now()));
     }
 
     pub(crate) fn say(&self, text: String) {
@@ -160,18 +162,22 @@ pub(crate) fn wants_color(is_terminal: bool) -> bool {
 fn write_lines(
     lines: &Receiver<Queued>,
     format: &dyn Format,
-    mut out: Box<dyn Write + Send>,
+    to: Box<dyn Write + Send>,
     gauge: &Gauge,
 ) {
     /// Written at once; a burst of small lines is one system call.
     const BATCH_BYTES: usize = 64 * 1024;
     let mut text = Vec::new();
+    let mut out = Out {
+        to,
+        is_closed: false,
+    };
     loop {
         let line = match lines.try_recv() {
             Ok(line) => line,
             Err(TryRecvError::Disconnected) => break,
             Err(TryRecvError::Empty) => {
-                write_out(&mut out, &mut text);
+                out.write(&mut text);
                 match lines.recv_timeout(Duration::from_secs(1)) {
                     Ok(line) => line,
                     Err(RecvTimeoutError::Disconnected) => break,
@@ -186,21 +192,21 @@ fn write_lines(
         gauge.bytes.fetch_sub(cost, Ordering::Relaxed);
         match line {
             Line::Arrived(record) => format.arrived(&mut text, &record),
-            Line::Answered(record) => format.answered(&mut text, &record),
+            Line::Answered(record, at) => format.answered(&mut text, &record, at),
             // Diagnostics go to stderr even when stdout has the lines.
             Line::Say(said) => say(&said),
             Line::Flush(done) => {
                 say_dropped(gauge);
-                write_out(&mut out, &mut text);
+                out.write(&mut text);
                 let _ = done.send(());
             }
         }
         if text.len() >= BATCH_BYTES {
             say_dropped(gauge);
-            write_out(&mut out, &mut text);
+            out.write(&mut text);
         }
     }
-    write_out(&mut out, &mut text);
+    out.write(&mut text);
 }
 
 fn say_dropped(gauge: &Gauge) {
@@ -217,10 +223,74 @@ fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "polis: {}", escaped(text));
 }
 
-fn write_out(out: &mut Box<dyn Write + Send>, text: &mut Vec<u8>) {
-    if !text.is_empty() {
-        // A closed pipe must not end the capture.
-        let _ = out.write_all(text).and_then(|()| out.flush());
+/// Where lines go, until that is closed.
+struct Out {
+    to: Box<dyn Write + Send>,
+    is_closed: bool,
+}
+
+impl Out {
+    /// Writes and empties the text. A closed pipe does not end the capture, but it is said.
+    fn write(&mut self, text: &mut Vec<u8>) {
+        if !text.is_empty() && !self.is_closed {
+            let written = self.to.write_all(text).and_then(|()| self.to.flush());
+            if let Err(error) = written {
+                self.is_closed = true;
+                say(&format!(
+                    "the log cannot be written any more: {error}; the page goes on"
+                ));
+            }
+        }
         text.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Sender, channel};
+
+    /// Takes nothing until it may.
+    struct Stuck {
+        may: Receiver<()>,
+        wrote: Sender<usize>,
+    }
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // The test has ended when the sender is gone.
+            let _ = self.may.recv();
+            let _ = self.wrote.send(bytes.len());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Ids;
+
+    impl Format for Ids {
+        fn arrived(&self, out: &mut Vec<u8>, record: &Record) {
+            out.extend_from_slice(format!("{}\n", record.id).as_bytes());
+        }
+
+        fn answered(&self, _out: &mut Vec<u8>, _record: &Record, _at: Timestamp) {}
+    }
+
+    #[test]
+    fn a_stuck_terminal_holds_nobody_up_and_what_it_missed_is_counted() {
+        let (go, may) = sync_channel(1);
+        let (wrote, written) = channel();
+        let terminal = Terminal::write_to(Box::new(Ids), Box::new(Stuck { may, wrote })).unwrap();
+        let record = Arc::new(Record::empty(7));
+        for _ in 0..QUEUE * 3 {
+            terminal.arrived(&record);
+        }
+        assert!(terminal.gauge.dropped.load(Ordering::Relaxed) > 0);
+        assert!(terminal.gauge.bytes.load(Ordering::Relaxed) <= QUEUED_BYTES);
+        drop(go);
+        assert!(written.recv_timeout(Duration::from_secs(5)).unwrap() > 0);
     }
 }

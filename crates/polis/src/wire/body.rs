@@ -3,7 +3,10 @@
 use std::{io, time::Duration};
 
 use bytes::Bytes;
-use tokio::{io::AsyncRead, time::timeout};
+use tokio::{
+    io::AsyncRead,
+    time::{Instant, timeout_at},
+};
 
 use super::{Connection, Head, StatusHead, Version};
 use crate::capture::Reservation;
@@ -68,6 +71,14 @@ pub enum BodyFault {
         /// The time limit.
         limit: Duration,
     },
+    /// The whole body took too long.
+    #[error("the body was not complete after {limit:?}; {received} bytes of it came")]
+    TooSlow {
+        /// Bytes that came.
+        received: u64,
+        /// The time limit.
+        limit: Duration,
+    },
     /// Larger than what is kept.
     #[error("the body is larger than {limit} bytes; the rest was cut (--body-limit raises it)")]
     TooLarge {
@@ -93,7 +104,7 @@ impl BodyFault {
         match self {
             Self::TooLarge { .. } => 413,
             Self::Crowded { .. } => 503,
-            Self::Silent { .. } => 408,
+            Self::Silent { .. } | Self::TooSlow { .. } => 408,
             Self::Coding(_) => 501,
             _ => 400,
         }
@@ -152,11 +163,12 @@ fn length<'a>(values: impl Iterator<Item = &'a [u8]>) -> Result<Option<u64>, Bod
     Ok(known)
 }
 
-/// How much of a body is kept, and how long its sender may be silent.
+/// How much of a body is kept, how long its sender may be silent, and how long it may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyLimits {
     pub(crate) bytes: usize,
     pub(crate) silence: Duration,
+    pub(crate) time: Duration,
 }
 
 /// What was read of a body; with a fault, the part that came before it.
@@ -184,6 +196,7 @@ pub(crate) async fn read_body<S: AsyncRead + Unpin>(
         body: Vec::new(),
         trailers: Vec::new(),
         announced: None,
+        deadline: Instant::now() + limits.time,
     };
     let fault = match framing {
         Framing::None => None,
@@ -206,6 +219,7 @@ struct Reading<'a, S> {
     body: Vec<u8>,
     trailers: Vec<u8>,
     announced: Option<u64>,
+    deadline: Instant,
 }
 
 impl<S: AsyncRead + Unpin> Reading<'_, S> {
@@ -214,7 +228,12 @@ impl<S: AsyncRead + Unpin> Reading<'_, S> {
     }
 
     async fn fill(&mut self) -> Result<(), BodyFault> {
-        match timeout(self.limits.silence, self.connection.fill()).await {
+        let silence = Instant::now() + self.limits.silence;
+        match timeout_at(silence.min(self.deadline), self.connection.fill()).await {
+            Err(_) if self.deadline <= silence => Err(BodyFault::TooSlow {
+                received: self.received(),
+                limit: self.limits.time,
+            }),
             Err(_) => Err(BodyFault::Silent {
                 received: self.received(),
                 limit: self.limits.silence,
@@ -353,9 +372,38 @@ mod tests {
         let limits = BodyLimits {
             bytes,
             silence: Duration::from_secs(5),
+            time: Duration::from_secs(5),
         };
         let mut connection = Connection::new(wire);
         read_body(&mut connection, framing, limits, reception.reserve()).await
+    }
+
+    #[tokio::test]
+    async fn a_body_that_dawdles_or_stays_away_ends() {
+        let reception = Reception::new(1 << 20);
+        for (silence, time, expected) in [
+            (10, 5000, "nothing came for 10ms after 4 bytes of the body"),
+            (
+                5000,
+                10,
+                "the body was not complete after 10ms; 4 bytes of it came",
+            ),
+        ] {
+            let limits = BodyLimits {
+                bytes: 100,
+                silence: Duration::from_millis(silence),
+                time: Duration::from_millis(time),
+            };
+            let (mut client, server) = tokio::io::duplex(64);
+            tokio::io::AsyncWriteExt::write_all(&mut client, b"half")
+                .await
+                .unwrap();
+            let mut connection = Connection::new(server);
+            let framing = Framing::Length(8);
+            let body = read_body(&mut connection, framing, limits, reception.reserve()).await;
+            assert_eq!(fault(&body), expected);
+            assert_eq!(&body.bytes[..], b"half");
+        }
     }
 
     fn fault(body: &ReadBody) -> String {

@@ -162,6 +162,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_head_that_dawdles_and_a_silent_connection_end() {
+        let limits = HeadLimits {
+            bytes: 64,
+            idle: Duration::from_millis(10),
+            time: Duration::from_millis(10),
+        };
+        let (mut client, server) = tokio::io::duplex(64);
+        let mut connection = Connection::new(server);
+        assert!(matches!(connection.head(&limits).await, Ok(None)));
+        tokio::io::AsyncWriteExt::write_all(&mut client, b"GET / HT")
+            .await
+            .unwrap();
+        assert!(matches!(
+            connection.head(&limits).await,
+            Err(HeadFault::TooSlow(_))
+        ));
+    }
+
+    #[tokio::test]
     async fn a_head_split_anywhere_is_found() {
         let wire = b"GET / HTTP/1.1\r\nA: b\r\n\r\n";
         for cut in 1..wire.len() {

@@ -7,6 +7,7 @@ use super::{Outbox, Shared, outbox::FailedEndpoint};
 use crate::{
     Ending, Failure, What,
     clock::millis,
+    crash_point,
     sender::Response,
     store::{
         completion::{Completion, Verdict},
@@ -96,6 +97,7 @@ async fn deliver(mut hand: InHand<'_>) {
         .attempt(&endpoint, &row.event, &shared.timeline)
         .await;
     drop(place);
+    crash_point::reach("in_flight");
     let verdict = match &response.record.failure {
         None => {
             if outbox.succeeded(shared) {

@@ -7,7 +7,10 @@ use super::{StoreError, writer::Commit};
 use crate::engine::Shared;
 
 /// What runs on the writer thread inside a savepoint, and what is done once it is committed.
-pub(crate) struct Act(Box<dyn FnOnce(&mut ActContext<'_>) -> AfterCommit + Send>);
+pub(crate) struct Act(Box<Work>);
+
+/// `None` in place of the context: do nothing, the transaction has failed already.
+type Work = dyn FnOnce(Option<&mut ActContext<'_>>) -> AfterCommit + Send;
 
 /// What an act can use.
 pub(crate) struct ActContext<'a> {
@@ -35,18 +38,24 @@ impl Act {
         E: From<StoreError> + Send + 'static,
     {
         Self(Box::new(move |context| {
-            let result = in_savepoint(context, work);
+            let result = context.map(|context| in_savepoint(context, work));
             Box::new(move |committed| {
                 reply(match (result, committed) {
-                    (Ok(_), Err(error)) => Err(error.into()),
-                    (result, _) => result,
+                    (Some(Ok(_)) | None, Err(error)) => Err(error.into()),
+                    (Some(result), _) => result,
+                    (None, Ok(())) => Err(StoreError::RolledBack.into()),
                 });
             })
         }))
     }
 
     pub(crate) fn run(self, context: &mut ActContext<'_>) -> AfterCommit {
-        (self.0)(context)
+        (self.0)(Some(context))
+    }
+
+    /// Nothing is done; the reply is told the error.
+    pub(crate) fn refuse(self) -> AfterCommit {
+        (self.0)(None)
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod act;
 pub(crate) mod completion;
 pub(crate) mod endpoints;
 pub(crate) mod lane;
+pub(crate) mod listing;
 pub(crate) mod manage;
 pub(crate) mod queue;
 pub(crate) mod read;
@@ -23,6 +24,9 @@ pub enum StoreError {
     /// The disk is full; nothing was stored.
     #[error("the disk is full; nothing was stored. Free some space and send again")]
     Full,
+    /// SQLite rolled the transaction back: a full disk, or an I/O error.
+    #[error("the transaction was rolled back by a full disk or an I/O error; nothing was stored")]
+    RolledBack,
     /// The engine was shut down.
     #[error("the engine was shut down")]
     Closed,

@@ -127,6 +127,14 @@ impl WriterQueue {
             return;
         }
         let mut waiting = self.lock();
+        if waiting.closed {
+            // The engine is stopping and cannot wait for space: these deliveries stay owed.
+            tracing::warn!(
+                outcomes = completions.len(),
+                "outcomes of attempts could not be stored; the next start makes the attempts again"
+            );
+            return;
+        }
         completions.append(&mut waiting.completions);
         waiting.completions = completions;
         waiting.lazy_since = Some(Instant::now());

@@ -15,7 +15,7 @@ use super::{
     send::store_event,
 };
 use crate::{
-    Activity, SendError, Sent,
+    Activity, SendError, Sent, crash_point,
     engine::{Outbox, Shared},
 };
 
@@ -154,14 +154,18 @@ impl Writer {
             }
         }
         for act in acts {
-            // After a failure acts still run, so that each gets its answer; all is rolled back.
             let mut context = ActContext {
                 connection: &self.connection,
                 shared: &self.shared,
                 commit: &mut self.commit,
                 endpoints: &mut self.endpoints,
             };
-            replies.acts.push(act.run(&mut context));
+            let after = match &written {
+                Ok(()) => act.run(&mut context),
+                Err(_) => act.refuse(),
+            };
+            replies.acts.push(after);
+            self.notice_rollback(&mut written);
         }
         for send in sends {
             let result = match &written {
@@ -172,18 +176,35 @@ impl Writer {
                 written = Err(error.clone());
             }
             replies.sends.push((send.reply, result));
+            self.notice_rollback(&mut written);
+        }
+        crash_point::reach("before_commit");
+        if !completions.is_empty() {
+            crash_point::reach("before_completion_commit");
         }
         written = written.and_then(|()| {
             self.connection
                 .execute_batch("commit")
                 .map_err(StoreError::from)
         });
+        crash_point::reach("after_commit");
+        if !completions.is_empty() {
+            crash_point::reach("after_completion_commit");
+        }
         match written {
             Ok(()) => self.committed(replies),
             Err(error) => {
                 self.failed(&error, replies);
                 queue.put_back(completions);
             }
+        }
+    }
+
+    /// On a full disk SQLite rolls the whole transaction back by itself; what followed would be
+    /// stored one by one, though its callers are told that nothing was.
+    fn notice_rollback(&self, written: &mut Result<(), StoreError>) {
+        if written.is_ok() && self.connection.is_autocommit() {
+            *written = Err(StoreError::RolledBack);
         }
     }
 

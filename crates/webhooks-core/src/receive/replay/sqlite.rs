@@ -336,3 +336,34 @@ fn millis(moment: SystemTime) -> i64 {
     let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_hot_statement_finds_its_rows_by_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = connect(&folder.path().join("replay.db")).unwrap();
+        for (statement, index) in [
+            (LOOK_UP, "PRIMARY KEY (key=?)"),
+            (CONFIRM, "PRIMARY KEY (key=?)"),
+            (RELEASE, "PRIMARY KEY (key=?)"),
+            (FORGET_ENDED, "replay_guard_until (until_ms<?)"),
+            (FORGET_OLDEST, "INDEX replay_guard_until"),
+        ] {
+            let mut explained = connection
+                .prepare(&format!("explain query plan {statement}"))
+                .unwrap();
+            let unbound = vec![rusqlite::types::Null; explained.parameter_count()];
+            let plan: Vec<String> = explained
+                .query_map(rusqlite::params_from_iter(unbound), |row| row.get(3))
+                .unwrap()
+                .map(Result::unwrap)
+                .collect();
+            let plan = plan.join("\n");
+            assert!(plan.contains(index), "{statement}\n{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{statement}\n{plan}");
+        }
+    }
+}

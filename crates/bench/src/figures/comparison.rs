@@ -1,0 +1,194 @@
+//! The rate and latency of an engine before and after something grew, in turns.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{
+    Bench,
+    delivery::median,
+    latency::{percentiles, summary},
+};
+use crate::{
+    load::{AHEAD, Closed, Order},
+    report::{Check, rate},
+    steps::{Companions, LatencyAt, Measured, Sustained, in_own_process},
+};
+
+/// How far a rate or p99 may be from what it was.
+const CHANGE_MAX: f64 = 0.2;
+
+/// What is measured of one state of a database.
+pub(super) struct Subject {
+    pub(super) name: String,
+    /// `None`: a new database for each measurement.
+    pub(super) database: Option<PathBuf>,
+    /// The rates of the open loops, and what came of them.
+    latencies: Vec<(u64, Measured)>,
+    closed: Vec<Closed>,
+}
+
+impl Subject {
+    pub(super) fn new(name: impl Into<String>, database: Option<&Path>, rates: &[u64]) -> Self {
+        let latencies = rates.iter().map(|rate| (*rate, Measured::default()));
+        Self {
+            name: name.into(),
+            database: database.map(Path::to_owned),
+            latencies: latencies.collect(),
+            closed: Vec::new(),
+        }
+    }
+
+    /// One round: a closed loop to `endpoints` new endpoints, and the open loops.
+    pub(super) async fn measure(
+        &mut self,
+        bench: &Bench<'_>,
+        endpoints: usize,
+        round: usize,
+    ) -> anyhow::Result<()> {
+        // Customers and databases that no other measurement has used.
+        let unique = format!(
+            "{}-{round}",
+            self.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-")
+        );
+        let fresh = |what: &str| bench.database(&format!("{unique}-{what}"));
+        let database = |what: &str| self.database.clone().unwrap_or_else(|| fresh(what));
+        let step = Sustained {
+            database: database("closed"),
+            port: bench.port(),
+            name: unique.clone(),
+            endpoints,
+            known: false,
+            order: Order::Any,
+            ahead: AHEAD,
+            time: bench.settings.time(),
+        };
+        self.closed.push(in_own_process(&step).await?);
+        let databases: Vec<PathBuf> = self
+            .latencies
+            .iter()
+            .map(|(rate, _)| database(&rate.to_string()))
+            .collect();
+        for ((per_second, total), database) in self.latencies.iter_mut().zip(databases) {
+            let step = LatencyAt {
+                database,
+                port: bench.port(),
+                name: format!("{unique}-at-{per_second}"),
+                companions: Companions::None,
+                per_second: *per_second,
+                time: bench.settings.time(),
+            };
+            let measured = in_own_process(&step).await?;
+            *total = std::mem::take(total).join(measured);
+        }
+        Ok(())
+    }
+
+    pub(super) fn per_second(&self) -> f64 {
+        median(self.closed.iter().map(|run| run.per_second))
+    }
+
+    fn wrong(&self) -> u64 {
+        let open = self
+            .latencies
+            .iter()
+            .map(|(_, run)| run.lost + run.duplicates);
+        let closed = self.closed.iter().map(|run| run.lost + run.duplicates);
+        open.chain(closed).sum()
+    }
+
+    /// The slowest start, and the most memory of an open loop.
+    pub(super) fn starts(&self) -> Measured {
+        let runs = self.latencies.iter().map(|(_, run)| run.clone());
+        runs.reduce(Measured::join).unwrap_or_default()
+    }
+
+    pub(super) fn peak_bytes(&self) -> u64 {
+        let closed = self.closed.iter().map(|run| run.peak_bytes).max();
+        closed.unwrap_or_default().max(self.starts().peak_bytes)
+    }
+
+    pub(super) fn rows(&self) -> Vec<Vec<String>> {
+        let first = vec![
+            self.name.clone(),
+            "as fast as it goes".to_owned(),
+            format!("{}/s", rate(self.per_second())),
+        ];
+        let mut rows = vec![first];
+        rows[0].extend(["", "", ""].map(str::to_owned));
+        for (per_second, measured) in &self.latencies {
+            let mut row = vec![
+                self.name.clone(),
+                format!("{} events/s", rate(*per_second as f64)),
+                String::new(),
+            ];
+            row.extend(percentiles(&measured.latencies));
+            rows.push(row);
+        }
+        rows
+    }
+
+    pub(super) fn columns() -> Vec<String> {
+        ["", "load", "delivered", "p50", "p99", "p99.9"]
+            .map(str::to_owned)
+            .to_vec()
+    }
+
+    /// Whether this is flat against `before`.
+    pub(super) fn checks(&self, before: &Self) -> Vec<Check> {
+        let part = self.per_second() / before.per_second();
+        let mut checks = vec![Check::new(
+            format!("{}: part of the rate", self.name),
+            format!("≥ {}", 1.0 - CHANGE_MAX),
+            format!("{part:.2}"),
+            part >= 1.0 - CHANGE_MAX,
+        )];
+        for ((per_second, after), (_, before)) in self.latencies.iter().zip(&before.latencies) {
+            let part = after.latencies.percentile_ms(990) / before.latencies.percentile_ms(990);
+            checks.push(Check::new(
+                format!(
+                    "{}: p99 at {} events/s, of that before",
+                    self.name,
+                    rate(*per_second as f64)
+                ),
+                format!("≤ {}×", 1.0 + CHANGE_MAX),
+                format!("{part:.2}×"),
+                part <= 1.0 + CHANGE_MAX,
+            ));
+        }
+        let wrong = self.wrong() + before.wrong();
+        checks.push(Check::new(
+            format!("{}: lost or duplicated", self.name),
+            "0",
+            wrong.to_string(),
+            wrong == 0,
+        ));
+        checks
+    }
+
+    pub(super) fn summary(&self) -> Summary<'_> {
+        let latencies = self.latencies.iter();
+        Summary {
+            name: &self.name,
+            closed: &self.closed,
+            open: latencies
+                .map(|(per_second, run)| {
+                    serde_json::json!({
+                        "per_second": per_second,
+                        "latency": summary(&run.latencies),
+                        "first_delivery_ms": run.first_delivery.as_secs_f64() * 1e3,
+                        "peak_bytes": run.peak_bytes,
+                    })
+                })
+                .collect(),
+        }
+    }
+}
+
+/// What was measured, for the JSON.
+#[derive(Serialize)]
+pub(super) struct Summary<'a> {
+    name: &'a str,
+    closed: &'a [Closed],
+    open: Vec<serde_json::Value>,
+}

@@ -1,0 +1,127 @@
+//! From `send` to the receiver, in an open loop.
+
+use serde::Serialize;
+
+use super::Bench;
+use crate::{
+    load::Latencies,
+    machine::Commits,
+    report::{Check, Content, ms, rate},
+    steps::{Companions, LatencyAt, Measured, in_own_process},
+};
+
+/// What p99 may be beyond the machine's own p99 of a durable commit.
+const P99_MS: f64 = 5.0;
+/// Events a second.
+pub(super) const RATES: [u64; 2] = [500, 2_000];
+
+#[derive(Serialize)]
+struct Case {
+    per_second: u64,
+    commits: Commits,
+    measured: Measured,
+}
+
+pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
+    let mut cases = RATES.map(|per_second| Case {
+        per_second,
+        commits: Commits::default(),
+        measured: Measured::default(),
+    });
+    for round in 0..bench.settings.rounds() {
+        for case in &mut cases {
+            let step = LatencyAt {
+                database: bench.database(&format!("{}-{round}", case.per_second)),
+                port: bench.port(),
+                name: "acme".to_owned(),
+                companions: Companions::None,
+                per_second: case.per_second,
+                time: bench.settings.time(),
+            };
+            let before = Commits::measure(bench.folder())?;
+            let measured = in_own_process(&step).await?;
+            let after = Commits::measure(bench.folder())?;
+            case.commits = std::mem::take(&mut case.commits).join(before).join(after);
+            case.measured = std::mem::take(&mut case.measured).join(measured);
+        }
+    }
+    Ok(content(&cases))
+}
+
+fn content(cases: &[Case]) -> Content {
+    let mut rows = Vec::new();
+    let mut checks = Vec::new();
+    for case in cases {
+        let name = format!("{} events/s", rate(case.per_second as f64));
+        let measured = &case.measured;
+        let mut row = vec![name.clone(), rate(measured.latencies.len() as f64)];
+        row.extend(percentiles(&measured.latencies));
+        row.extend([measured.lost.to_string(), measured.duplicates.to_string()]);
+        rows.push(row);
+        let mut row = vec![
+            format!("a durable commit, beside {name}"),
+            rate(case.commits.times.len() as f64),
+        ];
+        row.extend(percentiles(&case.commits.times));
+        row.extend(["".to_owned(), "".to_owned()]);
+        rows.push(row);
+        let p99 = measured.latencies.percentile_ms(990);
+        let limit = P99_MS + case.commits.times.percentile_ms(990);
+        checks.push(Check::new(
+            format!("{name}: p99"),
+            format!("≤ {P99_MS} ms + p99 of a commit = {}", ms(limit)),
+            ms(p99),
+            p99 <= limit,
+        ));
+        let wrong = measured.lost + measured.duplicates;
+        checks.push(Check::new(
+            format!("{name}: lost or duplicated"),
+            "0",
+            wrong.to_string(),
+            wrong == 0,
+        ));
+    }
+    Content {
+        title: "Latency from send to receiver".to_owned(),
+        about:
+            "An open loop: events are sent at fixed times whether or not those before are done, \
+                and each latency counts from the time at which the event was meant to be sent to \
+                its arrival at the receiver (no coordinated omission). Beside it what one durable \
+                commit of this machine takes, measured before and after each run: every latency \
+                contains at least one, and the wait for the one before."
+                .to_owned(),
+        columns: ["", "samples", "p50", "p99", "p99.9", "lost", "duplicated"]
+            .map(str::to_owned)
+            .to_vec(),
+        rows,
+        checks,
+        measured: serde_json::json!(
+            cases
+                .iter()
+                .map(|case| {
+                    serde_json::json!({
+                        "per_second": case.per_second,
+                        "latency": summary(&case.measured.latencies),
+                        "commit": summary(&case.commits.times),
+                        "lost": case.measured.lost,
+                        "duplicates": case.measured.duplicates,
+                    })
+                })
+                .collect::<Vec<_>>()
+        ),
+    }
+}
+
+pub(super) fn percentiles(times: &Latencies) -> [String; 3] {
+    [500, 990, 999].map(|per_thousand| ms(times.percentile_ms(per_thousand)))
+}
+
+/// Percentiles, for the JSON.
+pub(super) fn summary(times: &Latencies) -> serde_json::Value {
+    serde_json::json!({
+        "samples": times.len(),
+        "p50_ms": times.percentile_ms(500),
+        "p99_ms": times.percentile_ms(990),
+        "p999_ms": times.percentile_ms(999),
+    })
+}

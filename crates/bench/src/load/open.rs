@@ -1,0 +1,61 @@
+//! The open loop: events at fixed times, whether or not those before are done.
+//!
+//! Each event carries the time at which it was meant to be sent, and latency counts from there:
+//! a stall that delays the sender counts for every event that it delayed (no coordinated
+//! omission).
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use tokio::{runtime::Handle, task::JoinHandle};
+use webhooks_core::Webhooks;
+
+use crate::{event::event, receiver::now_ns};
+
+type Sending = JoinHandle<anyhow::Result<()>>;
+
+/// Sends `per_second` events a second to one customer for `time`. Returns how many.
+pub(crate) async fn open_loop(
+    webhooks: &Webhooks,
+    customer: &str,
+    per_second: u64,
+    time: Duration,
+) -> anyhow::Result<u64> {
+    let count = per_second * time.as_secs();
+    let (webhooks, customer) = (webhooks.clone(), Arc::<str>::from(customer));
+    let runtime = Handle::current();
+    // A thread of its own: the runtime's timers are a millisecond coarse.
+    let pace = std::thread::Builder::new()
+        .name("pace".to_owned())
+        .spawn(move || pace(&runtime, &webhooks, &customer, per_second, count))?;
+    let joined = tokio::task::spawn_blocking(move || pace.join()).await?;
+    let sendings = joined.ok().context("the pacing thread panicked")?;
+    for sending in sendings {
+        sending.await??;
+    }
+    Ok(count)
+}
+
+fn pace(
+    runtime: &Handle,
+    webhooks: &Webhooks,
+    customer: &Arc<str>,
+    per_second: u64,
+    count: u64,
+) -> Vec<Sending> {
+    let start = now_ns();
+    let mut sendings = Vec::new();
+    for number in 0..count {
+        let at = start + number * 1_000_000_000 / per_second;
+        let wait = at.saturating_sub(now_ns());
+        if wait > 0 {
+            std::thread::sleep(Duration::from_nanos(wait));
+        }
+        let (webhooks, customer) = (webhooks.clone(), Arc::clone(customer));
+        sendings.push(runtime.spawn(async move {
+            webhooks.send(&customer, event(number, at)).await?;
+            anyhow::Ok(())
+        }));
+    }
+    sendings
+}

@@ -1,0 +1,107 @@
+//! The receiver's process, seen from the benchmark.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, ensure};
+
+use crate::receiver::Report;
+
+/// How long deliveries that were sent may take to arrive before they count as lost.
+const ARRIVAL_LIMIT: Duration = Duration::from_secs(60);
+
+/// Killed when it is dropped.
+pub(crate) struct ReceiverProcess {
+    child: Child,
+    port: u16,
+}
+
+impl ReceiverProcess {
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("receiver")
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let stdout = child.stdout.take().context("the receiver has no output")?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        let port = line
+            .trim()
+            .parse()
+            .with_context(|| format!("the receiver said {line:?} instead of its port"))?;
+        Ok(Self { child, port })
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl Drop for ReceiverProcess {
+    fn drop(&mut self) {
+        // Already gone is fine.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Asks a receiver what arrived.
+#[derive(Clone)]
+pub(crate) struct ReceiverClient {
+    port: u16,
+    client: reqwest::Client,
+}
+
+impl ReceiverClient {
+    pub(crate) fn new(port: u16) -> anyhow::Result<Self> {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .tcp_nodelay(true)
+            .build()?;
+        Ok(Self { port, client })
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}/{path}", self.port)
+    }
+
+    pub(crate) async fn reset(&self) -> anyhow::Result<()> {
+        let answer = self.client.post(self.url("reset")).send().await?;
+        answer.error_for_status()?;
+        Ok(())
+    }
+
+    pub(crate) async fn report(&self) -> anyhow::Result<Report> {
+        let answer = self.client.get(self.url("report")).send().await?;
+        Ok(serde_json::from_slice(&answer.bytes().await?)?)
+    }
+
+    /// Requests that arrived.
+    pub(crate) async fn count(&self) -> anyhow::Result<u64> {
+        let answer = self.client.get(self.url("count")).send().await?;
+        Ok(answer.text().await?.parse()?)
+    }
+
+    /// Waits until so many requests have arrived, at most [`ARRIVAL_LIMIT`]: what is missing
+    /// then is lost, and the report says so.
+    pub(crate) async fn wait_for(&self, count: u64) -> anyhow::Result<()> {
+        let end = Instant::now() + ARRIVAL_LIMIT;
+        while self.count().await? < count && Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until the first request has arrived.
+    pub(crate) async fn wait_for_first(&self) -> anyhow::Result<()> {
+        let end = Instant::now() + ARRIVAL_LIMIT;
+        while self.count().await? == 0 {
+            ensure!(Instant::now() < end, "nothing arrived at the receiver");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(())
+    }
+}

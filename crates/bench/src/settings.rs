@@ -1,0 +1,99 @@
+//! What can be asked of the benchmark.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Parser;
+
+use crate::figures::Name;
+
+/// Runs the figures and prints a table of each; every one is kept as JSON.
+#[derive(Debug, Parser)]
+#[command(name = "scripts/bench")]
+pub(crate) struct Settings {
+    /// Which figures to run; all of them unless some are named.
+    #[arg(value_enum)]
+    named: Vec<Name>,
+    /// A rehearsal of a few minutes: one second a measurement, small backlog and growth. Its
+    /// numbers are not worth writing down.
+    #[arg(long)]
+    short: bool,
+    /// Seconds of each measurement [default: 10, with --short 1]
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// How often measurements that are compared are repeated, in turns [default: 3, with --short 1]
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Deliveries of the backlog [default: 1000000, with --short 20000]
+    #[arg(long)]
+    backlog: Option<usize>,
+    /// Dead endpoints that they are owed to [default: 1000, with --short 100]
+    #[arg(long)]
+    dead_endpoints: Option<usize>,
+    /// Endpoints after growth [default: 100000, with --short 2000]
+    #[arg(long)]
+    grown_endpoints: Option<usize>,
+    /// Finished deliveries after growth, about 450 bytes of disk each
+    /// [default: 10000000, with --short 100000]
+    #[arg(long)]
+    finished: Option<usize>,
+    /// Where databases are made while it runs: a folder on the disk to be measured, never a tmpfs.
+    #[arg(long, default_value = "target/bench")]
+    pub(crate) folder: PathBuf,
+    /// Where each figure's JSON is kept.
+    #[arg(long, default_value = "target/bench/results")]
+    pub(crate) results: PathBuf,
+    /// Run nothing, but print or write what earlier runs have kept.
+    #[arg(long)]
+    no_run: bool,
+    /// Print the tables of all figures that are kept as Markdown.
+    #[arg(long)]
+    pub(crate) markdown: bool,
+    /// Write them between the markers of this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) write: Option<PathBuf>,
+    /// The revision that is measured, to be kept with the figures.
+    #[arg(long, default_value = "unknown")]
+    pub(crate) revision: String,
+}
+
+impl Settings {
+    pub(crate) fn figures(&self) -> Vec<Name> {
+        match (self.no_run, self.named.is_empty()) {
+            (true, _) => Vec::new(),
+            (false, true) => Name::ALL.to_vec(),
+            (false, false) => self.named.clone(),
+        }
+    }
+
+    fn or<T>(&self, asked: Option<T>, full: T, short: T) -> T {
+        asked.unwrap_or(if self.short { short } else { full })
+    }
+
+    pub(crate) fn time(&self) -> Duration {
+        Duration::from_secs(self.or(self.seconds, 10, 1))
+    }
+
+    pub(crate) fn rounds(&self) -> usize {
+        self.or(self.rounds, 3, 1).max(1)
+    }
+
+    pub(crate) fn backlog(&self) -> usize {
+        self.or(self.backlog, 1_000_000, 20_000)
+    }
+
+    pub(crate) fn dead_endpoints(&self) -> usize {
+        self.or(self.dead_endpoints, 1_000, 100).max(1)
+    }
+
+    pub(crate) fn grown_endpoints(&self) -> usize {
+        self.or(self.grown_endpoints, 100_000, 2_000)
+    }
+
+    pub(crate) fn finished(&self) -> usize {
+        self.or(self.finished, 10_000_000, 100_000)
+    }
+
+    pub(crate) fn is_short(&self) -> bool {
+        self.short
+    }
+}

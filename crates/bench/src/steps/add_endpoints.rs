@@ -1,0 +1,61 @@
+//! Many endpoints, added as users would.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::Step;
+use crate::{
+    load::{add_endpoint, open_engine},
+    receiver_process::ReceiverClient,
+};
+
+/// Callers that add endpoints at once, so that many share a commit.
+const CALLERS: usize = 256;
+
+/// Adds endpoints, one a customer, with the names that [`Sustained`](super::Sustained) expects.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct AddEndpoints {
+    pub(crate) database: PathBuf,
+    pub(crate) port: u16,
+    pub(crate) name: String,
+    pub(crate) count: usize,
+}
+
+impl Step for AddEndpoints {
+    const NAME: &str = "add_endpoints";
+    type Outcome = ();
+
+    async fn run(self) -> anyhow::Result<()> {
+        let receiver = ReceiverClient::new(self.port)?;
+        let webhooks = open_engine(&self.database).await?;
+        let next = Arc::new(AtomicUsize::new(0));
+        let mut callers = tokio::task::JoinSet::new();
+        for _ in 0..CALLERS {
+            let (webhooks, receiver) = (webhooks.clone(), receiver.clone());
+            let (next, name, count) = (Arc::clone(&next), self.name.clone(), self.count);
+            callers.spawn(async move {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index >= count {
+                        return anyhow::Ok(());
+                    }
+                    let customer = format!("{name}-{index}");
+                    add_endpoint(&webhooks, &customer, receiver.url(&customer)).await?;
+                }
+            });
+        }
+        while let Some(done) = callers.join_next().await {
+            done??;
+        }
+        webhooks.shutdown(Duration::from_secs(5)).await;
+        Ok(())
+    }
+}

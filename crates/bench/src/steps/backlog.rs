@@ -1,0 +1,81 @@
+//! A backlog: deliveries owed to endpoints that refuse connections.
+
+use std::path::PathBuf;
+
+use anyhow::ensure;
+use serde::{Deserialize, Serialize};
+use webhooks_core::SEND_ALL_MAX;
+
+use super::Step;
+use crate::{
+    event::event,
+    load::{add_endpoint, open_engine},
+    process::peak_bytes,
+    receiver::now_ns,
+};
+
+/// The first port that is tried: below the ports that the system gives to outgoing connections,
+/// one of which would otherwise, now and then, meet itself.
+const FIRST_PORT: u16 = 10_000;
+
+/// Sends events to endpoints that refuse, one a customer, as a user would, and ends
+/// without a shutdown.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct BuildBacklog {
+    pub(crate) database: PathBuf,
+    pub(crate) endpoints: usize,
+    pub(crate) deliveries: usize,
+}
+
+/// What building it took.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Backlog {
+    /// Deliveries that are owed.
+    pub(crate) owed: u64,
+    pub(crate) peak_bytes: u64,
+}
+
+impl Step for BuildBacklog {
+    const NAME: &str = "backlog";
+    type Outcome = Backlog;
+
+    async fn run(self) -> anyhow::Result<Backlog> {
+        let webhooks = open_engine(&self.database).await?;
+        let ports = refusing_ports(self.endpoints)?;
+        let customers: Vec<String> = (0..self.endpoints).map(|n| format!("dead-{n}")).collect();
+        for (customer, port) in customers.iter().zip(ports) {
+            add_endpoint(&webhooks, customer, format!("http://127.0.0.1:{port}/")).await?;
+        }
+        let each = self.deliveries / self.endpoints;
+        let mut sent = 0;
+        while sent < each {
+            let count = (each - sent).min(SEND_ALL_MAX);
+            for customer in &customers {
+                let numbers = sent..sent + count;
+                let events = numbers.map(|number| event(number as u64, now_ns()));
+                webhooks.send_all(customer, events).await?;
+            }
+            sent += count;
+        }
+        let owed = webhooks.owed().await?;
+        // No destructor, no shutdown: a write-ahead log and claims are left, as by a crash, and
+        // the next start has to recover.
+        std::mem::forget(webhooks);
+        Ok(Backlog {
+            owed,
+            peak_bytes: peak_bytes()?,
+        })
+    }
+}
+
+/// Ports of this machine at which nothing listens.
+pub(crate) fn refusing_ports(count: usize) -> anyhow::Result<Vec<u16>> {
+    let refuses = |port: &u16| std::net::TcpStream::connect(("127.0.0.1", *port)).is_err();
+    let ports: Vec<u16> = (FIRST_PORT..32_000).filter(refuses).take(count).collect();
+    ensure!(
+        ports.len() == count,
+        "{count} ports are needed at which nothing listens; {} were found",
+        ports.len()
+    );
+    Ok(ports)
+}

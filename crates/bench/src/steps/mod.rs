@@ -1,0 +1,68 @@
+//! Steps: the parts of a figure that run in a process of their own.
+
+mod add_endpoints;
+mod backlog;
+mod bare;
+mod latency;
+mod storing;
+mod sustained;
+
+use std::process::Stdio;
+
+use anyhow::{Context, bail, ensure};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::process::Command;
+
+pub(crate) use add_endpoints::AddEndpoints;
+pub(crate) use backlog::{BuildBacklog, refusing_ports};
+pub(crate) use bare::{Bare, BareLoop};
+pub(crate) use latency::{Companions, LatencyAt, Measured};
+pub(crate) use storing::{Storing, Target};
+pub(crate) use sustained::Sustained;
+
+use crate::report;
+
+/// One measurement, told to its process as JSON.
+pub(crate) trait Step: Serialize + DeserializeOwned {
+    const NAME: &str;
+    type Outcome: Serialize + DeserializeOwned;
+
+    /// Runs it in this process.
+    async fn run(self) -> anyhow::Result<Self::Outcome>;
+}
+
+/// Runs a step in a process of its own.
+pub(crate) async fn in_own_process<S: Step>(step: &S) -> anyhow::Result<S::Outcome> {
+    let child = Command::new(std::env::current_exe()?)
+        .args(["step", S::NAME, &serde_json::to_string(step)?])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let output = child.wait_with_output().await?;
+    ensure!(
+        output.status.success(),
+        "step {}: {}",
+        S::NAME,
+        output.status
+    );
+    serde_json::from_slice(&output.stdout).with_context(|| format!("what step {} said", S::NAME))
+}
+
+/// The process of a step: runs it and prints what came of it.
+pub(crate) async fn run(name: &str, step: &str) -> anyhow::Result<()> {
+    match name {
+        AddEndpoints::NAME => run_here::<AddEndpoints>(step).await,
+        Bare::NAME => run_here::<Bare>(step).await,
+        BuildBacklog::NAME => run_here::<BuildBacklog>(step).await,
+        LatencyAt::NAME => run_here::<LatencyAt>(step).await,
+        Storing::NAME => run_here::<Storing>(step).await,
+        Sustained::NAME => run_here::<Sustained>(step).await,
+        _ => bail!("there is no step {name:?}"),
+    }
+}
+
+async fn run_here<S: Step>(step: &str) -> anyhow::Result<()> {
+    let step: S = serde_json::from_str(step).context("the step's settings")?;
+    report::print(&serde_json::to_string(&step.run().await?)?);
+    Ok(())
+}

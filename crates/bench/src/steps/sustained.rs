@@ -1,0 +1,52 @@
+//! Store → deliver → record, as fast as it goes.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::Step;
+use crate::{
+    load::{Closed, Order, add_endpoints, open_engine},
+    receiver_process::ReceiverClient,
+};
+
+/// A closed loop over endpoints that are added first, or over customers that are there already.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Sustained {
+    pub(crate) database: PathBuf,
+    pub(crate) port: u16,
+    /// Begins the customers' names.
+    pub(crate) name: String,
+    pub(crate) endpoints: usize,
+    /// Whether they were added before, by [`AddEndpoints`](super::AddEndpoints).
+    pub(crate) known: bool,
+    pub(crate) order: Order,
+    /// How many events may be stored and not yet arrived.
+    pub(crate) ahead: u64,
+    pub(crate) time: Duration,
+}
+
+impl Step for Sustained {
+    const NAME: &str = "sustained";
+    type Outcome = Closed;
+
+    async fn run(self) -> anyhow::Result<Closed> {
+        let receiver = ReceiverClient::new(self.port)?;
+        let webhooks = open_engine(&self.database).await?;
+        let customers = if self.known {
+            let numbers = 0..self.endpoints;
+            numbers
+                .map(|index| format!("{}-{index}", self.name))
+                .collect()
+        } else {
+            let ordered = self.order == Order::Kept;
+            add_endpoints(&webhooks, &receiver, &self.name, self.endpoints, ordered).await?
+        };
+        let closed = Closed::run(
+            &webhooks, &receiver, customers, self.order, self.ahead, self.time,
+        )
+        .await?;
+        webhooks.shutdown(Duration::from_secs(5)).await;
+        Ok(closed)
+    }
+}

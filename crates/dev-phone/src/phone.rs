@@ -1,0 +1,361 @@
+//! The phone itself: its account, its texts, its switches, and what moves texts on.
+//! The API and the page are two faces of it.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::{Timestamp, tz::TimeZone};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use url::Url;
+
+use crate::{
+    account::Account,
+    caller::{Answer as CallAnswer, CallError, Caller},
+    clock::{Clock, Ids},
+    draft::Draft,
+    exchange::Exchange,
+    inbox::{Change, Inbox, TEXTS_KEPT},
+    journey::{self, Pace, TEXTS_UNDER_WAY},
+    keep::{KeepError, KeepFile},
+    message::{Direction, Message, MessageSid, Note, Status},
+    refusal::Refusal,
+    reply::{self, Replied, ReplyError},
+    segments::segments,
+    switches::{Answer, DeliveryError, Switches},
+};
+
+/// What a trial account puts before every body.
+const TRIAL_PREFIX: &str = "Sent from your Twilio trial account - ";
+
+/// Pages that may watch live at once; each holds a connection open.
+const PAGES_WATCHING: usize = 64;
+
+/// How a phone is set up. `Config::default()` is the development account at a human pace.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Who may call the API, and the numbers.
+    pub account: Account,
+    /// Where texts written on the page go.
+    pub reply_url: Option<Url>,
+    /// Names beside localhost and IP addresses under which the phone is reached.
+    pub names: Vec<String>,
+    /// The file that keeps texts across a restart.
+    pub keep: Option<PathBuf>,
+    /// Whether every body begins with a trial account's prefix.
+    pub trial: bool,
+    /// How fast texts go from queued to delivered.
+    pub pace: Pace,
+    /// The zone of the times on the page.
+    pub time_zone: TimeZone,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Where ids come from.
+    pub ids: Ids,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            account: Account::development(),
+            reply_url: None,
+            names: Vec::new(),
+            keep: None,
+            trial: false,
+            pace: Pace::HUMAN,
+            time_zone: TimeZone::UTC,
+            clock: Clock::system(),
+            ids: Ids::random(),
+        }
+    }
+}
+
+/// A phone cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The file of kept texts cannot be used.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+    /// No client for callbacks: TLS cannot be set up on this machine.
+    #[error("cannot make a client for callbacks: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+/// A phone; clones are the same phone.
+#[derive(Debug, Clone)]
+pub struct Phone(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    inbox: Inbox,
+    switches: Mutex<Switches>,
+    caller: Caller,
+    under_way: Arc<Semaphore>,
+    watching: Arc<Semaphore>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Phone {
+    /// Sets a phone up. Call it within a tokio runtime: kept texts that were under way go on.
+    ///
+    /// # Errors
+    /// [`StartError`] says which file or setting to change.
+    pub fn new(config: Config) -> Result<Self, StartError> {
+        let (keep, messages) = match &config.keep {
+            Some(path) => {
+                let (keep, messages) = KeepFile::open(path, TEXTS_KEPT)?;
+                (Some(keep), messages)
+            }
+            None => (None, Vec::new()),
+        };
+        let unfinished: Vec<Message> = messages
+            .iter()
+            .filter(|message| !message.status.is_final())
+            .cloned()
+            .collect();
+        let phone = Self(Arc::new(Inner {
+            config,
+            inbox: Inbox::new(messages, keep),
+            switches: Mutex::new(Switches::default()),
+            caller: Caller::new()?,
+            under_way: Arc::new(Semaphore::new(TEXTS_UNDER_WAY)),
+            watching: Arc::new(Semaphore::new(PAGES_WATCHING)),
+            tracker: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }));
+        for message in unfinished {
+            if let Ok(place) = phone.place() {
+                phone.spawn(journey::travel(phone.clone(), message, place));
+            }
+        }
+        Ok(phone)
+    }
+
+    /// The account that the phone serves.
+    pub fn account(&self) -> &Account {
+        &self.0.config.account
+    }
+
+    /// Every text the phone holds, oldest first.
+    pub fn messages(&self) -> Vec<Message> {
+        self.0.inbox.messages()
+    }
+
+    /// The positions of the switches.
+    pub fn switches(&self) -> Switches {
+        self.switch_board().clone()
+    }
+
+    /// Puts every switch into the given position.
+    pub fn set_switches(&self, switches: Switches) {
+        *self.switch_board() = switches.clone();
+        self.0.inbox.announce(Change::Switches(switches));
+    }
+
+    /// Writes a text on the phone and delivers it to the program; waits for its answer, at most
+    /// 15 seconds.
+    ///
+    /// # Errors
+    /// When the text is empty or too long. That a program did not take it is no error: see
+    /// [`Replied`].
+    pub async fn reply(&self, body: &str) -> Result<Replied, ReplyError> {
+        reply::send(self, body).await
+    }
+
+    /// Waits until `condition` holds for the texts, oldest first; false when `limit` passes.
+    pub async fn wait_until(
+        &self,
+        limit: Duration,
+        condition: impl Fn(&[Message]) -> bool,
+    ) -> bool {
+        let mut changes = self.0.inbox.changes();
+        let waiting = async {
+            while !condition(&self.messages()) {
+                // Having missed some changes is a reason to look again, too.
+                if let Err(broadcast::error::RecvError::Closed) = changes.recv().await {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(limit, waiting).await.is_ok()
+    }
+
+    /// Ends live pages and waiting texts, and waits for callbacks under way, at most `grace`.
+    pub async fn shutdown(&self, grace: Duration) {
+        self.0.stop.cancel();
+        self.0.tracker.close();
+        if tokio::time::timeout(grace, self.0.tracker.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("callbacks were still under way when the grace ended");
+        }
+    }
+
+    pub(crate) fn reply_url(&self) -> Option<&Url> {
+        self.0.config.reply_url.as_ref()
+    }
+
+    pub(crate) fn names(&self) -> &[String] {
+        &self.0.config.names
+    }
+
+    pub(crate) fn time_zone(&self) -> &TimeZone {
+        &self.0.config.time_zone
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        self.0.config.pace
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.config.clock.now()
+    }
+
+    /// Resolves when the phone is being shut down.
+    pub(crate) async fn stopped(&self) {
+        self.0.stop.cancelled().await;
+    }
+
+    /// Waits; false when the phone is being shut down meanwhile.
+    pub(crate) async fn rest(&self, time: Duration) -> bool {
+        if time.is_zero() {
+            return !self.0.stop.is_cancelled();
+        }
+        tokio::select! {
+            () = self.0.stop.cancelled() => false,
+            () = tokio::time::sleep(time) => true,
+        }
+    }
+
+    pub(crate) fn inbox(&self) -> &Inbox {
+        &self.0.inbox
+    }
+
+    /// A place to watch live, if one is left.
+    pub(crate) fn watch(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0.watching).try_acquire_owned().ok()
+    }
+
+    /// What the next request to send gets, by the switches; counts the request.
+    pub(crate) fn take_answer(&self) -> Answer {
+        let mut switches = self.switch_board();
+        let before = switches.clone();
+        let answer = switches.take_answer();
+        if *switches != before {
+            self.0.inbox.announce(Change::Switches(switches.clone()));
+        }
+        answer
+    }
+
+    /// A new text that is not yet on the phone.
+    pub(crate) fn message(&self, direction: Direction, status: Status, draft: Draft) -> Message {
+        let body = if self.0.config.trial && direction != Direction::Inbound {
+            format!("{TRIAL_PREFIX}{}", draft.body)
+        } else {
+            draft.body
+        };
+        let now = self.now();
+        Message {
+            serial: 0,
+            sid: MessageSid::new(self.0.config.ids.next()),
+            direction,
+            from: draft.from,
+            to: draft.to,
+            segments: segments(&body).1,
+            body,
+            status,
+            error: None,
+            media: draft.media,
+            messaging_service_sid: draft.messaging_service_sid,
+            created_at: now,
+            updated_at: now,
+            sent_at: None,
+            due_at: draft.due_at,
+            callback_url: draft.callback_url,
+            note: None,
+        }
+    }
+
+    pub(crate) fn insert(&self, message: Message) -> Message {
+        self.0.inbox.insert(message)
+    }
+
+    /// Takes an outbound text in and sets it on its way.
+    pub(crate) fn set_out(&self, message: Message) -> Result<Message, Refusal> {
+        let place = self.place()?;
+        let message = self.insert(message);
+        tracing::info!(
+            message.sid = message.sid.as_str(),
+            message.segments = message.segments,
+            "a text was taken"
+        );
+        self.spawn(journey::travel(self.clone(), message.clone(), place));
+        Ok(message)
+    }
+
+    /// Reports a change that was asked for rather than passed through.
+    pub(crate) fn report(&self, message: Message) {
+        let phone = self.clone();
+        self.spawn(async move { journey::report(&phone, &message).await });
+    }
+
+    /// Moves a text on, if it still is in the state `from`.
+    pub(crate) fn advance(
+        &self,
+        sid: &MessageSid,
+        from: Status,
+        to: Status,
+        error: Option<DeliveryError>,
+    ) -> Option<Message> {
+        let sender = self.account().from.as_str();
+        self.0
+            .inbox
+            .advance(sid, from, to, error, sender, self.now())
+    }
+
+    pub(crate) fn set_note(&self, sid: &MessageSid, note: &Note) -> Option<Message> {
+        self.0
+            .inbox
+            .update(sid.as_str(), self.now(), |message| {
+                message.note = Some(note.clone());
+                true
+            })?
+            .ok()
+    }
+
+    pub(crate) fn note(&self, exchange: Exchange) {
+        self.0.inbox.note(exchange);
+    }
+
+    /// Posts a signed form to a program.
+    pub(crate) async fn call(
+        &self,
+        url: &Url,
+        form: &[(String, String)],
+    ) -> Result<CallAnswer, CallError> {
+        self.0.caller.post(url, &self.account().token, form).await
+    }
+
+    fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        Arc::clone(&self.0.under_way)
+            .try_acquire_owned()
+            .map_err(|_| Refusal::QueueFull)
+    }
+
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.tracker.spawn(work);
+    }
+
+    fn switch_board(&self) -> MutexGuard<'_, Switches> {
+        self.0
+            .switches
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

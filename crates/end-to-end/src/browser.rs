@@ -1,0 +1,253 @@
+//! Chromium through its driver, with a profile that is thrown away.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use fantoccini::{
+    Client, ClientBuilder, Locator,
+    actions::{InputSource, KeyAction, KeyActions},
+};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use crate::{
+    program::free_ports,
+    waiting::{PATIENCE, ensure, until},
+};
+
+/// Under which names Chromium may be installed.
+const CHROMIUM: [&str; 4] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+];
+
+/// How long the driver may take to close a window.
+const CLOSE_TIME: Duration = Duration::from_secs(5);
+
+/// What a window is like.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// In CSS pixels.
+    pub width: u32,
+    /// In CSS pixels.
+    pub height: u32,
+    /// Whether its owner prefers dark pages.
+    pub dark: bool,
+}
+
+impl Window {
+    /// A window on a desktop.
+    pub const DESKTOP: Self = Self {
+        width: 1280,
+        height: 900,
+        dark: false,
+    };
+    /// A small phone.
+    pub const PHONE: Self = Self {
+        width: 360,
+        height: 780,
+        dark: false,
+    };
+
+    /// The same window, dark.
+    #[must_use]
+    pub const fn dark(self) -> Self {
+        Self { dark: true, ..self }
+    }
+}
+
+/// A browser window.
+#[derive(Debug)]
+pub struct Browser {
+    /// For what the methods here do not do.
+    pub client: Client,
+    driver: Child,
+    driver_port: u16,
+    session: String,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// Opens a window.
+    ///
+    /// # Errors
+    /// When Chromium or its driver is missing or does not start.
+    pub async fn open(window: Window) -> anyhow::Result<Self> {
+        let profile = tempfile::tempdir()?;
+        let [port] = free_ports()?;
+        let driver = Command::new("chromedriver")
+            .arg(format!("--port={port}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .context("chromedriver can't be started; scripts/test installs it")?;
+        let mut arguments = vec![
+            "--headless".to_owned(),
+            "--no-sandbox".to_owned(),
+            "--disable-gpu".to_owned(),
+            "--disable-dev-shm-usage".to_owned(),
+            "--no-first-run".to_owned(),
+            "--disable-background-networking".to_owned(),
+            "--disable-component-update".to_owned(),
+            "--disable-sync".to_owned(),
+            "--disable-quic".to_owned(),
+            "--hide-scrollbars".to_owned(),
+            format!("--user-data-dir={}", profile.path().display()),
+        ];
+        if window.dark {
+            arguments.push("--blink-settings=preferredColorScheme=0".to_owned());
+        }
+        // Emulated, because a real window can't be as narrow as a phone.
+        let metrics = json!({
+            "width": window.width, "height": window.height, "pixelRatio": 2, "mobile": false,
+            "touch": false,
+        });
+        let options = json!({
+            "args": arguments,
+            "binary": chromium()?,
+            "mobileEmulation": { "deviceMetrics": metrics },
+        });
+        let mut capabilities = serde_json::Map::new();
+        capabilities.insert("goog:chromeOptions".to_owned(), options);
+        let url = format!("http://127.0.0.1:{port}");
+        let client = until("a browser window", PATIENCE, || async {
+            Ok(ClientBuilder::new(HttpConnector::new())
+                .capabilities(capabilities.clone())
+                .connect(&url)
+                .await?)
+        })
+        .await?;
+        let session = client
+            .session_id()
+            .await?
+            .context("a window without an id")?;
+        Ok(Self {
+            client,
+            driver,
+            driver_port: port,
+            session,
+            _profile: profile,
+        })
+    }
+
+    /// Loads a page.
+    ///
+    /// # Errors
+    /// When it does not load.
+    pub async fn goto(&self, url: &str) -> anyhow::Result<()> {
+        Ok(self.client.goto(url).await?)
+    }
+
+    /// What a person reads in the element that `selector` finds.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn text(&self, selector: &str) -> anyhow::Result<String> {
+        let element = self.client.find(Locator::Css(selector)).await?;
+        Ok(element.text().await?)
+    }
+
+    /// Waits, without a reload, until the element that `selector` finds has `part`; its text.
+    ///
+    /// # Errors
+    /// When it does not within [`PATIENCE`]; the error shows what it has.
+    pub async fn reads(&self, selector: &str, part: &str) -> anyhow::Result<String> {
+        until(&format!("{part:?} in {selector}"), PATIENCE, || async {
+            let text = self.text(selector).await?;
+            ensure(text.contains(part), &text)?;
+            Ok(text)
+        })
+        .await
+    }
+
+    /// Clicks the element that `selector` finds.
+    ///
+    /// # Errors
+    /// When there is none or it can't be clicked.
+    pub async fn click(&self, selector: &str) -> anyhow::Result<()> {
+        let element = self.client.find(Locator::Css(selector)).await?;
+        Ok(element.click().await?)
+    }
+
+    /// Types on whatever has the focus.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn keys(&self, keys: &str) -> anyhow::Result<()> {
+        let actions = keys
+            .chars()
+            .fold(KeyActions::new("keyboard".to_owned()), |actions, key| {
+                actions
+                    .then(KeyAction::Down { value: key })
+                    .then(KeyAction::Up { value: key })
+            });
+        Ok(self.client.perform_actions(actions).await?)
+    }
+
+    /// What the window shows, as a PNG.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn picture(&self) -> anyhow::Result<Vec<u8>> {
+        Ok(self.client.screenshot().await?)
+    }
+
+    /// The page's address.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn address(&self) -> anyhow::Result<String> {
+        Ok(self.client.current_url().await?.to_string())
+    }
+
+    /// Closes the window and ends the driver.
+    ///
+    /// # Errors
+    /// When the driver does not answer.
+    pub async fn close(mut self) -> anyhow::Result<()> {
+        self.client.clone().close().await?;
+        Ok(self.driver.kill().await?)
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // After a failed test the window is still open: only the driver can close it, and the
+        // driver ends right after this.
+        let close = || -> std::io::Result<()> {
+            let mut driver = TcpStream::connect(("127.0.0.1", self.driver_port))?;
+            driver.set_read_timeout(Some(CLOSE_TIME))?;
+            let session = &self.session;
+            write!(
+                driver,
+                "DELETE /session/{session} HTTP/1.1\r\nhost: localhost\r\n\r\n"
+            )?;
+            driver.read_exact(&mut [0])
+        };
+        let _ = close();
+    }
+}
+
+fn chromium() -> anyhow::Result<String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    for name in CHROMIUM {
+        let found = std::env::split_paths(&path)
+            .map(|directory| directory.join(name))
+            .find(|candidate| candidate.is_file());
+        if let Some(found) = found {
+            return Ok(found.display().to_string());
+        }
+    }
+    bail!("Chromium is missing; scripts/test installs it")
+}

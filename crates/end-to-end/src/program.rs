@@ -1,0 +1,155 @@
+//! One of the workspace's programs as a process of its own.
+
+use std::{
+    fs::File,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use tokio::process::{Child, Command};
+
+use crate::waiting::{PATIENCE, until};
+
+/// A running program; ends with this value.
+#[derive(Debug)]
+pub struct Program {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Program {
+    /// Starts the workspace's program `name` in `directory` with `variables` and nothing else of
+    /// this process's environment that it knows. Its output goes to a file there.
+    ///
+    /// # Errors
+    /// When it was not built, or can't be started.
+    pub fn start(
+        name: &str,
+        directory: &Path,
+        arguments: &[&str],
+        variables: &[(&str, String)],
+    ) -> anyhow::Result<Self> {
+        let log = directory.join(format!("{name}.log"));
+        let output = File::options().create(true).append(true).open(&log)?;
+        let child = Command::new(program_path(name)?)
+            .args(arguments)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs(variables.iter().map(|(name, value)| (name, value)))
+            .current_dir(directory)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("{name} can't be started"))?;
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            log,
+        })
+    }
+
+    /// Waits until `url` answers 200.
+    ///
+    /// # Errors
+    /// When the program ended or did not answer in time; the error shows its log.
+    pub async fn answers(&mut self, url: &str) -> anyhow::Result<()> {
+        let answered = until(url, PATIENCE, || async {
+            let status = reqwest::get(url).await?.status();
+            if status != reqwest::StatusCode::OK {
+                bail!("{url} answers {status}");
+            }
+            Ok(())
+        });
+        let problem = tokio::select! {
+            answered = answered => match answered {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            },
+            ended = self.child.wait() => anyhow::anyhow!("it ended: {}", ended?),
+        };
+        Err(problem.context(format!("{} said:\n{}", self.name, self.log())))
+    }
+
+    /// All that the program wrote so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Asks the program to stop, as Ctrl-C does, and waits until it has.
+    ///
+    /// # Errors
+    /// When it does not stop in time.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        let Some(id) = self.child.id() else {
+            return Ok(());
+        };
+        signal("-TERM", &id.to_string()).await?;
+        // The programs' grace is 10 s.
+        tokio::time::timeout(Duration::from_secs(15), self.child.wait())
+            .await
+            .with_context(|| format!("{} does not stop:\n{}", self.name, self.log()))??;
+        Ok(())
+    }
+
+    /// Ends the program without asking, as a crash does.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub async fn kill(mut self) -> anyhow::Result<()> {
+        Ok(self.child.kill().await?)
+    }
+}
+
+/// Sends a signal to a process, or with a leading `-` to a process group.
+pub(crate) async fn signal(signal: &str, to: &str) -> anyhow::Result<()> {
+    let status = Command::new("kill")
+        .args([signal, "--", to])
+        .status()
+        .await?;
+    if !status.success() {
+        bail!("kill {signal} {to}: {status}");
+    }
+    Ok(())
+}
+
+/// Where cargo put the program `name`: beside the tests.
+///
+/// # Errors
+/// When it was not built.
+pub fn program_path(name: &str) -> anyhow::Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let path = test
+        .parent()
+        .and_then(Path::parent)
+        .context("the test runs outside of a target directory")?
+        .join(name);
+    if !path.is_file() {
+        bail!(
+            "{} was not built; run scripts/test, or cargo build --workspace first",
+            path.display()
+        );
+    }
+    Ok(path)
+}
+
+/// Ports that nobody listens on, all different.
+///
+/// # Errors
+/// When the operating system has none.
+pub fn free_ports<const COUNT: usize>() -> anyhow::Result<[u16; COUNT]> {
+    let listeners: Vec<TcpListener> = (0..COUNT)
+        .map(|_| TcpListener::bind(("127.0.0.1", 0)))
+        .collect::<Result<_, _>>()?;
+    let mut ports = [0; COUNT];
+    for (port, listener) in ports.iter_mut().zip(&listeners) {
+        *port = listener.local_addr()?.port();
+    }
+    Ok(ports)
+}

@@ -1,0 +1,75 @@
+//! The scopes of `polis.toml`.
+
+use std::collections::BTreeMap;
+
+use super::{
+    file::FileScope,
+    layers::{Faults, Layers},
+    verification::of_scope,
+};
+use crate::{
+    answer::Rules,
+    scope::{self, DEFAULT, SCOPES, ScopeSettings, ViewToken},
+};
+
+pub(super) fn scopes(
+    layers: &Layers<'_>,
+    written: BTreeMap<String, FileScope>,
+    faults: &mut Faults,
+) -> BTreeMap<String, ScopeSettings> {
+    if written.len() > SCOPES {
+        faults.add(format!(
+            "{} has {} scopes; the limit is {SCOPES}",
+            layers.file_name,
+            written.len()
+        ));
+    }
+    let mut scopes = BTreeMap::new();
+    for (name, scope) in written {
+        let place = format!("scopes.{name} in {}", layers.file_name);
+        if name == DEFAULT || !scope::is_name(&name) {
+            faults.add(format!(
+                "{place}: a scope's name has up to 64 letters, digits, - and _, and is not default"
+            ));
+        }
+        let settings = scope_settings(layers, scope, &place, faults);
+        scopes.insert(name, settings);
+    }
+    scopes
+}
+
+fn scope_settings(
+    layers: &Layers<'_>,
+    scope: FileScope,
+    place: &str,
+    faults: &mut Faults,
+) -> ScopeSettings {
+    let verification = of_scope(layers, &scope, place, faults);
+    let rules = Rules::new(scope.rules).unwrap_or_else(|found| {
+        for fault in found {
+            faults.add(format!("{place}: {fault}"));
+        }
+        Rules::default()
+    });
+    if scope.capacity == Some(0) {
+        faults.add(format!("{place}: capacity is 0; it is 1 or more"));
+    }
+    let view_token = scope.view_token_variable.and_then(|name| {
+        let token = layers
+            .around
+            .variable(&name)
+            .and_then(|given| ViewToken::new(&given.value));
+        if token.is_none() {
+            faults.add(format!(
+                "{place}: the variable {name} has no view token of 8 bytes or more"
+            ));
+        }
+        token
+    });
+    ScopeSettings {
+        rules,
+        verification,
+        capacity: scope.capacity,
+        view_token,
+    }
+}

@@ -1,0 +1,110 @@
+//! Which signatures are checked, and by which secrets.
+
+use std::path::{Path, PathBuf};
+
+use url::Url;
+
+use super::{
+    file::FileScope,
+    layers::{Faults, Given, Layers},
+    secrets::Secrets,
+};
+use crate::diagnosis::{Preset, Verification};
+
+pub(super) fn http_url(given: Given, faults: &mut Faults) -> Option<Url> {
+    faults.read(
+        Some(given),
+        "it is a URL like https://example.com",
+        |text| {
+            Url::parse(text)
+                .ok()
+                .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        },
+    )
+}
+
+fn preset(given: Option<Given>, faults: &mut Faults) -> Option<Preset> {
+    let given = given?;
+    match given.value.parse() {
+        Ok(preset) => Some(preset),
+        Err(fault) => {
+            faults.add(format!("{}: {fault}", given.source));
+            None
+        }
+    }
+}
+
+/// The check that flags and the top of the file ask for.
+pub(super) fn verification(
+    layers: &Layers<'_>,
+    verify: Option<Given>,
+    files: Vec<PathBuf>,
+    enforce: bool,
+    public_url: Option<String>,
+    faults: &mut Faults,
+) -> Option<Verification> {
+    let had = faults.0.len();
+    let asked = verify.is_some();
+    let Some(preset) = preset(verify, faults) else {
+        if !asked && enforce {
+            faults.add("--enforce needs --verify with a preset");
+        }
+        return None;
+    };
+    let mut secrets = Secrets::default();
+    secrets.add_variable(layers.around, "POLIS_SECRETS", false, preset, faults);
+    secrets.add_variable(layers.around, "POLIS_OLD_SECRETS", true, preset, faults);
+    for path in files {
+        secrets.add_file(&path, preset, faults);
+    }
+    if secrets.accepted.is_empty() && faults.0.len() == had {
+        faults.add(format!(
+            "--verify {preset} needs a secret: set POLIS_SECRETS, or give --secrets-file"
+        ));
+    }
+    let public_url = public_url
+        .and_then(|url| http_url(Given::new("--public-url", url), faults))
+        .map(|url| url.to_string());
+    Some(Verification {
+        preset,
+        secrets: secrets.accepted,
+        old_secrets: secrets.old,
+        public_url,
+        enforce,
+    })
+}
+
+/// The check that a scope in the file asks for.
+pub(super) fn of_scope(
+    layers: &Layers<'_>,
+    scope: &FileScope,
+    place: &str,
+    faults: &mut Faults,
+) -> Option<Verification> {
+    let asked = scope
+        .verify
+        .as_ref()
+        .map(|value| Given::new(format!("verify of {place}"), value));
+    preset(asked, faults).map(|preset| {
+        let had = faults.0.len();
+        let mut secrets = Secrets::default();
+        if let Some(name) = &scope.secrets_variable {
+            secrets.add_variable(layers.around, name, false, preset, faults);
+        }
+        if let Some(path) = &scope.secrets_file {
+            secrets.add_file(Path::new(path), preset, faults);
+        }
+        if secrets.accepted.is_empty() && faults.0.len() == had {
+            faults.add(format!(
+                "{place}: verify needs a secret; name its variable in secrets_variable or its file in secrets_file"
+            ));
+        }
+        Verification {
+            preset,
+            secrets: secrets.accepted,
+            old_secrets: secrets.old,
+            public_url: scope.public_url.clone(),
+            enforce: scope.enforce,
+        }
+    })
+}

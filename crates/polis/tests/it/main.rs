@@ -1,0 +1,16 @@
+//! polis through its public face: real sockets, real answers.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper that fails has failed its test"
+)]
+
+mod answers;
+mod api;
+mod captures;
+mod diagnosis;
+mod forwards;
+mod keeps;
+mod program;
+mod scopes;
+mod settings;
+mod wire;

@@ -1,0 +1,174 @@
+//! Flags over variables over `.env` over `polis.toml`; everything wrong at once.
+
+use std::{io::Write, path::PathBuf};
+
+use clap::Parser;
+use polis::config::{Flags, Settings, Surroundings};
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+fn flags(arguments: &[&str]) -> Flags {
+    let all = std::iter::once(&"polis").chain(arguments);
+    Line::try_parse_from(all).unwrap().flags
+}
+
+fn toml(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("polis.toml");
+    std::fs::File::create(&path)
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
+    (folder, path)
+}
+
+fn faults(arguments: &[&str], around: &Surroundings) -> String {
+    Settings::read(flags(arguments), around)
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn each_layer_is_over_the_one_below() {
+    let (_folder, path) = toml("port = 1\nui_port = 11\nhost = \"127.0.0.4\"\nkeep_requests = 7\n");
+    let config = path.to_str().unwrap();
+    let around = Surroundings::of(
+        &[("PORT", "3"), ("HOST", "")],
+        &[("PORT", "2"), ("UI_PORT", "12")],
+    );
+    let settings = Settings::read(flags(&["--config", config]), &around).unwrap();
+    assert_eq!(settings.port, 3);
+    assert_eq!(settings.ui_port, Some(12));
+    assert_eq!(settings.host.to_string(), "127.0.0.4");
+    assert_eq!(settings.keep.requests, 7);
+    let settings = Settings::read(flags(&["--config", config, "--port", "4"]), &around).unwrap();
+    assert_eq!(settings.port, 4);
+    let usual = Settings::read(flags(&[]), &Surroundings::of(&[], &[])).unwrap();
+    assert_eq!((usual.port, usual.ui_port), (9000, None));
+    assert_eq!(usual.default_scope.rules.specs().len(), 1);
+}
+
+#[test]
+fn every_wrong_value_is_named_at_once_with_its_source() {
+    let around = Surroundings::of(
+        &[("PORT", "port"), ("SECONDS_TO_SLEEP", "long")],
+        &[("STATUS_CODE", "99")],
+    );
+    let told = faults(
+        &[
+            "--fail-rate",
+            "2",
+            "--redirect",
+            "x",
+            "--body-limit",
+            "0",
+            "--verify",
+            "github",
+            "--keep-bytes",
+            "10XB",
+        ],
+        &around,
+    );
+    for part in [
+        "PORT is \"port\"",
+        "SECONDS_TO_SLEEP: \"long\"",
+        "STATUS_CODE in .env: \"99\"",
+        "--fail-rate is \"2\"",
+        "--redirect: \"x\"",
+        "--body-limit is \"0\"",
+        "--keep-bytes is \"10XB\"",
+        "--verify github needs a secret",
+    ] {
+        assert!(told.contains(part), "{part} is not in {told}");
+    }
+}
+
+#[test]
+fn a_file_with_rules_and_scopes_is_read_and_its_faults_are_named() {
+    let (_folder, path) = toml(
+        r#"
+seconds_to_sleep = 0.5
+[[rules]]
+path = "/hooks/*"
+event = "random_number:*"
+respond = "500x2,200"
+[scopes.acme]
+capacity = 10
+verify = "github"
+secrets_variable = "ACME_SECRET"
+[[scopes.acme.rules]]
+respond = 201
+"#,
+    );
+    let config = path.to_str().unwrap();
+    let around = Surroundings::of(&[("ACME_SECRET", "a-secret, another-secret")], &[]);
+    let settings = Settings::read(flags(&["--config", config]), &around).unwrap();
+    assert_eq!(settings.default_scope.rules.specs().len(), 2);
+    let acme = &settings.scopes["acme"];
+    assert_eq!(acme.capacity, Some(10));
+    assert_eq!(acme.verification.as_ref().unwrap().secrets.len(), 2);
+    let told = faults(&["--config", config], &Surroundings::of(&[], &[]));
+    assert!(told.contains("scopes.acme"), "{told}");
+
+    let (_folder, path) = toml("prot = 1\n");
+    let told = faults(
+        &["--config", path.to_str().unwrap()],
+        &Surroundings::of(&[], &[]),
+    );
+    assert!(told.contains("prot"), "{told}");
+    let told = faults(
+        &["--config", "/nowhere/polis.toml"],
+        &Surroundings::of(&[], &[]),
+    );
+    assert!(told.contains("/nowhere/polis.toml"), "{told}");
+}
+
+#[test]
+fn secrets_come_from_variables_and_files_with_old_ones_marked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secrets");
+    std::fs::write(
+        &path,
+        "# of production\nfirst-secret\n\nold earlier-secret\n",
+    )
+    .unwrap();
+    let around = Surroundings::of(
+        &[("POLIS_SECRETS", "second-secret")],
+        &[("POLIS_OLD_SECRETS", "a b")],
+    );
+    let settings = Settings::read(
+        flags(&[
+            "--verify",
+            "stripe",
+            "--secrets-file",
+            path.to_str().unwrap(),
+        ]),
+        &around,
+    )
+    .unwrap();
+    let verification = settings.default_scope.verification.unwrap();
+    let shown: Vec<_> = verification
+        .secrets
+        .iter()
+        .map(|secret| secret.expose())
+        .collect();
+    assert_eq!(shown, ["second-secret", "first-secret"]);
+    assert_eq!(verification.old_secrets.len(), 3);
+}
+
+#[test]
+fn a_body_comes_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("body");
+    std::fs::write(&path, b"\xff").unwrap();
+    let flag = format!("@{}", path.display());
+    let settings = Settings::read(flags(&["--body", &flag]), &Surroundings::of(&[], &[])).unwrap();
+    let spec = &settings.default_scope.rules.specs()[0];
+    assert_eq!(spec.body_base64.as_deref(), Some("/w=="));
+    let told = faults(&["--body", "@/nowhere"], &Surroundings::of(&[], &[]));
+    assert!(told.contains("/nowhere"), "{told}");
+}

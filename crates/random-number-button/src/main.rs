@@ -1,0 +1,41 @@
+//! Serves the button until it is asked to stop.
+
+use std::time::Duration;
+
+use clap::Parser;
+use random_number_button::{Button, Settings, VARIABLES, app, random_number};
+
+/// How long deliveries under way may go on once the button was asked to stop. What is still owed
+/// then stays in the store.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// A page with one button: it draws a random number and sends it as a webhook.
+#[derive(Debug, Parser)]
+#[command(version, after_help = VARIABLES)]
+struct Flags {}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    Flags::parse();
+    if let Err(error) = dotenvy::dotenv()
+        && !error.not_found()
+    {
+        anyhow::bail!("the file .env can't be read: {error}");
+    }
+    serve::logs("info")?;
+    let settings = Settings::from_env()?;
+    let listener = serve::bind(settings.host, settings.port, "PORT").await?;
+    let address = listener.local_addr()?;
+    let button = Button::open(&settings, random_number).await?;
+    tracing::info!("the button is at http://{address}");
+    let stopping = button.clone();
+    let stop = async move {
+        if let Err(error) = serve::stop_signal().await {
+            tracing::error!(%error, "stopping: signals can't be caught");
+        }
+        stopping.stop_live();
+    };
+    serve::serve(listener, app(&button), serve::Limits::default(), stop).await;
+    button.shutdown(STOP_GRACE).await;
+    Ok(())
+}

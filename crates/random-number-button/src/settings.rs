@@ -1,0 +1,326 @@
+//! The button's settings, read from environment variables; all that is wrong is told at once.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    num::NonZeroU32,
+};
+
+use url::Url;
+use webhooks_core::Secret;
+
+use crate::{journeys::KEPT_MAX, press_limit::Allowed};
+
+/// The port of the talk's button.
+const PORT_DEFAULT: u16 = 9090;
+/// The port of the talk's texter.
+const WEBHOOK_URLS_DEFAULT: &str = "http://localhost:9000";
+/// The events and their deliveries, in the directory the button is started in.
+const STORE_DEFAULT: &str = "button.db";
+/// The default endpoint is on this machine, so this machine is allowed. Setting
+/// `WEBHOOK_ALLOW_NETWORKS` replaces it.
+const ALLOW_NETWORKS_DEFAULT: &str = "127.0.0.0/8,::1/128";
+/// More endpoints than anybody has for one button.
+const WEBHOOK_URLS_MAX: usize = 20;
+/// A person does not press faster for long.
+const PRESSES_PER_MINUTE_DEFAULT: u32 = 10;
+/// Each press costs a text; the texter's own daily limit is the same.
+const PRESSES_PER_DAY_DEFAULT: u32 = 100;
+/// As many as are kept on record, so that a restart forgets no press of the day.
+const PRESSES_MAX: u32 = 1_000;
+const _: () = assert!(PRESSES_MAX as usize <= KEPT_MAX);
+
+/// What `--help` says of the variables.
+pub const VARIABLES: &str = "\
+Environment variables (a file .env is read too):
+  PORT                    where the page is served; 9090
+  HOST                    the address to listen on; 127.0.0.1
+  HOST_NAMES              names the page is published under, separated by commas; none
+  WEBHOOK_URLS            where the number goes, separated by commas; http://localhost:9000
+  TEXTER_URL              who is asked what became of the text; the first of WEBHOOK_URLS
+  WEBHOOK_SECRET          whsec_... that signs what is sent; without it one is made up
+  WEBHOOK_ALLOW_NETWORKS  private networks that may be sent to; 127.0.0.0/8,::1/128
+  BUTTON_STORE            the file that keeps the events; button.db
+  PRESSES_PER_MINUTE      10 at most, since each press costs a text
+  PRESSES_PER_DAY         100 at most
+  RUST_LOG                how much is logged; info";
+
+/// Everything the button can be told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The address to listen on.
+    pub host: IpAddr,
+    /// The port to listen on; 0 for a free one.
+    pub port: u16,
+    /// Names, beside localhost and IP addresses, under which the page is published.
+    pub host_names: Vec<String>,
+    /// Where each number goes; at least one.
+    pub webhook_urls: Vec<Url>,
+    /// Who is asked what became of a text.
+    pub texter: Url,
+    /// Signs what is sent; one is generated when there is none.
+    pub secret: Option<Secret>,
+    /// Private networks that may be sent to.
+    pub allow_networks: Vec<String>,
+    /// The file that keeps the events.
+    pub store: String,
+    /// How often the button may be pressed.
+    pub presses: Allowed,
+}
+
+/// Variables that can't be used, all of them.
+#[derive(Debug, thiserror::Error)]
+#[error("the button can't start:\n  {}", .0.join("\n  "))]
+pub struct SettingsError(Vec<String>);
+
+impl Settings {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names every variable that is wrong and what it should be.
+    pub fn from_env() -> Result<Self, SettingsError> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// Reads variables with `get`; an empty variable counts as not set.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names every variable that is wrong and what it should be.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let mut reader = Reader {
+            get,
+            problems: Vec::new(),
+        };
+        let port = reader.parsed("PORT", PORT_DEFAULT, "a port number, 0 to 65535");
+        let host = reader.parsed(
+            "HOST",
+            IpAddr::V4(Ipv4Addr::LOCALHOST),
+            "an IP address, like 127.0.0.1",
+        );
+        let webhook_urls = reader.urls();
+        let texter = reader.texter(webhook_urls.first());
+        let secret = reader.secret();
+        let presses = Allowed {
+            a_minute: reader.presses("PRESSES_PER_MINUTE", PRESSES_PER_MINUTE_DEFAULT),
+            a_day: reader.presses("PRESSES_PER_DAY", PRESSES_PER_DAY_DEFAULT),
+        };
+        let host_names = reader.list("HOST_NAMES", "");
+        let allow_networks = reader.list("WEBHOOK_ALLOW_NETWORKS", ALLOW_NETWORKS_DEFAULT);
+        let store = reader
+            .var("BUTTON_STORE")
+            .unwrap_or_else(|| STORE_DEFAULT.to_owned());
+        match texter {
+            Some(texter) if reader.problems.is_empty() => Ok(Self {
+                host,
+                port,
+                host_names,
+                webhook_urls,
+                texter,
+                secret,
+                allow_networks,
+                store,
+                presses,
+            }),
+            _ => Err(SettingsError(reader.problems)),
+        }
+    }
+}
+
+impl Settings {
+    /// The endpoint that is the texter's: the one at the texter's origin, else the first.
+    pub(crate) fn texter_endpoint(&self) -> Url {
+        let at_texter = |url: &&Url| url.origin() == self.texter.origin();
+        let endpoint = self.webhook_urls.iter().find(at_texter);
+        endpoint
+            .or(self.webhook_urls.first())
+            .unwrap_or(&self.texter)
+            .clone()
+    }
+}
+
+struct Reader<Get> {
+    get: Get,
+    problems: Vec<String>,
+}
+
+impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
+    fn var(&self, name: &str) -> Option<String> {
+        (self.get)(name)
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
+    }
+
+    fn list(&self, name: &str, default: &str) -> Vec<String> {
+        self.var(name)
+            .unwrap_or_else(|| default.to_owned())
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn parsed<T: std::str::FromStr>(&mut self, name: &str, default: T, shape: &str) -> T {
+        let Some(value) = self.var(name) else {
+            return default;
+        };
+        value.parse().unwrap_or_else(|_| {
+            self.problems
+                .push(format!("{name} is {value:?}; it must be {shape}"));
+            default
+        })
+    }
+
+    fn presses(&mut self, name: &str, default: u32) -> NonZeroU32 {
+        let presses = self.parsed(name, default, &format!("a number, 1 to {PRESSES_MAX}"));
+        if !(1..=PRESSES_MAX).contains(&presses) {
+            self.problems.push(format!(
+                "{name} is {presses}; it must be a number, 1 to {PRESSES_MAX}"
+            ));
+        }
+        NonZeroU32::new(presses).unwrap_or(NonZeroU32::MIN)
+    }
+
+    fn urls(&mut self) -> Vec<Url> {
+        let listed = self.list("WEBHOOK_URLS", WEBHOOK_URLS_DEFAULT);
+        if listed.is_empty() || listed.len() > WEBHOOK_URLS_MAX {
+            self.problems.push(format!(
+                "WEBHOOK_URLS has {} addresses; it must have 1 to {WEBHOOK_URLS_MAX}",
+                listed.len()
+            ));
+        }
+        let mut urls: Vec<Url> = Vec::new();
+        for value in listed {
+            if let Some(url) = self.url("WEBHOOK_URLS", &value)
+                && !urls.contains(&url)
+            {
+                urls.push(url);
+            }
+        }
+        urls
+    }
+
+    /// The texter's base: its own variable, or the origin of the first endpoint.
+    fn texter(&mut self, first: Option<&Url>) -> Option<Url> {
+        if let Some(value) = self.var("TEXTER_URL") {
+            return self.url("TEXTER_URL", &value);
+        }
+        let mut base = first?.clone();
+        base.set_path("/");
+        base.set_query(None);
+        base.set_fragment(None);
+        Some(base)
+    }
+
+    fn url(&mut self, name: &str, value: &str) -> Option<Url> {
+        let problem = match Url::parse(value) {
+            Err(error) => error.to_string(),
+            Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+                "only http and https are sent to".to_owned()
+            }
+            // It would be shown on the page and written to the log; the value itself is not.
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                self.problems.push(format!(
+                    "{name} has an address with a user name or password; leave them out, what is sent is signed"
+                ));
+                return None;
+            }
+            Ok(url) => return Some(url),
+        };
+        self.problems.push(format!(
+            "{name} has {value:?} ({problem}); write it like http://localhost:9000"
+        ));
+        None
+    }
+
+    fn secret(&mut self) -> Option<Secret> {
+        let value = self.var("WEBHOOK_SECRET")?;
+        match value.parse() {
+            Ok(secret) => Some(secret),
+            Err(error) => {
+                self.problems.push(format!("WEBHOOK_SECRET: {error}"));
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(vars: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        Settings::read(|name| {
+            vars.iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn without_variables_it_is_the_talks_button() {
+        let settings = read(&[]).unwrap();
+        assert_eq!(settings.port, 9090);
+        assert_eq!(
+            settings.webhook_urls,
+            ["http://localhost:9000".parse().unwrap()]
+        );
+        assert_eq!(settings.texter.as_str(), "http://localhost:9000/");
+        assert_eq!(settings.store, "button.db");
+        assert!(settings.secret.is_none());
+    }
+
+    #[test]
+    fn the_texter_is_the_first_endpoints_origin_unless_named() {
+        let urls = (
+            "WEBHOOK_URLS",
+            "http://a.example:1/in?x=1, http://b.example",
+        );
+        assert_eq!(
+            read(&[urls]).unwrap().texter.as_str(),
+            "http://a.example:1/"
+        );
+        let named = read(&[urls, ("TEXTER_URL", "http://t.example/base")]).unwrap();
+        assert_eq!(named.texter.as_str(), "http://t.example/base");
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once_and_no_secret_is_quoted() {
+        let error = read(&[
+            ("PORT", "70000"),
+            ("HOST", "here"),
+            (
+                "WEBHOOK_URLS",
+                "ftp://a.example,nonsense,http://user:hunter2@b.example",
+            ),
+            ("WEBHOOK_SECRET", "hunter2"),
+            ("PRESSES_PER_DAY", "0"),
+        ])
+        .unwrap_err()
+        .to_string();
+        for part in [
+            "PORT is \"70000\"; it must be a port number",
+            "HOST is \"here\"",
+            "\"ftp://a.example\" (only http and https",
+            "\"nonsense\"",
+            "a user name or password",
+            "WEBHOOK_SECRET: ",
+            "PRESSES_PER_DAY is 0; it must be a number, 1 to 1000",
+        ] {
+            assert!(error.contains(part), "{part} is missing in {error}");
+        }
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn the_help_names_every_variable() {
+        let asked = std::cell::RefCell::new(Vec::new());
+        Settings::read(|name| {
+            asked.borrow_mut().push(name.to_owned());
+            None
+        })
+        .unwrap();
+        for name in asked.into_inner() {
+            assert!(VARIABLES.contains(&format!("  {name} ")), "{name}");
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! Random histories on a simulated clock, drawn from a seed: whatever happens, the promises hold.
+//!
+//! A failing seed is printed; `SIMULATION_SEED=<seed>` runs it alone, `SIMULATION_RUNS=<n>` more of them.
+#![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used)]
+
+mod world;
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use webhooks_core::{
+    DeliveryState, EndpointId, Event, NewEndpoint, OpenError, RetrySchedule, Webhooks,
+    testing::{ManualClock, Receiver},
+};
+use world::{builder, seconds};
+
+/// Histories of one test run.
+const RUNS: u64 = 20;
+/// Steps of one history.
+const STEPS: usize = 60;
+/// Attempts that the schedule allows: one at once and five more.
+const ATTEMPTS: usize = 6;
+
+/// One customer with one endpoint.
+struct Party {
+    customer: &'static str,
+    id: EndpointId,
+    receiver: Receiver,
+    ordered: bool,
+    paused: bool,
+    removed: bool,
+    /// In commit order.
+    acknowledged: Vec<String>,
+    /// Canceled while nothing was in flight, and how many requests had arrived then.
+    canceled: HashMap<String, usize>,
+}
+
+impl Party {
+    fn arrivals(&self, event: &str) -> usize {
+        self.receiver
+            .event_ids()
+            .iter()
+            .filter(|id| *id == event)
+            .count()
+    }
+}
+
+struct Simulation {
+    random: StdRng,
+    clock: Arc<ManualClock>,
+    file: PathBuf,
+    _folder: tempfile::TempDir,
+    webhooks: Option<Webhooks>,
+    parties: Vec<Party>,
+    sent: usize,
+    restarts: usize,
+}
+
+impl Simulation {
+    async fn start(seed: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut simulation = Self {
+            random: StdRng::seed_from_u64(seed),
+            clock: Arc::default(),
+            file: folder.path().join("w.db"),
+            _folder: folder,
+            webhooks: None,
+            parties: Vec::new(),
+            sent: 0,
+            restarts: 0,
+        };
+        simulation.open().await;
+        let schedule = RetrySchedule::new([5, 20, 60, 300, 1_200].map(seconds)).unwrap();
+        for (customer, ordered) in [("plain", false), ("ordered", true), ("other", false)] {
+            let receiver = Receiver::start().await.unwrap();
+            let endpoint = NewEndpoint::new(receiver.url())
+                .ordered(ordered)
+                .retry(&schedule);
+            let id = simulation
+                .webhooks()
+                .endpoints(customer)
+                .add(endpoint)
+                .await
+                .unwrap()
+                .id;
+            simulation.parties.push(Party {
+                customer,
+                id,
+                receiver,
+                ordered,
+                paused: false,
+                removed: false,
+                acknowledged: Vec::new(),
+                canceled: HashMap::new(),
+            });
+        }
+        simulation
+    }
+
+    fn webhooks(&self) -> &Webhooks {
+        self.webhooks.as_ref().unwrap()
+    }
+
+    async fn open(&mut self) {
+        let address = format!("sqlite:{}", self.file.display());
+        loop {
+            match builder(&self.clock)
+                .disable_after(None)
+                .open(&address)
+                .await
+            {
+                Ok(webhooks) => {
+                    self.webhooks = Some(webhooks);
+                    return;
+                }
+                // The one before lets go of the file when its last outcome is stored.
+                Err(OpenError::InUse { .. }) => tokio::time::sleep(Duration::from_millis(2)).await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    async fn step(&mut self) {
+        let party = self.random.random_range(0..self.parties.len());
+        match self.random.random_range(0..100) {
+            0..45 => self.send(party).await,
+            45..70 => {
+                let wait = *[1, 6, 25, 70, 400, 1_500].choose(&mut self.random).unwrap();
+                self.clock.advance(seconds(wait));
+            }
+            70..78 => self.cancel(party).await,
+            78..86 => self.pause_or_resume(party).await,
+            86..90 => self.resend(party).await,
+            90..94 if self.parties[party].ordered && !self.parties[party].removed => {
+                self.skip(party).await
+            }
+            94..98 => self.restart().await,
+            98 if self.random.random_bool(0.3) && self.parties[party].customer == "other" => {
+                let party = &mut self.parties[party];
+                party.removed = true;
+                let webhooks = self.webhooks.as_ref().unwrap();
+                // It may have been removed before.
+                let _ = webhooks.endpoints(party.customer).remove(&party.id).await;
+            }
+            _ => {}
+        }
+        if self.random.random_bool(0.7) {
+            self.webhooks().drain().await;
+        }
+    }
+
+    async fn send(&mut self, party: usize) {
+        let count = self.random.random_range(1..=5);
+        let mut events = Vec::new();
+        for _ in 0..count {
+            let id = format!("e{}", self.sent);
+            self.sent += 1;
+            let failures = if self.random.random_bool(0.4) {
+                self.random.random_range(1..=ATTEMPTS + 1)
+            } else {
+                0
+            };
+            let statuses: Vec<u16> = (0..failures)
+                .map(|_| *[500, 503, 400, 302, 429].choose(&mut self.random).unwrap())
+                .chain([200])
+                .collect();
+            self.parties[party].receiver.respond_to(&id, statuses);
+            events.push(Event::new("a", &self.sent).id(&id));
+            self.parties[party].acknowledged.push(id);
+        }
+        let customer = self.parties[party].customer;
+        self.webhooks().send_all(customer, events).await.unwrap();
+    }
+
+    fn any_event(&mut self, party: usize) -> Option<String> {
+        self.parties[party]
+            .acknowledged
+            .choose(&mut self.random)
+            .cloned()
+    }
+
+    async fn cancel(&mut self, party: usize) {
+        let Some(event) = self.any_event(party) else {
+            return;
+        };
+        let Party { customer, id, .. } = &self.parties[party];
+        if let Ok(false) = self
+            .webhooks()
+            .endpoints(*customer)
+            .cancel(id, &event)
+            .await
+        {
+            let party = &mut self.parties[party];
+            let arrived = party.arrivals(&event);
+            party.canceled.insert(event, arrived);
+        }
+    }
+
+    async fn pause_or_resume(&mut self, party: usize) {
+        if self.parties[party].removed {
+            return;
+        }
+        let Party {
+            customer,
+            id,
+            paused,
+            ..
+        } = &self.parties[party];
+        let endpoints = self.webhooks().endpoints(*customer);
+        if *paused {
+            endpoints.resume(id).await.unwrap()
+        } else {
+            endpoints.pause(id).await.unwrap()
+        }
+        self.parties[party].paused ^= true;
+    }
+
+    async fn resend(&mut self, party: usize) {
+        let Some(event) = self.any_event(party) else {
+            return;
+        };
+        // A resend is a new obligation: the event is no longer one that must not come, and an
+        // ordered endpoint gets it again after later ones.
+        if self.parties[party].ordered || self.parties[party].removed {
+            return;
+        }
+        self.parties[party].canceled.remove(&event);
+        let Party { customer, id, .. } = &self.parties[party];
+        self.webhooks()
+            .endpoints(*customer)
+            .resend(id, &event)
+            .await
+            .unwrap();
+    }
+
+    async fn skip(&mut self, party: usize) {
+        let Party { customer, id, .. } = &self.parties[party];
+        self.webhooks().endpoints(*customer).skip(id).await.unwrap();
+    }
+
+    async fn restart(&mut self) {
+        self.restarts += 1;
+        let webhooks = self.webhooks.take().unwrap();
+        if self.random.random_bool(0.5) {
+            webhooks.shutdown(seconds(5)).await;
+        }
+        drop(webhooks);
+        self.open().await;
+    }
+
+    /// Everything is set right, and time passes until nothing is owed.
+    async fn settle(&mut self) {
+        for party in 0..self.parties.len() {
+            if self.parties[party].paused {
+                self.pause_or_resume(party).await;
+            }
+        }
+        for _ in 0..200 {
+            self.webhooks().drain().await;
+            if self.webhooks().owed().await.unwrap() == 0 {
+                return;
+            }
+            self.clock.advance(seconds(400));
+        }
+        panic!(
+            "{} deliveries are owed for ever",
+            self.webhooks().owed().await.unwrap()
+        );
+    }
+
+    async fn check(&self) {
+        for party in &self.parties {
+            let arrived = party.receiver.event_ids();
+            let mut first = HashSet::new();
+            let firsts: Vec<&String> = arrived
+                .iter()
+                .filter(|id| first.insert((*id).clone()))
+                .collect();
+            for event in &party.acknowledged {
+                let deliveries = self
+                    .webhooks()
+                    .deliveries(party.customer, event)
+                    .await
+                    .unwrap();
+                // An event sent after its only endpoint was removed is owed to nobody.
+                let Some(delivery) = deliveries.first() else {
+                    assert!(party.removed, "{event} has no delivery");
+                    continue;
+                };
+                match &delivery.state {
+                    DeliveryState::Delivered { .. } => {
+                        assert!(first.contains(event), "{event} is said to be delivered")
+                    }
+                    DeliveryState::Ended { .. } => {}
+                    state => panic!("{event} is left {state:?}"),
+                }
+                let attempts = party.arrivals(event);
+                assert!(
+                    attempts <= 2 * ATTEMPTS + self.restarts,
+                    "{event} came {attempts} times"
+                );
+                if let Some(before) = party.canceled.get(event) {
+                    assert_eq!(attempts, *before, "{event} came after it was canceled");
+                }
+            }
+            for id in &arrived {
+                assert!(
+                    party.acknowledged.contains(id),
+                    "{id} came to {} and is not theirs",
+                    party.customer
+                );
+            }
+            if party.ordered {
+                let place = |id: &String| {
+                    party
+                        .acknowledged
+                        .iter()
+                        .position(|other| other == id)
+                        .unwrap()
+                };
+                assert!(
+                    firsts.is_sorted_by_key(|id| place(id)),
+                    "out of order: {firsts:?}"
+                );
+            }
+        }
+    }
+}
+
+async fn history(seed: u64) {
+    let mut simulation = Simulation::start(seed).await;
+    for _ in 0..STEPS {
+        simulation.step().await;
+    }
+    simulation.settle().await;
+    simulation.check().await;
+}
+
+#[tokio::test]
+async fn the_promises_hold_in_random_histories() {
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .map(|text| text.parse::<u64>().unwrap())
+    };
+    let (first, runs) = match number("SIMULATION_SEED") {
+        Some(seed) => (seed, 1),
+        None => (
+            rand::random_range(0..1_000_000_000),
+            number("SIMULATION_RUNS").unwrap_or(RUNS),
+        ),
+    };
+    for seed in first..first + runs {
+        if let Err(failed) = tokio::spawn(history(seed)).await {
+            panic!("SIMULATION_SEED={seed} makes it happen again: {failed}");
+        }
+    }
+}

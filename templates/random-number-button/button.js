@@ -1,0 +1,70 @@
+// Makes the page live. Without this script a reload shows the same facts.
+"use strict";
+
+const main = document.querySelector("main");
+const news = document.getElementById("news");
+const lost = document.getElementById("lost");
+
+function localTimes(root) {
+  for (const time of root.querySelectorAll("time")) {
+    const at = new Date(time.dateTime);
+    const today = at.toDateString() === new Date().toDateString();
+    time.textContent = today ? at.toLocaleTimeString() : at.toLocaleString();
+  }
+}
+
+// "in 4 s" beside every time that lies ahead. Hidden from screen readers: they get the time itself.
+function countDown() {
+  for (const time of document.querySelectorAll("time[data-ahead]")) {
+    let wait = time.nextElementSibling;
+    if (!wait) {
+      wait = document.createElement("span");
+      wait.setAttribute("aria-hidden", "true");
+      time.after(wait);
+    }
+    const seconds = Math.ceil((new Date(time.dateTime) - Date.now()) / 1000);
+    wait.textContent = seconds <= 0 ? " (now)"
+      : seconds < 120 ? ` (in ${seconds} s)`
+      : ` (in ${Math.round(seconds / 60)} min)`;
+  }
+}
+
+// The journey in one breath: its headline and what there is to say beside it.
+function told(part) {
+  return [part.querySelector("#headline")?.textContent, part.querySelector(".more")?.textContent]
+    .filter(Boolean).join(" ");
+}
+
+function replace(part, html) {
+  const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  const said = told(part);
+  part.innerHTML = html;
+  localTimes(part);
+  countDown();
+  if (focused) {
+    part.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+  }
+  const says = told(part);
+  if (says && says !== said) {
+    // Only the news is read out, not the whole journey again.
+    news.textContent = says;
+  }
+}
+
+localTimes(document);
+countDown();
+setInterval(countDown, 1000);
+
+const source = new EventSource(main.dataset.live);
+for (const name of ["journey", "history"]) {
+  const part = document.getElementById(name);
+  source.addEventListener(name, (event) => replace(part, event.data));
+}
+source.addEventListener("open", () => { lost.hidden = true; });
+source.addEventListener("error", () => { lost.hidden = false; });
+
+// A second click while the first is on its way would cost a second text.
+const button = document.querySelector("#press button");
+document.getElementById("press").addEventListener("submit", () => { button.disabled = true; });
+addEventListener("pageshow", () => { button.disabled = false; });
+addEventListener("pagehide", () => source.close());
