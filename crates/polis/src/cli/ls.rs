@@ -112,7 +112,9 @@ impl List {
         }
         let mut text = Vec::new();
         let record = recall::record(captured, Bytes::new());
-        self.screen.human.answer_line(&mut text, &record, recall::answered_at(&record));
+        self.screen
+            .human
+            .answer_line(&mut text, &record, recall::answered_at(&record));
         self.screen.put(&text)
     }
 

@@ -1,15 +1,22 @@
 //! The command line.
 
 mod client;
+mod exchange;
+mod given;
 mod ls;
+mod payload;
 mod recall;
+mod replay;
 mod screen;
 mod secrets;
 mod selection;
+mod send;
 mod serve;
 mod show;
+mod sign;
 mod stream;
 mod trouble;
+mod verify;
 mod wait;
 
 use std::process::ExitCode;
@@ -46,6 +53,10 @@ pub struct Cli {
 enum Verb {
     Ls(ls::Ls),
     Show(show::Show),
+    Replay(replay::ReplayAgain),
+    Send(send::Send),
+    Sign(sign::Sign),
+    Verify(verify::Verify),
     Wait(wait::Wait),
 }
 
@@ -74,6 +85,10 @@ fn run(verb: Verb) -> ExitCode {
         match verb {
             Verb::Ls(ls) => ls.run().await,
             Verb::Show(show) => show.run().await,
+            Verb::Replay(replay) => replay.run().await,
+            Verb::Send(send) => send.run().await,
+            Verb::Sign(sign) => sign.run(),
+            Verb::Verify(verify) => verify.run(),
             Verb::Wait(wait) => wait.run().await,
         }
     });

@@ -31,7 +31,12 @@ impl SecretFiles {
         self.read(preset)?
             .accepted
             .into_iter()
-            .next()
-            .ok_or_else(|| Trouble::Given(format!("there is no secret to sign with for {preset}")))
+            .find(|secret| !secret.expose().starts_with("whpk_"))
+            .ok_or_else(|| {
+                Trouble::Given(
+                    "a whpk_ key verifies but does not sign; give the whsk_ key or a whsec_ secret"
+                        .into(),
+                )
+            })
     }
 }

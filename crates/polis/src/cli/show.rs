@@ -88,7 +88,9 @@ impl Show {
                 text.extend_from_slice(format!("  to be signed: {}\n", escaped(&shown)).as_bytes());
             }
         }
-        screen.human.answer_line(&mut text, &record, recall::answered_at(&record));
+        screen
+            .human
+            .answer_line(&mut text, &record, recall::answered_at(&record));
         screen.put(&text)?;
         Ok(Found::Yes)
     }
