@@ -1,7 +1,10 @@
 //! The command line.
 
 mod client;
+mod diff;
+mod difference;
 mod exchange;
+mod export;
 mod given;
 mod ls;
 mod payload;
@@ -53,6 +56,8 @@ pub struct Cli {
 enum Verb {
     Ls(ls::Ls),
     Show(show::Show),
+    Diff(diff::Diff),
+    Export(export::Export),
     Replay(replay::ReplayAgain),
     Send(send::Send),
     Sign(sign::Sign),
@@ -85,6 +90,8 @@ fn run(verb: Verb) -> ExitCode {
         match verb {
             Verb::Ls(ls) => ls.run().await,
             Verb::Show(show) => show.run().await,
+            Verb::Diff(diff) => diff.run().await,
+            Verb::Export(export) => export.run().await,
             Verb::Replay(replay) => replay.run().await,
             Verb::Send(send) => send.run().await,
             Verb::Sign(sign) => sign.run(),
