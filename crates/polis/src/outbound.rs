@@ -50,7 +50,7 @@ pub(crate) enum OutboundError {
 }
 
 /// A request to send.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Outgoing {
     pub(crate) method: String,
     /// Path and query.

@@ -85,10 +85,10 @@ pub struct CapturedBody {
     pub cut: bool,
     /// What it is.
     pub content: Content,
-    /// The body, in the log of `--json` only, when it is UTF-8.
+    /// The body, when it was asked for and is UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// The body, in the log of `--json` only, when it is not UTF-8.
+    /// The body, when it was asked for and is not UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base64: Option<String>,
 }
@@ -145,6 +145,12 @@ pub struct CapturedAnswer {
     pub headers: Option<Vec<CapturedHeader>>,
     /// Bytes of body that were sent; kept ones are at `/api/requests/{id}/answer/body`.
     pub body_size: u64,
+    /// The body that was sent, when it was asked for and is UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The body that was sent, when it was asked for and is not UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base64: Option<String>,
     /// Milliseconds from the end of the request to the end of the answer.
     pub after_ms: f64,
     /// When the client closed the connection before the answer, in milliseconds.
@@ -250,16 +256,13 @@ impl Captured {
         captured
     }
 
-    /// Everything, the body as well.
+    /// Everything, the bodies as well.
     #[must_use]
     pub fn with_body(record: &Record, redactor: Option<&Redactor>) -> Self {
         let mut captured = Self::detail(record, redactor);
-        match std::str::from_utf8(&record.body) {
-            Ok(text) => {
-                let shown = redactor.map_or_else(|| text.to_owned(), |r| r.text(text).into_owned());
-                captured.body.text = Some(shown);
-            }
-            Err(_) => captured.body.base64 = Some(STANDARD.encode(&record.body)),
+        (captured.body.text, captured.body.base64) = shown_body(&record.body, redactor);
+        if let (Some(shown), Some(answer)) = (&mut captured.answer, record.answer()) {
+            (shown.text, shown.base64) = shown_body(&answer.body, redactor);
         }
         captured
     }
@@ -274,6 +277,8 @@ impl CapturedAnswer {
             status: answer.status,
             headers: None,
             body_size: answer.body_size,
+            text: None,
+            base64: None,
             after_ms: milliseconds(answer.after),
             hung_up_after_ms: answer.hung_up_after.map(milliseconds),
             note: answer.note.as_ref().map(text),
@@ -313,6 +318,17 @@ fn header(name: &str, value: &[u8], redactor: Option<&Redactor>) -> CapturedHead
         // A value that was redacted must not come back as bytes.
         value_base64: (shown == text).then(|| base64_unless_text(value)).flatten(),
         value: shown,
+    }
+}
+
+/// A body as text, or as base64 when it is none.
+fn shown_body(body: &[u8], redactor: Option<&Redactor>) -> (Option<String>, Option<String>) {
+    match std::str::from_utf8(body) {
+        Ok(text) => {
+            let shown = redactor.map_or_else(|| text.to_owned(), |r| r.text(text).into_owned());
+            (Some(shown), None)
+        }
+        Err(_) => (None, Some(STANDARD.encode(body))),
     }
 }
 

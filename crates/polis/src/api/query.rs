@@ -30,12 +30,18 @@ pub(crate) struct Query {
     pub(crate) timeout: Option<String>,
     pub(crate) token: Option<String>,
     pub(crate) show_secrets: Option<String>,
+    pub(crate) body: Option<String>,
     pub(crate) last_event_id: Option<String>,
 }
 
 /// A query field; empty is absent.
 pub(super) fn given(field: &Option<String>) -> Option<&str> {
     field.as_deref().filter(|value| !value.is_empty())
+}
+
+/// Whether a switch of the query is on.
+fn is_true(field: &Option<String>) -> bool {
+    given(field).is_some_and(|value| value == "true" || value == "1")
 }
 
 impl Query {
@@ -76,8 +82,12 @@ impl Query {
 
     /// The redactor, unless secrets were asked for.
     pub(super) fn redactor<'a>(&self, shared: &'a Shared) -> Option<&'a Redactor> {
-        let shown = given(&self.show_secrets).is_some_and(|value| value == "true" || value == "1");
-        (!shown).then_some(&*shared.polis.redactor)
+        (!is_true(&self.show_secrets)).then_some(&*shared.polis.redactor)
+    }
+
+    /// Whether bodies are to be told as well.
+    pub(super) fn wants_body(&self) -> bool {
+        is_true(&self.body)
     }
 
     /// The view token, from the query or the header.

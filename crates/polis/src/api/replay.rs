@@ -6,8 +6,6 @@ use axum::{
     http::HeaderMap,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bytes::Bytes;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -15,10 +13,8 @@ use url::Url;
 
 use super::{CapturedHeader, Shared, error::ApiError, query::Query, requests::visible};
 use crate::{
-    diagnosis::{ToSign, sign},
-    outbound::Outgoing,
     record::Record,
-    wire::is_hop_by_hop,
+    resend::{self, Signer},
 };
 
 /// What of the answer's body is told.
@@ -65,16 +61,7 @@ pub(super) async fn replay(
     Json(replay): Json<Replay>,
 ) -> Result<Json<Replayed>, ApiError> {
     let record = visible(&shared, id, &query, &headers)?;
-    if record.head.is_none() {
-        return Err(ApiError::Conflict(format!(
-            "request #{id} could not be read, so it cannot be sent again"
-        )));
-    }
-    if record.body_cut {
-        return Err(ApiError::Conflict(format!(
-            "the body of request #{id} was cut, so it cannot be sent again"
-        )));
-    }
+    resend::check(&record).map_err(ApiError::Conflict)?;
     let to = Url::parse(&replay.to)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
@@ -101,7 +88,13 @@ pub(super) async fn replay(
             to.origin().ascii_serialization()
         )));
     }
-    let outgoing = outgoing(&shared, &record, &replay, &to)?;
+    let signer = replay
+        .resign
+        .then(|| signer(&shared, &record))
+        .transpose()
+        .map_err(|fault| ApiError::Invalid(vec![fault]))?;
+    let outgoing =
+        resend::outgoing(&record, &replay.set, &to, signer.as_ref()).map_err(ApiError::Invalid)?;
     let begun = Instant::now();
     let outbound = &shared.polis.outbound;
     let answer = if vouched {
@@ -151,133 +144,8 @@ fn is_under(url: &Url, base: &Url) -> bool {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn outgoing(
-    shared: &Shared,
-    record: &Record,
-    replay: &Replay,
-    to: &Url,
-) -> Result<Outgoing, ApiError> {
-    let target = if to.path() == "/" && to.query().is_none() {
-        record
-            .head
-            .as_ref()
-            .map_or_else(|| b"/".to_vec(), |head| head.origin_form().to_vec())
-    } else {
-        to[url::Position::BeforePath..url::Position::AfterQuery]
-            .as_bytes()
-            .to_vec()
-    };
-    let authority = &to[url::Position::BeforeHost..url::Position::AfterPort];
-    let mut headers = vec![("Host".to_owned(), authority.as_bytes().to_vec())];
-    headers.extend(
-        record
-            .headers()
-            .filter(|(name, _)| {
-                !is_hop_by_hop(name)
-                    && !["host", "content-length", "expect"]
-                        .iter()
-                        .any(|own| name.eq_ignore_ascii_case(own))
-            })
-            .map(|(name, value)| (name.to_owned(), value.to_vec())),
-    );
-    let mut body = record.body.clone();
-    let mut faults = Vec::new();
-    let mut json: Option<Value> = None;
-    for (key, value) in &replay.set {
-        if let Some(name) = key.strip_prefix("header.") {
-            if let Err(fault) = set_header(&mut headers, name, value) {
-                faults.push(fault);
-            }
-        } else if let Some(path) = key.strip_prefix("body.") {
-            let document = match &mut json {
-                Some(document) => document,
-                None => match serde_json::from_slice(&record.body) {
-                    Ok(parsed) => json.insert(parsed),
-                    Err(_) => {
-                        faults.push(format!("{key}: the body is not JSON"));
-                        continue;
-                    }
-                },
-            };
-            if let Err(fault) = set_value(document, path, value) {
-                faults.push(fault);
-            }
-        } else {
-            faults.push(format!("{key} is neither body.… nor header.…"));
-        }
-    }
-    if let Some(document) = json {
-        body = Bytes::from(document.to_string());
-    }
-    if replay.resign
-        && let Err(fault) = resign(shared, record, to, &target, &mut headers, &body)
-    {
-        faults.push(fault);
-    }
-    if !faults.is_empty() {
-        return Err(ApiError::Invalid(faults));
-    }
-    Ok(Outgoing {
-        method: record.method().to_owned(),
-        target,
-        headers,
-        body,
-    })
-}
-
-fn set_header(
-    headers: &mut Vec<(String, Vec<u8>)>,
-    name: &str,
-    value: &Value,
-) -> Result<(), String> {
-    if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-        return Err(format!("header.{name} is not a header's name"));
-    }
-    headers.retain(|(given, _)| !given.eq_ignore_ascii_case(name));
-    let text = match value {
-        Value::Null => return Ok(()),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    if http::HeaderValue::from_str(&text).is_err() {
-        return Err(format!(
-            "header.{name}: the value has characters that no header may have"
-        ));
-    }
-    headers.push((name.to_owned(), text.into_bytes()));
-    Ok(())
-}
-
-/// Sets a value inside a JSON document; objects on the way are made, arrays are not grown.
-fn set_value(document: &mut Value, path: &str, value: &Value) -> Result<(), String> {
-    let mut place = document;
-    for part in path.split('.') {
-        place = match place {
-            Value::Object(map) => map
-                .entry(part)
-                .or_insert(Value::Object(serde_json::Map::new())),
-            Value::Array(items) => {
-                let count = items.len();
-                part.parse::<usize>()
-                    .ok()
-                    .and_then(|index| items.get_mut(index))
-                    .ok_or_else(|| format!("body.{path}: {part:?} is no index of {count} items"))?
-            }
-            other => return Err(format!("body.{path}: {other} has no {part:?}")),
-        };
-    }
-    *place = value.clone();
-    Ok(())
-}
-
-fn resign(
-    shared: &Shared,
-    record: &Record,
-    to: &Url,
-    target: &[u8],
-    headers: &mut Vec<(String, Vec<u8>)>,
-    body: &[u8],
-) -> Result<(), String> {
+/// Who signs the replay: the first secret of the record's scope.
+fn signer(shared: &Shared, record: &Record) -> Result<Signer, String> {
     let missing = || {
         format!(
             "resign: scope {} has no secret; start polis with --verify and POLIS_SECRETS",
@@ -292,37 +160,8 @@ fn resign(
     let settings = scope.settings();
     let verification = settings.verification.as_ref().ok_or_else(missing)?;
     let secret = verification.secrets.first().ok_or_else(missing)?;
-    let url = format!(
-        "{}{}",
-        &to[..url::Position::AfterPort],
-        String::from_utf8_lossy(target)
-    );
-    let id = record.delivery.as_ref().map_or_else(
-        || uuid::Uuid::now_v7().to_string(),
-        |delivery| delivery.id.clone(),
-    );
-    let signed = sign(
-        verification.preset,
-        secret,
-        &ToSign {
-            id: &id,
-            at: Timestamp::now(),
-            url: &url,
-            content_type: record.header("content-type"),
-            body,
-        },
-    );
-    headers.retain(|(given, _)| {
-        let is_new = signed
-            .iter()
-            .any(|(name, _)| given.eq_ignore_ascii_case(name));
-        // Svix's names mean the same and would be believed first by some.
-        !is_new && !given.to_ascii_lowercase().starts_with("svix-")
-    });
-    headers.extend(
-        signed
-            .into_iter()
-            .map(|(name, value)| (name, value.into_bytes())),
-    );
-    Ok(())
+    Ok(Signer {
+        preset: verification.preset,
+        secret: secret.clone(),
+    })
 }

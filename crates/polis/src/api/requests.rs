@@ -118,7 +118,12 @@ pub(super) async fn one(
     headers: HeaderMap,
 ) -> Result<Json<Captured>, ApiError> {
     let record = visible(&shared, id, &query, &headers)?;
-    Ok(Json(Captured::detail(&record, query.redactor(&shared))))
+    let redactor = query.redactor(&shared);
+    Ok(Json(if query.wants_body() {
+        Captured::with_body(&record, redactor)
+    } else {
+        Captured::detail(&record, redactor)
+    }))
 }
 
 pub(super) async fn body(

@@ -1,16 +1,41 @@
 //! The command line.
 
+mod client;
+mod diff;
+mod difference;
+mod exchange;
+mod export;
+mod given;
+mod ls;
+mod payload;
+mod recall;
+mod replay;
+mod screen;
+mod secrets;
+mod selection;
+mod send;
 mod serve;
+mod show;
+mod sign;
+mod stream;
+mod trouble;
+mod verify;
+mod wait;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::config::Flags;
+use screen::tell;
+use trouble::TROUBLE;
 
 /// The endpoint you debug webhooks with: it captures every request, shows it, and tells why.
 #[derive(Debug, Parser)]
 #[command(
     name = "polis",
     version,
+    args_conflicts_with_subcommands = true,
     after_help = "Examples:
   polis                                   capture on 127.0.0.1:9000, page on 127.0.0.1:9001
   polis --respond 500x2,200               fail the first two attempts of each delivery
@@ -28,14 +53,58 @@ pub struct Cli {
 
 /// What polis does beside capturing.
 #[derive(Debug, Subcommand)]
-enum Verb {}
+enum Verb {
+    Ls(ls::Ls),
+    Show(show::Show),
+    Diff(diff::Diff),
+    Export(export::Export),
+    Replay(replay::ReplayAgain),
+    Send(send::Send),
+    Sign(sign::Sign),
+    Verify(verify::Verify),
+    Wait(wait::Wait),
+}
 
 /// Runs the command line of this process; the exit code tells the truth.
 #[must_use]
-pub fn main() -> std::process::ExitCode {
+pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.verb {
         None => serve::run(cli.flags),
-        Some(verb) => match verb {},
+        Some(verb) => run(verb),
+    }
+}
+
+fn run(verb: Verb) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tell(&error.to_string());
+            return ExitCode::from(TROUBLE);
+        }
+    };
+    let done = runtime.block_on(async {
+        match verb {
+            Verb::Ls(ls) => ls.run().await,
+            Verb::Show(show) => show.run().await,
+            Verb::Diff(diff) => diff.run().await,
+            Verb::Export(export) => export.run().await,
+            Verb::Replay(replay) => replay.run().await,
+            Verb::Send(send) => send.run().await,
+            Verb::Sign(sign) => sign.run(),
+            Verb::Verify(verify) => verify.run(),
+            Verb::Wait(wait) => wait.run().await,
+        }
+    });
+    match done {
+        Ok(found) => found.exit_code(),
+        Err(trouble) if trouble.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(trouble) => {
+            tell(&trouble.to_string());
+            ExitCode::from(TROUBLE)
+        }
     }
 }

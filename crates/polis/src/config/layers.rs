@@ -71,7 +71,7 @@ impl Surroundings {
     }
 
     /// The variable's value and where it stood; an empty one counts as absent.
-    pub(super) fn variable(&self, name: &str) -> Option<Given> {
+    pub(crate) fn variable(&self, name: &str) -> Option<Given> {
         let filled = |value: &&String| !value.is_empty();
         if let Some(value) = self.variables.get(name).filter(filled) {
             return Some(Given::new(name.to_owned(), value.clone()));
@@ -87,9 +87,9 @@ impl Surroundings {
 
 /// A value and the name of where it was set.
 #[derive(Clone)]
-pub(super) struct Given {
-    pub(super) source: String,
-    pub(super) value: String,
+pub(crate) struct Given {
+    pub(crate) source: String,
+    pub(crate) value: String,
 }
 
 impl Given {

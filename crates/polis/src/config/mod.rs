@@ -12,4 +12,5 @@ mod verification;
 
 pub use flags::Flags;
 pub use layers::{ConfigError, Surroundings};
+pub(crate) use secrets::Secrets;
 pub use settings::Settings;

@@ -1,19 +1,50 @@
 //! Signing secrets from variables and files; never from the command line, which every
 //! process of the machine can read.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::layers::{Faults, Surroundings};
+use super::{
+    ConfigError,
+    layers::{Faults, Surroundings},
+};
 use crate::diagnosis::{Preset, SigningSecret};
 
-/// Secrets of one scope.
+/// Secrets of one scope, or of one run of the command line.
 #[derive(Debug, Default)]
-pub(super) struct Secrets {
-    pub(super) accepted: Vec<SigningSecret>,
-    pub(super) old: Vec<SigningSecret>,
+pub(crate) struct Secrets {
+    pub(crate) accepted: Vec<SigningSecret>,
+    pub(crate) old: Vec<SigningSecret>,
 }
 
 impl Secrets {
+    /// The secrets of POLIS_SECRETS, POLIS_OLD_SECRETS and these files; at least one accepted.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that is wrong.
+    pub(crate) fn read(
+        preset: Preset,
+        files: &[PathBuf],
+        around: &Surroundings,
+    ) -> Result<Self, ConfigError> {
+        let mut faults = Faults(around.faults().to_vec());
+        let mut secrets = Self::default();
+        secrets.add_variable(around, "POLIS_SECRETS", false, preset, &mut faults);
+        secrets.add_variable(around, "POLIS_OLD_SECRETS", true, preset, &mut faults);
+        for path in files {
+            secrets.add_file(path, preset, &mut faults);
+        }
+        if secrets.accepted.is_empty() && faults.0.is_empty() {
+            faults.add(format!(
+                "a {preset} signature needs a secret: set POLIS_SECRETS, or give --secrets-file"
+            ));
+        }
+        if faults.0.is_empty() {
+            Ok(secrets)
+        } else {
+            Err(ConfigError(faults.0))
+        }
+    }
+
     /// Adds the secrets of a variable, several separated by white space or commas.
     pub(super) fn add_variable(
         &mut self,

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 use sha2::Sha256;
 
+use crate::wire::Head;
+
 /// A sender's way to sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -76,6 +78,18 @@ impl Preset {
             Self::Shopify => "X-Shopify-Hmac-SHA256",
             Self::Twilio => "X-Twilio-Signature",
         }
+    }
+
+    /// The preset whose signature header a request has.
+    #[must_use]
+    pub fn of(head: &Head) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|preset| head.get(preset.signature_header()).is_some())
+            .or_else(|| {
+                // Svix's name for the same.
+                head.get("svix-signature").map(|_| Self::Standard)
+            })
     }
 
     pub(super) fn encoding(self) -> Encoding {

@@ -10,7 +10,7 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
 }
 
 /// Several lines: line ends and tabs stay.
-pub(super) fn escaped_lines(text: &str) -> Cow<'_, str> {
+pub(crate) fn escaped_lines(text: &str) -> Cow<'_, str> {
     escape(text, true)
 }
 
@@ -35,7 +35,7 @@ fn escape(text: &str, lines: bool) -> Cow<'_, str> {
 }
 
 /// Bytes as one line of text; what is not UTF-8 is written as `\xff`.
-pub(super) fn escaped_bytes(bytes: &[u8]) -> String {
+pub(crate) fn escaped_bytes(bytes: &[u8]) -> String {
     let mut safe = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         safe.push_str(&escaped(chunk.valid()));
@@ -46,7 +46,8 @@ pub(super) fn escaped_bytes(bytes: &[u8]) -> String {
     safe
 }
 
-fn is_harmful(letter: char) -> bool {
+/// Whether a terminal might obey this character instead of showing it.
+pub(crate) fn is_harmful(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,
             '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{61c}' | '\u{feff}'

@@ -13,7 +13,7 @@ use crate::{
     content::Content,
     diagnosis::Verdict,
     json_text::{Spacing, Token, spaced},
-    record::Record,
+    record::{Answer, Record},
     redact::Redactor,
     scope::DEFAULT,
 };
@@ -23,14 +23,16 @@ const SHOWN_BYTES: usize = 16 * 1024;
 /// What of a body that is no text is written, in hex.
 const SHOWN_BINARY_BYTES: usize = 64;
 
-pub(super) struct Human {
+/// Writes records for people.
+#[derive(Debug)]
+pub(crate) struct Human {
     paint: Paint,
     redactor: Option<Arc<Redactor>>,
     zone: TimeZone,
 }
 
 impl Human {
-    pub(super) fn new(colored: bool, redactor: Option<Arc<Redactor>>) -> Self {
+    pub(crate) fn new(colored: bool, redactor: Option<Arc<Redactor>>) -> Self {
         Self {
             paint: Paint(colored),
             redactor,
@@ -38,7 +40,8 @@ impl Human {
         }
     }
 
-    fn put(&self, out: &mut Vec<u8>, ink: Ink, text: &str) {
+    /// A piece of text in its colour.
+    pub(crate) fn put(&self, out: &mut Vec<u8>, ink: Ink, text: &str) {
         self.paint.put(out, ink, text);
     }
 
@@ -56,30 +59,31 @@ impl Human {
             .map_or(Cow::Borrowed(text), |redactor| redactor.text(text))
     }
 
-    fn headers(&self, out: &mut Vec<u8>, record: &Record) {
-        for (name, value) in record.headers() {
+    /// Header lines, indented.
+    pub(crate) fn headers<'a>(
+        &self,
+        out: &mut Vec<u8>,
+        headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+    ) {
+        for (name, value) in headers {
             let shown = match (&self.redactor, std::str::from_utf8(value)) {
                 (Some(redactor), Ok(text)) => escaped(&redactor.header(name, text)).into_owned(),
                 _ => escaped_bytes(value),
             };
             out.extend_from_slice(b"  ");
-            self.put(out, Ink::Name, name);
+            self.put(out, Ink::Name, &escaped(name));
             out.extend_from_slice(format!(": {shown}\n").as_bytes());
         }
     }
 
-    fn body(&self, out: &mut Vec<u8>, record: &Record) {
-        let whole = if record.head.is_some() {
-            &record.body
-        } else {
-            &record.first_bytes
-        };
+    /// A body as far as it is shown, indented, after an empty line.
+    pub(crate) fn body(&self, out: &mut Vec<u8>, content: Content, whole: &[u8]) {
         if whole.is_empty() {
             return;
         }
         out.push(b'\n');
         let head = &whole[..whole.len().min(SHOWN_BYTES)];
-        if record.content == Content::Json && whole.len() <= SHOWN_BYTES {
+        if content == Content::Json && whole.len() <= SHOWN_BYTES {
             self.json(out, whole);
         } else if let Some(text) = text_of(head, whole.len() > SHOWN_BYTES) {
             // Line ends are layout here; which ones they are, the page's hex shows.
@@ -150,8 +154,10 @@ impl Human {
     }
 }
 
-impl Format for Human {
-    fn arrived(&self, out: &mut Vec<u8>, record: &Record) {
+impl Human {
+    /// What arrived, in one line without its end. The body's size is given, since a list has
+    /// records without their bodies.
+    pub(crate) fn line(&self, out: &mut Vec<u8>, record: &Record, body_size: usize) {
         self.begin(out, record.received_at, record.id);
         if &*record.scope != DEFAULT {
             self.put(out, Ink::Name, &format!(" [{}]", record.scope));
@@ -159,11 +165,9 @@ impl Format for Human {
         if record.head.is_some() {
             let target = escaped(&self.hide(&record.target())).into_owned();
             self.put(out, Ink::Strong, &format!(" {} {target}", record.method()));
-            if !record.body.is_empty() {
+            if body_size > 0 {
                 let kind = record.content.word();
-                out.extend_from_slice(
-                    format!(" {} {kind}", size(record.body.len() as u64)).as_bytes(),
-                );
+                out.extend_from_slice(format!(" {} {kind}", size(body_size as u64)).as_bytes());
             }
         } else {
             self.put(out, Ink::Bad, " could not be parsed");
@@ -186,24 +190,11 @@ impl Format for Human {
                 self.put(out, Ink::Odd, &text);
             }
         }
-        out.push(b'\n');
-        if let Some(problem) = &record.problem {
-            self.put(out, Ink::Bad, &format!("  ! {}\n", escaped(problem)));
-        }
-        for note in &record.notes {
-            self.put(out, Ink::Odd, &format!("  ! {}\n", escaped(note)));
-        }
-        self.headers(out, record);
-        self.body(out, record);
-        out.push(b'\n');
     }
 
-    fn answered(&self, out: &mut Vec<u8>, record: &Record, at: Timestamp) {
-        let Some(answer) = record.answer() else {
-            return;
-        };
-        self.begin(out, at, record.id);
-        out.extend_from_slice(b" -> ");
+    /// What was answered, without the line's beginning and end.
+    pub(crate) fn outcome(&self, out: &mut Vec<u8>, answer: &Answer) {
+        out.extend_from_slice(b"-> ");
         match answer.status {
             Some(status) if (200..300).contains(&status) => {
                 self.put(out, Ink::Good, &status.to_string());
@@ -232,7 +223,46 @@ impl Format for Human {
             );
             self.put(out, Ink::Odd, &text);
         }
+    }
+
+    /// The line when a request was answered; nothing while it is not.
+    pub(crate) fn answer_line(&self, out: &mut Vec<u8>, record: &Record, at: Timestamp) {
+        let Some(answer) = record.answer() else {
+            return;
+        };
+        self.begin(out, at, record.id);
+        out.push(b' ');
+        self.outcome(out, answer);
         out.push(b'\n');
+    }
+
+    /// What arrived: the line, what is odd, headers and body.
+    pub(crate) fn whole(&self, out: &mut Vec<u8>, record: &Record) {
+        self.line(out, record, record.body.len());
+        out.push(b'\n');
+        if let Some(problem) = &record.problem {
+            self.put(out, Ink::Bad, &format!("  ! {}\n", escaped(problem)));
+        }
+        for note in &record.notes {
+            self.put(out, Ink::Odd, &format!("  ! {}\n", escaped(note)));
+        }
+        self.headers(out, record.headers());
+        let whole = match record.head {
+            Some(_) => &record.body,
+            None => &record.first_bytes,
+        };
+        self.body(out, record.content, whole);
+        out.push(b'\n');
+    }
+}
+
+impl Format for Human {
+    fn arrived(&self, out: &mut Vec<u8>, record: &Record) {
+        self.whole(out, record);
+    }
+
+    fn answered(&self, out: &mut Vec<u8>, record: &Record, at: Timestamp) {
+        self.answer_line(out, record, at);
     }
 }
 

@@ -22,9 +22,10 @@ impl JsonLines {
     }
 }
 
-#[derive(Serialize)]
+/// One line of the log.
+#[derive(Debug, Serialize)]
 #[serde(tag = "what", rename_all = "lowercase")]
-enum Logged {
+pub(crate) enum Logged {
     Arrived {
         request: Box<Captured>,
     },

@@ -10,6 +10,10 @@ mod json;
 mod paint;
 
 pub use escape::escaped;
+pub(crate) use escape::{escaped_lines, is_harmful};
+pub(crate) use human::Human;
+pub(crate) use json::Logged;
+pub(crate) use paint::Ink;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -24,7 +28,6 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{record::Record, redact::Redactor};
-use human::Human;
 use json::JsonLines;
 
 /// Lines that wait to be written.
@@ -80,7 +83,7 @@ pub(crate) struct Terminal {
 }
 
 /// Turns records into lines.
-trait Format: Send {
+pub(crate) trait Format: Send {
     fn arrived(&self, out: &mut Vec<u8>, record: &Record);
     fn answered(&self, out: &mut Vec<u8>, record: &Record, at: Timestamp);
 }
@@ -92,8 +95,7 @@ impl Terminal {
         if output.json {
             return Self::write_to(Box::new(JsonLines::new(redactor)), Box::new(io::stdout()));
         }
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let colored = io::stderr().is_terminal() && !no_color;
+        let colored = wants_color(io::stderr().is_terminal());
         Self::write_to(
             Box::new(Human::new(colored, redactor)),
             Box::new(io::stderr()),
@@ -150,6 +152,11 @@ impl Terminal {
             let _ = wait.recv_timeout(Duration::from_secs(1));
         }
     }
+}
+
+/// Whether what is written there is to be coloured.
+pub(crate) fn wants_color(is_terminal: bool) -> bool {
+    is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 fn write_lines(

@@ -2,7 +2,7 @@
 
 /// What a piece of the log is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ink {
+pub(crate) enum Ink {
     Soft,
     Strong,
     Good,

@@ -1,0 +1,202 @@
+//! The way to a running polis: its API on the second listener.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::{recall, trouble::Trouble};
+use crate::{
+    api::Captured,
+    config::{Flags, Settings, Surroundings},
+    record::Record,
+};
+
+/// It is on this machine; a listener that does not accept by then is stopped.
+const CONNECT: Duration = Duration::from_secs(3);
+/// A search through everything that is kept takes far less.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// Where polis is.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Api {
+    /// Page and API of the running polis [POLIS_API; http://127.0.0.1:9001, or UI_PORT, or PORT+1]
+    #[arg(long, value_name = "URL", help_heading = "Polis")]
+    api: Option<String>,
+}
+
+/// Talks to one polis.
+#[derive(Debug)]
+pub(super) struct Client {
+    base: Url,
+    http: reqwest::Client,
+    token: Option<String>,
+}
+
+/// Names and values of a query.
+pub(super) type Pairs = Vec<(&'static str, String)>;
+
+impl Client {
+    /// Finds out where polis is; nothing is connected yet.
+    pub(super) fn new(api: &Api) -> Result<Self, Trouble> {
+        let around = Surroundings::of_process();
+        let given = api
+            .api
+            .clone()
+            .map(|url| ("--api".to_owned(), url))
+            .or_else(|| {
+                around
+                    .variable("POLIS_API")
+                    .map(|given| (given.source, given.value))
+            });
+        let (source, url) = match given {
+            Some(given) => given,
+            None => {
+                // The rules by which polis itself finds its ports.
+                let port = Settings::read(Flags::default(), &around)?.page_port();
+                if port == 0 {
+                    return Err(Trouble::Given(
+                        "the port of polis is 0, a free one; say which with --api or POLIS_API"
+                            .into(),
+                    ));
+                }
+                ("PORT".to_owned(), format!("http://127.0.0.1:{port}"))
+            }
+        };
+        let base = Url::parse(&url)
+            .ok()
+            .filter(|url| url.scheme() == "http" && url.has_host())
+            .ok_or_else(|| {
+                Trouble::Given(format!(
+                    "{source} is {url:?}; it is a URL like http://127.0.0.1:9001"
+                ))
+            })?;
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT)
+            .build()
+            .map_err(|error| Trouble::Broken(error.to_string()))?;
+        Ok(Self {
+            base,
+            http,
+            token: around.variable("POLIS_VIEW_TOKEN").map(|given| given.value),
+        })
+    }
+
+    /// The API's answer as JSON.
+    pub(super) async fn json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &Pairs,
+    ) -> Result<T, Trouble> {
+        self.json_within(path, query, ANSWER).await
+    }
+
+    /// The same, for answers that are waited for.
+    pub(super) async fn json_within<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &Pairs,
+        limit: Duration,
+    ) -> Result<T, Trouble> {
+        let answer = self.get(path, query, Some(limit)).await?;
+        let body = answer.bytes().await.map_err(broken)?;
+        serde_json::from_slice(&body).map_err(|_| Trouble::NotPolis(self.shown()))
+    }
+
+    /// The exact bytes of a request's body.
+    pub(super) async fn body(&self, id: u64) -> Result<Bytes, Trouble> {
+        let path = format!("api/requests/{id}/body");
+        let answer = self.get(&path, &Pairs::new(), Some(ANSWER)).await?;
+        answer.bytes().await.map_err(broken)
+    }
+
+    /// Everything about one request, its body as text or base64.
+    pub(super) async fn captured(&self, id: u64, show_secrets: bool) -> Result<Captured, Trouble> {
+        let query = vec![
+            ("body", "true".to_owned()),
+            ("show_secrets", show_secrets.to_string()),
+        ];
+        self.json(&format!("api/requests/{id}"), &query).await
+    }
+
+    /// One request as it was captured, credentials and exact body included.
+    pub(super) async fn record(&self, id: u64) -> Result<Record, Trouble> {
+        let query = vec![("show_secrets", "true".to_owned())];
+        let captured = self.json(&format!("api/requests/{id}"), &query).await?;
+        Ok(recall::record(&captured, self.body(id).await?))
+    }
+
+    /// The live stream.
+    pub(super) async fn events(&self, query: &Pairs) -> Result<reqwest::Response, Trouble> {
+        self.get("api/events", query, None).await
+    }
+
+    async fn get(
+        &self,
+        path: &str,
+        query: &Pairs,
+        limit: Option<Duration>,
+    ) -> Result<reqwest::Response, Trouble> {
+        let mut url = self
+            .base
+            .join(path)
+            .map_err(|_| Trouble::NotPolis(self.shown()))?;
+        url.query_pairs_mut().extend_pairs(query);
+        let mut request = self.http.get(url);
+        if let Some(limit) = limit {
+            request = request.timeout(limit);
+        }
+        if let Some(token) = &self.token {
+            request = request.header("X-Polis-Token", token);
+        }
+        let answer = request.send().await.map_err(|error| {
+            if error.is_connect() {
+                Trouble::NotRunning {
+                    url: self.shown(),
+                    reason: root(&error),
+                }
+            } else {
+                broken(error)
+            }
+        })?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        #[derive(serde::Deserialize)]
+        struct Told {
+            error: String,
+        }
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(broken)?;
+        match serde_json::from_slice::<Told>(&body) {
+            Ok(told) => Err(Trouble::Refused(told.error)),
+            // An unknown route of a polis is no JSON either.
+            Err(_) if status.is_client_error() => Err(Trouble::NotPolis(self.shown())),
+            Err(_) => Err(Trouble::Refused(format!(
+                "polis answered {status}: {}",
+                String::from_utf8_lossy(&body)
+            ))),
+        }
+    }
+
+    fn shown(&self) -> String {
+        self.base.origin().ascii_serialization()
+    }
+}
+
+/// A connection that broke on the way.
+pub(super) fn broken(error: reqwest::Error) -> Trouble {
+    Trouble::Broken(root(&error.without_url()))
+}
+
+/// The innermost reason; the layers around it say less.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut reason = error;
+    while let Some(source) = reason.source() {
+        reason = source;
+    }
+    reason.to_string()
+}

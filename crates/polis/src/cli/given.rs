@@ -1,0 +1,93 @@
+//! Values as they are typed: URLs, headers, files, standard input.
+
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+};
+
+use url::Url;
+
+use super::trouble::Trouble;
+
+/// What is read of a file or of standard input; polis keeps no larger body either.
+const INPUT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// An `http://` or `https://` URL.
+pub(super) fn url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .ok_or_else(|| "it is a URL like http://localhost:3000/hooks".to_owned())?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "credentials in a URL are not sent; give them as a header, Authorization".to_owned(),
+        );
+    }
+    Ok(url)
+}
+
+/// `Name: value`.
+pub(super) fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once(':')
+        .ok_or_else(|| "a header is like 'Name: value'".to_owned())?;
+    let (name, value) = (name.trim(), value.trim());
+    if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+        return Err(format!("{name:?} is not a header's name"));
+    }
+    if http::HeaderValue::from_str(value).is_err() {
+        return Err("the value has characters that no header may have".to_owned());
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// The bytes of a file; `-` is standard input.
+pub(super) fn file(path: &Path) -> Result<Vec<u8>, Trouble> {
+    let trouble = |error| Trouble::File {
+        path: path.to_owned(),
+        error,
+    };
+    let mut bytes = Vec::new();
+    if path == Path::new("-") {
+        io::stdin()
+            .lock()
+            .take(INPUT_BYTES + 1)
+            .read_to_end(&mut bytes)
+    } else {
+        fs::File::open(path).and_then(|file| file.take(INPUT_BYTES + 1).read_to_end(&mut bytes))
+    }
+    .map_err(trouble)?;
+    if bytes.len() as u64 > INPUT_BYTES {
+        return Err(Trouble::Given(format!(
+            "{} is larger than {INPUT_BYTES} bytes",
+            path.display()
+        )));
+    }
+    Ok(bytes)
+}
+
+/// A text as it is, or with `@` before it the bytes of a file, `@-` of standard input.
+pub(super) fn text_or_file(text: &str) -> Result<Vec<u8>, Trouble> {
+    match text.strip_prefix('@') {
+        Some(path) => file(Path::new(path)),
+        None => Ok(text.as_bytes().to_vec()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_and_headers_are_checked() {
+        assert!(url("http://localhost:3000/a?b").is_ok());
+        assert!(url("localhost:3000").is_err());
+        assert!(url("ftp://localhost/").is_err());
+        assert!(url("http://a:b@localhost/").is_err());
+        assert_eq!(header("X-A:  b:c "), Ok(("X-A".into(), "b:c".into())));
+        assert!(header("X A: b").is_err());
+        assert!(header("no colon").is_err());
+        assert!(header("X: a\r\nY: b").is_err());
+    }
+}

@@ -1,0 +1,130 @@
+//! `polis replay`: a captured request, sent again to a URL of the user's choice.
+//!
+//! The API sends replays to loopback or flagged URLs only, because a web page could ask it to;
+//! here the user typed the URL.
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::{
+    client::{Api, Client},
+    exchange::Exchange,
+    given,
+    screen::{Screen, tell},
+    secrets::SecretFiles,
+    trouble::{Found, Trouble},
+};
+use crate::{
+    diagnosis::Preset,
+    record::Record,
+    resend::{self, Signer},
+};
+
+/// Send a captured request again
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Path and query are those of the request, unless the URL has its own.
+
+Exit code: 0 for an answer 2xx, 1 for another, 2 when there was none.
+
+Examples:
+  polis replay 17 --to http://localhost:3000
+  POLIS_SECRETS=whsec_… polis replay 17 --to http://localhost:3000 --set body.data=1 --resign"
+)]
+pub(super) struct ReplayAgain {
+    /// The request's number
+    id: u64,
+    /// Where to
+    #[arg(long, value_name = "URL", value_parser = given::url)]
+    to: Url,
+    /// Change first: body.data=1, body.items.0.name=text, header.X-Name=text; header.X-Name= takes it away
+    #[arg(long, value_name = "PLACE=VALUE", value_parser = change)]
+    set: Vec<(String, Value)>,
+    /// Sign it anew; secret in POLIS_SECRETS
+    #[arg(long)]
+    resign: bool,
+    /// Whose signature [the one that was checked, or whose header it has]
+    #[arg(long, value_name = "PRESET", requires = "resign")]
+    provider: Option<Preset>,
+    #[command(flatten)]
+    secrets: SecretFiles,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    api: Api,
+}
+
+/// In a body JSON, else text; in a header always text.
+fn change(text: &str) -> Result<(String, Value), String> {
+    let (place, value) = text
+        .split_once('=')
+        .ok_or_else(|| "a change is like body.data=1 or header.X-Name=text".to_owned())?;
+    let is_header = place.starts_with("header.");
+    let value = match value {
+        "" if is_header => Value::Null,
+        value if is_header => Value::from(value),
+        value => serde_json::from_str(value).unwrap_or_else(|_| Value::from(value)),
+    };
+    Ok((place.to_owned(), value))
+}
+
+impl ReplayAgain {
+    pub(super) async fn run(self) -> Result<Found, Trouble> {
+        let client = Client::new(&self.api)?;
+        let record = client.record(self.id).await?;
+        resend::check(&record).map_err(Trouble::Given)?;
+        let found = signed_by(&record);
+        let signer = match self.resign {
+            true => {
+                let preset = self.provider.or(found).ok_or_else(|| {
+                    Trouble::Given(format!(
+                        "request #{} has no signature; say whose is to be made with --provider",
+                        self.id
+                    ))
+                })?;
+                Some(Signer {
+                    preset,
+                    secret: self.secrets.signing(preset)?,
+                })
+            }
+            false => None,
+        };
+        let set: Map<String, Value> = self.set.iter().cloned().collect();
+        let changes_body = set.keys().any(|place| place.starts_with("body."));
+        if let Some(preset) = found.filter(|_| changes_body && !self.resign) {
+            tell(&format!(
+                "the {preset} signature is of the body before the change; --resign signs anew"
+            ));
+        }
+        let request = resend::outgoing(&record, &set, &self.to, signer.as_ref())
+            .map_err(|faults| Trouble::Given(faults.join("; ")))?;
+        let exchange = Exchange::make(&self.to, request).await?;
+        exchange.show(&mut Screen::new(), self.json)
+    }
+}
+
+/// The preset that was checked, else the one whose header there is.
+fn signed_by(record: &Record) -> Option<Preset> {
+    record
+        .diagnosis
+        .as_ref()
+        .map(|diagnosis| diagnosis.preset)
+        .or_else(|| record.head.as_ref().and_then(Preset::of))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_json_in_a_body_and_text_in_a_header() {
+        let value = |text: &str| change(text).unwrap().1;
+        assert_eq!(value("body.data=1"), Value::from(1));
+        assert_eq!(value("body.data=one=1"), Value::from("one=1"));
+        assert_eq!(value("body.data=null"), Value::Null);
+        assert_eq!(value("header.x=1"), Value::from("1"));
+        assert_eq!(value("header.x="), Value::Null);
+        assert!(change("body.data").is_err());
+    }
+}

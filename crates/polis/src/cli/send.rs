@@ -1,0 +1,143 @@
+//! `polis send`: a signed webhook, as a provider would send it.
+
+use jiff::Timestamp;
+use url::Url;
+
+use super::{
+    exchange::Exchange,
+    given,
+    payload::{Happened, Payload},
+    screen::Screen,
+    secrets::SecretFiles,
+    trouble::{Found, Trouble},
+};
+use crate::{
+    diagnosis::{Preset, ToSign, sign},
+    outbound::Outgoing,
+};
+
+/// Send a webhook with a valid signature
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The secret comes from POLIS_SECRETS or a file, never from the command line. --unsigned sends without a signature.
+
+Exit code: 0 for an answer 2xx, 1 for another, 2 when there was none.
+
+Examples:
+  POLIS_SECRETS=whsec_… polis send http://localhost:3000/hooks --event random_number:generate --data 863
+  polis send http://localhost:3000 --provider github --event push --data @push.json --secrets-file secret.txt
+  polis send http://localhost:3000 --provider twilio --event delivered --data '{\"MessageSid\":\"SM1\"}'"
+)]
+pub(super) struct Send {
+    /// Where to
+    #[arg(value_parser = given::url)]
+    url: Url,
+    /// Who would send it: standard, github, stripe, slack, shopify or twilio
+    #[arg(long, value_name = "PRESET", default_value_t = Preset::Standard)]
+    provider: Preset,
+    /// The event's type; Twilio's is its MessageStatus
+    #[arg(long, value_name = "TYPE")]
+    event: Option<String>,
+    /// What it is about, JSON: 863, '{"a":1}', @FILE or @- for stdin; wrapped as the provider wraps it
+    #[arg(long, value_name = "JSON|@FILE")]
+    data: Option<String>,
+    /// The whole body instead, byte for byte
+    #[arg(long, value_name = "TEXT|@FILE", conflicts_with = "data")]
+    body: Option<String>,
+    /// Id of event and delivery; the same id is another attempt [a new one]
+    #[arg(long)]
+    id: Option<String>,
+    /// A further header, repeatable
+    #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = given::header)]
+    header: Vec<(String, String)>,
+    /// Send it without a signature
+    #[arg(long, conflicts_with = "secrets_file")]
+    unsigned: bool,
+    #[command(flatten)]
+    secrets: SecretFiles,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Send {
+    pub(super) async fn run(self) -> Result<Found, Trouble> {
+        let id = self
+            .id
+            .clone()
+            .unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+        if http::HeaderValue::from_str(&id).is_err() {
+            return Err(Trouble::Given(
+                "--id has characters that no header may have".into(),
+            ));
+        }
+        let payload = self.payload(&id)?;
+        let signed = if self.unsigned {
+            Vec::new()
+        } else {
+            sign(
+                self.provider,
+                &self.secrets.signing(self.provider)?,
+                &ToSign {
+                    id: &id,
+                    at: Timestamp::now(),
+                    url: self.url.as_str(),
+                    content_type: Some(payload.content_type),
+                    body: &payload.body,
+                },
+            )
+        };
+        let request = self.request(payload, signed);
+        let exchange = Exchange::make(&self.url, request).await?;
+        exchange.show(&mut Screen::new(), self.json)
+    }
+
+    fn payload(&self, id: &str) -> Result<Payload, Trouble> {
+        if let Some(body) = &self.body {
+            let body = given::text_or_file(body)?;
+            return Ok(Payload::whole(self.provider, self.event.as_deref(), body));
+        }
+        let data = self.data.as_deref().map(given::text_or_file).transpose()?;
+        Payload::of(
+            self.provider,
+            &Happened {
+                id,
+                kind: self.event.as_deref(),
+                data: data.as_deref(),
+                at: Timestamp::now(),
+            },
+        )
+        .map_err(Trouble::Given)
+    }
+
+    /// What was given by flag takes the place of what polis would write.
+    fn request(&self, payload: Payload, signed: Vec<(String, String)>) -> Outgoing {
+        let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let authority = &self.url[url::Position::BeforeHost..url::Position::AfterPort];
+        let mut headers = vec![
+            own("Host", authority),
+            own("User-Agent", concat!("polis/", env!("CARGO_PKG_VERSION"))),
+            own("Content-Type", payload.content_type),
+        ];
+        headers.extend(payload.headers);
+        headers.extend(signed);
+        headers.retain(|(name, _)| {
+            !self
+                .header
+                .iter()
+                .any(|(given, _)| given.eq_ignore_ascii_case(name))
+        });
+        headers.extend(self.header.iter().cloned());
+        Outgoing {
+            method: "POST".to_owned(),
+            target: self.url[url::Position::BeforePath..url::Position::AfterQuery]
+                .as_bytes()
+                .to_vec(),
+            headers: headers
+                .into_iter()
+                .map(|(name, value)| (name, value.into_bytes()))
+                .collect(),
+            body: payload.body.into(),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! `polis show`: one request, as the log shows it, as its bytes, or as a command.
+
+use super::{
+    client::{Api, Client},
+    recall,
+    screen::Screen,
+    trouble::{Found, Trouble},
+};
+use crate::{
+    curl,
+    diagnosis::Verdict,
+    terminal::{Ink, escaped},
+};
+
+/// What of the signed string is shown; `--json` has 64 KiB of it.
+const SIGNED_CHARS: usize = 2000;
+
+/// Show one captured request: headers, body, signature, answer
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  polis show 17
+  polis show 17 --raw | sha256sum                     the body, byte for byte
+  polis show 17 --headers --raw --show-secrets > request.http
+  polis show 17 --curl --show-secrets | sh            send it again")]
+pub(super) struct Show {
+    /// The request's number
+    id: u64,
+    /// The body's exact bytes; with --headers the whole request
+    #[arg(long, conflicts_with_all = ["curl", "json"])]
+    raw: bool,
+    /// Request line and headers as received
+    #[arg(long, conflicts_with_all = ["curl", "json"])]
+    headers: bool,
+    /// A curl command that sends the same
+    #[arg(long)]
+    curl: bool,
+    /// One JSON object
+    #[arg(long, conflicts_with = "curl")]
+    json: bool,
+    /// Show credentials as they are
+    #[arg(long)]
+    show_secrets: bool,
+    #[command(flatten)]
+    api: Api,
+}
+
+impl Show {
+    pub(super) async fn run(self) -> Result<Found, Trouble> {
+        let client = Client::new(&self.api)?;
+        let mut screen = Screen::new();
+        let captured = client.captured(self.id, self.show_secrets).await?;
+        if self.json {
+            screen.json(&captured)?;
+            return Ok(Found::Yes);
+        }
+        if self.headers || self.raw {
+            let mut bytes = Vec::new();
+            if self.headers {
+                bytes = recall::head(&captured);
+            }
+            if self.raw {
+                bytes.extend_from_slice(&client.body(self.id).await?);
+            }
+            screen.bytes(&bytes)?;
+            return Ok(Found::Yes);
+        }
+        let record = recall::record(&captured, recall::body(&captured));
+        if self.curl {
+            let command = curl::command(&record).map_err(Trouble::Given)?;
+            screen.put(command.as_bytes())?;
+            return Ok(Found::Yes);
+        }
+        let mut text = Vec::new();
+        screen.human.whole(&mut text, &record);
+        if let Some(signature) = captured
+            .signature
+            .filter(|signature| signature.verdict != Verdict::Ok)
+        {
+            for finding in signature.findings.iter().flatten() {
+                let line = format!("  sig: {}\n", escaped(&finding.text));
+                screen.human.put(&mut text, Ink::Bad, &line);
+            }
+            if let Some(signed) = signature.signed.filter(|signed| !signed.is_empty()) {
+                let mut shown: String = signed.chars().take(SIGNED_CHARS).collect();
+                if shown.len() < signed.len() {
+                    shown.push('…');
+                }
+                text.extend_from_slice(format!("  to be signed: {}\n", escaped(&shown)).as_bytes());
+            }
+        }
+        screen
+            .human
+            .answer_line(&mut text, &record, recall::answered_at(&record));
+        screen.put(&text)?;
+        Ok(Found::Yes)
+    }
+}

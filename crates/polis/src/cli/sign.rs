@@ -1,0 +1,97 @@
+//! `polis sign`: the headers that make a body verifiable.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use url::Url;
+
+use super::{
+    given,
+    screen::Screen,
+    secrets::SecretFiles,
+    trouble::{Found, Trouble},
+};
+use crate::diagnosis::{Preset, ToSign, sign};
+
+/// Print the signature headers of a body
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit code: 0, or 2 when it could not be signed.
+
+Example, with the secret in POLIS_SECRETS:
+  polis sign body.json | curl -H @- --data-binary @body.json http://localhost:3000/hooks")]
+pub(super) struct Sign {
+    /// The body, byte for byte; - is stdin
+    #[arg(default_value = "-")]
+    file: PathBuf,
+    /// Whose signature: standard, github, stripe, slack, shopify or twilio
+    #[arg(long, value_name = "PRESET", default_value_t = Preset::Standard)]
+    provider: Preset,
+    /// Id of the delivery [a new one]
+    #[arg(long)]
+    id: Option<String>,
+    /// When, in seconds since 1970 or like 2026-01-31T12:00:00Z [now]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    at: Option<Timestamp>,
+    /// The URL it goes to; Twilio signs it
+    #[arg(long, value_parser = given::url)]
+    url: Option<Url>,
+    /// The body's type; of a form Twilio signs the parameters
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+    #[command(flatten)]
+    secrets: SecretFiles,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Seconds since 1970, or RFC 3339.
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
+    text.parse()
+        .ok()
+        .and_then(|seconds| Timestamp::from_second(seconds).ok())
+        .or_else(|| text.parse().ok())
+        .ok_or_else(|| "a time is like 1700000000 or 2026-01-31T12:00:00Z".to_owned())
+}
+
+impl Sign {
+    pub(super) fn run(self) -> Result<Found, Trouble> {
+        if self.provider == Preset::Twilio && self.url.is_none() {
+            return Err(Trouble::Given(
+                "Twilio signs the URL it calls; give it with --url".into(),
+            ));
+        }
+        let secret = self.secrets.signing(self.provider)?;
+        let body = given::file(&self.file)?;
+        // A Twilio webhook is a form unless something else is said.
+        let content_type = self.content_type.or_else(|| {
+            (self.provider == Preset::Twilio)
+                .then(|| "application/x-www-form-urlencoded".to_owned())
+        });
+        let id = self.id.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+        let headers = sign(
+            self.provider,
+            &secret,
+            &ToSign {
+                id: &id,
+                at: self.at.unwrap_or_else(Timestamp::now),
+                url: self.url.as_ref().map_or("", Url::as_str),
+                content_type: content_type.as_deref(),
+                body: &body,
+            },
+        );
+        let mut screen = Screen::new();
+        if self.json {
+            let object: serde_json::Map<_, _> = headers
+                .into_iter()
+                .map(|(name, value)| (name, value.into()))
+                .collect();
+            screen.json(&object)?;
+        } else {
+            for (name, value) in headers {
+                screen.line(&format!("{name}: {value}"))?;
+            }
+        }
+        Ok(Found::Yes)
+    }
+}

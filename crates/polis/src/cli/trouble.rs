@@ -1,0 +1,68 @@
+//! How a verb ends: its exit code and, when it could not do its work, the reason.
+
+use std::{io, path::PathBuf, process::ExitCode};
+
+use crate::{config::ConfigError, outbound::OutboundError};
+
+/// What a verb that did its work found; the exit code of `grep` and `diff`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// 0: verified, equal, answered 2xx, complete.
+    Yes,
+    /// 1: not so.
+    No,
+}
+
+impl Found {
+    pub(super) fn of(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
+    }
+
+    pub(super) fn exit_code(self) -> ExitCode {
+        match self {
+            Self::Yes => ExitCode::SUCCESS,
+            Self::No => ExitCode::from(1),
+        }
+    }
+}
+
+/// The exit code when a verb could not do its work; clap's own for wrong flags.
+pub(super) const TROUBLE: u8 = 2;
+
+/// Why a verb could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    /// Nothing listens there.
+    #[error(
+        "no polis answers at {url}: {reason}; start one with `polis`, or say where it is with --api or POLIS_API"
+    )]
+    NotRunning { url: String, reason: String },
+    /// Something else listens there.
+    #[error(
+        "{0} answers, but not as polis does; say where its page and API are (PORT+1) with --api or POLIS_API"
+    )]
+    NotPolis(String),
+    /// polis refused; its own sentence.
+    #[error("{0}")]
+    Refused(String),
+    #[error("the connection to polis broke: {0}")]
+    Broken(String),
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// Something that was given is wrong.
+    #[error("{0}")]
+    Given(String),
+    #[error("{}: {error}", path.display())]
+    File { path: PathBuf, error: io::Error },
+    #[error("{url}: {error}")]
+    Unanswered { url: String, error: OutboundError },
+    #[error("the output cannot be written: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl Trouble {
+    /// Whether the reader of the output went away, as `head` does: no reason to complain.
+    pub(super) fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
