@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use tokio::{net::TcpListener, sync::watch};
@@ -50,6 +50,8 @@ pub(crate) struct Polis {
     pub(crate) replay_to: Vec<Url>,
     /// Tells this run's changes from those of a run before.
     pub(crate) run: String,
+    /// Where requests are captured, once that is known.
+    capture: OnceLock<SocketAddr>,
     terminal: Option<Terminal>,
     /// What had fallen out when it was last said.
     said: Mutex<Fallen>,
@@ -76,6 +78,7 @@ impl Polis {
             outbound: Outbound::new(settings.body_limit),
             replay_to: settings.replay_to,
             run: uuid::Uuid::new_v4().simple().to_string(),
+            capture: OnceLock::new(),
             terminal,
             said: Mutex::new(Fallen::default()),
         };
@@ -151,6 +154,17 @@ impl Polis {
         }
     }
 
+    /// The URL that senders on this machine use.
+    pub(crate) fn capture_url(&self) -> String {
+        match self.capture.get() {
+            Some(address) if address.ip().is_unspecified() => {
+                format!("http://localhost:{}", address.port())
+            }
+            Some(address) => format!("http://{address}"),
+            None => "http://localhost:9000".to_owned(),
+        }
+    }
+
     /// Whether a reader with this token may see the record.
     pub(crate) fn admits(&self, record: &Record, token: Option<&str>) -> bool {
         self.scopes
@@ -180,6 +194,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let capture = listener.local_addr()?;
     let page = page_listener.local_addr()?;
     let polis = Arc::new(Polis::new(settings)?);
+    // Set once, just after it was made.
+    let _ = polis.capture.set(capture);
     let (stop, stopping) = watch::channel(false);
     let tasks = vec![
         tokio::spawn(capture::run(listener, Arc::clone(&polis), stopping.clone())),

@@ -4,12 +4,12 @@
 //! describes itself at `/api/openapi.json`.
 
 mod captured;
-mod error;
+pub(crate) mod error;
 mod events;
 mod openapi;
-mod query;
-mod replay;
-mod requests;
+pub(crate) mod query;
+pub(crate) mod replay;
+pub(crate) mod requests;
 mod rules;
 mod scopes;
 mod wait;

@@ -35,7 +35,7 @@ pub(crate) struct Query {
 }
 
 /// A query field; empty is absent.
-pub(super) fn given(field: &Option<String>) -> Option<&str> {
+pub(crate) fn given(field: &Option<String>) -> Option<&str> {
     field.as_deref().filter(|value| !value.is_empty())
 }
 
@@ -45,7 +45,7 @@ fn is_true(field: &Option<String>) -> bool {
 }
 
 impl Query {
-    pub(super) fn filter(&self) -> Result<Filter, ApiError> {
+    pub(crate) fn filter(&self) -> Result<Filter, ApiError> {
         let text = |field| given(field).map(str::to_owned);
         Ok(Filter {
             scope: text(&self.scope),
@@ -61,7 +61,7 @@ impl Query {
     }
 
     /// A number within a range, or what is usual.
-    pub(super) fn number(
+    pub(crate) fn number(
         field: &Option<String>,
         name: &str,
         usual: usize,
@@ -81,17 +81,17 @@ impl Query {
     }
 
     /// The redactor, unless secrets were asked for.
-    pub(super) fn redactor<'a>(&self, shared: &'a Shared) -> Option<&'a Redactor> {
+    pub(crate) fn redactor<'a>(&self, shared: &'a Shared) -> Option<&'a Redactor> {
         (!is_true(&self.show_secrets)).then_some(&*shared.polis.redactor)
     }
 
     /// Whether bodies are to be told as well.
-    pub(super) fn wants_body(&self) -> bool {
+    pub(crate) fn wants_body(&self) -> bool {
         is_true(&self.body)
     }
 
     /// The view token, from the query or the header.
-    pub(super) fn token<'a>(&'a self, headers: &'a HeaderMap) -> Option<&'a str> {
+    pub(crate) fn token<'a>(&'a self, headers: &'a HeaderMap) -> Option<&'a str> {
         given(&self.token).or_else(|| {
             headers
                 .get("x-polis-token")
@@ -100,7 +100,7 @@ impl Query {
     }
 
     /// Refuses a scope that is asked for by name without its token.
-    pub(super) fn check_scope(&self, shared: &Shared, headers: &HeaderMap) -> Result<(), ApiError> {
+    pub(crate) fn check_scope(&self, shared: &Shared, headers: &HeaderMap) -> Result<(), ApiError> {
         match given(&self.scope) {
             Some(name) => check(shared, name, self.token(headers)),
             None => Ok(()),
@@ -109,7 +109,7 @@ impl Query {
 }
 
 /// Refuses a scope whose token was not shown.
-pub(super) fn check(shared: &Shared, name: &str, token: Option<&str>) -> Result<(), ApiError> {
+pub(crate) fn check(shared: &Shared, name: &str, token: Option<&str>) -> Result<(), ApiError> {
     if name != DEFAULT && !scope::is_name(name) {
         return Err(ApiError::Query(format!(
             "scope is {name:?}; a scope's name has up to 64 letters, digits, - and _"

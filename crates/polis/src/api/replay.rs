@@ -53,7 +53,7 @@ pub struct Replayed {
     pub after_ms: f64,
 }
 
-pub(super) async fn replay(
+pub(crate) async fn replay(
     State(shared): State<Shared>,
     Path(id): Path<u64>,
     Params(query): Params<Query>,

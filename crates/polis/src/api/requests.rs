@@ -97,7 +97,7 @@ pub(super) async fn list(
 }
 
 /// The record, when it is kept and the reader may see it.
-pub(super) fn visible(
+pub(crate) fn visible(
     shared: &Shared,
     id: u64,
     query: &Query,

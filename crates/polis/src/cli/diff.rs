@@ -2,12 +2,12 @@
 
 use super::{
     client::{Api, Client},
-    difference::{Difference, differences},
     recall,
     screen::Screen,
     trouble::{Found, Trouble},
 };
 use crate::{
+    difference::{Difference, differences},
     record::Record,
     terminal::{Ink, escaped},
 };

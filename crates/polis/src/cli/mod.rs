@@ -2,13 +2,12 @@
 
 mod client;
 mod diff;
-mod difference;
 mod exchange;
 mod export;
 mod given;
 mod ls;
 mod payload;
-mod recall;
+pub(crate) mod recall;
 mod replay;
 mod screen;
 mod secrets;

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The record with this body.
-pub(super) fn record(captured: &Captured, body: Bytes) -> Record {
+pub(crate) fn record(captured: &Captured, body: Bytes) -> Record {
     let answer = OnceLock::new();
     if let Some(told) = &captured.answer {
         // A fresh cell is empty.
@@ -58,7 +58,7 @@ pub(super) fn record(captured: &Captured, body: Bytes) -> Record {
 }
 
 /// The body that was told with the request, as text or base64.
-pub(super) fn body(captured: &Captured) -> Bytes {
+pub(crate) fn body(captured: &Captured) -> Bytes {
     match &captured.body.text {
         Some(text) => Bytes::from(text.clone()),
         None => decoded(captured.body.base64.as_ref()),
@@ -66,7 +66,7 @@ pub(super) fn body(captured: &Captured) -> Bytes {
 }
 
 /// When it was answered, as well as it can be told afterwards.
-pub(super) fn answered_at(record: &Record) -> Timestamp {
+pub(crate) fn answered_at(record: &Record) -> Timestamp {
     record
         .answer()
         .and_then(|answer| jiff::SignedDuration::try_from(answer.after).ok())
@@ -75,7 +75,7 @@ pub(super) fn answered_at(record: &Record) -> Timestamp {
 }
 
 /// The head's lines as received; empty for a request that could not be read.
-pub(super) fn head(captured: &Captured) -> Vec<u8> {
+pub(crate) fn head(captured: &Captured) -> Vec<u8> {
     let mut raw = Vec::with_capacity(512);
     if captured.method.is_empty() {
         return raw;
@@ -101,7 +101,7 @@ pub(super) fn head(captured: &Captured) -> Vec<u8> {
 }
 
 /// A header's value with its exact bytes.
-pub(super) fn value(header: &CapturedHeader) -> Vec<u8> {
+pub(crate) fn value(header: &CapturedHeader) -> Vec<u8> {
     header
         .value_base64
         .as_ref()
@@ -131,7 +131,7 @@ fn diagnosis(told: &CapturedSignature) -> Diagnosis {
     }
 }
 
-fn answer(told: &CapturedAnswer) -> Answer {
+pub(crate) fn answer(told: &CapturedAnswer) -> Answer {
     Answer {
         status: told.status,
         headers: told

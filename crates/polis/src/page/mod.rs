@@ -1,45 +1,35 @@
-//! The page on the second listener.
+//! The page on the second listener: a list, one request in detail, a comparison, the rules.
+//!
+//! Everything is rendered here and escaped by askama; scripts only fetch the same pages again
+//! and put their parts in place, so that captured text is never made into markup by a script.
 
-use askama::Template;
+mod archive;
+mod assets;
+mod body;
+mod detail;
+mod list;
+mod multipart;
+mod rules;
+mod timeline;
+mod view;
+
 use axum::{
     Router,
-    extract::State,
-    http::{StatusCode, header},
-    response::{Html, IntoResponse},
-    routing::get,
+    routing::{get, post},
 };
 
-use crate::api::{Captured, Shared};
-
-/// Requests on the page.
-const SHOWN: usize = 100;
-
-#[derive(Template)]
-#[template(path = "index.html")]
-struct Index {
-    requests: Vec<Captured>,
-}
+use crate::api::Shared;
 
 /// The page's routes, to be merged into the second listener's router.
 pub(crate) fn routes() -> Router<Shared> {
-    Router::new().route("/", get(index))
-}
-
-async fn index(State(shared): State<Shared>) -> impl IntoResponse {
-    let polis = &shared.polis;
-    let requests = polis
-        .store
-        .newest_first()
-        .iter()
-        .filter(|record| polis.admits(record, None))
-        .take(SHOWN)
-        .map(|record| Captured::summary(record, Some(&polis.redactor)))
-        .collect();
-    match (Index { requests }).render() {
-        Ok(page) => ([(header::CACHE_CONTROL, "no-store")], Html(page)).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "the page could not be rendered");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
+    Router::new()
+        .route("/", get(view::list))
+        .route("/requests/{id}", get(view::request))
+        .route("/requests/{id}/as/{form}", get(detail::copy))
+        .route("/requests/{id}/replay", post(view::replay))
+        .route("/rules", get(rules::show).post(rules::change))
+        .route("/export.har", get(archive::export))
+        .route("/import", post(archive::import))
+        .route("/clear", post(view::clear))
+        .route("/assets/{name}", get(assets::asset))
 }

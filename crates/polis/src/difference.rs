@@ -9,11 +9,11 @@ use crate::record::Record;
 
 /// One place where they differ; `None` where one has nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Difference {
+pub(crate) struct Difference {
     /// `method`, `target`, `header.x-name`, `body.items.0.name`, `body line 3`
-    pub(super) place: String,
-    pub(super) a: Option<String>,
-    pub(super) b: Option<String>,
+    pub(crate) place: String,
+    pub(crate) a: Option<String>,
+    pub(crate) b: Option<String>,
 }
 
 impl Difference {
@@ -27,7 +27,7 @@ impl Difference {
 }
 
 /// Every difference, from the request line to the body.
-pub(super) fn differences(a: &Record, b: &Record) -> Vec<Difference> {
+pub(crate) fn differences(a: &Record, b: &Record) -> Vec<Difference> {
     let mut found = Vec::new();
     let mut compare = |place: &str, a: String, b: String| {
         if a != b {

@@ -1,0 +1,140 @@
+//! A line of the list: the first glance at a request.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use crate::{diagnosis::Verdict, record::Record, redact::Redactor};
+
+/// One request in the list.
+pub(super) struct Row {
+    pub(super) id: u64,
+    pub(super) at: String,
+    pub(super) time: String,
+    pub(super) method: String,
+    pub(super) target: String,
+    pub(super) event: String,
+    pub(super) size: String,
+    pub(super) kind: &'static str,
+    pub(super) scope: String,
+    /// `ok`, `bad`, `warn`, or empty when signatures are not checked.
+    pub(super) signature: &'static str,
+    pub(super) signature_text: String,
+    /// `attempt 3, +30.1 s`
+    pub(super) attempt: String,
+    pub(super) answer: String,
+    /// `ok`, `bad`, `warn`, or `soft` while there is none.
+    pub(super) answer_class: &'static str,
+    pub(super) problem: String,
+}
+
+impl Row {
+    pub(super) fn of(record: &Arc<Record>, redactor: &Redactor) -> Self {
+        let (signature, signature_text) = signature(record);
+        let (answer_class, answer) = answer(record);
+        let read = record.head.is_some();
+        Self {
+            id: record.id,
+            at: format!("{:.3}", record.received_at),
+            time: record
+                .received_at
+                .to_zoned_datetime(TimeZone::system())
+                .strftime("%H:%M:%S%.3f")
+                .to_string(),
+            method: if read {
+                record.method().to_owned()
+            } else {
+                "?".to_owned()
+            },
+            target: redactor.text(&record.target()).into_owned(),
+            event: record.event.clone().unwrap_or_default(),
+            size: size(record.body.len()),
+            kind: record.content.word(),
+            scope: record.scope.to_string(),
+            signature,
+            signature_text,
+            attempt: attempt(record),
+            answer,
+            answer_class,
+            problem: record.problem.clone().unwrap_or_default(),
+        }
+    }
+}
+
+/// Class and words for a signature.
+pub(super) fn signature(record: &Record) -> (&'static str, String) {
+    match &record.diagnosis {
+        None => ("", String::new()),
+        Some(diagnosis) => {
+            let class = match diagnosis.verdict {
+                Verdict::Ok => "ok",
+                Verdict::Failed => "bad",
+                Verdict::Missing => "warn",
+            };
+            (class, diagnosis.text.clone())
+        }
+    }
+}
+
+/// Class and words for what was answered.
+pub(super) fn answer(record: &Record) -> (&'static str, String) {
+    let Some(answer) = record.answer() else {
+        return ("soft", "no answer yet".to_owned());
+    };
+    let after = seconds(answer.after.as_secs_f64());
+    let class = match answer.status {
+        Some(200..=299) => "ok",
+        Some(300..=399) => "warn",
+        _ => "bad",
+    };
+    let mut text = match answer.status {
+        Some(status) => format!("{status} after {after}"),
+        None => format!("none after {after}"),
+    };
+    if let Some(hung_up) = answer.hung_up_after {
+        text.push_str(&format!(
+            "; the client hung up at {}",
+            seconds(hung_up.as_secs_f64())
+        ));
+    }
+    (class, text)
+}
+
+fn attempt(record: &Record) -> String {
+    match &record.delivery {
+        Some(delivery) => match delivery.gap_ms {
+            Some(gap) => format!("attempt {}, +{}", delivery.attempt, gap_text(gap)),
+            None => format!("attempt {}", delivery.attempt),
+        },
+        None => String::new(),
+    }
+}
+
+/// A gap between attempts.
+pub(super) fn gap_text(gap_ms: i64) -> String {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "gaps of retries are far below 2^52 ms"
+    )]
+    seconds(gap_ms as f64 / 1e3)
+}
+
+fn seconds(seconds: f64) -> String {
+    match seconds {
+        s if s < 0.1 => format!("{:.1} ms", s * 1e3),
+        s if s < 120.0 => format!("{s:.2} s"),
+        s if s < 7_200.0 => format!("{:.1} min", s / 60.0),
+        s => format!("{:.1} h", s / 3_600.0),
+    }
+}
+
+/// A size for people.
+pub(super) fn size(bytes: usize) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "one digit is shown")]
+    let number = bytes as f64;
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", number / 1e3),
+        _ => format!("{:.1} MB", number / 1e6),
+    }
+}

@@ -1,0 +1,349 @@
+//! Putting the page together: the list, and beside it one request.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{
+    Form, Json,
+    extract::{Path, Query as Params, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use serde::Deserialize;
+
+use super::{detail::Detail, list::Row};
+use crate::{
+    api::{
+        Replay, Shared,
+        error::ApiError,
+        query::{Query, given},
+        replay,
+        requests::visible,
+    },
+    record::Record,
+};
+
+/// Requests on the page; older ones are found by searching.
+const SHOWN: usize = 200;
+
+#[derive(Template)]
+#[template(path = "page.html")]
+struct Page {
+    filters: Filters,
+    rows: Vec<Row>,
+    more: bool,
+    kept: usize,
+    fell_out: u64,
+    scopes: Vec<String>,
+    capture: String,
+    selected: u64,
+    detail: Option<Detail>,
+    problem: String,
+}
+
+/// What the filter fields hold.
+#[derive(Default)]
+struct Filters {
+    q: String,
+    method: String,
+    path: String,
+    status: String,
+    event: String,
+    signature: String,
+    scope: String,
+    delivery: String,
+    /// For links that keep them: begins with ? when there are any.
+    query: String,
+}
+
+impl Filters {
+    fn of(query: &Query) -> Self {
+        let text = |field| given(field).unwrap_or_default().to_owned();
+        let mut encoded = form_urlencoded::Serializer::new(String::new());
+        for (name, field) in [
+            ("q", &query.q),
+            ("method", &query.method),
+            ("path", &query.path),
+            ("status", &query.status),
+            ("event", &query.event),
+            ("signature", &query.signature),
+            ("scope", &query.scope),
+            ("delivery", &query.delivery),
+            ("token", &query.token),
+        ] {
+            if let Some(value) = given(field) {
+                encoded.append_pair(name, value);
+            }
+        }
+        let encoded = encoded.finish();
+        Self {
+            q: text(&query.q),
+            method: text(&query.method),
+            path: text(&query.path),
+            status: text(&query.status),
+            event: text(&query.event),
+            signature: text(&query.signature),
+            scope: text(&query.scope),
+            delivery: text(&query.delivery),
+            query: if encoded.is_empty() {
+                encoded
+            } else {
+                format!("?{encoded}")
+            },
+        }
+    }
+
+    fn any(&self) -> bool {
+        !self.query.is_empty()
+    }
+}
+
+/// A page, or the reason why there is none.
+pub(super) fn html(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(page) => ([(header::CACHE_CONTROL, "no-store")], Html(page)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the page could not be rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// The records that a reader may see, the newest first.
+fn admitted(shared: &Shared, query: &Query, headers: &HeaderMap) -> Vec<Arc<Record>> {
+    let token = query.token(headers);
+    let mut all = shared.polis.store.newest_first();
+    all.retain(|record| shared.polis.admits(record, token));
+    all
+}
+
+async fn page(
+    shared: Shared,
+    query: Query,
+    headers: HeaderMap,
+    shown: Option<(u64, Option<Shown>)>,
+) -> Response {
+    // A search reads all bytes that are kept: not on a thread that answers senders.
+    let building = tokio::task::spawn_blocking(move || build(&shared, &query, &headers, shown));
+    match building.await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(%error, "the page could not be put together");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// What is shown beside a request.
+enum Shown {
+    With(u64),
+    Replayed(Result<crate::api::Replayed, String>),
+}
+
+fn build(
+    shared: &Shared,
+    query: &Query,
+    headers: &HeaderMap,
+    shown: Option<(u64, Option<Shown>)>,
+) -> Response {
+    let all = admitted(shared, query, headers);
+    let redactor = &shared.polis.redactor;
+    let mut problem = String::new();
+    let mut found: Vec<&Arc<Record>> = match query
+        .check_scope(shared, headers)
+        .and_then(|()| query.filter())
+    {
+        Ok(filter) => all
+            .iter()
+            .filter(|record| filter.wants(record))
+            .take(SHOWN + 1)
+            .collect(),
+        Err(error) => {
+            problem = error.to_string();
+            Vec::new()
+        }
+    };
+    let more = found.len() > SHOWN;
+    found.truncate(SHOWN);
+    let (selected, extra) = shown.map_or((0, None), |(id, extra)| (id, extra));
+    let mut status = StatusCode::OK;
+    let detail = if selected == 0 {
+        None
+    } else {
+        match visible(shared, selected, query, headers) {
+            Ok(record) => {
+                let mut detail = Detail::of(shared, &record, &all);
+                match extra {
+                    Some(Shown::With(other)) => match visible(shared, other, query, headers) {
+                        Ok(other) => detail.compare(shared, &record, &other),
+                        Err(error) => problem = error.to_string(),
+                    },
+                    Some(Shown::Replayed(replayed)) => detail.replayed = Some(replayed),
+                    None => {}
+                }
+                Some(detail)
+            }
+            Err(error) => {
+                problem = error.to_string();
+                status = StatusCode::NOT_FOUND;
+                None
+            }
+        }
+    };
+    let (kept, _) = shared.polis.store.size();
+    let template = Page {
+        filters: Filters::of(query),
+        rows: found
+            .into_iter()
+            .map(|record| Row::of(record, redactor))
+            .collect(),
+        more,
+        kept,
+        fell_out: shared.polis.store.fallen().requests,
+        scopes: shared
+            .polis
+            .scopes
+            .all()
+            .iter()
+            .map(|scope| scope.name.to_string())
+            .collect(),
+        capture: shared.polis.capture_url(),
+        selected,
+        detail,
+        problem,
+    };
+    (status, html(&template)).into_response()
+}
+
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    Params(query): Params<Query>,
+    headers: HeaderMap,
+) -> Response {
+    page(shared, query, headers, None).await
+}
+
+/// The query of a request's page: the list's, and with which request to compare.
+#[derive(Deserialize)]
+pub(super) struct RequestQuery {
+    with: Option<String>,
+}
+
+pub(super) async fn request(
+    State(shared): State<Shared>,
+    Path(id): Path<u64>,
+    Params(own): Params<RequestQuery>,
+    Params(pairs): Params<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Response {
+    let others: Vec<(String, String)> = pairs
+        .into_iter()
+        .filter(|(name, _)| name != "with")
+        .collect();
+    let encoded = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(others)
+        .finish();
+    let query = match format!("/?{encoded}")
+        .parse()
+        .ok()
+        .map(|uri| Params::<Query>::try_from_uri(&uri))
+    {
+        Some(Ok(Params(query))) => query,
+        _ => Query::default(),
+    };
+    let with = own
+        .with
+        .as_deref()
+        .map(|text| text.trim().trim_start_matches('#').parse::<u64>());
+    let extra = match with {
+        Some(Ok(with)) => Some(Shown::With(with)),
+        _ => None,
+    };
+    page(shared, query, headers, Some((id, extra))).await
+}
+
+/// The fields of "send again".
+#[derive(Deserialize)]
+pub(super) struct ReplayForm {
+    to: String,
+    /// A line each: `body.data=1`, `header.X-Name=value`, `header.X-Name=` to take it away.
+    #[serde(default)]
+    set: String,
+    #[serde(default)]
+    resign: Option<String>,
+}
+
+impl ReplayForm {
+    fn read(&self) -> Result<Replay, String> {
+        let mut set = serde_json::Map::new();
+        for line in self
+            .set
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+        {
+            let (name, value) = line
+                .split_once('=')
+                .ok_or_else(|| format!("{line:?} is not NAME=VALUE, such as body.data=1"))?;
+            let value = if name.starts_with("header.") && value.is_empty() {
+                serde_json::Value::Null
+            } else if name.starts_with("body.") {
+                // What is no JSON is a string.
+                serde_json::from_str(value).unwrap_or_else(|_| value.into())
+            } else {
+                value.into()
+            };
+            set.insert(name.to_owned(), value);
+        }
+        Ok(Replay {
+            to: self.to.clone(),
+            set,
+            resign: self.resign.is_some(),
+        })
+    }
+}
+
+pub(super) async fn replay(
+    State(shared): State<Shared>,
+    Path(id): Path<u64>,
+    Params(query): Params<Query>,
+    headers: HeaderMap,
+    Form(form): Form<ReplayForm>,
+) -> Response {
+    let replayed = match form.read() {
+        Err(reason) => Err(reason),
+        Ok(wanted) => {
+            let sent: Result<Json<crate::api::Replayed>, ApiError> = replay::replay(
+                State(shared.clone()),
+                Path(id),
+                Params(query.clone()),
+                headers.clone(),
+                Json(wanted),
+            )
+            .await;
+            sent.map(|Json(replayed)| replayed)
+                .map_err(|error| error.to_string())
+        }
+    };
+    page(
+        shared,
+        query,
+        headers,
+        Some((id, Some(Shown::Replayed(replayed)))),
+    )
+    .await
+}
+
+/// Removes everything that the reader may see.
+pub(super) async fn clear(
+    State(shared): State<Shared>,
+    Params(query): Params<Query>,
+    headers: HeaderMap,
+) -> Response {
+    let ids = admitted(&shared, &query, &headers)
+        .iter()
+        .map(|record| record.id)
+        .collect();
+    shared.polis.store.remove(ids).await;
+    Redirect::to("/").into_response()
+}

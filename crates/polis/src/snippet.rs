@@ -1,0 +1,108 @@
+//! A captured request as HTTPie, as Rust with reqwest, and as it stood on the wire. For curl see
+//! `curl`. Whatever a sender put into it stays text: quotes never end the quoting.
+
+use std::fmt::Write;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+use crate::{record::Record, wire::Head, wire::is_hop_by_hop};
+
+/// The request as an HTTPie command for a POSIX shell. The body comes through a pipe as base64,
+/// so that every byte survives.
+pub(crate) fn httpie(record: &Record) -> Result<String, String> {
+    let head = whole(record)?;
+    let mut command = String::new();
+    if record.body.is_empty() {
+        command.push_str("http --ignore-stdin");
+    } else {
+        let _ = write!(
+            command,
+            "printf %s {} | base64 -d | http",
+            STANDARD.encode(&record.body)
+        );
+    }
+    let _ = write!(command, " {} {}", head.method(), quoted(&url(head)));
+    for (name, value) in sent(head) {
+        // The space keeps a value that begins with = from being read as JSON.
+        let _ = write!(command, " \\\n  {}", quoted(&format!("{name}: {value}")));
+    }
+    command.push('\n');
+    Ok(command)
+}
+
+/// The request as Rust.
+pub(crate) fn reqwest(record: &Record) -> Result<String, String> {
+    let head = whole(record)?;
+    let mut code = String::from("let response = reqwest::Client::new()\n");
+    let _ = writeln!(
+        code,
+        "    .request(reqwest::Method::from_bytes(b{:?})?, {:?})",
+        head.method(),
+        url(head)
+    );
+    for (name, value) in sent(head) {
+        let _ = writeln!(code, "    .header({name:?}, {value:?})");
+    }
+    if !record.body.is_empty() {
+        match std::str::from_utf8(&record.body) {
+            Ok(text) => {
+                let _ = writeln!(code, "    .body({text:?})");
+            }
+            Err(_) => {
+                let _ = writeln!(
+                    code,
+                    "    .body(b\"{}\".to_vec())",
+                    record.body.escape_ascii()
+                );
+            }
+        }
+    }
+    code.push_str("    .send()\n    .await?;\n");
+    Ok(code)
+}
+
+/// The bytes of head and body as they were received; chunk framing is not kept.
+pub(crate) fn raw(record: &Record) -> Result<Vec<u8>, String> {
+    let head = whole(record)?;
+    Ok([&head.raw()[..], &record.body[..]].concat())
+}
+
+fn whole(record: &Record) -> Result<&Head, String> {
+    let id = record.id;
+    if record.body_cut {
+        return Err(format!(
+            "the body of request #{id} was cut, so it cannot be sent again"
+        ));
+    }
+    record
+        .head
+        .as_ref()
+        .ok_or_else(|| format!("request #{id} could not be read, so it cannot be sent again"))
+}
+
+fn url(head: &Head) -> String {
+    let host = head.text("host").unwrap_or("localhost");
+    format!(
+        "http://{host}{}",
+        String::from_utf8_lossy(head.origin_form())
+    )
+}
+
+/// Headers that a client does not make itself; values that are no text have bytes replaced.
+fn sent(head: &Head) -> impl Iterator<Item = (&str, String)> {
+    head.headers()
+        .filter(|(name, _)| {
+            !is_hop_by_hop(name)
+                && !["host", "content-length"]
+                    .iter()
+                    .any(|own| name.eq_ignore_ascii_case(own))
+        })
+        .map(|(name, value)| (name, String::from_utf8_lossy(value).into_owned()))
+}
+
+/// In single quotes; a single quote inside ends them, stands escaped, and begins them again.
+fn quoted(text: &str) -> String {
+    // What no terminal should be given by a paste.
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+    format!("'{}'", text.replace('\'', r"'\''"))
+}

@@ -1,0 +1,22 @@
+// "Copy as": without this script the links open the text.
+export function startCopying() {
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest?.("a[data-copy]");
+    if (!link || event.metaKey || event.ctrlKey) return;
+    event.preventDefault();
+    const said = document.getElementById("copied");
+    const response = await fetch(link.href);
+    const text = await response.text();
+    if (!response.ok) {
+      said.textContent = text;
+      return;
+    }
+    try {
+      await navigator.clipboard.writeText(text);
+      said.textContent = `Copied as ${link.textContent}.`;
+    } catch {
+      // No clipboard here: the text itself is the next best.
+      location.assign(link.href);
+    }
+  });
+}
