@@ -2,7 +2,7 @@
 "use strict";
 
 const main = document.querySelector("main");
-const news = document.getElementById("news");
+const announcer = document.getElementById("news");
 const lost = document.getElementById("lost");
 
 function localTimes(root) {
@@ -29,26 +29,30 @@ function countDown() {
   }
 }
 
-// The journey in one breath: its headline and what there is to say beside it.
-function told(part) {
-  return [part.querySelector("#headline")?.textContent, part.querySelector(".more")?.textContent]
-    .filter(Boolean).join(" ");
-}
-
 function replace(part, html) {
   const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-  const said = told(part);
+  const said = gist(part);
   part.innerHTML = html;
   localTimes(part);
   countDown();
   if (focused) {
     part.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
   }
-  const says = told(part);
-  if (says && says !== said) {
-    // Only the news is read out, not the whole journey again.
-    news.textContent = says;
+  const news = gist(part);
+  if (news && news !== said) {
+    // Only what is new is read out, not the whole journey again.
+    announcer.textContent = news;
   }
+}
+
+// The sentences that matter, without the countdown, which changes every second.
+function gist(part) {
+  const sentences = [...part.querySelectorAll("#headline, .more")].map((sentence) => {
+    const plain = sentence.cloneNode(true);
+    plain.querySelectorAll("[aria-hidden]").forEach((hidden) => hidden.remove());
+    return plain.textContent.trim();
+  });
+  return sentences.join(" ");
 }
 
 localTimes(document);

@@ -71,5 +71,12 @@ pub(crate) fn finished_deliveries(database: &Path, count: usize) -> anyhow::Resu
         first = end;
     }
     connection.execute_batch("pragma wal_checkpoint(truncate)")?;
-    Ok(())
+    drop(connection);
+    write_back(database)
+}
+
+/// Waits until a file is on disk: gigabytes that the system still has to write would slow every
+/// commit of what is measured next.
+pub(crate) fn write_back(database: &Path) -> anyhow::Result<()> {
+    Ok(std::fs::File::open(database)?.sync_all()?)
 }

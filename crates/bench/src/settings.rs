@@ -20,7 +20,7 @@ pub(crate) struct Settings {
     /// Seconds of each measurement [default: 10, with --short 1]
     #[arg(long)]
     seconds: Option<u64>,
-    /// How often measurements that are compared are repeated, in turns [default: 3, with --short 1]
+    /// How often measurements that are compared are repeated, in turns [default: 5, with --short 1]
     #[arg(long)]
     rounds: Option<usize>,
     /// Deliveries of the backlog [default: 1000000, with --short 20000]
@@ -74,7 +74,7 @@ impl Settings {
     }
 
     pub(crate) fn rounds(&self) -> usize {
-        self.or(self.rounds, 3, 1).max(1)
+        self.or(self.rounds, 5, 1).max(1)
     }
 
     pub(crate) fn backlog(&self) -> usize {

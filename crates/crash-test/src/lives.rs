@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    path::Path,
+    path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
@@ -136,7 +136,19 @@ fn in_flight(file: &Path, arrivals: &Arrivals) -> anyhow::Result<Vec<String>> {
     if !file.exists() {
         return Ok(Vec::new());
     }
-    let connection = rusqlite::Connection::open(file)?;
+    // A copy: closing the file itself would fold its log into it, which the next life must do.
+    let folder = tempfile::tempdir()?;
+    let copy = folder.path().join("copy.db");
+    std::fs::copy(file, &copy)?;
+    let log = |database: &Path| {
+        let mut name = database.as_os_str().to_owned();
+        name.push("-wal");
+        PathBuf::from(name)
+    };
+    if log(file).exists() {
+        std::fs::copy(log(file), log(&copy))?;
+    }
+    let connection = rusqlite::Connection::open(copy)?;
     let tables: i64 =
         connection.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
     if tables == 0 {

@@ -7,7 +7,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use tempfile::TempDir;
 
 use crate::{
-    phone::{ACCOUNT, Phone},
+    phone::Phone,
     program::{Program, free_ports},
     waiting::{PATIENCE, ensure, until},
 };
@@ -59,6 +59,16 @@ impl Chain {
         Ok(chain)
     }
 
+    /// The same with another auth token of the Twilio account.
+    ///
+    /// # Errors
+    /// When a program does not come up; the error shows its log.
+    pub async fn with_token(token: &str) -> anyhow::Result<Self> {
+        let mut chain = Self::assemble(Some(token)).await?;
+        chain.start_texter().await?;
+        Ok(chain)
+    }
+
     /// The same with a texter that asks for no signature, as the talk's.
     ///
     /// # Errors
@@ -75,13 +85,18 @@ impl Chain {
     /// # Errors
     /// When a program does not come up; the error shows its log.
     pub async fn without_texter() -> anyhow::Result<Self> {
+        Self::assemble(None).await
+    }
+
+    async fn assemble(token: Option<&str>) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
         let [phone, texter, button, polis, polis_page] = free_ports()?;
         let url = |port: u16| format!("http://127.0.0.1:{port}");
         let secret = format!("whsec_{}", BASE64_STANDARD.encode(SECRET_BYTES));
 
         let mut variables = base(phone);
-        variables.extend(ACCOUNT.map(|(name, value)| (name, value.to_owned())));
+        let phone = Phone::at(url(phone)).token(token);
+        variables.extend(phone.account());
         let mut phone_program = Program::start("dev-phone", data.path(), &[], &variables)?;
 
         let mut variables = base(polis);
@@ -90,10 +105,10 @@ impl Chain {
         let arguments = ["--verify", "standard"];
         let mut polis_program = Program::start("polis", data.path(), &arguments, &variables)?;
 
-        phone_program.answers(&url(phone)).await?;
+        phone_program.answers(&phone.url).await?;
         polis_program.answers(&url(polis_page)).await?;
         let mut chain = Self {
-            phone: Phone { url: url(phone) },
+            phone,
             button_url: url(button),
             texter_url: url(texter),
             polis_page_url: url(polis_page),
@@ -116,7 +131,7 @@ impl Chain {
     /// When it does not come up; the error shows its log.
     pub async fn start_texter(&mut self) -> anyhow::Result<()> {
         let mut variables = base(port(&self.texter_url)?);
-        variables.extend(ACCOUNT.map(|(name, value)| (name, value.to_owned())));
+        variables.extend(self.phone.account());
         variables.push(("SMS_TWILIO_BASE_URL", self.phone.url.clone()));
         if self.texter_checks {
             variables.push(("WEBHOOK_SECRET", self.secret.clone()));

@@ -5,31 +5,55 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
 /// dev-phone's development account, as its documentation states it.
-pub(crate) const ACCOUNT: [(&str, &str); 4] = [
-    ("SMS_TWILIO_SID", "AC00000000000000000000000000000000"),
-    ("SMS_TWILIO_TOKEN", "dev-phone"),
-    ("SMS_TWILIO_FROM_NUMBER", "+15005550006"),
-    ("SMS_TWILIO_TO_NUMBER", "+15555550100"),
-];
+const SID: &str = "AC00000000000000000000000000000000";
+const FROM: &str = "+15005550006";
+const TO: &str = "+15555550100";
+const TOKEN: &str = "dev-phone";
 
 /// A running dev-phone.
 #[derive(Debug, Clone)]
 pub struct Phone {
     /// Its page.
     pub url: String,
+    token: String,
 }
 
 impl Phone {
+    /// The phone at `url`, with the development account.
+    #[must_use]
+    pub fn at(url: String) -> Self {
+        Self {
+            url,
+            token: TOKEN.to_owned(),
+        }
+    }
+
+    /// The same with another auth token.
+    #[must_use]
+    pub(crate) fn token(self, token: Option<&str>) -> Self {
+        let token = token.map_or(self.token, str::to_owned);
+        Self { token, ..self }
+    }
+
+    /// The account's variables, for the phone itself and for whoever texts through it.
+    pub(crate) fn account(&self) -> [(&'static str, String); 4] {
+        [
+            ("SMS_TWILIO_SID", SID.to_owned()),
+            ("SMS_TWILIO_TOKEN", self.token.clone()),
+            ("SMS_TWILIO_FROM_NUMBER", FROM.to_owned()),
+            ("SMS_TWILIO_TO_NUMBER", TO.to_owned()),
+        ]
+    }
+
     /// The texts there are, newest first, as Twilio's API lists them.
     ///
     /// # Errors
     /// When the API does not answer as Twilio's does.
     pub async fn texts(&self) -> anyhow::Result<Vec<Value>> {
-        let [(_, sid), (_, token), ..] = ACCOUNT;
-        let basic = BASE64_STANDARD.encode(format!("{sid}:{token}"));
+        let basic = BASE64_STANDARD.encode(format!("{SID}:{}", self.token));
         let listed = reqwest::Client::new()
             .get(format!(
-                "{}/2010-04-01/Accounts/{sid}/Messages.json?PageSize=1000",
+                "{}/2010-04-01/Accounts/{SID}/Messages.json?PageSize=1000",
                 self.url
             ))
             .header("authorization", format!("Basic {basic}"))

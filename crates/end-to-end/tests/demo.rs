@@ -123,9 +123,7 @@ async fn the_demo_comes_up_texts_a_number_and_ctrl_c_leaves_nothing_behind() -> 
         .send()
         .await?;
     assert_eq!(pressed.status(), 200, "the number's page");
-    let phone = Phone {
-        url: format!("http://127.0.0.1:{phone}"),
-    };
+    let phone = Phone::at(format!("http://127.0.0.1:{phone}"));
     until("a text", PATIENCE, || async {
         phone.bodies().await?.pop().context("no text yet")
     })

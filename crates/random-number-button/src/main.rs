@@ -1,6 +1,6 @@
 //! Serves the button until it is asked to stop.
 
-use std::time::Duration;
+use std::{io::Write, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use random_number_button::{Button, Settings, VARIABLES, app, random_number};
@@ -15,8 +15,20 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 struct Flags {}
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
     Flags::parse();
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // What to correct, without a backtrace. Nobody is left to tell when standard error
+            // is closed.
+            let _ = writeln!(std::io::stderr(), "{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
     if let Err(error) = dotenvy::dotenv()
         && !error.not_found()
     {

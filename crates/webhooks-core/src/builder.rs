@@ -182,10 +182,7 @@ fn open_store(builder: Builder, file: Option<PathBuf>) -> Result<Opened, OpenErr
         .map_or_else(|| ":memory:".to_owned(), |file| file.display().to_string());
     let lock = file.as_deref().map(FileLock::take).transpose()?;
     let connection = schema::open_writer(file.as_deref(), builder.durability)?;
-    let refuse = |source: rusqlite::Error| OpenError::Sqlite {
-        file: shown.clone(),
-        source,
-    };
+    let refuse = |source: rusqlite::Error| schema::refusal(&shown, source);
     let clock = builder
         .clock
         .unwrap_or_else(|| Arc::new(SystemClock::default()));
@@ -214,25 +211,14 @@ fn open_store(builder: Builder, file: Option<PathBuf>) -> Result<Opened, OpenErr
         seal: Arc::new(Seal::new(builder.key.as_ref())),
         schedule: Arc::new(builder.schedule),
     };
-    check_key(&connection, &reader).map_err(|error| match error {
-        StoreError::Sqlite(source) => OpenError::Damaged {
-            file: shown.clone(),
-            problem: source.to_string(),
-        },
-        error => OpenError::Key {
-            file: shown.clone(),
-            problem: error.to_string(),
-        },
-    })?;
-    let written = (|| {
-        retention::store_setting(&connection, "boot", boot)?;
-        retention::store_setting(&connection, "offset", timeline.offset())
-    })();
-    written.map_err(|error| OpenError::Damaged {
-        file: shown.clone(),
-        problem: error.to_string(),
-    })?;
-    let held = lane::recover(&connection, timeline.now()).map_err(refuse)?;
+    let refuse_stored = |error: StoreError| schema::store_refusal(&shown, error);
+    check_key(&connection, &reader).map_err(refuse_stored)?;
+    // One transaction: a file that turns out to be damaged is left as it was.
+    let taking_over = connection.unchecked_transaction().map_err(refuse)?;
+    retention::store_setting(&taking_over, "boot", boot).map_err(refuse_stored)?;
+    retention::store_setting(&taking_over, "offset", timeline.offset()).map_err(refuse_stored)?;
+    let held = lane::recover(&taking_over, timeline.now()).map_err(refuse)?;
+    taking_over.commit().map_err(refuse)?;
     if held > 0 {
         tracing::info!(
             deliveries = held,

@@ -14,6 +14,7 @@ use crate::{
     store::{
         StoreError,
         read::{self, Readers},
+        retention,
         schema::{FileLock, OpenError},
         send::SendJob,
     },
@@ -343,6 +344,7 @@ impl Webhooks {
     /// Counts on the writer thread, behind every completion that was queued before.
     async fn owed_after_completions(&self) -> u64 {
         let counted = crate::engine::due_act(&self.engine.shared, |context| {
+            retention::note_stop(context)?;
             read::count_owed(context.connection)
         });
         counted.await.unwrap_or_else(|error| {

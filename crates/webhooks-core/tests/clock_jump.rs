@@ -114,6 +114,36 @@ async fn a_restart_after_a_jump_goes_on_in_time() {
 }
 
 #[tokio::test]
+async fn a_restart_before_the_jump_was_noticed_goes_on_in_time() {
+    for jump_ms in [HOUR_MS, -HOUR_MS, 24 * HOUR_MS, -24 * HOUR_MS] {
+        let folder = tempfile::tempdir().unwrap();
+        let address = format!("sqlite:{}", folder.path().join("w.db").display());
+        let world = World::on_file(&folder.path().join("w.db")).await;
+        world.endpoint(|endpoint| endpoint).await;
+        world.receiver.respond([500, 500, 200]);
+        world.send("e").await;
+        world.webhooks.drain().await;
+        world.pass(seconds(6)).await;
+        world.clock.jump_wall(jump_ms);
+        world.webhooks.shutdown(seconds(5)).await;
+        let webhooks = builder(&world.clock).open(&address).await.unwrap();
+        webhooks.drain().await;
+        assert_eq!(
+            world.receiver.requests().len(),
+            2,
+            "no storm after {jump_ms} ms"
+        );
+        world.clock.advance(seconds(331));
+        webhooks.drain().await;
+        assert_eq!(
+            world.receiver.requests().len(),
+            3,
+            "no stall after {jump_ms} ms"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_clock_set_back_while_the_process_was_down_stalls_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let address = format!("sqlite:{}", folder.path().join("w.db").display());

@@ -138,7 +138,7 @@ impl Simulation {
             78..86 => self.pause_or_resume(party).await,
             86..90 => self.resend(party).await,
             90..94 if self.parties[party].ordered && !self.parties[party].removed => {
-                self.skip(party).await
+                self.skip(party).await;
             }
             94..98 => self.restart().await,
             98 if self.random.random_bool(0.3) && self.parties[party].customer == "other" => {

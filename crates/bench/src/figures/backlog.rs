@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Bench, comparison::Subject};
 use crate::{
     report::{Check, Content, mib, rate},
+    seed,
     steps::{BuildBacklog, in_own_process},
 };
 
@@ -21,6 +22,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
         deliveries: bench.settings.backlog(),
     };
     let built = in_own_process(&build).await?;
+    seed::write_back(&database)?;
     let size_bytes = Bench::size_bytes(&database);
     let mut without = Subject::new("without backlog", None, &[PER_SECOND]);
     let mut with = Subject::new("with backlog", Some(&database), &[PER_SECOND]);
@@ -28,8 +30,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
         without.measure(bench, 1, round).await?;
         with.measure(bench, 1, round).await?;
     }
-    let starts = with.starts();
-    let first = starts.first_delivery;
+    let first = with.slowest_start();
     let peak = with.peak_bytes();
     let mut checks = with.checks(&without);
     checks.push(Check::new(

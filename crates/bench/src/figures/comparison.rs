@@ -1,18 +1,20 @@
 //! The rate and latency of an engine before and after something grew, in turns.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde::Serialize;
 
 use super::{
     Bench,
-    delivery::median,
     latency::{percentiles, summary},
 };
 use crate::{
-    load::{AHEAD, Closed, Order},
+    load::{AHEAD, Closed, Order, median},
     report::{Check, rate},
-    steps::{Companions, LatencyAt, Measured, Sustained, in_own_process},
+    steps::{Companions, LatencyAt, Rounds, Sustained, in_own_process},
 };
 
 /// How far a rate or p99 may be from what it was.
@@ -24,13 +26,13 @@ pub(super) struct Subject {
     /// `None`: a new database for each measurement.
     pub(super) database: Option<PathBuf>,
     /// The rates of the open loops, and what came of them.
-    latencies: Vec<(u64, Measured)>,
+    latencies: Vec<(u64, Rounds)>,
     closed: Vec<Closed>,
 }
 
 impl Subject {
     pub(super) fn new(name: impl Into<String>, database: Option<&Path>, rates: &[u64]) -> Self {
-        let latencies = rates.iter().map(|rate| (*rate, Measured::default()));
+        let latencies = rates.iter().map(|rate| (*rate, Rounds::default()));
         Self {
             name: name.into(),
             database: database.map(Path::to_owned),
@@ -78,8 +80,7 @@ impl Subject {
                 per_second: *per_second,
                 time: bench.settings.time(),
             };
-            let measured = in_own_process(&step).await?;
-            *total = std::mem::take(total).join(measured);
+            total.push(in_own_process(&step).await?);
         }
         Ok(())
     }
@@ -89,23 +90,23 @@ impl Subject {
     }
 
     fn wrong(&self) -> u64 {
-        let open = self
-            .latencies
-            .iter()
-            .map(|(_, run)| run.lost + run.duplicates);
+        let open = self.latencies.iter().map(|(_, rounds)| rounds.wrong());
         let closed = self.closed.iter().map(|run| run.lost + run.duplicates);
         open.chain(closed).sum()
     }
 
-    /// The slowest start, and the most memory of an open loop.
-    pub(super) fn starts(&self) -> Measured {
-        let runs = self.latencies.iter().map(|(_, run)| run.clone());
-        runs.reduce(Measured::join).unwrap_or_default()
+    pub(super) fn slowest_start(&self) -> Duration {
+        let starts = self
+            .latencies
+            .iter()
+            .map(|(_, rounds)| rounds.slowest_start());
+        starts.max().unwrap_or_default()
     }
 
     pub(super) fn peak_bytes(&self) -> u64 {
-        let closed = self.closed.iter().map(|run| run.peak_bytes).max();
-        closed.unwrap_or_default().max(self.starts().peak_bytes)
+        let open = self.latencies.iter().map(|(_, rounds)| rounds.peak_bytes());
+        let closed = self.closed.iter().map(|run| run.peak_bytes);
+        open.chain(closed).max().unwrap_or_default()
     }
 
     pub(super) fn rows(&self) -> Vec<Vec<String>> {
@@ -122,7 +123,7 @@ impl Subject {
                 format!("{} events/s", rate(*per_second as f64)),
                 String::new(),
             ];
-            row.extend(percentiles(&measured.latencies));
+            row.extend(percentiles(&measured.latencies()));
             rows.push(row);
         }
         rows
@@ -144,10 +145,10 @@ impl Subject {
             part >= 1.0 - CHANGE_MAX,
         )];
         for ((per_second, after), (_, before)) in self.latencies.iter().zip(&before.latencies) {
-            let part = after.latencies.percentile_ms(990) / before.latencies.percentile_ms(990);
+            let part = after.median_p99_ms() / before.median_p99_ms();
             checks.push(Check::new(
                 format!(
-                    "{}: p99 at {} events/s, of that before",
+                    "{}: p99 at {} events/s (median of the rounds), of that before",
                     self.name,
                     rate(*per_second as f64)
                 ),
@@ -175,9 +176,10 @@ impl Subject {
                 .map(|(per_second, run)| {
                     serde_json::json!({
                         "per_second": per_second,
-                        "latency": summary(&run.latencies),
-                        "first_delivery_ms": run.first_delivery.as_secs_f64() * 1e3,
-                        "peak_bytes": run.peak_bytes,
+                        "latency": summary(&run.latencies()),
+                        "first_delivery_ms": run.slowest_start().as_secs_f64() * 1e3,
+                        "peak_bytes": run.peak_bytes(),
+                        "median_p99_ms": run.median_p99_ms(),
                     })
                 })
                 .collect(),

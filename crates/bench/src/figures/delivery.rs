@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Bench;
 use crate::{
-    load::{AHEAD, Closed, Order},
+    load::{AHEAD, Closed, Order, median},
     machine::Commits,
     report::{Check, Content, rate},
     steps::{Bare, BareLoop, Sustained, in_own_process},
@@ -154,14 +154,4 @@ fn content(cases: &[Case], commits: &Commits) -> Content {
         checks,
         measured: serde_json::json!({ "cases": cases, "commits_per_second": commits.per_second() }),
     }
-}
-
-/// The middle one, the lower of two.
-pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values
-        .get(values.len().saturating_sub(1) / 2)
-        .copied()
-        .unwrap_or(f64::NAN)
 }

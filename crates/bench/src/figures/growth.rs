@@ -26,6 +26,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
     in_own_process(&add).await?;
     let old = bench.database("finished");
     std::fs::copy(&many, &old)?;
+    seed::write_back(&many)?;
     seed::finished_deliveries(&old, finished)?;
     let size_bytes = Bench::size_bytes(&old);
 
@@ -94,7 +95,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
             "endpoints": endpoints.summary(),
             "endpoints_and_finished": both.summary(),
             "to_all_endpoints": everywhere,
-            "first_delivery_ms": both.starts().first_delivery.as_secs_f64() * 1e3,
+            "first_delivery_ms": both.slowest_start().as_secs_f64() * 1e3,
         }),
     })
 }

@@ -2,11 +2,11 @@
 
 use super::{
     Bench,
-    latency::{percentiles, summary},
+    latency::{columns, row, summary},
 };
 use crate::{
-    report::{Check, Content, rate},
-    steps::{Companions, LatencyAt, Measured, in_own_process, refusing_ports},
+    report::{Check, Content},
+    steps::{Companions, LatencyAt, Rounds, in_own_process, refusing_ports},
 };
 
 /// Events a second.
@@ -16,8 +16,8 @@ const RATIO_MAX: f64 = 1.5;
 
 pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
     let refusing_port = refusing_ports(1)?[0];
-    let mut alone = Measured::default();
-    let mut beside = Measured::default();
+    let mut alone = Rounds::default();
+    let mut beside = Rounds::default();
     for round in 0..bench.settings.rounds() {
         for companions in [Companions::None, Companions::Troubled { refusing_port }] {
             let is_alone = companions == Companions::None;
@@ -31,18 +31,11 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
                 time: bench.settings.time() * 2,
             };
             let total = if is_alone { &mut alone } else { &mut beside };
-            let measured = in_own_process(&step).await?;
-            *total = std::mem::take(total).join(measured);
+            total.push(in_own_process(&step).await?);
         }
     }
-    let row = |name: &str, measured: &Measured| {
-        let mut row = vec![name.to_owned(), rate(measured.latencies.len() as f64)];
-        row.extend(percentiles(&measured.latencies));
-        row.extend([measured.lost.to_string(), measured.duplicates.to_string()]);
-        row
-    };
-    let ratio = beside.latencies.percentile_ms(990) / alone.latencies.percentile_ms(990);
-    let wrong = alone.lost + alone.duplicates + beside.lost + beside.duplicates;
+    let ratio = beside.median_p99_ms() / alone.median_p99_ms();
+    let wrong = alone.wrong() + beside.wrong();
     Ok(Content {
         title: "Isolation".to_owned(),
         about: format!(
@@ -51,16 +44,14 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
              gives up after 15 s), one refuses connections. Latency of the healthy one as above, \
              open loop, in turns."
         ),
-        columns: ["", "samples", "p50", "p99", "p99.9", "lost", "duplicated"]
-            .map(str::to_owned)
-            .to_vec(),
+        columns: columns(),
         rows: vec![
             row("alone", &alone),
             row("beside a hanging and a refusing endpoint", &beside),
         ],
         checks: vec![
             Check::new(
-                "the healthy endpoint's p99, of that alone",
+                "the healthy endpoint's p99 (median of the rounds), of that alone",
                 format!("≤ {RATIO_MAX}×"),
                 format!("{ratio:.2}×"),
                 ratio <= RATIO_MAX,
@@ -68,8 +59,8 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
             Check::new("lost or duplicated", "0", wrong.to_string(), wrong == 0),
         ],
         measured: serde_json::json!({
-            "alone": summary(&alone.latencies),
-            "beside": summary(&beside.latencies),
+            "alone": summary(&alone.latencies()),
+            "beside": summary(&beside.latencies()),
             "ratio": ratio,
         }),
     })

@@ -1,13 +1,11 @@
 //! From `send` to the receiver, in an open loop.
 
-use serde::Serialize;
-
 use super::Bench;
 use crate::{
     load::Latencies,
     machine::Commits,
     report::{Check, Content, ms, rate},
-    steps::{Companions, LatencyAt, Measured, in_own_process},
+    steps::{Companions, LatencyAt, Rounds, in_own_process},
 };
 
 /// What p99 may be beyond the machine's own p99 of a durable commit.
@@ -15,18 +13,17 @@ const P99_MS: f64 = 5.0;
 /// Events a second.
 pub(super) const RATES: [u64; 2] = [500, 2_000];
 
-#[derive(Serialize)]
 struct Case {
     per_second: u64,
     commits: Commits,
-    measured: Measured,
+    measured: Rounds,
 }
 
 pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
     let mut cases = RATES.map(|per_second| Case {
         per_second,
         commits: Commits::default(),
-        measured: Measured::default(),
+        measured: Rounds::default(),
     });
     for round in 0..bench.settings.rounds() {
         for case in &mut cases {
@@ -39,10 +36,9 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
                 time: bench.settings.time(),
             };
             let before = Commits::measure(bench.folder())?;
-            let measured = in_own_process(&step).await?;
+            case.measured.push(in_own_process(&step).await?);
             let after = Commits::measure(bench.folder())?;
             case.commits = std::mem::take(&mut case.commits).join(before).join(after);
-            case.measured = std::mem::take(&mut case.measured).join(measured);
         }
     }
     Ok(content(&cases))
@@ -53,11 +49,7 @@ fn content(cases: &[Case]) -> Content {
     let mut checks = Vec::new();
     for case in cases {
         let name = format!("{} events/s", rate(case.per_second as f64));
-        let measured = &case.measured;
-        let mut row = vec![name.clone(), rate(measured.latencies.len() as f64)];
-        row.extend(percentiles(&measured.latencies));
-        row.extend([measured.lost.to_string(), measured.duplicates.to_string()]);
-        rows.push(row);
+        rows.push(row(&name, &case.measured));
         let mut row = vec![
             format!("a durable commit, beside {name}"),
             rate(case.commits.times.len() as f64),
@@ -65,7 +57,7 @@ fn content(cases: &[Case]) -> Content {
         row.extend(percentiles(&case.commits.times));
         row.extend(["".to_owned(), "".to_owned()]);
         rows.push(row);
-        let p99 = measured.latencies.percentile_ms(990);
+        let p99 = case.measured.latencies().percentile_ms(990);
         let limit = P99_MS + case.commits.times.percentile_ms(990);
         checks.push(Check::new(
             format!("{name}: p99"),
@@ -73,7 +65,7 @@ fn content(cases: &[Case]) -> Content {
             ms(p99),
             p99 <= limit,
         ));
-        let wrong = measured.lost + measured.duplicates;
+        let wrong = case.measured.wrong();
         checks.push(Check::new(
             format!("{name}: lost or duplicated"),
             "0",
@@ -90,9 +82,7 @@ fn content(cases: &[Case]) -> Content {
                 commit of this machine takes, measured before and after each run: every latency \
                 contains at least one, and the wait for the one before."
                 .to_owned(),
-        columns: ["", "samples", "p50", "p99", "p99.9", "lost", "duplicated"]
-            .map(str::to_owned)
-            .to_vec(),
+        columns: columns(),
         rows,
         checks,
         measured: serde_json::json!(
@@ -101,15 +91,32 @@ fn content(cases: &[Case]) -> Content {
                 .map(|case| {
                     serde_json::json!({
                         "per_second": case.per_second,
-                        "latency": summary(&case.measured.latencies),
+                        "latency": summary(&case.measured.latencies()),
                         "commit": summary(&case.commits.times),
-                        "lost": case.measured.lost,
-                        "duplicates": case.measured.duplicates,
+                        "lost": case.measured.lost(),
+                        "duplicates": case.measured.duplicates(),
                     })
                 })
                 .collect::<Vec<_>>()
         ),
     }
+}
+
+pub(super) fn columns() -> Vec<String> {
+    let columns = ["", "samples", "p50", "p99", "p99.9", "lost", "duplicated"];
+    columns.map(str::to_owned).to_vec()
+}
+
+/// What one open loop came to.
+pub(super) fn row(name: &str, measured: &Rounds) -> Vec<String> {
+    let latencies = measured.latencies();
+    let mut row = vec![name.to_owned(), rate(latencies.len() as f64)];
+    row.extend(percentiles(&latencies));
+    row.extend([
+        measured.lost().to_string(),
+        measured.duplicates().to_string(),
+    ]);
+    row
 }
 
 pub(super) fn percentiles(times: &Latencies) -> [String; 3] {

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use super::{Bench, delivery::median};
+use super::Bench;
 use crate::{
+    load::median,
     machine::Commits,
     report::{Content, rate},
     steps::{Storing, Target, in_own_process},

@@ -32,3 +32,13 @@ impl Latencies {
         sum / self.0.len() as f64
     }
 }
+
+/// The middle one, the lower of two.
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values
+        .get(values.len().saturating_sub(1) / 2)
+        .copied()
+        .unwrap_or(f64::NAN)
+}

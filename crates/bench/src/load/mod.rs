@@ -9,7 +9,7 @@ use std::path::Path;
 use webhooks_core::{EndpointId, NewEndpoint, Webhooks};
 
 pub(crate) use closed::{AHEAD, Closed, Order};
-pub(crate) use latencies::Latencies;
+pub(crate) use latencies::{Latencies, median};
 pub(crate) use open::open_loop;
 
 use crate::receiver_process::ReceiverClient;

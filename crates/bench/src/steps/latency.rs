@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Step;
 use crate::{
     event::event,
-    load::{Latencies, add_endpoint, open_engine, open_loop},
+    load::{Latencies, add_endpoint, median, open_engine, open_loop},
     process::peak_bytes,
     receiver::now_ns,
     receiver_process::ReceiverClient,
@@ -43,7 +43,7 @@ pub(crate) struct LatencyAt {
 }
 
 /// What an open loop came to.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Measured {
     pub(crate) latencies: Latencies,
     pub(crate) lost: u64,
@@ -53,15 +53,48 @@ pub(crate) struct Measured {
     pub(crate) peak_bytes: u64,
 }
 
-impl Measured {
-    pub(crate) fn join(self, other: Self) -> Self {
-        Self {
-            latencies: self.latencies.join(other.latencies),
-            lost: self.lost + other.lost,
-            duplicates: self.duplicates + other.duplicates,
-            first_delivery: self.first_delivery.max(other.first_delivery),
-            peak_bytes: self.peak_bytes.max(other.peak_bytes),
-        }
+/// The runs of one open loop, a run a round.
+#[derive(Default)]
+pub(crate) struct Rounds(Vec<Measured>);
+
+impl Rounds {
+    pub(crate) fn push(&mut self, run: Measured) {
+        self.0.push(run);
+    }
+
+    /// Every latency of every round.
+    pub(crate) fn latencies(&self) -> Latencies {
+        let runs = self.0.iter().map(|run| run.latencies.clone());
+        runs.reduce(Latencies::join).unwrap_or_default()
+    }
+
+    /// The middle one of the rounds' p99: one round with a noisy neighbour does not decide how
+    /// two things compare.
+    pub(crate) fn median_p99_ms(&self) -> f64 {
+        median(self.0.iter().map(|run| run.latencies.percentile_ms(990)))
+    }
+
+    /// Events that were lost or came twice.
+    pub(crate) fn wrong(&self) -> u64 {
+        self.0.iter().map(|run| run.lost + run.duplicates).sum()
+    }
+
+    pub(crate) fn lost(&self) -> u64 {
+        self.0.iter().map(|run| run.lost).sum()
+    }
+
+    pub(crate) fn duplicates(&self) -> u64 {
+        self.0.iter().map(|run| run.duplicates).sum()
+    }
+
+    pub(crate) fn slowest_start(&self) -> Duration {
+        let starts = self.0.iter().map(|run| run.first_delivery);
+        starts.max().unwrap_or_default()
+    }
+
+    pub(crate) fn peak_bytes(&self) -> u64 {
+        let peaks = self.0.iter().map(|run| run.peak_bytes);
+        peaks.max().unwrap_or_default()
     }
 }
 

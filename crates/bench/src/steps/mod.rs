@@ -16,7 +16,7 @@ use tokio::process::Command;
 pub(crate) use add_endpoints::AddEndpoints;
 pub(crate) use backlog::{BuildBacklog, refusing_ports};
 pub(crate) use bare::{Bare, BareLoop};
-pub(crate) use latency::{Companions, LatencyAt, Measured};
+pub(crate) use latency::{Companions, LatencyAt, Rounds};
 pub(crate) use storing::{Storing, Target};
 pub(crate) use sustained::Sustained;
 

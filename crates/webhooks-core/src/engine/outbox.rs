@@ -53,6 +53,8 @@ struct State {
     laned: bool,
     /// The endpoint is in trouble, or the head of an ordered one is: tried when its lane is due.
     trouble: bool,
+    /// How many troubles there were: tells a load from before one from a load because of it.
+    troubles: u64,
     refilling: bool,
     backoff_until: i64,
     /// Failed probes in a row, for the backoff.
@@ -81,6 +83,8 @@ pub(crate) struct RefillPlan {
     pub(crate) rows: usize,
     /// Only what is due, after expiring what waited too long.
     pub(crate) trouble: bool,
+    /// The troubles at that time; after another one, what was loaded goes back.
+    pub(crate) troubles: u64,
 }
 
 /// What the store knows of an endpoint's lane when the endpoint is loaded.
@@ -147,6 +151,11 @@ impl Outbox {
 
     pub(crate) fn backoff_until(&self) -> i64 {
         self.lock().backoff_until
+    }
+
+    /// Since when every attempt has failed, on the timeline.
+    pub(crate) fn failing_since(&self) -> Option<i64> {
+        self.lock().failing_since
     }
 
     /// Whether the endpoint's lane is tried with one delivery now and then.
@@ -216,17 +225,17 @@ impl Outbox {
     }
 
     /// Takes a delivery that is stored and claimed. One that no longer may go out from memory is
-    /// given back to the lane.
+    /// given back to the lane. `loaded_at`: the troubles when it was loaded from there.
     pub(crate) fn accept(
         self: &Arc<Self>,
         shared: &Arc<Shared>,
         row: ClaimedDelivery,
-        probe: bool,
+        loaded_at: Option<u64>,
     ) {
         let endpoint = self.endpoint();
         let mut state = self.lock();
         state.expected -= 1;
-        let refused = (state.trouble && !probe)
+        let refused = (state.trouble && loaded_at != Some(state.troubles))
             || endpoint.state != EndpointState::Active
             || shared.is_stopping();
         if refused {
@@ -342,16 +351,21 @@ impl Outbox {
             move |context| lane::refill(context, &outbox),
             move |result: Result<(), StoreError>| {
                 if result.is_err() {
+                    failed.refill_ended();
                     failed.lane_is_uncertain(&shared_again);
                 }
             },
         ));
     }
 
-    /// After a transaction that failed: memory may be ahead of the store. Looks at the lane again.
+    /// After a transaction that failed: memory may be ahead of the store. Looks at the lane again,
+    /// unless that is asked for already: each failure must not ask for more than the one before.
     pub(crate) fn lane_is_uncertain(self: &Arc<Self>, shared: &Arc<Shared>) {
         let mut state = self.lock();
         state.laned = true;
+        if state.refilling {
+            return;
+        }
         let ask = !state.trouble;
         state.refilling = ask;
         drop(state);
@@ -384,6 +398,7 @@ impl Outbox {
         Some(RefillPlan {
             rows,
             trouble: state.trouble,
+            troubles: state.troubles,
         })
     }
 
@@ -391,10 +406,14 @@ impl Outbox {
         self.lock().refilling = false;
     }
 
-    /// The lane is empty: deliveries go to memory again. True when that ends a trouble.
-    pub(crate) fn leave_lane(&self) -> bool {
+    /// The lane is empty: deliveries go to memory again. True when that ends a trouble. `None`
+    /// after a trouble that came since the plan: what failed is on its way back to the lane.
+    pub(crate) fn leave_lane(&self, plan: RefillPlan) -> Option<bool> {
         let endpoint = self.endpoint();
         let mut state = self.lock();
+        if state.troubles != plan.troubles {
+            return None;
+        }
         let recovered = state.failures > 0;
         state.laned = false;
         state.trouble = false;
@@ -407,7 +426,7 @@ impl Outbox {
                 endpoint.in_flight
             };
         }
-        recovered
+        Some(recovered)
     }
 
     /// When the rate limit allows the next request: the wait from `now_us`, both in microseconds.
@@ -466,6 +485,9 @@ impl Outbox {
             || state.trouble
             || state.failed_in_a_row >= FAILURES_IN_A_ROW;
         let newly_in_trouble = trouble && !state.trouble;
+        if newly_in_trouble {
+            state.troubles += 1;
+        }
         if trouble {
             // Requests that were in flight together fail together: they count as one.
             if newly_in_trouble || now >= state.backoff_until {

@@ -88,9 +88,16 @@ async fn deliver(mut hand: InHand<'_>) {
     } else {
         &shared.requests
     };
-    let Ok(place) = places.acquire().await else {
+    let stopped = shared.stopped.notified();
+    if shared.is_stopping() {
         return;
+    }
+    let place = tokio::select! {
+        biased;
+        place = places.acquire() => place,
+        () = stopped => return,
     };
+    let Ok(place) = place else { return };
     let at = shared.timeline.now();
     let response = shared
         .sender

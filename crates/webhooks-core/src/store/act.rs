@@ -79,11 +79,11 @@ fn in_savepoint<T, E: From<StoreError>>(
             .map_err(store)?;
     } else {
         context.commit.roll_back_to(context.shared, mark);
-        context.endpoints.clear();
         context
             .connection
             .execute_batch("rollback to act; release act")
             .map_err(store)?;
+        context.endpoints.rolled_back(context.connection);
     }
     outcome
 }

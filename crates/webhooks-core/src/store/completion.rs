@@ -80,7 +80,10 @@ impl Completion {
                          where event_seq = ?1 and endpoint_key = ?2 and claim = ?3",
                     )?
                     .execute(params![seq, key, self.row.claim, due_at, attempts, number])?;
-                lane::back_off(connection, shared, &self.outbox, *backoff_until, *failures)?;
+                // What stood behind a head that was taken away does not wait for its retry.
+                let overtaken = changed == 0 && self.outbox.endpoint().ordered;
+                let until = if overtaken { shared.timeline.now() } else { *backoff_until };
+                lane::back_off(connection, shared, &self.outbox, until, *failures)?;
                 changed
             }
         };

@@ -2,7 +2,10 @@
 //!
 //! The cache is coherent because every change of an endpoint runs on the writer thread.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -33,6 +36,8 @@ pub(crate) struct EndpointCache {
     pub(crate) reader: EndpointReader,
     by_key: HashMap<i64, Arc<Outbox>>,
     by_customer: HashMap<String, Arc<[Arc<Outbox>]>>,
+    /// Read within the present transaction: memory is ahead of the store until its commit.
+    uncommitted: HashSet<i64>,
 }
 
 impl EndpointCache {
@@ -41,13 +46,32 @@ impl EndpointCache {
             reader,
             by_key: HashMap::new(),
             by_customer: HashMap::new(),
+            uncommitted: HashSet::new(),
         }
     }
 
     /// Forgets which endpoints customers have; outboxes in use stay the same ones.
-    pub(crate) fn clear(&mut self) {
+    fn clear(&mut self) {
         self.by_customer.clear();
         self.drop_idle();
+    }
+
+    /// What was read is what is stored.
+    pub(crate) fn committed(&mut self) {
+        self.uncommitted.clear();
+    }
+
+    /// After a rollback, of all or of one act: what had changed is read as it was before.
+    pub(crate) fn rolled_back(&mut self, connection: &Connection) {
+        self.clear();
+        let keys: Vec<i64> = self.uncommitted.iter().copied().collect();
+        for key in keys {
+            if let Err(error) = self.reload(connection, key) {
+                // Without it in memory it is read when it is next used.
+                tracing::error!(%error, "an endpoint could not be read again after a rollback");
+                self.by_key.remove(&key);
+            }
+        }
     }
 
     fn drop_idle(&mut self) {
@@ -121,6 +145,7 @@ impl EndpointCache {
         let _ = shared;
         let outbox = Arc::new(Outbox::new(record, lane));
         self.by_key.insert(key, Arc::clone(&outbox));
+        self.uncommitted.insert(key);
         Ok(Some(outbox))
     }
 
@@ -133,6 +158,7 @@ impl EndpointCache {
         if let (Some(outbox), Some(record)) = (self.by_key.get(&key), record) {
             self.by_customer.remove(&*record.customer);
             outbox.replace(record);
+            self.uncommitted.insert(key);
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Ending, What,
-    engine::{Outbox, Placement, Shared},
+    engine::{Outbox, Placement, RefillPlan, Shared},
 };
 
 /// Retries loaded by one scan: bounds how long it keeps the writer from sends.
@@ -33,14 +33,16 @@ pub(crate) fn join(
     wake: Option<i64>,
 ) -> Result<(), StoreError> {
     let now = shared.timeline.now();
-    connection
+    let changed = connection
         .prepare_cached(
             "insert into lane (endpoint_key, due_at, backoff_until, failures) values (?1, ?2, 0, 0)
              on conflict (endpoint_key) do update set due_at = max(backoff_until, ?3)
              where (due_at is null and ?2 is not null) or due_at > max(backoff_until, ?3)",
         )?
         .execute(params![outbox.key(), wake, now])?;
-    if let Some(at) = wake {
+    // A lane in trouble may have waited for the retry of another delivery, hours away.
+    let sooner = changed > 0 && outbox.is_in_trouble();
+    if let Some(at) = wake.or_else(|| sooner.then(|| outbox.backoff_until().max(now))) {
         shared.due_by(at);
     }
     Ok(())
@@ -187,7 +189,7 @@ fn scan_retries(context: &mut ActContext<'_>, now: i64) -> Result<(), StoreError
                     id,
                     body,
                 });
-                claim(context, &outbox, &event, row.attempts, row.number, false)?;
+                claim(context, &outbox, &event, row.attempts, row.number, None)?;
             }
         }
     }
@@ -201,7 +203,7 @@ fn claim(
     event: &Arc<StoredEvent>,
     attempts: u32,
     number: u32,
-    probe: bool,
+    loaded_at: Option<u64>,
 ) -> Result<(), StoreError> {
     let claim = context.commit.claim();
     context
@@ -216,7 +218,7 @@ fn claim(
         attempts,
         number,
     };
-    context.commit.hand_over(outbox, row, probe);
+    context.commit.hand_over(outbox, row, loaded_at);
     Ok(())
 }
 
@@ -238,6 +240,13 @@ fn end(
 
 /// Loads the next rows of a lane into memory, or finds that the lane is at its end.
 pub(crate) fn refill(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
+    let refilled = load_rows(context, outbox);
+    // Whatever came of it, another may be asked for.
+    outbox.refill_ended();
+    refilled
+}
+
+fn load_rows(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
     let now = context.shared.timeline.now();
     let key = outbox.key();
     let Some(plan) = outbox.plan_refill(context.shared) else {
@@ -248,7 +257,6 @@ pub(crate) fn refill(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Resu
     context.commit.touched.push(Arc::clone(outbox));
     if plan.trouble && expire(context, outbox, now)? {
         // There may be more to expire before anything is worth a request.
-        outbox.refill_ended();
         set_due(context, key, Some(now))?;
         context.shared.due_by(now);
         return Ok(());
@@ -286,15 +294,15 @@ pub(crate) fn refill(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Resu
             body,
         });
         outbox.expect(context.shared, event.body.len());
-        claim(context, outbox, &event, row.attempts, row.number, true)?;
+        let loaded_at = Some(plan.troubles);
+        claim(context, outbox, &event, row.attempts, row.number, loaded_at)?;
     }
-    outbox.refill_ended();
     if plan.trouble && found == 0 {
-        return wait_or_leave(context, outbox);
+        return wait_or_leave(context, outbox, plan);
     }
     if !plan.trouble && found < plan.rows {
         // Everything that is owed is in memory now.
-        return leave(context, outbox);
+        return leave(context, outbox, plan);
     }
     if claimed == 0 {
         // Only rows whose events are gone: look again for others.
@@ -305,7 +313,11 @@ pub(crate) fn refill(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Resu
 }
 
 /// A lane in trouble with nothing due: wait for its next row, or leave when there is none.
-fn wait_or_leave(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
+fn wait_or_leave(
+    context: &mut ActContext<'_>,
+    outbox: &Arc<Outbox>,
+    plan: RefillPlan,
+) -> Result<(), StoreError> {
     let key = outbox.key();
     let first: Option<i64> = context
         .connection
@@ -320,16 +332,24 @@ fn wait_or_leave(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(
             context.shared.due_by(due_at);
             Ok(())
         }
-        None => leave(context, outbox),
+        None => leave(context, outbox, plan),
     }
 }
 
-fn leave(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
+fn leave(
+    context: &mut ActContext<'_>,
+    outbox: &Arc<Outbox>,
+    plan: RefillPlan,
+) -> Result<(), StoreError> {
+    let Some(recovered) = outbox.leave_lane(plan) else {
+        // Whatever failed dates the lane when its outcome is stored.
+        return set_due(context, outbox.key(), None);
+    };
     context
         .connection
         .prepare_cached("delete from lane where endpoint_key = ?1")?
         .execute([outbox.key()])?;
-    if outbox.leave_lane() && context.shared.has_readers() {
+    if recovered && context.shared.has_readers() {
         context
             .commit
             .activities
@@ -355,6 +375,10 @@ fn expire(
 ) -> Result<bool, StoreError> {
     let key = outbox.key();
     let oldest = now - outbox.endpoint().expires_after_ms();
+    // What a pause held back has waited, but not for an endpoint that failed all that time.
+    if outbox.failing_since().is_none_or(|since| since > oldest) {
+        return Ok(false);
+    }
     // Rows of a lane are roughly in the order of their age; the first few tell whether to look.
     let rows: Vec<(i64, i64)> = context
         .connection

@@ -4,6 +4,8 @@ use std::{fs::File, path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use super::StoreError;
+
 /// "whks": tells our files from other SQLite databases.
 const APPLICATION_ID: i32 = 0x7768_6b73;
 /// The version of schema.sql.
@@ -89,6 +91,14 @@ pub enum OpenError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+    /// The store could not be taken over.
+    #[error("{file}: {source}")]
+    Store {
+        /// The database file.
+        file: String,
+        /// What the store said: a full disk, for one.
+        source: StoreError,
+    },
     /// The HTTP client cannot be built.
     #[error("the HTTP client cannot be built: {0}")]
     Client(String),
@@ -120,7 +130,9 @@ impl FileLock {
             file: shown.clone(),
             source,
         };
-        let mut name = database.as_os_str().to_owned();
+        // One lock a file, by whatever name it is opened; a file that is yet to be made has one.
+        let resolved = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
+        let mut name = resolved.into_os_string();
         name.push("-lock");
         let file = File::options()
             .create(true)
@@ -203,7 +215,8 @@ fn check(connection: &Connection, shown: &str) -> Result<(), OpenError> {
         }
         return quick_check(connection, shown);
     }
-    if tables > 0 {
+    // A database without tables is another program's all the same when it is marked as such.
+    if tables > 0 || application_id != 0 || version != 0 {
         return Err(OpenError::Foreign {
             file: shown.to_owned(),
         });
@@ -236,18 +249,36 @@ fn quick_check(connection: &Connection, shown: &str) -> Result<(), OpenError> {
     read().map_err(|source| refusal(shown, source))
 }
 
-fn refusal(shown: &str, source: rusqlite::Error) -> OpenError {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    match source.sqlite_error_code() {
-        Some(DatabaseCorrupt | NotADatabase) => OpenError::Damaged {
-            file: shown.to_owned(),
+/// What an error of SQLite means for opening the file.
+pub(crate) fn refusal(shown: &str, source: rusqlite::Error) -> OpenError {
+    let file = shown.to_owned();
+    if tells_of_damage(&source) {
+        let problem = source.to_string();
+        OpenError::Damaged { file, problem }
+    } else {
+        OpenError::Sqlite { file, source }
+    }
+}
+
+/// What an error of the store means for opening the file.
+pub(crate) fn store_refusal(shown: &str, source: StoreError) -> OpenError {
+    let file = shown.to_owned();
+    match source {
+        StoreError::Sqlite(source) if tells_of_damage(&source) => OpenError::Damaged {
+            file,
             problem: source.to_string(),
         },
-        _ => OpenError::Sqlite {
-            file: shown.to_owned(),
-            source,
-        },
+        StoreError::Sealed(problem) => OpenError::Key { file, problem },
+        source => OpenError::Store { file, source },
     }
+}
+
+fn tells_of_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    matches!(
+        error.sqlite_error_code(),
+        Some(DatabaseCorrupt | NotADatabase)
+    )
 }
 
 fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {

@@ -117,7 +117,7 @@ pub(crate) fn owe(
             attempts: 0,
             number,
         };
-        commit.hand_over(outbox, row, false);
+        commit.hand_over(outbox, row, None);
     }
     Ok(())
 }

@@ -35,8 +35,9 @@ pub(crate) struct Commit {
 struct HandOver {
     outbox: Arc<Outbox>,
     row: ClaimedDelivery,
-    /// Loaded from a lane that was due: taken even though the endpoint is in trouble.
-    probe: bool,
+    /// The endpoint's troubles when it was loaded from its lane: taken even though it is in
+    /// trouble, unless there was another since.
+    loaded_at: Option<u64>,
 }
 
 /// Where a savepoint began.
@@ -54,11 +55,16 @@ impl Commit {
         self.next_claim
     }
 
-    pub(crate) fn hand_over(&mut self, outbox: &Arc<Outbox>, row: ClaimedDelivery, probe: bool) {
+    pub(crate) fn hand_over(
+        &mut self,
+        outbox: &Arc<Outbox>,
+        row: ClaimedDelivery,
+        loaded_at: Option<u64>,
+    ) {
         self.handovers.push(HandOver {
             outbox: Arc::clone(outbox),
             row,
-            probe,
+            loaded_at,
         });
     }
 
@@ -237,7 +243,8 @@ impl Writer {
         if stored.is_err() {
             self.commit.roll_back_to(&self.shared, mark);
         }
-        if several {
+        // A full disk rolls everything back, the savepoint included.
+        if several && !self.connection.is_autocommit() {
             let end = if stored.is_ok() {
                 "release send"
             } else {
@@ -252,8 +259,14 @@ impl Writer {
 
     fn committed(&mut self, replies: Replies) {
         self.commit.touched.clear();
-        for HandOver { outbox, row, probe } in self.commit.handovers.drain(..) {
-            outbox.accept(&self.shared, row, probe);
+        self.endpoints.committed();
+        for handover in self.commit.handovers.drain(..) {
+            let HandOver {
+                outbox,
+                row,
+                loaded_at,
+            } = handover;
+            outbox.accept(&self.shared, row, loaded_at);
         }
         for (reply, result) in replies.sends {
             // A caller that went away has its event stored all the same.
@@ -275,16 +288,14 @@ impl Writer {
             // SQLite rolls back by itself on a full disk; there is then nothing left to do.
             tracing::debug!(%error, "no transaction was left to roll back");
         }
-        self.endpoints.clear();
+        self.endpoints.rolled_back(&self.connection);
+        self.endpoints.committed();
         let mark = CommitMark {
             handovers: 0,
             activities: 0,
             released: 0,
         };
         self.commit.roll_back_to(&self.shared, mark);
-        for outbox in self.commit.touched.drain(..) {
-            outbox.lane_is_uncertain(&self.shared);
-        }
         for (reply, result) in replies.sends {
             let _ = reply.send(match result {
                 Ok(_) => Err(SendError::Store(error.clone())),
@@ -293,6 +304,10 @@ impl Writer {
         }
         for after in replies.acts {
             after(Err(error.clone()));
+        }
+        // After the acts: a refill among them has asked for another by now.
+        for outbox in self.commit.touched.drain(..) {
+            outbox.lane_is_uncertain(&self.shared);
         }
         // A full disk stays full for a while: trying again at once would spin.
         std::thread::sleep(FAILURE_PAUSE);

@@ -1,0 +1,141 @@
+//! A commit that failed leaves memory as the store is: no endpoint that is paused in memory alone,
+//! no storm of work. The disk is full because the engine's connection is told how many pages
+//! there are.
+#![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used)]
+
+mod world;
+
+use std::{collections::BTreeSet, sync::mpsc, time::Duration};
+
+use webhooks_core::{Event, SendError, StoreError, Webhooks, testing::Answer};
+use world::{World, seconds};
+
+/// Space for everything: SQLite's own limit.
+const PLENTY: u32 = 4_294_967_294;
+/// How long the engine may take to answer refused calls; a storm of its own work takes for ever.
+const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+
+async fn set_pages(webhooks: &Webhooks, pages: u32) {
+    let set = webhooks.transaction(move |tx| {
+        let sql = format!("pragma max_page_count = {pages}");
+        Ok(tx.query_row(&sql, [], |_| Ok(()))?)
+    });
+    set.await.unwrap();
+}
+
+/// Leaves room for about `more` pages of 4 KiB.
+async fn leave_pages(webhooks: &Webhooks, more: u32) {
+    let pages = webhooks
+        .transaction(|tx| Ok(tx.query_row("pragma page_count", [], |row| row.get::<_, u32>(0))?));
+    let pages = pages.await.unwrap();
+    set_pages(webhooks, pages + more).await;
+}
+
+/// Larger than what a nearly full disk still takes.
+fn large(id: &str) -> Event {
+    Event::new("random_number:generate", &"x".repeat(100_000)).id(id)
+}
+
+fn is_refusal(error: &SendError) -> bool {
+    matches!(
+        error,
+        SendError::Store(StoreError::Full | StoreError::RolledBack)
+    )
+}
+
+/// Holds the writer until the sender is dropped, so that what is called meanwhile is one commit.
+async fn hold_writer(webhooks: &Webhooks) -> mpsc::Sender<()> {
+    let (release, released) = mpsc::channel::<()>();
+    let (started, running) = tokio::sync::oneshot::channel();
+    let webhooks = webhooks.clone();
+    tokio::spawn(async move {
+        let held = webhooks.transaction(move |_| {
+            let _ = started.send(());
+            let _ = released.recv();
+            Ok(())
+        });
+        held.await.unwrap();
+    });
+    running.await.unwrap();
+    release
+}
+
+#[tokio::test]
+async fn a_backlog_waits_for_space_without_a_storm_of_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open(
+        std::sync::Arc::default(),
+        &format!("sqlite:{}", folder.path().join("w.db").display()),
+        |builder| builder.time_limit(seconds(2)),
+    )
+    .await;
+    world.endpoint(|endpoint| endpoint).await;
+    world.receiver.respond([Answer::hang()]);
+    // More than memory holds for one endpoint: the rest is in its lane.
+    world.send_all((0..900).map(|n| format!("e{n}"))).await;
+    world.send_all((900..1_400).map(|n| format!("e{n}"))).await;
+    leave_pages(&world.webhooks, 5).await;
+    let refused = async {
+        for number in 0..30 {
+            // The first would join the lane, the second does not fit.
+            let small = Event::new("random_number:generate", &1).id(format!("small{number}"));
+            let events = [small, large(&format!("large{number}"))];
+            let sent = world.webhooks.send_all("acme", events);
+            let error = sent.await.unwrap_err();
+            assert!(is_refusal(&error), "{error:?}");
+        }
+    };
+    tokio::time::timeout(ANSWER_LIMIT, refused)
+        .await
+        .expect("30 refused sends take under a second each");
+    set_pages(&world.webhooks, PLENTY).await;
+    world.receiver.respond([200]);
+    for _ in 0..20 {
+        world.pass(seconds(30)).await;
+    }
+    let arrived: BTreeSet<String> = world.receiver.event_ids().into_iter().collect();
+    assert_eq!(arrived, (0..1_400).map(|n| format!("e{n}")).collect());
+}
+
+#[tokio::test]
+async fn a_pause_that_could_not_be_stored_does_not_pause() {
+    let world = World::new().await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    leave_pages(&world.webhooks, 5).await;
+    let release = hold_writer(&world.webhooks).await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let (paused, sent, ()) = tokio::join!(
+        biased;
+        endpoints.pause(&id),
+        world.webhooks.send("acme", large("large")),
+        async { drop(release) },
+    );
+    assert!(paused.is_err() && is_refusal(&sent.unwrap_err()));
+    set_pages(&world.webhooks, PLENTY).await;
+    world.send("after").await;
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.event_ids(), ["after"]);
+}
+
+#[tokio::test]
+async fn an_endpoint_whose_removal_could_not_be_stored_goes_on() {
+    let world = World::new().await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    world.send("before").await;
+    world.webhooks.drain().await;
+    leave_pages(&world.webhooks, 5).await;
+    let release = hold_writer(&world.webhooks).await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let (removed, sent, ()) = tokio::join!(
+        biased;
+        endpoints.remove(&id),
+        world.webhooks.send("acme", large("large")),
+        async { drop(release) },
+    );
+    assert!(removed.is_err() && is_refusal(&sent.unwrap_err()));
+    set_pages(&world.webhooks, PLENTY).await;
+    world.send("after").await;
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.event_ids(), ["before", "after"]);
+}
