@@ -21,7 +21,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// Where polis is.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Api {
-    /// Page and API of the running polis (POLIS_API; http://127.0.0.1:9001, or UI_PORT, or PORT+1)
+    /// Page and API of the running polis (POLIS_API; UI_PORT; PORT+1; http://127.0.0.1:9001); a view token is in POLIS_VIEW_TOKEN
     #[arg(long, value_name = "URL", help_heading = "Polis")]
     api: Option<String>,
 }
