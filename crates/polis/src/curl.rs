@@ -40,11 +40,9 @@ pub fn command(record: &Record) -> Result<String, String> {
     let url = [b"http://", host, head.origin_form()].concat();
     let _ = write!(command, " {}", quoted(&url));
     for (name, value) in head.headers() {
-        if is_hop_by_hop(name)
-            || ["host", "content-length"]
-                .iter()
-                .any(|own| name.eq_ignore_ascii_case(own))
-        {
+        // curl counts a body itself; without one it keeps what is given.
+        let is_counted = name.eq_ignore_ascii_case("content-length") && !body.is_empty();
+        if is_hop_by_hop(name) || is_counted || name.eq_ignore_ascii_case("host") {
             continue;
         }
         // curl sends a header without a value only when it is written like this.
@@ -62,9 +60,6 @@ pub fn command(record: &Record) -> Result<String, String> {
         }
     }
     if body.is_empty() {
-        if matches!(method, "POST" | "PUT" | "PATCH") {
-            command.push_str(" \\\n  --data-raw ''");
-        }
         command.push('\n');
         return Ok(command);
     }

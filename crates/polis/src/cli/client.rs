@@ -21,7 +21,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// Where polis is.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Api {
-    /// Page and API of the running polis [POLIS_API; http://127.0.0.1:9001, or UI_PORT, or PORT+1]
+    /// Page and API of the running polis (POLIS_API; UI_PORT; PORT+1; http://127.0.0.1:9001); a view token is in POLIS_VIEW_TOKEN
     #[arg(long, value_name = "URL", help_heading = "Polis")]
     api: Option<String>,
 }
@@ -169,16 +169,11 @@ impl Client {
         struct Told {
             error: String,
         }
-        let status = answer.status();
         let body = answer.bytes().await.map_err(broken)?;
         match serde_json::from_slice::<Told>(&body) {
             Ok(told) => Err(Trouble::Refused(told.error)),
-            // An unknown route of a polis is no JSON either.
-            Err(_) if status.is_client_error() => Err(Trouble::NotPolis(self.shown())),
-            Err(_) => Err(Trouble::Refused(format!(
-                "polis answered {status}: {}",
-                String::from_utf8_lossy(&body)
-            ))),
+            // polis says in JSON what is wrong; its capture port answers anything.
+            Err(_) => Err(Trouble::NotPolis(self.shown())),
         }
     }
 

@@ -21,12 +21,10 @@ use crate::{
 /// The largest page of the API.
 const PAGE: usize = 1000;
 
-/// How it is written.
+/// How it is written: as an HTTP archive 1.2, or as `polis --json` writes its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Written {
-    /// HTTP archive 1.2
     Har,
-    /// polis's log: JSON lines, as `polis --json` writes them
     Log,
 }
 
@@ -36,10 +34,10 @@ enum Written {
   polis export -o webhooks.har
   polis export --event 'random_number:*' | jq -c 'select(.what == \"arrived\").request'")]
 pub(super) struct Export {
-    /// Where to [stdout]; an existing file is replaced
+    /// Where to (stdout); an existing file is replaced
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// [har for a FILE that ends with .har, else log]
+    /// HTTP archive or JSON lines (har for a FILE that ends with .har, else log)
     #[arg(long)]
     format: Option<Written>,
     #[command(flatten)]

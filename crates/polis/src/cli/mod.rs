@@ -40,6 +40,8 @@ use trouble::TROUBLE;
   polis --respond 500x2,200               fail the first two attempts of each delivery
   POLIS_SECRETS=whsec_… polis --verify standard --enforce
   polis --forward http://localhost:3000   show what your app gets and answers
+  polis ls --follow                       what arrives at the polis that runs
+  polis send http://localhost:3000/hooks --event random_number:generate --data 863
 
 Settings: flag over variable over .env over polis.toml. Requests to /in/<name>/… have a scope of their own."
 )]

@@ -43,7 +43,7 @@ pub(super) struct ReplayAgain {
     /// Sign it anew; secret in POLIS_SECRETS
     #[arg(long)]
     resign: bool,
-    /// Whose signature [the one that was checked, or whose header it has]
+    /// Whose signature (the one that was checked, or whose header it has)
     #[arg(long, value_name = "PRESET", requires = "resign")]
     provider: Option<Preset>,
     #[command(flatten)]

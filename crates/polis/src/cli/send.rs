@@ -44,7 +44,7 @@ pub(super) struct Send {
     /// The whole body instead, byte for byte
     #[arg(long, value_name = "TEXT|@FILE", conflicts_with = "data")]
     body: Option<String>,
-    /// Id of event and delivery; the same id is another attempt [a new one]
+    /// Id of event and delivery; the same id is another attempt (a new one)
     #[arg(long)]
     id: Option<String>,
     /// A further header, repeatable

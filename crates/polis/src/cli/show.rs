@@ -76,7 +76,9 @@ impl Show {
             .signature
             .filter(|signature| signature.verdict != Verdict::Ok)
         {
-            for finding in signature.findings.iter().flatten() {
+            // The first line has said the first one.
+            let further = signature.findings.iter().flatten();
+            for finding in further.filter(|finding| finding.text != signature.text) {
                 let line = format!("  sig: {}\n", escaped(&finding.text));
                 screen.human.put(&mut text, Ink::Bad, &line);
             }

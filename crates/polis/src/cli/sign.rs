@@ -26,10 +26,10 @@ pub(super) struct Sign {
     /// Whose signature: standard, github, stripe, slack, shopify or twilio
     #[arg(long, value_name = "PRESET", default_value_t = Preset::Standard)]
     provider: Preset,
-    /// Id of the delivery [a new one]
+    /// Id of the delivery (a new one)
     #[arg(long)]
     id: Option<String>,
-    /// When, in seconds since 1970 or like 2026-01-31T12:00:00Z [now]
+    /// When, in seconds since 1970 or like 2026-01-31T12:00:00Z (now)
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Timestamp>,
     /// The URL it goes to; Twilio signs it

@@ -44,10 +44,10 @@ pub(super) struct Verify {
     /// A file with the whole request: head, empty line, body; - is stdin
     #[arg(long, value_name = "FILE", conflicts_with = "file")]
     request: Option<PathBuf>,
-    /// Whose signature: standard, github, stripe, slack, shopify or twilio [whose header it has]
+    /// Whose signature: standard, github, stripe, slack, shopify or twilio (whose header it has)
     #[arg(long, value_name = "PRESET")]
     provider: Option<Preset>,
-    /// When it came, in seconds since 1970 or like 2026-01-31T12:00:00Z [now]
+    /// When it came, in seconds since 1970 or like 2026-01-31T12:00:00Z (now)
     #[arg(long, value_name = "TIME", value_parser = sign::time)]
     at: Option<Timestamp>,
     /// The URL that the sender called; Twilio signs it

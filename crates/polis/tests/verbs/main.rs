@@ -1,0 +1,10 @@
+//! The verbs of the command line: the real binary against a polis in this process, and what it
+//! signs against the providers' own libraries.
+#![allow(clippy::unwrap_used)]
+
+mod acts;
+mod engine;
+mod packages;
+mod providers;
+mod reads;
+mod run;
