@@ -39,13 +39,19 @@ pub(super) fn header(text: &str) -> Result<(String, String), String> {
     if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
         return Err(format!("{name:?} is not a header's name"));
     }
-    if is_framing(name) {
-        return Err(format!("{name} is set by polis, from the body"));
-    }
     if http::HeaderValue::from_str(value).is_err() {
         return Err("the value has characters that no header may have".to_owned());
     }
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// `Name: value` of a request that is to be sent.
+pub(super) fn header_to_send(text: &str) -> Result<(String, String), String> {
+    let (name, value) = header(text)?;
+    if is_framing(&name) {
+        return Err(format!("{name} is set by polis, from the body"));
+    }
+    Ok((name, value))
 }
 
 /// The bytes of a file; `-` is standard input.
