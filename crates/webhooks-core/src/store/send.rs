@@ -10,6 +10,7 @@ use super::{
     completion::store_ending,
     endpoints::EndpointCache,
     lane,
+    queue::Place,
     row::{ClaimedDelivery, StoredEvent},
     writer::Commit,
 };
@@ -24,7 +25,22 @@ use crate::{
 pub(crate) struct SendJob {
     pub(crate) customer: String,
     pub(crate) events: Vec<PreparedEvent>,
-    pub(crate) reply: oneshot::Sender<Result<Vec<Sent>, SendError>>,
+    pub(crate) reply: SendReply,
+}
+
+/// Where the answer goes.
+pub(crate) struct SendReply {
+    pub(crate) answer: oneshot::Sender<Result<Vec<Sent>, SendError>>,
+    pub(crate) place: Place,
+}
+
+impl SendReply {
+    /// Gives the answer, and then the caller's place to another.
+    pub(crate) fn give(self, result: Result<Vec<Sent>, SendError>) {
+        // A caller that went away has its event stored all the same.
+        let _ = self.answer.send(result);
+        drop(self.place);
+    }
 }
 
 /// Stores one event and its deliveries, already claimed where memory has room for them.

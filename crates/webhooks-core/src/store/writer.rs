@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use super::{
     StoreError,
@@ -12,7 +11,7 @@ use super::{
     endpoints::EndpointCache,
     queue::{Batch, WriterQueue},
     row::ClaimedDelivery,
-    send::store_event,
+    send::{SendReply, store_event},
 };
 use crate::{
     Activity, SendError, Sent, crash_point,
@@ -99,7 +98,7 @@ type SendResult = Result<Vec<Sent>, SendError>;
 /// The answers that wait for the commit.
 #[derive(Default)]
 struct Replies {
-    sends: Vec<(oneshot::Sender<SendResult>, SendResult)>,
+    sends: Vec<(SendReply, SendResult)>,
     acts: Vec<AfterCommit>,
 }
 
@@ -269,8 +268,7 @@ impl Writer {
             outbox.accept(&self.shared, row, loaded_at);
         }
         for (reply, result) in replies.sends {
-            // A caller that went away has its event stored all the same.
-            let _ = reply.send(result);
+            reply.give(result);
         }
         for after in replies.acts {
             after(Ok(()));
@@ -297,7 +295,7 @@ impl Writer {
         };
         self.commit.roll_back_to(&self.shared, mark);
         for (reply, result) in replies.sends {
-            let _ = reply.send(match result {
+            reply.give(match result {
                 Ok(_) => Err(SendError::Store(error.clone())),
                 refused => refused,
             });
