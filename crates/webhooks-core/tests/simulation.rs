@@ -214,9 +214,9 @@ impl Simulation {
         } = &self.parties[party];
         let endpoints = self.webhooks().endpoints(*customer);
         if *paused {
-            endpoints.resume(id).await.unwrap()
+            endpoints.resume(id).await.unwrap();
         } else {
-            endpoints.pause(id).await.unwrap()
+            endpoints.pause(id).await.unwrap();
         }
         self.parties[party].paused ^= true;
     }
@@ -295,7 +295,7 @@ impl Simulation {
                 };
                 match &delivery.state {
                     DeliveryState::Delivered { .. } => {
-                        assert!(first.contains(event), "{event} is said to be delivered")
+                        assert!(first.contains(event), "{event} is said to be delivered");
                     }
                     DeliveryState::Ended { .. } => {}
                     state => panic!("{event} is left {state:?}"),
