@@ -1,17 +1,19 @@
-//! Callers that give up waiting: what they left behind is bounded.
+//! Callers that give up waiting: what they left behind is bounded, and cannot stop the writer.
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used)]
 
 mod world;
 
-use std::{future::Future, pin::pin, sync::mpsc, task::Context};
+use std::{future::Future, pin::pin, sync::mpsc, task::Context, time::Duration};
 
 use futures_util::task::noop_waker;
-use webhooks_core::{Event, Webhooks};
+use webhooks_core::{Event, StoreError, TransactionError, Webhooks};
 use world::World;
 
 /// Callers of `send` whose work the engine holds at one time; the others wait their turn.
 const PLACES: usize = 4 * 1024;
+/// A call that is answered at all is answered long before.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// Keeps the writer busy until the sender is dropped, as a disk that hangs would.
 async fn hold_writer(webhooks: &Webhooks) -> mpsc::Sender<()> {
@@ -59,4 +61,61 @@ async fn calls_that_were_given_up_keep_their_places_until_they_are_written() {
     let stored = world.webhooks.owed().await.unwrap();
     // The transaction that held the writer had one of the places; the last send came after.
     assert_eq!(stored, PLACES as u64 - 1 + 1);
+}
+
+/// Panics where it is dropped, as the guard of an app's own may.
+struct PanicsInDrop;
+
+impl Drop for PanicsInDrop {
+    fn drop(&mut self) {
+        panic!("the app's own value panicked in its destructor");
+    }
+}
+
+#[tokio::test]
+async fn a_result_that_panics_when_nobody_takes_it_does_not_stop_the_writer() {
+    let world = World::new().await;
+    world.endpoint(|endpoint| endpoint).await;
+    let release = hold_writer(&world.webhooks).await;
+    abandon(world.webhooks.transaction(|_| Ok(PanicsInDrop)));
+    drop(release);
+    let sent = async {
+        // The first may be answered by the very commit that the value is dropped after.
+        world.send("beside").await;
+        world.send("after").await;
+        world.receiver.wait_for(2).await;
+    };
+    tokio::time::timeout(ANSWER_LIMIT, sent)
+        .await
+        .expect("the writer goes on");
+    assert_eq!(world.receiver.event_ids().len(), 2);
+}
+
+#[tokio::test]
+async fn a_closure_that_panics_when_it_is_refused_does_not_stop_the_writer() {
+    let world = World::new().await;
+    world.endpoint(|endpoint| endpoint).await;
+    let release = hold_writer(&world.webhooks).await;
+    // As SQLite itself does on a full disk: whatever is in the same commit is refused unrun.
+    let rolls_back = world.webhooks.transaction(|tx| {
+        tx.execute("rollback", [])?;
+        Ok(())
+    });
+    let guard = PanicsInDrop;
+    let refused = world.webhooks.transaction(move |_| {
+        std::mem::forget(guard);
+        Ok(())
+    });
+    let (rolls_back, refused, ()) =
+        tokio::join!(biased; rolls_back, refused, async { drop(release) });
+    assert!(rolls_back.is_err());
+    assert!(
+        matches!(
+            refused,
+            Err(TransactionError::Store(StoreError::RolledBack))
+        ),
+        "{refused:?}"
+    );
+    let sent = tokio::time::timeout(ANSWER_LIMIT, world.send("after"));
+    sent.await.expect("the writer goes on");
 }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::{
     StoreError,
-    act::{ActContext, AfterCommit},
+    act::{ActContext, AfterCommit, contain},
     endpoints::EndpointCache,
     queue::{Batch, WriterQueue},
     row::ClaimedDelivery,
@@ -271,7 +271,7 @@ impl Writer {
             reply.give(result);
         }
         for after in replies.acts {
-            after(Ok(()));
+            contain(|| after(Ok(())));
         }
         for activity in self.commit.activities.drain(..) {
             self.shared.tell(activity);
@@ -301,7 +301,7 @@ impl Writer {
             });
         }
         for after in replies.acts {
-            after(Err(error.clone()));
+            contain(|| after(Err(error.clone())));
         }
         // After the acts: a refill among them has asked for another by now.
         for outbox in self.commit.touched.drain(..) {
