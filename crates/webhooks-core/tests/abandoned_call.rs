@@ -7,7 +7,7 @@ mod world;
 use std::{future::Future, pin::pin, sync::mpsc, task::Context, time::Duration};
 
 use futures_util::task::noop_waker;
-use webhooks_core::{Event, StoreError, TransactionError, Webhooks};
+use webhooks_core::{Event, SendError, StoreError, TransactionError, Webhooks};
 use world::World;
 
 /// Callers of `send` whose work the engine holds at one time; the others wait their turn.
@@ -118,4 +118,31 @@ async fn a_closure_that_panics_when_it_is_refused_does_not_stop_the_writer() {
     );
     let sent = tokio::time::timeout(ANSWER_LIMIT, world.send("after"));
     sent.await.expect("the writer goes on");
+}
+
+#[tokio::test]
+async fn a_writer_that_dies_refuses_every_call_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.db");
+    let world = World::on_file(&file).await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    world.webhooks.endpoints("acme").pause(&id).await.unwrap();
+    world.send("before").await;
+    // A panic whose own value panics is more than the writer survives.
+    let died = world
+        .webhooks
+        .transaction(|_| -> Result<(), TransactionError> { std::panic::panic_any(PanicsInDrop) });
+    assert!(died.await.is_err());
+    let refused = tokio::time::timeout(
+        ANSWER_LIMIT,
+        world.webhooks.send("acme", Event::new("a", &1)),
+    );
+    let refused = refused.await.expect("it is answered");
+    assert!(
+        matches!(refused, Err(SendError::Store(StoreError::Closed))),
+        "{refused:?}"
+    );
+    world.webhooks.shutdown(ANSWER_LIMIT).await;
+    let again = World::on_file(&file).await;
+    assert_eq!(again.webhooks.owed().await.unwrap(), 1);
 }

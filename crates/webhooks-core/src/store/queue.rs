@@ -12,7 +12,12 @@ use std::{
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use super::{StoreError, act::Act, completion::Completion, send::SendJob};
+use super::{
+    StoreError,
+    act::{Act, contain},
+    completion::Completion,
+    send::SendJob,
+};
 
 /// How long a completion waits for a commit to ride along with.
 const LAZY_WAIT: Duration = Duration::from_millis(5);
@@ -33,6 +38,31 @@ struct Waiting {
     /// When the oldest completion came.
     lazy_since: Option<Instant>,
     closed: bool,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.sends.is_empty() && self.acts.is_empty() && self.completions.is_empty()
+    }
+}
+
+/// Closes the queue when it is dropped, and drops what waits in it and with that the replies.
+pub(crate) struct AbandonAtEnd<'a>(&'a WriterQueue);
+
+impl Drop for AbandonAtEnd<'_> {
+    fn drop(&mut self) {
+        // Nothing is lost: what was not committed was not acknowledged, or stays owed.
+        let closed = Waiting {
+            closed: true,
+            ..Waiting::default()
+        };
+        let waiting = std::mem::replace(&mut *self.0.lock(), closed);
+        if !waiting.is_empty() {
+            tracing::error!("the writer ended; calls are refused until the store is opened again");
+        }
+        // Without the lock: what is dropped may look at the queue, or panic.
+        contain(|| drop(waiting));
+    }
 }
 
 /// What one commit takes.
@@ -187,6 +217,11 @@ impl WriterQueue {
         self.room.notify_waiters();
         let empty = batch.sends.is_empty() && batch.acts.is_empty() && batch.completions.is_empty();
         if empty { None } else { Some(batch) }
+    }
+
+    /// For the writer's thread to hold: however it ends, no call is left without an answer.
+    pub(crate) fn abandon_at_end(&self) -> AbandonAtEnd<'_> {
+        AbandonAtEnd(self)
     }
 
     /// Refuses further sends and acts; what waits is still written.
