@@ -53,6 +53,8 @@ pub(crate) fn store_event(
     event: PreparedEvent,
 ) -> Result<Sent, SendError> {
     let now = shared.timeline.now();
+    // First: an endpoint that cannot be read refuses the event before anything of it is written.
+    let outboxes = endpoints.of_customer(connection, shared, customer)?;
     let inserted = connection
         .prepare_cached(
             "insert into event (id, customer, type, body, created_at) values (?1, ?2, ?3, ?4, ?5)
@@ -78,7 +80,7 @@ pub(crate) fn store_event(
         body: event.body,
     });
     let mut deliveries = 0;
-    for outbox in endpoints.of_customer(connection, shared, customer)?.iter() {
+    for outbox in outboxes.iter() {
         if wants(&outbox.endpoint().event_types, &event.event_type) {
             owe(connection, shared, commit, outbox, &stored, now, 0)?;
             deliveries += 1;

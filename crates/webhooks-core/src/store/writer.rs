@@ -177,8 +177,11 @@ impl Writer {
                 Ok(()) => self.store_all(&send.customer, send.events),
                 Err(error) => Err(SendError::Store(error.clone())),
             };
-            if let Err(SendError::Store(error)) = &result {
-                written = Err(error.clone());
+            match &result {
+                // An endpoint of this customer is damaged: nothing was written, nobody else minds.
+                Err(SendError::Store(StoreError::Sealed(_))) => {}
+                Err(SendError::Store(error)) => written = Err(error.clone()),
+                _ => {}
             }
             replies.sends.push((send.reply, result));
             self.notice_rollback(&mut written);
