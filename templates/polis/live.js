@@ -17,6 +17,7 @@ async function fetched(url, options) {
 }
 
 function renewList(page) {
+  const focused = document.activeElement?.closest?.("#rows a")?.getAttribute("href");
   const known = new Set([...document.querySelectorAll("#rows > li")].map((row) => row.value));
   for (const id of ["rows", "foot"]) {
     const part = page.getElementById(id);
@@ -26,6 +27,7 @@ function renewList(page) {
   for (const row of rows) {
     if (known.size > 0 && !known.has(row.value)) row.classList.add("new");
   }
+  if (focused) document.querySelector(`#rows a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
 function renewDetail(page) {
@@ -46,15 +48,19 @@ async function renew() {
   const page = await fetched(location.href);
   renewList(page);
   // What somebody is typing stays.
-  if (withDetail && !detail().contains(document.activeElement)) renewDetail(page);
+  const typing = document.activeElement?.matches("#detail input, #detail textarea, #detail select");
+  if (withDetail && !typing) renewDetail(page);
 }
 
 function soon(event) {
   const id = Number(JSON.parse(event.data || "{}").id ?? 0);
   wantsDetail ||= id === chosen() || event.type === "reset";
   if (event.type === "arrived") status.textContent = `#${id} arrived`;
-  clearTimeout(timer);
-  timer = setTimeout(() => renew().catch(lost), PAUSE_MS);
+  // Not put off by the next event: a steady stream must not starve the page.
+  timer ||= setTimeout(() => {
+    timer = 0;
+    renew().catch(lost);
+  }, PAUSE_MS);
 }
 
 function lost() {
@@ -73,7 +79,11 @@ export async function show(url, options, push = true) {
 export function startLive() {
   if (!document.getElementById("list")) return;
   status.textContent = "live";
-  const source = new EventSource("/api/events");
+  // From what the page shows on: nothing that came in between is missed.
+  const query = new URLSearchParams({ last_event_id: document.getElementById("list").dataset.last });
+  const token = new URLSearchParams(location.search).get("token");
+  if (token) query.set("token", token);
+  const source = new EventSource(`/api/events?${query}`);
   for (const name of ["arrived", "answered", "removed", "reset"]) source.addEventListener(name, soon);
   source.addEventListener("open", () => { status.textContent = "live"; });
   source.addEventListener("error", lost);

@@ -26,6 +26,7 @@ async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
         Some("receiver") => return receiver::run().await,
+        Some("bare-handler") => return figures::polis::serve_bare_handler().await,
         Some("step") => {
             let name = arguments.next().context("step: its name is missing")?;
             let step = arguments.next().context("step: its settings are missing")?;

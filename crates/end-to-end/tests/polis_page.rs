@@ -285,7 +285,15 @@ async fn rules_are_changed_live_and_a_request_is_sent_again() -> anyhow::Result<
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_are_pinned_exported_and_imported() -> anyhow::Result<()> {
     let page = Page::open(&[], Window::DESKTOP).await?;
-    page.send("/one", "it's 'quoted'", &[]).await?;
+    page.send(
+        "/one",
+        "it's 'quoted'",
+        &[
+            ("authorization", "Bearer planted-token"),
+            ("host", "localhost:22"),
+        ],
+    )
+    .await?;
     page.browser
         .goto(&format!("{}/requests/1", page.url))
         .await?;
@@ -300,6 +308,14 @@ async fn requests_are_pinned_exported_and_imported() -> anyhow::Result<()> {
         .text()
         .await?;
     assert!(copied.starts_with("curl "), "{copied}");
+    assert!(!copied.contains("planted-token"), "{copied}");
+    let url = format!("{}/requests/1/as/curl?show_secrets=1", page.url);
+    let whole = client.get(url).send().await?.text().await?;
+    assert!(whole.contains("planted-token"), "{whole}");
+    let to = page
+        .script("return document.querySelector('#replay [name=to]').value")
+        .await?;
+    assert_eq!(to, page.capture, "not where the sender's Host points");
     let har = client
         .get(format!("{}/export.har", page.url))
         .send()

@@ -11,7 +11,7 @@ use crate::{
     diagnosis::{Preset, SigningSecret, ToSign, sign},
     outbound::Outgoing,
     record::Record,
-    wire::is_hop_by_hop,
+    wire::{is_framing, is_hop_by_hop},
 };
 
 /// Signs what is sent again.
@@ -125,6 +125,9 @@ fn set_header(
 ) -> Result<(), String> {
     if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
         return Err(format!("header.{name} is not a header's name"));
+    }
+    if is_framing(name) {
+        return Err(format!("header.{name} is set by polis, from the body"));
     }
     headers.retain(|(given, _)| !given.eq_ignore_ascii_case(name));
     let text = match value {

@@ -6,6 +6,7 @@ mod delivery;
 mod growth;
 mod isolation;
 mod latency;
+pub(crate) mod polis;
 mod storing;
 
 use std::{
@@ -37,16 +38,19 @@ pub(crate) enum Name {
     Backlog,
     /// Many endpoints and ten million finished deliveries
     Growth,
+    /// polis against a bare axum handler
+    Polis,
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Delivery,
         Self::Storing,
         Self::Latency,
         Self::Isolation,
         Self::Backlog,
         Self::Growth,
+        Self::Polis,
     ];
 }
 
@@ -59,6 +63,7 @@ impl fmt::Display for Name {
             Self::Isolation => "isolation",
             Self::Backlog => "backlog",
             Self::Growth => "growth",
+            Self::Polis => "polis",
         };
         f.write_str(name)
     }
@@ -109,6 +114,7 @@ pub(crate) async fn run(name: Name, settings: &Settings) -> anyhow::Result<Figur
         Name::Isolation => isolation::measure(&bench).await?,
         Name::Backlog => backlog::measure(&bench).await?,
         Name::Growth => growth::measure(&bench).await?,
+        Name::Polis => polis::measure(&bench).await?,
     };
     Ok(Figure {
         name: name.to_string(),

@@ -9,13 +9,14 @@ use std::{
 use url::Url;
 
 use super::trouble::Trouble;
+use crate::wire::is_framing;
 
 /// What is read of a file or of standard input; polis keeps no larger body either.
 const INPUT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// An `http://` or `https://` URL.
 pub(super) fn url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text)
+    let mut url = Url::parse(text)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         .ok_or_else(|| "it is a URL like http://localhost:3000/hooks".to_owned())?;
@@ -24,6 +25,8 @@ pub(super) fn url(text: &str) -> Result<Url, String> {
             "credentials in a URL are not sent; give them as a header, Authorization".to_owned(),
         );
     }
+    // It is never sent, so it must not be signed either.
+    url.set_fragment(None);
     Ok(url)
 }
 
@@ -40,6 +43,15 @@ pub(super) fn header(text: &str) -> Result<(String, String), String> {
         return Err("the value has characters that no header may have".to_owned());
     }
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// `Name: value` of a request that is to be sent.
+pub(super) fn header_to_send(text: &str) -> Result<(String, String), String> {
+    let (name, value) = header(text)?;
+    if is_framing(&name) {
+        return Err(format!("{name} is set by polis, from the body"));
+    }
+    Ok((name, value))
 }
 
 /// The bytes of a file; `-` is standard input.
@@ -86,6 +98,15 @@ mod tests {
         assert!(url("ftp://localhost/").is_err());
         assert!(url("http://a:b@localhost/").is_err());
         assert_eq!(header("X-A:  b:c "), Ok(("X-A".into(), "b:c".into())));
+        assert!(header("Content-Length: 3").is_ok());
+        assert!(
+            header_to_send("Content-Length: 3").is_err(),
+            "two lengths are no request"
+        );
+        assert_eq!(
+            url("http://localhost/a#b").unwrap().as_str(),
+            "http://localhost/a"
+        );
         assert!(header("X A: b").is_err());
         assert!(header("no colon").is_err());
         assert!(header("X: a\r\nY: b").is_err());

@@ -129,7 +129,14 @@ impl List {
         loop {
             match stream.next().await? {
                 Some(Told::Arrived(captured)) => {
-                    if !self.listed.remove(&captured.id) {
+                    // With a filter that looks at answers the same request is told again when it
+                    // is answered: it stays noted until then.
+                    let new = if needs_answer {
+                        self.listed.insert(captured.id)
+                    } else {
+                        !self.listed.remove(&captured.id)
+                    };
+                    if new {
                         self.show(&captured)?;
                     }
                 }

@@ -48,7 +48,7 @@ pub(super) struct Send {
     #[arg(long)]
     id: Option<String>,
     /// A further header, repeatable
-    #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = given::header)]
+    #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = given::header_to_send)]
     header: Vec<(String, String)>,
     /// Send it without a signature
     #[arg(long, conflicts_with = "secrets_file")]

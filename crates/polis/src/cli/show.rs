@@ -1,5 +1,7 @@
 //! `polis show`: one request, as the log shows it, as its bytes, or as a command.
 
+use bytes::Bytes;
+
 use super::{
     client::{Api, Client},
     recall,
@@ -58,7 +60,10 @@ impl Show {
             if self.headers {
                 bytes = recall::head(&captured);
             }
-            if self.raw {
+            if self.raw && captured.method.is_empty() {
+                // It could not be read as a request: what came is all there is.
+                bytes = recall::record(&captured, Bytes::new()).first_bytes.to_vec();
+            } else if self.raw {
                 bytes.extend_from_slice(&client.body(self.id).await?);
             }
             screen.bytes(&bytes)?;

@@ -89,8 +89,12 @@ pub(super) async fn import(
         Ok(records) => records,
         Err(reason) => return (StatusCode::UNPROCESSABLE_ENTITY, reason).into_response(),
     };
+    let scope = shared.polis.scopes.default_scope();
     for mut record in records {
         record.id = shared.polis.store.next_id();
+        if let (None, Some(head)) = (&record.delivery, &record.head) {
+            record.delivery = scope.count(head, &record.body, record.received_at).delivery;
+        }
         shared.polis.store.insert(&Arc::new(record), None).await;
     }
     Redirect::to("/").into_response()
@@ -204,7 +208,13 @@ fn from_entry(entry: &Value) -> Result<Record, String> {
     let answer = Answer {
         status,
         headers: pairs(&answered["headers"]),
-        body: text(&answered["content"]["text"]).into(),
+        body: match answered["content"]["encoding"].as_str() {
+            Some("base64") => STANDARD
+                .decode(text(&answered["content"]["text"]))
+                .map_err(|error| error.to_string())?
+                .into(),
+            _ => text(&answered["content"]["text"]).into(),
+        },
         body_size: answered["content"]["size"].as_u64().unwrap_or_default(),
         after: std::time::Duration::try_from_secs_f64(
             entry["time"].as_f64().unwrap_or_default() / 1e3,

@@ -17,6 +17,7 @@ use crate::{
     api::{
         Captured, CapturedHeader, Replayed, Shared, query::Query, requests::visible as admitted,
     },
+    cli::recall,
     curl,
     difference::{Difference, differences},
     record::Record,
@@ -41,7 +42,8 @@ pub(super) struct Detail {
     pub(super) timeline: Vec<Stop>,
     /// The attempt before, or the request before: what one compares with first.
     pub(super) before: Option<u64>,
-    pub(super) host: String,
+    /// Where it goes when it is sent again: here, whatever its sender called the host.
+    pub(super) to: String,
     pub(super) replayed: Option<Result<Replayed, String>>,
     pub(super) comparison: Option<Comparison>,
 }
@@ -144,7 +146,7 @@ impl Detail {
                 .unwrap_or_default(),
             timeline,
             before,
-            host: record.header("host").unwrap_or("127.0.0.1:9000").to_owned(),
+            to: shared.polis.capture_url(),
             replayed: None,
             comparison: None,
             row,
@@ -191,6 +193,14 @@ pub(super) async fn copy(
     let record = match admitted(&shared, id, &query, &headers) {
         Ok(record) => record,
         Err(error) => return error.into_response(),
+    };
+    // Credentials stay out of what is pasted elsewhere, unless they are asked for.
+    let record = match query.redactor(&shared) {
+        Some(redactor) => {
+            let shown = Captured::detail(&record, Some(redactor));
+            Arc::new(recall::record(&shown, record.body.clone()))
+        }
+        None => record,
     };
     let copied = match form.as_str() {
         "curl" => curl::command(&record).map(String::into_bytes),

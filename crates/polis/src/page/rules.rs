@@ -23,6 +23,8 @@ use crate::{
 #[template(path = "rules.html")]
 struct RulesPage {
     scope: String,
+    /// The view token that was shown, for the forms to show it again.
+    token: String,
     scopes: Vec<String>,
     json: String,
     problems: Vec<String>,
@@ -34,6 +36,7 @@ struct RulesPage {
 #[serde(default)]
 pub(super) struct RulesForm {
     scope: String,
+    token: String,
     json: Option<String>,
     method: String,
     path: String,
@@ -53,6 +56,7 @@ impl Default for RulesForm {
         let empty = String::new;
         Self {
             scope: DEFAULT.to_owned(),
+            token: empty(),
             json: None,
             method: empty(),
             path: empty(),
@@ -126,6 +130,7 @@ impl RulesForm {
 fn page(
     shared: &Shared,
     scope: &str,
+    token: &str,
     json: Option<String>,
     problems: Vec<String>,
     saved: bool,
@@ -148,6 +153,7 @@ fn page(
         .collect();
     html(&RulesPage {
         scope: scope.to_owned(),
+        token: token.to_owned(),
         scopes,
         json,
         problems,
@@ -166,6 +172,7 @@ pub(super) async fn show(
     page(
         &shared,
         given(&query.scope).unwrap_or(DEFAULT),
+        query.token(&headers).unwrap_or_default(),
         None,
         Vec::new(),
         false,
@@ -179,6 +186,7 @@ pub(super) async fn change(
 ) -> Response {
     let asked = Query {
         scope: Some(form.scope.clone()),
+        token: Some(form.token.clone()),
         ..Query::default()
     };
     if let Err(error) = asked.check_scope(&shared, &headers) {
@@ -190,10 +198,17 @@ pub(super) async fn change(
     match form.rules().and_then(Rules::new) {
         Ok(rules) => {
             scope.set_rules(rules);
-            page(&shared, &form.scope, None, Vec::new(), true)
+            page(&shared, &form.scope, &form.token, None, Vec::new(), true)
         }
         Err(problems) => {
-            let shown = page(&shared, &form.scope, form.json, problems, false);
+            let shown = page(
+                &shared,
+                &form.scope,
+                &form.token,
+                form.json,
+                problems,
+                false,
+            );
             (StatusCode::UNPROCESSABLE_ENTITY, shown).into_response()
         }
     }

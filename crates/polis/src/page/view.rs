@@ -36,6 +36,8 @@ struct Page {
     fell_out: u64,
     scopes: Vec<String>,
     capture: String,
+    /// The change up to which the page tells, for the stream to go on from.
+    last: String,
     selected: u64,
     detail: Option<Detail>,
     problem: String,
@@ -136,7 +138,8 @@ async fn page(
 
 /// What is shown beside a request.
 enum Shown {
-    With(u64),
+    /// The number to compare with, as it was typed.
+    With(String),
     Replayed(Result<crate::api::Replayed, String>),
 }
 
@@ -146,6 +149,12 @@ fn build(
     headers: &HeaderMap,
     shown: Option<(u64, Option<Shown>)>,
 ) -> Response {
+    // Before the records are read: what comes in between is then told twice, never missed.
+    let last = format!(
+        "{}-{}",
+        shared.polis.run,
+        *shared.polis.store.watch().borrow()
+    );
     let all = admitted(shared, query, headers);
     let redactor = &shared.polis.redactor;
     let mut problem = String::new();
@@ -174,10 +183,18 @@ fn build(
             Ok(record) => {
                 let mut detail = Detail::of(shared, &record, &all);
                 match extra {
-                    Some(Shown::With(other)) => match visible(shared, other, query, headers) {
-                        Ok(other) => detail.compare(shared, &record, &other),
-                        Err(error) => problem = error.to_string(),
-                    },
+                    Some(Shown::With(typed)) => {
+                        match typed.trim().trim_start_matches('#').parse() {
+                            Ok(other) => match visible(shared, other, query, headers) {
+                                Ok(other) => detail.compare(shared, &record, &other),
+                                Err(error) => problem = error.to_string(),
+                            },
+                            Err(_) => {
+                                problem =
+                                    format!("{typed:?} is no number of a request to compare with");
+                            }
+                        }
+                    }
                     Some(Shown::Replayed(replayed)) => detail.replayed = Some(replayed),
                     None => {}
                 }
@@ -208,6 +225,7 @@ fn build(
             .map(|scope| scope.name.to_string())
             .collect(),
         capture: shared.polis.capture_url(),
+        last,
         selected,
         detail,
         problem,
@@ -251,14 +269,7 @@ pub(super) async fn request(
         Some(Ok(Params(query))) => query,
         _ => Query::default(),
     };
-    let with = own
-        .with
-        .as_deref()
-        .map(|text| text.trim().trim_start_matches('#').parse::<u64>());
-    let extra = match with {
-        Some(Ok(with)) => Some(Shown::With(with)),
-        _ => None,
-    };
+    let extra = own.with.map(Shown::With);
     page(shared, query, headers, Some((id, extra))).await
 }
 
@@ -334,14 +345,23 @@ pub(super) async fn replay(
     .await
 }
 
-/// Removes everything that the reader may see.
+/// Removes what the reader may see and the filters find.
 pub(super) async fn clear(
     State(shared): State<Shared>,
     Params(query): Params<Query>,
     headers: HeaderMap,
 ) -> Response {
-    let ids = admitted(&shared, &query, &headers)
+    let filter = match query
+        .check_scope(&shared, &headers)
+        .and_then(|()| query.filter())
+    {
+        Ok(filter) => filter,
+        Err(error) => return error.into_response(),
+    };
+    let all = admitted(&shared, &query, &headers);
+    let ids = all
         .iter()
+        .filter(|record| filter.wants(record))
         .map(|record| record.id)
         .collect();
     shared.polis.store.remove(ids).await;

@@ -273,6 +273,13 @@ impl StatusHead {
     }
 }
 
+/// Headers that say where a message ends: whoever writes the message sets them.
+pub(crate) fn is_framing(name: &str) -> bool {
+    ["content-length", "transfer-encoding", "connection"]
+        .iter()
+        .any(|framing| name.eq_ignore_ascii_case(framing))
+}
+
 /// Headers that belong to one connection and are never passed on.
 pub(crate) fn is_hop_by_hop(name: &str) -> bool {
     [

@@ -13,4 +13,4 @@ pub use body::{BodyFault, Framing};
 pub(crate) use body::{BodyLimits, ReadBody, read_body};
 pub(crate) use connection::{Connection, HeadFault, HeadLimits};
 pub use head::{Head, HeadError, Version};
-pub(crate) use head::{StatusHead, is_hop_by_hop};
+pub(crate) use head::{StatusHead, is_framing, is_hop_by_hop};
