@@ -281,7 +281,10 @@ fn start(opened: Opened, sender: Sender) -> Webhooks {
     let writer_shared = Arc::clone(&shared);
     let writer = std::thread::Builder::new()
         .name("webhooks-writer".to_owned())
-        .spawn(move || writer.run(&writer_shared.queue));
+        .spawn(move || {
+            let _abandon = writer_shared.queue.abandon_at_end();
+            writer.run(&writer_shared.queue);
+        });
     let writer = match writer {
         Ok(writer) => Some(writer),
         Err(error) => {

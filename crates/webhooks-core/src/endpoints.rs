@@ -304,6 +304,7 @@ impl<'a> Endpoints<'a> {
         ending: Ending,
     ) -> Result<bool, DeliveryError> {
         let (customer, id, event_id) = (self.customer.clone(), id.clone(), event_id.to_owned());
+        let place = self.shared().queue.place().await?;
         let (reply, answer) = oneshot::channel();
         let shared = Arc::clone(self.shared());
         self.shared().queue.act(Act::new(
@@ -317,6 +318,7 @@ impl<'a> Endpoints<'a> {
                     taken.held && !waited
                 });
                 let _ = reply.send(answer);
+                drop(place);
             },
         ));
         answer
@@ -332,10 +334,12 @@ impl<'a> Endpoints<'a> {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        let place = self.shared().queue.place().await?;
         let (reply, answer) = oneshot::channel();
         self.shared().queue.act(Act::new(work, move |result| {
             // A caller that went away has its change made all the same.
             let _ = reply.send(result);
+            drop(place);
         }));
         answer
             .await

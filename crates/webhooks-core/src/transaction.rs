@@ -128,13 +128,7 @@ impl Webhooks {
         T: Send + 'static,
         F: FnOnce(&mut Transaction<'_>) -> Result<T, TransactionError> + Send + 'static,
     {
-        let _place = self
-            .shared()
-            .queue
-            .places
-            .acquire()
-            .await
-            .map_err(|_| StoreError::Closed)?;
+        let place = self.shared().queue.place().await?;
         let (reply, answer) = oneshot::channel();
         self.shared().queue.act(Act::new(
             move |context: &mut ActContext<'_>| {
@@ -148,6 +142,7 @@ impl Webhooks {
             },
             move |result| {
                 let _ = reply.send(result);
+                drop(place);
             },
         ));
         answer

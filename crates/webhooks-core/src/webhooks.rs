@@ -16,7 +16,7 @@ use crate::{
         read::{self, Readers},
         retention,
         schema::{FileLock, OpenError},
-        send::SendJob,
+        send::{SendJob, SendReply},
     },
 };
 
@@ -215,16 +215,15 @@ impl Webhooks {
     ) -> Result<Vec<Sent>, SendError> {
         check_customer(customer)?;
         let queue = &self.engine.shared.queue;
-        let _place = queue
-            .places
-            .acquire()
-            .await
-            .map_err(|_| StoreError::Closed)?;
+        let place = queue.place().await?;
         let (reply, answer) = oneshot::channel();
         queue.send(SendJob {
             customer: customer.to_owned(),
             events,
-            reply,
+            reply: SendReply {
+                answer: reply,
+                place,
+            },
         });
         answer
             .await

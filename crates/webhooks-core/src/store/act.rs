@@ -38,7 +38,13 @@ impl Act {
         E: From<StoreError> + Send + 'static,
     {
         Self(Box::new(move |context| {
-            let result = context.map(|context| in_savepoint(context, work));
+            let result = match context {
+                Some(context) => Some(in_savepoint(context, work)),
+                None => {
+                    contain(|| drop(work));
+                    None
+                }
+            };
             Box::new(move |committed| {
                 reply(match (result, committed) {
                     (Some(Ok(_)) | None, Err(error)) => Err(error.into()),
@@ -56,6 +62,15 @@ impl Act {
     /// Nothing is done; the reply is told the error.
     pub(crate) fn refuse(self) -> AfterCommit {
         (self.0)(None)
+    }
+}
+
+/// Runs what may drop an app's own value: a panic in it must not take the writer with it.
+pub(crate) fn contain(work: impl FnOnce()) {
+    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
+        tracing::error!(
+            "a value of the app's own panicked when it was dropped on the writer thread"
+        );
     }
 }
 

@@ -95,16 +95,41 @@ pub(crate) fn scan(context: &mut ActContext<'_>) -> Result<Option<i64>, StoreErr
         )?
         .collect::<Result<_, _>>()?;
     for key in lanes {
-        match context
-            .endpoints
-            .by_key(context.connection, context.shared, key)?
-        {
-            Some(outbox) => refill(context, &outbox)?,
-            // The endpoint was removed: maintenance ends what the lane holds.
-            None => set_due(context, key, None)?,
+        match find(context, key)? {
+            Found::Outbox(outbox) => refill(context, &outbox)?,
+            // Of an endpoint that was removed maintenance ends what the lane holds.
+            Found::Removed | Found::Unreadable => set_due(context, key, None)?,
         }
     }
     next_due(context.connection)
+}
+
+/// The endpoint that something due belongs to.
+enum Found {
+    Outbox(Arc<Outbox>),
+    Removed,
+    /// What is stored of it is damaged. What it is owed is set aside until the next start, so
+    /// that what others are owed is still found.
+    Unreadable,
+}
+
+fn find(context: &mut ActContext<'_>, key: i64) -> Result<Found, StoreError> {
+    match context
+        .endpoints
+        .by_key(context.connection, context.shared, key)
+    {
+        Ok(Some(outbox)) => Ok(Found::Outbox(outbox)),
+        Ok(None) => Ok(Found::Removed),
+        Err(StoreError::Sealed(problem)) => {
+            tracing::error!(
+                endpoint.key = key,
+                problem,
+                "an endpoint cannot be read; what it is owed is kept until it can be, and looked at when the store is next opened"
+            );
+            Ok(Found::Unreadable)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// When the next retry or lane is due.
@@ -158,10 +183,14 @@ fn scan_retries(context: &mut ActContext<'_>, now: i64) -> Result<(), StoreError
         .query_map(params![now, SCAN_ROWS], FoundRow::read)?
         .collect::<Result<_, _>>()?;
     for row in rows {
-        let outbox =
-            context
-                .endpoints
-                .by_key(context.connection, context.shared, row.endpoint_key)?;
+        let outbox = match find(context, row.endpoint_key)? {
+            Found::Outbox(outbox) => Some(outbox),
+            Found::Removed => None,
+            Found::Unreadable => {
+                set_aside(context.connection, row.seq, row.endpoint_key)?;
+                continue;
+            }
+        };
         let (Some(outbox), Some((id, body, _))) = (outbox, row.event) else {
             end(context, row.seq, row.endpoint_key, Ending::Removed, now)?;
             continue;
@@ -193,6 +222,22 @@ fn scan_retries(context: &mut ActContext<'_>, now: i64) -> Result<(), StoreError
             }
         }
     }
+    Ok(())
+}
+
+/// Moves a retry of an endpoint that cannot be read to a lane that is not tried.
+fn set_aside(connection: &Connection, seq: i64, key: i64) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "insert into lane (endpoint_key, due_at, backoff_until, failures) values (?1, null, 0, 0)
+             on conflict (endpoint_key) do update set due_at = null",
+        )?
+        .execute([key])?;
+    connection
+        .prepare_cached(
+            "update delivery set lane = 1 where event_seq = ?1 and endpoint_key = ?2 and claim is null",
+        )?
+        .execute([seq, key])?;
     Ok(())
 }
 

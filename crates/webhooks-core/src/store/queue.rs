@@ -6,13 +6,18 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use super::{act::Act, completion::Completion, send::SendJob};
+use super::{
+    StoreError,
+    act::{Act, contain},
+    completion::Completion,
+    send::SendJob,
+};
 
 /// How long a completion waits for a commit to ride along with.
 const LAZY_WAIT: Duration = Duration::from_millis(5);
@@ -20,7 +25,7 @@ const LAZY_WAIT: Duration = Duration::from_millis(5);
 const LAZY_BATCH: usize = 512;
 /// Completions that may wait; beyond this, workers wait. Only a disk that refuses gets here.
 const COMPLETIONS_MAX: usize = 16 * 1024;
-/// Sends that may wait for a commit; further callers wait their turn.
+/// Calls that may wait for a commit; further callers wait their turn.
 pub(crate) const SENDS_MAX: usize = 4 * 1024;
 /// Sends in one commit: bounds how long the first of them waits for the last.
 const SENDS_BATCH: usize = 512;
@@ -35,6 +40,31 @@ struct Waiting {
     closed: bool,
 }
 
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.sends.is_empty() && self.acts.is_empty() && self.completions.is_empty()
+    }
+}
+
+/// Closes the queue when it is dropped, and drops what waits in it and with that the replies.
+pub(crate) struct AbandonAtEnd<'a>(&'a WriterQueue);
+
+impl Drop for AbandonAtEnd<'_> {
+    fn drop(&mut self) {
+        // Nothing is lost: what was not committed was not acknowledged, or stays owed.
+        let closed = Waiting {
+            closed: true,
+            ..Waiting::default()
+        };
+        let waiting = std::mem::replace(&mut *self.0.lock(), closed);
+        if !waiting.is_empty() {
+            tracing::error!("the writer ended; calls are refused until the store is opened again");
+        }
+        // Without the lock: what is dropped may look at the queue, or panic.
+        contain(|| drop(waiting));
+    }
+}
+
 /// What one commit takes.
 pub(crate) struct Batch {
     pub(crate) sends: Vec<SendJob>,
@@ -42,12 +72,15 @@ pub(crate) struct Batch {
     pub(crate) completions: Vec<Completion>,
 }
 
+/// A place among the calls that wait for a commit. It is kept with the reply, not by the caller:
+/// what a caller that gave up has queued still takes memory.
+pub(crate) type Place = OwnedSemaphorePermit;
+
 /// The queue before the writer thread.
 pub(crate) struct WriterQueue {
     waiting: Mutex<Waiting>,
     work: Condvar,
-    /// Callers of `send` hold a place from before they queue until they have their answer.
-    pub(crate) places: Semaphore,
+    places: Arc<Semaphore>,
     room: Notify,
 }
 
@@ -56,13 +89,19 @@ impl WriterQueue {
         Self {
             waiting: Mutex::default(),
             work: Condvar::new(),
-            places: Semaphore::new(SENDS_MAX),
+            places: Arc::new(Semaphore::new(SENDS_MAX)),
             room: Notify::new(),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a place among the calls that wait for a commit.
+    pub(crate) async fn place(&self) -> Result<Place, StoreError> {
+        let places = Arc::clone(&self.places);
+        places.acquire_owned().await.map_err(|_| StoreError::Closed)
     }
 
     /// False when the writer has stopped: the job is dropped, and with it its reply.
@@ -178,6 +217,11 @@ impl WriterQueue {
         self.room.notify_waiters();
         let empty = batch.sends.is_empty() && batch.acts.is_empty() && batch.completions.is_empty();
         if empty { None } else { Some(batch) }
+    }
+
+    /// For the writer's thread to hold: however it ends, no call is left without an answer.
+    pub(crate) fn abandon_at_end(&self) -> AbandonAtEnd<'_> {
+        AbandonAtEnd(self)
     }
 
     /// Refuses further sends and acts; what waits is still written.

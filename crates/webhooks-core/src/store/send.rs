@@ -10,6 +10,7 @@ use super::{
     completion::store_ending,
     endpoints::EndpointCache,
     lane,
+    queue::Place,
     row::{ClaimedDelivery, StoredEvent},
     writer::Commit,
 };
@@ -24,7 +25,22 @@ use crate::{
 pub(crate) struct SendJob {
     pub(crate) customer: String,
     pub(crate) events: Vec<PreparedEvent>,
-    pub(crate) reply: oneshot::Sender<Result<Vec<Sent>, SendError>>,
+    pub(crate) reply: SendReply,
+}
+
+/// Where the answer goes.
+pub(crate) struct SendReply {
+    pub(crate) answer: oneshot::Sender<Result<Vec<Sent>, SendError>>,
+    pub(crate) place: Place,
+}
+
+impl SendReply {
+    /// Gives the answer, and then the caller's place to another.
+    pub(crate) fn give(self, result: Result<Vec<Sent>, SendError>) {
+        // A caller that went away has its event stored all the same.
+        let _ = self.answer.send(result);
+        drop(self.place);
+    }
 }
 
 /// Stores one event and its deliveries, already claimed where memory has room for them.
@@ -37,6 +53,8 @@ pub(crate) fn store_event(
     event: PreparedEvent,
 ) -> Result<Sent, SendError> {
     let now = shared.timeline.now();
+    // First: an endpoint that cannot be read refuses the event before anything of it is written.
+    let outboxes = endpoints.of_customer(connection, shared, customer)?;
     let inserted = connection
         .prepare_cached(
             "insert into event (id, customer, type, body, created_at) values (?1, ?2, ?3, ?4, ?5)
@@ -62,7 +80,7 @@ pub(crate) fn store_event(
         body: event.body,
     });
     let mut deliveries = 0;
-    for outbox in endpoints.of_customer(connection, shared, customer)?.iter() {
+    for outbox in outboxes.iter() {
         if wants(&outbox.endpoint().event_types, &event.event_type) {
             owe(connection, shared, commit, outbox, &stored, now, 0)?;
             deliveries += 1;

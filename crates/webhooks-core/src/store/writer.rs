@@ -4,15 +4,14 @@
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use super::{
     StoreError,
-    act::{ActContext, AfterCommit},
+    act::{ActContext, AfterCommit, contain},
     endpoints::EndpointCache,
     queue::{Batch, WriterQueue},
     row::ClaimedDelivery,
-    send::store_event,
+    send::{SendReply, store_event},
 };
 use crate::{
     Activity, SendError, Sent, crash_point,
@@ -99,7 +98,7 @@ type SendResult = Result<Vec<Sent>, SendError>;
 /// The answers that wait for the commit.
 #[derive(Default)]
 struct Replies {
-    sends: Vec<(oneshot::Sender<SendResult>, SendResult)>,
+    sends: Vec<(SendReply, SendResult)>,
     acts: Vec<AfterCommit>,
 }
 
@@ -178,8 +177,11 @@ impl Writer {
                 Ok(()) => self.store_all(&send.customer, send.events),
                 Err(error) => Err(SendError::Store(error.clone())),
             };
-            if let Err(SendError::Store(error)) = &result {
-                written = Err(error.clone());
+            match &result {
+                // An endpoint of this customer is damaged: nothing was written, nobody else minds.
+                Err(SendError::Store(StoreError::Sealed(_))) => {}
+                Err(SendError::Store(error)) => written = Err(error.clone()),
+                _ => {}
             }
             replies.sends.push((send.reply, result));
             self.notice_rollback(&mut written);
@@ -269,11 +271,10 @@ impl Writer {
             outbox.accept(&self.shared, row, loaded_at);
         }
         for (reply, result) in replies.sends {
-            // A caller that went away has its event stored all the same.
-            let _ = reply.send(result);
+            reply.give(result);
         }
         for after in replies.acts {
-            after(Ok(()));
+            contain(|| after(Ok(())));
         }
         for activity in self.commit.activities.drain(..) {
             self.shared.tell(activity);
@@ -297,13 +298,13 @@ impl Writer {
         };
         self.commit.roll_back_to(&self.shared, mark);
         for (reply, result) in replies.sends {
-            let _ = reply.send(match result {
+            reply.give(match result {
                 Ok(_) => Err(SendError::Store(error.clone())),
                 refused => refused,
             });
         }
         for after in replies.acts {
-            after(Err(error.clone()));
+            contain(|| after(Err(error.clone())));
         }
         // After the acts: a refill among them has asked for another by now.
         for outbox in self.commit.touched.drain(..) {
