@@ -21,7 +21,7 @@ pub(crate) fn httpie(record: &Record) -> Result<String, String> {
             STANDARD.encode(&record.body)
         );
     }
-    let _ = write!(command, " {} {}", head.method(), quoted(&url(head)));
+    let _ = write!(command, " {} {}", quoted(head.method()), quoted(&url(head)));
     for (name, value) in sent(head) {
         // The space keeps a value that begins with = from being read as JSON.
         let _ = write!(command, " \\\n  {}", quoted(&format!("{name}: {value}")));
@@ -105,4 +105,51 @@ fn quoted(text: &str) -> String {
     // What no terminal should be given by a paste.
     let text: String = text.chars().filter(|c| !c.is_control()).collect();
     format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::SocketAddr, sync::OnceLock};
+
+    use super::*;
+    use crate::content::Content;
+
+    fn record(method: &str) -> Record {
+        let head = format!("{method} /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        Record {
+            id: 1,
+            scope: "default".into(),
+            received_at: jiff::Timestamp::UNIX_EPOCH,
+            remote: SocketAddr::from(([127, 0, 0, 1], 1)),
+            head: Some(Head::parse(head.into()).unwrap()),
+            first_bytes: Vec::new().into(),
+            body: Vec::new().into(),
+            body_cut: false,
+            trailers: Vec::new().into(),
+            problem: None,
+            notes: Vec::new(),
+            content: Content::None,
+            event: None,
+            delivery: None,
+            diagnosis: None,
+            answer: OnceLock::new(),
+        }
+    }
+
+    /// A method may have every character of a token (RFC 9110), which a shell understands.
+    #[test]
+    fn a_method_never_runs_as_a_command_of_the_shell_it_is_pasted_into() {
+        for method in ["A`id`", "A|id", "A&id", "A'id"] {
+            let command = httpie(&record(method)).unwrap();
+            // http is a function that shows its arguments, so that nothing is really run.
+            let script = format!("http() {{ printf '%s\\n' \"$@\"; }}\n{command}");
+            let run = std::process::Command::new("bash")
+                .args(["-c", &script])
+                .output()
+                .unwrap();
+            let shown = String::from_utf8(run.stdout).unwrap();
+            assert_eq!(shown.lines().nth(1), Some(method), "{command}");
+            assert_eq!(shown.lines().count(), 3, "{shown}");
+        }
+    }
 }
