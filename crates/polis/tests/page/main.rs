@@ -1,0 +1,8 @@
+//! The page: through its routes, and in a real Chromium.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper that fails has failed its test"
+)]
+
+mod picture;
+mod scene;
