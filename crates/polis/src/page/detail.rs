@@ -10,22 +10,26 @@ use axum::{
 
 use super::{
     body::{BodyViews, visible},
-    list::Row,
+    list::{Row, clock},
     timeline::{Stop, timeline},
 };
 use crate::{
     api::{
         Captured, CapturedHeader, Replayed, Shared, query::Query, requests::visible as admitted,
     },
+    cli::recall,
     curl,
     difference::{Difference, differences},
     record::Record,
+    redact::Redactor,
     snippet,
 };
 
 /// Everything the page says of one request.
 pub(super) struct Detail {
     pub(super) row: Row,
+    /// With milliseconds.
+    pub(super) time: String,
     pub(super) remote: String,
     pub(super) version: String,
     pub(super) headers: Vec<CapturedHeader>,
@@ -41,7 +45,12 @@ pub(super) struct Detail {
     pub(super) timeline: Vec<Stop>,
     /// The attempt before, or the request before: what one compares with first.
     pub(super) before: Option<u64>,
-    pub(super) host: String,
+    pub(super) attempt_before: Option<u64>,
+    /// Where "send again" goes when nobody says otherwise.
+    pub(super) again: String,
+    /// The body to edit, when it is a text.
+    pub(super) editable: Option<String>,
+    pub(super) can_sign: bool,
     pub(super) replayed: Option<Result<Replayed, String>>,
     pub(super) comparison: Option<Comparison>,
 }
@@ -51,6 +60,8 @@ pub(super) struct SignatureView {
     pub(super) class: &'static str,
     pub(super) text: String,
     pub(super) preset: String,
+    /// `1 secret`
+    pub(super) secrets: String,
     pub(super) findings: Vec<String>,
     pub(super) signed: String,
     pub(super) signed_cut: bool,
@@ -74,6 +85,10 @@ impl Detail {
             class: row.signature,
             text: signature.text.clone(),
             preset: signature.preset.to_string(),
+            secrets: match signature.secrets {
+                1 => "1 secret".to_owned(),
+                count => format!("{count} secrets"),
+            },
             findings: signature
                 .findings
                 .iter()
@@ -120,6 +135,7 @@ impl Detail {
             });
         }
         Self {
+            time: clock(record.received_at, "%H:%M:%S%.3f"),
             remote: captured.remote,
             version: captured.version,
             headers: captured.headers.unwrap_or_default(),
@@ -144,7 +160,20 @@ impl Detail {
                 .unwrap_or_default(),
             timeline,
             before,
-            host: record.header("host").unwrap_or("127.0.0.1:9000").to_owned(),
+            attempt_before,
+            // Never the request's own Host: whoever sent it would choose where a key press goes.
+            again: answer
+                .and_then(|answer| answer.forward.as_ref())
+                .map_or_else(
+                    || shared.polis.capture_url(),
+                    |forward| forward.url.clone(),
+                ),
+            editable: editable(record, redactor),
+            can_sign: shared
+                .polis
+                .scopes
+                .find(&record.scope)
+                .is_some_and(|scope| scope.settings().verification.is_some()),
             replayed: None,
             comparison: None,
             row,
@@ -176,12 +205,36 @@ impl Detail {
     }
 }
 
-/// The signed string with what cannot be seen made visible.
-fn marked(text: &str) -> String {
-    visible(&text.replace('\n', "\u{240a}\n"))
+/// Bodies that are offered for editing: what a person edits in a text field.
+const EDITABLE_BYTES: usize = 64 * 1024;
+
+/// The body as a text that can be edited and sent. None when it is no text, or holds what is
+/// hidden: an edit must not send "[redacted secret]".
+pub(super) fn editable(record: &Record, redactor: &Redactor) -> Option<String> {
+    let text = std::str::from_utf8(&record.body).ok()?;
+    let shown = visible(&text.replace("\r\n", "\n"));
+    let is_itself = text.len() <= EDITABLE_BYTES
+        && shown == text.replace("\r\n", "\n")
+        && redactor.text(text) == text;
+    is_itself.then(|| text.to_owned())
 }
 
-/// The request as text to copy: curl, httpie, reqwest or raw.
+/// The signed string with what cannot be seen made visible.
+fn marked(text: &str) -> String {
+    visible(&text.replace('\n', "\u{21b5}\n"))
+}
+
+/// The record without credentials; the very same one when it has none.
+fn redacted(record: &Arc<Record>, redactor: &Redactor) -> Arc<Record> {
+    let hidden = Captured::with_body(record, Some(redactor));
+    if hidden == Captured::with_body(record, None) {
+        return Arc::clone(record);
+    }
+    let body = recall::body(&hidden);
+    Arc::new(recall::record(&hidden, body))
+}
+
+/// The request as text to copy, credentials only when they are asked for: curl, httpie, reqwest or raw.
 pub(super) async fn copy(
     State(shared): State<Shared>,
     Path((id, form)): Path<(u64, String)>,
@@ -191,6 +244,10 @@ pub(super) async fn copy(
     let record = match admitted(&shared, id, &query, &headers) {
         Ok(record) => record,
         Err(error) => return error.into_response(),
+    };
+    let record = match query.redactor(&shared) {
+        Some(redactor) => redacted(&record, redactor),
+        None => record,
     };
     let copied = match form.as_str() {
         "curl" => curl::command(&record).map(String::into_bytes),
