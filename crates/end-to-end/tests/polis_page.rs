@@ -1,0 +1,381 @@
+//! The page of polis as a person uses it, in real Chromium.
+//!
+//! `POLIS_PICTURES=<directory>` has the last test leave pictures there.
+
+use anyhow::Context;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use end_to_end::{Browser, Program, Window, free_ports};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use tempfile::TempDir;
+
+const KEY: &[u8; 32] = b"the key that this polis accepts.";
+const OLD_KEY: &[u8; 32] = b"the key that it accepted before.";
+
+/// A polis with a browser window at its page.
+struct Page {
+    browser: Browser,
+    capture: String,
+    url: String,
+    _polis: Program,
+    _folder: TempDir,
+}
+
+impl Page {
+    async fn open(arguments: &[&str], window: Window) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let [port, ui_port] = free_ports()?;
+        let secret = |key: &[u8]| format!("whsec_{}", BASE64_STANDARD.encode(key));
+        let variables = [
+            ("PORT", port.to_string()),
+            ("UI_PORT", ui_port.to_string()),
+            ("POLIS_SECRETS", secret(KEY)),
+            ("POLIS_OLD_SECRETS", secret(OLD_KEY)),
+        ];
+        let mut polis = Program::start("polis", folder.path(), arguments, &variables)?;
+        let url = format!("http://127.0.0.1:{ui_port}");
+        polis.answers(&url).await?;
+        let browser = Browser::open(window).await?;
+        browser.goto(&url).await?;
+        let capture = format!("http://127.0.0.1:{port}");
+        Ok(Self {
+            browser,
+            capture,
+            url,
+            _polis: polis,
+            _folder: folder,
+        })
+    }
+
+    async fn send(&self, path: &str, body: &str, headers: &[(&str, &str)]) -> anyhow::Result<u16> {
+        let mut request = reqwest::Client::new()
+            .post(format!("{}{path}", self.capture))
+            .body(body.to_owned());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Ok(request.send().await?.status().as_u16())
+    }
+
+    /// Sends a webhook signed at `age_s` seconds ago with `key`; `sent` is what goes out.
+    async fn webhook(
+        &self,
+        id: &str,
+        key: &[u8],
+        age_s: u64,
+        signed: &str,
+        sent: &str,
+    ) -> anyhow::Result<u16> {
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)?
+            .as_secs();
+        let timestamp = (now - age_s).to_string();
+        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key)?;
+        mac.update(format!("{id}.{timestamp}.{signed}").as_bytes());
+        let signature = format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes()));
+        let headers = [
+            ("content-type", "application/json"),
+            ("webhook-id", id),
+            ("webhook-timestamp", &timestamp),
+            ("webhook-signature", &signature),
+        ];
+        self.send("/hooks", sent, &headers).await
+    }
+
+    async fn script(&self, script: &str) -> anyhow::Result<serde_json::Value> {
+        Ok(self.browser.client.execute(script, Vec::new()).await?)
+    }
+}
+
+const BODY: &str = r#"{"id":"e","event":"random_number:generate","data":863}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_arrive_live_and_the_empty_page_teaches() -> anyhow::Result<()> {
+    let page = Page::open(&[], Window::DESKTOP).await?;
+    let empty = page.browser.text("#rows").await?;
+    assert!(
+        empty.contains("Nothing came yet") && empty.contains(&page.capture),
+        "{empty}"
+    );
+    page.browser.reads("#live", "live").await?;
+    page.send("/hooks", BODY, &[("content-type", "application/json")])
+        .await?;
+    page.browser
+        .reads("#rows", "random_number:generate")
+        .await?;
+    page.browser.reads("#rows", "200 after").await?;
+    page.browser.click("#rows a").await?;
+    page.browser.reads("#detail h2", "/hooks").await?;
+    assert_eq!(
+        page.browser.address().await?,
+        format!("{}/requests/1", page.url),
+        "a deep link"
+    );
+    page.browser.reads("#tab-pretty", "\"data\": 863").await?;
+    page.send("/later", "x", &[]).await?;
+    page.browser.reads("#rows", "/later").await?;
+    assert!(
+        page.browser.text("#detail h2").await?.contains("/hooks"),
+        "the chosen one stays"
+    );
+    page.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_and_search_find_and_markup_that_was_sent_does_nothing() -> anyhow::Result<()> {
+    let page = Page::open(&[], Window::DESKTOP).await?;
+    let attack = "<script>window.hacked=1</script><img src=x onerror='window.hacked=1'>";
+    page.send(
+        "/<img src=x onerror=window.hacked=1>",
+        attack,
+        &[("x-attack", attack), ("content-type", "text/html")],
+    )
+    .await?;
+    page.send("/other", "needle in a haystack", &[]).await?;
+    page.browser
+        .goto(&format!("{}/requests/1", page.url))
+        .await?;
+    page.browser.reads("#tab-raw", "").await?;
+    let shown = page
+        .script("return document.getElementById('detail').textContent")
+        .await?;
+    assert!(
+        shown.as_str().is_some_and(|text| text.contains(attack)),
+        "{shown}"
+    );
+    assert!(page.script("return window.hacked ?? null").await?.is_null());
+    page.browser.click("#search").await?;
+    page.browser.keys("needle\u{e007}").await?;
+    page.browser.reads("#rows", "/other").await?;
+    let count = page
+        .script("return document.querySelectorAll('#rows > li').length")
+        .await?;
+    assert_eq!(count, 1);
+    page.browser
+        .goto(&format!("{}/?status=5xx", page.url))
+        .await?;
+    page.browser
+        .reads("#rows", "Nothing that is kept fits")
+        .await?;
+    page.browser
+        .goto(&format!("{}/?status=wrong", page.url))
+        .await?;
+    page.browser
+        .reads("[role=alert]", "it is a status like 404")
+        .await?;
+    page.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attempts_stand_on_a_timeline_and_are_compared() -> anyhow::Result<()> {
+    let page = Page::open(
+        &["--verify", "standard", "--respond", "500x2,200"],
+        Window::DESKTOP,
+    )
+    .await?;
+    for (attempt, expected) in [500, 500, 200].into_iter().enumerate() {
+        let body = BODY.replace("863", &(863 + attempt).to_string());
+        assert_eq!(page.webhook("evt-1", KEY, 0, &body, &body).await?, expected);
+    }
+    page.browser
+        .goto(&format!("{}/requests/3", page.url))
+        .await?;
+    let line = page.browser.reads("#timeline", "attempt 3").await?;
+    for part in ["evt-1", "attempt 1", "500 after", "200 after", "+"] {
+        assert!(line.contains(part), "no {part:?} in {line}");
+    }
+    page.browser.keys("d").await?;
+    let compared = page.browser.reads("#comparison", "body.data").await?;
+    assert!(
+        compared.contains("864") && compared.contains("865"),
+        "{compared}"
+    );
+    assert!(
+        page.browser
+            .address()
+            .await?
+            .ends_with("/requests/3?with=2")
+    );
+    page.browser.keys("j").await?;
+    page.browser.reads("#detail h2", "#2").await?;
+    page.browser.keys("k").await?;
+    page.browser.reads("#detail h2", "#3").await?;
+    page.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_signature_tab_says_what_is_wrong_and_what_is_signed() -> anyhow::Result<()> {
+    let page = Page::open(&["--verify", "standard"], Window::DESKTOP).await?;
+    page.webhook("good", KEY, 0, BODY, BODY).await?;
+    page.webhook("old-secret", OLD_KEY, 0, BODY, BODY).await?;
+    page.webhook("late", KEY, 412, BODY, BODY).await?;
+    page.webhook("newline", KEY, 0, BODY, &format!("{BODY}\n"))
+        .await?;
+    let spaced = r#"{"id": "e", "event": "random_number:generate", "data": 863}"#;
+    page.webhook("rewritten", KEY, 0, BODY, spaced).await?;
+    page.webhook("wrong", b"some other key of thirty-two byt", 0, BODY, BODY)
+        .await?;
+    page.send("/hooks", BODY, &[]).await?;
+    for (id, part) in [
+        (1, "ok"),
+        (2, "an old secret matched"),
+        (3, "412"),
+        (4, "line end"),
+        (5, "JSON"),
+        (6, "another one, or the body was changed"),
+        (7, "no webhook-signature header"),
+    ] {
+        page.browser
+            .goto(&format!("{}/requests/{id}", page.url))
+            .await?;
+        page.browser.click("#tab-signature-tab").await?;
+        let said = page
+            .browser
+            .reads("#tab-signature", "What is signed, exactly")
+            .await?;
+        assert!(said.contains(part), "no {part:?} in {said}");
+    }
+    page.browser
+        .goto(&format!("{}/requests/1", page.url))
+        .await?;
+    page.browser.click("#tab-signature-tab").await?;
+    let signed = page.browser.text("#tab-signature .signed").await?;
+    assert!(
+        signed.starts_with("good.") && signed.ends_with(BODY),
+        "{signed}"
+    );
+    page.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_are_changed_live_and_a_request_is_sent_again() -> anyhow::Result<()> {
+    let page = Page::open(&["--verify", "standard"], Window::DESKTOP).await?;
+    page.webhook("first", KEY, 0, BODY, BODY).await?;
+    page.browser.goto(&format!("{}/rules", page.url)).await?;
+    page.browser.click("[name=respond]").await?;
+    page.browser.keys("503,200\u{e007}").await?;
+    page.browser.reads("[role=status].card", "Saved").await?;
+    assert_eq!(page.webhook("second", KEY, 0, BODY, BODY).await?, 503);
+    assert_eq!(page.webhook("second", KEY, 0, BODY, BODY).await?, 200);
+
+    page.browser
+        .goto(&format!("{}/requests/1", page.url))
+        .await?;
+    page.browser.reads("#live", "live").await?;
+    page.browser.keys("e").await?;
+    page.browser.keys("body.data=7").await?;
+    page.browser.click("[name=resign]").await?;
+    page.browser.click("#replay button").await?;
+    page.browser.reads("#replayed", "answered 503").await?;
+    page.browser.reads("#rows", "#4").await?;
+    page.browser
+        .goto(&format!("{}/requests/4", page.url))
+        .await?;
+    page.browser.reads("#tab-pretty", "\"data\": 7").await?;
+    let chips = page.browser.text(".chips").await?;
+    assert!(chips.contains("ok"), "it was signed anew: {chips}");
+
+    page.browser.goto(&format!("{}/rules", page.url)).await?;
+    page.browser.click("[name=sleep]").await?;
+    page.browser.keys("soon\u{e007}").await?;
+    page.browser.reads("[role=alert]", "sleep").await?;
+    page.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_pinned_exported_and_imported() -> anyhow::Result<()> {
+    let page = Page::open(&[], Window::DESKTOP).await?;
+    page.send("/one", "it's 'quoted'", &[]).await?;
+    page.browser
+        .goto(&format!("{}/requests/1", page.url))
+        .await?;
+    page.browser.reads("#live", "live").await?;
+    page.browser.keys("p").await?;
+    page.browser.reads("#pins", "/one").await?;
+    let client = reqwest::Client::new();
+    let copied = client
+        .get(format!("{}/requests/1/as/curl", page.url))
+        .send()
+        .await?
+        .text()
+        .await?;
+    assert!(copied.starts_with("curl "), "{copied}");
+    let har = client
+        .get(format!("{}/export.har", page.url))
+        .send()
+        .await?
+        .text()
+        .await?;
+    let archive: serde_json::Value = serde_json::from_str(&har)?;
+    assert_eq!(archive["log"]["version"], "1.2");
+    assert_eq!(
+        archive["log"]["entries"][0]["request"]["postData"]["text"],
+        "it's 'quoted'"
+    );
+    let imported = client
+        .post(format!("{}/import", page.url))
+        .body(har)
+        .send()
+        .await?;
+    assert!(imported.status().is_success(), "{}", imported.text().await?);
+    page.browser.reads("#rows", "#2").await?;
+    page.browser
+        .goto(&format!("{}/requests/2", page.url))
+        .await?;
+    page.browser
+        .reads("#detail", "imported from a HAR file")
+        .await?;
+    page.browser.keys("?").await?;
+    page.browser
+        .reads("#help", "next, previous request")
+        .await?;
+    page.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_fits_every_window() -> anyhow::Result<()> {
+    let pictures = std::env::var_os("POLIS_PICTURES").map(std::path::PathBuf::from);
+    for (name, window) in [
+        ("wide", Window::DESKTOP),
+        ("wide-dark", Window::DESKTOP.dark()),
+        ("narrow", Window::PHONE),
+        ("narrow-dark", Window::PHONE.dark()),
+    ] {
+        let page = Page::open(&["--verify", "standard", "--respond", "500x2,200"], window).await?;
+        for _ in 0..3 {
+            page.webhook("0190b5a4-7f6e-7cc2-bb6e-a5ce31c4", KEY, 0, BODY, BODY)
+                .await?;
+        }
+        page.webhook("late", KEY, 412, BODY, BODY).await?;
+        page.send(
+            "/up?with=a&long=query-that-goes-on-and-on-and-on-and-on-and-on",
+            &"x".repeat(500),
+            &[],
+        )
+        .await?;
+        page.send("/in/orders/new", r#"{"type":"order.created"}"#, &[])
+            .await?;
+        for (view, path, awaited) in [
+            ("list", "/", "/up?"),
+            ("request", "/requests/3", "attempt 3"),
+            ("rules", "/rules", "One rule"),
+        ] {
+            page.browser.goto(&format!("{}{path}", page.url)).await?;
+            page.browser.reads("main", awaited).await?;
+            let wider = page
+                .script("return document.documentElement.scrollWidth - window.innerWidth")
+                .await?;
+            let wider = wider.as_i64().context("no number")?;
+            assert!(wider <= 0, "{view} is {wider} pixels too wide in {name}");
+            if let Some(folder) = &pictures {
+                std::fs::create_dir_all(folder)?;
+                std::fs::write(
+                    folder.join(format!("polis-{view}-{name}.png")),
+                    page.browser.picture().await?,
+                )?;
+            }
+        }
+        page.browser.close().await?;
+    }
+    Ok(())
+}
