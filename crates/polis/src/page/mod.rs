@@ -9,6 +9,7 @@ mod body;
 mod detail;
 mod list;
 mod multipart;
+mod rule_form;
 mod rules;
 mod timeline;
 mod view;
