@@ -80,8 +80,9 @@ async fn the_picture_of_the_page_is_made() {
     // Smaller, so that the README stays light.
     let browser = Browser::open(Window {
         width: 1060,
-        height: 690,
+        height: 660,
         dark: false,
+        pixel_ratio: 1.5,
     })
     .await
     .unwrap();
