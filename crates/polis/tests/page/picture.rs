@@ -80,7 +80,7 @@ async fn the_picture_of_the_page_is_made() {
     // Smaller, so that the README stays light.
     let browser = Browser::open(Window {
         width: 1060,
-        height: 660,
+        height: 640,
         dark: false,
         pixel_ratio: 1.5,
     })
