@@ -7,6 +7,7 @@ mod archive;
 mod assets;
 mod body;
 mod detail;
+mod filters;
 mod list;
 mod multipart;
 mod rule_form;

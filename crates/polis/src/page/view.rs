@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::{
     detail::{Detail, editable},
+    filters::Filters,
     list::Row,
 };
 use crate::{
@@ -47,73 +48,6 @@ struct Page {
     /// The newest change that the page knows: the live stream goes on from it.
     change: String,
     token: String,
-}
-
-/// What the filter fields hold.
-#[derive(Default)]
-struct Filters {
-    q: String,
-    method: String,
-    path: String,
-    status: String,
-    event: String,
-    signature: String,
-    scope: String,
-    delivery: String,
-    /// For links that keep them: begins with ? when there are any.
-    query: String,
-    /// The view token alone, for links that take no filters: begins with ? when there is one.
-    token_query: String,
-}
-
-impl Filters {
-    fn of(query: &Query) -> Self {
-        let text = |field| given(field).unwrap_or_default().to_owned();
-        let mut encoded = form_urlencoded::Serializer::new(String::new());
-        for (name, field) in [
-            ("q", &query.q),
-            ("method", &query.method),
-            ("path", &query.path),
-            ("status", &query.status),
-            ("event", &query.event),
-            ("signature", &query.signature),
-            ("scope", &query.scope),
-            ("delivery", &query.delivery),
-            ("token", &query.token),
-        ] {
-            if let Some(value) = given(field) {
-                encoded.append_pair(name, value);
-            }
-        }
-        let encoded = encoded.finish();
-        Self {
-            q: text(&query.q),
-            method: text(&query.method),
-            path: text(&query.path),
-            status: text(&query.status),
-            event: text(&query.event),
-            signature: text(&query.signature),
-            scope: text(&query.scope),
-            delivery: text(&query.delivery),
-            token_query: match given(&query.token) {
-                Some(token) => {
-                    let mut encoded = form_urlencoded::Serializer::new(String::new());
-                    format!("?{}", encoded.append_pair("token", token).finish())
-                }
-                None => String::new(),
-            },
-            query: if encoded.is_empty() {
-                encoded
-            } else {
-                format!("?{encoded}")
-            },
-        }
-    }
-
-    /// Whether any filter is set; a view token is none.
-    fn any(&self) -> bool {
-        self.query != self.token_query
-    }
 }
 
 /// A page, or the reason why there is none.
