@@ -5,18 +5,20 @@ export function startCopying() {
     if (!link || event.metaKey || event.ctrlKey) return;
     event.preventDefault();
     const said = document.getElementById("copied");
-    const response = await fetch(link.href);
-    const text = await response.text();
-    if (!response.ok) {
-      said.textContent = text;
-      return;
-    }
+    const url = new URL(link.href);
+    if (document.getElementById("with-secrets")?.checked) url.searchParams.set("show_secrets", "true");
     try {
+      const response = await fetch(url);
+      const text = await response.text();
+      if (!response.ok) {
+        said.textContent = text;
+        return;
+      }
       await navigator.clipboard.writeText(text);
       said.textContent = `Copied as ${link.textContent}.`;
     } catch {
       // No clipboard here: the text itself is the next best.
-      location.assign(link.href);
+      location.assign(url);
     }
   });
 }

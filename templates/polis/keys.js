@@ -1,12 +1,13 @@
 // j k / r e d p ? as the help says; never while somebody types.
-import { show } from "./live.js";
+import { lost, show } from "./pages.js";
 import { togglePin } from "./pins.js";
 
 function move(step) {
   const links = [...document.querySelectorAll("#rows a")];
   const at = links.findIndex((link) => link.hasAttribute("aria-current"));
   const next = links[at < 0 ? 0 : Math.min(Math.max(at + step, 0), links.length - 1)];
-  if (next) show(next.href);
+  // Held down, the key makes one entry in the history, not twenty.
+  if (next) show(next.href, { address: at < 0 ? "push" : "replace" }).catch(lost);
 }
 
 function editAgain() {
@@ -35,13 +36,12 @@ export function startKeys() {
   button.hidden = false;
   button.addEventListener("click", ACTIONS["?"]);
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest?.("input, textarea, select, dialog[open]");
-    if (event.key === "Escape" && event.target.id === "search") event.target.blur();
-    if (typing || event.metaKey || event.ctrlKey || event.altKey) return;
+    const field = event.target.closest?.("input:not([type=checkbox]), textarea, select, dialog[open]");
+    if (event.key === "Escape" && field) field.blur();
+    if (field || event.metaKey || event.ctrlKey || event.altKey) return;
     const action = ACTIONS[event.key];
-    if (action) {
-      event.preventDefault();
-      action();
-    }
+    if (!action) return;
+    event.preventDefault();
+    action();
   });
 }

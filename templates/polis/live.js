@@ -1,112 +1,64 @@
-// Fetches the page again when something came, and puts its parts in place. The server renders and
-// escapes; nothing that was captured is made into markup here.
-import { renewTabs } from "./tabs.js";
-import { showPins } from "./pins.js";
+// Hears what arrives and renews the page: at once for one request, less often in a burst.
+import { chosen, detail, lost, renew, say } from "./pages.js";
 
-const PAUSE_MS = 120; // A burst of requests is one renewal.
-const status = document.getElementById("live");
-let timer = 0;
+const PAUSE_MS = 80;
+
+let waiting = false; // for a renewal that is to come
+let again = false; // something came while a renewal was under way
 let wantsDetail = false;
+let arrived = 0;
+let last = 0;
 
-export const detail = () => document.getElementById("detail");
-export const chosen = () => Number(detail()?.dataset.id ?? 0);
-
-async function fetched(url, options) {
-  const response = await fetch(url, { headers: { accept: "text/html" }, ...options });
-  return new DOMParser().parseFromString(await response.text(), "text/html");
-}
-
-function renewList(page) {
-  const focused = document.activeElement?.closest?.("#rows a")?.getAttribute("href");
-  const known = new Set([...document.querySelectorAll("#rows > li")].map((row) => row.value));
-  for (const id of ["rows", "foot"]) {
-    const part = page.getElementById(id);
-    if (part) document.getElementById(id)?.replaceWith(document.adoptNode(part));
-  }
-  const rows = [...document.querySelectorAll("#rows > li")];
-  for (const row of rows) {
-    if (known.size > 0 && !known.has(row.value)) row.classList.add("new");
-  }
-  if (focused) document.querySelector(`#rows a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
-}
-
-function renewDetail(page) {
-  const part = page.getElementById("detail");
-  if (!part) return;
-  const open = [...document.querySelectorAll("#detail details[open]")].map((each) => each.id);
-  detail().replaceWith(document.adoptNode(part));
-  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
-  document.body.className = page.body.className;
-  document.title = page.title;
-  renewTabs();
-  showPins();
-}
-
-async function renew() {
+async function run() {
+  const begun = performance.now();
   const withDetail = wantsDetail;
-  wantsDetail = false;
-  const page = await fetched(location.href);
-  renewList(page);
-  // What somebody is typing stays.
-  const typing = document.activeElement?.matches("#detail input, #detail textarea, #detail select");
-  if (withDetail && !typing) renewDetail(page);
+  const [count, id] = [arrived, last];
+  again = wantsDetail = false;
+  arrived = 0;
+  try {
+    await renew(withDetail);
+    if (count === 1) say(`#${id} arrived`);
+    if (count > 1) say(`${count} arrived, the newest is #${id}`);
+  } catch {
+    lost();
+  }
+  // A server that is busy is asked less often.
+  if (again) setTimeout(run, PAUSE_MS + (performance.now() - begun));
+  else waiting = false;
 }
 
-function soon(event) {
-  const id = Number(JSON.parse(event.data || "{}").id ?? 0);
-  wantsDetail ||= id === chosen() || event.type === "reset";
-  if (event.type === "arrived") status.textContent = `#${id} arrived`;
-  // Not put off by the next event: a steady stream must not starve the page.
-  timer ||= setTimeout(() => {
-    timer = 0;
-    renew().catch(lost);
-  }, PAUSE_MS);
+function soon() {
+  if (waiting) again = true;
+  else {
+    waiting = true;
+    setTimeout(run, PAUSE_MS);
+  }
 }
 
-function lost() {
-  status.textContent = "polis does not answer; trying again";
-}
-
-// Shows the page of a link, or of a form that was sent, beside the list.
-export async function show(url, options, push = true) {
-  const page = await fetched(url, options);
-  if (push) history.pushState(null, "", url);
-  renewList(page);
-  renewDetail(page);
-  document.querySelector("#rows .selected")?.scrollIntoView({ block: "nearest" });
+function heard(event) {
+  const request = JSON.parse(event.data || "{}");
+  const delivery = detail().querySelector("#timeline")?.dataset.delivery;
+  wantsDetail ||= event.type === "reset" || request.id === chosen() ||
+    (delivery !== undefined && request.delivery?.id === delivery);
+  if (event.type === "arrived") {
+    arrived += 1;
+    last = Math.max(last, request.id);
+  }
+  soon();
 }
 
 export function startLive() {
-  if (!document.getElementById("list")) return;
-  status.textContent = "live";
-  // From what the page shows on: nothing that came in between is missed.
-  const query = new URLSearchParams({ last_event_id: document.getElementById("list").dataset.last });
-  const token = new URLSearchParams(location.search).get("token");
-  if (token) query.set("token", token);
+  const list = document.getElementById("list");
+  if (!list) {
+    say("");
+    return;
+  }
+  // From where the page was made: nothing that came since is missed.
+  const query = new URLSearchParams({ last_event_id: list.dataset.change, token: list.dataset.token });
   const source = new EventSource(`/api/events?${query}`);
-  for (const name of ["arrived", "answered", "removed", "reset"]) source.addEventListener(name, soon);
-  source.addEventListener("open", () => { status.textContent = "live"; });
+  for (const name of ["arrived", "answered", "removed", "reset"]) source.addEventListener(name, heard);
+  source.addEventListener("open", () => say("live"));
   source.addEventListener("error", lost);
   addEventListener("pagehide", () => source.close());
-  addEventListener("popstate", () => show(location.href, {}, false).catch(lost));
-  document.addEventListener("click", (event) => {
-    const link = event.target.closest?.("#rows a, #timeline a, #pins a");
-    if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
-    event.preventDefault();
-    show(link.href).then(() => detail().focus({ preventScroll: false })).catch(lost);
-  });
-  document.addEventListener("submit", (event) => {
-    const form = event.target;
-    if (form.id === "compare") {
-      event.preventDefault();
-      const query = new URLSearchParams(location.search);
-      query.set("with", new FormData(form).get("with"));
-      show(`${form.getAttribute("action")}?${query}`).catch(lost);
-    } else if (form.id === "replay") {
-      event.preventDefault();
-      const page = location.href;
-      show(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) }, false)
-        .then(() => history.replaceState(null, "", page)).catch(lost);
-    }
-  });
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 }

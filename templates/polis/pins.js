@@ -1,4 +1,5 @@
-// Pins are this browser's own: links to requests that one comes back to.
+// Pins are this browser's own: links to requests that one comes back to. A pin knows when its
+// request came, because another run of polis counts from 1 again.
 const PLACE = "polis-pins";
 const PINS_MAX = 20;
 
@@ -11,46 +12,63 @@ function read() {
   }
 }
 
-export function togglePin() {
+// The request that is shown, as a pin.
+function current() {
   const id = Number(document.getElementById("detail")?.dataset.id ?? 0);
-  if (!id) return;
-  const label = document.querySelector("#detail h2.line")?.textContent.trim() ?? `#${id}`;
+  const line = document.querySelector("#detail h2.line");
+  return id && line ? { id, at: line.dataset.at, label: line.textContent.trim() } : null;
+}
+
+const isSame = (a, b) => a.id === b?.id && a.at === b?.at;
+
+export function togglePin() {
+  const pin = current();
+  if (!pin) return;
   const pins = read();
-  const others = pins.filter((pin) => pin.id !== id);
-  const next = others.length < pins.length ? others : [...others, { id, label }].slice(-PINS_MAX);
+  const others = pins.filter((other) => !isSame(other, pin));
+  const next = others.length < pins.length ? others : [...others, pin].slice(-PINS_MAX);
   localStorage.setItem(PLACE, JSON.stringify(next));
   showPins();
+}
+
+function item(pin) {
+  const link = document.createElement("a");
+  const query = new URLSearchParams(location.search);
+  query.delete("with"); // What it was compared with belongs to the request that is left.
+  link.href = `/requests/${Number(pin.id)}${query.size > 0 ? `?${query}` : ""}`;
+  link.textContent = pin.label;
+  const made = document.createElement("li");
+  made.append(link);
+  return made;
+}
+
+function button() {
+  const made = document.createElement("button");
+  made.id = "pin";
+  made.type = "button";
+  made.className = "quiet";
+  made.addEventListener("click", togglePin);
+  return made;
 }
 
 export function showPins() {
   const place = document.getElementById("pins");
   if (!place) return;
   const pins = read();
-  place.hidden = pins.length === 0;
-  const list = document.createElement("ul");
-  for (const pin of pins) {
-    const link = document.createElement("a");
-    link.href = `/requests/${Number(pin.id)}`;
-    link.textContent = pin.label;
-    const item = document.createElement("li");
-    item.append(link);
-    list.append(item);
-  }
   const heading = document.createElement("b");
   heading.textContent = "Pinned";
+  const list = document.createElement("ul");
+  list.append(...pins.map(item));
+  place.hidden = pins.length === 0;
   place.replaceChildren(heading, list);
   const actions = document.getElementById("actions");
-  if (actions && !actions.querySelector("#pin")) {
-    const button = document.createElement("button");
-    button.id = "pin";
-    button.type = "button";
-    button.className = "quiet";
-    button.addEventListener("click", togglePin);
-    actions.append(button);
-  }
-  const id = Number(document.getElementById("detail")?.dataset.id ?? 0);
-  const button = document.getElementById("pin");
-  if (button) button.textContent = pins.some((pin) => pin.id === id) ? "Unpin" : "Pin";
+  if (!actions) return;
+  actions.querySelector(".secrets").hidden = false;
+  if (!actions.querySelector("#pin")) actions.append(button());
+  const isPinned = pins.some((pin) => isSame(pin, current()));
+  const pin = document.getElementById("pin");
+  pin.textContent = isPinned ? "Unpin" : "Pin";
+  pin.setAttribute("aria-pressed", String(isPinned));
 }
 
 export const startPins = showPins;

@@ -1,12 +1,14 @@
 // Makes the pages live. Without these scripts a reload shows the same.
-import { startLive } from "./live.js";
-import { startTabs } from "./tabs.js";
-import { startKeys } from "./keys.js";
 import { startCopying } from "./copy.js";
+import { startKeys } from "./keys.js";
+import { startLive } from "./live.js";
+import { startMoves } from "./moves.js";
 import { startPins } from "./pins.js";
+import { startTabs } from "./tabs.js";
 
 startTabs();
 startPins();
 startCopying();
 startKeys();
+startMoves();
 startLive();

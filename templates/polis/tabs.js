@@ -32,11 +32,12 @@ export function renewTabs() {
     list.append(tab);
   }
   list.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
     const all = [...list.children];
     const at = all.indexOf(document.activeElement);
-    choose(list, all[(at + step + all.length) % all.length], true);
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: -1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    choose(list, all.at(to % all.length), true);
   });
   tabs.prepend(list);
   tabs.classList.add("ready");

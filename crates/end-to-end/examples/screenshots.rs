@@ -13,13 +13,13 @@ use end_to_end::{Browser, Window};
 const HALF: Window = Window {
     width: 460,
     height: 760,
-    dark: false,
+    ..Window::DESKTOP
 };
 /// Both halves with a gap.
 const PAIR: Window = Window {
     width: 960,
     height: 800,
-    dark: false,
+    ..Window::DESKTOP
 };
 
 #[tokio::main]

@@ -42,6 +42,8 @@ pub struct Window {
     pub height: u32,
     /// Whether its owner prefers dark pages.
     pub dark: bool,
+    /// Pixels of a picture for one CSS pixel.
+    pub pixel_ratio: f32,
 }
 
 impl Window {
@@ -50,12 +52,14 @@ impl Window {
         width: 1280,
         height: 900,
         dark: false,
+        pixel_ratio: 2.0,
     };
     /// A small phone.
     pub const PHONE: Self = Self {
         width: 360,
         height: 780,
         dark: false,
+        pixel_ratio: 2.0,
     };
 
     /// The same window, dark.
@@ -110,7 +114,7 @@ impl Browser {
         }
         // Emulated, because a real window can't be as narrow as a phone.
         let metrics = json!({
-            "width": window.width, "height": window.height, "pixelRatio": 2, "mobile": false,
+            "width": window.width, "height": window.height, "pixelRatio": window.pixel_ratio, "mobile": false,
             "touch": false,
         });
         let options = json!({

@@ -145,8 +145,13 @@ async fn filters_and_search_find_and_markup_that_was_sent_does_nothing() -> anyh
     );
     assert!(page.script("return window.hacked ?? null").await?.is_null());
     page.browser.click("#search").await?;
-    page.browser.keys("needle\u{e007}").await?;
+    page.browser.keys("needle").await?;
+    page.browser.reads("#above", "1 of 2 fit").await?;
     page.browser.reads("#rows", "/other").await?;
+    assert!(
+        page.browser.address().await?.ends_with("?q=needle"),
+        "a link to what was found"
+    );
     let count = page
         .script("return document.querySelectorAll('#rows > li').length")
         .await?;
@@ -263,7 +268,12 @@ async fn rules_are_changed_live_and_a_request_is_sent_again() -> anyhow::Result<
         .await?;
     page.browser.reads("#live", "live").await?;
     page.browser.keys("e").await?;
-    page.browser.keys("body.data=7").await?;
+    page.browser.reads("#again", "Body").await?;
+    // Select all of the body, and type another.
+    page.script("document.activeElement.select()").await?;
+    page.browser
+        .keys(r#"{"id":"e","event":"random_number:generate","data":7}"#)
+        .await?;
     page.browser.click("[name=resign]").await?;
     page.browser.click("#replay button").await?;
     page.browser.reads("#replayed", "answered 503").await?;
@@ -374,7 +384,7 @@ async fn the_page_fits_every_window() -> anyhow::Result<()> {
         for (view, path, awaited) in [
             ("list", "/", "/up?"),
             ("request", "/requests/3", "attempt 3"),
-            ("rules", "/rules", "One rule"),
+            ("rules", "/rules", "Answer every request so"),
         ] {
             page.browser.goto(&format!("{}{path}", page.url)).await?;
             page.browser.reads("main", awaited).await?;
@@ -394,4 +404,58 @@ async fn the_page_fits_every_window() -> anyhow::Result<()> {
         page.browser.close().await?;
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_reaches_the_clipboard_and_keys_do_what_the_help_says() -> anyhow::Result<()> {
+    let page = Page::open(&[], Window::DESKTOP).await?;
+    page.send("/one", "it's 'quoted'", &[]).await?;
+    page.send("/two", "x", &[]).await?;
+    page.browser.reads("#rows", "/two").await?;
+    // A clipboard that can be read here: headless Chromium asks for a permission otherwise.
+    page.script(
+        "navigator.clipboard.writeText = async (text) => { window.copied = text; }; return 1",
+    )
+    .await?;
+    page.browser.keys("j").await?;
+    page.browser.reads("#detail h2", "/two").await?;
+    page.browser.keys("j").await?;
+    page.browser.reads("#detail h2", "/one").await?;
+    page.browser.click("[data-copy][href$='/as/curl']").await?;
+    page.browser.reads("#copied", "Copied as curl").await?;
+    let copied = page.script("return window.copied").await?;
+    let copied = copied.as_str().context("nothing was copied")?;
+    assert!(copied.contains(r"'it'\''s '\''quoted'\'''"), "{copied}");
+    page.browser.keys("r").await?;
+    page.browser.reads("#replayed", "answered 200").await?;
+    page.browser.reads("#rows", "#3").await?;
+    page.browser.keys("/").await?;
+    let focused = page.script("return document.activeElement.id").await?;
+    assert_eq!(focused, "search");
+    page.browser.keys("j").await?;
+    page.browser.reads("#rows", "Nothing that is kept").await?;
+    let title = page.browser.text("#detail h2").await?;
+    assert!(title.contains("/one"), "j was typed: {title}");
+    page.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_knows_its_request_when_polis_starts_anew() -> anyhow::Result<()> {
+    let page = Page::open(&[], Window::DESKTOP).await?;
+    page.send("/first", "x", &[]).await?;
+    page.browser
+        .goto(&format!("{}/requests/1", page.url))
+        .await?;
+    page.browser.reads("#live", "live").await?;
+    page.browser.click("#pin").await?;
+    page.browser.reads("#pin", "Unpin").await?;
+    // What another run of polis would show under the same number.
+    page.script("document.querySelector('#detail h2.line').dataset.at = '2001-01-01'; return 1")
+        .await?;
+    page.browser.click("#pin").await?;
+    let pins = page
+        .script("return JSON.parse(localStorage['polis-pins']).length")
+        .await?;
+    assert_eq!(pins, 2, "two requests, not one taken away");
+    page.browser.close().await
 }

@@ -89,7 +89,7 @@ fn is_plain(bytes: &[u8]) -> bool {
 }
 
 /// One word of a shell.
-fn quoted(bytes: &[u8]) -> String {
+pub(crate) fn quoted(bytes: &[u8]) -> String {
     if is_plain(bytes) {
         let text = String::from_utf8_lossy(bytes);
         return format!("'{}'", text.replace('\'', r"'\''"));

@@ -41,8 +41,8 @@ pub(crate) fn check(record: &Record) -> Result<(), String> {
 }
 
 /// The request to send: path and query of `to` when it has any, else those of the record;
-/// `set` has the values to change first, with the names `body.data`, `body.items.0.name` or
-/// `header.X-Name` (null takes a header away).
+/// `set` has the values to change first, with the names `body` (all of it, a text as it is),
+/// `body.data`, `body.items.0.name` or `header.X-Name` (null takes a header away).
 ///
 /// # Errors
 /// A sentence for everything that is wrong.
@@ -83,10 +83,16 @@ pub(crate) fn outgoing(
             if let Err(fault) = set_header(&mut headers, name, value) {
                 faults.push(fault);
             }
+        } else if key == "body" {
+            body = match value {
+                Value::String(text) => Bytes::from(text.clone()),
+                other => Bytes::from(other.to_string()),
+            };
+            json = None;
         } else if let Some(path) = key.strip_prefix("body.") {
             let document = match &mut json {
                 Some(document) => document,
-                None => match serde_json::from_slice(&record.body) {
+                None => match serde_json::from_slice(&body) {
                     Ok(parsed) => json.insert(parsed),
                     Err(_) => {
                         faults.push(format!("{key}: the body is not JSON"));
@@ -98,7 +104,7 @@ pub(crate) fn outgoing(
                 faults.push(fault);
             }
         } else {
-            faults.push(format!("{key} is neither body.… nor header.…"));
+            faults.push(format!("{key} is neither body, body.… nor header.…"));
         }
     }
     if let Some(document) = json {

@@ -5,7 +5,11 @@ use std::fmt::Write;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use crate::{record::Record, wire::Head, wire::is_hop_by_hop};
+use crate::{
+    curl::quoted,
+    record::Record,
+    wire::{Head, is_hop_by_hop},
+};
 
 /// The request as an HTTPie command for a POSIX shell. The body comes through a pipe as base64,
 /// so that every byte survives.
@@ -21,10 +25,23 @@ pub(crate) fn httpie(record: &Record) -> Result<String, String> {
             STANDARD.encode(&record.body)
         );
     }
-    let _ = write!(command, " {} {}", quoted(head.method()), quoted(&url(head)));
+    // A method may hold whatever a token holds: a backtick, a bar, an ampersand.
+    let method = head.method();
+    if method.starts_with('-') {
+        return Err(format!(
+            "HTTPie reads the method {method} as an option; copy request #{} as curl",
+            record.id
+        ));
+    }
+    let method = quoted(method.as_bytes());
+    let _ = write!(command, " {method} {}", quoted(url(head).as_bytes()));
     for (name, value) in sent(head) {
         // The space keeps a value that begins with = from being read as JSON.
-        let _ = write!(command, " \\\n  {}", quoted(&format!("{name}: {value}")));
+        let _ = write!(
+            command,
+            " \\\n  {}",
+            quoted(format!("{name}: {value}").as_bytes())
+        );
     }
     command.push('\n');
     Ok(command)
@@ -98,13 +115,6 @@ fn sent(head: &Head) -> impl Iterator<Item = (&str, String)> {
                     .any(|own| name.eq_ignore_ascii_case(own))
         })
         .map(|(name, value)| (name, String::from_utf8_lossy(value).into_owned()))
-}
-
-/// In single quotes; a single quote inside ends them, stands escaped, and begins them again.
-fn quoted(text: &str) -> String {
-    // What no terminal should be given by a paste.
-    let text: String = text.chars().filter(|c| !c.is_control()).collect();
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ const BODY_BYTES: usize = 64 * 1024;
 pub struct Replay {
     /// Where to; its path and query count when it has any, else those of the request.
     pub to: String,
-    /// Values to change first: `body.data`, `body.items.0.name` in a JSON body, or
+    /// Values to change first: `body` (all of it, a text as it is), `body.data`, `body.items.0.name` in a JSON body, or
     /// `header.X-Name` (null takes a header away).
     pub set: serde_json::Map<String, Value>,
     /// Signs it anew with the first secret of its scope.

@@ -125,8 +125,13 @@ fn diagnosis(told: &CapturedSignature) -> Diagnosis {
         secret: told.secret,
         secrets: told.secrets,
         timestamp_age_s: told.timestamp_age_s,
-        // What is signed is told as a whole, not in its parts.
-        signed_prefix: String::new(),
+        // What is signed is told as a whole, not in its parts; a part of it would be wrong.
+        signed_prefix: match (&told.signed_base64, &told.signed, told.signed_cut) {
+            (_, _, Some(true)) => String::new(),
+            (Some(bytes), _, _) => bytes.clone(),
+            (None, Some(text), _) => STANDARD.encode(text),
+            (None, None, _) => String::new(),
+        },
         body_is_signed: false,
     }
 }

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use axum::{
     body::{Body, Bytes},
     extract::{Query as Params, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, header},
     response::{IntoResponse, Redirect, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::stream;
 use serde_json::Value;
 
-use super::multipart;
+use super::{multipart, view::refused};
 use crate::{
     api::{Captured, CapturedAnswer, Shared, query::Query},
     cli::recall,
     content::{Content, event_type},
+    delivery::Attempts,
     har,
     record::{Answer, Record},
     redact::Redactor,
@@ -87,14 +88,12 @@ pub(super) async fn import(
     let file = parts.first().map_or(&body[..], |part| part.body);
     let records = match read(file) {
         Ok(records) => records,
-        Err(reason) => return (StatusCode::UNPROCESSABLE_ENTITY, reason).into_response(),
+        Err(reason) => {
+            return refused(shared, headers, format!("Not imported: {reason}")).await;
+        }
     };
-    let scope = shared.polis.scopes.default_scope();
     for mut record in records {
         record.id = shared.polis.store.next_id();
-        if let (None, Some(head)) = (&record.delivery, &record.head) {
-            record.delivery = scope.count(head, &record.body, record.received_at).delivery;
-        }
         shared.polis.store.insert(&Arc::new(record), None).await;
     }
     Redirect::to("/").into_response()
@@ -154,6 +153,7 @@ fn from_log(text: &str) -> Result<Vec<Record>, String> {
 }
 
 fn from_har(document: &Value) -> Result<Vec<Record>, String> {
+    let mut attempts = Attempts::default();
     let entries = document["log"]["entries"]
         .as_array()
         .ok_or("the HAR file has no log.entries")?;
@@ -162,12 +162,24 @@ fn from_har(document: &Value) -> Result<Vec<Record>, String> {
         .take(IMPORTED_MAX + 1)
         .enumerate()
         .map(|(index, entry)| {
-            from_entry(entry).map_err(|reason| format!("entry {}: {reason}", index + 1))
+            from_entry(entry, &mut attempts)
+                .map_err(|reason| format!("entry {}: {reason}", index + 1))
         })
         .collect()
 }
 
-fn from_entry(entry: &Value) -> Result<Record, String> {
+/// The text of a body, or its bytes when the field named by `encoding` says base64.
+fn bytes(body: &Value, encoding: &str) -> Result<Vec<u8>, String> {
+    let text = body["text"].as_str().unwrap_or_default();
+    match body[encoding].as_str() {
+        Some("base64") => STANDARD
+            .decode(text)
+            .map_err(|error| format!("its body is not base64: {error}")),
+        _ => Ok(text.into()),
+    }
+}
+
+fn from_entry(entry: &Value, attempts: &mut Attempts) -> Result<Record, String> {
     let request = &entry["request"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let url = text(&request["url"]);
@@ -192,14 +204,14 @@ fn from_entry(entry: &Value) -> Result<Record, String> {
     let head =
         Head::parse(head.into()).map_err(|error| format!("its request cannot be read: {error}"))?;
     let posted = &request["postData"];
-    let body = match posted["_encoding"].as_str() {
-        Some("base64") => STANDARD
-            .decode(text(&posted["text"]))
-            .map_err(|error| error.to_string())?,
-        _ => text(&posted["text"]).into_bytes(),
-    };
+    let body = bytes(posted, "_encoding")?;
     let content = Content::of(&head, &body);
     let event = event_type(&head, content, &body);
+    let received_at = text(&entry["startedDateTime"])
+        .parse()
+        .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    // Counted on its own: what is imported must not change which status a sender gets next.
+    let delivery = attempts.count(&head, &body, received_at, 0).delivery;
     let answered = &entry["response"];
     let status = answered["status"]
         .as_u64()
@@ -208,13 +220,7 @@ fn from_entry(entry: &Value) -> Result<Record, String> {
     let answer = Answer {
         status,
         headers: pairs(&answered["headers"]),
-        body: match answered["content"]["encoding"].as_str() {
-            Some("base64") => STANDARD
-                .decode(text(&answered["content"]["text"]))
-                .map_err(|error| error.to_string())?
-                .into(),
-            _ => text(&answered["content"]["text"]).into(),
-        },
+        body: bytes(&answered["content"], "encoding")?.into(),
         body_size: answered["content"]["size"].as_u64().unwrap_or_default(),
         after: std::time::Duration::try_from_secs_f64(
             entry["time"].as_f64().unwrap_or_default() / 1e3,
@@ -225,9 +231,7 @@ fn from_entry(entry: &Value) -> Result<Record, String> {
     Ok(Record {
         id: 0,
         scope: crate::scope::DEFAULT.into(),
-        received_at: text(&entry["startedDateTime"])
-            .parse()
-            .unwrap_or(jiff::Timestamp::UNIX_EPOCH),
+        received_at,
         remote: std::net::SocketAddr::from(([0, 0, 0, 0], 0)),
         head: Some(head),
         first_bytes: Bytes::new(),
@@ -238,7 +242,7 @@ fn from_entry(entry: &Value) -> Result<Record, String> {
         notes: vec!["imported from a HAR file".to_owned()],
         content,
         event,
-        delivery: None,
+        delivery,
         diagnosis: None,
         answer: std::sync::OnceLock::from(answer),
     })

@@ -20,10 +20,12 @@ macro_rules! asset {
 }
 
 /// Name, media type, content.
-const ASSETS: [(&str, &str, &str); 7] = [
+const ASSETS: [(&str, &str, &str); 9] = [
     asset!("polis.css", CSS),
     asset!("polis.js", JS),
+    asset!("pages.js", JS),
     asset!("live.js", JS),
+    asset!("moves.js", JS),
     asset!("tabs.js", JS),
     asset!("keys.js", JS),
     asset!("copy.js", JS),

@@ -1,6 +1,6 @@
 //! One request in detail, and copies of it.
 
-use std::sync::Arc;
+use std::{fmt::Write, sync::Arc};
 
 use axum::{
     extract::{Path, Query as Params, State},
@@ -10,7 +10,7 @@ use axum::{
 
 use super::{
     body::{BodyViews, visible},
-    list::Row,
+    list::{Row, clock},
     timeline::{Stop, timeline},
 };
 use crate::{
@@ -21,12 +21,15 @@ use crate::{
     curl,
     difference::{Difference, differences},
     record::Record,
+    redact::Redactor,
     snippet,
 };
 
 /// Everything the page says of one request.
 pub(super) struct Detail {
     pub(super) row: Row,
+    /// With milliseconds.
+    pub(super) time: String,
     pub(super) remote: String,
     pub(super) version: String,
     pub(super) headers: Vec<CapturedHeader>,
@@ -42,8 +45,12 @@ pub(super) struct Detail {
     pub(super) timeline: Vec<Stop>,
     /// The attempt before, or the request before: what one compares with first.
     pub(super) before: Option<u64>,
-    /// Where it goes when it is sent again: here, whatever its sender called the host.
-    pub(super) to: String,
+    pub(super) attempt_before: Option<u64>,
+    /// Where "send again" goes when nobody says otherwise.
+    pub(super) again: String,
+    /// The body to edit, when it is a text.
+    pub(super) editable: Option<String>,
+    pub(super) can_sign: bool,
     pub(super) replayed: Option<Result<Replayed, String>>,
     pub(super) comparison: Option<Comparison>,
 }
@@ -53,6 +60,8 @@ pub(super) struct SignatureView {
     pub(super) class: &'static str,
     pub(super) text: String,
     pub(super) preset: String,
+    /// `1 secret`
+    pub(super) secrets: String,
     pub(super) findings: Vec<String>,
     pub(super) signed: String,
     pub(super) signed_cut: bool,
@@ -76,6 +85,10 @@ impl Detail {
             class: row.signature,
             text: signature.text.clone(),
             preset: signature.preset.to_string(),
+            secrets: match signature.secrets {
+                1 => "1 secret".to_owned(),
+                count => format!("{count} secrets"),
+            },
             findings: signature
                 .findings
                 .iter()
@@ -122,6 +135,7 @@ impl Detail {
             });
         }
         Self {
+            time: clock(record.received_at, "%H:%M:%S%.3f"),
             remote: captured.remote,
             version: captured.version,
             headers: captured.headers.unwrap_or_default(),
@@ -146,7 +160,17 @@ impl Detail {
                 .unwrap_or_default(),
             timeline,
             before,
-            to: shared.polis.capture_url(),
+            attempt_before,
+            // Never the request's own Host: whoever sent it would choose where a key press goes.
+            again: answer
+                .and_then(|answer| answer.forward.as_ref())
+                .map_or_else(|| shared.polis.capture_url(), |forward| forward.url.clone()),
+            editable: editable(record, redactor),
+            can_sign: shared
+                .polis
+                .scopes
+                .find(&record.scope)
+                .is_some_and(|scope| scope.settings().verification.is_some()),
             replayed: None,
             comparison: None,
             row,
@@ -178,12 +202,54 @@ impl Detail {
     }
 }
 
-/// The signed string with what cannot be seen made visible.
-fn marked(text: &str) -> String {
-    visible(&text.replace('\n', "\u{240a}\n"))
+/// Bodies that are offered for editing: what a person edits in a text field.
+const EDITABLE_BYTES: usize = 64 * 1024;
+
+/// The body as a text that can be edited and sent. None when it is no text, or holds what is
+/// hidden: an edit must not send "[redacted secret]".
+pub(super) fn editable(record: &Record, redactor: &Redactor) -> Option<String> {
+    let text = std::str::from_utf8(&record.body).ok()?;
+    let shown = visible(&text.replace("\r\n", "\n"));
+    let is_itself = text.len() <= EDITABLE_BYTES
+        && shown == text.replace("\r\n", "\n")
+        && redactor.text(text) == text;
+    is_itself.then(|| text.to_owned())
 }
 
-/// The request as text to copy: curl, httpie, reqwest or raw.
+/// The signed string with what cannot be seen made visible: here one letter decides.
+fn marked(text: &str) -> String {
+    let mut marked = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => marked.push_str("\u{21b5}\n"),
+            '\t' => marked.push_str("\u{2192}\t"),
+            // Spaces that are none, joiners, byte order marks, marks of direction.
+            '\u{80}'..='\u{a0}'
+            | '\u{ad}'
+            | '\u{2000}'..='\u{200f}'
+            | '\u{2028}'..='\u{202f}'
+            | '\u{205f}'..='\u{2069}'
+            | '\u{3000}'
+            | '\u{feff}' => {
+                let _ = write!(marked, "<U+{:04X}>", u32::from(c));
+            }
+            c => marked.push(c),
+        }
+    }
+    visible(&marked)
+}
+
+/// The record without credentials; the very same one when it has none.
+fn redacted(record: &Arc<Record>, redactor: &Redactor) -> Arc<Record> {
+    let hidden = Captured::with_body(record, Some(redactor));
+    if hidden == Captured::with_body(record, None) {
+        return Arc::clone(record);
+    }
+    let body = recall::body(&hidden);
+    Arc::new(recall::record(&hidden, body))
+}
+
+/// The request as text to copy, credentials only when they are asked for: curl, httpie, reqwest or raw.
 pub(super) async fn copy(
     State(shared): State<Shared>,
     Path((id, form)): Path<(u64, String)>,
@@ -194,12 +260,8 @@ pub(super) async fn copy(
         Ok(record) => record,
         Err(error) => return error.into_response(),
     };
-    // Credentials stay out of what is pasted elsewhere, unless they are asked for.
     let record = match query.redactor(&shared) {
-        Some(redactor) => {
-            let shown = Captured::detail(&record, Some(redactor));
-            Arc::new(recall::record(&shown, record.body.clone()))
-        }
+        Some(redactor) => redacted(&record, redactor),
         None => record,
     };
     let copied = match form.as_str() {
@@ -219,5 +281,18 @@ pub(super) async fn copy(
             (safe, bytes).into_response()
         }
         Err(reason) => (StatusCode::CONFLICT, reason).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_signed_string_stays_invisible() {
+        assert_eq!(
+            marked("\u{feff}a\t\u{200b}b\u{a0}c\r\n"),
+            "<U+FEFF>a\u{2192}\t<U+200B>b<U+00A0>c\u{240d}\u{21b5}\n"
+        );
     }
 }

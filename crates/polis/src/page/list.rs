@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{diagnosis::Verdict, record::Record, redact::Redactor};
 
@@ -19,6 +19,8 @@ pub(super) struct Row {
     pub(super) scope: String,
     /// `ok`, `bad`, `warn`, or empty when signatures are not checked.
     pub(super) signature: &'static str,
+    /// `sig ok`, `sig failed`, `no signature`, or empty.
+    pub(super) signature_word: &'static str,
     pub(super) signature_text: String,
     /// `attempt 3, +30.1 s`
     pub(super) attempt: String,
@@ -36,11 +38,7 @@ impl Row {
         Self {
             id: record.id,
             at: format!("{:.3}", record.received_at),
-            time: record
-                .received_at
-                .to_zoned_datetime(TimeZone::system())
-                .strftime("%H:%M:%S%.3f")
-                .to_string(),
+            time: clock(record.received_at, "%H:%M:%S"),
             method: if read {
                 record.method().to_owned()
             } else {
@@ -52,6 +50,12 @@ impl Row {
             kind: record.content.word(),
             scope: record.scope.to_string(),
             signature,
+            signature_word: match signature {
+                "ok" => "sig ok",
+                "bad" => "sig failed",
+                "warn" => "no signature",
+                _ => "",
+            },
             signature_text,
             attempt: attempt(record),
             answer,
@@ -59,6 +63,13 @@ impl Row {
             problem: record.problem.clone().unwrap_or_default(),
         }
     }
+}
+
+/// The time of day where polis runs.
+pub(super) fn clock(at: Timestamp, format: &str) -> String {
+    at.to_zoned_datetime(TimeZone::system())
+        .strftime(format)
+        .to_string()
 }
 
 /// Class and words for a signature.

@@ -1,164 +1,118 @@
-//! How polis answers, changed live: a few fields for the usual, JSON for all of it.
+//! How polis answers, changed live: fields for one rule, JSON for all of them.
 
 use askama::Template;
 use axum::{
     Form,
     extract::{Query as Params, State},
     http::{HeaderMap, StatusCode},
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
 };
-use serde::Deserialize;
 
-use super::view::html;
+use super::{rule_form::RuleForm, view::html};
 use crate::{
     answer::{RuleSpec, Rules, RulesSpec},
     api::{
         Shared,
+        error::ApiError,
         query::{Query, given},
     },
-    scope::DEFAULT,
+    scope::{DEFAULT, SCOPES, is_name},
 };
 
 #[derive(Template)]
 #[template(path = "rules.html")]
 struct RulesPage {
     scope: String,
-    /// The view token that was shown, for the forms to show it again.
-    token: String,
     scopes: Vec<String>,
+    token: String,
+    capture: String,
+    /// The one rule, or what was just entered.
+    form: RuleForm,
+    /// Rules of the scope.
+    count: usize,
+    /// One sentence a rule.
+    told: Vec<String>,
     json: String,
     problems: Vec<String>,
     saved: bool,
 }
 
-/// Either the fields of one rule, or all rules as JSON.
-#[derive(Deserialize)]
-#[serde(default)]
-pub(super) struct RulesForm {
-    scope: String,
-    token: String,
-    json: Option<String>,
-    method: String,
-    path: String,
-    event: String,
-    respond: String,
-    sleep: String,
-    fail_rate: String,
-    seed: String,
-    retry_after: String,
-    redirect: String,
-    forward: String,
-    fault: String,
-}
-
-impl Default for RulesForm {
-    fn default() -> Self {
-        let empty = String::new;
-        Self {
-            scope: DEFAULT.to_owned(),
-            token: empty(),
-            json: None,
-            method: empty(),
-            path: empty(),
-            event: empty(),
-            respond: empty(),
-            sleep: empty(),
-            fail_rate: empty(),
-            seed: empty(),
-            retry_after: empty(),
-            redirect: empty(),
-            forward: empty(),
-            fault: empty(),
-        }
-    }
-}
-
-impl RulesForm {
-    fn rules(&self) -> Result<Vec<RuleSpec>, Vec<String>> {
-        if let Some(json) = &self.json {
-            let spec: RulesSpec = serde_json::from_str(json)
-                .map_err(|error| vec![format!("the rules are no JSON of rules: {error}")])?;
-            return Ok(spec.rules);
-        }
-        // Through JSON, so that the fields mean here what they mean everywhere.
-        let mut rule = serde_json::Map::new();
-        let mut problems = Vec::new();
-        for (name, text) in [
-            ("method", &self.method),
-            ("path", &self.path),
-            ("event", &self.event),
-            ("respond", &self.respond),
-            ("sleep", &self.sleep),
-            ("redirect", &self.redirect),
-            ("forward", &self.forward),
-        ] {
-            if !text.trim().is_empty() {
-                rule.insert(name.to_owned(), text.trim().into());
-            }
-        }
-        for (name, text) in [
-            ("fail_rate", &self.fail_rate),
-            ("seed", &self.seed),
-            ("retry_after", &self.retry_after),
-        ] {
-            if !text.trim().is_empty() {
-                match serde_json::from_str::<serde_json::Number>(text.trim()) {
-                    Ok(number) => drop(rule.insert(name.to_owned(), number.into())),
-                    Err(_) => problems.push(format!("{name} is {text:?}; it is a number")),
-                }
-            }
-        }
-        match self.fault.as_str() {
-            "" => {}
-            fault @ ("hang" | "reset") => drop(rule.insert(fault.to_owned(), true.into())),
-            "slow_body" => drop(rule.insert("slow_body".to_owned(), 1.into())),
-            "huge_body" => drop(rule.insert("huge_body".to_owned(), 10_000_000.into())),
-            other => problems.push(format!("{other:?} is no way to misbehave")),
-        }
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        if rule.is_empty() {
-            return Ok(Vec::new());
-        }
-        serde_json::from_value(rule.into())
-            .map(|rule| vec![rule])
-            .map_err(|error| vec![error.to_string()])
-    }
-}
-
-fn page(
-    shared: &Shared,
-    scope: &str,
-    token: &str,
-    json: Option<String>,
+/// What was entered, and what became of it.
+#[derive(Default)]
+struct Entered {
+    form: Option<RuleForm>,
     problems: Vec<String>,
     saved: bool,
-) -> Response {
-    let json = json.unwrap_or_else(|| {
-        let rules = shared
-            .polis
-            .scopes
-            .find(scope)
-            .map(|scope| scope.settings().rules.specs())
-            .unwrap_or_default();
-        serde_json::to_string_pretty(&RulesSpec { rules }).unwrap_or_default()
-    });
-    let scopes = shared
+}
+
+fn page(shared: &Shared, scope: &str, token: &str, entered: Entered) -> Response {
+    let rules: Vec<RuleSpec> = shared
         .polis
         .scopes
-        .all()
-        .iter()
-        .map(|scope| scope.name.to_string())
-        .collect();
+        .find(scope)
+        .map(|scope| scope.settings().rules.specs())
+        .unwrap_or_default();
+    let json = entered.form.as_ref().and_then(|form| form.json.clone());
+    let form = entered.form.unwrap_or_else(|| match &rules[..] {
+        [only] if only.body_base64.is_none() => RuleForm::of(only),
+        _ => RuleForm::default(),
+    });
+    let path = match scope {
+        DEFAULT => String::new(),
+        name => format!("/in/{name}"),
+    };
     html(&RulesPage {
         scope: scope.to_owned(),
+        scopes: shared
+            .polis
+            .scopes
+            .all()
+            .iter()
+            .map(|scope| scope.name.to_string())
+            .collect(),
         token: token.to_owned(),
-        scopes,
-        json,
-        problems,
-        saved,
+        capture: shared.polis.capture_url() + &path,
+        form,
+        count: rules.len(),
+        told: rules.iter().map(told).collect(),
+        json: json.unwrap_or_else(|| {
+            serde_json::to_string_pretty(&RulesSpec { rules }).unwrap_or_default()
+        }),
+        problems: entered.problems,
+        saved: entered.saved,
     })
+}
+
+/// A rule in words: `POST /hooks*: 500x2,200, Retry-After 30 s`.
+fn told(rule: &RuleSpec) -> String {
+    let mut which = Vec::new();
+    which.extend(rule.method.clone());
+    which.extend(rule.path.clone());
+    which.extend(rule.event.as_ref().map(|event| format!("event {event}")));
+    let mut what = Vec::new();
+    what.extend(rule.respond.as_ref().map(ToString::to_string));
+    what.extend(rule.sleep.as_ref().map(|sleep| format!("after {sleep} s")));
+    what.extend(rule.fail_rate.map(|rate| format!("{rate} of them 500")));
+    what.extend(rule.retry_after.map(|s| format!("Retry-After {s} s")));
+    what.extend(rule.redirect.as_ref().map(|to| format!("redirect to {to}")));
+    what.extend(rule.forward.as_ref().map(|to| format!("forward to {to}")));
+    what.extend(rule.slow_body.map(|s| format!("{s} s between bytes")));
+    what.extend(rule.huge_body.map(|bytes| format!("{bytes} bytes of body")));
+    if rule.body.is_some() || rule.body_base64.is_some() {
+        what.push("a body of its own".to_owned());
+    }
+    what.extend(rule.headers.iter().cloned());
+    what.extend(rule.hang.then(|| "never an answer".to_owned()));
+    what.extend(rule.reset.then(|| "a reset connection".to_owned()));
+    let which = match which.is_empty() {
+        true => "Every request".to_owned(),
+        false => which.join(" "),
+    };
+    let what = match what.is_empty() {
+        true => "200 and an echo".to_owned(),
+        false => what.join(", "),
+    };
+    format!("{which}: {what}")
 }
 
 pub(super) async fn show(
@@ -169,20 +123,15 @@ pub(super) async fn show(
     if let Err(error) = query.check_scope(&shared, &headers) {
         return error.into_response();
     }
-    page(
-        &shared,
-        given(&query.scope).unwrap_or(DEFAULT),
-        query.token(&headers).unwrap_or_default(),
-        None,
-        Vec::new(),
-        false,
-    )
+    let scope = given(&query.scope).unwrap_or(DEFAULT);
+    let token = query.token(&headers).unwrap_or_default();
+    page(&shared, scope, token, Entered::default())
 }
 
 pub(super) async fn change(
     State(shared): State<Shared>,
     headers: HeaderMap,
-    Form(form): Form<RulesForm>,
+    Form(form): Form<RuleForm>,
 ) -> Response {
     let asked = Query {
         scope: Some(form.scope.clone()),
@@ -192,24 +141,49 @@ pub(super) async fn change(
     if let Err(error) = asked.check_scope(&shared, &headers) {
         return error.into_response();
     }
-    let Some(scope) = shared.polis.scopes.find(&form.scope) else {
-        return Redirect::to("/rules").into_response();
-    };
+    let name = given(&asked.scope).unwrap_or(DEFAULT);
+    let token = given(&asked.token).unwrap_or_default();
     match form.rules().and_then(Rules::new) {
         Ok(rules) => {
+            let scope = match name == DEFAULT || is_name(name) {
+                true => shared.polis.scopes.find_or_add(name),
+                false => None,
+            };
+            let Some(scope) = scope else {
+                let full = format!("there are {SCOPES} scopes; remove one first");
+                return ApiError::Conflict(full).into_response();
+            };
             scope.set_rules(rules);
-            page(&shared, &form.scope, &form.token, None, Vec::new(), true)
+            let entered = Entered {
+                saved: true,
+                ..Entered::default()
+            };
+            page(&shared, name, token, entered)
         }
         Err(problems) => {
-            let shown = page(
-                &shared,
-                &form.scope,
-                &form.token,
-                form.json,
+            let entered = Entered {
                 problems,
-                false,
-            );
+                form: Some(form),
+                saved: false,
+            };
+            let shown = page(&shared, name, token, entered);
             (StatusCode::UNPROCESSABLE_ENTITY, shown).into_response()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_is_told_in_words() {
+        let rule = |json| told(&serde_json::from_str(json).unwrap());
+        assert_eq!(rule("{}"), "Every request: 200 and an echo");
+        assert_eq!(
+            rule(r#"{"method":"POST","path":"/a*","respond":"500x2,200","retry_after":30}"#),
+            "POST /a*: 500x2,200, Retry-After 30 s"
+        );
+        assert_eq!(rule(r#"{"hang":true}"#), "Every request: never an answer");
     }
 }

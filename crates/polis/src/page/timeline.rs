@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::list::{answer, gap_text};
+use super::list::{answer, clock, gap_text};
 use crate::record::Record;
 
 /// Attempts shown.
@@ -14,6 +14,9 @@ pub(super) struct Stop {
     pub(super) attempt: u32,
     /// Since the one before; empty for the first.
     pub(super) gap: String,
+    /// How long the line before it is drawn: `g1` to `g5`, a step for each tenfold gap.
+    pub(super) length: &'static str,
+    pub(super) time: String,
     pub(super) answer: String,
     pub(super) class: &'static str,
     pub(super) current: bool,
@@ -37,6 +40,8 @@ pub(super) fn timeline(record: &Record, newest_first: &[Arc<Record>]) -> Vec<Sto
                 id: other.id,
                 attempt: same.attempt,
                 gap: same.gap_ms.map(gap_text).unwrap_or_default(),
+                length: length(same.gap_ms.unwrap_or_default()),
+                time: clock(other.received_at, "%H:%M:%S%.3f"),
                 answer,
                 class,
                 current: other.id == record.id,
@@ -46,4 +51,14 @@ pub(super) fn timeline(record: &Record, newest_first: &[Arc<Record>]) -> Vec<Sto
         .collect();
     stops.reverse();
     stops
+}
+
+fn length(gap_ms: i64) -> &'static str {
+    match gap_ms {
+        ..1_000 => "g1",
+        1_000..10_000 => "g2",
+        10_000..100_000 => "g3",
+        100_000..1_000_000 => "g4",
+        _ => "g5",
+    }
 }

@@ -11,7 +11,11 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{detail::Detail, list::Row};
+use super::{
+    detail::{Detail, editable},
+    filters::Filters,
+    list::Row,
+};
 use crate::{
     api::{
         Replay, Shared,
@@ -32,72 +36,18 @@ struct Page {
     filters: Filters,
     rows: Vec<Row>,
     more: bool,
+    /// How many fit the filters, as far as they are shown.
+    shown: usize,
     kept: usize,
     fell_out: u64,
     scopes: Vec<String>,
     capture: String,
-    /// The change up to which the page tells, for the stream to go on from.
-    last: String,
     selected: u64,
     detail: Option<Detail>,
     problem: String,
-}
-
-/// What the filter fields hold.
-#[derive(Default)]
-struct Filters {
-    q: String,
-    method: String,
-    path: String,
-    status: String,
-    event: String,
-    signature: String,
-    scope: String,
-    delivery: String,
-    /// For links that keep them: begins with ? when there are any.
-    query: String,
-}
-
-impl Filters {
-    fn of(query: &Query) -> Self {
-        let text = |field| given(field).unwrap_or_default().to_owned();
-        let mut encoded = form_urlencoded::Serializer::new(String::new());
-        for (name, field) in [
-            ("q", &query.q),
-            ("method", &query.method),
-            ("path", &query.path),
-            ("status", &query.status),
-            ("event", &query.event),
-            ("signature", &query.signature),
-            ("scope", &query.scope),
-            ("delivery", &query.delivery),
-            ("token", &query.token),
-        ] {
-            if let Some(value) = given(field) {
-                encoded.append_pair(name, value);
-            }
-        }
-        let encoded = encoded.finish();
-        Self {
-            q: text(&query.q),
-            method: text(&query.method),
-            path: text(&query.path),
-            status: text(&query.status),
-            event: text(&query.event),
-            signature: text(&query.signature),
-            scope: text(&query.scope),
-            delivery: text(&query.delivery),
-            query: if encoded.is_empty() {
-                encoded
-            } else {
-                format!("?{encoded}")
-            },
-        }
-    }
-
-    fn any(&self) -> bool {
-        !self.query.is_empty()
-    }
+    /// The newest change that the page knows: the live stream goes on from it.
+    change: String,
+    token: String,
 }
 
 /// A page, or the reason why there is none.
@@ -138,9 +88,9 @@ async fn page(
 
 /// What is shown beside a request.
 enum Shown {
-    /// The number to compare with, as it was typed.
-    With(String),
+    With(Result<u64, String>),
     Replayed(Result<crate::api::Replayed, String>),
+    Problem(String),
 }
 
 fn build(
@@ -149,8 +99,8 @@ fn build(
     headers: &HeaderMap,
     shown: Option<(u64, Option<Shown>)>,
 ) -> Response {
-    // Before the records are read: what comes in between is then told twice, never missed.
-    let last = format!(
+    // Before the records: a change between the two is told twice, not never.
+    let change = format!(
         "{}-{}",
         shared.polis.run,
         *shared.polis.store.watch().borrow()
@@ -177,24 +127,21 @@ fn build(
     let (selected, extra) = shown.map_or((0, None), |(id, extra)| (id, extra));
     let mut status = StatusCode::OK;
     let detail = if selected == 0 {
+        if let Some(Shown::Problem(reason)) = extra {
+            problem = reason;
+            status = StatusCode::UNPROCESSABLE_ENTITY;
+        }
         None
     } else {
         match visible(shared, selected, query, headers) {
             Ok(record) => {
                 let mut detail = Detail::of(shared, &record, &all);
                 match extra {
-                    Some(Shown::With(typed)) => {
-                        match typed.trim().trim_start_matches('#').parse() {
-                            Ok(other) => match visible(shared, other, query, headers) {
-                                Ok(other) => detail.compare(shared, &record, &other),
-                                Err(error) => problem = error.to_string(),
-                            },
-                            Err(_) => {
-                                problem =
-                                    format!("{typed:?} is no number of a request to compare with");
-                            }
-                        }
-                    }
+                    Some(Shown::With(Ok(other))) => match visible(shared, other, query, headers) {
+                        Ok(other) => detail.compare(shared, &record, &other),
+                        Err(error) => problem = error.to_string(),
+                    },
+                    Some(Shown::With(Err(reason)) | Shown::Problem(reason)) => problem = reason,
                     Some(Shown::Replayed(replayed)) => detail.replayed = Some(replayed),
                     None => {}
                 }
@@ -210,6 +157,7 @@ fn build(
     let (kept, _) = shared.polis.store.size();
     let template = Page {
         filters: Filters::of(query),
+        shown: found.len(),
         rows: found
             .into_iter()
             .map(|record| Row::of(record, redactor))
@@ -225,12 +173,19 @@ fn build(
             .map(|scope| scope.name.to_string())
             .collect(),
         capture: shared.polis.capture_url(),
-        last,
         selected,
         detail,
         problem,
+        change,
+        token: given(&query.token).unwrap_or_default().to_owned(),
     };
     (status, html(&template)).into_response()
+}
+
+/// The list, with the reason why something that was asked for was not done.
+pub(super) async fn refused(shared: Shared, headers: HeaderMap, reason: String) -> Response {
+    let shown = Some((0, Some(Shown::Problem(reason))));
+    page(shared, Query::default(), headers, shown).await
 }
 
 pub(super) async fn list(
@@ -269,7 +224,16 @@ pub(super) async fn request(
         Some(Ok(Params(query))) => query,
         _ => Query::default(),
     };
-    let extra = own.with.map(Shown::With);
+    let with = own
+        .with
+        .as_deref()
+        .map(|text| text.trim().trim_start_matches('#'))
+        .filter(|text| !text.is_empty())
+        .map(|text| {
+            text.parse::<u64>()
+                .map_err(|_| format!("{text:?} is no number of a request; compare with 17"))
+        });
+    let extra = with.map(Shown::With);
     page(shared, query, headers, Some((id, extra))).await
 }
 
@@ -280,13 +244,28 @@ pub(super) struct ReplayForm {
     /// A line each: `body.data=1`, `header.X-Name=value`, `header.X-Name=` to take it away.
     #[serde(default)]
     set: String,
+    /// The whole body, when it could be shown as text.
+    body: Option<String>,
     #[serde(default)]
     resign: Option<String>,
 }
 
 impl ReplayForm {
-    fn read(&self) -> Result<Replay, String> {
+    /// `shown` is the body as the form showed it. A browser sends CR LF for every line end, so
+    /// a body counts as edited only when more than that differs.
+    fn read(&self, shown: Option<&str>) -> Result<Replay, String> {
         let mut set = serde_json::Map::new();
+        if let (Some(body), Some(shown)) = (&self.body, shown) {
+            let body = body.replace("\r\n", "\n");
+            if body != shown.replace("\r\n", "\n") {
+                let body = if shown.contains("\r\n") {
+                    body.replace('\n', "\r\n")
+                } else {
+                    body
+                };
+                set.insert("body".to_owned(), body.into());
+            }
+        }
         for line in self
             .set
             .lines()
@@ -321,7 +300,10 @@ pub(super) async fn replay(
     headers: HeaderMap,
     Form(form): Form<ReplayForm>,
 ) -> Response {
-    let replayed = match form.read() {
+    let shown = visible(&shared, id, &query, &headers)
+        .ok()
+        .and_then(|record| editable(&record, &shared.polis.redactor));
+    let replayed = match form.read(shown.as_deref()) {
         Err(reason) => Err(reason),
         Ok(wanted) => {
             let sent: Result<Json<crate::api::Replayed>, ApiError> = replay::replay(
@@ -345,7 +327,7 @@ pub(super) async fn replay(
     .await
 }
 
-/// Removes what the reader may see and the filters find.
+/// Removes what the reader may see and the filters let through.
 pub(super) async fn clear(
     State(shared): State<Shared>,
     Params(query): Params<Query>,
@@ -358,12 +340,22 @@ pub(super) async fn clear(
         Ok(filter) => filter,
         Err(error) => return error.into_response(),
     };
-    let all = admitted(&shared, &query, &headers);
-    let ids = all
-        .iter()
-        .filter(|record| filter.wants(record))
-        .map(|record| record.id)
-        .collect();
-    shared.polis.store.remove(ids).await;
-    Redirect::to("/").into_response()
+    let searched = shared.clone();
+    let finding = tokio::task::spawn_blocking(move || {
+        admitted(&searched, &query, &headers)
+            .iter()
+            .filter(|record| filter.wants(record))
+            .map(|record| record.id)
+            .collect::<Vec<_>>()
+    });
+    match finding.await {
+        Ok(ids) => {
+            shared.polis.store.remove(ids).await;
+            Redirect::to("/").into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "what was to be removed could not be found");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }

@@ -1,0 +1,288 @@
+//! The page without a browser: what the server renders is usable as it stands, and safe.
+
+use polis::Listener;
+
+use crate::scene::{OLD_SECRET, Sent, client, get, rule, verifying};
+
+/// What a person reads: tags taken away, entities read, spaces put together.
+fn text_of(html: &str) -> String {
+    let mut text = String::new();
+    let mut is_tag = false;
+    for c in html.chars() {
+        match c {
+            '<' => is_tag = true,
+            '>' => is_tag = false,
+            c if !is_tag => text.push(c),
+            _ => {}
+        }
+    }
+    for (entity, letter) in [
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&#60;", "<"),
+        ("&#62;", ">"),
+        ("&#38;", "&"),
+    ] {
+        text = text.replace(entity, letter);
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn the_empty_list_teaches_how_to_send_a_first_request() {
+    let listener = Listener::start().await.unwrap();
+    let page = text_of(&get(&listener, "/").await.1);
+    assert!(
+        page.contains("curl -d '{\"event\":\"random_number:generate\",\"data\":863}'"),
+        "{page}"
+    );
+    assert!(page.contains(&listener.url()), "{page}");
+}
+
+#[tokio::test]
+async fn a_line_of_the_list_tells_what_matters_at_first_glance() {
+    let listener = verifying().await;
+    listener.answer(rule(r#"{"respond":"500,200"}"#)).unwrap();
+    let sent = Sent::number("msg_1", 863);
+    sent.to(&listener).await;
+    sent.to(&listener).await;
+    let old = Sent {
+        secret: OLD_SECRET,
+        ..Sent::number("msg_2", 7)
+    };
+    old.to(&listener).await;
+    let page = text_of(&get(&listener, "/").await.1);
+    for part in [
+        "#2 POST /hooks",
+        "200 after",
+        "random_number:generate",
+        "B json",
+        "attempt 2, +",
+        "sig ok",
+        "sig failed: an old secret matched",
+        "500 after",
+    ] {
+        assert!(page.contains(part), "no {part:?} in {page}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_shown_whole_and_a_failed_signature_says_why() {
+    let listener = verifying().await;
+    let late = Sent {
+        age_s: 412,
+        ..Sent::number("msg_1", 863)
+    };
+    late.to(&listener).await;
+    let (status, html) = get(&listener, "/requests/1").await;
+    assert_eq!(status, 200);
+    let page = text_of(&html);
+    for part in [
+        "The signature failed",
+        "412 s old (limit 300)",
+        "What is signed, exactly",
+        "Attempts of msg_1 by webhook-id",
+        "webhook-signature",
+        "\"data\": 863",
+        "7b 22 69 64 22",
+        "Answer sent",
+        "Compare with #",
+    ] {
+        assert!(page.contains(part), "no {part:?} in {page}");
+    }
+    assert_eq!(get(&listener, "/requests/99").await.0, 404);
+}
+
+#[tokio::test]
+async fn forms_and_parts_of_a_body_are_told_apart() {
+    let listener = Listener::start().await.unwrap();
+    let form = client()
+        .post(listener.url())
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body("Body=a%26b&To=%2B1555");
+    form.send().await.unwrap();
+    let page = text_of(&get(&listener, "/requests/1").await.1);
+    assert!(page.contains("Form Bodya&bTo+1555"), "{page}");
+    let parts = client()
+        .post(listener.url())
+        .header("content-type", "multipart/form-data; boundary=x")
+        .body("--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\none\r\n--x--\r\n");
+    parts.send().await.unwrap();
+    let page = text_of(&get(&listener, "/requests/2").await.1);
+    assert!(
+        page.contains("Multipart parts Part 1Content-Disposition: form-data; name=\"a\"one"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn markup_that_was_sent_is_text_and_no_script_of_a_page_may_run() {
+    let listener = Listener::start().await.unwrap();
+    let attack = "</pre></textarea><script>alert(1)</script><img src=x onerror=alert(1)>";
+    let sent = client()
+        .post(format!("{}/{attack}", listener.url()))
+        .header("x-attack", attack)
+        .header("webhook-id", attack)
+        .header("content-type", "text/html")
+        .body(attack);
+    sent.send().await.unwrap();
+    for path in [
+        "/",
+        "/requests/1",
+        "/requests/1?with=1",
+        "/?q=%3Cscript%3E",
+        "/?delivery=%22%3E%3Cscript%3E",
+    ] {
+        let answer = client()
+            .get(listener.page_url() + path)
+            .send()
+            .await
+            .unwrap();
+        let policy = answer.headers()["content-security-policy"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        assert!(!policy.contains("unsafe-inline"), "{policy}");
+        let html = answer.text().await.unwrap();
+        let scripts = html.matches("<script").count();
+        assert_eq!(
+            scripts,
+            html.matches("<script type=\"module\" src=\"/assets/")
+                .count(),
+            "{path}"
+        );
+        assert!(
+            !html.contains("<img") && !html.contains("<script>"),
+            "{path}"
+        );
+        assert!(
+            !html.contains(" style=") && !html.contains("<style"),
+            "{path}"
+        );
+    }
+    // What was captured is never given out as a page of its own.
+    let body = client()
+        .get(listener.page_url() + "/api/requests/1/body")
+        .send()
+        .await
+        .unwrap();
+    let kind = body.headers()["content-type"].to_str().unwrap();
+    assert!(!kind.contains("html"), "{kind}");
+    assert_eq!(body.headers()["x-content-type-options"], "nosniff");
+}
+
+#[tokio::test]
+async fn every_script_and_style_that_a_page_names_is_there_with_its_type() {
+    let listener = Listener::start().await.unwrap();
+    let page = get(&listener, "/").await.1;
+    let mut wanted: Vec<String> = page
+        .split('"')
+        .filter(|part| part.starts_with("/assets/"))
+        .map(str::to_owned)
+        .collect();
+    assert!(wanted.len() >= 3, "{wanted:?}");
+    let mut seen = Vec::new();
+    while let Some(path) = wanted.pop() {
+        if seen.contains(&path) {
+            continue;
+        }
+        let answer = client()
+            .get(listener.page_url() + &path)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        let kind = answer.headers()["content-type"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let expected = if path.ends_with(".js") {
+            "text/javascript"
+        } else {
+            "text/css"
+        };
+        assert!(kind.starts_with(expected), "{path} is {kind}");
+        // Modules name further modules.
+        let text = answer.text().await.unwrap();
+        let imported = text
+            .split('"')
+            .filter(|part| part.starts_with("./") && part.ends_with(".js"));
+        wanted.extend(imported.map(|part| format!("/assets/{}", &part[2..])));
+        seen.push(path);
+    }
+    assert!(seen.len() > 8, "{seen:?}");
+    assert_eq!(get(&listener, "/assets/none.js").await.0, 404);
+}
+
+#[tokio::test]
+async fn only_what_the_filters_find_is_removed() {
+    let listener = Listener::start().await.unwrap();
+    for path in ["/a", "/b", "/b"] {
+        client().post(listener.url() + path).send().await.unwrap();
+    }
+    let clear = |query: &str| {
+        client()
+            .post(format!("{}/clear{query}", listener.page_url()))
+            .send()
+    };
+    assert_eq!(clear("?status=wrong").await.unwrap().status(), 400);
+    assert_eq!(listener.requests().len(), 3);
+    assert_eq!(clear("?path=/b").await.unwrap().status(), 303);
+    let left: Vec<String> = listener
+        .requests()
+        .iter()
+        .map(|record| record.target())
+        .collect();
+    assert_eq!(left, ["/a"]);
+}
+
+#[tokio::test]
+async fn rules_are_shown_in_the_fields_they_were_entered_in_and_taken_back() {
+    let listener = Listener::start().await.unwrap();
+    let change = |form: &'static str| {
+        client()
+            .post(listener.page_url() + "/rules")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form)
+            .send()
+    };
+    let saved = change("respond=503%2C200&headers=X-A%3A+b&body=hello")
+        .await
+        .unwrap();
+    assert_eq!(saved.status(), 200);
+    let answer = client().post(listener.url()).send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers()["x-a"], "b");
+    assert_eq!(answer.text().await.unwrap(), "hello");
+    let page = get(&listener, "/rules").await.1;
+    assert!(page.contains("value=\"503,200\""), "{page}");
+    let wrong = change("fail_rate=often").await.unwrap();
+    assert_eq!(wrong.status(), 422);
+    let page = wrong.text().await.unwrap();
+    assert!(
+        page.contains("fail_rate is") && page.contains("value=\"often\""),
+        "{page}"
+    );
+    assert_eq!(change("").await.unwrap().status(), 200);
+    let answer = client()
+        .post(listener.url())
+        .body("echo")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), &answer.text().await.unwrap()[..]),
+        (200, "echo")
+    );
+    // A scope is made by its first rule.
+    assert_eq!(
+        change("scope=orders&respond=418").await.unwrap().status(),
+        200
+    );
+    let answer = client()
+        .post(listener.url() + "/in/orders/new")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 418);
+}
