@@ -9,7 +9,7 @@ use std::{
 use crate::{
     Webhooks,
     address::{AddressPolicy, NetworkError},
-    clock::{Clock, SystemClock, Timeline, millis, unix_millis},
+    clock::{Clock, SystemClock, Timeline, millis},
     engine::{HealthPolicy, Shared, run_due_loop},
     retry::RetrySchedule,
     seal::Seal,
@@ -186,7 +186,6 @@ fn open_store(builder: Builder, file: Option<PathBuf>) -> Result<Opened, OpenErr
     let clock = builder
         .clock
         .unwrap_or_else(|| Arc::new(SystemClock::default()));
-    let wall = unix_millis(clock.wall());
     let offset = retention::setting(&connection, "offset").map_err(refuse)?;
     let newest: Option<i64> = connection
         .query_row(
@@ -228,7 +227,6 @@ fn open_store(builder: Builder, file: Option<PathBuf>) -> Result<Opened, OpenErr
     if timeline.offset().abs() > 60_000 {
         tracing::warn!(
             offset_s = timeline.offset() / 1_000,
-            last_wall_ms = wall,
             "the wall clock is not where this store left it"
         );
     }

@@ -4,33 +4,16 @@
 
 mod world;
 
-use std::{future::Future, pin::pin, sync::mpsc, task::Context, time::Duration};
+use std::{future::Future, pin::pin, task::Context, time::Duration};
 
 use futures_util::task::noop_waker;
-use webhooks_core::{Event, SendError, StoreError, TransactionError, Webhooks};
-use world::World;
+use webhooks_core::{Event, SendError, StoreError, TransactionError};
+use world::{World, hold_writer};
 
 /// Callers of `send` whose work the engine holds at one time; the others wait their turn.
 const PLACES: usize = 4 * 1024;
 /// A call that is answered at all is answered long before.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
-
-/// Keeps the writer busy until the sender is dropped, as a disk that hangs would.
-async fn hold_writer(webhooks: &Webhooks) -> mpsc::Sender<()> {
-    let (release, released) = mpsc::channel::<()>();
-    let (started, running) = tokio::sync::oneshot::channel();
-    let webhooks = webhooks.clone();
-    tokio::spawn(async move {
-        let held = webhooks.transaction(move |_| {
-            let _ = started.send(());
-            let _ = released.recv();
-            Ok(())
-        });
-        held.await.unwrap();
-    });
-    running.await.unwrap();
-    release
-}
 
 /// Starts a call and gives up at once.
 fn abandon<T>(call: impl Future<Output = T>) {

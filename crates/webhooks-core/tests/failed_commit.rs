@@ -6,10 +6,10 @@
 
 mod world;
 
-use std::{collections::BTreeSet, sync::mpsc, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use webhooks_core::{Event, SendError, StoreError, Webhooks, testing::Answer};
-use world::{World, seconds};
+use world::{World, hold_writer, seconds};
 
 /// Space for everything: SQLite's own limit.
 const PLENTY: u32 = 4_294_967_294;
@@ -42,23 +42,6 @@ fn is_refusal(error: &SendError) -> bool {
         error,
         SendError::Store(StoreError::Full | StoreError::RolledBack)
     )
-}
-
-/// Holds the writer until the sender is dropped, so that what is called meanwhile is one commit.
-async fn hold_writer(webhooks: &Webhooks) -> mpsc::Sender<()> {
-    let (release, released) = mpsc::channel::<()>();
-    let (started, running) = tokio::sync::oneshot::channel();
-    let webhooks = webhooks.clone();
-    tokio::spawn(async move {
-        let held = webhooks.transaction(move |_| {
-            let _ = started.send(());
-            let _ = released.recv();
-            Ok(())
-        });
-        held.await.unwrap();
-    });
-    running.await.unwrap();
-    release
 }
 
 #[tokio::test]

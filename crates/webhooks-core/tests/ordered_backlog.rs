@@ -4,10 +4,9 @@
 
 mod world;
 
-use std::{sync::mpsc, time::Duration};
+use std::time::Duration;
 
-use webhooks_core::Webhooks;
-use world::{World, seconds};
+use world::{World, hold_writer_in_turn, seconds};
 
 /// How many deliveries a lane loads at once, and at how many waiting ones it loads more.
 const LOADED: usize = 256;
@@ -15,25 +14,6 @@ const LOADED_AGAIN_AT: usize = 64;
 /// How long a failed answer may take to be judged while the writer is held. Too short a time
 /// cannot fail a sound engine.
 const JUDGED_WITHIN: Duration = Duration::from_millis(100);
-
-/// Holds the writer from when this returns until the sender is dropped.
-async fn hold_writer(
-    webhooks: &Webhooks,
-) -> (tokio::sync::oneshot::Receiver<()>, mpsc::Sender<()>) {
-    let (release, released) = mpsc::channel::<()>();
-    let (started, running) = tokio::sync::oneshot::channel();
-    let webhooks = webhooks.clone();
-    tokio::spawn(async move {
-        let held = webhooks.transaction(move |_| {
-            let _ = started.send(());
-            let _ = released.recv();
-            Ok(())
-        });
-        held.await.unwrap();
-    });
-    tokio::task::yield_now().await;
-    (running, release)
-}
 
 async fn the_order_holds_with(backlog: usize) {
     let world = World::new().await;
@@ -46,11 +26,11 @@ async fn the_order_holds_with(backlog: usize) {
     world.receiver.respond_to(&failing, [500, 200]);
     endpoints.resume(&id).await.unwrap();
     world.receiver.wait_for(1).await;
-    let (running, first) = hold_writer(&world.webhooks).await;
+    let (running, first) = hold_writer_in_turn(&world.webhooks).await;
     running.await.unwrap();
     world.receiver.wait_for(LOADED - LOADED_AGAIN_AT + 2).await;
     // More was asked for; it is loaded in one commit with this, which lasts until the head failed.
-    let (running, second) = hold_writer(&world.webhooks).await;
+    let (running, second) = hold_writer_in_turn(&world.webhooks).await;
     drop(first);
     running.await.unwrap();
     world.receiver.wait_for(LOADED).await;

@@ -1,5 +1,11 @@
 //! What memory holds for one endpoint: its queue, how many requests are in flight, and whether
-//! it has a lane.
+//! it has a lane. How a lane is loaded again is in `refill`, what failures mean in `trouble`.
+
+mod refill;
+mod trouble;
+
+pub(crate) use refill::RefillPlan;
+pub(super) use trouble::FailedEndpoint;
 
 use std::{
     collections::VecDeque,
@@ -11,10 +17,7 @@ use super::{EndpointRecord, Shared, worker};
 use crate::{
     EndpointState,
     store::{
-        StoreError,
-        act::Act,
         completion::{Completion, Verdict},
-        lane,
         row::ClaimedDelivery,
     },
 };
@@ -23,16 +26,6 @@ use crate::{
 pub(crate) const QUEUE_MAX: usize = 1_024;
 /// Bytes of bodies of one endpoint that wait in memory.
 const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Rows that a healthy lane loads at once, and at how many it loads more.
-const REFILL_ROWS: usize = 256;
-const REFILL_BELOW: usize = 64;
-/// Failures in a row that tell of trouble even when each could be about its event alone.
-const FAILURES_IN_A_ROW: u32 = 5;
-/// The first wait of an endpoint in trouble, doubled with every failed probe up to the maximum:
-/// a dead endpoint costs one request a minute, a restarted one is found within a minute.
-const BACKOFF_FIRST: Duration = Duration::from_secs(5);
-const BACKOFF_MAX: Duration = Duration::from_secs(60);
-
 /// One endpoint in memory.
 pub(crate) struct Outbox {
     key: i64,
@@ -77,16 +70,6 @@ pub(crate) enum Placement {
     Lane { wake: bool },
 }
 
-/// What a refill may load.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RefillPlan {
-    pub(crate) rows: usize,
-    /// Only what is due, after expiring what waited too long.
-    pub(crate) trouble: bool,
-    /// The troubles at that time; after another one, what was loaded goes back.
-    pub(crate) troubles: u64,
-}
-
 /// What the store knows of an endpoint's lane when the endpoint is loaded.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct StoredLane {
@@ -97,11 +80,7 @@ pub(crate) struct StoredLane {
 impl Outbox {
     pub(crate) fn new(record: EndpointRecord, lane: Option<StoredLane>) -> Self {
         let trouble = lane.is_some_and(|lane| lane.failures > 0);
-        let width = if trouble || record.ordered {
-            1
-        } else {
-            record.in_flight
-        };
+        let width = if trouble { 1 } else { record.in_flight };
         let state = State {
             width,
             laned: lane.is_some(),
@@ -132,7 +111,7 @@ impl Outbox {
 
     /// Puts a changed endpoint in place.
     pub(crate) fn replace(&self, record: EndpointRecord) {
-        let width = if record.ordered { 1 } else { record.in_flight };
+        let width = record.in_flight;
         let mut state = self.lock();
         state.failing_since = record.failing_since;
         if !state.trouble {
@@ -334,101 +313,6 @@ impl Outbox {
         row
     }
 
-    fn wants_refill(state: &mut State) -> bool {
-        let wanted =
-            state.laned && !state.trouble && !state.refilling && state.queue.len() <= REFILL_BELOW;
-        if wanted {
-            state.refilling = true;
-        }
-        wanted
-    }
-
-    fn ask_for_refill(self: &Arc<Self>, shared: &Arc<Shared>) {
-        let outbox = Arc::clone(self);
-        let failed = Arc::clone(self);
-        let shared_again = Arc::clone(shared);
-        shared.queue.act(Act::new(
-            move |context| lane::refill(context, &outbox),
-            move |result: Result<(), StoreError>| {
-                if result.is_err() {
-                    failed.refill_ended();
-                    failed.lane_is_uncertain(&shared_again);
-                }
-            },
-        ));
-    }
-
-    /// After a transaction that failed: memory may be ahead of the store. Looks at the lane again,
-    /// unless that is asked for already: each failure must not ask for more than the one before.
-    pub(crate) fn lane_is_uncertain(self: &Arc<Self>, shared: &Arc<Shared>) {
-        let mut state = self.lock();
-        state.laned = true;
-        if state.refilling {
-            return;
-        }
-        let ask = !state.trouble;
-        state.refilling = ask;
-        drop(state);
-        if ask {
-            self.ask_for_refill(shared);
-        }
-    }
-
-    /// What a refill may load; `None` while the endpoint is paused or disabled.
-    pub(crate) fn plan_refill(&self, shared: &Shared) -> Option<RefillPlan> {
-        let endpoint = self.endpoint();
-        let mut state = self.lock();
-        if endpoint.state != EndpointState::Active {
-            state.refilling = false;
-            return None;
-        }
-        state.refilling = true;
-        let full_width = if endpoint.ordered {
-            1
-        } else {
-            endpoint.in_flight
-        };
-        let rows = if state.trouble || shared.is_memory_full() {
-            1
-        } else if state.width < full_width {
-            state.width
-        } else {
-            REFILL_ROWS
-        };
-        Some(RefillPlan {
-            rows,
-            trouble: state.trouble,
-            troubles: state.troubles,
-        })
-    }
-
-    pub(crate) fn refill_ended(&self) {
-        self.lock().refilling = false;
-    }
-
-    /// The lane is empty: deliveries go to memory again. True when that ends a trouble. `None`
-    /// after a trouble that came since the plan: what failed is on its way back to the lane.
-    pub(crate) fn leave_lane(&self, plan: RefillPlan) -> Option<bool> {
-        let endpoint = self.endpoint();
-        let mut state = self.lock();
-        if state.troubles != plan.troubles {
-            return None;
-        }
-        let recovered = state.failures > 0;
-        state.laned = false;
-        state.trouble = false;
-        state.failures = 0;
-        state.backoff_until = 0;
-        if !recovered {
-            state.width = if endpoint.ordered {
-                1
-            } else {
-                endpoint.in_flight
-            };
-        }
-        Some(recovered)
-    }
-
     /// When the rate limit allows the next request: the wait from `now_us`, both in microseconds.
     pub(super) fn rate_wait(&self, interval: Duration, now_us: i64) -> Duration {
         let interval = i64::try_from(interval.as_micros()).unwrap_or(i64::MAX);
@@ -441,16 +325,11 @@ impl Outbox {
     /// Notes a success. Returns whether the endpoint had been failing.
     pub(super) fn succeeded(self: &Arc<Self>, shared: &Arc<Shared>) -> bool {
         let endpoint = self.endpoint();
-        let full_width = if endpoint.ordered {
-            1
-        } else {
-            endpoint.in_flight
-        };
         let mut state = self.lock();
         state.failed_in_a_row = 0;
         let was_failing = state.failing_since.take().is_some();
         state.trouble = false;
-        state.width = (state.width * 2).min(full_width);
+        state.width = (state.width * 2).min(endpoint.in_flight);
         let refill = Self::wants_refill(&mut state);
         // More may be allowed in flight than there are workers.
         let mut spawn = 0;
@@ -467,78 +346,4 @@ impl Outbox {
         }
         was_failing
     }
-
-    /// Notes a failure. `trouble`: of the endpoint as a whole. Returns what follows.
-    pub(super) fn failed(
-        &self,
-        now: i64,
-        trouble: bool,
-        retry_after: Option<Duration>,
-    ) -> FailedEndpoint {
-        let endpoint = self.endpoint();
-        let mut state = self.lock();
-        state.failed_in_a_row = state.failed_in_a_row.saturating_add(1);
-        let newly_failing = state.failing_since.is_none();
-        let failing_since = *state.failing_since.get_or_insert(now);
-        let trouble = trouble
-            || endpoint.ordered
-            || state.trouble
-            || state.failed_in_a_row >= FAILURES_IN_A_ROW;
-        let newly_in_trouble = trouble && !state.trouble;
-        if newly_in_trouble {
-            state.troubles += 1;
-        }
-        if trouble {
-            // Requests that were in flight together fail together: they count as one.
-            if newly_in_trouble || now >= state.backoff_until {
-                state.failures = state.failures.saturating_add(1);
-                let doubled = BACKOFF_FIRST
-                    .saturating_mul(1 << (state.failures - 1).min(10))
-                    .min(BACKOFF_MAX);
-                let wait = doubled.max(retry_after.unwrap_or_default());
-                state.backoff_until = now.saturating_add(crate::clock::millis(wait));
-            } else if let Some(wait) = retry_after {
-                state.backoff_until = state
-                    .backoff_until
-                    .max(now.saturating_add(crate::clock::millis(wait)));
-            }
-            state.laned = true;
-            state.trouble = true;
-            state.width = 1;
-        }
-        FailedEndpoint {
-            trouble,
-            newly_in_trouble,
-            newly_failing,
-            failing_since,
-            backoff_until: state.backoff_until,
-            failures: state.failures,
-        }
-    }
-
-    /// For an ordered endpoint the head's own schedule is the backoff.
-    pub(super) fn back_off_until(&self, at: i64) {
-        self.lock().backoff_until = at;
-    }
-
-    /// Forgets past trouble: a person says that the endpoint is well, or wants it tried now.
-    pub(crate) fn forgive(&self) {
-        let mut state = self.lock();
-        state.trouble = false;
-        state.failures = 0;
-        state.backoff_until = 0;
-        state.failed_in_a_row = 0;
-        state.width = 1;
-    }
-}
-
-/// What a failure means for its endpoint.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct FailedEndpoint {
-    pub(super) trouble: bool,
-    pub(super) newly_in_trouble: bool,
-    pub(super) newly_failing: bool,
-    pub(super) failing_since: i64,
-    pub(super) backoff_until: i64,
-    pub(super) failures: u32,
 }

@@ -89,7 +89,6 @@ impl EndpointCache {
     pub(crate) fn of_customer(
         &mut self,
         connection: &Connection,
-        shared: &Shared,
         customer: &str,
     ) -> Result<Arc<[Arc<Outbox>]>, StoreError> {
         if let Some(found) = self.by_customer.get(customer) {
@@ -104,7 +103,7 @@ impl EndpointCache {
             .collect::<Result<_, _>>()?;
         let mut outboxes = Vec::with_capacity(keys.len());
         for key in keys {
-            outboxes.extend(self.by_key(connection, shared, key)?);
+            outboxes.extend(self.by_key(connection, key)?);
         }
         let outboxes: Arc<[Arc<Outbox>]> = outboxes.into();
         // A customer without endpoints costs one look-up; remembering any name would be unbounded.
@@ -119,7 +118,6 @@ impl EndpointCache {
     pub(crate) fn by_key(
         &mut self,
         connection: &Connection,
-        shared: &Shared,
         key: i64,
     ) -> Result<Option<Arc<Outbox>>, StoreError> {
         if let Some(outbox) = self.by_key.get(&key) {
@@ -142,7 +140,6 @@ impl EndpointCache {
                 })
             })
             .optional()?;
-        let _ = shared;
         let outbox = Arc::new(Outbox::new(record, lane));
         self.by_key.insert(key, Arc::clone(&outbox));
         self.uncommitted.insert(key);
@@ -391,10 +388,7 @@ pub(crate) fn set_state(
         .prepare_cached("update endpoint set state = ?2, state_reason = ?3 where key = ?1")?
         .execute(params![key, state, reason])?;
     context.endpoints.reload(context.connection, key)?;
-    let Some(outbox) = context
-        .endpoints
-        .by_key(context.connection, context.shared, key)?
-    else {
+    let Some(outbox) = context.endpoints.by_key(context.connection, key)? else {
         return Ok(());
     };
     if state == "active" {

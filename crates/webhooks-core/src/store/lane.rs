@@ -114,10 +114,7 @@ enum Found {
 }
 
 fn find(context: &mut ActContext<'_>, key: i64) -> Result<Found, StoreError> {
-    match context
-        .endpoints
-        .by_key(context.connection, context.shared, key)
-    {
+    match context.endpoints.by_key(context.connection, key) {
         Ok(Some(outbox)) => Ok(Found::Outbox(outbox)),
         Ok(None) => Ok(Found::Removed),
         Err(StoreError::Sealed(problem)) => {

@@ -127,7 +127,7 @@ pub(crate) fn resend(
     let (seq, body) = find_event(context.connection, customer, event_id)?;
     let outbox = context
         .endpoints
-        .by_key(context.connection, context.shared, key)?
+        .by_key(context.connection, key)?
         .ok_or_else(|| EndpointError::Unknown {
             customer: customer.to_owned(),
             id: endpoint_id.clone(),
@@ -230,9 +230,7 @@ pub(crate) fn take_away(
     };
     let now = context.shared.timeline.now();
     store_ending(context.connection, seq, key, ending, now).map_err(StoreError::from)?;
-    let outbox = context
-        .endpoints
-        .by_key(context.connection, context.shared, key)?;
+    let outbox = context.endpoints.by_key(context.connection, key)?;
     if outbox
         .as_ref()
         .is_some_and(|outbox| outbox.endpoint().ordered)
@@ -350,10 +348,7 @@ pub(crate) fn owe_all(
     seqs: &[i64],
 ) -> Result<usize, StoreError> {
     let now = context.shared.timeline.now();
-    let Some(outbox) = context
-        .endpoints
-        .by_key(context.connection, context.shared, key)?
-    else {
+    let Some(outbox) = context.endpoints.by_key(context.connection, key)? else {
         return Ok(0);
     };
     let mut added = 0;

@@ -229,15 +229,12 @@ fn check(connection: &Connection, shown: &str) -> Result<(), OpenError> {
 /// Reads the root page of every table and index: cheap however large the file is. Deeper damage
 /// is told by the statement that meets it.
 fn quick_check(connection: &Connection, shown: &str) -> Result<(), OpenError> {
-    let mut names = Vec::new();
     let read = || -> rusqlite::Result<()> {
-        let mut statement =
-            connection.prepare("select name from sqlite_schema where type = 'table'")?;
-        let found = statement.query_map([], |row| row.get::<_, String>(0))?;
-        for name in found {
-            names.push(name?);
-        }
-        for name in &names {
+        let names: Vec<String> = connection
+            .prepare("select name from sqlite_schema where type = 'table'")?
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        for name in names {
             let quoted = name.replace('"', "\"\"");
             connection
                 .query_row(&format!("select 1 from \"{quoted}\" limit 1"), [], |_| {
@@ -247,7 +244,6 @@ fn quick_check(connection: &Connection, shown: &str) -> Result<(), OpenError> {
         }
         Ok(())
     };
-    let mut read = read;
     read().map_err(|source| refusal(shown, source))
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn store_event(
 ) -> Result<Sent, SendError> {
     let now = shared.timeline.now();
     // First: an endpoint that cannot be read refuses the event before anything of it is written.
-    let outboxes = endpoints.of_customer(connection, shared, customer)?;
+    let outboxes = endpoints.of_customer(connection, customer)?;
     let inserted = connection
         .prepare_cached(
             "insert into event (id, customer, type, body, created_at) values (?1, ?2, ?3, ?4, ?5)

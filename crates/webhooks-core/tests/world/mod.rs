@@ -1,7 +1,13 @@
 //! A small world for tests: an engine, a clock that stands still, a receiver.
 #![allow(clippy::unwrap_used, dead_code)]
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
 
 use webhooks_core::{
     Builder, Clock, Delivery, DeliveryState, EndpointId, Event, NewEndpoint, Webhooks,
@@ -110,4 +116,31 @@ pub(crate) fn seconds(seconds: u64) -> Duration {
 
 pub(crate) fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3600)
+}
+
+/// Queues work that holds the writer until the sender is dropped, as a disk that hangs would.
+/// The receiver hears when it runs.
+pub(crate) async fn hold_writer_in_turn(
+    webhooks: &Webhooks,
+) -> (oneshot::Receiver<()>, mpsc::Sender<()>) {
+    let (release, released) = mpsc::channel::<()>();
+    let (started, running) = oneshot::channel();
+    let webhooks = webhooks.clone();
+    tokio::spawn(async move {
+        let held = webhooks.transaction(move |_| {
+            let _ = started.send(());
+            let _ = released.recv();
+            Ok(())
+        });
+        held.await.unwrap();
+    });
+    tokio::task::yield_now().await;
+    (running, release)
+}
+
+/// Holds the writer from when this returns, so that what is called meanwhile is one commit.
+pub(crate) async fn hold_writer(webhooks: &Webhooks) -> mpsc::Sender<()> {
+    let (running, release) = hold_writer_in_turn(webhooks).await;
+    running.await.unwrap();
+    release
 }

@@ -1,0 +1,112 @@
+//! Loading a lane's next rows into memory, and leaving the lane when there are none.
+
+use std::sync::Arc;
+
+use super::{Outbox, State};
+use crate::{
+    EndpointState,
+    engine::Shared,
+    store::{StoreError, act::Act, lane},
+};
+
+/// Rows that a healthy lane loads at once, and at how many it loads more.
+const REFILL_ROWS: usize = 256;
+const REFILL_BELOW: usize = 64;
+
+/// What a refill may load.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RefillPlan {
+    pub(crate) rows: usize,
+    /// Only what is due, after expiring what waited too long.
+    pub(crate) trouble: bool,
+    /// The troubles at that time; after another one, what was loaded goes back.
+    pub(crate) troubles: u64,
+}
+
+impl Outbox {
+    pub(super) fn wants_refill(state: &mut State) -> bool {
+        let wanted =
+            state.laned && !state.trouble && !state.refilling && state.queue.len() <= REFILL_BELOW;
+        if wanted {
+            state.refilling = true;
+        }
+        wanted
+    }
+
+    pub(super) fn ask_for_refill(self: &Arc<Self>, shared: &Arc<Shared>) {
+        let outbox = Arc::clone(self);
+        let failed = Arc::clone(self);
+        let shared_again = Arc::clone(shared);
+        shared.queue.act(Act::new(
+            move |context| lane::refill(context, &outbox),
+            move |result: Result<(), StoreError>| {
+                if result.is_err() {
+                    failed.refill_ended();
+                    failed.lane_is_uncertain(&shared_again);
+                }
+            },
+        ));
+    }
+
+    /// After a transaction that failed: memory may be ahead of the store. Looks at the lane again,
+    /// unless that is asked for already: each failure must not ask for more than the one before.
+    pub(crate) fn lane_is_uncertain(self: &Arc<Self>, shared: &Arc<Shared>) {
+        let mut state = self.lock();
+        state.laned = true;
+        if state.refilling {
+            return;
+        }
+        let ask = !state.trouble;
+        state.refilling = ask;
+        drop(state);
+        if ask {
+            self.ask_for_refill(shared);
+        }
+    }
+
+    /// What a refill may load; `None` while the endpoint is paused or disabled.
+    pub(crate) fn plan_refill(&self, shared: &Shared) -> Option<RefillPlan> {
+        let endpoint = self.endpoint();
+        let mut state = self.lock();
+        if endpoint.state != EndpointState::Active {
+            state.refilling = false;
+            return None;
+        }
+        state.refilling = true;
+        let rows = if state.trouble || shared.is_memory_full() {
+            1
+        } else if state.width < endpoint.in_flight {
+            state.width
+        } else {
+            REFILL_ROWS
+        };
+        Some(RefillPlan {
+            rows,
+            trouble: state.trouble,
+            troubles: state.troubles,
+        })
+    }
+
+    pub(crate) fn refill_ended(&self) {
+        self.lock().refilling = false;
+    }
+
+    /// The lane is empty: deliveries go to memory again. True when that ends a trouble. `None`
+    /// after a trouble that came since the plan: what failed is on its way back to the lane.
+    pub(crate) fn leave_lane(&self, plan: RefillPlan) -> Option<bool> {
+        let endpoint = self.endpoint();
+        let mut state = self.lock();
+        if state.troubles != plan.troubles {
+            return None;
+        }
+        let recovered = state.failures > 0;
+        state.laned = false;
+        state.trouble = false;
+        state.failures = 0;
+        state.backoff_until = 0;
+        if !recovered {
+            state.width = endpoint.in_flight;
+        }
+        Some(recovered)
+    }
+}
