@@ -165,6 +165,15 @@ impl Polis {
         }
     }
 
+    /// The records that a reader with this token may see, the newest first.
+    pub(crate) fn admitted<'a>(
+        &'a self,
+        token: Option<&'a str>,
+    ) -> impl DoubleEndedIterator<Item = Arc<Record>> + 'a {
+        let all = self.store.newest_first().into_iter();
+        all.filter(move |record| self.admits(record, token))
+    }
+
     /// Whether a reader with this token may see the record.
     pub(crate) fn admits(&self, record: &Record, token: Option<&str>) -> bool {
         self.scopes

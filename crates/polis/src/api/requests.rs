@@ -65,11 +65,8 @@ pub(super) async fn list(
     let mut found = tokio::task::spawn_blocking(move || {
         searched
             .polis
-            .store
-            .newest_first()
-            .into_iter()
+            .admitted(token.as_deref())
             .filter(|record| before.is_none_or(|before| record.id < before))
-            .filter(|record| searched.polis.admits(record, token.as_deref()))
             .filter(|record| filter.wants(record))
             .take(limit + 1)
             .collect::<Vec<_>>()
@@ -175,7 +172,7 @@ pub(super) async fn remove_one(
     Ok(Json(Removed { removed }))
 }
 
-pub(super) async fn remove_all(
+pub(crate) async fn remove_all(
     State(shared): State<Shared>,
     Params(query): Params<Query>,
     headers: HeaderMap,
@@ -187,10 +184,7 @@ pub(super) async fn remove_all(
     let ids = tokio::task::spawn_blocking(move || {
         searched
             .polis
-            .store
-            .newest_first()
-            .iter()
-            .filter(|record| searched.polis.admits(record, token.as_deref()))
+            .admitted(token.as_deref())
             .filter(|record| filter.wants(record))
             .map(|record| record.id)
             .collect::<Vec<_>>()

@@ -51,11 +51,8 @@ pub(super) async fn wait(
     let found = || {
         let mut found: Vec<_> = shared
             .polis
-            .store
-            .newest_first()
-            .into_iter()
+            .admitted(token.as_deref())
             .rev()
-            .filter(|record| shared.polis.admits(record, token.as_deref()))
             .filter(|record| filter.wants(record))
             .take(count)
             .collect();

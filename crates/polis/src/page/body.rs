@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-use super::{list::size, multipart};
+use super::multipart;
 use crate::{
     content::Content,
     json_text::{Spacing, respace},
     record::Record,
     redact::Redactor,
+    terminal::size,
 };
 
 /// What of a body is shown as text; the rest can be downloaded.
@@ -61,8 +62,15 @@ impl BodyViews {
             _ => Vec::new(),
         };
         let cut = match (record.body_cut, body.len() > TEXT_BYTES) {
-            (true, _) => format!("more came than the {} that were kept", size(body.len())),
-            (false, true) => format!("{} of {} are shown", size(TEXT_BYTES), size(body.len())),
+            (true, _) => format!(
+                "more came than the {} that were kept",
+                size(body.len() as u64)
+            ),
+            (false, true) => format!(
+                "{} of {} are shown",
+                size(TEXT_BYTES as u64),
+                size(body.len() as u64)
+            ),
             (false, false) => String::new(),
         };
         Self {
@@ -116,7 +124,7 @@ fn hex_lines(body: &[u8]) -> String {
         lines.push('\n');
     }
     if body.len() > HEX_BYTES {
-        let _ = writeln!(lines, "… {} in all", size(body.len()));
+        let _ = writeln!(lines, "… {} in all", size(body.len() as u64));
     }
     lines
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::{diagnosis::Verdict, record::Record, redact::Redactor};
+use crate::{diagnosis::Verdict, record::Record, redact::Redactor, terminal::size};
 
 /// One request in the list.
 pub(super) struct Row {
@@ -46,7 +46,7 @@ impl Row {
             },
             target: redactor.text(&record.target()).into_owned(),
             event: record.event.clone().unwrap_or_default(),
-            size: size(record.body.len()),
+            size: size(record.body.len() as u64),
             kind: record.content.word(),
             scope: record.scope.to_string(),
             signature,
@@ -136,16 +136,5 @@ fn seconds(seconds: f64) -> String {
         s if s < 120.0 => format!("{s:.2} s"),
         s if s < 7_200.0 => format!("{:.1} min", s / 60.0),
         s => format!("{:.1} h", s / 3_600.0),
-    }
-}
-
-/// A size for people.
-pub(super) fn size(bytes: usize) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "one digit is shown")]
-    let number = bytes as f64;
-    match bytes {
-        0..1_000 => format!("{bytes} B"),
-        1_000..1_000_000 => format!("{:.1} kB", number / 1e3),
-        _ => format!("{:.1} MB", number / 1e6),
     }
 }

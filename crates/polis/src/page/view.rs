@@ -22,7 +22,7 @@ use crate::{
         error::ApiError,
         query::{Query, given},
         replay,
-        requests::visible,
+        requests::{self, visible},
     },
     record::Record,
 };
@@ -61,14 +61,6 @@ pub(super) fn html(template: &impl Template) -> Response {
     }
 }
 
-/// The records that a reader may see, the newest first.
-fn admitted(shared: &Shared, query: &Query, headers: &HeaderMap) -> Vec<Arc<Record>> {
-    let token = query.token(headers);
-    let mut all = shared.polis.store.newest_first();
-    all.retain(|record| shared.polis.admits(record, token));
-    all
-}
-
 async fn page(
     shared: Shared,
     query: Query,
@@ -105,7 +97,7 @@ fn build(
         shared.polis.run,
         *shared.polis.store.watch().borrow()
     );
-    let all = admitted(shared, query, headers);
+    let all: Vec<Arc<Record>> = shared.polis.admitted(query.token(headers)).collect();
     let redactor = &shared.polis.redactor;
     let mut problem = String::new();
     let mut found: Vec<&Arc<Record>> = match query
@@ -333,29 +325,8 @@ pub(super) async fn clear(
     Params(query): Params<Query>,
     headers: HeaderMap,
 ) -> Response {
-    let filter = match query
-        .check_scope(&shared, &headers)
-        .and_then(|()| query.filter())
-    {
-        Ok(filter) => filter,
-        Err(error) => return error.into_response(),
-    };
-    let searched = shared.clone();
-    let finding = tokio::task::spawn_blocking(move || {
-        admitted(&searched, &query, &headers)
-            .iter()
-            .filter(|record| filter.wants(record))
-            .map(|record| record.id)
-            .collect::<Vec<_>>()
-    });
-    match finding.await {
-        Ok(ids) => {
-            shared.polis.store.remove(ids).await;
-            Redirect::to("/").into_response()
-        }
-        Err(error) => {
-            tracing::error!(%error, "what was to be removed could not be found");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
+    match requests::remove_all(State(shared), Params(query), headers).await {
+        Ok(_) => Redirect::to("/").into_response(),
+        Err(error) => error.into_response(),
     }
 }

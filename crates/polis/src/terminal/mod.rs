@@ -11,7 +11,7 @@ mod paint;
 
 pub use escape::escaped;
 pub(crate) use escape::{escaped_lines, is_harmful};
-pub(crate) use human::Human;
+pub(crate) use human::{Human, size};
 pub(crate) use json::Logged;
 pub(crate) use paint::Ink;
 
