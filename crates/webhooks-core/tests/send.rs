@@ -216,3 +216,42 @@ async fn what_waits_in_memory_can_be_cancelled_too() {
     );
     assert_eq!(world.webhooks.owed().await.unwrap(), 0);
 }
+
+#[tokio::test]
+async fn an_attempt_that_was_in_flight_at_a_cancel_is_kept_beside_that_of_the_resend() {
+    let world = World::with(|builder| builder.time_limit(seconds(1))).await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    let hang = webhooks_core::testing::Answer::hang();
+    world.receiver.respond_to("a", [hang, 200.into()]);
+    world.send("a").await;
+    world.receiver.wait_for(1).await;
+    let endpoints = world.webhooks.endpoints("acme");
+    assert!(endpoints.cancel(&id, "a").await.unwrap(), "it is in flight");
+    endpoints.resend(&id, "a").await.unwrap();
+    world.receiver.wait_for(2).await;
+    world.webhooks.drain().await;
+    let delivery = world.delivery("a").await;
+    let mut numbers = Vec::new();
+    let mut successes = 0;
+    for attempt in &delivery.attempts {
+        numbers.push(attempt.number);
+        successes += usize::from(attempt.outcome == webhooks_core::Outcome::Success);
+    }
+    assert_eq!((numbers, successes), (vec![1, 2], 1), "{delivery:?}");
+}
+
+#[tokio::test]
+async fn a_customer_gets_events_from_its_first_endpoint_on() {
+    let world = World::new().await;
+    world.send("before").await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    world.send("with").await;
+    world.webhooks.drain().await;
+    let endpoints = world.webhooks.endpoints("acme");
+    endpoints.remove(&id).await.unwrap();
+    world.send("without").await;
+    world.endpoint(|endpoint| endpoint).await;
+    world.send("again").await;
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.event_ids(), ["with", "again"]);
+}

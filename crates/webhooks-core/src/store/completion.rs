@@ -58,7 +58,10 @@ impl Completion {
         commit: &mut Commit,
     ) -> rusqlite::Result<()> {
         let (seq, key) = (self.row.event.seq, self.outbox.key());
-        let number = self.row.number + u32::from(self.attempt.is_some());
+        let number = match &self.attempt {
+            Some(attempt) => attempt.store(connection, seq, key, self.row.number + 1)?,
+            None => self.row.number,
+        };
         let attempts = self.row.attempts + u32::from(self.attempt.is_some());
         let changed = match &self.verdict {
             Verdict::Delivered | Verdict::End(_) => connection
@@ -87,9 +90,6 @@ impl Completion {
                 changed
             }
         };
-        if let Some(attempt) = &self.attempt {
-            attempt.store(connection, seq, key, number)?;
-        }
         if changed == 0 {
             tracing::info!(
                 event.id = %self.row.event.id,
@@ -148,19 +148,42 @@ pub(crate) fn store_ending(
 }
 
 impl AttemptRecord {
+    /// Stores it as `number`, or as the next one that is free: a delivery that was canceled in
+    /// flight and sent again has two attempts under way that count from the same. Returns which.
     fn store(
         &self,
         connection: &Connection,
         seq: i64,
         key: i64,
         number: u32,
-    ) -> rusqlite::Result<()> {
-        let duration_us = i64::try_from(self.duration.as_micros()).unwrap_or(i64::MAX);
-        connection
+    ) -> rusqlite::Result<u32> {
+        if self.insert(connection, seq, key, number)? {
+            return Ok(number);
+        }
+        let free: u32 = connection
             .prepare_cached(
-                "insert or replace into attempt
+                "select max(number) + 1 from attempt where event_seq = ?1 and endpoint_key = ?2",
+            )?
+            .query_row([seq, key], |row| row.get(0))?;
+        self.insert(connection, seq, key, free)?;
+        Ok(free)
+    }
+
+    /// False when there is an attempt of that number already.
+    fn insert(
+        &self,
+        connection: &Connection,
+        seq: i64,
+        key: i64,
+        number: u32,
+    ) -> rusqlite::Result<bool> {
+        let duration_us = i64::try_from(self.duration.as_micros()).unwrap_or(i64::MAX);
+        let inserted = connection
+            .prepare_cached(
+                "insert into attempt
                  (event_seq, endpoint_key, number, at, duration_us, status, failure, detail, headers, body)
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                 on conflict do nothing",
             )?
             .execute(params![
                 seq,
@@ -174,7 +197,7 @@ impl AttemptRecord {
                 self.headers,
                 self.body_head,
             ])?;
-        Ok(())
+        Ok(inserted > 0)
     }
 
     pub(crate) fn to_public(&self, shared: &Shared, number: u32) -> Attempt {
