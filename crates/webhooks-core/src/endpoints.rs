@@ -180,7 +180,8 @@ impl<'a> Endpoints<'a> {
     }
 
     /// Signs with a new secret from now on; the ones before sign beside it for `grace`, so that a
-    /// receiver that knows either accepts every delivery. `secret` is generated unless given.
+    /// receiver that knows either accepts every delivery. With a grace of zero they are gone at once,
+    /// also those that can no longer be read. `secret` is generated unless given.
     ///
     /// # Errors
     /// The secret cannot sign, too many sign already, there is no such endpoint, or the store

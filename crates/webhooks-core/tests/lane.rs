@@ -6,7 +6,9 @@ mod world;
 
 use std::net::SocketAddr;
 
-use webhooks_core::{DeliveryState, Event, Held, NewEndpoint, RetrySchedule, testing::Receiver};
+use webhooks_core::{
+    DeliveryState, Event, Held, NewEndpoint, Replay, RetrySchedule, testing::Receiver,
+};
 use world::{World, hours, seconds};
 
 fn ids(prefix: &str, count: usize) -> Vec<String> {
@@ -290,6 +292,39 @@ async fn what_waits_longer_than_its_schedule_lasts_expires_unsent() {
         ));
     }
     assert_eq!(endings, 20);
+}
+
+#[tokio::test]
+async fn what_is_sent_again_after_a_long_failure_is_tried_and_not_expired() {
+    let world = World::with(|builder| builder.disable_after(None)).await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    world.receiver.respond([503]);
+    world.send_all(["a", "b"].map(String::from)).await;
+    world.webhooks.drain().await;
+    // Longer than the schedule lasts: both are given up, and the endpoint still fails.
+    world.pass(hours(90)).await;
+    world.pass_in_steps(hours(1), 3).await;
+    let ended = |state| matches!(state, DeliveryState::Ended { .. });
+    assert!(ended(world.state("a").await) && ended(world.state("b").await));
+    world.send("last").await;
+    world.webhooks.drain().await;
+    let before = world.receiver.requests().len();
+    let endpoints = world.webhooks.endpoints("acme");
+    endpoints.resend(&id, "a").await.unwrap();
+    let replay = Replay::default();
+    assert_eq!(endpoints.replay(&id, replay).await.unwrap(), 1, "b");
+    world.receiver.respond([200]);
+    world.pass_in_steps(seconds(70), 5).await;
+    let mut arrived = world.receiver.event_ids().split_off(before);
+    arrived.sort();
+    assert_eq!(arrived, ["a", "b", "last"]);
+    for id in ["a", "b"] {
+        let state = world.state(id).await;
+        assert!(
+            matches!(state, DeliveryState::Delivered { .. }),
+            "{state:?}"
+        );
+    }
 }
 
 #[tokio::test]

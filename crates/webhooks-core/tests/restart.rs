@@ -10,7 +10,7 @@ use webhooks_core::{
     DeliveryState, Event, NewEndpoint, OpenError, Secret, Webhooks,
     testing::{Answer, ManualClock},
 };
-use world::{World, builder, hours, seconds};
+use world::{World, builder, seconds};
 
 async fn reopen(clock: &Arc<ManualClock>, address: &str) -> Webhooks {
     // The file is let go of shortly after the last handle is dropped.
@@ -196,40 +196,4 @@ async fn secrets_are_sealed_when_a_key_is_configured() {
         .unwrap();
     webhooks.send("acme", Event::new("a", &1)).await.unwrap();
     world.receiver.wait_for(2).await;
-}
-
-#[tokio::test]
-async fn retention_takes_what_is_done_and_leaves_what_is_owed() {
-    let world = World::with(|builder| builder.keep(hours(100), hours(80))).await;
-    let id = world.endpoint(|endpoint| endpoint).await;
-    world
-        .send_all((0..10).map(|index| format!("done{index}")))
-        .await;
-    world.webhooks.drain().await;
-    world.webhooks.endpoints("acme").pause(&id).await.unwrap();
-    world.send("owed").await;
-    world.webhooks.drain().await;
-    world.pass(hours(81)).await;
-    world.pass_in_steps(seconds(31), 3).await;
-    let events = || {
-        world.webhooks.transaction(|tx| {
-            Ok(tx.query_row("select count(*) from event", [], |row| row.get::<_, i64>(0))?)
-        })
-    };
-    let attempts = || {
-        world.webhooks.transaction(|tx| {
-            Ok(tx.query_row("select count(*) from attempt", [], |row| {
-                row.get::<_, i64>(0)
-            })?)
-        })
-    };
-    assert_eq!(
-        (events().await.unwrap(), attempts().await.unwrap()),
-        (11, 0)
-    );
-    world.pass(hours(20)).await;
-    world.pass_in_steps(seconds(31), 3).await;
-    assert_eq!(events().await.unwrap(), 1, "the one that is owed stays");
-    world.webhooks.endpoints("acme").resume(&id).await.unwrap();
-    world.receiver.wait_for(11).await;
 }

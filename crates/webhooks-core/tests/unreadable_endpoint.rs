@@ -5,9 +5,11 @@
 
 mod world;
 
-use std::{path::Path, sync::mpsc};
+use std::{path::Path, sync::mpsc, time::Duration};
 
-use webhooks_core::{DeliveryState, Event, SendError, StoreError, testing::Receiver};
+use webhooks_core::{
+    DeliveryState, Ending, EndpointId, Event, SendError, StoreError, testing::Receiver,
+};
 use world::{World, seconds};
 
 /// Makes what is stored as the secret of a customer's endpoint unreadable.
@@ -110,4 +112,68 @@ async fn others_that_send_in_the_same_commit_are_answered_for_themselves() {
             .unwrap()
             .is_empty()
     );
+}
+
+/// The only endpoint of "broken", as a person finds it: the error names it.
+async fn broken_id(world: &World) -> EndpointId {
+    let refused = world.webhooks.endpoints("broken").list().await.unwrap_err();
+    let said = refused.to_string();
+    let id = said
+        .split("(endpoint ")
+        .nth(1)
+        .and_then(|rest| rest.strip_suffix(')'));
+    EndpointId::from(id.unwrap_or_else(|| panic!("it is not named: {said}")))
+}
+
+#[tokio::test]
+async fn it_can_be_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.db");
+    broken_and_acme(&file, true, false).await;
+    let world = World::on_file(&file).await;
+    let id = broken_id(&world).await;
+    let endpoints = world.webhooks.endpoints("broken");
+    endpoints.remove(&id).await.unwrap();
+    assert!(endpoints.list().await.unwrap().is_empty());
+    world.pass_in_steps(seconds(31), 3).await;
+    let state = world.webhooks.deliveries("broken", "broken").await.unwrap();
+    assert!(
+        matches!(
+            state[0].state,
+            DeliveryState::Ended {
+                reason: Ending::Removed,
+                ..
+            }
+        ),
+        "{state:?}"
+    );
+    let event = Event::new("random_number:generate", &1);
+    assert_eq!(
+        world
+            .webhooks
+            .send("broken", event)
+            .await
+            .unwrap()
+            .deliveries,
+        0
+    );
+}
+
+#[tokio::test]
+async fn with_a_new_secret_it_gets_what_it_is_owed() {
+    for ordered in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("w.db");
+        let receiver = broken_and_acme(&file, true, ordered).await;
+        let world = World::on_file(&file).await;
+        world.pass(seconds(60)).await;
+        let id = broken_id(&world).await;
+        let endpoints = world.webhooks.endpoints("broken");
+        let secret = endpoints.rotate_secret(&id, None, Duration::ZERO);
+        secret.await.unwrap();
+        world.pass(seconds(60)).await;
+        assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+        assert_eq!(receiver.event_ids(), ["broken", "acme", "acme", "broken"]);
+        world.webhooks.shutdown(seconds(5)).await;
+    }
 }

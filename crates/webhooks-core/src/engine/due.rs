@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak, atomic::Ordering};
 use tokio::sync::oneshot;
 
 use super::Shared;
-use crate::store::{StoreError, act::Act, lane, retention};
+use crate::store::{StoreError, act::Act, retention, scan};
 
 /// The longest sleep: how often the wall clock is looked at and retention runs.
 const SLEEP_MAX_MS: i64 = 30_000;
@@ -69,7 +69,7 @@ async fn sleep(shared: &Arc<Shared>) {
 }
 
 async fn scan(shared: &Arc<Shared>) -> Result<Option<i64>, StoreError> {
-    act(shared, lane::scan).await
+    act(shared, scan::scan).await
 }
 
 /// True when there is more to do at once.

@@ -235,7 +235,18 @@ impl Outbox {
         }
     }
 
-    /// A completion that returns a delivery to the lane without an attempt.
+    /// A completion that returns a delivery in a worker's hand to the lane without an attempt.
+    pub(super) fn return_unsent(
+        self: &Arc<Self>,
+        shared: &Shared,
+        row: ClaimedDelivery,
+    ) -> Completion {
+        let ordered = self.endpoint().ordered;
+        let state = self.lock();
+        self.unsent(shared, &state, row, ordered)
+    }
+
+    /// A completion that returns a delivery that waits in memory to the lane.
     fn give_back(
         self: &Arc<Self>,
         shared: &Shared,
@@ -244,6 +255,16 @@ impl Outbox {
         ordered: bool,
     ) -> Completion {
         shared.remove_bytes(row.event.body.len());
+        self.unsent(shared, state, row, ordered)
+    }
+
+    fn unsent(
+        self: &Arc<Self>,
+        shared: &Shared,
+        state: &State,
+        row: ClaimedDelivery,
+        ordered: bool,
+    ) -> Completion {
         let due_at = if ordered { 0 } else { shared.timeline.now() };
         let (backoff_until, failures) = (state.backoff_until, state.failures);
         let verdict = Verdict::Lane {

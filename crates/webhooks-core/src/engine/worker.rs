@@ -38,23 +38,7 @@ struct InHand<'a> {
 impl Drop for InHand<'_> {
     fn drop(&mut self) {
         if let Some(row) = self.row.take() {
-            let now = self.shared.timeline.now();
-            let due_at = if self.outbox.endpoint().ordered {
-                0
-            } else {
-                now
-            };
-            let verdict = Verdict::Lane {
-                due_at,
-                backoff_until: now,
-                failures: 0,
-            };
-            let completion = Completion {
-                outbox: Arc::clone(self.outbox),
-                row,
-                attempt: None,
-                verdict,
-            };
+            let completion = self.outbox.return_unsent(self.shared, row);
             self.shared.queue.complete_now(completion);
         }
     }

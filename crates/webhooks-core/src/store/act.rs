@@ -18,6 +18,7 @@ pub(crate) struct ActContext<'a> {
     pub(crate) shared: &'a std::sync::Arc<Shared>,
     pub(crate) commit: &'a mut Commit,
     pub(crate) endpoints: &'a mut super::endpoints::EndpointCache,
+    pub(crate) sweep: &'a mut super::retention::Sweep,
 }
 
 /// Told whether the commit came true.

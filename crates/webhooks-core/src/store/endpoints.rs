@@ -23,6 +23,9 @@ use crate::{
 
 /// Endpoints kept in the cache; beyond this, idle ones are dropped.
 const CACHE_MAX: usize = 200_000;
+/// Customers of which it is remembered that they have no endpoint: apps send events of all their
+/// customers, and most have none. Beyond this they are forgotten together.
+const WITHOUT_ENDPOINTS_MAX: usize = 10_000;
 
 /// What reading an endpoint needs besides the database.
 #[derive(Clone)]
@@ -36,6 +39,8 @@ pub(crate) struct EndpointCache {
     pub(crate) reader: EndpointReader,
     by_key: HashMap<i64, Arc<Outbox>>,
     by_customer: HashMap<String, Arc<[Arc<Outbox>]>>,
+    /// Customers without endpoints.
+    without: HashSet<String>,
     /// Read within the present transaction: memory is ahead of the store until its commit.
     uncommitted: HashSet<i64>,
 }
@@ -46,6 +51,7 @@ impl EndpointCache {
             reader,
             by_key: HashMap::new(),
             by_customer: HashMap::new(),
+            without: HashSet::new(),
             uncommitted: HashSet::new(),
         }
     }
@@ -53,6 +59,7 @@ impl EndpointCache {
     /// Forgets which endpoints customers have; outboxes in use stay the same ones.
     fn clear(&mut self) {
         self.by_customer.clear();
+        self.without.clear();
         self.drop_idle();
     }
 
@@ -94,6 +101,9 @@ impl EndpointCache {
         if let Some(found) = self.by_customer.get(customer) {
             return Ok(Arc::clone(found));
         }
+        if self.without.contains(customer) {
+            return Ok(Arc::new([]));
+        }
         self.make_room();
         let keys: Vec<i64> = connection
             .prepare_cached(
@@ -106,8 +116,12 @@ impl EndpointCache {
             outboxes.extend(self.by_key(connection, key)?);
         }
         let outboxes: Arc<[Arc<Outbox>]> = outboxes.into();
-        // A customer without endpoints costs one look-up; remembering any name would be unbounded.
-        if !outboxes.is_empty() {
+        if outboxes.is_empty() {
+            if self.without.len() >= WITHOUT_ENDPOINTS_MAX {
+                self.without.clear();
+            }
+            self.without.insert(customer.to_owned());
+        } else {
             self.by_customer
                 .insert(customer.to_owned(), Arc::clone(&outboxes));
         }
@@ -163,6 +177,12 @@ impl EndpointCache {
     /// An endpoint was added or removed.
     pub(crate) fn forget_customer(&mut self, customer: &str) {
         self.by_customer.remove(customer);
+        self.without.remove(customer);
+    }
+
+    /// Whether memory has the endpoint.
+    pub(crate) fn holds(&self, key: i64) -> bool {
+        self.by_key.contains_key(&key)
     }
 
     pub(crate) fn forget_key(&mut self, key: i64) {
@@ -226,7 +246,20 @@ impl EndpointReader {
             .collect()
     }
 
+    /// The error of an endpoint that is damaged names it, so that it can be mended.
     fn record(
+        &self,
+        connection: &Connection,
+        row: EndpointRow,
+    ) -> Result<EndpointRecord, StoreError> {
+        let id = row.id.clone();
+        self.unsealed(connection, row).map_err(|error| match error {
+            StoreError::Sealed(problem) => StoreError::Sealed(format!("{problem} (endpoint {id})")),
+            error => error,
+        })
+    }
+
+    fn unsealed(
         &self,
         connection: &Connection,
         row: EndpointRow,

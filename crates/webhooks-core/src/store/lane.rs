@@ -1,4 +1,4 @@
-//! Lanes, and moving deliveries between the store and memory: the due scan, refills, recovery.
+//! Lanes, and moving deliveries between them and memory: refills, expiry, recovery.
 //!
 //! Everything here runs on the writer thread, so a lane cannot gain a row between the moment it
 //! is found empty and the moment its endpoint leaves it.
@@ -16,11 +16,9 @@ use super::{
 };
 use crate::{
     Ending, What,
-    engine::{Outbox, Placement, RefillPlan, Shared},
+    engine::{Outbox, RefillPlan, Shared},
 };
 
-/// Retries loaded by one scan: bounds how long it keeps the writer from sends.
-const SCAN_ROWS: i64 = 256;
 /// Deliveries of one lane that one transaction can expire.
 const EXPIRE_ROWS: i64 = 1_000;
 
@@ -45,6 +43,21 @@ pub(crate) fn join(
     if let Some(at) = wake.or_else(|| sooner.then(|| outbox.backoff_until().max(now))) {
         shared.due_by(at);
     }
+    Ok(())
+}
+
+/// Has the lane of an endpoint that memory does not hold looked at again: it may have been set
+/// aside because the endpoint could not be read.
+pub(super) fn try_again(context: &ActContext<'_>, key: i64) -> Result<(), StoreError> {
+    let now = context.shared.timeline.now();
+    context
+        .connection
+        .prepare_cached(
+            "update lane set due_at = max(backoff_until, ?2)
+             where endpoint_key = ?1 and due_at is null",
+        )?
+        .execute([key, now])?;
+    context.shared.due_by(now);
     Ok(())
 }
 
@@ -79,82 +92,21 @@ pub(crate) fn back_off(
     Ok(())
 }
 
-/// Loads what is due: single retries and lanes. Returns when to come back.
-pub(crate) fn scan(context: &mut ActContext<'_>) -> Result<Option<i64>, StoreError> {
-    let now = context.shared.timeline.now();
-    scan_retries(context, now)?;
-    let places = context.shared.probe_places();
-    let lanes: Vec<i64> = context
-        .connection
-        .prepare_cached(
-            "select endpoint_key from lane where due_at <= ?1 order by due_at limit ?2",
-        )?
-        .query_map(
-            params![now, i64::try_from(places).unwrap_or(i64::MAX)],
-            |row| row.get(0),
-        )?
-        .collect::<Result<_, _>>()?;
-    for key in lanes {
-        match find(context, key)? {
-            Found::Outbox(outbox) => refill(context, &outbox)?,
-            // Of an endpoint that was removed maintenance ends what the lane holds.
-            Found::Removed | Found::Unreadable => set_due(context, key, None)?,
-        }
-    }
-    next_due(context.connection)
-}
-
-/// The endpoint that something due belongs to.
-enum Found {
-    Outbox(Arc<Outbox>),
-    Removed,
-    /// What is stored of it is damaged. What it is owed is set aside until the next start, so
-    /// that what others are owed is still found.
-    Unreadable,
-}
-
-fn find(context: &mut ActContext<'_>, key: i64) -> Result<Found, StoreError> {
-    match context.endpoints.by_key(context.connection, key) {
-        Ok(Some(outbox)) => Ok(Found::Outbox(outbox)),
-        Ok(None) => Ok(Found::Removed),
-        Err(StoreError::Sealed(problem)) => {
-            tracing::error!(
-                endpoint.key = key,
-                problem,
-                "an endpoint cannot be read; what it is owed is kept until it can be, and looked at when the store is next opened"
-            );
-            Ok(Found::Unreadable)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// When the next retry or lane is due.
-pub(crate) fn next_due(connection: &Connection) -> Result<Option<i64>, StoreError> {
-    let retry: Option<i64> = connection
-        .prepare_cached("select min(due_at) from delivery where claim is null and lane = 0")?
-        .query_row([], |row| row.get(0))?;
-    let lane: Option<i64> = connection
-        .prepare_cached("select min(due_at) from lane where due_at is not null")?
-        .query_row([], |row| row.get(0))?;
-    Ok([retry, lane].into_iter().flatten().min())
-}
-
 /// A delivery read from the hot table, its event beside it.
-struct FoundRow {
-    endpoint_key: i64,
-    attempts: u32,
-    number: u32,
-    seq: i64,
+pub(super) struct FoundRow {
+    pub(super) endpoint_key: i64,
+    pub(super) attempts: u32,
+    pub(super) number: u32,
+    pub(super) seq: i64,
     /// `None` when the event is gone.
-    event: Option<(String, Bytes, i64)>,
+    pub(super) event: Option<(String, Bytes)>,
 }
 
 impl FoundRow {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let id: Option<String> = row.get(4)?;
         let event = match id {
-            Some(id) => Some((id, Bytes::from(row.get::<_, Vec<u8>>(5)?), row.get(6)?)),
+            Some(id) => Some((id, Bytes::from(row.get::<_, Vec<u8>>(5)?))),
             None => None,
         };
         Ok(Self {
@@ -167,79 +119,8 @@ impl FoundRow {
     }
 }
 
-fn scan_retries(context: &mut ActContext<'_>, now: i64) -> Result<(), StoreError> {
-    // Uses the index delivery_due.
-    let rows: Vec<FoundRow> = context
-        .connection
-        .prepare_cached(
-            "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.created_at
-             from delivery d left join event e on e.seq = d.event_seq
-             where d.claim is null and d.lane = 0 and d.due_at <= ?1
-             order by d.due_at limit ?2",
-        )?
-        .query_map(params![now, SCAN_ROWS], FoundRow::read)?
-        .collect::<Result<_, _>>()?;
-    for row in rows {
-        let outbox = match find(context, row.endpoint_key)? {
-            Found::Outbox(outbox) => Some(outbox),
-            Found::Removed => None,
-            Found::Unreadable => {
-                set_aside(context.connection, row.seq, row.endpoint_key)?;
-                continue;
-            }
-        };
-        let (Some(outbox), Some((id, body, _))) = (outbox, row.event) else {
-            end(context, row.seq, row.endpoint_key, Ending::Removed, now)?;
-            continue;
-        };
-        match outbox.place(context.shared, body.len()) {
-            Placement::Refuse => end(context, row.seq, row.endpoint_key, Ending::Disabled, now)?,
-            Placement::Lane { wake } => {
-                context
-                    .connection
-                    .prepare_cached(
-                        "update delivery set lane = 1 where event_seq = ?1 and endpoint_key = ?2",
-                    )?
-                    .execute([row.seq, row.endpoint_key])?;
-                join(
-                    context.connection,
-                    context.shared,
-                    &outbox,
-                    wake.then_some(now),
-                )?;
-                context.commit.touched.push(outbox);
-            }
-            Placement::Memory { .. } => {
-                let event = Arc::new(StoredEvent {
-                    seq: row.seq,
-                    id,
-                    body,
-                });
-                claim(context, &outbox, &event, row.attempts, row.number, None)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Moves a retry of an endpoint that cannot be read to a lane that is not tried.
-fn set_aside(connection: &Connection, seq: i64, key: i64) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(
-            "insert into lane (endpoint_key, due_at, backoff_until, failures) values (?1, null, 0, 0)
-             on conflict (endpoint_key) do update set due_at = null",
-        )?
-        .execute([key])?;
-    connection
-        .prepare_cached(
-            "update delivery set lane = 1 where event_seq = ?1 and endpoint_key = ?2 and claim is null",
-        )?
-        .execute([seq, key])?;
-    Ok(())
-}
-
 /// Marks a row as held by memory and hands it over after the commit.
-fn claim(
+pub(super) fn claim(
     context: &mut ActContext<'_>,
     outbox: &Arc<Outbox>,
     event: &Arc<StoredEvent>,
@@ -265,7 +146,7 @@ fn claim(
 }
 
 /// Takes an unclaimed row away and records why.
-fn end(
+pub(super) fn end(
     context: &mut ActContext<'_>,
     seq: i64,
     key: i64,
@@ -308,7 +189,7 @@ fn load_rows(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), S
     let rows: Vec<FoundRow> = context
         .connection
         .prepare_cached(
-            "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.created_at
+            "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body
              from delivery d left join event e on e.seq = d.event_seq
              where d.endpoint_key = ?1 and d.claim is null and d.lane = 1 and d.due_at <= ?2
              order by d.due_at, d.event_seq limit ?3",
@@ -325,7 +206,7 @@ fn load_rows(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), S
     let found = rows.len();
     let mut claimed = 0;
     for row in rows {
-        let Some((id, body, _)) = row.event else {
+        let Some((id, body)) = row.event else {
             end(context, row.seq, key, Ending::Expired, now)?;
             continue;
         };
@@ -400,7 +281,11 @@ fn leave(
     Ok(())
 }
 
-fn set_due(context: &ActContext<'_>, key: i64, due_at: Option<i64>) -> Result<(), StoreError> {
+pub(super) fn set_due(
+    context: &ActContext<'_>,
+    key: i64,
+    due_at: Option<i64>,
+) -> Result<(), StoreError> {
     context
         .connection
         .prepare_cached("update lane set due_at = ?2 where endpoint_key = ?1")?
@@ -425,18 +310,14 @@ fn expire(
     let rows: Vec<(i64, i64)> = context
         .connection
         .prepare_cached(
-            "select d.event_seq, coalesce(e.created_at, 0)
-             from delivery d left join event e on e.seq = d.event_seq
-             where d.endpoint_key = ?1 and d.claim is null and d.lane = 1
-             order by d.due_at, d.event_seq limit ?2",
+            "select event_seq, owed_at from delivery
+             where endpoint_key = ?1 and claim is null and lane = 1
+             order by due_at, event_seq limit ?2",
         )?
         .query_map(params![key, EXPIRE_ROWS], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?
-        .take_while(|row| {
-            row.as_ref()
-                .map_or(true, |(_, created_at)| *created_at < oldest)
-        })
+        .take_while(|row| row.as_ref().map_or(true, |(_, owed_at)| *owed_at < oldest))
         .collect::<Result<_, _>>()?;
     let expired = rows.len();
     for (seq, _) in rows {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{StoreError, act::ActContext, endpoints};
+use super::{StoreError, act::ActContext, endpoints, lane};
 use crate::{
     AddedEndpoint, Endpoint, EndpointId, NewEndpoint, Secret, clock::millis,
     endpoint::EndpointSettingsError, event::EventError,
@@ -154,40 +154,40 @@ pub(crate) fn change(
         Change::Pause => endpoints::set_state(context, key, "paused", "")?,
         Change::Activate => endpoints::set_state(context, key, "active", "")?,
         Change::Disable => endpoints::set_state(context, key, "disabled", "disabled by hand")?,
-        Change::Remove => {
-            endpoints::set_state(context, key, "disabled", "removed")?;
-            // What is left keeps attempts readable; secrets and the URL's credentials go.
-            let connection = context.connection;
-            connection
-                .prepare_cached(
-                    "update endpoint set state = 'removed', settings = ?2, url = ?3 where key = ?1",
-                )?
-                .execute(params![
-                    key,
-                    context
-                        .endpoints
-                        .reader
-                        .seal
-                        .seal(b"{}", &endpoints::place(id.as_str())),
-                    context
-                        .endpoints
-                        .reader
-                        .seal
-                        .seal(removed_url(), &endpoints::place(id.as_str())),
-                ])?;
-            connection
-                .prepare_cached("delete from endpoint_secret where endpoint_key = ?1")?
-                .execute([key])?;
-            context.endpoints.forget_customer(customer);
-            context.endpoints.forget_key(key);
-        }
+        Change::Remove => remove(context, customer, key, id)?,
     }
     context.shared.due_by(context.shared.timeline.now());
     Ok(())
 }
 
-fn removed_url() -> &'static [u8] {
-    b"about:removed"
+/// Forgets an endpoint's secrets, settings and URL; the rest keeps its attempts readable.
+fn remove(
+    context: &mut ActContext<'_>,
+    customer: &str,
+    key: i64,
+    id: &EndpointId,
+) -> Result<(), EndpointError> {
+    let place = endpoints::place(id.as_str());
+    let seal = context.endpoints.reader.seal.clone();
+    let connection = context.connection;
+    // First what may be damaged: from then on the endpoint can be read.
+    connection
+        .prepare_cached("delete from endpoint_secret where endpoint_key = ?1")?
+        .execute([key])?;
+    connection
+        .prepare_cached("update endpoint set settings = ?2, url = ?3 where key = ?1")?
+        .execute(params![
+            key,
+            seal.seal(b"{}", &place),
+            seal.seal(b"about:removed", &place),
+        ])?;
+    endpoints::set_state(context, key, "disabled", "removed")?;
+    connection
+        .prepare_cached("update endpoint set state = 'removed' where key = ?1")?
+        .execute([key])?;
+    context.endpoints.forget_customer(customer);
+    context.endpoints.forget_key(key);
+    Ok(())
 }
 
 /// Replaces what an endpoint is and wants; its id, secrets and history stay.
@@ -199,6 +199,7 @@ pub(crate) fn update(
     url: &url::Url,
 ) -> Result<Endpoint, EndpointError> {
     let key = find(context, customer, id)?;
+    let in_use = context.endpoints.holds(key);
     let place = endpoints::place(id.as_str());
     let seal = context.endpoints.reader.seal.clone();
     let settings = serde_json::to_vec(&new.settings).unwrap_or_default();
@@ -214,6 +215,9 @@ pub(crate) fn update(
             seal.seal(&settings, &place),
         ])?;
     context.endpoints.reload(context.connection, key)?;
+    if !in_use {
+        lane::try_again(context, key)?;
+    }
     let record = context
         .endpoints
         .reader
@@ -223,7 +227,8 @@ pub(crate) fn update(
     Ok(record.to_public(&context.shared.timeline))
 }
 
-/// Adds a secret that signs from now on; those before sign beside it until the grace is over.
+/// Adds a secret that signs from now on; those before sign beside it until the grace is over. With
+/// no grace they are not kept, readable or not.
 pub(crate) fn rotate(
     context: &mut ActContext<'_>,
     customer: &str,
@@ -232,11 +237,16 @@ pub(crate) fn rotate(
     grace: Duration,
 ) -> Result<Secret, EndpointError> {
     let key = find(context, customer, id)?;
+    let in_use = context.endpoints.holds(key);
     let connection = context.connection;
     let (count, last): (i64, i64) = connection
         .prepare_cached("select count(*), coalesce(max(number), 0) from endpoint_secret where endpoint_key = ?1")?
         .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    if count.unsigned_abs() >= SECRETS_MAX as u64 {
+    if grace.is_zero() {
+        connection
+            .prepare_cached("delete from endpoint_secret where endpoint_key = ?1")?
+            .execute([key])?;
+    } else if count.unsigned_abs() >= SECRETS_MAX as u64 {
         return Err(EndpointError::TooManySecrets);
     }
     let until = context.shared.timeline.now().saturating_add(millis(grace));
@@ -254,5 +264,8 @@ pub(crate) fn rotate(
         .prepare_cached("insert into endpoint_secret (endpoint_key, number, secret, expires_at) values (?1, ?2, ?3, null)")?
         .execute(params![key, last + 1, sealed])?;
     context.endpoints.reload(connection, key)?;
+    if !in_use {
+        lane::try_again(context, key)?;
+    }
     Ok(secret)
 }

@@ -10,6 +10,7 @@ use super::{
     act::ActContext,
     completion::store_ending,
     manage::{self, EndpointError},
+    retention::first_since,
     row::StoredEvent,
     send::owe,
 };
@@ -156,7 +157,7 @@ pub(crate) fn resend(
             context
                 .connection
                 .prepare_cached(
-                    "update delivery set due_at = min(due_at, ?3)
+                    "update delivery set due_at = min(due_at, ?3), owed_at = ?3
                      where event_seq = ?1 and endpoint_key = ?2 and claim is null",
                 )?
                 .execute(params![seq, key, now])?;
@@ -258,6 +259,7 @@ pub(crate) fn head(connection: &Connection, key: i64) -> Result<Option<String>, 
 }
 
 /// One step of a replay's look through the events: what matches, and where to go on.
+#[derive(Default)]
 pub(crate) struct Look {
     pub(crate) seqs: Vec<i64>,
     pub(crate) next: Option<i64>,
@@ -277,8 +279,11 @@ pub(crate) fn look(
         .until
         .map_or(i64::MAX, |at| shared.timeline.at_wall(at));
     let from = match from {
-        Some(from) => from,
+        Some(from) => Some(from),
         None => first_since(connection, since)?,
+    };
+    let Some(from) = from else {
+        return Ok(Look::default());
     };
     let last: i64 = connection.query_row("select coalesce(max(seq), 0) from event", [], |row| {
         row.get(0)
@@ -316,29 +321,6 @@ pub(crate) fn look(
         seqs,
         next: (next <= last).then_some(next),
     })
-}
-
-/// The first event at or after a time: events are stored in the order of time, so that halving
-/// the range finds it.
-fn first_since(connection: &Connection, since: i64) -> Result<i64, StoreError> {
-    let (mut low, mut high): (i64, i64) = connection.query_row(
-        "select coalesce(min(seq), 1), coalesce(max(seq), 0) + 1 from event",
-        [],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let found: Option<i64> = connection
-            .prepare_cached("select created_at from event where seq >= ?1 order by seq limit 1")?
-            .query_row([middle], |row| row.get(0))
-            .optional()?;
-        if found.is_some_and(|created_at| created_at < since) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    Ok(low)
 }
 
 /// Adds the deliveries that one step of a replay found. Returns how many are owed now.

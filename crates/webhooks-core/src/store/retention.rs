@@ -9,6 +9,10 @@ use crate::Ending;
 /// Rows of one table that one transaction deletes.
 const SLICE_ROWS: i64 = 1_000;
 
+/// How often what a pass left is looked at again. A pass reads what it leaves, which can be a
+/// million deliveries to endpoints that are down.
+const PASS_EVERY_MS: i64 = 3_600_000;
+
 /// How long what is done is kept, in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Retention {
@@ -16,13 +20,32 @@ pub(crate) struct Retention {
     pub(crate) attempts_ms: i64,
 }
 
+/// How far a pass over what is old has come. What it leaves, because it is still owed or was
+/// tried again since, must not be looked at every time.
+#[derive(Debug, Default)]
+pub(crate) struct Sweep {
+    /// The event that was looked at last.
+    event: i64,
+    /// The attempt that was looked at last, by its primary key.
+    attempt: (i64, i64, i64),
+    /// When the next pass begins, at the oldest again.
+    next_pass_at: i64,
+}
+
 /// One slice of each kind of maintenance. True when there is more to do.
 pub(crate) fn maintain(context: &mut ActContext<'_>) -> Result<bool, StoreError> {
     let now = context.shared.timeline.now();
     let retention = context.shared.retention;
-    let full = end_undeliverable(context, now)?
-        | delete_attempts(context.connection, now - retention.attempts_ms)?
-        | delete_events(context.connection, now - retention.events_ms)?;
+    if now >= context.sweep.next_pass_at {
+        *context.sweep = Sweep {
+            next_pass_at: now + PASS_EVERY_MS,
+            ..Sweep::default()
+        };
+    }
+    let (connection, sweep) = (context.connection, &mut *context.sweep);
+    let full = delete_attempts(connection, sweep, now - retention.attempts_ms)?
+        | delete_events(connection, sweep, now - retention.events_ms)?
+        | end_undeliverable(context, now)?;
     drop_expired_secrets(context, now)?;
     note_reached(context.connection, now)?;
     Ok(full)
@@ -69,52 +92,103 @@ fn end_undeliverable(context: &mut ActContext<'_>, now: i64) -> Result<bool, Sto
     Ok(true)
 }
 
-fn delete_attempts(connection: &Connection, before: i64) -> Result<bool, StoreError> {
-    // The primary key begins with the event's place in commit order, which is the order of age.
-    let oldest: Option<(i64, i64)> = connection
-        .prepare_cached("select event_seq, at from attempt order by event_seq limit 1")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let Some((first, at)) = oldest else {
-        return Ok(false);
-    };
-    if at >= before {
-        return Ok(false);
-    }
-    let deleted = connection
+/// Deletes attempts by age, also in front of younger ones of an old event that was sent again.
+fn delete_attempts(
+    connection: &Connection,
+    sweep: &mut Sweep,
+    before: i64,
+) -> Result<bool, StoreError> {
+    let (seq, key, number) = sweep.attempt;
+    // The events of that age or older; a younger event has no attempt older than itself.
+    let end = first_since(connection, before)?.unwrap_or(i64::MAX);
+    let rows: Vec<(i64, i64, i64, i64)> = connection
         .prepare_cached(
-            "delete from attempt where event_seq >= ?1 and event_seq < ?1 + ?2 and at < ?3",
+            "select event_seq, endpoint_key, number, at from attempt
+             where (event_seq, endpoint_key, number) > (?1, ?2, ?3) and event_seq < ?4
+             order by event_seq, endpoint_key, number limit ?5",
         )?
-        .execute(params![first, SLICE_ROWS, before])?;
-    Ok(deleted > 0)
+        .query_map(params![seq, key, number, end, SLICE_ROWS], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?
+        .collect::<Result<_, _>>()?;
+    for (seq, key, number, at) in &rows {
+        if *at < before {
+            connection
+                .prepare_cached(
+                    "delete from attempt where event_seq = ?1 and endpoint_key = ?2 and number = ?3",
+                )?
+                .execute([seq, key, number])?;
+        }
+        sweep.attempt = (*seq, *key, *number);
+    }
+    Ok(is_slice(rows.len()))
 }
 
-fn delete_events(connection: &Connection, before: i64) -> Result<bool, StoreError> {
-    let seqs: Vec<(i64, i64)> = connection
-        .prepare_cached("select seq, created_at from event order by seq limit ?1")?
-        .query_map([SLICE_ROWS], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .take_while(|row| {
+fn delete_events(
+    connection: &Connection,
+    sweep: &mut Sweep,
+    before: i64,
+) -> Result<bool, StoreError> {
+    let seqs: Vec<i64> = connection
+        .prepare_cached("select seq, created_at from event where seq > ?1 order by seq limit ?2")?
+        .query_map(params![sweep.event, SLICE_ROWS], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .take_while(|row: &rusqlite::Result<(i64, i64)>| {
             row.as_ref()
                 .map_or(true, |(_, created_at)| *created_at < before)
         })
+        .map(|row| row.map(|(seq, _)| seq))
         .collect::<Result<_, _>>()?;
-    let mut deleted = 0;
-    for (seq, _) in &seqs {
-        // An event that is still owed stays; a delivery expires long before.
-        deleted += connection
+    let mut changed = 0;
+    for (index, seq) in seqs.iter().enumerate() {
+        // An event that is still owed stays, and is looked at again by the next pass.
+        let deleted = connection
             .prepare_cached(
                 "delete from event where seq = ?1
                  and not exists (select 1 from delivery where event_seq = ?1)",
             )?
             .execute([seq])?;
-        connection
-            .prepare_cached(
-                "delete from ending where event_seq = ?1
-                 and not exists (select 1 from event where seq = ?1)",
-            )?
-            .execute([seq])?;
+        if deleted > 0 {
+            changed += connection
+                .prepare_cached("delete from ending where event_seq = ?1")?
+                .execute([seq])?;
+        }
+        sweep.event = *seq;
+        // An event has an ending for each of many endpoints, at worst.
+        if is_slice(changed) {
+            return Ok(index + 1 < seqs.len());
+        }
     }
-    Ok(deleted > 0)
+    Ok(is_slice(seqs.len()))
+}
+
+fn is_slice(rows: usize) -> bool {
+    i64::try_from(rows).is_ok_and(|rows| rows >= SLICE_ROWS)
+}
+
+/// The first event at or after a time; `None` when there is none. Events are stored in the order
+/// of time, so that halving the range finds it.
+pub(crate) fn first_since(connection: &Connection, since: i64) -> Result<Option<i64>, StoreError> {
+    let (mut low, last): (i64, i64) = connection.query_row(
+        "select coalesce(min(seq), 1), coalesce(max(seq), 0) from event",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let mut high = last + 1;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let found: Option<i64> = connection
+            .prepare_cached("select created_at from event where seq >= ?1 order by seq limit 1")?
+            .query_row([middle], |row| row.get(0))
+            .optional()?;
+        if found.is_some_and(|created_at| created_at < since) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok((low <= last).then_some(low))
 }
 
 /// Secrets whose grace after a rotation is over.

@@ -8,8 +8,13 @@ use super::StoreError;
 
 /// "whks": tells our files from other SQLite databases.
 const APPLICATION_ID: i32 = 0x7768_6b73;
-/// The version of schema.sql.
-const VERSION: i32 = 1;
+/// What each version adds to the one before; never changed once released.
+const MIGRATIONS: [(i32, &str); 2] = [
+    (1, include_str!("schema/1_first.sql")),
+    (2, include_str!("schema/2_owed_at.sql")),
+];
+/// The version that this code reads and writes.
+const VERSION: i32 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 /// Pages kept in memory by the writer, in KiB: the hot tables of a healthy engine fit.
 const WRITER_CACHE_KIB: i32 = 32 * 1024;
 /// Checkpoint after this many pages (4 KiB each) of write-ahead log, about 64 MiB. Sends wait
@@ -279,12 +284,17 @@ fn tells_of_damage(error: &rusqlite::Error) -> bool {
     )
 }
 
+/// Brings the file to [`VERSION`] in one transaction: wholly, or not at all.
 fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let version: i32 = transaction.query_row("pragma user_version", [], |row| row.get(0))?;
-    if version < 1 {
-        transaction.execute_batch(include_str!("schema.sql"))?;
+    for (number, statements) in MIGRATIONS {
+        if number > version {
+            transaction.execute_batch(statements)?;
+        }
+    }
+    if version < VERSION {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }

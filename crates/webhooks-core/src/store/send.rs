@@ -124,10 +124,10 @@ pub(crate) fn owe(
     let due_at = if outbox.endpoint().ordered { 0 } else { now };
     connection
         .prepare_cached(
-            "insert into delivery (event_seq, endpoint_key, claim, lane, due_at, attempts, number)
-             values (?1, ?2, ?3, ?4, ?5, 0, ?6)",
+            "insert into delivery (event_seq, endpoint_key, claim, lane, due_at, attempts, number, owed_at)
+             values (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)",
         )?
-        .execute(params![event.seq, key, claim, in_lane, due_at, number])?;
+        .execute(params![event.seq, key, claim, in_lane, due_at, number, now])?;
     if let Some(claim) = claim {
         let row = ClaimedDelivery {
             event: Arc::clone(event),

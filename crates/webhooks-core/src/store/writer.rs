@@ -10,6 +10,8 @@ use super::{
     act::{ActContext, AfterCommit, contain},
     endpoints::EndpointCache,
     queue::{Batch, WriterQueue},
+    refusals::Refusals,
+    retention::Sweep,
     row::ClaimedDelivery,
     send::{SendReply, store_event},
 };
@@ -90,6 +92,8 @@ pub(crate) struct Writer {
     shared: Arc<Shared>,
     endpoints: EndpointCache,
     commit: Commit,
+    sweep: Sweep,
+    refusals: Refusals,
 }
 
 /// What a send comes to.
@@ -120,6 +124,8 @@ impl Writer {
             shared,
             endpoints,
             commit,
+            sweep: Sweep::default(),
+            refusals: Refusals::default(),
         }
     }
 
@@ -164,6 +170,7 @@ impl Writer {
                 shared: &self.shared,
                 commit: &mut self.commit,
                 endpoints: &mut self.endpoints,
+                sweep: &mut self.sweep,
             };
             let after = match &written {
                 Ok(()) => act.run(&mut context),
@@ -200,7 +207,12 @@ impl Writer {
             crash_point::reach("after_completion_commit");
         }
         match written {
-            Ok(()) => self.committed(replies),
+            Ok(()) => {
+                if !completions.is_empty() || !replies.sends.is_empty() {
+                    self.refusals.ended();
+                }
+                self.committed(replies);
+            }
             Err(error) => {
                 self.failed(&error, replies);
                 queue.put_back(completions);
@@ -284,7 +296,7 @@ impl Writer {
     }
 
     fn failed(&mut self, error: &StoreError, replies: Replies) {
-        tracing::error!(%error, "nothing of this transaction was stored");
+        self.refusals.note(error, self.shared.timeline.now());
         if let Err(error) = self.connection.execute_batch("rollback") {
             // SQLite rolls back by itself on a full disk; there is then nothing left to do.
             tracing::debug!(%error, "no transaction was left to roll back");

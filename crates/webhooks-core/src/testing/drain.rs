@@ -3,7 +3,7 @@
 use crate::{
     Webhooks,
     engine::due_act,
-    store::{lane, retention},
+    store::{retention, scan},
 };
 
 impl Webhooks {
@@ -13,7 +13,7 @@ impl Webhooks {
         let shared = self.shared();
         loop {
             let idle = shared.idle.notified();
-            let due = due_act(shared, |context| lane::next_due(context.connection)).await;
+            let due = due_act(shared, |context| scan::next_due(context.connection)).await;
             let waits = match due {
                 Ok(due) => due.is_none_or(|at| at > shared.timeline.now()),
                 // A store that is closed delivers nothing more.

@@ -1,0 +1,151 @@
+//! The due scan: loads retries and lanes whose time has come. Runs on the writer thread.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, params};
+
+use super::{
+    StoreError,
+    act::ActContext,
+    lane::{FoundRow, claim, end, join, refill, set_due},
+    row::StoredEvent,
+};
+use crate::{
+    Ending,
+    engine::{Outbox, Placement},
+};
+
+/// Retries loaded by one scan: bounds how long it keeps the writer from sends.
+const SCAN_ROWS: i64 = 256;
+
+/// Loads what is due: single retries and lanes. Returns when to come back.
+pub(crate) fn scan(context: &mut ActContext<'_>) -> Result<Option<i64>, StoreError> {
+    let now = context.shared.timeline.now();
+    scan_retries(context, now)?;
+    let places = context.shared.probe_places();
+    let lanes: Vec<i64> = context
+        .connection
+        .prepare_cached(
+            "select endpoint_key from lane where due_at <= ?1 order by due_at limit ?2",
+        )?
+        .query_map(
+            params![now, i64::try_from(places).unwrap_or(i64::MAX)],
+            |row| row.get(0),
+        )?
+        .collect::<Result<_, _>>()?;
+    for key in lanes {
+        match find(context, key)? {
+            Found::Outbox(outbox) => refill(context, &outbox)?,
+            // Of an endpoint that was removed maintenance ends what the lane holds.
+            Found::Removed | Found::Unreadable => set_due(context, key, None)?,
+        }
+    }
+    next_due(context.connection)
+}
+
+/// The endpoint that something due belongs to.
+enum Found {
+    Outbox(Arc<Outbox>),
+    Removed,
+    /// What is stored of it is damaged. What it is owed is set aside until the next start, so
+    /// that what others are owed is still found.
+    Unreadable,
+}
+
+fn find(context: &mut ActContext<'_>, key: i64) -> Result<Found, StoreError> {
+    match context.endpoints.by_key(context.connection, key) {
+        Ok(Some(outbox)) => Ok(Found::Outbox(outbox)),
+        Ok(None) => Ok(Found::Removed),
+        Err(StoreError::Sealed(problem)) => {
+            tracing::error!(
+                endpoint.key = key,
+                problem,
+                "an endpoint cannot be read; what it is owed is kept until it can be, and looked at when the store is next opened"
+            );
+            Ok(Found::Unreadable)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// When the next retry or lane is due.
+pub(crate) fn next_due(connection: &Connection) -> Result<Option<i64>, StoreError> {
+    let retry: Option<i64> = connection
+        .prepare_cached("select min(due_at) from delivery where claim is null and lane = 0")?
+        .query_row([], |row| row.get(0))?;
+    let lane: Option<i64> = connection
+        .prepare_cached("select min(due_at) from lane where due_at is not null")?
+        .query_row([], |row| row.get(0))?;
+    Ok([retry, lane].into_iter().flatten().min())
+}
+
+fn scan_retries(context: &mut ActContext<'_>, now: i64) -> Result<(), StoreError> {
+    // Uses the index delivery_due.
+    let rows: Vec<FoundRow> = context
+        .connection
+        .prepare_cached(
+            "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body
+             from delivery d left join event e on e.seq = d.event_seq
+             where d.claim is null and d.lane = 0 and d.due_at <= ?1
+             order by d.due_at limit ?2",
+        )?
+        .query_map(params![now, SCAN_ROWS], FoundRow::read)?
+        .collect::<Result<_, _>>()?;
+    for row in rows {
+        let outbox = match find(context, row.endpoint_key)? {
+            Found::Outbox(outbox) => Some(outbox),
+            Found::Removed => None,
+            Found::Unreadable => {
+                set_aside(context.connection, row.seq, row.endpoint_key)?;
+                continue;
+            }
+        };
+        let (Some(outbox), Some((id, body))) = (outbox, row.event) else {
+            end(context, row.seq, row.endpoint_key, Ending::Removed, now)?;
+            continue;
+        };
+        match outbox.place(context.shared, body.len()) {
+            Placement::Refuse => end(context, row.seq, row.endpoint_key, Ending::Disabled, now)?,
+            Placement::Lane { wake } => {
+                context
+                    .connection
+                    .prepare_cached(
+                        "update delivery set lane = 1 where event_seq = ?1 and endpoint_key = ?2",
+                    )?
+                    .execute([row.seq, row.endpoint_key])?;
+                join(
+                    context.connection,
+                    context.shared,
+                    &outbox,
+                    wake.then_some(now),
+                )?;
+                context.commit.touched.push(outbox);
+            }
+            Placement::Memory { .. } => {
+                let event = Arc::new(StoredEvent {
+                    seq: row.seq,
+                    id,
+                    body,
+                });
+                claim(context, &outbox, &event, row.attempts, row.number, None)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Moves a retry of an endpoint that cannot be read to a lane that is not tried.
+fn set_aside(connection: &Connection, seq: i64, key: i64) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "insert into lane (endpoint_key, due_at, backoff_until, failures) values (?1, null, 0, 0)
+             on conflict (endpoint_key) do update set due_at = null",
+        )?
+        .execute([key])?;
+    connection
+        .prepare_cached(
+            "update delivery set lane = 1 where event_seq = ?1 and endpoint_key = ?2 and claim is null",
+        )?
+        .execute([seq, key])?;
+    Ok(())
+}
