@@ -334,6 +334,20 @@ impl Outbox {
         row
     }
 
+    /// A worker panicked: another goes on with what waits.
+    pub(super) fn worker_lost(self: &Arc<Self>, shared: &Arc<Shared>) {
+        let mut state = self.lock();
+        state.in_flight -= 1;
+        let spawn = !state.queue.is_empty() && state.in_flight < state.width;
+        if spawn {
+            state.in_flight += 1;
+        }
+        drop(state);
+        if spawn {
+            shared.spawn(worker::work(Arc::clone(shared), Arc::clone(self)));
+        }
+    }
+
     /// When the rate limit allows the next request: the wait from `now_us`, both in microseconds.
     pub(super) fn rate_wait(&self, interval: Duration, now_us: i64) -> Duration {
         let interval = i64::try_from(interval.as_micros()).unwrap_or(i64::MAX);

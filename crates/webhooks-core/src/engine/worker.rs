@@ -40,6 +40,9 @@ impl Drop for InHand<'_> {
         if let Some(row) = self.row.take() {
             let completion = self.outbox.return_unsent(self.shared, row);
             self.shared.queue.complete_now(completion);
+            if std::thread::panicking() {
+                self.outbox.worker_lost(self.shared);
+            }
         }
     }
 }
