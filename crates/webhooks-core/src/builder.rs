@@ -16,7 +16,7 @@ use crate::{
     sender::{Sender, TIME_LIMIT_DEFAULT},
     store::{
         StoreError,
-        endpoints::{EndpointCache, EndpointReader},
+        endpoints::{ENDPOINTS_IN_MEMORY_DEFAULT, EndpointCache, EndpointReader},
         lane,
         read::Readers,
         retention::{self, Retention},
@@ -41,6 +41,7 @@ pub struct Builder {
     keep_events: Duration,
     keep_attempts: Duration,
     disable_after: Option<Duration>,
+    endpoints_in_memory: usize,
     key: Option<[u8; 32]>,
     clock: Option<Arc<dyn Clock>>,
 }
@@ -64,6 +65,7 @@ impl Default for Builder {
             keep_events: RETENTION_DEFAULT,
             keep_attempts: RETENTION_DEFAULT,
             disable_after: Some(DISABLE_AFTER_DEFAULT),
+            endpoints_in_memory: ENDPOINTS_IN_MEMORY_DEFAULT,
             key: None,
             clock: None,
         }
@@ -128,6 +130,13 @@ impl Builder {
         self
     }
 
+    /// How many endpoints memory keeps, about 2 kB each; [`ENDPOINTS_IN_MEMORY_DEFAULT`] unless
+    /// set. Those with requests in flight, events that wait or past failures are kept beyond it.
+    pub fn endpoints_in_memory(mut self, max: usize) -> Self {
+        self.endpoints_in_memory = max;
+        self
+    }
+
     /// Seals endpoints' secrets, URLs and settings in the database with this key. Values stored
     /// before stay readable and are sealed when they are next changed.
     pub fn encryption_key(mut self, key: [u8; 32]) -> Self {
@@ -171,6 +180,7 @@ struct Opened {
     connection: rusqlite::Connection,
     timeline: Timeline,
     reader: EndpointReader,
+    endpoints_in_memory: usize,
     boot: i64,
     health: HealthPolicy,
     retention: Retention,
@@ -243,6 +253,7 @@ fn open_store(builder: Builder, file: Option<PathBuf>) -> Result<Opened, OpenErr
         connection,
         timeline,
         reader,
+        endpoints_in_memory: builder.endpoints_in_memory,
         boot,
     })
 }
@@ -264,6 +275,7 @@ fn start(opened: Opened, sender: Sender) -> Webhooks {
         connection,
         timeline,
         reader,
+        endpoints_in_memory,
         boot,
         health,
         retention,
@@ -273,7 +285,7 @@ fn start(opened: Opened, sender: Sender) -> Webhooks {
     let writer = Writer::new(
         connection,
         Arc::clone(&shared),
-        EndpointCache::new(reader),
+        EndpointCache::new(reader, Arc::clone(&shared), endpoints_in_memory),
         boot,
     );
     let writer_shared = Arc::clone(&shared);

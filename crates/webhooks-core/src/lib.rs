@@ -152,6 +152,7 @@ pub use sender::TIME_LIMIT_DEFAULT;
 #[cfg(feature = "sqlite")]
 pub use store::{
     StoreError,
+    endpoints::ENDPOINTS_IN_MEMORY_DEFAULT,
     listing::{Cursor, Listing, PAGE_MAX, Page},
     manage::{ENDPOINTS_PER_CUSTOMER_MAX, EndpointError, SECRETS_MAX},
     replay::{DeliveryError, Replay, ReplayOutcome},

@@ -142,8 +142,8 @@ impl Outbox {
         self.lock().trouble
     }
 
-    /// Whether it can be forgotten and read from the store again.
-    pub(crate) fn is_idle(&self) -> bool {
+    /// Whether it can be forgotten at `now` and read from the store again.
+    pub(crate) fn is_idle(&self, now: i64) -> bool {
         let state = self.lock();
         state.queue.is_empty()
             && state.in_flight == 0
@@ -151,6 +151,7 @@ impl Outbox {
             && !state.laned
             && !state.refilling
             && state.failed_in_a_row == 0
+            && state.next_slot_us <= now.saturating_mul(1_000)
     }
 
     /// Decides where a new delivery goes, and counts it in when that is memory.

@@ -21,8 +21,9 @@ use crate::{
     signature::LegacySignature,
 };
 
-/// Endpoints kept in the cache; beyond this, idle ones are dropped.
-const CACHE_MAX: usize = 200_000;
+/// Endpoints that memory keeps unless set otherwise, about 2 kB each. One that is not among them
+/// is read from the store when it next gets an event, which takes about as long as to store that.
+pub const ENDPOINTS_IN_MEMORY_DEFAULT: usize = 50_000;
 /// Customers of which it is remembered that they have no endpoint: apps send events of all their
 /// customers, and most have none. Beyond this they are forgotten together.
 const WITHOUT_ENDPOINTS_MAX: usize = 10_000;
@@ -37,6 +38,11 @@ pub(crate) struct EndpointReader {
 /// The outboxes of the endpoints in use.
 pub(crate) struct EndpointCache {
     pub(crate) reader: EndpointReader,
+    shared: Arc<Shared>,
+    /// How many may be kept.
+    max: usize,
+    /// At how many those that are idle are dropped: `max`, or more while more are in use.
+    full_at: usize,
     by_key: HashMap<i64, Arc<Outbox>>,
     by_customer: HashMap<String, Arc<[Arc<Outbox>]>>,
     /// Customers without endpoints.
@@ -46,9 +52,12 @@ pub(crate) struct EndpointCache {
 }
 
 impl EndpointCache {
-    pub(crate) fn new(reader: EndpointReader) -> Self {
+    pub(crate) fn new(reader: EndpointReader, shared: Arc<Shared>, max: usize) -> Self {
         Self {
             reader,
+            shared,
+            max,
+            full_at: max,
             by_key: HashMap::new(),
             by_customer: HashMap::new(),
             without: HashSet::new(),
@@ -82,13 +91,16 @@ impl EndpointCache {
     }
 
     fn drop_idle(&mut self) {
+        let now = self.shared.timeline.now();
         self.by_key
-            .retain(|_, outbox| Arc::strong_count(outbox) > 1 || !outbox.is_idle());
+            .retain(|_, outbox| Arc::strong_count(outbox) > 1 || !outbox.is_idle(now));
     }
 
     fn make_room(&mut self) {
-        if self.by_key.len() >= CACHE_MAX {
+        if self.by_key.len() >= self.full_at {
             self.clear();
+            // Should most be in use, the next look at all of them is as many endpoints away.
+            self.full_at = self.max.max(2 * self.by_key.len());
         }
     }
 
