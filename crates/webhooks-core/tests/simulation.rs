@@ -62,6 +62,8 @@ struct Simulation {
     parties: Vec<Party>,
     sent: usize,
     restarts: usize,
+    /// What was done, to be read when it went wrong.
+    history: Vec<String>,
 }
 
 impl Simulation {
@@ -76,6 +78,7 @@ impl Simulation {
             parties: Vec::new(),
             sent: 0,
             restarts: 0,
+            history: Vec::new(),
         };
         simulation.open().await;
         let schedule = RetrySchedule::new([5, 20, 60, 300, 1_200].map(seconds)).unwrap();
@@ -136,6 +139,7 @@ impl Simulation {
             45..70 => {
                 let wait = *[1, 6, 25, 70, 400, 1_500].choose(&mut self.random).unwrap();
                 self.clock.advance(seconds(wait));
+                self.history.push(format!("{wait} s pass"));
             }
             70..78 => self.cancel(party).await,
             78..86 => self.pause_or_resume(party).await,
@@ -145,6 +149,7 @@ impl Simulation {
             }
             94..98 => self.restart().await,
             98 if self.random.random_bool(0.3) && self.parties[party].customer == "other" => {
+                self.history.push(format!("remove {party}"));
                 let party = &mut self.parties[party];
                 party.removed = true;
                 let webhooks = self.webhooks.as_ref().unwrap();
@@ -155,10 +160,12 @@ impl Simulation {
         }
         if self.random.random_bool(0.7) {
             self.webhooks().drain().await;
+            self.history.push("drain".to_owned());
         }
     }
 
     async fn send(&mut self, party: usize) {
+        self.history.push(format!("send {party}"));
         let count = self.random.random_range(1..=5);
         let mut events = Vec::new();
         for _ in 0..count {
@@ -189,6 +196,7 @@ impl Simulation {
     }
 
     async fn cancel(&mut self, party: usize) {
+        self.history.push(format!("cancel {party}"));
         let Some(event) = self.any_event(party) else {
             return;
         };
@@ -206,6 +214,7 @@ impl Simulation {
     }
 
     async fn pause_or_resume(&mut self, party: usize) {
+        self.history.push(format!("pause or resume {party}"));
         if self.parties[party].removed {
             return;
         }
@@ -225,6 +234,7 @@ impl Simulation {
     }
 
     async fn resend(&mut self, party: usize) {
+        self.history.push(format!("resend {party}"));
         let Some(event) = self.any_event(party) else {
             return;
         };
@@ -244,11 +254,13 @@ impl Simulation {
     }
 
     async fn skip(&mut self, party: usize) {
+        self.history.push(format!("skip {party}"));
         let Party { customer, id, .. } = &self.parties[party];
         self.webhooks().endpoints(*customer).skip(id).await.unwrap();
     }
 
     async fn restart(&mut self) {
+        self.history.push("restart".to_owned());
         self.restarts += 1;
         let webhooks = self.webhooks.take().unwrap();
         if self.random.random_bool(0.5) {
@@ -273,9 +285,29 @@ impl Simulation {
             self.clock.advance(seconds(400));
         }
         panic!(
-            "{} deliveries are owed for ever",
-            self.webhooks().owed().await.unwrap()
+            "{} deliveries are owed for ever:\n{}\nafter: {}",
+            self.webhooks().owed().await.unwrap(),
+            self.owed_rows(),
+            self.history.join(", ")
         );
+    }
+
+    /// What the store says of what is owed.
+    fn owed_rows(&self) -> String {
+        let connection = rusqlite::Connection::open(&self.file).unwrap();
+        let mut select = connection
+            .prepare(
+                "select 'event ' || event_seq || ' to ' || d.endpoint_key || ' ' || e.customer
+                         || ' ' || e.state || ' claim ' || ifnull(claim, '-') || ' in lane ' || lane
+                         || ' due ' || d.due_at || ' attempts ' || attempts
+                         || '; lane due ' || ifnull(l.due_at, '-') || ' backoff '
+                         || ifnull(l.backoff_until, '-') || ' failures ' || ifnull(l.failures, '-')
+                     from delivery d left join lane l on l.endpoint_key = d.endpoint_key
+                 left join endpoint e on e.key = d.endpoint_key",
+            )
+            .unwrap();
+        let rows = select.query_map([], |row| row.get(0)).unwrap();
+        rows.collect::<Result<Vec<String>, _>>().unwrap().join("\n")
     }
 
     async fn check(&self) {

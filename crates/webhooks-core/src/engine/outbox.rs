@@ -154,6 +154,11 @@ impl Outbox {
             && state.next_slot_us <= now.saturating_mul(1_000)
     }
 
+    /// The store has rows of the endpoint's lane: what is new goes behind them.
+    pub(crate) fn has_lane(&self) {
+        self.lock().laned = true;
+    }
+
     /// Decides where a new delivery goes, and counts it in when that is memory.
     pub(crate) fn place(&self, shared: &Shared, bytes: usize) -> Placement {
         let endpoint = self.endpoint();

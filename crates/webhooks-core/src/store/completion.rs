@@ -87,6 +87,8 @@ impl Completion {
                 let overtaken = changed == 0 && self.outbox.endpoint().ordered;
                 let until = if overtaken { shared.timeline.now() } else { *backoff_until };
                 lane::back_off(connection, shared, &self.outbox, until, *failures)?;
+                // The lane may have been found empty and left while this was on its way to it.
+                self.outbox.has_lane();
                 changed
             }
         };

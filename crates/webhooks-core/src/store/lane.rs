@@ -46,8 +46,8 @@ pub(crate) fn join(
     Ok(())
 }
 
-/// Has the lane of an endpoint that memory does not hold looked at again: it may have been set
-/// aside because the endpoint could not be read.
+/// Has a lane looked at again that waits for something in memory, or was set aside because its
+/// endpoint could not be read.
 pub(super) fn try_again(context: &ActContext<'_>, key: i64) -> Result<(), StoreError> {
     let now = context.shared.timeline.now();
     context
@@ -248,15 +248,16 @@ fn wait_or_leave(
             "select min(due_at) from delivery where endpoint_key = ?1 and claim is null and lane = 1",
         )?
         .query_row([key], |row| row.get(0))?;
-    match first {
-        Some(first) => {
-            let due_at = first.max(outbox.backoff_until());
-            set_due(context, key, Some(due_at))?;
-            context.shared.due_by(due_at);
-            Ok(())
-        }
-        None => leave(context, outbox, plan),
-    }
+    let backoff_until = outbox.backoff_until();
+    let due_at = match first {
+        Some(first) => first.max(backoff_until),
+        // The failure is newer than this look: what failed is on its way back to the lane.
+        None if backoff_until > context.shared.timeline.now() => backoff_until,
+        None => return leave(context, outbox, plan),
+    };
+    set_due(context, key, Some(due_at))?;
+    context.shared.due_by(due_at);
+    Ok(())
 }
 
 fn leave(

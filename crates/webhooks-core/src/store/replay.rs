@@ -9,6 +9,7 @@ use super::{
     StoreError,
     act::ActContext,
     completion::store_ending,
+    lane,
     manage::{self, EndpointError},
     retention::first_since,
     row::StoredEvent,
@@ -238,6 +239,10 @@ pub(crate) fn take_away(
     {
         // What stood behind it may go on.
         try_lane_now(context, key, now)?;
+    }
+    if claim.is_some() {
+        // Its outcome would have said when the lane is next tried.
+        lane::try_again(context, key)?;
     }
     Ok(TakenAway {
         outbox,

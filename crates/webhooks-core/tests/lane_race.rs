@@ -1,0 +1,153 @@
+//! Outcomes that come while the writer is busy: a lane is not left while rows are on their way back.
+#![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used)]
+
+mod world;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
+use futures_util::StreamExt;
+use tokio::sync::Notify;
+use webhooks_core::{DeliveryState, EndpointId, NewEndpoint, What};
+use world::{World, hold_writer, hold_writer_in_turn, seconds};
+
+/// A receiver that answers each event when it is told how.
+#[derive(Default)]
+struct Gate {
+    statuses: Mutex<HashMap<String, u16>>,
+    arrived: Mutex<Vec<String>>,
+    changed: Notify,
+}
+
+impl Gate {
+    async fn start() -> (Arc<Self>, String) {
+        let gate = Arc::<Self>::default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let app = axum::Router::new()
+            .fallback(answer)
+            .with_state(Arc::clone(&gate));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        (gate, url)
+    }
+
+    fn open(&self, id: &str, status: u16) {
+        self.statuses.lock().unwrap().insert(id.to_owned(), status);
+        self.changed.notify_waiters();
+    }
+
+    async fn wait_for(&self, count: usize) {
+        loop {
+            let changed = self.changed.notified();
+            if self.arrived.lock().unwrap().len() >= count {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+async fn answer(State(gate): State<Arc<Gate>>, headers: HeaderMap) -> StatusCode {
+    let id = headers["webhook-id"].to_str().unwrap().to_owned();
+    gate.arrived.lock().unwrap().push(id.clone());
+    gate.changed.notify_waiters();
+    loop {
+        let changed = gate.changed.notified();
+        if let Some(status) = gate.statuses.lock().unwrap().get(&id) {
+            return StatusCode::from_u16(*status).unwrap();
+        }
+        changed.await;
+    }
+}
+
+/// Lets everything else on this thread go on until it waits for the writer.
+async fn let_others_run() {
+    for _ in 0..2_000 {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn gated(world: &World) -> (Arc<Gate>, EndpointId) {
+    let (gate, url) = Gate::start().await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let id = endpoints.add(NewEndpoint::new(url)).await.unwrap().id;
+    (gate, id)
+}
+
+#[tokio::test]
+async fn failures_that_are_not_stored_yet_are_found_when_they_are_due() {
+    let world = World::new().await;
+    let (gate, id) = gated(&world).await;
+    let ids = ["success", "first", "second", "third"];
+    world.send_all(ids.map(String::from)).await;
+    gate.wait_for(4).await;
+    // The endpoint is in trouble, with nothing in its lane.
+    gate.open("first", 503);
+    while !matches!(
+        world.state("first").await,
+        DeliveryState::Waiting { .. } | DeliveryState::Held { .. }
+    ) {
+        tokio::task::yield_now().await;
+    }
+    let endpoints = world.webhooks.endpoints("acme");
+    endpoints.cancel(&id, "first").await.unwrap();
+    // The success has the lane looked at; before the writer comes to that, others fail.
+    let before = hold_writer(&world.webhooks).await;
+    let (held, release) = hold_writer_in_turn(&world.webhooks).await;
+    let mut activities = world.webhooks.subscribe();
+    gate.open("success", 200);
+    let_others_run().await;
+    drop(before);
+    held.await.unwrap();
+    gate.open("second", 503);
+    gate.open("third", 503);
+    while !matches!(
+        activities.next().await.unwrap().what,
+        What::EndpointInTrouble { .. }
+    ) {}
+    let_others_run().await;
+    drop(release);
+    world.webhooks.drain().await;
+    gate.open("second", 200);
+    gate.open("third", 200);
+    world.pass_in_steps(seconds(70), 10).await;
+    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_probe_that_is_canceled_before_it_is_sent_does_not_take_its_lane_with_it() {
+    let world = World::new().await;
+    let (gate, id) = gated(&world).await;
+    world.send_all(["slow", "failed"].map(String::from)).await;
+    gate.wait_for(2).await;
+    gate.open("failed", 503);
+    while !matches!(
+        world.state("failed").await,
+        DeliveryState::Waiting { .. } | DeliveryState::Held { .. }
+    ) {
+        tokio::task::yield_now().await;
+    }
+    world.send_all(["probe", "behind"].map(String::from)).await;
+    // The probe waits in memory, since the slow request has the only place.
+    world.clock.advance(seconds(6));
+    let endpoints = world.webhooks.endpoints("acme");
+    while !matches!(
+        world.state("probe").await,
+        DeliveryState::InFlight | DeliveryState::Waiting { .. }
+    ) {
+        tokio::task::yield_now().await;
+    }
+    endpoints.cancel(&id, "probe").await.unwrap();
+    for id in ["slow", "failed", "behind"] {
+        gate.open(id, 200);
+    }
+    world.pass_in_steps(seconds(70), 10).await;
+    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+}
