@@ -18,6 +18,7 @@ pub mod curl;
 pub mod delivery;
 pub mod diagnosis;
 mod difference;
+mod edit;
 mod forward;
 pub mod har;
 pub mod json_text;

@@ -524,13 +524,44 @@ async fn a_replay_is_the_same_request_with_what_was_set_and_signed_anew() {
     assert_eq!(received[0].target(), "/hooks?x=1");
     assert_eq!(received[0].head.as_ref().unwrap().all("x-b").count(), 2);
     assert_eq!(received[1].target(), "/other");
-    assert_eq!(received[1].json().unwrap(), json!({"event":"a","data":1}));
+    assert_eq!(received[1].body, r#"{"event":"a","data":1}"#);
     assert_eq!(received[1].header("x-b"), Some("3"));
     assert_eq!(
         received[1].diagnosis.as_ref().unwrap().text,
         "ok (secret 1 of 1)"
     );
     assert_eq!(received[1].delivery.as_ref().unwrap().id, "msg_1");
+}
+
+#[tokio::test]
+async fn a_replay_keeps_every_byte_that_was_not_set() {
+    let listener = Listener::start().await.unwrap();
+    let app = Listener::start().await.unwrap();
+    let url = listener.page_url() + "/api/requests/1/replay";
+    let sent = client()
+        .post(listener.url())
+        .body("{ \"b\":1.0,\n\"a\" : [2, 3]}");
+    sent.send().await.unwrap();
+    // A value keeps the spelling of the call's own JSON.
+    let wanted = format!(
+        r#"{{"to": "{}", "set": {{"body.a.1": {{ "z":1e2, "y":1.50 }}, "body.c": "x"}}}}"#,
+        app.url()
+    );
+    let asked = client()
+        .post(&url)
+        .header("content-type", "application/json")
+        .body(wanted);
+    assert_eq!(asked.send().await.unwrap().status(), 200);
+    assert_eq!(
+        app.wait_for(1).await.unwrap()[0].body,
+        "{ \"b\":1.0,\n\"a\" : [2, { \"z\":1e2, \"y\":1.50 }],\n\"c\" : \"x\"}"
+    );
+    let set = json!({"to": app.url(), "set": {"body.b.c": 1, "other": 2}});
+    let (status, told) = call("POST", url, Some(set)).await;
+    assert_eq!(status, 422, "{told}");
+    for part in ["body.b.c: body.b is a number", "other is neither body"] {
+        assert!(told.to_string().contains(part), "{told}");
+    }
 }
 
 #[tokio::test]

@@ -215,6 +215,40 @@ async fn every_script_and_style_that_a_page_names_is_there_with_its_type() {
 }
 
 #[tokio::test]
+async fn sending_again_changes_the_values_that_are_named_and_no_other_byte() {
+    let listener = Listener::start().await.unwrap();
+    let sent = client()
+        .post(listener.url() + "/sms")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body("To=%2b1&Body=Your%20number");
+    sent.send().await.unwrap();
+    let again = |set: &str| {
+        // As a browser sends it: the body as it was shown, each line end as CR LF.
+        let form = format!(
+            "to={}&body=To%3D%252b1%26Body%3DYour%2520number&set={set}",
+            listener.url()
+        );
+        client()
+            .post(listener.page_url() + "/requests/1/replay")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form)
+            .send()
+    };
+    let page = again("body.Body%3DHello+%26+you%0D%0Aheader.X-A%3Db")
+        .await
+        .unwrap();
+    assert_eq!(page.status(), 200);
+    let received = &listener.wait_for(2).await.unwrap()[1];
+    assert_eq!(received.body, "To=%2b1&Body=Hello+%26+you");
+    assert_eq!(received.header("x-a"), Some("b"));
+    let page = again("nonsense").await.unwrap().text().await.unwrap();
+    assert!(
+        text_of(&page).contains("\"nonsense\" is no change; one is like body.data=1"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
 async fn only_what_the_filters_find_is_removed() {
     let listener = Listener::start().await.unwrap();
     for path in ["/a", "/b", "/b"] {

@@ -290,7 +290,7 @@ async fn replay_changes_values_and_signs_anew() {
         "--set",
         "body.data=1",
         "--set",
-        "body.more.text=hi",
+        "body.more={\"text\":\"hi\"}",
         "--set",
         "header.X-New=7",
         "--set",

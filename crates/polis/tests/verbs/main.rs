@@ -7,4 +7,5 @@ mod engine;
 mod packages;
 mod providers;
 mod reads;
+mod replays;
 mod run;
