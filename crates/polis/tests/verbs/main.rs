@@ -4,6 +4,7 @@
 
 mod acts;
 mod engine;
+mod finds;
 mod packages;
 mod providers;
 mod reads;
