@@ -226,10 +226,14 @@ impl Captured {
                 .map(|(name, value)| header(name, value, redactor))
                 .collect(),
         );
+        let lines = |bytes: &[u8]| match redactor {
+            Some(redactor) => redactor.lines(bytes).into_owned(),
+            None => bytes.to_vec(),
+        };
         captured.trailers = (!record.trailers.is_empty())
-            .then(|| String::from_utf8_lossy(&record.trailers).into_owned());
+            .then(|| String::from_utf8_lossy(&lines(&record.trailers)).into_owned());
         captured.first_bytes =
-            (!record.first_bytes.is_empty()).then(|| STANDARD.encode(&record.first_bytes));
+            (!record.first_bytes.is_empty()).then(|| STANDARD.encode(lines(&record.first_bytes)));
         captured.signature = record
             .diagnosis
             .as_ref()

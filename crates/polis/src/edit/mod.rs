@@ -18,6 +18,7 @@ use crate::{
     wire::Head,
 };
 
+pub(crate) use place::name_in_place;
 use place::{Place, PlaceError};
 
 /// Changes by the name of what they change: `body`, `body.data`, `header.X-Name`. A value keeps

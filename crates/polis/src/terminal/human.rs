@@ -247,11 +247,12 @@ impl Human {
             self.put(out, Ink::Odd, &format!("  ! {}\n", escaped(note)));
         }
         self.headers(out, record.headers());
-        let whole = match record.head {
-            Some(_) => &record.body,
-            None => &record.first_bytes,
+        let whole = match (&record.head, &self.redactor) {
+            (Some(_), _) => Cow::Borrowed(&record.body[..]),
+            (None, Some(redactor)) => redactor.lines(&record.first_bytes),
+            (None, None) => Cow::Borrowed(&record.first_bytes[..]),
         };
-        self.body(out, record.content, whole);
+        self.body(out, record.content, &whole);
         out.push(b'\n');
     }
 }
