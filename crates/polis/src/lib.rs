@@ -11,6 +11,7 @@
 pub mod answer;
 pub mod api;
 mod capture;
+mod certificate;
 pub mod cli;
 pub mod config;
 pub mod content;

@@ -30,6 +30,8 @@ use crate::{
 parses as JSON, else a text; all of body and a header are texts. Of a name that repeats the last one is changed;
 one that is missing is added at the end of its object or form. A dot in a JSON name is written \\.
 
+For https, SSL_CERT_FILE names a file with the certificates to trust, such as a test server's own (on Linux).
+
 Exit code: 0 for an answer 2xx, 1 for another, 2 when there was none.
 
 Examples:

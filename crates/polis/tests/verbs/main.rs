@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod acts;
+mod certificates;
 mod engine;
 mod finds;
 mod packages;
