@@ -46,6 +46,21 @@ impl Redactor {
         known.0 = searched;
     }
 
+    /// A header's value as it may be shown, whatever its bytes: `None` for bytes that are no text
+    /// and hold nothing that is hidden.
+    pub(crate) fn value<'a>(&self, name: &str, value: &'a [u8]) -> Option<Cow<'a, str>> {
+        match std::str::from_utf8(value) {
+            Ok(text) => Some(self.header(name, text)),
+            Err(_) if is_credential(name) => {
+                let shown = self
+                    .header(name, &String::from_utf8_lossy(value))
+                    .into_owned();
+                Some(Cow::Owned(shown))
+            }
+            Err(_) => None,
+        }
+    }
+
     /// A header's value as it may be shown. The scheme of an authorization stays readable.
     #[must_use]
     pub fn header<'a>(&self, name: &str, value: &'a str) -> Cow<'a, str> {
@@ -128,6 +143,17 @@ mod tests {
         );
         assert_eq!(redactor.header("COOKIE", "a=b; c=d"), "[redacted: 8 bytes]");
         assert_eq!(redactor.header("X-Other", "a=b"), "a=b");
+    }
+
+    #[test]
+    fn a_credential_is_hidden_also_when_it_is_no_text() {
+        let redactor = Redactor::default();
+        let shown = redactor
+            .value("authorization", b"Bearer planted\xff")
+            .unwrap();
+        assert!(shown.starts_with("Bearer [redacted"), "{shown}");
+        assert_eq!(redactor.value("X-Other", b"\xff"), None);
+        assert_eq!(redactor.value("X-Other", b"a").as_deref(), Some("a"));
     }
 
     #[test]

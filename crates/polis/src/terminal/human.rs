@@ -66,9 +66,10 @@ impl Human {
         headers: impl Iterator<Item = (&'a str, &'a [u8])>,
     ) {
         for (name, value) in headers {
-            let shown = match (&self.redactor, std::str::from_utf8(value)) {
-                (Some(redactor), Ok(text)) => escaped(&redactor.header(name, text)).into_owned(),
-                _ => escaped_bytes(value),
+            let redactor = self.redactor.as_ref();
+            let shown = match redactor.and_then(|redactor| redactor.value(name, value)) {
+                Some(text) => escaped(&text).into_owned(),
+                None => escaped_bytes(value),
             };
             out.extend_from_slice(b"  ");
             self.put(out, Ink::Name, &escaped(name));

@@ -1,6 +1,7 @@
 //! The page without a browser: what the server renders is usable as it stands, and safe.
 
 use polis::Listener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::scene::{OLD_SECRET, Sent, client, get, rule, verifying};
 
@@ -113,6 +114,25 @@ async fn forms_and_parts_of_a_body_are_told_apart() {
         page.contains("Multipart parts Part 1Content-Disposition: form-data; name=\"a\"one"),
         "{page}"
     );
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_request_are_shown_without_their_credentials() {
+    let listener = Listener::start().await.unwrap();
+    let bytes = b"no request\r\nAuthorization: Bearer planted\r\n\r\n";
+    let address = listener.url().replace("http://", "");
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+    let page = text_of(&get(&listener, "/requests/1").await.1);
+    assert!(
+        page.contains("no request\u{240d} Authorization: Bearer [redacted: 7 bytes]\u{240d}"),
+        "{page}"
+    );
+    // 6e 6f is the beginning of it, 70 6c 61 that of the credential.
+    assert!(page.contains("6e 6f 20 72"), "{page}");
+    assert!(!page.contains("70 6c 61 6e 74 65 64"), "{page}");
 }
 
 #[tokio::test]
