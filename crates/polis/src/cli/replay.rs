@@ -87,7 +87,8 @@ impl ReplayAgain {
         let changes_body = set
             .keys()
             .any(|place| place == "body" || place.starts_with("body."));
-        if let Some(preset) = found.filter(|_| changes_body && !self.resign) {
+        let carried = record.head.as_ref().and_then(Preset::of);
+        if let Some(preset) = carried.filter(|_| changes_body && !self.resign) {
             tell(&format!(
                 "the {preset} signature is of the body before the change; --resign signs anew"
             ));

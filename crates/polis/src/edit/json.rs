@@ -334,7 +334,7 @@ mod tests {
             assert_eq!(
                 refused(json, &format!("items.{step}")),
                 format!(
-                    "body.items is a list of 2 items; {step:?} is none of them, counted from 0"
+                    "body.items is a list of length 2; it has no item {step:?}, counted from 0"
                 )
             );
         }

@@ -26,7 +26,7 @@ pub(crate) enum PlaceError {
         step: String,
     },
     /// A list has no such item; lists are not grown.
-    #[error("{place} is a list of {count} items; {step:?} is none of them, counted from 0")]
+    #[error("{place} is a list of length {count}; it has no item {step:?}, counted from 0")]
     NotItem {
         /// How far the way leads.
         place: String,

@@ -165,7 +165,10 @@ async fn a_change_that_cannot_be_made_says_what_is_there_instead() {
         assert_eq!(ran.code, 2, "{ran:?}");
         assert!(ran.stderr.contains(told), "{ran:?}");
     }
+    let unsigned = scene.replay(1, &["--set", "body.data=1"]).await;
+    unsigned.text(0);
+    assert_eq!(unsigned.stderr, "", "there is no signature to lose");
     let whole = ["--set", "body=\"it's\" {all}"];
     scene.replay(2, &whole).await.text(0);
-    assert_eq!(scene.arrived(1).await.body, "\"it's\" {all}");
+    assert_eq!(scene.arrived(2).await.body, "\"it's\" {all}");
 }
