@@ -4,6 +4,7 @@
 
 mod acts;
 mod certificates;
+mod diffs;
 mod engine;
 mod finds;
 mod packages;
