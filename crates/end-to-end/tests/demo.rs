@@ -137,6 +137,8 @@ async fn the_demo_comes_up_texts_a_number_and_ctrl_c_leaves_nothing_behind() -> 
     })
     .await?;
 
+    polis_shows_it_verified(&format!("http://127.0.0.1:{page}")).await?;
+
     demo.interrupt().await?;
     let status = tokio::time::timeout(PATIENCE, demo.child.wait())
         .await
@@ -154,6 +156,38 @@ async fn the_demo_comes_up_texts_a_number_and_ctrl_c_leaves_nothing_behind() -> 
         .map(|entry| entry.map(|entry| entry.file_name()))
         .collect::<Result<_, _>>()?;
     assert_eq!(files, ["output"], "nothing but the test's own file");
+    Ok(())
+}
+
+/// On polis's second listener, the API and the page say whose signature it is and which secret made it.
+async fn polis_shows_it_verified(page: &str) -> anyhow::Result<()> {
+    let text = async |path: String| -> anyhow::Result<String> {
+        let answer = reqwest::get(format!("{page}{path}")).await?;
+        Ok(answer.error_for_status()?.text().await?)
+    };
+    let listed = text("/api/requests?event=random_number:generate".to_owned()).await?;
+    let listed: serde_json::Value = serde_json::from_str(&listed)?;
+    let [event] = listed["requests"].as_array().context("no list")?.as_slice() else {
+        bail!("not one event but {listed}");
+    };
+    let signature = &event["signature"];
+    assert_eq!(signature["verdict"], "ok", "{event}");
+    assert_eq!(signature["preset"], "standard", "{event}");
+    assert_eq!(
+        (&signature["secret"], &signature["secrets"]),
+        (&1.into(), &1.into()),
+        "{event}"
+    );
+    let list = text("/?signature=ok".to_owned()).await?;
+    assert!(
+        list.contains("random_number:generate") && list.contains(">sig ok<"),
+        "{list}"
+    );
+    let detail = text(format!("/requests/{}", event["id"])).await?;
+    assert!(
+        detail.contains("<b>ok (secret 1 of 1)</b> <span class=\"soft\">(standard)</span>"),
+        "{detail}"
+    );
     Ok(())
 }
 

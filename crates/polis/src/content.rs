@@ -83,7 +83,7 @@ impl Content {
 }
 
 /// The media type without parameters, in lower case.
-fn media_type(head: &Head) -> String {
+pub(crate) fn media_type(head: &Head) -> String {
     head.text("content-type")
         .and_then(|value| value.split(';').next())
         .unwrap_or_default()

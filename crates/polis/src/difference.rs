@@ -1,16 +1,25 @@
-//! Where two captured requests differ: line, headers, and the body by what it is.
+//! Where two captured requests differ: line, headers, the body by what it is, and how far they
+//! could be read.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::record::Record;
+use crate::{
+    edit::name_in_place,
+    record::Record,
+    wire::{Head, Version},
+};
+
+/// The place of bytes that could not be read as a request; their line follows.
+pub(crate) const FIRST_BYTES: &str = "first bytes";
 
 /// One place where they differ; `None` where one has nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Difference {
-    /// `method`, `target`, `header.x-name`, `body.items.0.name`, `body line 3`
+    /// `method`, `header.x-name`, `body.items.0.name`, `body line 3`, `problem`, `first bytes line 2`;
+    /// the names of a JSON body as `--set` takes them
     pub(crate) place: String,
     pub(crate) a: Option<String>,
     pub(crate) b: Option<String>,
@@ -26,7 +35,7 @@ impl Difference {
     }
 }
 
-/// Every difference, from the request line to the body.
+/// Every difference, from the request line to the body and to what could not be read.
 pub(crate) fn differences(a: &Record, b: &Record) -> Vec<Difference> {
     let mut found = Vec::new();
     let mut compare = |place: &str, a: String, b: String| {
@@ -36,9 +45,56 @@ pub(crate) fn differences(a: &Record, b: &Record) -> Vec<Difference> {
     };
     compare("method", a.method().to_owned(), b.method().to_owned());
     compare("target", a.target(), b.target());
+    compare("version", version(a), version(b));
     headers(a, b, &mut found);
     body(&a.body, &b.body, &mut found);
+    lines(
+        "trailers",
+        &text(&a.trailers),
+        &text(&b.trailers),
+        &mut found,
+    );
+    reading(a, b, &mut found);
     found
+}
+
+fn version(record: &Record) -> String {
+    let version = record.head.as_ref().map(Head::version);
+    version.map_or("", Version::as_str).to_owned()
+}
+
+/// How far they could be read: the problem, the cut, and the bytes that are no request.
+fn reading(a: &Record, b: &Record, found: &mut Vec<Difference>) {
+    if a.problem != b.problem {
+        let (a, b) = (a.problem.clone(), b.problem.clone());
+        found.push(Difference::new("problem", a, b));
+    }
+    if a.body_cut != b.body_cut {
+        let told = |record: &Record| {
+            let kept = record.body.len() + record.first_bytes.len();
+            Some(match record.body_cut {
+                true => format!("cut, {kept} bytes are kept"),
+                false => format!("whole, {kept} bytes"),
+            })
+        };
+        found.push(Difference::new("cut", told(a), told(b)));
+    }
+    let (a, b) = (text(&a.first_bytes), text(&b.first_bytes));
+    lines(FIRST_BYTES, &a, &b, found);
+}
+
+/// Bytes as lines of text, with what is no text written out.
+fn text(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let (line, end) = match line.strip_suffix(b"\n") {
+            Some(line) => (line, "\n"),
+            None => (line, ""),
+        };
+        text.push_str(&line.escape_ascii().to_string());
+        text.push_str(end);
+    }
+    text
 }
 
 fn headers(a: &Record, b: &Record, found: &mut Vec<Difference>) {
@@ -88,7 +144,7 @@ fn body(a: &[u8], b: &[u8], found: &mut Vec<Difference>) {
         return;
     }
     if let (Ok(before), Ok(after)) = (std::str::from_utf8(a), std::str::from_utf8(b)) {
-        return lines(before, after, found);
+        return lines("body", before, after, found);
     }
     let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     let told = |bytes: &[u8]| Some(format!("{} bytes, equal up to byte {same}", bytes.len()));
@@ -103,7 +159,8 @@ fn values(place: &str, a: Option<&Value>, b: Option<&Value>, found: &mut Vec<Dif
         (Some(Value::Object(a)), Some(Value::Object(b))) => {
             let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
             for name in names {
-                values(&format!("{place}.{name}"), a.get(name), b.get(name), found);
+                let place = format!("{place}.{}", name_in_place(name));
+                values(&place, a.get(name), b.get(name), found);
             }
         }
         (Some(Value::Array(a)), Some(Value::Array(b))) => {
@@ -121,7 +178,10 @@ fn values(place: &str, a: Option<&Value>, b: Option<&Value>, found: &mut Vec<Dif
 }
 
 /// The lines between the equal ones at the beginning and at the end, side by side.
-fn lines(a: &str, b: &str, found: &mut Vec<Difference>) {
+fn lines(place: &str, a: &str, b: &str, found: &mut Vec<Difference>) {
+    if a == b {
+        return;
+    }
     let split = |text: &str| -> Vec<String> {
         text.split_inclusive('\n')
             .map(|line| line.strip_suffix('\n').unwrap_or(line).to_owned())
@@ -144,14 +204,14 @@ fn lines(a: &str, b: &str, found: &mut Vec<Difference>) {
     if a_changed.is_empty() && b_changed.is_empty() {
         let told = |text: &str| Some(format!("{} bytes", text.len()));
         found.push(Difference::new(
-            "body (its last line end)",
+            format!("{place} (its last line end)"),
             told(a),
             told(b),
         ));
     }
     for index in 0..a_changed.len().max(b_changed.len()) {
         found.push(Difference::new(
-            format!("body line {}", before + index + 1),
+            format!("{place} line {}", before + index + 1),
             a_changed.get(index).cloned(),
             b_changed.get(index).cloned(),
         ));
@@ -200,6 +260,65 @@ mod tests {
                 Some("10 bytes")
             )]
         );
+    }
+
+    #[test]
+    fn a_place_in_json_is_written_as_a_change_takes_it() {
+        assert_eq!(
+            of(r#"{"a.b":1}"#, r#"{"a.b":2}"#),
+            [place(r"body.a\.b", Some("1"), Some("2"))]
+        );
+    }
+
+    #[test]
+    fn versions_cuts_problems_and_unreadable_bytes_are_compared() {
+        let read = |version: &str| Record {
+            head: Some(Head::parse(format!("GET / {version}\r\n\r\n").into()).unwrap()),
+            ..Record::empty(1)
+        };
+        let places = |a: &Record, b: &Record| {
+            let found = differences(a, b).into_iter();
+            found
+                .map(|difference| (difference.place, difference.a, difference.b))
+                .collect::<Vec<_>>()
+        };
+        let old = read("HTTP/1.0");
+        let cut = Record {
+            problem: Some("it was cut".into()),
+            body_cut: true,
+            body: "ab".into(),
+            trailers: "X: 1\r\n".into(),
+            ..read("HTTP/1.0")
+        };
+        assert_eq!(
+            places(&old, &read("HTTP/1.1")),
+            [place("version", Some("HTTP/1.0"), Some("HTTP/1.1"))]
+        );
+        assert_eq!(
+            places(&old, &cut),
+            [
+                place("body line 1", None, Some("ab")),
+                place("trailers line 1", None, Some("X: 1\\r")),
+                place("problem", None, Some("it was cut")),
+                place("cut", Some("whole, 0 bytes"), Some("cut, 2 bytes are kept")),
+            ]
+        );
+        let unreadable = |bytes: &'static [u8]| Record {
+            first_bytes: bytes.into(),
+            ..Record::empty(1)
+        };
+        assert_eq!(
+            places(
+                &unreadable(b"GE\xff\r\nA: 1\r\n"),
+                &unreadable(b"GE\xff\r\nA: 2\r\n")
+            ),
+            [place(
+                "first bytes line 2",
+                Some("A: 1\\r"),
+                Some("A: 2\\r")
+            )]
+        );
+        assert!(places(&cut, &cut).is_empty());
     }
 
     #[test]

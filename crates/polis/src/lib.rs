@@ -11,6 +11,7 @@
 pub mod answer;
 pub mod api;
 mod capture;
+mod certificate;
 pub mod cli;
 pub mod config;
 pub mod content;
@@ -18,6 +19,7 @@ pub mod curl;
 pub mod delivery;
 pub mod diagnosis;
 mod difference;
+mod edit;
 mod forward;
 pub mod har;
 pub mod json_text;

@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::{
     capture::Reception,
+    certificate::{Refusal, refusal},
     forward::AppAnswer,
     wire::{
         BodyFault, BodyLimits, Connection, Framing, HeadError, HeadFault, HeadLimits, StatusHead,
@@ -45,6 +46,8 @@ pub(crate) enum OutboundError {
     Unsendable(String),
     #[error("{0}")]
     Https(String),
+    #[error("{0}")]
+    Refused(#[from] Refusal),
     #[error("{0} does not resolve to a loopback address")]
     NotLoopback(String),
 }
@@ -202,7 +205,10 @@ impl Outbound {
             let value = http::HeaderValue::from_bytes(value).map_err(|error| unsendable(&error))?;
             headers.append(name, value);
         }
-        let failed = |error: reqwest::Error| OutboundError::Https(cause(&error));
+        let failed = |error: reqwest::Error| match refusal(&error) {
+            Some(refusal) => refusal.into(),
+            None => OutboundError::Https(cause(&error)),
+        };
         let mut answer = client
             .request(method, url)
             .headers(headers)

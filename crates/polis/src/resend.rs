@@ -4,11 +4,12 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use url::Url;
 
 use crate::{
-    diagnosis::{Preset, SigningSecret, ToSign, sign},
+    diagnosis::{Preset, SigningSecret, ToSign, sign, with_body_hash},
+    edit::{self, Edits},
     outbound::Outgoing,
     record::Record,
     wire::{is_framing, is_hop_by_hop},
@@ -41,18 +42,19 @@ pub(crate) fn check(record: &Record) -> Result<(), String> {
 }
 
 /// The request to send: path and query of `to` when it has any, else those of the record;
-/// `set` has the values to change first, with the names `body` (all of it, a text as it is),
-/// `body.data`, `body.items.0.name` or `header.X-Name` (null takes a header away).
+/// `set` has what to change first, with the names `body` (all of it, a text as it is),
+/// `body.data`, `body.items.0.name` or `header.X-Name` (null takes a header away). What is not
+/// set keeps its bytes.
 ///
 /// # Errors
 /// A sentence for everything that is wrong.
 pub(crate) fn outgoing(
     record: &Record,
-    set: &serde_json::Map<String, Value>,
+    set: &Edits,
     to: &Url,
     signer: Option<&Signer>,
 ) -> Result<Outgoing, Vec<String>> {
-    let target = if to.path() == "/" && to.query().is_none() {
+    let mut target = if to.path() == "/" && to.query().is_none() {
         record
             .head
             .as_ref()
@@ -77,41 +79,22 @@ pub(crate) fn outgoing(
     );
     let mut body = record.body.clone();
     let mut faults = Vec::new();
-    let mut json: Option<Value> = None;
-    for (key, value) in set {
-        if let Some(name) = key.strip_prefix("header.") {
-            if let Err(fault) = set_header(&mut headers, name, value) {
-                faults.push(fault);
-            }
-        } else if key == "body" {
-            body = match value {
-                Value::String(text) => Bytes::from(text.clone()),
-                other => Bytes::from(other.to_string()),
-            };
-            json = None;
-        } else if let Some(path) = key.strip_prefix("body.") {
-            let document = match &mut json {
-                Some(document) => document,
-                None => match serde_json::from_slice(&body) {
-                    Ok(parsed) => json.insert(parsed),
-                    Err(_) => {
-                        faults.push(format!("{key}: the body is not JSON"));
-                        continue;
-                    }
-                },
-            };
-            if let Err(fault) = set_value(document, path, value) {
-                faults.push(fault);
-            }
+    // In order of their names: all of the body first, then a value before what is inside it.
+    for (name, value) in set {
+        let done = if let Some(header) = name.strip_prefix("header.") {
+            set_header(&mut headers, header, value)
+        } else if name == "body" {
+            body = Bytes::from(edit::text(value));
+            Ok(())
+        } else if let Some(place) = name.strip_prefix("body.") {
+            set_value(record, &mut body, place, value).map_err(|fault| format!("{name}: {fault}"))
         } else {
-            faults.push(format!("{key} is neither body, body.… nor header.…"));
-        }
-    }
-    if let Some(document) = json {
-        body = Bytes::from(document.to_string());
+            Err(format!("{name} is neither body, body.… nor header.…"))
+        };
+        faults.extend(done.err());
     }
     if let Some(signer) = signer {
-        resign(record, signer, to, &target, &mut headers, &body);
+        resign(record, signer, to, &mut target, &mut headers, &body);
     }
     if !faults.is_empty() {
         return Err(faults);
@@ -127,7 +110,7 @@ pub(crate) fn outgoing(
 fn set_header(
     headers: &mut Vec<(String, Vec<u8>)>,
     name: &str,
-    value: &Value,
+    value: &RawValue,
 ) -> Result<(), String> {
     if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
         return Err(format!("header.{name} is not a header's name"));
@@ -136,11 +119,10 @@ fn set_header(
         return Err(format!("header.{name} is set by polis, from the body"));
     }
     headers.retain(|(given, _)| !given.eq_ignore_ascii_case(name));
-    let text = match value {
-        Value::Null => return Ok(()),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
+    if value.get() == "null" {
+        return Ok(());
+    }
+    let text = edit::text(value);
     if http::HeaderValue::from_str(&text).is_err() {
         return Err(format!(
             "header.{name}: the value has characters that no header may have"
@@ -150,25 +132,19 @@ fn set_header(
     Ok(())
 }
 
-/// Sets a value inside a JSON document; objects on the way are made, arrays are not grown.
-fn set_value(document: &mut Value, path: &str, value: &Value) -> Result<(), String> {
-    let mut place = document;
-    for part in path.split('.') {
-        place = match place {
-            Value::Object(map) => map
-                .entry(part)
-                .or_insert(Value::Object(serde_json::Map::new())),
-            Value::Array(items) => {
-                let count = items.len();
-                part.parse::<usize>()
-                    .ok()
-                    .and_then(|index| items.get_mut(index))
-                    .ok_or_else(|| format!("body.{path}: {part:?} is no index of {count} items"))?
-            }
-            other => return Err(format!("body.{path}: {other} has no {part:?}")),
-        };
-    }
-    *place = value.clone();
+fn set_value(
+    record: &Record,
+    body: &mut Bytes,
+    place: &str,
+    value: &RawValue,
+) -> Result<(), String> {
+    let id = record.id;
+    let head = record
+        .head
+        .as_ref()
+        .ok_or_else(|| format!("request #{id} could not be read"))?;
+    let edited = edit::edited(head, body, place, value).map_err(|error| error.to_string())?;
+    *body = Bytes::from(edited);
     Ok(())
 }
 
@@ -176,10 +152,18 @@ fn resign(
     record: &Record,
     signer: &Signer,
     to: &Url,
-    target: &[u8],
+    target: &mut Vec<u8>,
     headers: &mut Vec<(String, Vec<u8>)>,
     body: &[u8],
 ) {
+    if signer.preset == Preset::Twilio {
+        // The URL is what Twilio signs; the body counts by its hash in there.
+        *target = with_body_hash(target, body);
+    }
+    let content_type = headers
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+        .map(|(_, value)| String::from_utf8_lossy(value).into_owned());
     let url = format!(
         "{}{}",
         &to[..url::Position::AfterPort],
@@ -196,7 +180,7 @@ fn resign(
             id: &id,
             at: Timestamp::now(),
             url: &url,
-            content_type: record.header("content-type"),
+            content_type: content_type.as_deref(),
             body,
         },
     );

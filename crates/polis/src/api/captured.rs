@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     content::Content,
-    diagnosis::{Finding, Preset, Verdict},
+    diagnosis::{Diagnosis, Finding, Preset, Verdict},
     record::{Answer, Record},
     redact::Redactor,
 };
@@ -206,21 +206,7 @@ impl Captured {
                 attempt: delivery.attempt,
                 gap_ms: delivery.gap_ms,
             }),
-            signature: record
-                .diagnosis
-                .as_ref()
-                .map(|diagnosis| CapturedSignature {
-                    preset: diagnosis.preset,
-                    verdict: diagnosis.verdict,
-                    text: diagnosis.text.clone(),
-                    secret: diagnosis.secret,
-                    secrets: diagnosis.secrets,
-                    timestamp_age_s: diagnosis.timestamp_age_s,
-                    findings: None,
-                    signed: None,
-                    signed_base64: None,
-                    signed_cut: None,
-                }),
+            signature: record.diagnosis.as_ref().map(CapturedSignature::summary),
             problem: record.problem.clone(),
             notes: record.notes.clone(),
             first_bytes: None,
@@ -240,18 +226,18 @@ impl Captured {
                 .map(|(name, value)| header(name, value, redactor))
                 .collect(),
         );
+        let lines = |bytes: &[u8]| match redactor {
+            Some(redactor) => redactor.lines(bytes).into_owned(),
+            None => bytes.to_vec(),
+        };
         captured.trailers = (!record.trailers.is_empty())
-            .then(|| String::from_utf8_lossy(&record.trailers).into_owned());
+            .then(|| String::from_utf8_lossy(&lines(&record.trailers)).into_owned());
         captured.first_bytes =
-            (!record.first_bytes.is_empty()).then(|| STANDARD.encode(&record.first_bytes));
-        if let (Some(signature), Some(diagnosis)) = (&mut captured.signature, &record.diagnosis) {
-            let signed = diagnosis.signed(&record.body);
-            let shown = &signed[..signed.len().min(SIGNED_BYTES)];
-            signature.findings = Some(diagnosis.findings.clone());
-            signature.signed = Some(String::from_utf8_lossy(shown).into_owned());
-            signature.signed_base64 = base64_unless_text(shown);
-            signature.signed_cut = Some(signed.len() > SIGNED_BYTES);
-        }
+            (!record.first_bytes.is_empty()).then(|| STANDARD.encode(lines(&record.first_bytes)));
+        captured.signature = record
+            .diagnosis
+            .as_ref()
+            .map(|diagnosis| CapturedSignature::whole(diagnosis, &record.body));
         captured.answer = CapturedAnswer::whole(record, redactor);
         captured
     }
@@ -265,6 +251,40 @@ impl Captured {
             (shown.text, shown.base64) = shown_body(&answer.body, redactor);
         }
         captured
+    }
+}
+
+impl CapturedSignature {
+    fn summary(diagnosis: &Diagnosis) -> Self {
+        Self {
+            preset: diagnosis.preset,
+            verdict: diagnosis.verdict,
+            text: diagnosis.text.clone(),
+            secret: diagnosis.secret,
+            secrets: diagnosis.secrets,
+            timestamp_age_s: diagnosis.timestamp_age_s,
+            findings: None,
+            signed: None,
+            signed_base64: None,
+            signed_cut: None,
+        }
+    }
+
+    /// With everything that was found, and the string that is to be signed.
+    #[must_use]
+    pub fn whole(diagnosis: &Diagnosis, body: &[u8]) -> Self {
+        let signed = diagnosis.signed(body);
+        let shown = match signed.get(..SIGNED_BYTES) {
+            Some(head) => whole_letters(head),
+            None => &signed[..],
+        };
+        Self {
+            findings: Some(diagnosis.findings.clone()),
+            signed: Some(String::from_utf8_lossy(shown).into_owned()),
+            signed_base64: base64_unless_text(shown),
+            signed_cut: Some(shown.len() < signed.len()),
+            ..Self::summary(diagnosis)
+        }
     }
 }
 
@@ -329,6 +349,14 @@ fn shown_body(body: &[u8], redactor: Option<&Redactor>) -> (Option<String>, Opti
             (Some(shown), None)
         }
         Err(_) => (None, Some(STANDARD.encode(body))),
+    }
+}
+
+/// What was cut off, without a letter that the cut went through.
+fn whole_letters(cut: &[u8]) -> &[u8] {
+    match std::str::from_utf8(cut) {
+        Err(error) if error.error_len().is_none() => &cut[..error.valid_up_to()],
+        _ => cut,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Sends a captured request again: to this machine, or to URLs given by flag.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     extract::{Path, Query as Params, State},
@@ -7,7 +9,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 use url::Url;
 
@@ -26,9 +28,14 @@ const BODY_BYTES: usize = 64 * 1024;
 pub struct Replay {
     /// Where to; its path and query count when it has any, else those of the request.
     pub to: String,
-    /// Values to change first: `body` (all of it, a text as it is), `body.data`, `body.items.0.name` in a JSON body, or
-    /// `header.X-Name` (null takes a header away).
-    pub set: serde_json::Map<String, Value>,
+    /// What to change first: `body` (all of it, a text as it is), `body.data` or
+    /// `body.items.0.name` in a JSON body, `body.Name` in a form, or `header.X-Name` (null takes
+    /// a header away).
+    ///
+    /// A value inside a body keeps the spelling it has here, and every other byte stays as it
+    /// was captured. A dot in a name is written `\.`; of a name that repeats the last one is
+    /// changed; one that is missing in an object or a form is added at its end.
+    pub set: BTreeMap<String, Box<RawValue>>,
     /// Signs it anew with the first secret of its scope.
     pub resign: bool,
 }

@@ -9,7 +9,7 @@ use url::Url;
 use super::{recall, trouble::Trouble};
 use crate::{
     api::Captured,
-    config::{Flags, Settings, Surroundings},
+    config::{Ports, Surroundings},
     record::Record,
 };
 
@@ -53,8 +53,8 @@ impl Client {
         let (source, url) = match given {
             Some(given) => given,
             None => {
-                // The rules by which polis itself finds its ports.
-                let port = Settings::read(Flags::default(), &around)?.page_port();
+                // The rules by which polis itself finds its ports, and no other setting.
+                let port = Ports::read(&around)?.page();
                 if port == 0 {
                     return Err(Trouble::Given(
                         "the port of polis is 0, a free one; say which with --api or POLIS_API"

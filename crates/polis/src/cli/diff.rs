@@ -19,12 +19,14 @@ const VALUE_CHARS: usize = 500;
 
 /// Compare two captured requests: line, headers, body
 #[derive(Debug, clap::Args)]
-#[command(after_help = "JSON is compared by place, other text by line.
+#[command(
+    after_help = "JSON is compared by place, other text by line; so is what could not be read as a request.
 
 Exit code: 0 equal, 1 different, 2 when they could not be compared.
 
 Example:
-  polis diff 17 18")]
+  polis diff 17 18"
+)]
 pub(super) struct Diff {
     /// A request's number
     a: u64,

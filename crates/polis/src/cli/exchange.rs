@@ -169,9 +169,9 @@ fn redacted(headers: &[(String, Vec<u8>)]) -> Vec<(String, Vec<u8>)> {
     headers
         .iter()
         .map(|(name, value)| {
-            let shown = match std::str::from_utf8(value) {
-                Ok(text) => redactor.header(name, text).into_owned().into_bytes(),
-                Err(_) => value.clone(),
+            let shown = match redactor.value(name, value) {
+                Some(text) => text.into_owned().into_bytes(),
+                None => value.clone(),
             };
             (name.clone(), shown)
         })

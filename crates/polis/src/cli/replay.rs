@@ -3,7 +3,7 @@
 //! The API sends replays to loopback or flagged URLs only, because a web page could ask it to;
 //! here the user typed the URL.
 
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use url::Url;
 
 use super::{
@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     diagnosis::Preset,
+    edit::{self, Edits},
     record::Record,
     resend::{self, Signer},
 };
@@ -24,6 +25,12 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Path and query are those of the request, unless the URL has its own.
+
+--set changes the bytes of one value and no other, in JSON and in forms (body.Name=text). The value is JSON if it
+parses as JSON, else a text; all of body and a header are texts. Of a name that repeats the last one is changed;
+one that is missing is added at the end of its object or form. A dot in a JSON name is written \\.
+
+For https, SSL_CERT_FILE names a file with the certificates to trust, such as a test server's own (on Linux).
 
 Exit code: 0 for an answer 2xx, 1 for another, 2 when there was none.
 
@@ -37,9 +44,9 @@ pub(super) struct ReplayAgain {
     /// Where to
     #[arg(long, value_name = "URL", value_parser = given::url)]
     to: Url,
-    /// Change first: body.data=1, body.items.0.name=text, header.X-Name=text; header.X-Name= takes it away
-    #[arg(long, value_name = "PLACE=VALUE", value_parser = change)]
-    set: Vec<(String, Value)>,
+    /// Change first: body.data=1, body.items.0.name=text, body=all, header.X-Name=text; header.X-Name= takes it away
+    #[arg(long, value_name = "PLACE=VALUE", value_parser = edit::typed)]
+    set: Vec<(String, Box<RawValue>)>,
     /// Sign it anew; secret in POLIS_SECRETS
     #[arg(long)]
     resign: bool,
@@ -53,20 +60,6 @@ pub(super) struct ReplayAgain {
     json: bool,
     #[command(flatten)]
     api: Api,
-}
-
-/// In a body JSON, else text; in a header always text.
-fn change(text: &str) -> Result<(String, Value), String> {
-    let (place, value) = text
-        .split_once('=')
-        .ok_or_else(|| "a change is like body.data=1 or header.X-Name=text".to_owned())?;
-    let is_header = place.starts_with("header.");
-    let value = match value {
-        "" if is_header => Value::Null,
-        value if is_header => Value::from(value),
-        value => serde_json::from_str(value).unwrap_or_else(|_| Value::from(value)),
-    };
-    Ok((place.to_owned(), value))
 }
 
 impl ReplayAgain {
@@ -90,9 +83,12 @@ impl ReplayAgain {
             }
             false => None,
         };
-        let set: Map<String, Value> = self.set.iter().cloned().collect();
-        let changes_body = set.keys().any(|place| place.starts_with("body."));
-        if let Some(preset) = found.filter(|_| changes_body && !self.resign) {
+        let set: Edits = self.set.iter().cloned().collect();
+        let changes_body = set
+            .keys()
+            .any(|place| place == "body" || place.starts_with("body."));
+        let carried = record.head.as_ref().and_then(Preset::of);
+        if let Some(preset) = carried.filter(|_| changes_body && !self.resign) {
             tell(&format!(
                 "the {preset} signature is of the body before the change; --resign signs anew"
             ));
@@ -111,20 +107,4 @@ fn signed_by(record: &Record) -> Option<Preset> {
         .as_ref()
         .map(|diagnosis| diagnosis.preset)
         .or_else(|| record.head.as_ref().and_then(Preset::of))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_json_in_a_body_and_text_in_a_header() {
-        let value = |text: &str| change(text).unwrap().1;
-        assert_eq!(value("body.data=1"), Value::from(1));
-        assert_eq!(value("body.data=one=1"), Value::from("one=1"));
-        assert_eq!(value("body.data=null"), Value::Null);
-        assert_eq!(value("header.x=1"), Value::from("1"));
-        assert_eq!(value("header.x="), Value::Null);
-        assert!(change("body.data").is_err());
-    }
 }

@@ -21,6 +21,8 @@ use crate::{
 #[command(
     after_help = "The secret comes from POLIS_SECRETS or a file, never from the command line. --unsigned sends without a signature.
 
+For https, SSL_CERT_FILE names a file with the certificates to trust, such as a test server's own (on Linux).
+
 Exit code: 0 for an answer 2xx, 1 for another, 2 when there was none.
 
 Examples:

@@ -20,9 +20,6 @@ use crate::{
     wire::Head,
 };
 
-/// What of the signed string is told.
-const SIGNED_CHARS: usize = 64 * 1024;
-
 /// Verify a signature, or tell why it is wrong
 #[derive(Debug, clap::Args)]
 #[command(
@@ -121,23 +118,9 @@ impl Verify {
 
     fn show(&self, diagnosis: &Diagnosis, body: &[u8]) -> Result<(), Trouble> {
         let mut screen = Screen::new();
-        let signed = diagnosis.signed(body);
-        let text = String::from_utf8_lossy(&signed);
-        let shown: String = text.chars().take(SIGNED_CHARS).collect();
-        let is_cut = shown.len() < text.len();
+        let told = CapturedSignature::whole(diagnosis, body);
         if self.json {
-            return screen.json(&CapturedSignature {
-                preset: diagnosis.preset,
-                verdict: diagnosis.verdict,
-                text: diagnosis.text.clone(),
-                secret: diagnosis.secret,
-                secrets: diagnosis.secrets,
-                timestamp_age_s: diagnosis.timestamp_age_s,
-                findings: Some(diagnosis.findings.clone()),
-                signed: Some(shown),
-                signed_base64: None,
-                signed_cut: Some(is_cut),
-            });
+            return screen.json(&told);
         }
         let mut out = Vec::new();
         let preset = diagnosis.preset;
@@ -152,6 +135,8 @@ impl Verify {
             out.extend_from_slice(format!("  {}\n", escaped(&finding.text)).as_bytes());
         }
         if diagnosis.verdict != Verdict::Ok {
+            let shown = told.signed.unwrap_or_default();
+            let is_cut = told.signed_cut.unwrap_or_default();
             let dots = if is_cut { "…" } else { "" };
             out.extend_from_slice(
                 format!("  to be signed: {}{dots}\n", escaped(&shown)).as_bytes(),

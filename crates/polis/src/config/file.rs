@@ -1,9 +1,10 @@
 //! `polis.toml`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
+use super::layers::Faults;
 use crate::answer::{NumberOrText, RuleSpec};
 
 /// The file. Top-level settings have the names of the flags; `[[rules]]` are tried before
@@ -49,4 +50,31 @@ pub(super) struct FileScope {
     pub(super) enforce: bool,
     pub(super) public_url: Option<String>,
     pub(super) view_token_variable: Option<String>,
+}
+
+/// What of the file `T` has, and the file's name; all of it is missing where there is no file.
+pub(super) fn read_file<T: DeserializeOwned + Default>(
+    path: Option<&Path>,
+    faults: &mut Faults,
+) -> (T, String) {
+    let name = path.unwrap_or(Path::new("polis.toml"));
+    let shown = name.display().to_string();
+    let text = match std::fs::read_to_string(name) {
+        Ok(text) => text,
+        // Only a file that was asked for has to be there.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && path.is_none() => {
+            return (T::default(), shown);
+        }
+        Err(error) => {
+            faults.add(format!("{shown}: {error}"));
+            return (T::default(), shown);
+        }
+    };
+    match toml::from_str(&text) {
+        Ok(file) => (file, shown),
+        Err(error) => {
+            faults.add(format!("{shown}: {}", error.to_string().trim_end()));
+            (T::default(), shown)
+        }
+    }
 }

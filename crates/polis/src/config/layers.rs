@@ -2,12 +2,14 @@
 
 use std::{collections::HashMap, fmt, path::Path};
 
+use super::dot_env;
+
 /// The world around the program, so that tests need not change it.
 #[derive(Clone, Default)]
 pub struct Surroundings {
     variables: HashMap<String, String>,
     dot_env: HashMap<String, String>,
-    faults: Vec<String>,
+    faults: Vec<dot_env::Fault>,
 }
 
 impl fmt::Debug for Surroundings {
@@ -31,22 +33,7 @@ impl Surroundings {
                 value.into_string().ok().map(|value| (name, value))
             })
             .collect();
-        let path = Path::new(".env");
-        let dot_env = match dotenvy::from_path_iter(path) {
-            Ok(pairs) => pairs
-                .filter_map(|pair| {
-                    pair.map_err(|error| faults.push(format!(".env: {error}")))
-                        .ok()
-                })
-                .collect(),
-            Err(dotenvy::Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-                HashMap::new()
-            }
-            Err(error) => {
-                faults.push(format!(".env: {error}"));
-                HashMap::new()
-            }
-        };
+        let dot_env = dot_env::read(Path::new(".env"), &mut faults);
         Self {
             variables,
             dot_env,
@@ -80,8 +67,20 @@ impl Surroundings {
         Some(Given::new(format!("{name} in .env"), value.clone()))
     }
 
-    pub(super) fn faults(&self) -> &[String] {
-        &self.faults
+    /// Everything that is wrong with `.env`.
+    pub(super) fn faults(&self) -> Vec<String> {
+        self.faults.iter().map(ToString::to_string).collect()
+    }
+
+    /// What is wrong with `.env` as a whole or with these variables in it.
+    pub(super) fn faults_about(&self, names: &[&str]) -> Vec<String> {
+        let concerns = |fault: &&dot_env::Fault| match fault {
+            dot_env::Fault::File(_) => true,
+            dot_env::Fault::Variable(name) => names.contains(&name.as_str()),
+            dot_env::Fault::Line => false,
+        };
+        let concerning = self.faults.iter().filter(concerns);
+        concerning.map(ToString::to_string).collect()
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //! Everything that is wrong is told at once, each with the name of where it was set.
 
+mod dot_env;
 mod file;
 mod flags;
 mod layers;
+mod ports;
 mod scopes;
 mod secrets;
 mod settings;
@@ -12,5 +14,6 @@ mod verification;
 
 pub use flags::Flags;
 pub use layers::{ConfigError, Surroundings};
+pub(crate) use ports::Ports;
 pub(crate) use secrets::Secrets;
 pub use settings::Settings;

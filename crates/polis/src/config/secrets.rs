@@ -26,7 +26,7 @@ impl Secrets {
         files: &[PathBuf],
         around: &Surroundings,
     ) -> Result<Self, ConfigError> {
-        let mut faults = Faults(around.faults().to_vec());
+        let mut faults = Faults(around.faults());
         let mut secrets = Self::default();
         secrets.add_variable(around, "POLIS_SECRETS", false, preset, &mut faults);
         secrets.add_variable(around, "POLIS_OLD_SECRETS", true, preset, &mut faults);

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -11,8 +11,9 @@ use url::Url;
 
 use super::{
     ConfigError, Flags, Surroundings,
-    file::File,
+    file::{File, read_file},
     layers::{Faults, Given, Layers, size},
+    ports::{Ports, Written},
     scopes::scopes,
     verification::{http_url, verification},
 };
@@ -23,8 +24,6 @@ use crate::{
     terminal::Output,
 };
 
-/// The original's port.
-const PORT: u16 = 9000;
 /// What is kept of one body.
 const BODY_BYTES: usize = 10 * 1024 * 1024;
 
@@ -55,10 +54,11 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
+        let ports = Ports::default();
         Self {
             host: Ipv4Addr::LOCALHOST.into(),
-            port: PORT,
-            ui_port: None,
+            port: ports.port,
+            ui_port: ports.ui_port,
             keep: Keep::default(),
             body_limit: BODY_BYTES,
             store: None,
@@ -82,10 +82,8 @@ impl Settings {
     }
 
     pub(crate) fn page_port(&self) -> u16 {
-        self.ui_port.unwrap_or(match self.port {
-            0 => 0,
-            port => port.saturating_add(1),
-        })
+        let Self { port, ui_port, .. } = *self;
+        Ports { port, ui_port }.page()
     }
 
     /// Reads flags, variables, `.env` and `polis.toml`.
@@ -93,13 +91,12 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`] with everything that is wrong.
     pub fn read(flags: Flags, around: &Surroundings) -> Result<Self, ConfigError> {
-        let mut faults = Faults(around.faults().to_vec());
-        let (file, file_name) = file(flags.config.as_deref(), &mut faults);
+        let mut faults = Faults(around.faults());
+        let (file, file_name) = read_file::<File>(flags.config.as_deref(), &mut faults);
         let layers = Layers {
             around,
             file_name: &file_name,
         };
-        let port_due = "a port is a number from 0 to 65535";
         let host = faults
             .read(
                 layers.pick("--host", flags.host, "HOST", "host", file.host),
@@ -107,32 +104,12 @@ impl Settings {
                 |text| text.parse().ok(),
             )
             .unwrap_or(Ipv4Addr::LOCALHOST.into());
-        let port = faults
-            .read(
-                layers.pick("--port", flags.port, "PORT", "port", text(file.port)),
-                port_due,
-                |text| text.parse().ok(),
-            )
-            .unwrap_or(PORT);
-        let ui_port: Option<u16> = faults.read(
-            layers.pick(
-                "--ui-port",
-                flags.ui_port,
-                "UI_PORT",
-                "ui_port",
-                text(file.ui_port),
-            ),
-            port_due,
-            |text| text.parse().ok(),
-        );
-        if ui_port.is_none() && port == u16::MAX {
-            faults.add("PORT is 65535, so that UI_PORT cannot be the next one; set UI_PORT");
-        }
-        if ui_port == Some(port) && port != 0 {
-            faults.add(format!(
-                "PORT and UI_PORT are both {port}; they need two ports"
-            ));
-        }
+        let written = Written {
+            port: file.port,
+            ui_port: file.ui_port,
+        };
+        let Ports { port, ui_port } =
+            Ports::pick(&layers, (flags.port, flags.ui_port), written, &mut faults);
         let size_due = "a size is bytes, or like 10MB";
         let keep_usual = Keep::default();
         let keep = Keep {
@@ -335,29 +312,6 @@ impl Settings {
 
 fn text(value: Option<NumberOrText>) -> Option<String> {
     value.map(|value| value.to_string())
-}
-
-fn file(path: Option<&Path>, faults: &mut Faults) -> (File, String) {
-    let name = path.unwrap_or(Path::new("polis.toml"));
-    let shown = name.display().to_string();
-    let text = match std::fs::read_to_string(name) {
-        Ok(text) => text,
-        // Only a file that was asked for has to be there.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && path.is_none() => {
-            return (File::default(), shown);
-        }
-        Err(error) => {
-            faults.add(format!("{shown}: {error}"));
-            return (File::default(), shown);
-        }
-    };
-    match toml::from_str(&text) {
-        Ok(file) => (file, shown),
-        Err(error) => {
-            faults.add(format!("{shown}: {}", error.to_string().trim_end()));
-            (File::default(), shown)
-        }
-    }
 }
 
 /// Passes a value on when a rule accepts it; else the fault names where it was set.

@@ -19,6 +19,7 @@ pub use report::{Diagnosis, Finding, FindingKind, Verdict};
 pub use search::diagnose;
 pub use secret::{SecretFault, SigningSecret};
 pub use sign::{ToSign, sign};
+pub(crate) use twilio::with_body_hash;
 
 use std::time::Duration;
 

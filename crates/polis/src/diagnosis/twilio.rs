@@ -7,6 +7,9 @@ use sha2::{Digest, Sha256};
 use super::{Finding, FindingKind};
 use crate::wire::Head;
 
+/// The pair of a query by which a body that is no form is signed.
+const BODY_HASH: &str = "bodySHA256";
+
 /// A URL the sender may have signed, and how it differs from the one it should have.
 pub(super) struct SignedUrl {
     pub(super) url: Vec<u8>,
@@ -118,11 +121,35 @@ pub(super) fn parameters(head: &Head, body: &[u8]) -> Vec<u8> {
         .collect()
 }
 
+/// The target with the `bodySHA256` of its query, if it has one, made that of this body; every
+/// other byte stays.
+pub(crate) fn with_body_hash(target: &[u8], body: &[u8]) -> Vec<u8> {
+    let Some(query) = target.iter().position(|byte| *byte == b'?') else {
+        return target.to_vec();
+    };
+    let hash = hex::encode(Sha256::digest(body));
+    let mut hashed = target[..=query].to_vec();
+    for (index, pair) in target[query + 1..].split(|byte| *byte == b'&').enumerate() {
+        if index > 0 {
+            hashed.push(b'&');
+        }
+        let is_hash = form_urlencoded::parse(pair).any(|(name, _)| name == BODY_HASH);
+        match pair.iter().position(|byte| *byte == b'=') {
+            Some(equals) if is_hash => {
+                hashed.extend_from_slice(&pair[..=equals]);
+                hashed.extend_from_slice(hash.as_bytes());
+            }
+            _ => hashed.extend_from_slice(pair),
+        }
+    }
+    hashed
+}
+
 /// Checks the `bodySHA256` of the query against the body.
 pub(super) fn body_hash(head: &Head, body: &[u8]) -> Option<Finding> {
     let query = head.target().splitn(2, |b| *b == b'?').nth(1)?;
     let given = form_urlencoded::parse(query)
-        .find(|(key, _)| key == "bodySHA256")
+        .find(|(key, _)| key == BODY_HASH)
         .map(|(_, value)| value.into_owned())?;
     let actual = hex::encode(Sha256::digest(body));
     (!given.eq_ignore_ascii_case(&actual)).then(|| Finding {

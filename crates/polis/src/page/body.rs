@@ -31,7 +31,12 @@ pub(super) struct BodyViews {
 
 impl BodyViews {
     pub(super) fn of(record: &Record, redactor: &Redactor) -> Self {
-        let body = &record.body[..];
+        // Of what could not be read as a request its bytes are all there is to see.
+        let unread = redactor.lines(&record.first_bytes);
+        let body = match record.head {
+            Some(_) => &record.body[..],
+            None => &unread[..],
+        };
         let shown = &body[..body.len().min(TEXT_BYTES)];
         let text = |bytes: &[u8]| {
             redactor

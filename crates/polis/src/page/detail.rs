@@ -19,7 +19,7 @@ use crate::{
     },
     cli::recall,
     curl,
-    difference::{Difference, differences},
+    difference::{Difference, FIRST_BYTES, differences},
     record::Record,
     redact::Redactor,
     snippet,
@@ -182,6 +182,9 @@ impl Detail {
         let redactor = &shared.polis.redactor;
         let hide = |place: &str, text: Option<String>| {
             text.map(|text| {
+                if place.starts_with(FIRST_BYTES) || place.starts_with("trailers") {
+                    return String::from_utf8_lossy(&redactor.lines(text.as_bytes())).into_owned();
+                }
                 let name = place.strip_prefix("header.").unwrap_or_default();
                 let name = name.split(' ').next().unwrap_or_default();
                 visible(&redactor.header(name, &text))

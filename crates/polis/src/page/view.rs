@@ -24,6 +24,7 @@ use crate::{
         replay,
         requests::{self, visible},
     },
+    edit::{self, Edits},
     record::Record,
 };
 
@@ -246,7 +247,7 @@ impl ReplayForm {
     /// `shown` is the body as the form showed it. A browser sends CR LF for every line end, so
     /// a body counts as edited only when more than that differs.
     fn read(&self, shown: Option<&str>) -> Result<Replay, String> {
-        let mut set = serde_json::Map::new();
+        let mut set = Edits::new();
         if let (Some(body), Some(shown)) = (&self.body, shown) {
             let body = body.replace("\r\n", "\n");
             if body != shown.replace("\r\n", "\n") {
@@ -255,7 +256,9 @@ impl ReplayForm {
                 } else {
                     body
                 };
-                set.insert("body".to_owned(), body.into());
+                let body =
+                    serde_json::value::to_raw_value(&body).map_err(|error| error.to_string())?;
+                set.insert("body".to_owned(), body);
             }
         }
         for line in self
@@ -264,18 +267,8 @@ impl ReplayForm {
             .map(str::trim)
             .filter(|line| !line.is_empty())
         {
-            let (name, value) = line
-                .split_once('=')
-                .ok_or_else(|| format!("{line:?} is not NAME=VALUE, such as body.data=1"))?;
-            let value = if name.starts_with("header.") && value.is_empty() {
-                serde_json::Value::Null
-            } else if name.starts_with("body.") {
-                // What is no JSON is a string.
-                serde_json::from_str(value).unwrap_or_else(|_| value.into())
-            } else {
-                value.into()
-            };
-            set.insert(name.to_owned(), value);
+            let (name, value) = edit::typed(line)?;
+            set.insert(name, value);
         }
         Ok(Replay {
             to: self.to.clone(),

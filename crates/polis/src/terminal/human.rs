@@ -66,9 +66,10 @@ impl Human {
         headers: impl Iterator<Item = (&'a str, &'a [u8])>,
     ) {
         for (name, value) in headers {
-            let shown = match (&self.redactor, std::str::from_utf8(value)) {
-                (Some(redactor), Ok(text)) => escaped(&redactor.header(name, text)).into_owned(),
-                _ => escaped_bytes(value),
+            let redactor = self.redactor.as_ref();
+            let shown = match redactor.and_then(|redactor| redactor.value(name, value)) {
+                Some(text) => escaped(&text).into_owned(),
+                None => escaped_bytes(value),
             };
             out.extend_from_slice(b"  ");
             self.put(out, Ink::Name, &escaped(name));
@@ -247,11 +248,12 @@ impl Human {
             self.put(out, Ink::Odd, &format!("  ! {}\n", escaped(note)));
         }
         self.headers(out, record.headers());
-        let whole = match record.head {
-            Some(_) => &record.body,
-            None => &record.first_bytes,
+        let whole = match (&record.head, &self.redactor) {
+            (Some(_), _) => Cow::Borrowed(&record.body[..]),
+            (None, Some(redactor)) => redactor.lines(&record.first_bytes),
+            (None, None) => Cow::Borrowed(&record.first_bytes[..]),
         };
-        self.body(out, record.content, whole);
+        self.body(out, record.content, &whole);
         out.push(b'\n');
     }
 }

@@ -1,12 +1,12 @@
 //! The second listener: what it says is what its OpenAPI document says.
 
-use polis::{Listener, config::Settings};
+use polis::Listener;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::wire::{DEADLINE, client, rule, say};
 
-async fn call(method: &str, url: String, body: Option<Value>) -> (u16, Value) {
+pub(crate) async fn call(method: &str, url: String, body: Option<Value>) -> (u16, Value) {
     let mut request = client().request(method.parse().unwrap(), url);
     if let Some(body) = body {
         request = request
@@ -485,84 +485,6 @@ async fn waiting_ends_when_they_came_or_time_is_over() {
     assert_eq!(status, 200);
     assert_eq!(waited["complete"], false);
     assert_eq!(waited["requests"].as_array().unwrap().len(), 3);
-}
-
-#[tokio::test]
-async fn a_replay_is_the_same_request_with_what_was_set_and_signed_anew() {
-    let listener = Listener::start().await.unwrap();
-    let app = Listener::start().await.unwrap();
-    let spec = json!({"verify":"standard","secrets":["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]});
-    call(
-        "PUT",
-        listener.page_url() + "/api/scopes/default",
-        Some(spec.clone()),
-    )
-    .await;
-    call("PUT", app.page_url() + "/api/scopes/default", Some(spec)).await;
-    say(
-        &listener,
-        b"POST /hooks?x=1 HTTP/1.1\r\nHost: h\r\nX-B: 1\r\nX-B: 2\r\nWebhook-Id: msg_1\r\nConnection: close\r\nContent-Length: 22\r\n\r\n{\"event\":\"a\",\"data\":8}",
-    )
-    .await;
-    let replay = |body: Value| {
-        call(
-            "POST",
-            listener.page_url() + "/api/requests/1/replay",
-            Some(body),
-        )
-    };
-    let (status, replayed) = replay(json!({"to": app.url()})).await;
-    assert_eq!(
-        (status, &replayed["status"]),
-        (200, &json!(200)),
-        "{replayed}"
-    );
-    let set = json!({"to": app.url() + "/other", "resign": true, "set": {"body.data": 1, "header.X-B": "3"}});
-    let (status, replayed) = replay(set).await;
-    assert_eq!(status, 200, "{replayed}");
-    let received = app.wait_for(2).await.unwrap();
-    assert_eq!(received[0].target(), "/hooks?x=1");
-    assert_eq!(received[0].head.as_ref().unwrap().all("x-b").count(), 2);
-    assert_eq!(received[1].target(), "/other");
-    assert_eq!(received[1].json().unwrap(), json!({"event":"a","data":1}));
-    assert_eq!(received[1].header("x-b"), Some("3"));
-    assert_eq!(
-        received[1].diagnosis.as_ref().unwrap().text,
-        "ok (secret 1 of 1)"
-    );
-    assert_eq!(received[1].delivery.as_ref().unwrap().id, "msg_1");
-}
-
-#[tokio::test]
-async fn replays_go_to_this_machine_or_to_urls_given_by_flag() {
-    let listener = Listener::start_with(Settings {
-        replay_to: vec!["http://127.0.0.1:1/hooks".parse().unwrap()],
-        ..Settings::quiet()
-    })
-    .await
-    .unwrap();
-    client()
-        .post(listener.url())
-        .body("x")
-        .send()
-        .await
-        .unwrap();
-    for (to, status) in [
-        ("http://example.com/", 403),
-        ("http://169.254.169.254/", 403),
-        ("http://[::ffff:169.254.169.254]/", 403),
-        ("https://localhost/", 403),
-        ("http://localhost.evil.example/", 403),
-        ("ftp://localhost/", 422),
-        ("nonsense", 422),
-        // These may be tried, and nothing listens there.
-        ("http://127.0.0.1:1/hooks/a", 502),
-        ("http://localhost:1/", 502),
-    ] {
-        let url = listener.page_url() + "/api/requests/1/replay";
-        let (answered, told) = call("POST", url, Some(json!({ "to": to }))).await;
-        assert_eq!(answered, status, "{to}: {told}");
-    }
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod diagnosis;
 mod forwards;
 mod keeps;
 mod program;
+mod replays;
 mod scopes;
 mod settings;
 mod wire;

@@ -1,6 +1,7 @@
 //! The page without a browser: what the server renders is usable as it stands, and safe.
 
 use polis::Listener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::scene::{OLD_SECRET, Sent, client, get, rule, verifying};
 
@@ -116,6 +117,25 @@ async fn forms_and_parts_of_a_body_are_told_apart() {
 }
 
 #[tokio::test]
+async fn bytes_that_are_no_request_are_shown_without_their_credentials() {
+    let listener = Listener::start().await.unwrap();
+    let bytes = b"no request\r\nAuthorization: Bearer planted\r\n\r\n";
+    let address = listener.url().replace("http://", "");
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+    let page = text_of(&get(&listener, "/requests/1").await.1);
+    assert!(
+        page.contains("no request\u{240d} Authorization: Bearer [redacted: 7 bytes]\u{240d}"),
+        "{page}"
+    );
+    // 6e 6f is the beginning of it, 70 6c 61 that of the credential.
+    assert!(page.contains("6e 6f 20 72"), "{page}");
+    assert!(!page.contains("70 6c 61 6e 74 65 64"), "{page}");
+}
+
+#[tokio::test]
 async fn markup_that_was_sent_is_text_and_no_script_of_a_page_may_run() {
     let listener = Listener::start().await.unwrap();
     let attack = "</pre></textarea><script>alert(1)</script><img src=x onerror=alert(1)>";
@@ -212,6 +232,40 @@ async fn every_script_and_style_that_a_page_names_is_there_with_its_type() {
     }
     assert!(seen.len() > 8, "{seen:?}");
     assert_eq!(get(&listener, "/assets/none.js").await.0, 404);
+}
+
+#[tokio::test]
+async fn sending_again_changes_the_values_that_are_named_and_no_other_byte() {
+    let listener = Listener::start().await.unwrap();
+    let sent = client()
+        .post(listener.url() + "/sms")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body("To=%2b1&Body=Your%20number");
+    sent.send().await.unwrap();
+    let again = |set: &str| {
+        // As a browser sends it: the body as it was shown, each line end as CR LF.
+        let form = format!(
+            "to={}&body=To%3D%252b1%26Body%3DYour%2520number&set={set}",
+            listener.url()
+        );
+        client()
+            .post(listener.page_url() + "/requests/1/replay")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form)
+            .send()
+    };
+    let page = again("body.Body%3DHello+%26+you%0D%0Aheader.X-A%3Db")
+        .await
+        .unwrap();
+    assert_eq!(page.status(), 200);
+    let received = &listener.wait_for(2).await.unwrap()[1];
+    assert_eq!(received.body, "To=%2b1&Body=Hello+%26+you");
+    assert_eq!(received.header("x-a"), Some("b"));
+    let page = again("nonsense").await.unwrap().text().await.unwrap();
+    assert!(
+        text_of(&page).contains("\"nonsense\" is no change; one is like body.data=1"),
+        "{page}"
+    );
 }
 
 #[tokio::test]

@@ -242,6 +242,39 @@ async fn verify_says_why_in_the_words_of_the_diagnosis() {
     );
 }
 
+/// The shape is that of `signature` in the API, which its OpenAPI document describes.
+#[tokio::test]
+async fn verify_tells_the_signed_string_in_base64_when_it_is_no_text() {
+    let verify = |body: Vec<u8>| async move {
+        polis(&["verify", "--provider", "github", "--json"])
+            .variable("POLIS_SECRETS", SECRET)
+            .stdin(&body)
+            .end()
+            .await
+            .json(1)
+            .remove(0)
+    };
+    let binary = verify(b"a\xff".to_vec()).await;
+    assert_eq!(binary["signed"], "a\u{fffd}");
+    assert_eq!(binary["signed_base64"], "Yf8=");
+    assert_eq!(binary["signed_cut"], false);
+    let text = verify("ü".into()).await;
+    assert_eq!(text["signed"], "ü");
+    assert_eq!(text.get("signed_base64"), None, "{text}");
+    let long = verify(vec![b'a'; 64 * 1024 + 1]).await;
+    assert_eq!(long["signed"].as_str().unwrap().len(), 64 * 1024);
+    assert_eq!(long["signed_cut"], true);
+
+    let openapi: serde_json::Value =
+        serde_json::from_str(include_str!("../../src/api/openapi.json")).unwrap();
+    let documented = &openapi["components"]["schemas"]["Signature"]["properties"];
+    for told in [&binary, &text, &long] {
+        for name in told.as_object().unwrap().keys() {
+            assert!(documented.get(name).is_some(), "{name} is not documented");
+        }
+    }
+}
+
 #[tokio::test]
 async fn replay_changes_values_and_signs_anew() {
     let listener = Listener::start().await.unwrap();
@@ -290,7 +323,7 @@ async fn replay_changes_values_and_signs_anew() {
         "--set",
         "body.data=1",
         "--set",
-        "body.more.text=hi",
+        "body.more={\"text\":\"hi\"}",
         "--set",
         "header.X-New=7",
         "--set",

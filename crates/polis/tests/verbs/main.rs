@@ -3,8 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod acts;
+mod certificates;
+mod diffs;
 mod engine;
+mod finds;
 mod packages;
 mod providers;
 mod reads;
+mod replays;
 mod run;

@@ -1,4 +1,4 @@
-//! ls, show, diff, export and wait.
+//! ls, show, export and wait.
 
 use std::{
     io::{BufRead, BufReader},
@@ -11,7 +11,12 @@ use serde_json::Value;
 
 use crate::run::polis;
 
-async fn post(listener: &Listener, path: &str, headers: &[(&str, &str)], body: &'static [u8]) {
+pub(crate) async fn post(
+    listener: &Listener,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &'static [u8],
+) {
     let mut request = reqwest::Client::new()
         .post(listener.url() + path)
         .body(body);
@@ -22,7 +27,7 @@ async fn post(listener: &Listener, path: &str, headers: &[(&str, &str)], body: &
 }
 
 /// Two numbers and something else.
-async fn filled() -> Listener {
+pub(crate) async fn filled() -> Listener {
     let listener = Listener::start().await.unwrap();
     listener.respond([500, 200]).unwrap();
     let bearer = ("authorization", "Bearer secret-token");
@@ -217,55 +222,7 @@ async fn show_curl_sends_the_same_request_whatever_is_in_it() {
     }
 }
 
-#[tokio::test]
-async fn diff_compares_by_place_and_exits_like_diff() {
-    let listener = filled().await;
-    let changed = polis(&["diff", "1", "2"]).at(&listener).end().await;
-    let text = changed.text(1);
-    assert!(text.contains("body.data\n  - 863\n  + 7\n"), "{text}");
-    assert!(
-        text.contains("header.content-length\n  - 45\n  + 43\n"),
-        "{text}"
-    );
-    assert!(!text.contains("authorization"), "{text}");
-    let same = polis(&["diff", "2", "2"]).at(&listener).end().await;
-    assert!(same.text(0).contains("equal"));
-    let lines = polis(&["diff", "1", "2", "--json"])
-        .at(&listener)
-        .end()
-        .await
-        .json(1);
-    let data = lines
-        .iter()
-        .find(|line| line["place"] == "body.data")
-        .unwrap();
-    assert_eq!((&data["a"], &data["b"]), (&"863".into(), &"7".into()));
-    assert_eq!(
-        polis(&["diff", "1", "99"]).at(&listener).end().await.code,
-        2
-    );
-}
-
-#[tokio::test]
-async fn diff_tells_that_hidden_values_differ_without_showing_them() {
-    let listener = Listener::start().await.unwrap();
-    for token in ["Bearer aaaaaa", "Bearer bbbbbb"] {
-        post(&listener, "/", &[("authorization", token)], b"").await;
-    }
-    let hidden = polis(&["diff", "1", "2"]).at(&listener).end().await;
-    let text = hidden.text(1);
-    assert!(
-        text.contains("header.authorization\n  - [redacted;"),
-        "{text}"
-    );
-    assert!(!text.contains("aaaaaa"), "{text}");
-    let shown = polis(&["diff", "1", "2", "--show-secrets"])
-        .at(&listener)
-        .end()
-        .await;
-    assert!(shown.text(1).contains("- Bearer aaaaaa"));
-}
-
+/// Requests that differ in what no field of theirs tells.
 #[tokio::test]
 async fn export_writes_a_har_and_a_log() {
     let listener = filled().await;

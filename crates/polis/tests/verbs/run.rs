@@ -48,6 +48,12 @@ impl Run {
         self.variable("POLIS_API", &listener.page_url())
     }
 
+    /// In a folder with files of its own.
+    pub(crate) fn inside(mut self, folder: &std::path::Path) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
     pub(crate) fn stdin(mut self, bytes: &[u8]) -> Self {
         self.stdin = bytes.to_vec();
         self

@@ -1,0 +1,62 @@
+//! Why a server's certificate was not accepted, and what can be done about it.
+//!
+//! A test server usually signs its own, so that the first `https://` call fails; what the TLS
+//! library says of it names neither the certificate nor a way on.
+
+use std::{error::Error, io};
+
+use rustls::CertificateError;
+
+/// Why a TLS connection was not made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error(
+        "the server's certificate is not trusted: no authority known here has signed it; SSL_CERT_FILE names a file with the certificates to trust (on Linux; elsewhere the system's own store has them)"
+    )]
+    Unknown,
+    #[error(
+        "the server's certificate is not trusted: it is an authority's own, which no server may use; make one with basicConstraints=CA:FALSE, or sign one with it and name it in SSL_CERT_FILE"
+    )]
+    Authority,
+    #[error("the server's certificate is not trusted: {0}")]
+    Certificate(String),
+    #[error("the server does not speak TLS; is its URL one with http://?")]
+    NotTls,
+}
+
+/// The refusal that this error comes from, if one is among its causes.
+pub(crate) fn refusal(error: &(dyn Error + 'static)) -> Option<Refusal> {
+    match tls(error)? {
+        // A signature that does not fit is that of another authority by the same name.
+        rustls::Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        ) => Some(Refusal::Unknown),
+        rustls::Error::InvalidCertificate(fault) => {
+            let told = fault.to_string();
+            Some(match told.contains("CaUsedAsEndEntity") {
+                true => Refusal::Authority,
+                false => Refusal::Certificate(told),
+            })
+        }
+        rustls::Error::InvalidMessage(_) => Some(Refusal::NotTls),
+        _ => None,
+    }
+}
+
+fn tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        cause = match error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
+            // An io::Error leaves what it wraps out of its sources.
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
+    }
+    None
+}

@@ -1,0 +1,106 @@
+//! The two ports, read alike by the polis that listens on them and by the verbs that look for it.
+//!
+//! The verbs read nothing else: what is wrong with a secret or a rule is no reason to refuse to
+//! talk to a polis that runs.
+
+use serde::Deserialize;
+
+use super::{
+    ConfigError, Surroundings,
+    file::read_file,
+    layers::{Faults, Layers},
+};
+use crate::answer::NumberOrText;
+
+/// The original's port.
+const PORT: u16 = 9000;
+
+/// Variables without which polis is looked for elsewhere.
+const VARIABLES: [&str; 3] = ["PORT", "UI_PORT", "POLIS_API"];
+
+/// Where polis listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ports {
+    /// Captures; 0 for a free one.
+    pub(crate) port: u16,
+    /// Page and API; `None` for the one after `port`.
+    pub(crate) ui_port: Option<u16>,
+}
+
+/// Ports as they were written in one place: flags or file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Written {
+    pub(super) port: Option<NumberOrText>,
+    pub(super) ui_port: Option<NumberOrText>,
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        Self {
+            port: PORT,
+            ui_port: None,
+        }
+    }
+}
+
+impl Ports {
+    /// The port of page and API; 0 for a free one.
+    pub(crate) fn page(self) -> u16 {
+        self.ui_port.unwrap_or(match self.port {
+            0 => 0,
+            port => port.saturating_add(1),
+        })
+    }
+
+    /// The ports of a polis that was started here without flags.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when a port is wrong, or what could hold one cannot be read.
+    pub(crate) fn read(around: &Surroundings) -> Result<Self, ConfigError> {
+        let mut faults = Faults(around.faults_about(&VARIABLES));
+        let (file, file_name) = read_file::<Written>(None, &mut faults);
+        let layers = Layers {
+            around,
+            file_name: &file_name,
+        };
+        let ports = Self::pick(&layers, (None, None), file, &mut faults);
+        if faults.0.is_empty() {
+            Ok(ports)
+        } else {
+            Err(ConfigError(faults.0))
+        }
+    }
+
+    /// Reads every layer; `flags` are those of port and page.
+    pub(super) fn pick(
+        layers: &Layers<'_>,
+        flags: (Option<String>, Option<String>),
+        file: Written,
+        faults: &mut Faults,
+    ) -> Self {
+        let due = "a port is a number from 0 to 65535";
+        let text = |value: Option<NumberOrText>| value.map(|value| value.to_string());
+        let port = layers.pick("--port", flags.0, "PORT", "port", text(file.port));
+        let port = faults
+            .read(port, due, |text| text.parse().ok())
+            .unwrap_or(PORT);
+        let ui_port = layers.pick(
+            "--ui-port",
+            flags.1,
+            "UI_PORT",
+            "ui_port",
+            text(file.ui_port),
+        );
+        let ui_port: Option<u16> = faults.read(ui_port, due, |text| text.parse().ok());
+        if ui_port.is_none() && port == u16::MAX {
+            faults.add("PORT is 65535, so that UI_PORT cannot be the next one; set UI_PORT");
+        }
+        if ui_port == Some(port) && port != 0 {
+            faults.add(format!(
+                "PORT and UI_PORT are both {port}; they need two ports"
+            ));
+        }
+        Self { port, ui_port }
+    }
+}
