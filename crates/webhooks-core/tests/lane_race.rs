@@ -1,4 +1,4 @@
-//! Outcomes that come while the writer is busy: a lane is not left while rows are on their way back.
+//! Outcomes that come while the writer is busy, or cannot store them: no lane is left for good.
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used)]
 
@@ -15,7 +15,9 @@ use axum::{
 };
 use futures_util::StreamExt;
 use tokio::sync::Notify;
-use webhooks_core::{DeliveryState, EndpointId, NewEndpoint, What};
+use webhooks_core::{
+    DeliveryState, EndpointId, EndpointState, Event, NewEndpoint, RetrySchedule, What,
+};
 use world::{World, hold_writer, hold_writer_in_turn, seconds};
 
 /// A receiver that answers each event when it is told how.
@@ -150,4 +152,66 @@ async fn a_probe_that_is_canceled_before_it_is_sent_does_not_take_its_lane_with_
     }
     world.pass_in_steps(seconds(70), 10).await;
     assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_last_attempt_that_cannot_be_stored_at_once_does_not_hold_its_lane() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.db");
+    let once = RetrySchedule::new([]).unwrap();
+    let address = format!("sqlite:{}", file.display());
+    let world = World::open(Arc::default(), &address, |builder| builder.retry(once)).await;
+    let (gate, _) = gated(&world).await;
+    gate.open("first", 503);
+    world.send("first").await;
+    world.webhooks.drain().await;
+    world.send_all(["probe", "behind"].map(String::from)).await;
+    world.clock.advance(seconds(6));
+    gate.wait_for(2).await;
+    // No outcome can be stored, from outside of the engine.
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection
+        .execute_batch(
+            "create trigger fault before insert on attempt
+             begin select raise(abort, 'planted'); end",
+        )
+        .unwrap();
+    gate.open("probe", 503);
+    let event = || Event::new("random_number:generate", &1);
+    while world.webhooks.send("nobody", event()).await.is_ok() {}
+    connection.execute_batch("drop trigger fault").unwrap();
+    gate.open("behind", 200);
+    world.pass_in_steps(seconds(70), 3).await;
+    let state = world.state("behind").await;
+    assert!(
+        matches!(state, DeliveryState::Delivered { .. }),
+        "{state:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_410_that_cannot_be_stored_at_once_disables_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.db");
+    let world = World::on_file(&file).await;
+    let (gate, id) = gated(&world).await;
+    world.send("gone").await;
+    gate.wait_for(1).await;
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection
+        .execute_batch(
+            "create trigger fault before insert on attempt
+             begin select raise(rollback, 'planted'); end",
+        )
+        .unwrap();
+    gate.open("gone", 410);
+    let event = || Event::new("random_number:generate", &1);
+    while world.webhooks.send("nobody", event()).await.is_ok() {}
+    connection.execute_batch("drop trigger fault").unwrap();
+    world.webhooks.drain().await;
+    let endpoint = world.webhooks.endpoints("acme").get(&id).await.unwrap();
+    assert!(
+        matches!(endpoint.state, EndpointState::Disabled { .. }),
+        "{endpoint:?}"
+    );
 }

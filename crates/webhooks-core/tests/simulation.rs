@@ -15,7 +15,8 @@ use std::{
 
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use webhooks_core::{
-    DeliveryState, EndpointId, Event, NewEndpoint, OpenError, RetrySchedule, Webhooks,
+    DeliveryState, EndpointId, Event, NewEndpoint, OpenError, Replay, ReplayOutcome, RetrySchedule,
+    SendError, StoreError, Webhooks,
     testing::{ManualClock, Receiver},
 };
 use world::{builder, seconds};
@@ -24,8 +25,18 @@ use world::{builder, seconds};
 const RUNS: u64 = 20;
 /// Steps of one history.
 const STEPS: usize = 60;
+/// More events than memory queues for one endpoint (1,024), and how often a step sends them.
+const BURST: usize = 1_100;
+const BURST_CHANCE: f64 = 0.3;
 /// Attempts that the schedule allows: one at once and five more.
 const ATTEMPTS: usize = 6;
+
+fn new_endpoint(receiver: &Receiver, ordered: bool) -> NewEndpoint {
+    let schedule = RetrySchedule::new([5, 20, 60, 300, 1_200].map(seconds)).unwrap();
+    NewEndpoint::new(receiver.url())
+        .ordered(ordered)
+        .retry(&schedule)
+}
 
 /// One customer with one endpoint.
 struct Party {
@@ -44,6 +55,10 @@ struct Party {
 }
 
 impl Party {
+    fn endpoint(&self) -> NewEndpoint {
+        new_endpoint(&self.receiver, self.ordered)
+    }
+
     fn arrivals(&self, event: &str) -> usize {
         self.receiver
             .event_ids()
@@ -62,6 +77,11 @@ struct Simulation {
     parties: Vec<Party>,
     sent: usize,
     restarts: usize,
+    /// Transactions fail.
+    fault: bool,
+    /// Sends that failed with their transaction.
+    refused: HashSet<String>,
+    endpoints_in_memory: usize,
     /// What was done, to be read when it went wrong.
     history: Vec<String>,
 }
@@ -69,8 +89,10 @@ struct Simulation {
 impl Simulation {
     async fn start(seed: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let mut random = StdRng::seed_from_u64(seed);
+        let endpoints_in_memory = *[1, 1_000].choose(&mut random).unwrap();
         let mut simulation = Self {
-            random: StdRng::seed_from_u64(seed),
+            random,
             clock: Arc::default(),
             file: folder.path().join("w.db"),
             _folder: folder,
@@ -78,15 +100,15 @@ impl Simulation {
             parties: Vec::new(),
             sent: 0,
             restarts: 0,
+            fault: false,
+            refused: HashSet::new(),
+            endpoints_in_memory,
             history: Vec::new(),
         };
         simulation.open().await;
-        let schedule = RetrySchedule::new([5, 20, 60, 300, 1_200].map(seconds)).unwrap();
         for (customer, ordered) in [("plain", false), ("ordered", true), ("other", false)] {
             let receiver = Receiver::start().await.unwrap();
-            let endpoint = NewEndpoint::new(receiver.url())
-                .ordered(ordered)
-                .retry(&schedule);
+            let endpoint = new_endpoint(&receiver, ordered);
             let id = simulation
                 .webhooks()
                 .endpoints(customer)
@@ -118,6 +140,7 @@ impl Simulation {
         loop {
             match builder(&self.clock)
                 .disable_after(None)
+                .endpoints_in_memory(self.endpoints_in_memory)
                 .open(&address)
                 .await
             {
@@ -134,44 +157,120 @@ impl Simulation {
 
     async fn step(&mut self) {
         let party = self.random.random_range(0..self.parties.len());
+        let usable = !self.parties[party].removed;
         match self.random.random_range(0..100) {
-            0..45 => self.send(party).await,
-            45..70 => {
-                let wait = *[1, 6, 25, 70, 400, 1_500].choose(&mut self.random).unwrap();
-                self.clock.advance(seconds(wait));
-                self.history.push(format!("{wait} s pass"));
+            // While transactions fail, only what goes on by itself.
+            0..60 if self.fault => self.send(party, 1).await,
+            60..80 if self.fault => self.pass(),
+            _ if self.fault => self.set_fault(false),
+            0..40 => {
+                let count = self.random.random_range(1..=5);
+                self.send(party, count).await;
             }
-            70..78 => self.cancel(party).await,
-            78..86 => self.pause_or_resume(party).await,
-            86..90 => self.resend(party).await,
-            90..94 if self.parties[party].ordered && !self.parties[party].removed => {
-                self.skip(party).await;
+            40 if self.random.random_bool(BURST_CHANCE) => {
+                for _ in 0..2 {
+                    self.send(party, BURST / 2).await;
+                }
             }
-            94..98 => self.restart().await,
+            41..66 => self.pass(),
+            66..74 => self.cancel(party).await,
+            74..82 => self.pause_or_resume(party).await,
+            82..86 => self.resend(party).await,
+            86..88 => self.replay(party).await,
+            88..91 if self.parties[party].ordered && usable => self.skip(party).await,
+            91..93 if usable => self.update(party).await,
+            93..96 => self.restart().await,
+            96..98 => self.set_fault(true),
             98 if self.random.random_bool(0.3) && self.parties[party].customer == "other" => {
-                self.history.push(format!("remove {party}"));
-                let party = &mut self.parties[party];
-                party.removed = true;
-                let webhooks = self.webhooks.as_ref().unwrap();
-                // It may have been removed before.
-                let _ = webhooks.endpoints(party.customer).remove(&party.id).await;
+                self.remove(party).await;
             }
             _ => {}
         }
-        if self.random.random_bool(0.7) {
+        // What cannot be stored stays in memory, for which draining would wait.
+        if !self.fault && self.random.random_bool(0.7) {
             self.webhooks().drain().await;
             self.history.push("drain".to_owned());
         }
     }
 
-    async fn send(&mut self, party: usize) {
-        self.history.push(format!("send {party}"));
-        let count = self.random.random_range(1..=5);
+    fn pass(&mut self) {
+        let wait = *[1, 6, 25, 70, 400, 1_500].choose(&mut self.random).unwrap();
+        self.clock.advance(seconds(wait));
+        self.history.push(format!("{wait} s pass"));
+    }
+
+    /// From outside: transactions that write one of these tables fail, and roll back by themselves
+    /// or leave that to the engine, until the fault is taken away.
+    fn set_fault(&mut self, fault: bool) {
+        self.history.push(format!("fault {fault}"));
+        self.fault = fault;
+        let table = *["event", "attempt"].choose(&mut self.random).unwrap();
+        let kind = *["rollback", "abort"].choose(&mut self.random).unwrap();
+        let sql = if fault {
+            format!(
+                "create trigger fault before insert on {table}
+                 begin select raise({kind}, 'planted'); end"
+            )
+        } else {
+            "drop trigger fault".to_owned()
+        };
+        let connection = rusqlite::Connection::open(&self.file).unwrap();
+        connection.busy_timeout(seconds(30)).unwrap();
+        connection.execute_batch(&sql).unwrap();
+    }
+
+    async fn remove(&mut self, party: usize) {
+        self.history.push(format!("remove {party}"));
+        self.parties[party].removed = true;
+        let Party { customer, id, .. } = &self.parties[party];
+        // It may have been removed before.
+        let _ = self.webhooks().endpoints(*customer).remove(id).await;
+    }
+
+    /// Changes nothing, but has the endpoint read anew.
+    async fn update(&mut self, party: usize) {
+        self.history.push(format!("update {party}"));
+        let endpoint = self.parties[party].endpoint();
+        let Party { customer, id, .. } = &self.parties[party];
+        let endpoints = self.webhooks().endpoints(*customer);
+        endpoints.update(id, endpoint).await.unwrap();
+    }
+
+    async fn replay(&mut self, party: usize) {
+        if self.parties[party].ordered || self.parties[party].removed {
+            return;
+        }
+        self.history.push(format!("replay {party}"));
+        for event in self.parties[party].acknowledged.clone() {
+            self.is_owed_again(party, event);
+        }
+        let outcome = *[ReplayOutcome::GivenUp, ReplayOutcome::Delivered]
+            .choose(&mut self.random)
+            .unwrap();
+        let replay = Replay {
+            outcome,
+            ..Replay::default()
+        };
+        let Party { customer, id, .. } = &self.parties[party];
+        let endpoints = self.webhooks().endpoints(*customer);
+        endpoints.replay(id, replay).await.unwrap();
+    }
+
+    /// The event is no longer one that must not come, and has another schedule.
+    fn is_owed_again(&mut self, party: usize, event: String) {
+        self.parties[party].canceled.remove(&event);
+        *self.parties[party].resent.entry(event).or_default() += 1;
+    }
+
+    async fn send(&mut self, party: usize, count: usize) {
+        self.history.push(format!("send {count} to {party}"));
         let mut events = Vec::new();
+        let mut ids = Vec::new();
         for _ in 0..count {
             let id = format!("e{}", self.sent);
             self.sent += 1;
-            let failures = if self.random.random_bool(0.4) {
+            // One probe at a time, a burst of failures would take days.
+            let failures = if count <= 5 && self.random.random_bool(0.4) {
                 self.random.random_range(1..=ATTEMPTS + 1)
             } else {
                 0
@@ -181,11 +280,18 @@ impl Simulation {
                 .chain([200])
                 .collect();
             self.parties[party].receiver.respond_to(&id, statuses);
-            events.push(Event::new("a", &self.sent).id(&id));
-            self.parties[party].acknowledged.push(id);
+            let body = "x".repeat(self.random.random_range(0..2_000));
+            events.push(Event::new("a", &body).id(&id));
+            ids.push(id);
         }
         let customer = self.parties[party].customer;
-        self.webhooks().send_all(customer, events).await.unwrap();
+        match self.webhooks().send_all(customer, events).await {
+            Ok(_) => self.parties[party].acknowledged.extend(ids),
+            Err(SendError::Store(StoreError::Sqlite(_) | StoreError::RolledBack)) if self.fault => {
+                self.refused.extend(ids);
+            }
+            Err(error) => panic!("{error}"),
+        }
     }
 
     fn any_event(&mut self, party: usize) -> Option<String> {
@@ -243,8 +349,7 @@ impl Simulation {
         if self.parties[party].ordered || self.parties[party].removed {
             return;
         }
-        self.parties[party].canceled.remove(&event);
-        *self.parties[party].resent.entry(event.clone()).or_default() += 1;
+        self.is_owed_again(party, event.clone());
         let Party { customer, id, .. } = &self.parties[party];
         self.webhooks()
             .endpoints(*customer)
@@ -272,6 +377,9 @@ impl Simulation {
 
     /// Everything is set right, and time passes until nothing is owed.
     async fn settle(&mut self) {
+        if self.fault {
+            self.set_fault(false);
+        }
         for party in 0..self.parties.len() {
             if self.parties[party].paused {
                 self.pause_or_resume(party).await;
@@ -352,6 +460,7 @@ impl Simulation {
                 }
             }
             for id in &arrived {
+                assert!(!self.refused.contains(id), "{id} was refused, and came");
                 assert!(
                     party.acknowledged.contains(id),
                     "{id} came to {} and is not theirs",
@@ -368,12 +477,14 @@ impl Simulation {
                 };
                 assert!(
                     firsts.is_sorted_by_key(|id| place(id)),
-                    "out of order: {firsts:?}"
+                    "out of order: {firsts:?}\nafter: {}",
+                    self.history.join(", ")
                 );
                 // Retries too: only a restart makes requests again that later ones had followed.
                 assert!(
                     self.restarts > 0 || arrived.is_sorted_by_key(place),
-                    "out of order: {arrived:?}"
+                    "out of order: {arrived:?}\nafter: {}",
+                    self.history.join(", ")
                 );
             }
         }
@@ -389,7 +500,7 @@ async fn history(seed: u64) {
     simulation.check().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn the_promises_hold_in_random_histories() {
     let number = |name: &str| {
         std::env::var(name)

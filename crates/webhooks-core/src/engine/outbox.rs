@@ -17,7 +17,7 @@ use super::{EndpointRecord, Shared, worker};
 use crate::{
     EndpointState,
     store::{
-        completion::{Completion, Verdict},
+        completion::{Completion, Consequences, Verdict},
         row::ClaimedDelivery,
     },
 };
@@ -283,6 +283,7 @@ impl Outbox {
             row,
             attempt: None,
             verdict,
+            consequences: Consequences::default(),
         }
     }
 

@@ -10,8 +10,7 @@ use crate::{
     crash_point,
     sender::Response,
     store::{
-        completion::{Completion, Verdict},
-        endpoints,
+        completion::{Completion, Consequences, LaneDate, Verdict},
         row::ClaimedDelivery,
     },
 };
@@ -92,12 +91,13 @@ async fn deliver(mut hand: InHand<'_>) {
         .await;
     drop(place);
     crash_point::reach("in_flight");
-    let verdict = match &response.record.failure {
+    let (verdict, consequences) = match &response.record.failure {
         None => {
-            if outbox.succeeded(shared) {
-                endpoints::note_failing_since(shared, outbox, None);
-            }
-            Verdict::Delivered
+            let consequences = Consequences {
+                failing_changed: outbox.succeeded(shared),
+                ..Consequences::default()
+            };
+            (Verdict::Delivered, consequences)
         }
         Some(failure) => judge_failure(shared, outbox, row, failure, &response),
     };
@@ -109,6 +109,7 @@ async fn deliver(mut hand: InHand<'_>) {
         row,
         attempt: Some(record),
         verdict,
+        consequences,
     };
     shared.queue.complete(completion).await;
 }
@@ -119,15 +120,23 @@ fn judge_failure(
     row: &ClaimedDelivery,
     failure: &Failure,
     response: &Response,
-) -> Verdict {
+) -> (Verdict, Consequences) {
     let endpoint = outbox.endpoint();
     let now = shared.timeline.now();
     if *failure == Failure::Status(410) {
-        endpoints::disable(shared, outbox, "the receiver answered 410 Gone".to_owned());
-        return Verdict::End(Ending::Disabled);
+        let consequences = Consequences {
+            disabled: Some("the receiver answered 410 Gone".to_owned()),
+            ..Consequences::default()
+        };
+        return (Verdict::End(Ending::Disabled), consequences);
     }
     let failed = outbox.failed(now, failure.is_trouble(), response.retry_after);
-    note_failure(shared, outbox, &failed, now);
+    tell_of_trouble(shared, outbox, &failed, now);
+    let mut consequences = Consequences {
+        failing_changed: failed.newly_failing,
+        lane: None,
+        disabled: disabled_after(shared, &failed, now),
+    };
     let made = row.attempts + 1;
     let Some(wait) = endpoint.schedule.wait_after(made) else {
         tracing::info!(
@@ -140,9 +149,12 @@ fn judge_failure(
         if failed.trouble {
             give_rest_back(shared, outbox);
             // The lane goes on with the next delivery.
-            endpoints::date_lane(shared, outbox, failed.backoff_until, failed.failures);
+            consequences.lane = Some(LaneDate {
+                backoff_until: failed.backoff_until,
+                failures: failed.failures,
+            });
         }
-        return Verdict::End(Ending::Exhausted);
+        return (Verdict::End(Ending::Exhausted), consequences);
     };
     let wait = wait.max(response.retry_after.unwrap_or_default());
     let retry_at = now.saturating_add(millis(wait));
@@ -156,7 +168,7 @@ fn judge_failure(
         "an attempt failed"
     );
     if !failed.trouble {
-        return Verdict::Retry { due_at: retry_at };
+        return (Verdict::Retry { due_at: retry_at }, consequences);
     }
     let (due_at, backoff_until) = if endpoint.ordered {
         (0, retry_at)
@@ -167,11 +179,12 @@ fn judge_failure(
         outbox.back_off_until(retry_at);
     }
     give_rest_back(shared, outbox);
-    Verdict::Lane {
+    let verdict = Verdict::Lane {
         due_at,
         backoff_until,
         failures: failed.failures,
-    }
+    };
+    (verdict, consequences)
 }
 
 /// What waits in memory behind a failure goes back to the lane, before the failure itself is
@@ -182,30 +195,26 @@ fn give_rest_back(shared: &Arc<Shared>, outbox: &Arc<Outbox>) {
     }
 }
 
-fn note_failure(shared: &Arc<Shared>, outbox: &Arc<Outbox>, failed: &FailedEndpoint, now: i64) {
+fn tell_of_trouble(shared: &Shared, outbox: &Outbox, failed: &FailedEndpoint, now: i64) {
+    if !failed.newly_in_trouble {
+        return;
+    }
     let endpoint = outbox.endpoint();
-    if failed.newly_failing {
-        endpoints::note_failing_since(shared, outbox, Some(failed.failing_since));
+    tracing::warn!(
+        endpoint.id = %endpoint.id,
+        next_try_s = (failed.backoff_until - now) / 1_000,
+        "an endpoint is in trouble; its deliveries wait in its lane"
+    );
+    if shared.has_readers() {
+        let next_try = shared.timeline.to_wall(failed.backoff_until);
+        shared.tell(endpoint.activity(None, What::EndpointInTrouble { next_try }));
     }
-    if failed.newly_in_trouble {
-        tracing::warn!(
-            endpoint.id = %endpoint.id,
-            next_try_s = (failed.backoff_until - now) / 1_000,
-            "an endpoint is in trouble; its deliveries wait in its lane"
-        );
-        if shared.has_readers() {
-            let next_try = shared.timeline.to_wall(failed.backoff_until);
-            shared.tell(endpoint.activity(None, What::EndpointInTrouble { next_try }));
-        }
-    }
-    if let Some(limit) = shared.health.disable_after_ms
-        && now.saturating_sub(failed.failing_since) >= limit
-    {
-        let days = limit / (24 * 3600 * 1000);
-        endpoints::disable(
-            shared,
-            outbox,
-            format!("every attempt failed for {days} days"),
-        );
-    }
+}
+
+/// Why an endpoint is disabled that has failed for as long as the policy allows.
+fn disabled_after(shared: &Shared, failed: &FailedEndpoint, now: i64) -> Option<String> {
+    let limit = shared.health.disable_after_ms?;
+    let days = limit / (24 * 3600 * 1000);
+    (now.saturating_sub(failed.failing_since) >= limit)
+        .then(|| format!("every attempt failed for {days} days"))
 }

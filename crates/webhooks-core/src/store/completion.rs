@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use rusqlite::{Connection, params};
 
-use super::{lane, row::ClaimedDelivery, writer::Commit};
+use super::{StoreError, act::ActContext, endpoints, lane, row::ClaimedDelivery};
 use crate::{
     Activity, Attempt, Ending, Failure, Next, Outcome, What,
     engine::{Outbox, Shared},
@@ -17,6 +17,26 @@ pub(crate) struct Completion {
     /// `None` when the delivery is given back without an attempt.
     pub(crate) attempt: Option<AttemptRecord>,
     pub(crate) verdict: Verdict,
+    pub(crate) consequences: Consequences,
+}
+
+/// What an attempt means for its endpoint. Stored in the transaction of its outcome: a transaction
+/// that fails is made again with both.
+#[derive(Default)]
+pub(crate) struct Consequences {
+    /// It began to fail, or no longer does.
+    pub(crate) failing_changed: bool,
+    /// When its lane is next tried, though this delivery does not go there.
+    pub(crate) lane: Option<LaneDate>,
+    /// Why it is disabled.
+    pub(crate) disabled: Option<String>,
+}
+
+/// How long a lane is left alone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LaneDate {
+    pub(crate) backoff_until: i64,
+    pub(crate) failures: u32,
 }
 
 /// One attempt, as it is stored.
@@ -50,13 +70,10 @@ pub(crate) enum Verdict {
 }
 
 impl Completion {
-    /// Writes the outcome. Each change is one statement guarded by the claim.
-    pub(crate) fn store(
-        &self,
-        connection: &Connection,
-        shared: &Shared,
-        commit: &mut Commit,
-    ) -> rusqlite::Result<()> {
+    /// Writes the outcome and what follows from it. Each change of the delivery is one statement
+    /// guarded by the claim.
+    pub(crate) fn store(&self, context: &mut ActContext<'_>) -> Result<(), StoreError> {
+        let (connection, shared) = (context.connection, context.shared);
         let (seq, key) = (self.row.event.seq, self.outbox.key());
         let number = match &self.attempt {
             Some(attempt) => attempt.store(connection, seq, key, self.row.number + 1)?,
@@ -101,11 +118,14 @@ impl Completion {
         } else if let Verdict::End(ending) = self.verdict {
             store_ending(connection, seq, key, ending, shared.timeline.now())?;
         }
-        commit.released += 1;
+        context.commit.released += 1;
         if shared.has_readers() {
-            commit.activities.push(self.activity(shared, number));
+            context
+                .commit
+                .activities
+                .push(self.activity(shared, number));
         }
-        Ok(())
+        self.consequences.store(context, &self.outbox)
     }
 
     fn activity(&self, shared: &Shared, number: u32) -> Activity {
@@ -129,6 +149,31 @@ impl Completion {
         self.outbox
             .endpoint()
             .activity(Some(self.row.event.id.clone()), what)
+    }
+}
+
+impl Consequences {
+    fn store(&self, context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
+        if self.failing_changed {
+            // As it is now: another outcome that changed it may have been stored before this one.
+            context
+                .connection
+                .prepare_cached("update endpoint set failing_since = ?2 where key = ?1")?
+                .execute(params![outbox.key(), outbox.failing_since()])?;
+        }
+        if let Some(date) = self.lane {
+            lane::back_off(
+                context.connection,
+                context.shared,
+                outbox,
+                date.backoff_until,
+                date.failures,
+            )?;
+        }
+        match &self.disabled {
+            Some(reason) => endpoints::disable(context, outbox, reason),
+            None => Ok(()),
+        }
     }
 }
 

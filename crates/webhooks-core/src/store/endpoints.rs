@@ -10,7 +10,7 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{StoreError, act::Act, act::ActContext, lane};
+use super::{StoreError, act::ActContext};
 use crate::{
     EndpointId, EndpointState, Secret, What,
     address::{hide_credentials, split_credentials},
@@ -373,52 +373,29 @@ pub(crate) fn place(endpoint_id: &str) -> String {
     format!("endpoint {endpoint_id}")
 }
 
-/// Records since when an endpoint fails, or that it no longer does.
-pub(crate) fn note_failing_since(shared: &Arc<Shared>, outbox: &Arc<Outbox>, since: Option<i64>) {
-    let key = outbox.key();
-    enqueue(shared, move |context| {
-        context
-            .connection
-            .prepare_cached("update endpoint set failing_since = ?2 where key = ?1")?
-            .execute(params![key, since])?;
-        Ok(())
-    });
-}
-
-/// Sets when an endpoint's lane is next tried.
-pub(crate) fn date_lane(
-    shared: &Arc<Shared>,
-    outbox: &Arc<Outbox>,
-    backoff_until: i64,
-    failures: u32,
-) {
-    let outbox = Arc::clone(outbox);
-    enqueue(shared, move |context| {
-        lane::back_off(
-            context.connection,
-            context.shared,
-            &outbox,
-            backoff_until,
-            failures,
-        )?;
-        Ok(())
-    });
-}
-
 /// Disables an endpoint that answered 410 or failed for too long, and says so.
-pub(crate) fn disable(shared: &Arc<Shared>, outbox: &Arc<Outbox>, reason: String) {
-    let outbox = Arc::clone(outbox);
-    enqueue(shared, move |context| {
-        set_state(context, outbox.key(), "disabled", &reason)?;
-        tracing::warn!(endpoint.id = %outbox.endpoint().id, reason, "an endpoint was disabled");
-        if context.shared.has_readers() {
-            let activity = outbox
-                .endpoint()
-                .activity(None, What::EndpointDisabled { reason });
-            context.commit.activities.push(activity);
+pub(crate) fn disable(
+    context: &mut ActContext<'_>,
+    outbox: &Arc<Outbox>,
+    reason: &str,
+) -> Result<(), StoreError> {
+    match set_state(context, outbox.key(), "disabled", reason) {
+        // What is damaged must not keep outcomes from being stored; it fails again, if at all.
+        Err(StoreError::Sealed(problem)) => {
+            tracing::error!(endpoint.id = %outbox.endpoint().id, problem, "an endpoint could not be disabled");
+            return Ok(());
         }
-        Ok(())
-    });
+        done => done?,
+    }
+    tracing::warn!(endpoint.id = %outbox.endpoint().id, reason, "an endpoint was disabled");
+    if context.shared.has_readers() {
+        let reason = reason.to_owned();
+        let activity = outbox
+            .endpoint()
+            .activity(None, What::EndpointDisabled { reason });
+        context.commit.activities.push(activity);
+    }
+    Ok(())
 }
 
 /// Changes an endpoint's state; what memory holds of it goes back to the lane.
@@ -460,17 +437,4 @@ pub(crate) fn set_state(
             .execute([key])?;
     }
     Ok(())
-}
-
-fn enqueue(
-    shared: &Arc<Shared>,
-    work: impl FnOnce(&mut ActContext<'_>) -> Result<(), StoreError> + Send + 'static,
-) {
-    shared
-        .queue
-        .act(Act::new(work, |result: Result<(), StoreError>| {
-            if let Err(error) = result {
-                tracing::error!(%error, "a change of an endpoint could not be stored");
-            }
-        }));
 }

@@ -156,24 +156,15 @@ impl Writer {
             .map_err(StoreError::from);
         if written.is_ok() {
             for completion in &completions {
-                written = completion
-                    .store(&self.connection, &self.shared, &mut self.commit)
-                    .map_err(StoreError::from);
+                written = completion.store(&mut self.context());
                 if written.is_err() {
                     break;
                 }
             }
         }
         for act in acts {
-            let mut context = ActContext {
-                connection: &self.connection,
-                shared: &self.shared,
-                commit: &mut self.commit,
-                endpoints: &mut self.endpoints,
-                sweep: &mut self.sweep,
-            };
             let after = match &written {
-                Ok(()) => act.run(&mut context),
+                Ok(()) => act.run(&mut self.context()),
                 Err(_) => act.refuse(),
             };
             replies.acts.push(after);
@@ -217,6 +208,16 @@ impl Writer {
                 self.failed(&error, replies);
                 queue.put_back(completions);
             }
+        }
+    }
+
+    fn context(&mut self) -> ActContext<'_> {
+        ActContext {
+            connection: &self.connection,
+            shared: &self.shared,
+            commit: &mut self.commit,
+            endpoints: &mut self.endpoints,
+            sweep: &mut self.sweep,
         }
     }
 
