@@ -215,3 +215,55 @@ async fn a_410_that_cannot_be_stored_at_once_disables_all_the_same() {
         "{endpoint:?}"
     );
 }
+
+#[tokio::test]
+async fn a_head_that_fails_while_more_is_loaded_is_not_overtaken() {
+    /// More than a lane loads at first.
+    const EVENTS: usize = 700;
+    /// Waiting in memory when it loads more.
+    const LEFT: usize = 64;
+    let world = World::new().await;
+    let (gate, url) = Gate::start().await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let endpoint = NewEndpoint::new(url).ordered(true);
+    let id = endpoints.add(endpoint).await.unwrap().id;
+    let ids: Vec<String> = (0..EVENTS).map(|n| format!("e{n}")).collect();
+    endpoints.pause(&id).await.unwrap();
+    world.send_all(ids.clone()).await;
+    endpoints.resume(&id).await.unwrap();
+    gate.wait_for(1).await;
+    let loaded = world.webhooks.transaction(|tx| {
+        let sql = "select count(*) from delivery where claim is not null";
+        Ok(tx.query_row(sql, [], |row| row.get::<_, u32>(0))?)
+    });
+    let loaded = usize::try_from(loaded.await.unwrap()).unwrap();
+    assert!(loaded < EVENTS, "all are loaded");
+    // This one has more loaded when it is taken; before the writer comes to that, it fails.
+    let failing = loaded - 1 - LEFT;
+    for id in &ids[..failing - 1] {
+        gate.open(id, 200);
+    }
+    gate.wait_for(failing).await;
+    let before = hold_writer(&world.webhooks).await;
+    let (held, release) = hold_writer_in_turn(&world.webhooks).await;
+    gate.open(&ids[failing - 1], 200);
+    gate.wait_for(failing + 1).await;
+    drop(before);
+    held.await.unwrap();
+    let mut activities = world.webhooks.subscribe();
+    gate.open(&ids[failing], 503);
+    while !matches!(
+        activities.next().await.unwrap().what,
+        What::EndpointInTrouble { .. }
+    ) {}
+    let_others_run().await;
+    drop(release);
+    world.webhooks.owed().await.unwrap();
+    for id in &ids {
+        gate.open(id, 200);
+    }
+    world.pass_in_steps(seconds(70), 3).await;
+    let mut expected = ids.clone();
+    expected.insert(failing, ids[failing].clone());
+    assert_eq!(*gate.arrived.lock().unwrap(), expected);
+}

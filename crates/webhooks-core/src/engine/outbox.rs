@@ -4,7 +4,6 @@
 mod refill;
 mod trouble;
 
-pub(crate) use refill::RefillPlan;
 pub(super) use trouble::FailedEndpoint;
 
 use std::{
@@ -49,6 +48,9 @@ struct State {
     /// How many troubles there were: tells a load from before one from a load because of it.
     troubles: u64,
     refilling: bool,
+    /// Outcomes that are not stored yet and bring rows back to the lane, or say when it is tried:
+    /// until then the store's lane is not all of it, and its first row not the first.
+    returning: usize,
     backoff_until: i64,
     /// Failed probes in a row, for the backoff.
     failures: u32,
@@ -150,13 +152,9 @@ impl Outbox {
             && state.expected == 0
             && !state.laned
             && !state.refilling
+            && state.returning == 0
             && state.failed_in_a_row == 0
             && state.next_slot_us <= now.saturating_mul(1_000)
-    }
-
-    /// The store has rows of the endpoint's lane: what is new goes behind them.
-    pub(crate) fn has_lane(&self) {
-        self.lock().laned = true;
     }
 
     /// Decides where a new delivery goes, and counts it in when that is memory.
@@ -225,7 +223,7 @@ impl Outbox {
             || shared.is_stopping();
         if refused {
             state.queue_bytes -= row.event.body.len();
-            let completion = self.give_back(shared, &state, row, endpoint.ordered);
+            let completion = self.give_back(shared, &mut state, row, endpoint.ordered);
             drop(state);
             shared.queue.complete_now(completion);
             return;
@@ -248,15 +246,14 @@ impl Outbox {
         row: ClaimedDelivery,
     ) -> Completion {
         let ordered = self.endpoint().ordered;
-        let state = self.lock();
-        self.unsent(shared, &state, row, ordered)
+        self.unsent(shared, &mut self.lock(), row, ordered)
     }
 
     /// A completion that returns a delivery that waits in memory to the lane.
     fn give_back(
         self: &Arc<Self>,
         shared: &Shared,
-        state: &State,
+        state: &mut State,
         row: ClaimedDelivery,
         ordered: bool,
     ) -> Completion {
@@ -267,10 +264,11 @@ impl Outbox {
     fn unsent(
         self: &Arc<Self>,
         shared: &Shared,
-        state: &State,
+        state: &mut State,
         row: ClaimedDelivery,
         ordered: bool,
     ) -> Completion {
+        state.returning += 1;
         let due_at = if ordered { 0 } else { shared.timeline.now() };
         let (backoff_until, failures) = (state.backoff_until, state.failures);
         let verdict = Verdict::Lane {
@@ -283,7 +281,10 @@ impl Outbox {
             row,
             attempt: None,
             verdict,
-            consequences: Consequences::default(),
+            consequences: Consequences {
+                returning: true,
+                ..Consequences::default()
+            },
         }
     }
 
@@ -295,7 +296,7 @@ impl Outbox {
         let rows = std::mem::take(&mut state.queue);
         state.queue_bytes -= rows.iter().map(|row| row.event.body.len()).sum::<usize>();
         rows.into_iter()
-            .map(|row| self.give_back(shared, &state, row, ordered))
+            .map(|row| self.give_back(shared, &mut state, row, ordered))
             .collect()
     }
 

@@ -134,6 +134,7 @@ fn judge_failure(
     tell_of_trouble(shared, outbox, &failed, now);
     let mut consequences = Consequences {
         failing_changed: failed.newly_failing,
+        returning: failed.trouble,
         lane: None,
         disabled: disabled_after(shared, &failed, now),
     };

@@ -30,6 +30,8 @@ pub(crate) struct Consequences {
     pub(crate) lane: Option<LaneDate>,
     /// Why it is disabled.
     pub(crate) disabled: Option<String>,
+    /// Its outbox counts this outcome as on its way to the lane.
+    pub(crate) returning: bool,
 }
 
 /// How long a lane is left alone.
@@ -104,8 +106,6 @@ impl Completion {
                 let overtaken = changed == 0 && self.outbox.endpoint().ordered;
                 let until = if overtaken { shared.timeline.now() } else { *backoff_until };
                 lane::back_off(connection, shared, &self.outbox, until, *failures)?;
-                // The lane may have been found empty and left while this was on its way to it.
-                self.outbox.has_lane();
                 changed
             }
         };
@@ -125,7 +125,18 @@ impl Completion {
                 .activities
                 .push(self.activity(shared, number));
         }
-        self.consequences.store(context, &self.outbox)
+        self.consequences.store(context, &self.outbox)?;
+        if self.consequences.returning {
+            self.outbox.returned(context.shared);
+        }
+        Ok(())
+    }
+
+    /// After [`Completion::store`]: its transaction failed.
+    pub(crate) fn taken_back(&self) {
+        if self.consequences.returning {
+            self.outbox.returns_again();
+        }
     }
 
     fn activity(&self, shared: &Shared, number: u32) -> Activity {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Ending, What,
-    engine::{Outbox, RefillPlan, Shared},
+    engine::{Outbox, Shared},
 };
 
 /// Deliveries of one lane that one transaction can expire.
@@ -173,9 +173,8 @@ fn load_rows(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), S
     let now = context.shared.timeline.now();
     let key = outbox.key();
     let Some(plan) = outbox.plan_refill(context.shared) else {
-        // Paused or disabled: it is resumed by a person.
-        set_due(context, key, None)?;
-        return Ok(());
+        // A person resumes it, or what is on its way back to the lane dates it.
+        return set_due(context, key, None);
     };
     context.commit.touched.push(Arc::clone(outbox));
     if plan.trouble && expire(context, outbox, now)? {
@@ -221,11 +220,11 @@ fn load_rows(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), S
         claim(context, outbox, &event, row.attempts, row.number, loaded_at)?;
     }
     if plan.trouble && found == 0 {
-        return wait_or_leave(context, outbox, plan);
+        return wait_or_leave(context, outbox);
     }
     if !plan.trouble && found < plan.rows {
         // Everything that is owed is in memory now.
-        return leave(context, outbox, plan);
+        return leave(context, outbox);
     }
     if claimed == 0 {
         // Only rows whose events are gone: look again for others.
@@ -236,11 +235,7 @@ fn load_rows(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), S
 }
 
 /// A lane in trouble with nothing due: wait for its next row, or leave when there is none.
-fn wait_or_leave(
-    context: &mut ActContext<'_>,
-    outbox: &Arc<Outbox>,
-    plan: RefillPlan,
-) -> Result<(), StoreError> {
+fn wait_or_leave(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
     let key = outbox.key();
     let first: Option<i64> = context
         .connection
@@ -248,25 +243,20 @@ fn wait_or_leave(
             "select min(due_at) from delivery where endpoint_key = ?1 and claim is null and lane = 1",
         )?
         .query_row([key], |row| row.get(0))?;
-    let backoff_until = outbox.backoff_until();
-    let due_at = match first {
-        Some(first) => first.max(backoff_until),
-        // The failure is newer than this look: what failed is on its way back to the lane.
-        None if backoff_until > context.shared.timeline.now() => backoff_until,
-        None => return leave(context, outbox, plan),
-    };
-    set_due(context, key, Some(due_at))?;
-    context.shared.due_by(due_at);
-    Ok(())
+    match first {
+        Some(first) => {
+            let due_at = first.max(outbox.backoff_until());
+            set_due(context, key, Some(due_at))?;
+            context.shared.due_by(due_at);
+            Ok(())
+        }
+        None => leave(context, outbox),
+    }
 }
 
-fn leave(
-    context: &mut ActContext<'_>,
-    outbox: &Arc<Outbox>,
-    plan: RefillPlan,
-) -> Result<(), StoreError> {
-    let Some(recovered) = outbox.leave_lane(plan) else {
-        // Whatever failed dates the lane when its outcome is stored.
+fn leave(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
+    let Some(recovered) = outbox.leave_lane() else {
+        // What failed since dates the lane when its outcome is stored.
         return set_due(context, outbox.key(), None);
     };
     context

@@ -154,13 +154,10 @@ impl Writer {
             .connection
             .execute_batch("begin immediate")
             .map_err(StoreError::from);
-        if written.is_ok() {
-            for completion in &completions {
-                written = completion.store(&mut self.context());
-                if written.is_err() {
-                    break;
-                }
-            }
+        let mut stored = 0;
+        while let (Ok(()), Some(completion)) = (&written, completions.get(stored)) {
+            written = completion.store(&mut self.context());
+            stored += usize::from(written.is_ok());
         }
         for act in acts {
             let after = match &written {
@@ -205,6 +202,9 @@ impl Writer {
                 self.committed(replies);
             }
             Err(error) => {
+                for completion in &completions[..stored] {
+                    completion.taken_back();
+                }
                 self.failed(&error, replies);
                 queue.put_back(completions);
             }

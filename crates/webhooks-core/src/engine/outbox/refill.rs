@@ -64,11 +64,12 @@ impl Outbox {
         }
     }
 
-    /// What a refill may load; `None` while the endpoint is paused or disabled.
+    /// What a refill may load; `None` while the endpoint is paused or disabled, or not all of the
+    /// lane is in the store.
     pub(crate) fn plan_refill(&self, shared: &Shared) -> Option<RefillPlan> {
         let endpoint = self.endpoint();
         let mut state = self.lock();
-        if endpoint.state != EndpointState::Active {
+        if endpoint.state != EndpointState::Active || state.returning > 0 {
             state.refilling = false;
             return None;
         }
@@ -87,16 +88,33 @@ impl Outbox {
         })
     }
 
+    /// An outcome that was on its way is stored, if its transaction is committed.
+    pub(crate) fn returned(self: &Arc<Self>, shared: &Arc<Shared>) {
+        let mut state = self.lock();
+        state.returning -= 1;
+        // A refill may have been asked for in vain.
+        let refill = state.returning == 0 && Self::wants_refill(&mut state);
+        drop(state);
+        if refill {
+            self.ask_for_refill(shared);
+        }
+    }
+
+    /// The transaction failed that stored the outcome: it is on its way once more.
+    pub(crate) fn returns_again(&self) {
+        self.lock().returning += 1;
+    }
+
     pub(crate) fn refill_ended(&self) {
         self.lock().refilling = false;
     }
 
-    /// The lane is empty: deliveries go to memory again. True when that ends a trouble. `None`
-    /// after a trouble that came since the plan: what failed is on its way back to the lane.
-    pub(crate) fn leave_lane(&self, plan: RefillPlan) -> Option<bool> {
+    /// The lane is empty: deliveries go to memory again. True when that ends a trouble. `None` when
+    /// there has been a failure since: what failed is on its way back to the lane.
+    pub(crate) fn leave_lane(&self) -> Option<bool> {
         let endpoint = self.endpoint();
         let mut state = self.lock();
-        if state.troubles != plan.troubles {
+        if state.returning > 0 {
             return None;
         }
         let recovered = state.failures > 0;

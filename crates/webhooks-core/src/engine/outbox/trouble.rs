@@ -12,7 +12,8 @@ const BACKOFF_FIRST: Duration = Duration::from_secs(5);
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
 impl Outbox {
-    /// Notes a failure. `trouble`: of the endpoint as a whole. Returns what follows.
+    /// Notes a failure. `trouble`: of the endpoint as a whole. Returns what follows. When that is
+    /// trouble, the outcome is counted as on its way until [`Outbox::returned`].
     pub(in crate::engine) fn failed(
         &self,
         now: i64,
@@ -49,6 +50,7 @@ impl Outbox {
             state.laned = true;
             state.trouble = true;
             state.width = 1;
+            state.returning += 1;
         }
         FailedEndpoint {
             trouble,
