@@ -311,7 +311,8 @@ fn start(opened: Opened, sender: Sender) -> Webhooks {
 fn parse_address(address: &str) -> Result<Option<PathBuf>, OpenError> {
     match address.strip_prefix("sqlite:") {
         Some(":memory:") => Ok(None),
-        Some(file) if !file.is_empty() => Ok(Some(
+        // Options after a question mark, as other libraries have them, are not part of a name.
+        Some(file) if !file.is_empty() && !file.contains('?') => Ok(Some(
             Path::new(file.strip_prefix("//").unwrap_or(file)).to_owned(),
         )),
         _ => Err(OpenError::Address(address.to_owned())),

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::SystemTime};
 
-use crate::{Attempt, EndpointId};
+use crate::{Attempt, EndpointId, Outcome};
 
 /// One event owed to one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Delivery {
     pub endpoint_id: EndpointId,
     /// The endpoint's URL, credentials hidden; empty when the endpoint was removed.
     pub url: String,
+    /// Why the endpoint is disabled, when it is.
+    pub disabled: Option<String>,
     /// Where it stands.
     pub state: DeliveryState,
     /// Every attempt that is still kept, the oldest first.
@@ -168,23 +170,43 @@ pub enum Explanation {
     NoSuchEndpoint,
 }
 
+impl Delivery {
+    fn tell(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let http_date = httpdate::fmt_http_date;
+        match &self.state {
+            DeliveryState::Waiting { due_at } => write!(f, "waiting until {}", http_date(*due_at))?,
+            DeliveryState::InFlight => f.write_str("being delivered")?,
+            DeliveryState::Held { reason, next_try } => {
+                write!(f, "held: {reason}")?;
+                if let Some(at) = next_try {
+                    write!(f, "; next try {}", http_date(*at))?;
+                }
+            }
+            DeliveryState::Delivered { at } => {
+                return write!(f, "delivered {}", http_date(*at));
+            }
+            DeliveryState::Ended { reason, at } => {
+                write!(f, "given up {}: {reason}", http_date(*at))?;
+                if let (Ending::Disabled, Some(why)) = (reason, &self.disabled) {
+                    write!(f, " ({why})")?;
+                }
+            }
+        }
+        match self.attempts.last() {
+            Some(Attempt {
+                number,
+                outcome: Outcome::Failure(failure),
+                ..
+            }) => write!(f, "; attempt {number} failed: {failure}"),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Delivery(delivery) => match &delivery.state {
-                DeliveryState::Waiting { due_at } => {
-                    write!(f, "waiting until {}", httpdate::fmt_http_date(*due_at))
-                }
-                DeliveryState::InFlight => f.write_str("being delivered"),
-                DeliveryState::Held { reason, next_try: Some(at) } => {
-                    write!(f, "held: {reason}; next try {}", httpdate::fmt_http_date(*at))
-                }
-                DeliveryState::Held { reason, next_try: None } => write!(f, "held: {reason}"),
-                DeliveryState::Delivered { at } => write!(f, "delivered {}", httpdate::fmt_http_date(*at)),
-                DeliveryState::Ended { reason, at } => {
-                    write!(f, "given up {}: {reason}", httpdate::fmt_http_date(*at))
-                }
-            },
+            Self::Delivery(delivery) => delivery.tell(f),
             Self::Filtered { event_type, wanted } => {
                 write!(f, "filtered: the event is {event_type}; the endpoint wants {}", wanted.join(", "))
             }

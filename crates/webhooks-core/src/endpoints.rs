@@ -46,7 +46,8 @@ impl<'a> Endpoints<'a> {
     }
 
     /// Adds an endpoint: a URL, or a [`NewEndpoint`] with more settings. Its secret is shown in
-    /// the answer and never again.
+    /// the answer and never again. A URL that is added twice is two endpoints, and gets each event
+    /// twice: add it when the customer gives it to you, not at each start.
     ///
     /// # Errors
     /// The URL is one that may not be sent to, a setting is out of range, or the store refused.

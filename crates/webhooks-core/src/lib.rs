@@ -55,7 +55,7 @@
 //! | schedule | 0 s, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h, each up to a tenth longer ([`RetrySchedule`]) |
 //! | `Retry-After` | honoured, up to 24 h ([`RETRY_AFTER_MAX`]) |
 //! | 410 | disables the endpoint |
-//! | 429, 502, 503, 504, no connection, no answer | the endpoint is in trouble: its deliveries wait, one is tried after 5 s, then after 10 s, up to once a minute; when one gets through all follow |
+//! | 429, 502, 503, 504, no connection, no answer | the endpoint is in trouble: its deliveries wait, and it is left alone for 5 s, then 10 s, up to a minute; then one of those that are due is tried, and when it gets through all follow. A delivery that was tried is due by its own schedule |
 //! | any other failure | only this delivery waits; five in a row are trouble |
 //! | nothing but failures for 5 days | disables the endpoint ([`Builder::disable_after`]) |
 //! | response | at most 64 KiB are read; more is a failure |
@@ -71,8 +71,15 @@
 //!   guard against replays.
 //! * `testing`: [`testing`], a receiver to script, a clock to move, `drain()`.
 //!
+//! What happens is told through [`tracing`](https://docs.rs/tracing): install a subscriber to see why
+//! nothing arrives, or ask [`Webhooks::explain`].
+//!
 //! The examples `hello`, `transaction`, `ordered` and `testing` run as they are:
 //! `cargo run -p webhooks-core --features testing --example hello`.
+//!
+// Without a feature its chapter is not there to link to.
+#![cfg_attr(not(feature = "receive"), doc = " [`receive`]: #features")]
+#![cfg_attr(not(feature = "testing"), doc = " [`testing`]: #features")]
 
 #[cfg(feature = "sqlite")]
 mod activity;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, Params, Row};
+use rusqlite::{CachedStatement, Connection, Params, Row};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
 ///
 /// The app's tables live in the same database file as the events. Names that begin with the
 /// library's own (`event`, `delivery`, `attempt`, `endpoint`, `lane`, `ending`, `setting`) are
-/// taken.
+/// taken: read them, and leave writing them to the library.
 pub struct Transaction<'a> {
     connection: &'a Connection,
     shared: &'a Arc<Shared>,
@@ -65,22 +65,35 @@ impl Transaction<'_> {
     /// Runs one statement; returns how many rows it changed.
     ///
     /// # Errors
-    /// What SQLite says; return it and everything is rolled back.
+    /// What SQLite says; return it and everything is rolled back. `begin`, `commit`, `rollback`
+    /// and savepoints are refused: the engine begins and ends the transaction.
     pub fn execute(&self, sql: &str, values: impl Params) -> rusqlite::Result<usize> {
-        self.connection.prepare_cached(sql)?.execute(values)
+        self.prepare(sql)?.execute(values)
     }
 
     /// Reads one row.
     ///
     /// # Errors
-    /// What SQLite says, `QueryReturnedNoRows` among it.
+    /// What SQLite says, `QueryReturnedNoRows` among it; and as for [`Transaction::execute`].
     pub fn query_row<T>(
         &self,
         sql: &str,
         values: impl Params,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
-        self.connection.prepare_cached(sql)?.query_row(values, read)
+        self.prepare(sql)?.query_row(values, read)
+    }
+
+    fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
+        if let Some(word) = control_word(sql) {
+            return Err(rusqlite::Error::SqliteFailure(
+                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_AUTH),
+                Some(format!(
+                    "{word} is refused: the engine begins and ends the transaction; return an error to roll it back"
+                )),
+            ));
+        }
+        self.connection.prepare_cached(sql)
     }
 
     /// Stores an event in this transaction; it is delivered once the transaction is committed.
@@ -101,12 +114,46 @@ impl Transaction<'_> {
     }
 }
 
+/// The first word of a statement that begins or ends transactions.
+fn control_word(sql: &str) -> Option<&'static str> {
+    const WORDS: [&str; 7] = [
+        "begin",
+        "commit",
+        "end",
+        "rollback",
+        "savepoint",
+        "release",
+        "attach",
+    ];
+    let word = first_word(sql);
+    WORDS
+        .into_iter()
+        .find(|control| word.eq_ignore_ascii_case(control))
+}
+
+/// The first word behind white space, comments and empty statements.
+fn first_word(mut sql: &str) -> &str {
+    loop {
+        sql = sql.trim_start_matches(|letter: char| letter.is_ascii_whitespace() || letter == ';');
+        let rest = if let Some(comment) = sql.strip_prefix("--") {
+            comment.split_once('\n').map(|(_, rest)| rest)
+        } else if let Some(comment) = sql.strip_prefix("/*") {
+            comment.split_once("*/").map(|(_, rest)| rest)
+        } else {
+            let end = sql.find(|letter: char| !letter.is_ascii_alphabetic());
+            return &sql[..end.unwrap_or(sql.len())];
+        };
+        sql = rest.unwrap_or_default();
+    }
+}
+
 impl Webhooks {
     /// Runs `work` in one transaction of the database: the app's own SQL and its events are
     /// stored together or not at all. Returns once they are on disk.
     ///
     /// `work` runs on the engine's writer thread, and others' sends wait for it: keep it short,
-    /// and leave `begin` and `commit` to the engine.
+    /// and leave `begin` and `commit` to the engine. Errors of the app's own are carried by
+    /// [`TransactionError::app`]: `text.parse::<i32>().map_err(TransactionError::app)?`.
     ///
     /// ```no_run
     /// # use webhooks_core::{Event, Webhooks, TransactionError};

@@ -1,7 +1,7 @@
 //! The public face: [`Webhooks`].
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -48,6 +48,8 @@ pub(crate) struct Engine {
     pub(crate) readers: Arc<Readers>,
     writer: Mutex<Option<std::thread::JoinHandle<()>>>,
     lock: Mutex<Option<FileLock>>,
+    /// What was owed at the stop.
+    owed: Mutex<Option<Owed>>,
 }
 
 impl Engine {
@@ -62,13 +64,19 @@ impl Engine {
             readers,
             writer: Mutex::new(writer),
             lock: Mutex::new(lock),
+            owed: Mutex::default(),
         }
+    }
+
+    fn owed(&self) -> MutexGuard<'_, Option<Owed>> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
         self.shared.stop();
+        self.readers.close();
         self.shared.queue.close();
         let writer = self
             .writer
@@ -97,7 +105,7 @@ impl Drop for Engine {
 pub struct Sent {
     /// The event's id: the caller's, or the UUID it was given.
     pub event_id: String,
-    /// How many endpoints it is owed to; for a duplicate, was owed to.
+    /// How many endpoints it is owed to, 0 when none wants it; for a duplicate, was owed to.
     pub deliveries: usize,
     /// The same event had been sent before; nothing was added.
     pub duplicate: bool,
@@ -301,8 +309,13 @@ impl Webhooks {
     }
 
     /// Stops: no further attempt is started, requests in flight may finish within `grace`, their
-    /// outcomes are stored. Every clone of this engine is stopped with it.
+    /// outcomes are stored. Every clone of this engine is stopped with it. A second call tells
+    /// what the first one did.
     pub async fn shutdown(&self, grace: Duration) -> Owed {
+        let known = *self.engine.owed();
+        if let Some(owed) = known {
+            return owed;
+        }
         let shared = &self.engine.shared;
         shared.stop();
         let finished = tokio::time::timeout(grace, shared.tasks.wait())
@@ -311,6 +324,7 @@ impl Webhooks {
         let cut_off = if finished { 0 } else { shared.tasks.len() };
         let deliveries = self.owed_after_completions().await;
         shared.queue.close();
+        self.engine.readers.close();
         let writer = self
             .engine
             .writer
@@ -332,6 +346,7 @@ impl Webhooks {
             deliveries,
             cut_off: u64::try_from(cut_off).unwrap_or_default(),
         };
+        *self.engine.owed() = Some(owed);
         tracing::info!(
             deliveries = owed.deliveries,
             cut_off = owed.cut_off,

@@ -81,7 +81,8 @@ async fn a_closure_that_panics_when_it_is_refused_does_not_stop_the_writer() {
     let release = hold_writer(&world.webhooks).await;
     // As SQLite itself does on a full disk: whatever is in the same commit is refused unrun.
     let rolls_back = world.webhooks.transaction(|tx| {
-        tx.execute("rollback", [])?;
+        tx.execute("create table once (number unique)", [])?;
+        tx.execute("insert or rollback into once values (1), (1)", [])?;
         Ok(())
     });
     let guard = PanicsInDrop;
@@ -91,7 +92,8 @@ async fn a_closure_that_panics_when_it_is_refused_does_not_stop_the_writer() {
     });
     let (rolls_back, refused, ()) =
         tokio::join!(biased; rolls_back, refused, async { drop(release) });
-    assert!(rolls_back.is_err());
+    let said = rolls_back.unwrap_err().to_string();
+    assert!(said.contains("UNIQUE constraint failed"), "{said}");
     assert!(
         matches!(
             refused,

@@ -255,6 +255,45 @@ async fn every_event_and_endpoint_has_an_answer() {
 }
 
 #[tokio::test]
+async fn an_explanation_tells_what_the_last_attempt_met() {
+    let world = World::new().await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    world.receiver.respond([500, 410]);
+    world.send("a").await;
+    world.webhooks.drain().await;
+    let explain = async || {
+        let explained = world.webhooks.explain("acme", "a", &id).await;
+        explained.unwrap().to_string()
+    };
+    let waiting = explain().await;
+    assert!(
+        waiting.starts_with("waiting until ")
+            && waiting.ends_with("; attempt 1 failed: answered 500"),
+        "{waiting}"
+    );
+    world.pass(seconds(6)).await;
+    let ended = explain().await;
+    assert!(
+        ended.ends_with(
+            ": the endpoint is disabled (the receiver answered 410 Gone); attempt 2 failed: answered 410"
+        ),
+        "{ended}"
+    );
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_added_in_the_same_moment_was_added_later() {
+    let world = World::new().await;
+    world.send("a").await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    let explained = world.webhooks.explain("acme", "a", &id).await.unwrap();
+    assert!(
+        matches!(explained, Explanation::AddedLater { .. }),
+        "{explained}"
+    );
+}
+
+#[tokio::test]
 async fn customers_see_only_what_is_theirs() {
     let world = World::new().await;
     let id = world.endpoint(|endpoint| endpoint).await;

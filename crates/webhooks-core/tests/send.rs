@@ -255,3 +255,29 @@ async fn a_customer_gets_events_from_its_first_endpoint_on() {
     world.webhooks.drain().await;
     assert_eq!(world.receiver.event_ids(), ["with", "again"]);
 }
+
+#[tokio::test]
+async fn a_transaction_cannot_be_ended_from_inside() {
+    let world = World::new().await;
+    world.endpoint(|endpoint| endpoint).await;
+    let statements = [
+        "commit",
+        " ; -- a comment\n/* and one more */ COMMIT",
+        "end transaction",
+        "rollback",
+        "begin",
+        "savepoint mine",
+        "release act",
+    ];
+    for statement in statements {
+        let refused = world.webhooks.transaction(move |tx| {
+            tx.send("acme", Event::new("random_number:generate", &1))?;
+            tx.execute(statement, [])?;
+            Ok(())
+        });
+        let said = refused.await.unwrap_err().to_string();
+        assert!(said.contains("the engine begins and ends"), "{said}");
+    }
+    world.webhooks.drain().await;
+    assert!(world.receiver.requests().is_empty(), "nothing was stored");
+}

@@ -32,6 +32,7 @@ pub(crate) async fn run_due_loop(weak: Weak<Shared>) {
             }
             Ok(Some(at)) => shared.due_by(at),
             Ok(None) => {}
+            Err(StoreError::Closed) => return,
             Err(error) => {
                 tracing::warn!(%error, "what is due could not be read; trying again in a second");
                 shared.due_by(now + REFUSED_WAIT_MS);
@@ -41,6 +42,7 @@ pub(crate) async fn run_due_loop(weak: Weak<Shared>) {
             maintenance_at = match maintain(&shared).await {
                 Ok(true) => now,
                 Ok(false) => now + SLEEP_MAX_MS,
+                Err(StoreError::Closed) => return,
                 Err(error) => {
                     tracing::warn!(%error, "maintenance could not be done; trying again in a second");
                     now + REFUSED_WAIT_MS

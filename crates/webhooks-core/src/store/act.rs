@@ -88,6 +88,11 @@ fn in_savepoint<T, E: From<StoreError>>(
     // A panic in the app's own closure must not take the writer with it.
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(context)))
         .unwrap_or_else(|_| Err(E::from(StoreError::Panicked)));
+    if context.connection.is_autocommit() {
+        // SQLite has rolled everything back, as on a full disk: the savepoint is gone too.
+        context.commit.roll_back_to(context.shared, mark);
+        return outcome.and(Err(E::from(StoreError::RolledBack)));
+    }
     if outcome.is_ok() {
         context
             .connection

@@ -2,7 +2,10 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -24,6 +27,8 @@ pub(crate) struct Readers {
     file: Option<PathBuf>,
     idle: Mutex<Vec<Connection>>,
     places: Semaphore,
+    /// After a stop no connection is kept: the last to close takes the write-ahead log with it.
+    closed: AtomicBool,
     pub(crate) endpoints: EndpointReader,
 }
 
@@ -33,6 +38,7 @@ impl Readers {
             file,
             idle: Mutex::default(),
             places: Semaphore::new(READERS_MAX),
+            closed: AtomicBool::new(false),
             endpoints,
         }
     }
@@ -63,14 +69,21 @@ impl Readers {
                 None => schema::open_reader(&file)?,
             };
             let result = work(&connection);
-            readers
-                .idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(connection);
+            let mut idle = readers.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            if !readers.closed.load(Ordering::Acquire) {
+                idle.push(connection);
+            }
+            drop(idle);
             result
         });
         read.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Closes the connections that are not reading.
+    pub(crate) fn close(&self) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        self.closed.store(true, Ordering::Release);
+        idle.clear();
     }
 }
 
@@ -155,6 +168,10 @@ pub(super) fn delivery(
         created_at: shared.timeline.to_wall(event.created_at),
         endpoint_id: endpoint.map_or_else(|| EndpointId::from(""), |endpoint| endpoint.id.clone()),
         url: endpoint.map_or_else(String::new, |endpoint| endpoint.shown_url.clone()),
+        disabled: endpoint.and_then(|endpoint| match &endpoint.state {
+            EndpointState::Disabled { reason } => Some(reason.clone()),
+            _ => None,
+        }),
         state,
         attempts,
     })
@@ -293,13 +310,15 @@ pub(crate) fn explain(
         Err(StoreError::Gone) => {}
         Err(error) => return Err(error),
     }
-    if endpoint.created_at > event.created_at {
+    // In the same millisecond too: had it been there, it would have been owed what it wants.
+    let wanted = wants(&endpoint.event_types, &event.event_type);
+    if endpoint.created_at > event.created_at || wanted && endpoint.created_at == event.created_at {
         return Ok(Explanation::AddedLater {
             event_at: shared.timeline.to_wall(event.created_at),
             endpoint_at: shared.timeline.to_wall(endpoint.created_at),
         });
     }
-    if !wants(&endpoint.event_types, &event.event_type) {
+    if !wanted {
         return Ok(Explanation::Filtered {
             event_type: event.event_type,
             wanted: endpoint.event_types,

@@ -40,11 +40,13 @@ pub enum Durability {
 #[non_exhaustive]
 pub enum OpenError {
     /// The address of the store is not one that is known.
-    #[error("store {0:?} is not known: use sqlite:<file>, or sqlite::memory: for throw-away data")]
-    Address(String),
-    /// Another process has the file.
     #[error(
-        "{file} is in use by another process; one process at a time delivers from a file. Stop it, or use another file"
+        "store {0:?} is not known: use sqlite:<file> without options, or sqlite::memory: for throw-away data"
+    )]
+    Address(String),
+    /// Another process, or another engine of this one, has the file.
+    #[error(
+        "{file} is in use by another process, or by this one already; one engine at a time delivers from a file. Stop it, or use another file"
     )]
     InUse {
         /// The database file.
@@ -133,9 +135,18 @@ pub(crate) struct FileLock {
 impl FileLock {
     pub(crate) fn take(database: &Path) -> Result<Self, OpenError> {
         let shown = database.display().to_string();
-        let io = |source| OpenError::Io {
+        let folder = database
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let io = |source: std::io::Error| OpenError::Io {
             file: shown.clone(),
-            source,
+            source: match folder {
+                Some(folder) if !folder.is_dir() => std::io::Error::new(
+                    source.kind(),
+                    format!("there is no folder {}; make it first", folder.display()),
+                ),
+                _ => source,
+            },
         };
         // One lock a file, by whatever name it is opened; a file that is yet to be made has one.
         let resolved = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
