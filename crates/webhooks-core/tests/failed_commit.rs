@@ -8,7 +8,10 @@ mod world;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use webhooks_core::{Event, SendError, StoreError, Webhooks, testing::Answer};
+use webhooks_core::{
+    Event, SendError, StoreError, Webhooks,
+    testing::{Answer, Receiver},
+};
 use world::{World, hold_writer, seconds};
 
 /// Space for everything: SQLite's own limit.
@@ -121,4 +124,29 @@ async fn an_endpoint_whose_removal_could_not_be_stored_goes_on() {
     world.send("after").await;
     world.webhooks.drain().await;
     assert_eq!(world.receiver.event_ids(), ["before", "after"]);
+}
+
+#[tokio::test]
+async fn an_endpoint_whose_adding_could_not_be_stored_gets_nothing_of_another_customer() {
+    let world = World::new().await;
+    let other = Receiver::start().await.unwrap();
+    leave_pages(&world.webhooks, 5).await;
+    let release = hold_writer(&world.webhooks).await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let (added, small, sent, ()) = tokio::join!(
+        biased;
+        endpoints.add(world.receiver.url()),
+        world.webhooks.send("acme", Event::new("random_number:generate", &1)),
+        world.webhooks.send("acme", large("large")),
+        async { drop(release) },
+    );
+    assert!(added.is_err() && is_refusal(&small.unwrap_err()) && is_refusal(&sent.unwrap_err()));
+    set_pages(&world.webhooks, PLENTY).await;
+    let endpoints = world.webhooks.endpoints("other");
+    endpoints.add(other.url()).await.unwrap();
+    let event = Event::new("random_number:generate", &1).id("theirs");
+    world.webhooks.send("other", event).await.unwrap();
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.requests().len(), 0);
+    assert_eq!(other.event_ids(), ["theirs"]);
 }

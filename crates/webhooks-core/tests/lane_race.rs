@@ -4,77 +4,17 @@
 
 mod world;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-};
+use std::sync::Arc;
 
-use axum::{
-    extract::State,
-    http::{HeaderMap, StatusCode},
-};
 use futures_util::StreamExt;
-use tokio::sync::Notify;
 use webhooks_core::{
     DeliveryState, EndpointId, EndpointState, Event, NewEndpoint, RetrySchedule, What,
 };
-use world::{World, hold_writer, hold_writer_in_turn, seconds};
-
-/// A receiver that answers each event when it is told how.
-#[derive(Default)]
-struct Gate {
-    statuses: Mutex<HashMap<String, u16>>,
-    arrived: Mutex<Vec<String>>,
-    changed: Notify,
-}
-
-impl Gate {
-    async fn start() -> (Arc<Self>, String) {
-        let gate = Arc::<Self>::default();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap());
-        let app = axum::Router::new()
-            .fallback(answer)
-            .with_state(Arc::clone(&gate));
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        (gate, url)
-    }
-
-    fn open(&self, id: &str, status: u16) {
-        self.statuses.lock().unwrap().insert(id.to_owned(), status);
-        self.changed.notify_waiters();
-    }
-
-    async fn wait_for(&self, count: usize) {
-        loop {
-            let changed = self.changed.notified();
-            if self.arrived.lock().unwrap().len() >= count {
-                return;
-            }
-            changed.await;
-        }
-    }
-}
-
-async fn answer(State(gate): State<Arc<Gate>>, headers: HeaderMap) -> StatusCode {
-    let id = headers["webhook-id"].to_str().unwrap().to_owned();
-    gate.arrived.lock().unwrap().push(id.clone());
-    gate.changed.notify_waiters();
-    loop {
-        let changed = gate.changed.notified();
-        if let Some(status) = gate.statuses.lock().unwrap().get(&id) {
-            return StatusCode::from_u16(*status).unwrap();
-        }
-        changed.await;
-    }
-}
-
-/// Lets everything else on this thread go on until it waits for the writer.
-async fn let_others_run() {
-    for _ in 0..2_000 {
-        tokio::task::yield_now().await;
-    }
-}
+use world::{
+    World,
+    gate::{Gate, let_others_run},
+    hold_writer, hold_writer_in_turn, seconds,
+};
 
 async fn gated(world: &World) -> (Arc<Gate>, EndpointId) {
     let (gate, url) = Gate::start().await;
@@ -265,5 +205,5 @@ async fn a_head_that_fails_while_more_is_loaded_is_not_overtaken() {
     world.pass_in_steps(seconds(70), 3).await;
     let mut expected = ids.clone();
     expected.insert(failing, ids[failing].clone());
-    assert_eq!(*gate.arrived.lock().unwrap(), expected);
+    assert_eq!(gate.arrived(), expected);
 }

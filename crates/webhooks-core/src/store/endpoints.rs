@@ -178,10 +178,17 @@ impl EndpointCache {
             .reader
             .read(connection, "key = ?1", params![key])?
             .pop();
-        if let (Some(outbox), Some(record)) = (self.by_key.get(&key), record) {
-            self.by_customer.remove(&*record.customer);
-            outbox.replace(record);
-            self.uncommitted.insert(key);
+        match (self.by_key.get(&key), record) {
+            (Some(outbox), Some(record)) => {
+                self.by_customer.remove(&*record.customer);
+                outbox.replace(record);
+                self.uncommitted.insert(key);
+            }
+            // It was added by a transaction that failed: the next one to be added gets its key.
+            (Some(_), None) => {
+                self.by_key.remove(&key);
+            }
+            (None, _) => {}
         }
         Ok(())
     }

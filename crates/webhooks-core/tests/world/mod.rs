@@ -1,6 +1,8 @@
 //! A small world for tests: an engine, a clock that stands still, a receiver.
 #![allow(clippy::unwrap_used, dead_code)]
 
+pub(crate) mod gate;
+
 use std::{
     path::Path,
     sync::{Arc, mpsc},
