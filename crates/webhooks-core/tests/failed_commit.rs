@@ -9,10 +9,10 @@ mod world;
 use std::{collections::BTreeSet, time::Duration};
 
 use webhooks_core::{
-    Event, SendError, StoreError, Webhooks,
+    Event, NewEndpoint, SendError, StoreError, Webhooks,
     testing::{Answer, Receiver},
 };
-use world::{World, hold_writer, seconds};
+use world::{World, gate::Gate, hold_writer, seconds};
 
 /// Space for everything: SQLite's own limit.
 const PLENTY: u32 = 4_294_967_294;
@@ -149,4 +149,31 @@ async fn an_endpoint_whose_adding_could_not_be_stored_gets_nothing_of_another_cu
     world.webhooks.drain().await;
     assert_eq!(world.receiver.requests().len(), 0);
     assert_eq!(other.event_ids(), ["theirs"]);
+}
+
+#[tokio::test]
+async fn what_waits_for_an_endpoint_whose_removal_could_not_be_stored_is_delivered() {
+    let world = World::new().await;
+    let (gate, url) = Gate::start().await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let added = endpoints.add(NewEndpoint::new(url).in_flight(1)).await;
+    let id = added.unwrap().id;
+    world.send_all(["a", "b", "c"].map(String::from)).await;
+    gate.wait_for(1).await;
+    leave_pages(&world.webhooks, 5).await;
+    let release = hold_writer(&world.webhooks).await;
+    let (removed, sent, ()) = tokio::join!(
+        biased;
+        endpoints.remove(&id),
+        world.webhooks.send("acme", large("large")),
+        async { drop(release) },
+    );
+    assert!(removed.is_err() && is_refusal(&sent.unwrap_err()));
+    set_pages(&world.webhooks, PLENTY).await;
+    for id in ["a", "b", "c"] {
+        gate.open(id, 200);
+    }
+    world.pass_in_steps(seconds(70), 3).await;
+    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(gate.arrived(), ["a", "b", "c"]);
 }

@@ -49,6 +49,8 @@ pub(crate) struct EndpointCache {
     without: HashSet<String>,
     /// Read within the present transaction: memory is ahead of the store until its commit.
     uncommitted: HashSet<i64>,
+    /// Removed within the present transaction.
+    removed: HashSet<i64>,
 }
 
 impl EndpointCache {
@@ -62,6 +64,7 @@ impl EndpointCache {
             by_customer: HashMap::new(),
             without: HashSet::new(),
             uncommitted: HashSet::new(),
+            removed: HashSet::new(),
         }
     }
 
@@ -75,6 +78,9 @@ impl EndpointCache {
     /// What was read is what is stored.
     pub(crate) fn committed(&mut self) {
         self.uncommitted.clear();
+        for key in self.removed.drain() {
+            self.by_key.remove(&key);
+        }
     }
 
     /// After a rollback, of all or of one act: what had changed is read as it was before.
@@ -88,6 +94,7 @@ impl EndpointCache {
                 self.by_key.remove(&key);
             }
         }
+        self.removed.retain(|key| is_removed(connection, *key));
     }
 
     fn drop_idle(&mut self) {
@@ -146,6 +153,9 @@ impl EndpointCache {
         connection: &Connection,
         key: i64,
     ) -> Result<Option<Arc<Outbox>>, StoreError> {
+        if self.removed.contains(&key) {
+            return Ok(None);
+        }
         if let Some(outbox) = self.by_key.get(&key) {
             return Ok(Some(Arc::clone(outbox)));
         }
@@ -204,9 +214,18 @@ impl EndpointCache {
         self.by_key.contains_key(&key)
     }
 
+    /// An endpoint was removed. Should that not be committed, what is in flight to it goes on in
+    /// the same outbox.
     pub(crate) fn forget_key(&mut self, key: i64) {
-        self.by_key.remove(&key);
+        self.removed.insert(key);
     }
+}
+
+fn is_removed(connection: &Connection, key: i64) -> bool {
+    let found = connection
+        .prepare_cached("select 1 from endpoint where key = ?1 and state = 'removed'")
+        .and_then(|mut select| select.exists([key]));
+    found.unwrap_or(false)
 }
 
 /// A row of `endpoint`, sealed values not yet opened.
