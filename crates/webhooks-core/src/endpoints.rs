@@ -14,7 +14,8 @@ use crate::{
         act::{Act, ActContext},
         listing,
         manage::{self, Change},
-        read, replay,
+        read,
+        replay::{self, TakenAway},
     },
     webhooks::Engine,
 };
@@ -311,13 +312,12 @@ impl<'a> Endpoints<'a> {
         let shared = Arc::clone(self.shared());
         self.shared().queue.act(Act::new(
             move |context| replay::take_away(context, &customer, &event_id, &id, ending),
-            move |result: Result<replay::TakenAway, DeliveryError>| {
+            move |result: Result<TakenAway, DeliveryError>| {
                 // After the commit, on the writer thread: nothing can be handed over meanwhile.
-                let answer = result.map(|taken| {
-                    let waited = taken
-                        .outbox
-                        .is_some_and(|outbox| outbox.take_out(&shared, taken.seq));
-                    taken.held && !waited
+                let answer = result.map(|TakenAway { outbox, claim }| {
+                    claim.is_some_and(|claim| {
+                        !outbox.is_some_and(|outbox| outbox.take_out(&shared, claim))
+                    })
                 });
                 let _ = reply.send(answer);
                 drop(place);

@@ -300,14 +300,11 @@ impl Outbox {
             .collect()
     }
 
-    /// Takes a delivery out of memory's queue. True when it was there: it is not sent.
-    pub(crate) fn take_out(&self, shared: &Shared, event_seq: i64) -> bool {
+    /// Takes a delivery out of memory's queue, by its claim: the same event may have been sent
+    /// again. True when it was there: it is not sent.
+    pub(crate) fn take_out(&self, shared: &Shared, claim: i64) -> bool {
         let mut state = self.lock();
-        let Some(at) = state
-            .queue
-            .iter()
-            .position(|row| row.event.seq == event_seq)
-        else {
+        let Some(at) = state.queue.iter().position(|row| row.claim == claim) else {
             return false;
         };
         if let Some(row) = state.queue.remove(at) {

@@ -96,9 +96,8 @@ impl From<rusqlite::Error> for DeliveryError {
 /// A delivery that was taken away.
 pub(crate) struct TakenAway {
     pub(crate) outbox: Option<Arc<Outbox>>,
-    pub(crate) seq: i64,
-    /// Memory held it: it may be in flight.
-    pub(crate) held: bool,
+    /// Memory held it under this claim: it may be in flight.
+    pub(crate) claim: Option<i64>,
 }
 
 fn find_event(
@@ -244,11 +243,7 @@ pub(crate) fn take_away(
         // Its outcome would have said when the lane is next tried.
         lane::try_again(context, key)?;
     }
-    Ok(TakenAway {
-        outbox,
-        seq,
-        held: claim.is_some(),
-    })
+    Ok(TakenAway { outbox, claim })
 }
 
 /// The head of an ordered endpoint: the delivery that those behind it wait for.

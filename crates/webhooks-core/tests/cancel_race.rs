@@ -1,0 +1,40 @@
+//! Canceling and skipping while requests are in flight: what is taken away is what was meant.
+#![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used)]
+
+mod world;
+
+use webhooks_core::{EndpointId, NewEndpoint};
+use world::{World, gate::Gate, hold_writer, seconds};
+
+async fn gated(
+    world: &World,
+    change: impl FnOnce(NewEndpoint) -> NewEndpoint,
+) -> (std::sync::Arc<Gate>, EndpointId) {
+    let (gate, url) = Gate::start().await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let added = endpoints.add(change(NewEndpoint::new(url))).await;
+    (gate, added.unwrap().id)
+}
+
+#[tokio::test]
+async fn what_is_canceled_in_flight_and_sent_again_at_once_is_sent_again() {
+    let world = World::new().await;
+    let (gate, id) = gated(&world, |endpoint| endpoint.in_flight(1)).await;
+    world.send("a").await;
+    gate.wait_for(1).await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let release = hold_writer(&world.webhooks).await;
+    let (canceled, resent, ()) = tokio::join!(
+        biased;
+        endpoints.cancel(&id, "a"),
+        endpoints.resend(&id, "a"),
+        async { drop(release) },
+    );
+    assert!(canceled.unwrap(), "it is in flight");
+    resent.unwrap();
+    gate.open("a", 200);
+    world.pass_in_steps(seconds(70), 3).await;
+    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(gate.arrived(), ["a", "a"]);
+}
