@@ -177,3 +177,23 @@ async fn what_waits_for_an_endpoint_whose_removal_could_not_be_stored_is_deliver
     assert_eq!(world.webhooks.owed().await.unwrap(), 0);
     assert_eq!(gate.arrived(), ["a", "b", "c"]);
 }
+
+#[tokio::test]
+async fn a_delivery_that_could_not_be_stored_is_not_waited_for() {
+    let world = World::new().await;
+    world.endpoint(|endpoint| endpoint).await;
+    let run = async |sql: &'static str| {
+        let ran = world.webhooks.transaction(|tx| Ok(tx.execute(sql, [])?));
+        ran.await.unwrap();
+    };
+    run("create trigger refuse before insert on delivery
+         begin select raise(abort, 'no room'); end")
+    .await;
+    let event = Event::new("random_number:generate", &1).id("refused");
+    world.webhooks.send("acme", event).await.unwrap_err();
+    run("drop trigger refuse").await;
+    world.send("after").await;
+    let drained = tokio::time::timeout(ANSWER_LIMIT, world.webhooks.drain()).await;
+    drained.expect("nothing is held any more");
+    assert_eq!(world.receiver.event_ids(), ["after"]);
+}

@@ -129,19 +129,19 @@ pub(super) fn claim(
     loaded_at: Option<u64>,
 ) -> Result<(), StoreError> {
     let claim = context.commit.claim();
-    context
+    let marked = context
         .connection
-        .prepare_cached(
-            "update delivery set claim = ?3 where event_seq = ?1 and endpoint_key = ?2",
-        )?
-        .execute(params![event.seq, outbox.key(), claim])?;
+        .prepare_cached("update delivery set claim = ?3 where event_seq = ?1 and endpoint_key = ?2")
+        .and_then(|mut update| update.execute(params![event.seq, outbox.key(), claim]));
     let row = ClaimedDelivery {
         event: Arc::clone(event),
         claim,
         attempts,
         number,
     };
-    context.commit.hand_over(outbox, row, loaded_at);
+    let (commit, shared) = (&mut *context.commit, context.shared);
+    commit.hand_over(shared, outbox, row, loaded_at, &marked);
+    marked?;
     Ok(())
 }
 

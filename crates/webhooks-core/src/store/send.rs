@@ -122,21 +122,24 @@ pub(crate) fn owe(
         }
     };
     let due_at = if outbox.endpoint().ordered { 0 } else { now };
-    connection
+    let row = claim.map(|claim| ClaimedDelivery {
+        event: Arc::clone(event),
+        claim,
+        attempts: 0,
+        number,
+    });
+    let inserted = connection
         .prepare_cached(
             "insert into delivery (event_seq, endpoint_key, claim, lane, due_at, attempts, number, owed_at)
              values (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)",
-        )?
-        .execute(params![event.seq, key, claim, in_lane, due_at, number, now])?;
-    if let Some(claim) = claim {
-        let row = ClaimedDelivery {
-            event: Arc::clone(event),
-            claim,
-            attempts: 0,
-            number,
-        };
-        commit.hand_over(outbox, row, None);
+        )
+        .and_then(|mut insert| {
+            insert.execute(params![event.seq, key, claim, in_lane, due_at, number, now])
+        });
+    if let Some(row) = row {
+        commit.hand_over(shared, outbox, row, None, &inserted);
     }
+    inserted?;
     Ok(())
 }
 

@@ -56,12 +56,19 @@ impl Commit {
         self.next_claim
     }
 
+    /// Hands a row over that was counted in and has been `written`; else it is counted out again.
     pub(crate) fn hand_over(
         &mut self,
+        shared: &Shared,
         outbox: &Arc<Outbox>,
         row: ClaimedDelivery,
         loaded_at: Option<u64>,
+        written: &rusqlite::Result<usize>,
     ) {
+        if written.is_err() {
+            outbox.forget_expected(shared, &row);
+            return;
+        }
         self.handovers.push(HandOver {
             outbox: Arc::clone(outbox),
             row,
