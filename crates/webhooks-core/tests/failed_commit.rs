@@ -9,10 +9,14 @@ mod world;
 use std::{collections::BTreeSet, time::Duration};
 
 use webhooks_core::{
-    Event, NewEndpoint, SendError, StoreError, Webhooks,
+    Event, NewEndpoint, RetrySchedule, SendError, StoreError, Webhooks,
     testing::{Answer, Receiver},
 };
-use world::{World, gate::Gate, hold_writer, seconds};
+use world::{
+    World,
+    gate::{Gate, let_others_run},
+    hold_writer, seconds,
+};
 
 /// Space for everything: SQLite's own limit.
 const PLENTY: u32 = 4_294_967_294;
@@ -196,4 +200,43 @@ async fn a_delivery_that_could_not_be_stored_is_not_waited_for() {
     let drained = tokio::time::timeout(ANSWER_LIMIT, world.webhooks.drain()).await;
     drained.expect("nothing is held any more");
     assert_eq!(world.receiver.event_ids(), ["after"]);
+}
+
+/// The last attempt that an endpoint in trouble is tried with ends as `status`, in a commit that
+/// fails; what waits behind it is not forgotten.
+async fn what_waits_behind_a_probe_is_not_forgotten(status: u16) {
+    let world = World::new().await;
+    let (gate, url) = Gate::start().await;
+    let once = RetrySchedule::new([]).unwrap();
+    let endpoints = world.webhooks.endpoints("acme");
+    let endpoint = NewEndpoint::new(url).in_flight(1).retry(&once);
+    endpoints.add(endpoint).await.unwrap();
+    world.send_all(["a", "b", "c"].map(String::from)).await;
+    gate.wait_for(1).await;
+    gate.open("a", 503);
+    world.webhooks.drain().await;
+    world.clock.advance(seconds(6));
+    gate.wait_for(2).await;
+    leave_pages(&world.webhooks, 5).await;
+    let release = hold_writer(&world.webhooks).await;
+    gate.open("b", status);
+    let_others_run().await;
+    let sent = world.webhooks.send("acme", large("large"));
+    let (sent, ()) = tokio::join!(biased; sent, async { drop(release) });
+    assert!(is_refusal(&sent.unwrap_err()));
+    set_pages(&world.webhooks, PLENTY).await;
+    gate.open("c", 200);
+    world.pass_in_steps(seconds(70), 3).await;
+    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(gate.arrived(), ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn what_waits_behind_a_probe_that_was_given_up_is_not_forgotten() {
+    what_waits_behind_a_probe_is_not_forgotten(503).await;
+}
+
+#[tokio::test]
+async fn what_waits_behind_a_probe_that_was_answered_with_gone_is_not_forgotten() {
+    what_waits_behind_a_probe_is_not_forgotten(410).await;
 }
