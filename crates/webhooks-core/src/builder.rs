@@ -182,6 +182,7 @@ struct Opened {
     reader: EndpointReader,
     endpoints_in_memory: usize,
     boot: i64,
+    last_event: i64,
     health: HealthPolicy,
     retention: Retention,
 }
@@ -226,6 +227,7 @@ fn open_store(builder: Builder, file: Option<PathBuf>) -> Result<Opened, OpenErr
     let taking_over = connection.unchecked_transaction().map_err(refuse)?;
     retention::store_setting(&taking_over, "boot", boot).map_err(refuse_stored)?;
     retention::store_setting(&taking_over, "offset", timeline.offset()).map_err(refuse_stored)?;
+    let last_event = retention::last_event(&taking_over).map_err(refuse)?;
     let held = lane::recover(&taking_over, timeline.now()).map_err(refuse)?;
     taking_over.commit().map_err(refuse)?;
     if held > 0 {
@@ -255,6 +257,7 @@ fn open_store(builder: Builder, file: Option<PathBuf>) -> Result<Opened, OpenErr
         reader,
         endpoints_in_memory: builder.endpoints_in_memory,
         boot,
+        last_event,
     })
 }
 
@@ -277,6 +280,7 @@ fn start(opened: Opened, sender: Sender) -> Webhooks {
         reader,
         endpoints_in_memory,
         boot,
+        last_event,
         health,
         retention,
     } = opened;
@@ -287,6 +291,7 @@ fn start(opened: Opened, sender: Sender) -> Webhooks {
         Arc::clone(&shared),
         EndpointCache::new(reader, Arc::clone(&shared), endpoints_in_memory),
         boot,
+        last_event,
     );
     let writer_shared = Arc::clone(&shared);
     let writer = std::thread::Builder::new()

@@ -4,7 +4,9 @@
 
 mod world;
 
-use webhooks_core::Event;
+use std::sync::Arc;
+
+use webhooks_core::{DeliveryState, Ending, Event};
 use world::{World, hours, seconds};
 
 /// More than one slice of deleting takes (1,000).
@@ -101,4 +103,64 @@ async fn what_ended_is_deleted_with_its_event_however_many_endpoints_it_had() {
     world.pass_in_steps(seconds(31), 2).await;
     assert_eq!(rows(&world, "ending").await, 0);
     assert_eq!(rows(&world, "event").await, 0);
+}
+
+/// Attempts of the event that `world` sends next are its own, whatever is kept of older ones.
+async fn nothing_is_on_record_of_the_next_event(world: &World, id: &webhooks_core::EndpointId) {
+    let endpoints = world.webhooks.endpoints("acme");
+    endpoints.pause(id).await.unwrap();
+    world.send("new").await;
+    endpoints.cancel(id, "new").await.unwrap();
+    let delivery = world.delivery("new").await;
+    assert_eq!(delivery.attempts, []);
+    assert!(
+        matches!(
+            delivery.state,
+            DeliveryState::Ended {
+                reason: Ending::Canceled,
+                ..
+            }
+        ),
+        "{:?}",
+        delivery.state
+    );
+}
+
+#[tokio::test]
+async fn attempts_of_an_event_that_is_gone_are_not_those_of_the_next() {
+    let world = World::with(|builder| builder.keep(hours(100), hours(200))).await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    world.send("old").await;
+    world.webhooks.drain().await;
+    world.pass(hours(101)).await;
+    assert_eq!(
+        (rows(&world, "event").await, rows(&world, "attempt").await),
+        (0, 1)
+    );
+    nothing_is_on_record_of_the_next_event(&world, &id).await;
+}
+
+#[tokio::test]
+async fn nor_are_they_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = format!("sqlite:{}", folder.path().join("w.db").display());
+    let open = |clock| {
+        World::open(clock, &address, |builder| {
+            builder.keep(hours(100), hours(200))
+        })
+    };
+    let world = open(Arc::default()).await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    world.send("old").await;
+    world.webhooks.drain().await;
+    world.pass(hours(101)).await;
+    world.webhooks.shutdown(seconds(5)).await;
+    let clock = Arc::clone(&world.clock);
+    drop(world);
+    let world = open(clock).await;
+    assert_eq!(
+        (rows(&world, "event").await, rows(&world, "attempt").await),
+        (0, 1)
+    );
+    nothing_is_on_record_of_the_next_event(&world, &id).await;
 }

@@ -191,6 +191,19 @@ pub(crate) fn first_since(connection: &Connection, since: i64) -> Result<Option<
     Ok((low <= last).then_some(low))
 }
 
+/// The last event of which anything is on record; its attempts may be kept for longer than itself.
+pub(crate) fn last_event(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row(
+        "select max(
+             (select coalesce(max(seq), 0) from event),
+             (select coalesce(max(event_seq), 0) from delivery),
+             (select coalesce(max(event_seq), 0) from attempt),
+             (select coalesce(max(event_seq), 0) from ending))",
+        [],
+        |row| row.get(0),
+    )
+}
+
 /// Secrets whose grace after a rotation is over.
 fn drop_expired_secrets(context: &mut ActContext<'_>, now: i64) -> Result<(), StoreError> {
     let keys: Vec<i64> = context

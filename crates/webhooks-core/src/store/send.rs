@@ -55,13 +55,16 @@ pub(crate) fn store_event(
     let now = shared.timeline.now();
     // First: an endpoint that cannot be read refuses the event before anything of it is written.
     let outboxes = endpoints.of_customer(connection, customer)?;
+    let seq = commit.event_seq();
     let inserted = connection
         .prepare_cached(
-            "insert into event (id, customer, type, body, created_at) values (?1, ?2, ?3, ?4, ?5)
+            "insert into event (seq, id, customer, type, body, created_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6)
              on conflict (id, customer) do nothing",
         )
         .and_then(|mut insert| {
             insert.execute(params![
+                seq,
                 event.id,
                 customer,
                 event.event_type,
@@ -73,7 +76,6 @@ pub(crate) fn store_event(
     if inserted == 0 {
         return known_event(connection, customer, event);
     }
-    let seq = connection.last_insert_rowid();
     let stored = Arc::new(StoredEvent {
         seq,
         id: event.id,

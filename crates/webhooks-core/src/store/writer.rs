@@ -30,6 +30,7 @@ pub(crate) struct Commit {
     /// Outboxes whose lane changed in memory: looked at again should the commit fail.
     pub(crate) touched: Vec<Arc<Outbox>>,
     next_claim: i64,
+    last_event: i64,
 }
 
 /// A claimed delivery on its way to memory.
@@ -54,6 +55,13 @@ impl Commit {
     pub(crate) fn claim(&mut self) -> i64 {
         self.next_claim += 1;
         self.next_claim
+    }
+
+    /// The place of the next event in the order of commits. What is on record of events that
+    /// retention took away names theirs: it is never given again while that is kept.
+    pub(crate) fn event_seq(&mut self) -> i64 {
+        self.last_event += 1;
+        self.last_event
     }
 
     /// Hands a row over that was counted in and has been `written`; else it is counted out again.
@@ -114,16 +122,19 @@ struct Replies {
 }
 
 impl Writer {
-    /// `boot` makes claims of this process differ from those of any before.
+    /// `boot` makes claims of this process differ from those of any before; `last_event` is the
+    /// last event of which anything is on record.
     pub(crate) fn new(
         connection: Connection,
         shared: Arc<Shared>,
         endpoints: EndpointCache,
         boot: i64,
+        last_event: i64,
     ) -> Self {
         // 2^40 claims a boot, 2^22 boots.
         let commit = Commit {
             next_claim: boot << 40,
+            last_event,
             ..Commit::default()
         };
         Self {
