@@ -9,7 +9,11 @@ use webhooks_core::{
     DeliveryState, Ending, EndpointError, EndpointState, Event, Explanation, Held, Listing,
     NewEndpoint, Replay, ReplayOutcome, What,
 };
-use world::{World, hours, seconds};
+use world::{
+    World,
+    gate::{Gate, let_others_run},
+    hold_writer, hold_writer_in_turn, hours, seconds,
+};
 
 #[tokio::test]
 async fn a_paused_endpoint_keeps_its_events_until_it_is_resumed() {
@@ -164,6 +168,63 @@ async fn a_success_in_between_keeps_an_endpoint_enabled() {
         world.pass_in_steps(hours(6), 4).await;
     }
     let endpoint = world.webhooks.endpoints("acme").get(&id).await.unwrap();
+    assert_eq!(endpoint.state, EndpointState::Active);
+}
+
+#[tokio::test]
+async fn a_change_at_the_moment_of_a_success_does_not_bring_the_failures_back() {
+    let world = World::new().await;
+    let (gate, url) = Gate::start().await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let id = endpoints.add(NewEndpoint::new(&url)).await.unwrap().id;
+    world.send("bad").await;
+    gate.open("bad", 500);
+    world.webhooks.drain().await;
+    endpoints.cancel(&id, "bad").await.unwrap();
+    world.pass(hours(5 * 24 - 1)).await;
+    world.send("good").await;
+    gate.wait_for(2).await;
+    // The change is made before it is stored that the endpoint no longer fails.
+    let before = hold_writer(&world.webhooks).await;
+    let (held, release) = hold_writer_in_turn(&world.webhooks).await;
+    let (changed, ()) = tokio::join!(
+        biased;
+        endpoints.update(&id, NewEndpoint::new(&url)),
+        async {
+            gate.open("good", 200);
+            let_others_run().await;
+            drop(before);
+            held.await.unwrap();
+            drop(release);
+        },
+    );
+    changed.unwrap();
+    world.webhooks.drain().await;
+    world.pass(hours(2)).await;
+    world.send("worse").await;
+    gate.open("worse", 500);
+    world.webhooks.drain().await;
+    let endpoint = endpoints.get(&id).await.unwrap();
+    assert_eq!(endpoint.state, EndpointState::Active);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_enabled_again_has_five_days_again() {
+    let world = World::new().await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    let endpoints = world.webhooks.endpoints("acme");
+    world.receiver.respond([500]);
+    world.send("a").await;
+    world.webhooks.drain().await;
+    world.pass_in_steps(hours(30), 5).await;
+    let endpoint = endpoints.get(&id).await.unwrap();
+    assert!(matches!(endpoint.state, EndpointState::Disabled { .. }));
+    endpoints.enable(&id).await.unwrap();
+    world.webhooks.drain().await;
+    assert_eq!(endpoints.get(&id).await.unwrap().failing_since, None);
+    world.send("b").await;
+    world.webhooks.drain().await;
+    let endpoint = endpoints.get(&id).await.unwrap();
     assert_eq!(endpoint.state, EndpointState::Active);
 }
 

@@ -111,11 +111,11 @@ impl Outbox {
         Arc::clone(&self.record.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts a changed endpoint in place.
+    /// Puts a changed endpoint in place. Since when it fails memory knows better: what it notes of
+    /// that is stored later.
     pub(crate) fn replace(&self, record: EndpointRecord) {
         let width = record.in_flight;
         let mut state = self.lock();
-        state.failing_since = record.failing_since;
         if !state.trouble {
             state.width = width;
         }

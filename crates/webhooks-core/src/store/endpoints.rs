@@ -441,6 +441,10 @@ pub(crate) fn set_state(
     };
     if state == "active" {
         outbox.forgive();
+        context
+            .connection
+            .prepare_cached("update endpoint set failing_since = null where key = ?1")?
+            .execute([key])?;
         let now = context.shared.timeline.now();
         context
             .connection

@@ -74,6 +74,7 @@ impl Outbox {
         state.failures = 0;
         state.backoff_until = 0;
         state.failed_in_a_row = 0;
+        state.failing_since = None;
         state.width = 1;
     }
 }
