@@ -45,8 +45,9 @@ struct State {
     laned: bool,
     /// The endpoint is in trouble, or the head of an ordered one is: tried when its lane is due.
     trouble: bool,
-    /// How many troubles there were: tells a load from before one from a load because of it.
-    troubles: u64,
+    /// How often what memory holds went back to the lane: what was placed or loaded before the
+    /// last time, and is yet to be handed over, goes back too.
+    retreats: u64,
     refilling: bool,
     /// Outcomes that are not stored yet and bring rows back to the lane, or say when it is tried:
     /// until then the store's lane is not all of it, and its first row not the first.
@@ -67,7 +68,8 @@ pub(crate) enum Placement {
     /// Nowhere: the endpoint is disabled.
     Refuse,
     /// To memory, claimed. `lane`: the row is marked as one of the lane's all the same.
-    Memory { lane: bool },
+    /// `retreats`: those so far.
+    Memory { lane: bool, retreats: u64 },
     /// To the lane; `wake`: nothing in memory would come back to it.
     Lane { wake: bool },
 }
@@ -185,6 +187,7 @@ impl Outbox {
         shared.hold();
         Placement::Memory {
             lane: endpoint.ordered,
+            retreats: state.retreats,
         }
     }
 
@@ -208,17 +211,17 @@ impl Outbox {
     }
 
     /// Takes a delivery that is stored and claimed. One that no longer may go out from memory is
-    /// given back to the lane. `loaded_at`: the troubles when it was loaded from there.
+    /// given back to the lane. `retreats`: those when it was placed or loaded.
     pub(crate) fn accept(
         self: &Arc<Self>,
         shared: &Arc<Shared>,
         row: ClaimedDelivery,
-        loaded_at: Option<u64>,
+        retreats: u64,
     ) {
         let endpoint = self.endpoint();
         let mut state = self.lock();
         state.expected -= 1;
-        let refused = (state.trouble && loaded_at != Some(state.troubles))
+        let refused = retreats != state.retreats
             || endpoint.state != EndpointState::Active
             || shared.is_stopping();
         if refused {
@@ -293,6 +296,7 @@ impl Outbox {
         let ordered = self.endpoint().ordered;
         let mut state = self.lock();
         state.laned = true;
+        state.retreats += 1;
         let rows = std::mem::take(&mut state.queue);
         state.queue_bytes -= rows.iter().map(|row| row.event.body.len()).sum::<usize>();
         rows.into_iter()

@@ -126,7 +126,7 @@ pub(super) fn claim(
     event: &Arc<StoredEvent>,
     attempts: u32,
     number: u32,
-    loaded_at: Option<u64>,
+    retreats: u64,
 ) -> Result<(), StoreError> {
     let claim = context.commit.claim();
     let marked = context
@@ -140,7 +140,7 @@ pub(super) fn claim(
         number,
     };
     let (commit, shared) = (&mut *context.commit, context.shared);
-    commit.hand_over(shared, outbox, row, loaded_at, &marked);
+    commit.hand_over(shared, outbox, row, retreats, &marked);
     marked?;
     Ok(())
 }
@@ -216,8 +216,8 @@ fn load_rows(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), S
             body,
         });
         outbox.expect(context.shared, event.body.len());
-        let loaded_at = Some(plan.troubles);
-        claim(context, outbox, &event, row.attempts, row.number, loaded_at)?;
+        let (attempts, number) = (row.attempts, row.number);
+        claim(context, outbox, &event, attempts, number, plan.retreats)?;
     }
     if plan.trouble && found == 0 {
         return wait_or_leave(context, outbox);

@@ -121,13 +121,13 @@ fn scan_retries(context: &mut ActContext<'_>, now: i64) -> Result<(), StoreError
                 )?;
                 context.commit.touched.push(outbox);
             }
-            Placement::Memory { .. } => {
+            Placement::Memory { retreats, .. } => {
                 let event = Arc::new(StoredEvent {
                     seq: row.seq,
                     id,
                     body,
                 });
-                claim(context, &outbox, &event, row.attempts, row.number, None)?;
+                claim(context, &outbox, &event, row.attempts, row.number, retreats)?;
             }
         }
     }

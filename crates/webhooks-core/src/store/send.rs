@@ -106,12 +106,12 @@ pub(crate) fn owe(
     number: u32,
 ) -> Result<(), StoreError> {
     let key = outbox.key();
-    let (claim, in_lane) = match outbox.place(shared, event.body.len()) {
+    let (held, in_lane) = match outbox.place(shared, event.body.len()) {
         Placement::Refuse => {
             store_ending(connection, event.seq, key, Ending::Disabled, now)?;
             return Ok(());
         }
-        Placement::Memory { lane } => (Some(commit.claim()), lane),
+        Placement::Memory { lane, retreats } => (Some((commit.claim(), retreats)), lane),
         Placement::Lane { wake } => {
             lane::join(
                 connection,
@@ -124,12 +124,7 @@ pub(crate) fn owe(
         }
     };
     let due_at = if outbox.endpoint().ordered { 0 } else { now };
-    let row = claim.map(|claim| ClaimedDelivery {
-        event: Arc::clone(event),
-        claim,
-        attempts: 0,
-        number,
-    });
+    let claim = held.map(|(claim, _)| claim);
     let inserted = connection
         .prepare_cached(
             "insert into delivery (event_seq, endpoint_key, claim, lane, due_at, attempts, number, owed_at)
@@ -138,8 +133,14 @@ pub(crate) fn owe(
         .and_then(|mut insert| {
             insert.execute(params![event.seq, key, claim, in_lane, due_at, number, now])
         });
-    if let Some(row) = row {
-        commit.hand_over(shared, outbox, row, None, &inserted);
+    if let Some((claim, retreats)) = held {
+        let row = ClaimedDelivery {
+            event: Arc::clone(event),
+            claim,
+            attempts: 0,
+            number,
+        };
+        commit.hand_over(shared, outbox, row, retreats, &inserted);
     }
     inserted?;
     Ok(())

@@ -37,9 +37,8 @@ pub(crate) struct Commit {
 struct HandOver {
     outbox: Arc<Outbox>,
     row: ClaimedDelivery,
-    /// The endpoint's troubles when it was loaded from its lane: taken even though it is in
-    /// trouble, unless there was another since.
-    loaded_at: Option<u64>,
+    /// The outbox's retreats when it was placed or loaded: after another it goes back.
+    retreats: u64,
 }
 
 /// Where a savepoint began.
@@ -70,7 +69,7 @@ impl Commit {
         shared: &Shared,
         outbox: &Arc<Outbox>,
         row: ClaimedDelivery,
-        loaded_at: Option<u64>,
+        retreats: u64,
         written: &rusqlite::Result<usize>,
     ) {
         if written.is_err() {
@@ -80,7 +79,7 @@ impl Commit {
         self.handovers.push(HandOver {
             outbox: Arc::clone(outbox),
             row,
-            loaded_at,
+            retreats,
         });
     }
 
@@ -297,9 +296,9 @@ impl Writer {
             let HandOver {
                 outbox,
                 row,
-                loaded_at,
+                retreats,
             } = handover;
-            outbox.accept(&self.shared, row, loaded_at);
+            outbox.accept(&self.shared, row, retreats);
         }
         for (reply, result) in replies.sends {
             reply.give(result);

@@ -19,8 +19,8 @@ pub(crate) struct RefillPlan {
     pub(crate) rows: usize,
     /// Only what is due, after expiring what waited too long.
     pub(crate) trouble: bool,
-    /// The troubles at that time; after another one, what was loaded goes back.
-    pub(crate) troubles: u64,
+    /// The retreats until then; after another one, what was loaded goes back.
+    pub(crate) retreats: u64,
 }
 
 impl Outbox {
@@ -84,7 +84,7 @@ impl Outbox {
         Some(RefillPlan {
             rows,
             trouble: state.trouble,
-            troubles: state.troubles,
+            retreats: state.retreats,
         })
     }
 

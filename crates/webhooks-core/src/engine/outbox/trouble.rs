@@ -30,10 +30,8 @@ impl Outbox {
             || state.trouble
             || state.failed_in_a_row >= FAILURES_IN_A_ROW;
         let newly_in_trouble = trouble && !state.trouble;
-        if newly_in_trouble {
-            state.troubles += 1;
-        }
         if trouble {
+            state.retreats += 1;
             // Requests that were in flight together fail together: they count as one.
             if newly_in_trouble || now >= state.backoff_until {
                 state.failures = state.failures.saturating_add(1);
