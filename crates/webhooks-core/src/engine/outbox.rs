@@ -36,6 +36,8 @@ pub(crate) struct Outbox {
 struct State {
     queue: VecDeque<ClaimedDelivery>,
     queue_bytes: usize,
+    /// Claims of deliveries in workers' hands that wait for the rate limit or for a place.
+    waiting: Vec<i64>,
     /// Placed by the writer, not yet handed over.
     expected: usize,
     in_flight: usize,
@@ -79,6 +81,14 @@ pub(crate) enum Placement {
 pub(crate) struct StoredLane {
     pub(crate) backoff_until: i64,
     pub(crate) failures: u32,
+}
+
+impl State {
+    /// False when the delivery of this claim does not wait in a worker's hand.
+    fn stop_waiting(&mut self, claim: i64) -> bool {
+        let at = self.waiting.iter().position(|waiting| *waiting == claim);
+        at.map(|at| self.waiting.swap_remove(at)).is_some()
+    }
 }
 
 impl Outbox {
@@ -304,20 +314,40 @@ impl Outbox {
             .collect()
     }
 
-    /// Takes a delivery out of memory's queue, by its claim: the same event may have been sent
-    /// again. True when it was there: it is not sent.
+    /// Takes a delivery out of memory, by its claim: the same event may have been sent again. True
+    /// when it still waited there: it is not sent.
     pub(crate) fn take_out(&self, shared: &Shared, claim: i64) -> bool {
         let mut state = self.lock();
-        let Some(at) = state.queue.iter().position(|row| row.claim == claim) else {
+        if let Some(at) = state.queue.iter().position(|row| row.claim == claim) {
+            if let Some(row) = state.queue.remove(at) {
+                state.queue_bytes -= row.event.body.len();
+                shared.remove_bytes(row.event.body.len());
+            }
+        } else if !state.stop_waiting(claim) {
             return false;
-        };
-        if let Some(row) = state.queue.remove(at) {
-            state.queue_bytes -= row.event.body.len();
-            shared.remove_bytes(row.event.body.len());
         }
         drop(state);
         shared.released(1);
         true
+    }
+
+    /// A delivery in a worker's hand waits before it is sent. Returns the retreats so far.
+    pub(super) fn wait_begins(&self, claim: i64) -> u64 {
+        let mut state = self.lock();
+        state.waiting.push(claim);
+        state.retreats
+    }
+
+    /// A delivery in a worker's hand waits no longer. False when it was taken out meanwhile.
+    pub(super) fn wait_ended(&self, claim: i64) -> bool {
+        self.lock().stop_waiting(claim)
+    }
+
+    /// Whether a delivery that has waited since `retreats` may still go out.
+    pub(super) fn may_go_out(&self, retreats: u64) -> bool {
+        let active = self.is_active();
+        let state = self.lock();
+        active && (!state.trouble || state.retreats == retreats)
     }
 
     /// The next delivery for a worker, or `None`: the worker ends, and is no longer counted.

@@ -22,6 +22,7 @@ pub(super) async fn work(shared: Arc<Shared>, outbox: Arc<Outbox>) {
             shared: &shared,
             outbox: &outbox,
             row: Some(row),
+            waits_since: None,
         };
         deliver(hand).await;
     }
@@ -32,31 +33,59 @@ struct InHand<'a> {
     shared: &'a Arc<Shared>,
     outbox: &'a Arc<Outbox>,
     row: Option<ClaimedDelivery>,
+    /// The outbox's retreats when it began to wait; `None` when it did not have to.
+    waits_since: Option<u64>,
+}
+
+impl InHand<'_> {
+    /// Notes that the delivery waits: from now on it can be taken out of the hand.
+    fn wait(&mut self) {
+        if let (Some(row), None) = (&self.row, self.waits_since) {
+            self.waits_since = Some(self.outbox.wait_begins(row.claim));
+        }
+    }
+
+    /// The wait is over: whether the delivery is to be sent. Much can have changed meanwhile.
+    fn goes_out(&mut self) -> bool {
+        let Some(retreats) = self.waits_since else {
+            return true;
+        };
+        self.end_wait();
+        self.row.is_some() && self.outbox.may_go_out(retreats)
+    }
+
+    fn end_wait(&mut self) {
+        if let (Some(row), Some(_)) = (&self.row, self.waits_since.take())
+            && !self.outbox.wait_ended(row.claim)
+        {
+            self.row = None;
+        }
+    }
 }
 
 impl Drop for InHand<'_> {
     fn drop(&mut self) {
+        self.end_wait();
         if let Some(row) = self.row.take() {
             let completion = self.outbox.return_unsent(self.shared, row);
             self.shared.queue.complete_now(completion);
-            if std::thread::panicking() {
-                self.outbox.worker_lost(self.shared);
-            }
+        }
+        if std::thread::panicking() {
+            self.outbox.worker_lost(self.shared);
         }
     }
 }
 
 async fn deliver(mut hand: InHand<'_>) {
     let (shared, outbox) = (hand.shared, hand.outbox);
-    let Some(row) = hand.row.as_ref() else { return };
-    let endpoint = outbox.endpoint();
-    if let Some(interval) = endpoint.interval {
+    if let Some(interval) = outbox.endpoint().interval {
         let now = shared.timeline.now();
         let wait = outbox.rate_wait(interval, now.saturating_mul(1_000));
         if !wait.is_zero() {
             let until = now.saturating_add(
                 millis(wait).saturating_add(i64::from(wait.subsec_micros() % 1_000 != 0)),
             );
+            hand.wait();
             let stopped = shared.stopped.notified();
             if shared.is_stopping() {
                 return;
@@ -78,12 +107,23 @@ async fn deliver(mut hand: InHand<'_>) {
     if shared.is_stopping() {
         return;
     }
-    let place = tokio::select! {
-        biased;
-        place = places.acquire() => place,
-        () = stopped => return,
+    let place = match places.try_acquire() {
+        Ok(place) => Ok(place),
+        Err(_) => {
+            hand.wait();
+            tokio::select! {
+                biased;
+                place = places.acquire() => place,
+                () = stopped => return,
+            }
+        }
     };
     let Ok(place) = place else { return };
+    if !hand.goes_out() {
+        return;
+    }
+    let Some(row) = hand.row.as_ref() else { return };
+    let endpoint = outbox.endpoint();
     let at = shared.timeline.now();
     let response = shared
         .sender
