@@ -97,6 +97,22 @@ async fn a_blocked_head_can_be_skipped() {
 }
 
 #[tokio::test]
+async fn a_head_is_not_tried_early_when_what_stands_behind_it_is_canceled() {
+    let world = World::new().await;
+    let id = world.endpoint(|endpoint| endpoint.ordered(true)).await;
+    world.receiver.respond_to("a", [500]);
+    world.send_all(["a", "b", "c"].map(String::from)).await;
+    world.webhooks.drain().await;
+    let endpoints = world.webhooks.endpoints("acme");
+    endpoints.cancel(&id, "b").await.unwrap();
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.event_ids(), ["a"], "it waits for 5 s");
+    endpoints.cancel(&id, "a").await.unwrap();
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.event_ids(), ["a", "c"]);
+}
+
+#[tokio::test]
 async fn an_ordered_head_that_is_exhausted_lets_the_next_go_on() {
     let world = World::new().await;
     let schedule = RetrySchedule::new([seconds(5)]).unwrap();

@@ -232,10 +232,10 @@ pub(crate) fn take_away(
     let now = context.shared.timeline.now();
     store_ending(context.connection, seq, key, ending, now).map_err(StoreError::from)?;
     let outbox = context.endpoints.by_key(context.connection, key)?;
-    if outbox
+    let ordered = outbox
         .as_ref()
-        .is_some_and(|outbox| outbox.endpoint().ordered)
-    {
+        .is_some_and(|outbox| outbox.endpoint().ordered);
+    if ordered && !stands_behind(context.connection, seq, key)? {
         // What stood behind it may go on.
         try_lane_now(context, key, now)?;
     }
@@ -244,6 +244,17 @@ pub(crate) fn take_away(
         lane::try_again(context, key)?;
     }
     Ok(TakenAway { outbox, claim })
+}
+
+/// Whether something stands before this event in the lane of an ordered endpoint.
+fn stands_behind(connection: &Connection, seq: i64, key: i64) -> Result<bool, StoreError> {
+    Ok(connection
+        .prepare_cached(
+            "select 1 from delivery
+             where endpoint_key = ?1 and claim is null and lane = 1 and due_at = 0 and event_seq < ?2
+             limit 1",
+        )?
+        .exists([key, seq])?)
 }
 
 /// The head of an ordered endpoint: the delivery that those behind it wait for.
