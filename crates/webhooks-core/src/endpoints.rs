@@ -286,10 +286,10 @@ impl<'a> Endpoints<'a> {
     /// There is no such endpoint, or the store refused.
     pub async fn skip(&self, id: &EndpointId) -> Result<Option<String>, DeliveryError> {
         let record = self.record(id).await?;
-        let head = self.engine.readers.read(self.shared(), move |connection| {
-            replay::head(connection, record.key)
-        });
-        let Some(event_id) = head.await? else {
+        let head: Result<Option<String>, StoreError> = self
+            .act(move |context| replay::head(context, record.key))
+            .await;
+        let Some(event_id) = head? else {
             return Ok(None);
         };
         match self.take_away(id, &event_id, Ending::Skipped).await {

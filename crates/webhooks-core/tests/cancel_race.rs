@@ -38,3 +38,25 @@ async fn what_is_canceled_in_flight_and_sent_again_at_once_is_sent_again() {
     assert_eq!(world.webhooks.owed().await.unwrap(), 0);
     assert_eq!(gate.arrived(), ["a", "a"]);
 }
+
+#[tokio::test]
+async fn a_head_is_skipped_also_while_it_is_tried_again() {
+    let world = World::new().await;
+    let (gate, id) = gated(&world, |endpoint| endpoint.ordered(true)).await;
+    world.send_all(["a", "b"].map(String::from)).await;
+    gate.wait_for(1).await;
+    let endpoints = world.webhooks.endpoints("acme");
+    assert_eq!(endpoints.skip(&id).await.unwrap(), None, "it is on its way");
+    gate.open("a", 500);
+    world.webhooks.drain().await;
+    gate.close("a");
+    world.clock.advance(seconds(6));
+    gate.wait_for(2).await;
+    let skipped = endpoints.skip(&id).await.unwrap();
+    assert_eq!(skipped.as_deref(), Some("a"), "not what stands behind it");
+    gate.open("a", 500);
+    gate.open("b", 200);
+    world.webhooks.drain().await;
+    assert_eq!(gate.arrived(), ["a", "a", "b"]);
+    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+}

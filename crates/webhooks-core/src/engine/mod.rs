@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 pub(crate) use due::{act as due_act, run_due_loop};
-pub(crate) use outbox::{Outbox, Placement, StoredLane};
+pub(crate) use outbox::{HeadInMemory, Outbox, Placement, StoredLane};
 pub(crate) use record::{EndpointRecord, SigningSecret};
 
 use crate::{

@@ -36,6 +36,8 @@ pub(crate) struct Outbox {
 struct State {
     queue: VecDeque<ClaimedDelivery>,
     queue_bytes: usize,
+    /// The delivery that was given to a worker last, until the worker ends.
+    in_hand: Option<ClaimedDelivery>,
     /// Claims of deliveries in workers' hands that wait for the rate limit or for a place.
     waiting: Vec<i64>,
     /// Placed by the writer, not yet handed over.
@@ -74,6 +76,17 @@ pub(crate) enum Placement {
     Memory { lane: bool, retreats: u64 },
     /// To the lane; `wake`: nothing in memory would come back to it.
     Lane { wake: bool },
+}
+
+/// The head of an ordered endpoint, as far as memory has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HeadInMemory {
+    /// The lane has it.
+    Nothing,
+    /// It failed before, and is tried again at this moment.
+    Tried(String),
+    /// It blocks nothing: it is about to be sent for the first time.
+    Passing,
 }
 
 /// What the store knows of an endpoint's lane when the endpoint is loaded.
@@ -365,6 +378,7 @@ impl Outbox {
             }
             None => state.in_flight -= 1,
         }
+        state.in_hand.clone_from(&row);
         let refill = Self::wants_refill(&mut state);
         drop(state);
         if refill {
@@ -373,9 +387,21 @@ impl Outbox {
         row
     }
 
+    /// What the lane of an ordered endpoint waits for when that is in memory.
+    pub(crate) fn head(&self) -> HeadInMemory {
+        let state = self.lock();
+        match &state.in_hand {
+            Some(row) if row.attempts > 0 => HeadInMemory::Tried(row.event.id.clone()),
+            Some(_) => HeadInMemory::Passing,
+            None if state.expected > 0 || !state.queue.is_empty() => HeadInMemory::Passing,
+            None => HeadInMemory::Nothing,
+        }
+    }
+
     /// A worker panicked: another goes on with what waits.
     pub(super) fn worker_lost(self: &Arc<Self>, shared: &Arc<Shared>) {
         let mut state = self.lock();
+        state.in_hand = None;
         state.in_flight -= 1;
         let spawn = !state.queue.is_empty() && state.in_flight < state.width;
         if spawn {

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     Ending, EndpointId, EndpointState,
     endpoint::wants,
-    engine::{EndpointRecord, Outbox, Shared},
+    engine::{EndpointRecord, HeadInMemory, Outbox, Shared},
 };
 
 /// Events looked at in one step of a replay.
@@ -258,8 +258,17 @@ fn stands_behind(connection: &Connection, seq: i64, key: i64) -> Result<bool, St
 }
 
 /// The head of an ordered endpoint: the delivery that those behind it wait for.
-pub(crate) fn head(connection: &Connection, key: i64) -> Result<Option<String>, StoreError> {
-    Ok(connection
+pub(crate) fn head(context: &mut ActContext<'_>, key: i64) -> Result<Option<String>, StoreError> {
+    let outbox = context.endpoints.by_key(context.connection, key)?;
+    if let Some(outbox) = outbox.filter(|outbox| outbox.endpoint().ordered) {
+        match outbox.head() {
+            HeadInMemory::Tried(event_id) => return Ok(Some(event_id)),
+            HeadInMemory::Passing => return Ok(None),
+            HeadInMemory::Nothing => {}
+        }
+    }
+    Ok(context
+        .connection
         .prepare_cached(
             "select e.id from delivery d join event e on e.seq = d.event_seq
              where d.endpoint_key = ?1 and d.lane = 1 and d.claim is null
