@@ -233,3 +233,41 @@ async fn a_pause_that_ends_in_the_commit_that_it_began_in_keeps_the_order() {
     world.pass_in_steps(seconds(70), 3).await;
     assert_eq!(gate.arrived(), ["a", "b", "c", "d"]);
 }
+
+#[tokio::test]
+async fn a_failure_before_a_lane_is_looked_at_again_is_waited_out() {
+    let world = World::new().await;
+    let (gate, _) = gated(&world).await;
+    let ids = ["success", "first", "second"];
+    world.send_all(ids.map(String::from)).await;
+    gate.wait_for(3).await;
+    gate.open("first", 503);
+    while !matches!(world.state("first").await, DeliveryState::Waiting { .. }) {
+        tokio::task::yield_now().await;
+    }
+    world.send("behind").await;
+    gate.open("behind", 200);
+    // The success has the lane looked at; before the writer comes to that, another fails.
+    let release = hold_writer(&world.webhooks).await;
+    let mut activities = world.webhooks.subscribe();
+    gate.open("success", 200);
+    let_others_run().await;
+    gate.open("second", 503);
+    while !matches!(
+        activities.next().await.unwrap().what,
+        What::EndpointInTrouble { .. }
+    ) {}
+    let_others_run().await;
+    drop(release);
+    world.webhooks.drain().await;
+    assert_eq!(
+        gate.arrived().len(),
+        3,
+        "the endpoint is left alone for 5 s"
+    );
+    gate.open("first", 200);
+    gate.open("second", 200);
+    world.pass_in_steps(seconds(6), 3).await;
+    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(gate.arrived().len(), 6);
+}

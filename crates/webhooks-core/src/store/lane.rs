@@ -161,21 +161,34 @@ pub(super) fn end(
     Ok(())
 }
 
-/// Loads the next rows of a lane into memory, or finds that the lane is at its end.
-pub(crate) fn refill(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
-    let refilled = load_rows(context, outbox);
+/// Loads the next rows of a lane into memory, or finds that the lane is at its end. `due`: its
+/// time has come; else memory asked for more.
+pub(crate) fn refill(
+    context: &mut ActContext<'_>,
+    outbox: &Arc<Outbox>,
+    due: bool,
+) -> Result<(), StoreError> {
+    let refilled = load_rows(context, outbox, due);
     // Whatever came of it, another may be asked for.
     outbox.refill_ended();
     refilled
 }
 
-fn load_rows(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
+fn load_rows(
+    context: &mut ActContext<'_>,
+    outbox: &Arc<Outbox>,
+    due: bool,
+) -> Result<(), StoreError> {
     let now = context.shared.timeline.now();
     let key = outbox.key();
     let Some(plan) = outbox.plan_refill(context.shared) else {
         // A person resumes it, or what is on its way back to the lane dates it.
         return set_due(context, key, None);
     };
+    if plan.trouble && !due {
+        // It failed since it was asked for: the outcome says when the lane is tried.
+        return Ok(());
+    }
     context.commit.touched.push(Arc::clone(outbox));
     if plan.trouble && expire(context, outbox, now)? {
         // There may be more to expire before anything is worth a request.

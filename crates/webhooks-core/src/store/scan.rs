@@ -35,7 +35,7 @@ pub(crate) fn scan(context: &mut ActContext<'_>) -> Result<Option<i64>, StoreErr
         .collect::<Result<_, _>>()?;
     for key in lanes {
         match find(context, key)? {
-            Found::Outbox(outbox) => refill(context, &outbox)?,
+            Found::Outbox(outbox) => refill(context, &outbox, true)?,
             // Of an endpoint that was removed maintenance ends what the lane holds.
             Found::Removed | Found::Unreadable => set_due(context, key, None)?,
         }

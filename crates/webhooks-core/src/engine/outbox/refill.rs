@@ -38,7 +38,7 @@ impl Outbox {
         let failed = Arc::clone(self);
         let shared_again = Arc::clone(shared);
         shared.queue.act(Act::new(
-            move |context| lane::refill(context, &outbox),
+            move |context| lane::refill(context, &outbox, false),
             move |result: Result<(), StoreError>| {
                 if result.is_err() {
                     failed.refill_ended();
