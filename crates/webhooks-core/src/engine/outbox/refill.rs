@@ -13,6 +13,9 @@ use crate::{
 const REFILL_ROWS: usize = 256;
 const REFILL_BELOW: usize = 64;
 
+/// The wait after a refill that the store refused.
+const REFUSED_WAIT_MS: i64 = 1_000;
+
 /// What a refill may load.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RefillPlan {
@@ -40,12 +43,36 @@ impl Outbox {
         shared.queue.act(Act::new(
             move |context| lane::refill(context, &outbox, false),
             move |result: Result<(), StoreError>| {
-                if result.is_err() {
-                    failed.refill_ended();
-                    failed.lane_is_uncertain(&shared_again);
+                if let Err(error) = result {
+                    failed.look_again_later(&shared_again, &error);
                 }
             },
         ));
+    }
+
+    /// After a refill that the store refused: at once it would be refused again.
+    fn look_again_later(self: &Arc<Self>, shared: &Arc<Shared>, error: &StoreError) {
+        tracing::warn!(
+            endpoint.id = %self.endpoint().id,
+            %error,
+            "what waits for an endpoint could not be loaded; trying again in a second"
+        );
+        self.lock().refilling = true;
+        let (outbox, shared_again) = (Arc::clone(self), Arc::clone(shared));
+        shared.spawn(async move {
+            let shared = shared_again;
+            let stopped = shared.stopped.notified();
+            if shared.is_stopping() {
+                return;
+            }
+            let at = shared.timeline.now() + REFUSED_WAIT_MS;
+            tokio::select! {
+                () = shared.timeline.sleep_until(at) => {}
+                () = stopped => return,
+            }
+            outbox.refill_ended();
+            outbox.lane_is_uncertain(&shared);
+        });
     }
 
     /// After a transaction that failed: memory may be ahead of the store. Looks at the lane again,
