@@ -4,7 +4,7 @@
 
 mod world;
 
-use webhooks_core::{EndpointId, NewEndpoint};
+use webhooks_core::{DeliveryState, EndpointId, Held, NewEndpoint};
 use world::{World, gate::Gate, hold_writer, seconds};
 
 async fn gated(
@@ -59,4 +59,30 @@ async fn a_head_is_skipped_also_while_it_is_tried_again() {
     world.webhooks.drain().await;
     assert_eq!(gate.arrived(), ["a", "a", "b"]);
     assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_head_that_an_older_event_is_sent_before_again_stands_behind_it() {
+    let world = World::new().await;
+    let (gate, id) = gated(&world, |endpoint| endpoint.ordered(true)).await;
+    gate.open("old", 200);
+    world.send("old").await;
+    world.webhooks.drain().await;
+    gate.close("old");
+    gate.open("head", 500);
+    world.send("head").await;
+    world.webhooks.drain().await;
+    let endpoints = world.webhooks.endpoints("acme");
+    endpoints.resend(&id, "old").await.unwrap();
+    world.clock.advance(seconds(6));
+    gate.wait_for(3).await;
+    assert_eq!(gate.arrived(), ["old", "head", "old"]);
+    let state = world.state("head").await;
+    assert_eq!(
+        state,
+        DeliveryState::Held {
+            reason: Held::BehindHead,
+            next_try: None
+        }
+    );
 }

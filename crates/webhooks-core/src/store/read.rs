@@ -232,7 +232,8 @@ fn state(
             });
         }
         let next_try = lane::next_try(connection, key)?;
-        if made > 0 {
+        // One of an ordered endpoint has no date of its own.
+        if made > 0 && (next_try.is_some() || due_at > 0) {
             // It was tried itself: it waits for its own next attempt.
             let due_at = next_try.map_or(due_at, |next| next.max(due_at));
             return Ok(DeliveryState::Waiting {
