@@ -226,6 +226,32 @@ async fn an_endpoint_in_trouble_does_not_delay_another() {
 }
 
 #[tokio::test]
+async fn a_resumed_endpoint_does_not_wait_for_those_that_hang() {
+    // Endpoints in trouble that are tried at once, at most.
+    const PROBES: usize = 128;
+    let world = World::with(|builder| builder.time_limit(hours(1))).await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    let endpoints = world.webhooks.endpoints("acme");
+    endpoints.pause(&id).await.unwrap();
+    world.send("a").await;
+    let dead = Receiver::start().await.unwrap();
+    dead.respond([503]);
+    for index in 0..PROBES + 10 {
+        let customer = format!("dead{index}");
+        let endpoints = world.webhooks.endpoints(&customer);
+        endpoints.add(dead.url()).await.unwrap();
+        let sent = world.webhooks.send(&customer, Event::new("a", &1)).await;
+        sent.unwrap();
+    }
+    world.webhooks.drain().await;
+    dead.respond([webhooks_core::testing::Answer::hang()]);
+    world.clock.advance(seconds(10));
+    dead.wait_for(PROBES + 10 + PROBES).await;
+    endpoints.resume(&id).await.unwrap();
+    world.receiver.wait_for(1).await;
+}
+
+#[tokio::test]
 async fn one_event_that_is_refused_does_not_hold_the_others() {
     let world = World::new().await;
     world.endpoint(|endpoint| endpoint).await;

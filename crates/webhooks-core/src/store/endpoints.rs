@@ -454,6 +454,7 @@ pub(crate) fn set_state(
             )?
             .execute(params![key, now])?;
         context.shared.due_by(now);
+        outbox.wake(context.shared);
     } else {
         for completion in outbox.give_all_back(context.shared) {
             context.shared.queue.complete_now(completion);

@@ -26,8 +26,8 @@ const EXPIRE_ROWS: i64 = 1_000;
 /// allows. `wake` is the time for a lane that nothing in memory would come back to.
 pub(crate) fn join(
     connection: &Connection,
-    shared: &Shared,
-    outbox: &Outbox,
+    shared: &Arc<Shared>,
+    outbox: &Arc<Outbox>,
     wake: Option<i64>,
 ) -> Result<(), StoreError> {
     let now = shared.timeline.now();
@@ -38,6 +38,9 @@ pub(crate) fn join(
              where (due_at is null and ?2 is not null) or due_at > max(backoff_until, ?3)",
         )?
         .execute(params![outbox.key(), wake, now])?;
+    if wake.is_some() {
+        outbox.wake(shared);
+    }
     // A lane in trouble may have waited for the retry of another delivery, hours away.
     let sooner = changed > 0 && outbox.is_in_trouble();
     if let Some(at) = wake.or_else(|| sooner.then(|| outbox.backoff_until().max(now))) {

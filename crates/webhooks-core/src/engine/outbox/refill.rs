@@ -36,6 +36,14 @@ impl Outbox {
         wanted
     }
 
+    /// Has a lane loaded that nothing in memory would come back to. Not by way of the due scan: that
+    /// has only the places for endpoints in trouble, and those that hang can have all of them.
+    pub(crate) fn wake(self: &Arc<Self>, shared: &Arc<Shared>) {
+        if !std::mem::replace(&mut self.lock().refilling, true) {
+            self.ask_for_refill(shared);
+        }
+    }
+
     pub(super) fn ask_for_refill(self: &Arc<Self>, shared: &Arc<Shared>) {
         let outbox = Arc::clone(self);
         let failed = Arc::clone(self);
