@@ -99,18 +99,37 @@ impl Transaction<'_> {
     /// Stores an event in this transaction; it is delivered once the transaction is committed.
     ///
     /// # Errors
-    /// As for [`Webhooks::send`].
+    /// As for [`Webhooks::send`]. Nothing of the event is stored then, also when the closure goes on.
     pub fn send(&mut self, customer: &str, event: Event) -> Result<Sent, SendError> {
         check_customer(customer)?;
         let event = event.prepare()?;
-        store_event(
+        let mark = self.commit.mark();
+        self.savepoint("savepoint send")?;
+        let sent = store_event(
             self.connection,
             self.shared,
             self.endpoints,
             self.commit,
             customer,
             event,
-        )
+        );
+        if sent.is_err() {
+            self.commit.roll_back_to(self.shared, mark);
+        }
+        // A full disk rolls everything back, the savepoint included.
+        if !self.connection.is_autocommit() {
+            self.savepoint(if sent.is_ok() {
+                "release send"
+            } else {
+                "rollback to send; release send"
+            })?;
+        }
+        sent
+    }
+
+    /// The app may go on after an error: an event is stored whole or not at all.
+    fn savepoint(&self, statements: &str) -> Result<(), StoreError> {
+        Ok(self.connection.execute_batch(statements)?)
     }
 }
 

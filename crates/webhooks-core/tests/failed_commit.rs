@@ -202,9 +202,8 @@ async fn a_delivery_that_could_not_be_stored_is_not_waited_for() {
     assert_eq!(world.receiver.event_ids(), ["after"]);
 }
 
-/// The last attempt that an endpoint in trouble is tried with ends as `status`, in a commit that
-/// fails; what waits behind it is not forgotten.
-async fn what_waits_behind_a_probe_is_not_forgotten(status: u16) {
+#[tokio::test]
+async fn what_waits_behind_a_probe_that_was_given_up_is_not_forgotten() {
     let world = World::new().await;
     let (gate, url) = Gate::start().await;
     let once = RetrySchedule::new([]).unwrap();
@@ -219,7 +218,7 @@ async fn what_waits_behind_a_probe_is_not_forgotten(status: u16) {
     gate.wait_for(2).await;
     leave_pages(&world.webhooks, 5).await;
     let release = hold_writer(&world.webhooks).await;
-    gate.open("b", status);
+    gate.open("b", 503);
     let_others_run().await;
     let sent = world.webhooks.send("acme", large("large"));
     let (sent, ()) = tokio::join!(biased; sent, async { drop(release) });
@@ -229,14 +228,4 @@ async fn what_waits_behind_a_probe_is_not_forgotten(status: u16) {
     world.pass_in_steps(seconds(70), 3).await;
     assert_eq!(world.webhooks.owed().await.unwrap(), 0);
     assert_eq!(gate.arrived(), ["a", "b", "c"]);
-}
-
-#[tokio::test]
-async fn what_waits_behind_a_probe_that_was_given_up_is_not_forgotten() {
-    what_waits_behind_a_probe_is_not_forgotten(503).await;
-}
-
-#[tokio::test]
-async fn what_waits_behind_a_probe_that_was_answered_with_gone_is_not_forgotten() {
-    what_waits_behind_a_probe_is_not_forgotten(410).await;
 }

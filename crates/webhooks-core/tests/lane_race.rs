@@ -159,7 +159,7 @@ async fn a_410_that_cannot_be_stored_at_once_disables_all_the_same() {
 #[tokio::test]
 async fn a_head_that_fails_while_more_is_loaded_is_not_overtaken() {
     /// More than a lane loads at first.
-    const EVENTS: usize = 700;
+    const EVENTS: usize = 1_500;
     /// Waiting in memory when it loads more.
     const LEFT: usize = 64;
     let world = World::new().await;
@@ -169,7 +169,9 @@ async fn a_head_that_fails_while_more_is_loaded_is_not_overtaken() {
     let id = endpoints.add(endpoint).await.unwrap().id;
     let ids: Vec<String> = (0..EVENTS).map(|n| format!("e{n}")).collect();
     endpoints.pause(&id).await.unwrap();
-    world.send_all(ids.clone()).await;
+    for some in ids.chunks(500) {
+        world.send_all(some.to_vec()).await;
+    }
     endpoints.resume(&id).await.unwrap();
     gate.wait_for(1).await;
     let loaded = world.webhooks.transaction(|tx| {

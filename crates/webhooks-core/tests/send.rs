@@ -281,3 +281,32 @@ async fn a_transaction_cannot_be_ended_from_inside() {
     world.webhooks.drain().await;
     assert!(world.receiver.requests().is_empty(), "nothing was stored");
 }
+
+#[tokio::test]
+async fn an_event_that_could_not_be_stored_whole_is_not_stored_though_its_closure_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.db");
+    let world = World::on_file(&file).await;
+    for _ in 0..2 {
+        world.endpoint(|endpoint| endpoint).await;
+    }
+    // The second endpoint's delivery cannot be stored.
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection
+        .execute_batch(
+            "create trigger fault before insert on delivery when new.endpoint_key = 2
+             begin select raise(abort, 'planted'); end",
+        )
+        .unwrap();
+    let event = || Event::new("random_number:generate", &1).id("a");
+    let went_on = world.webhooks.transaction(move |tx| {
+        let refused = tx.send("acme", event());
+        Ok(refused.is_err())
+    });
+    assert!(went_on.await.unwrap(), "it was refused");
+    connection.execute_batch("drop trigger fault").unwrap();
+    let sent = world.webhooks.send("acme", event()).await.unwrap();
+    assert_eq!((sent.duplicate, sent.deliveries), (false, 2));
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.event_ids(), ["a", "a"], "one for each");
+}

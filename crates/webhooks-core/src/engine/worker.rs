@@ -23,6 +23,7 @@ pub(super) async fn work(shared: Arc<Shared>, outbox: Arc<Outbox>) {
             outbox: &outbox,
             row: Some(row),
             waits_since: None,
+            is_counted: false,
         };
         deliver(hand).await;
     }
@@ -35,6 +36,8 @@ struct InHand<'a> {
     row: Option<ClaimedDelivery>,
     /// The outbox's retreats when it began to wait; `None` when it did not have to.
     waits_since: Option<u64>,
+    /// Its failure is counted as an outcome that returns to the lane.
+    is_counted: bool,
 }
 
 impl InHand<'_> {
@@ -69,6 +72,10 @@ impl Drop for InHand<'_> {
         if let Some(row) = self.row.take() {
             let completion = self.outbox.return_unsent(self.shared, row);
             self.shared.queue.complete_now(completion);
+            if self.is_counted {
+                // What was just queued counts in its place.
+                self.outbox.returned(self.shared);
+            }
         }
         if std::thread::panicking() {
             self.outbox.worker_lost(self.shared);
@@ -139,7 +146,14 @@ async fn deliver(mut hand: InHand<'_>) {
             };
             (Verdict::Delivered, consequences)
         }
-        Some(failure) => judge_failure(shared, outbox, row, failure, &response),
+        Some(failure) => judge_failure(
+            shared,
+            outbox,
+            row,
+            &mut hand.is_counted,
+            failure,
+            &response,
+        ),
     };
     let Response { mut record, .. } = response;
     record.at = at;
@@ -158,6 +172,7 @@ fn judge_failure(
     shared: &Arc<Shared>,
     outbox: &Arc<Outbox>,
     row: &ClaimedDelivery,
+    is_counted: &mut bool,
     failure: &Failure,
     response: &Response,
 ) -> (Verdict, Consequences) {
@@ -171,6 +186,7 @@ fn judge_failure(
         return (Verdict::End(Ending::Disabled), consequences);
     }
     let failed = outbox.failed(now, failure.is_trouble(), response.retry_after);
+    *is_counted = failed.trouble;
     tell_of_trouble(shared, outbox, &failed, now);
     let mut consequences = Consequences {
         failing_changed: failed.newly_failing,
