@@ -21,7 +21,13 @@ async fn version_1(file: &Path) -> World {
     world.webhooks.shutdown(seconds(5)).await;
     rusqlite::Connection::open(file)
         .unwrap()
-        .execute_batch("alter table delivery drop column owed_at; pragma user_version = 1")
+        .execute_batch(
+            "alter table delivery drop column owed_at;
+             drop index lane_due_healthy;
+             drop index lane_due_trouble;
+             create index lane_due on lane (due_at) where due_at is not null;
+             pragma user_version = 1",
+        )
         .unwrap();
     world
 }

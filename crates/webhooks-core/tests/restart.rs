@@ -197,3 +197,34 @@ async fn secrets_are_sealed_when_a_key_is_configured() {
     webhooks.send("acme", Event::new("a", &1)).await.unwrap();
     world.receiver.wait_for(2).await;
 }
+
+#[tokio::test]
+async fn what_healthy_endpoints_are_owed_at_a_restart_does_not_wait_for_those_that_hang() {
+    // Endpoints in trouble that are tried at once, at most.
+    const PROBES: usize = 128;
+    let folder = tempfile::tempdir().unwrap();
+    let address = format!("sqlite:{}", folder.path().join("w.db").display());
+    let clock = Arc::<ManualClock>::default();
+    let limit = |builder: webhooks_core::Builder| builder.time_limit(seconds(3_600));
+    let world = World::open(Arc::clone(&clock), &address, limit).await;
+    world.endpoint(|endpoint| endpoint.ordered(true)).await;
+    world.receiver.respond([Answer::hang()]);
+    world.send("a").await;
+    world.receiver.wait_for(1).await;
+    let dead = webhooks_core::testing::Receiver::start().await.unwrap();
+    dead.respond([503]);
+    for index in 0..PROBES + 10 {
+        let customer = format!("dead{index}");
+        let endpoints = world.webhooks.endpoints(&customer);
+        endpoints.add(dead.url()).await.unwrap();
+        let sent = world.webhooks.send(&customer, Event::new("a", &1)).await;
+        sent.unwrap();
+    }
+    dead.wait_for(PROBES + 10).await;
+    world.webhooks.shutdown(Duration::from_millis(50)).await;
+    dead.respond([Answer::hang()]);
+    clock.advance(seconds(10));
+    let _webhooks = limit(builder(&clock)).open(&address).await.unwrap();
+    let again = tokio::time::timeout(seconds(10), world.receiver.wait_for(2));
+    again.await.expect("it is sent beside those that hang");
+}

@@ -152,11 +152,9 @@ impl Shared {
         }
     }
 
-    /// How many lanes one scan may try.
+    /// How many endpoints in trouble can be tried now.
     pub(crate) fn probe_places(&self) -> usize {
-        // Bounds also how long one scan keeps the writer.
-        const LANES_A_SCAN: usize = 32;
-        self.probes.available_permits().min(LANES_A_SCAN)
+        self.probes.available_permits()
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -17,23 +17,28 @@ use crate::{
 
 /// Retries loaded by one scan: bounds how long it keeps the writer from sends.
 const SCAN_ROWS: i64 = 256;
+/// Lanes of each class that one scan may load, for the same reason.
+const LANES_A_SCAN: usize = 32;
 
 /// Loads what is due: single retries and lanes. Returns when to come back.
 pub(crate) fn scan(context: &mut ActContext<'_>) -> Result<Option<i64>, StoreError> {
     let now = context.shared.timeline.now();
     scan_retries(context, now)?;
-    let places = context.shared.probe_places();
-    let lanes: Vec<i64> = context
-        .connection
-        .prepare_cached(
-            "select endpoint_key from lane where due_at <= ?1 order by due_at limit ?2",
-        )?
-        .query_map(
-            params![now, i64::try_from(places).unwrap_or(i64::MAX)],
-            |row| row.get(0),
-        )?
-        .collect::<Result<_, _>>()?;
-    for key in lanes {
+    // Two classes, each with an index: endpoints that hang can have every place for probes for as
+    // long as they like, and what a restart found of healthy ones must not wait behind them.
+    let healthy = due_lanes(
+        context.connection,
+        "select endpoint_key from lane where failures = 0 and due_at <= ?1 order by due_at limit ?2",
+        now,
+        LANES_A_SCAN,
+    )?;
+    let in_trouble = due_lanes(
+        context.connection,
+        "select endpoint_key from lane where failures > 0 and due_at <= ?1 order by due_at limit ?2",
+        now,
+        context.shared.probe_places().min(LANES_A_SCAN),
+    )?;
+    for key in healthy.into_iter().chain(in_trouble) {
         match find(context, key)? {
             Found::Outbox(outbox) => refill(context, &outbox, true)?,
             // Of an endpoint that was removed maintenance ends what the lane holds.
@@ -41,6 +46,19 @@ pub(crate) fn scan(context: &mut ActContext<'_>) -> Result<Option<i64>, StoreErr
         }
     }
     next_due(context.connection)
+}
+
+fn due_lanes(
+    connection: &Connection,
+    select: &str,
+    now: i64,
+    limit: usize,
+) -> rusqlite::Result<Vec<i64>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    connection
+        .prepare_cached(select)?
+        .query_map(params![now, limit], |row| row.get(0))?
+        .collect()
 }
 
 /// The endpoint that something due belongs to.
@@ -73,10 +91,13 @@ pub(crate) fn next_due(connection: &Connection) -> Result<Option<i64>, StoreErro
     let retry: Option<i64> = connection
         .prepare_cached("select min(due_at) from delivery where claim is null and lane = 0")?
         .query_row([], |row| row.get(0))?;
-    let lane: Option<i64> = connection
-        .prepare_cached("select min(due_at) from lane where due_at is not null")?
+    let healthy: Option<i64> = connection
+        .prepare_cached("select min(due_at) from lane where failures = 0 and due_at is not null")?
         .query_row([], |row| row.get(0))?;
-    Ok([retry, lane].into_iter().flatten().min())
+    let in_trouble: Option<i64> = connection
+        .prepare_cached("select min(due_at) from lane where failures > 0 and due_at is not null")?
+        .query_row([], |row| row.get(0))?;
+    Ok([retry, healthy, in_trouble].into_iter().flatten().min())
 }
 
 fn scan_retries(context: &mut ActContext<'_>, now: i64) -> Result<(), StoreError> {
