@@ -13,7 +13,7 @@ use super::{
 };
 use crate::diagnosis::{Preset, ToSign, sign};
 
-/// Print the signature headers of a body
+/// Print the headers a signed body goes out with: its signature, and its type
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit code: 0, or 2 when it could not be signed.
 
@@ -35,8 +35,8 @@ pub(super) struct Sign {
     /// The URL it goes to; Twilio signs it
     #[arg(long, value_parser = given::url)]
     url: Option<Url>,
-    /// The body's type; of a form Twilio signs the parameters
-    #[arg(long, value_name = "TYPE")]
+    /// The body's type (application/json when it is JSON; Twilio's is a form, whose parameters are signed)
+    #[arg(long, value_name = "TYPE", value_parser = media_type)]
     content_type: Option<String>,
     #[command(flatten)]
     secrets: SecretFiles,
@@ -54,6 +54,23 @@ pub(super) fn time(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| "a time is like 1700000000 or 2026-01-31T12:00:00Z".to_owned())
 }
 
+fn media_type(text: &str) -> Result<String, String> {
+    http::HeaderValue::from_str(text)
+        .map(|_| text.to_owned())
+        .map_err(|_| "it has characters that no header may have".to_owned())
+}
+
+/// What the provider would say of this body. It has to be said: without it, curl and others
+/// call every body a form, and receivers of JSON refuse that.
+fn usual_type(provider: Preset, body: &[u8]) -> Option<&'static str> {
+    if provider == Preset::Twilio {
+        return Some("application/x-www-form-urlencoded");
+    }
+    serde_json::from_slice::<serde::de::IgnoredAny>(body)
+        .is_ok()
+        .then_some("application/json")
+}
+
 impl Sign {
     pub(super) fn run(self) -> Result<Found, Trouble> {
         if self.provider == Preset::Twilio && self.url.is_none() {
@@ -63,13 +80,11 @@ impl Sign {
         }
         let secret = self.secrets.signing(self.provider)?;
         let body = given::file(&self.file)?;
-        // A Twilio webhook is a form unless something else is said.
-        let content_type = self.content_type.or_else(|| {
-            (self.provider == Preset::Twilio)
-                .then(|| "application/x-www-form-urlencoded".to_owned())
-        });
+        let content_type = self
+            .content_type
+            .or_else(|| usual_type(self.provider, &body).map(str::to_owned));
         let id = self.id.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
-        let headers = sign(
+        let mut headers = sign(
             self.provider,
             &secret,
             &ToSign {
@@ -80,6 +95,7 @@ impl Sign {
                 body: &body,
             },
         );
+        headers.extend(content_type.map(|kind| ("content-type".to_owned(), kind)));
         let mut screen = Screen::new();
         if self.json {
             let object: serde_json::Map<_, _> = headers

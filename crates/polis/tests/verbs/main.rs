@@ -12,3 +12,4 @@ mod providers;
 mod reads;
 mod replays;
 mod run;
+mod signs;
