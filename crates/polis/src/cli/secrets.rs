@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::trouble::Trouble;
+use super::{screen::tell, trouble::Trouble};
 use crate::{
     config::{Secrets, Surroundings},
     diagnosis::{Preset, SigningSecret},
@@ -11,32 +11,43 @@ use crate::{
 /// Where secrets come from.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct SecretFiles {
-    /// File with one secret a line, beside POLIS_SECRETS; "old" before one that is no longer accepted
+    /// File with one secret a line, before those of POLIS_SECRETS: its first one signs; "old" before one that is no longer accepted
     #[arg(long, value_name = "FILE", alias = "secret-file")]
     secrets_file: Vec<PathBuf>,
 }
 
 impl SecretFiles {
-    /// Every secret.
+    /// Every secret; says on stderr what is odd about one.
     pub(super) fn read(&self, preset: Preset) -> Result<Secrets, Trouble> {
-        Ok(Secrets::read(
-            preset,
-            &self.secrets_file,
-            &Surroundings::of_process(),
-        )?)
+        let around = Surroundings::of_process();
+        let secrets = Secrets::read(preset, &self.secrets_file, &around)?;
+        for warning in &secrets.warnings {
+            tell(warning);
+        }
+        Ok(secrets)
     }
 
-    /// The secret that signs: the first accepted one.
+    /// The secret that signs, the first accepted one; says on stderr which one that is, because
+    /// a secret that was left in a variable or `.env` signs as well as the one that was meant.
     pub(super) fn signing(&self, preset: Preset) -> Result<SigningSecret, Trouble> {
-        self.read(preset)?
+        let secrets = self.read(preset)?;
+        let count = secrets.accepted.len();
+        let (index, secret) = secrets
             .accepted
             .into_iter()
-            .find(|secret| !secret.expose().starts_with("whpk_"))
+            .enumerate()
+            .find(|(_, secret)| !secret.expose().starts_with("whpk_"))
             .ok_or_else(|| {
                 Trouble::Given(
                     "a whpk_ key verifies but does not sign; give the whsk_ key or a whsec_ secret"
                         .into(),
                 )
-            })
+            })?;
+        let source = secrets.sources.get(index).map_or("", String::as_str);
+        tell(&format!(
+            "signed with secret {} of {count}, from {source}",
+            index + 1
+        ));
+        Ok(secret)
     }
 }

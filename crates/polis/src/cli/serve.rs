@@ -13,6 +13,9 @@ pub(super) fn run(flags: Flags) -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return fail(&error),
     };
+    for warning in &settings.warnings {
+        tell(&format!("polis: {warning}"));
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -71,7 +71,7 @@ pub struct Flags {
     /// Check signatures: standard, github, stripe, slack, shopify or twilio; secrets in POLIS_SECRETS, POLIS_OLD_SECRETS
     #[arg(long, value_name = "PRESET", help_heading = "Signatures")]
     pub verify: Option<String>,
-    /// File with one secret a line; "old" before one that is no longer accepted
+    /// File with one secret a line, before those of POLIS_SECRETS; "old" before one that is no longer accepted
     #[arg(long, value_name = "FILE", help_heading = "Signatures")]
     pub secrets_file: Vec<PathBuf>,
     /// Answer 401 when the signature is not right

@@ -15,7 +15,7 @@ use crate::{
 pub(super) fn scopes(
     layers: &Layers<'_>,
     written: BTreeMap<String, FileScope>,
-    faults: &mut Faults,
+    (faults, warnings): (&mut Faults, &mut Vec<String>),
 ) -> BTreeMap<String, ScopeSettings> {
     if written.len() > SCOPES {
         faults.add(format!(
@@ -32,7 +32,7 @@ pub(super) fn scopes(
                 "{place}: a scope's name has up to 64 letters, digits, - and _, and is not default"
             ));
         }
-        let settings = scope_settings(layers, scope, &place, faults);
+        let settings = scope_settings(layers, scope, &place, (&mut *faults, &mut *warnings));
         scopes.insert(name, settings);
     }
     scopes
@@ -42,9 +42,9 @@ fn scope_settings(
     layers: &Layers<'_>,
     scope: FileScope,
     place: &str,
-    faults: &mut Faults,
+    (faults, warnings): (&mut Faults, &mut Vec<String>),
 ) -> ScopeSettings {
-    let verification = of_scope(layers, &scope, place, faults);
+    let verification = of_scope(layers, &scope, place, (&mut *faults, warnings));
     let rules = Rules::new(scope.rules).unwrap_or_else(|found| {
         for fault in found {
             faults.add(format!("{place}: {fault}"));

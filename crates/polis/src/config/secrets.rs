@@ -10,14 +10,22 @@ use super::{
 use crate::diagnosis::{Preset, SigningSecret};
 
 /// Secrets of one scope, or of one run of the command line.
+///
+/// They are in the order in which they were added, by which they are numbered; the first one
+/// signs.
 #[derive(Debug, Default)]
 pub(crate) struct Secrets {
     pub(crate) accepted: Vec<SigningSecret>,
     pub(crate) old: Vec<SigningSecret>,
+    /// Where each of the accepted ones stood.
+    pub(crate) sources: Vec<String>,
+    /// What is odd about a secret, but no reason to refuse it.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Secrets {
-    /// The secrets of POLIS_SECRETS, POLIS_OLD_SECRETS and these files; at least one accepted.
+    /// The secrets of these files, and after them those of POLIS_SECRETS and
+    /// POLIS_OLD_SECRETS; at least one accepted.
     ///
     /// # Errors
     /// [`ConfigError`] with everything that is wrong.
@@ -28,11 +36,12 @@ impl Secrets {
     ) -> Result<Self, ConfigError> {
         let mut faults = Faults(around.faults());
         let mut secrets = Self::default();
-        secrets.add_variable(around, "POLIS_SECRETS", false, preset, &mut faults);
-        secrets.add_variable(around, "POLIS_OLD_SECRETS", true, preset, &mut faults);
+        // A flag is over a variable.
         for path in files {
             secrets.add_file(path, preset, &mut faults);
         }
+        secrets.add_variable(around, "POLIS_SECRETS", false, preset, &mut faults);
+        secrets.add_variable(around, "POLIS_OLD_SECRETS", true, preset, &mut faults);
         if secrets.accepted.is_empty() && faults.0.is_empty() {
             faults.add(format!(
                 "a {preset} signature needs a secret: set POLIS_SECRETS, or give --secrets-file"
@@ -84,10 +93,18 @@ impl Secrets {
     }
 
     fn add(&mut self, text: &str, is_old: bool, preset: Preset, source: &str, faults: &mut Faults) {
-        match SigningSecret::new(text, preset) {
-            Ok(secret) if is_old => self.old.push(secret),
-            Ok(secret) => self.accepted.push(secret),
-            Err(fault) => faults.add(format!("{source}: {fault}")),
+        let secret = match SigningSecret::new(text, preset) {
+            Ok(secret) => secret,
+            Err(fault) => return faults.add(format!("{source}: {fault}")),
+        };
+        if let Some(doubt) = secret.doubt(preset) {
+            self.warnings.push(format!("{source}: {doubt}"));
+        }
+        if is_old {
+            self.old.push(secret);
+        } else {
+            self.accepted.push(secret);
+            self.sources.push(source.to_owned());
         }
     }
 }

@@ -15,7 +15,7 @@ use super::{
     layers::{Faults, Given, Layers, size},
     ports::{Ports, Written},
     scopes::scopes,
-    verification::{http_url, verification},
+    verification::{SecretsFiles, http_url, verification},
 };
 use crate::{
     answer::{NumberOrText, RuleSpec, Rules},
@@ -50,6 +50,8 @@ pub struct Settings {
     pub default_scope: ScopeSettings,
     /// Scopes that are there from the start.
     pub scopes: BTreeMap<String, ScopeSettings>,
+    /// What is odd about all this, but no reason not to start; one sentence each.
+    pub warnings: Vec<String>,
 }
 
 impl Default for Settings {
@@ -66,6 +68,7 @@ impl Default for Settings {
             output: Some(Output::default()),
             default_scope: ScopeSettings::default(),
             scopes: BTreeMap::new(),
+            warnings: Vec::new(),
         }
     }
 }
@@ -272,19 +275,19 @@ impl Settings {
             }
             Rules::default()
         });
+        let mut warnings = Vec::new();
         let verification = verification(
             &layers,
             layers.pick("--verify", flags.verify, "", "verify", file.verify),
-            flags
-                .secrets_file
-                .into_iter()
-                .chain(file.secrets_file.map(PathBuf::from))
-                .collect(),
+            &SecretsFiles {
+                flag: flags.secrets_file,
+                file: file.secrets_file.map(PathBuf::from),
+            },
             flags.enforce || file.enforce.unwrap_or(false),
             flags.public_url.or(file.public_url),
-            &mut faults,
+            (&mut faults, &mut warnings),
         );
-        let scopes = scopes(&layers, file.scopes, &mut faults);
+        let scopes = scopes(&layers, file.scopes, (&mut faults, &mut warnings));
         if !faults.0.is_empty() {
             return Err(ConfigError(faults.0));
         }
@@ -306,6 +309,7 @@ impl Settings {
                 ..ScopeSettings::default()
             },
             scopes,
+            warnings,
         })
     }
 }

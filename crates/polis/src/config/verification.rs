@@ -34,14 +34,20 @@ fn preset(given: Option<Given>, faults: &mut Faults) -> Option<Preset> {
     }
 }
 
+/// Files with secrets: those of the flag, and the one that the file names.
+pub(super) struct SecretsFiles {
+    pub(super) flag: Vec<PathBuf>,
+    pub(super) file: Option<PathBuf>,
+}
+
 /// The check that flags and the top of the file ask for.
 pub(super) fn verification(
     layers: &Layers<'_>,
     verify: Option<Given>,
-    files: Vec<PathBuf>,
+    files: &SecretsFiles,
     enforce: bool,
     public_url: Option<String>,
-    faults: &mut Faults,
+    (faults, warnings): (&mut Faults, &mut Vec<String>),
 ) -> Option<Verification> {
     let had = faults.0.len();
     let asked = verify.is_some();
@@ -52,11 +58,15 @@ pub(super) fn verification(
         return None;
     };
     let mut secrets = Secrets::default();
+    for path in &files.flag {
+        secrets.add_file(path, preset, faults);
+    }
     secrets.add_variable(layers.around, "POLIS_SECRETS", false, preset, faults);
     secrets.add_variable(layers.around, "POLIS_OLD_SECRETS", true, preset, faults);
-    for path in files {
-        secrets.add_file(&path, preset, faults);
+    if let Some(path) = &files.file {
+        secrets.add_file(path, preset, faults);
     }
+    warnings.append(&mut secrets.warnings);
     if secrets.accepted.is_empty() && faults.0.len() == had {
         faults.add(format!(
             "--verify {preset} needs a secret: set POLIS_SECRETS, or give --secrets-file"
@@ -79,7 +89,7 @@ pub(super) fn of_scope(
     layers: &Layers<'_>,
     scope: &FileScope,
     place: &str,
-    faults: &mut Faults,
+    (faults, warnings): (&mut Faults, &mut Vec<String>),
 ) -> Option<Verification> {
     let asked = scope
         .verify
@@ -94,6 +104,8 @@ pub(super) fn of_scope(
         if let Some(path) = &scope.secrets_file {
             secrets.add_file(Path::new(path), preset, faults);
         }
+        let warned = secrets.warnings.iter();
+        warnings.extend(warned.map(|warning| format!("{place}: {warning}")));
         if secrets.accepted.is_empty() && faults.0.len() == had {
             faults.add(format!(
                 "{place}: verify needs a secret; name its variable in secrets_variable or its file in secrets_file"

@@ -16,6 +16,9 @@ pub(super) const LENIENT: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// Bytes of a key that Standard Webhooks wants.
+const STANDARD_KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+
 /// A signing secret as configured; its `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningSecret(String);
@@ -62,6 +65,27 @@ impl SigningSecret {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// What is odd about the secret, which it never repeats. Such a secret is used all the same:
+    /// who debugs a sender has to be able to try what the sender has.
+    #[must_use]
+    pub fn doubt(&self, preset: Preset) -> Option<String> {
+        if preset != Preset::Standard {
+            return None;
+        }
+        let bytes = self.decoded()?.len();
+        let (least, most) = (STANDARD_KEY_BYTES.start(), STANDARD_KEY_BYTES.end());
+        (!STANDARD_KEY_BYTES.contains(&bytes)).then(|| {
+            let (noun, how) = match bytes {
+                1 => ("byte", "cut"),
+                _ if bytes < *least => ("bytes", "cut"),
+                _ => ("bytes", "joined with something else"),
+            };
+            format!(
+                "the whsec_ secret decodes to {bytes} {noun}, but Standard Webhooks wants {least} to {most}; was it {how}?"
+            )
+        })
     }
 
     fn decoded(&self) -> Option<Vec<u8>> {

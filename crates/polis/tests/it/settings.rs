@@ -156,8 +156,37 @@ fn secrets_come_from_variables_and_files_with_old_ones_marked() {
         .iter()
         .map(|secret| secret.expose())
         .collect();
-    assert_eq!(shown, ["second-secret", "first-secret"]);
+    // A flag is over a variable.
+    assert_eq!(shown, ["first-secret", "second-secret"]);
     assert_eq!(verification.old_secrets.len(), 3);
+}
+
+#[test]
+fn a_short_standard_webhooks_secret_is_told_but_accepted() {
+    let (_folder, path) =
+        toml("[scopes.acme]\nverify = \"standard\"\nsecrets_variable = \"ACME_SECRET\"\n");
+    let config = path.to_str().unwrap();
+    let read = |preset: &str, own: &str, acme: &str| {
+        let around = Surroundings::of(&[("POLIS_SECRETS", own), ("ACME_SECRET", acme)], &[]);
+        let given = flags(&["--verify", preset, "--config", config]);
+        Settings::read(given, &around).unwrap().warnings
+    };
+    let right = format!("whsec_{}", "a".repeat(32));
+    assert_eq!(read("standard", &right, &right), [""; 0]);
+    let told = read("standard", "whsec_abc", "whsec_abcd");
+    assert_eq!(
+        told,
+        [
+            "POLIS_SECRETS: the whsec_ secret decodes to 2 bytes, but Standard Webhooks wants 24 to 64; was it cut?",
+            "scopes.acme in PATH: ACME_SECRET: the whsec_ secret decodes to 3 bytes, but Standard Webhooks wants 24 to 64; was it cut?"
+                .replace("PATH", config)
+                .as_str()
+        ]
+    );
+    let long = format!("whsec_{}", "a".repeat(88));
+    assert!(read("standard", &long, &right)[0].contains("decodes to 66 bytes"));
+    // Of other senders the prefix is part of a text.
+    assert_eq!(read("stripe", "whsec_abc", &right), [""; 0]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What `polis sign` prints, and what it says about the secret.
 
+use polis::Listener;
+
 use crate::run::{SECRET, polis};
 
 /// curl calls every body a form unless it is told otherwise, and receivers of JSON refuse forms.
@@ -29,4 +31,87 @@ async fn sign_says_the_bodys_type_beside_its_signature() {
     );
     // Of what is no JSON nobody knows the type.
     assert_eq!(types(&[], b"a=1").await, [""; 0]);
+}
+
+/// A secret left in a variable signs as well as the one that was meant.
+#[tokio::test]
+async fn the_secret_of_the_file_signs_and_the_verbs_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("s.txt"), "of-the-file\n").unwrap();
+    let run = |arguments: &[&str], variable: &'static str| {
+        polis(
+            &[
+                arguments,
+                &["--secrets-file", "s.txt", "--provider", "github"],
+            ]
+            .concat(),
+        )
+        .inside(folder.path())
+        .variable("POLIS_SECRETS", variable)
+        .stdin(b"{}")
+    };
+    let both = run(&["sign", "--id", "1"], "of-the-variable").end().await;
+    let alone = run(&["sign", "--id", "1"], "").end().await;
+    assert_eq!(both.text(0), alone.text(0));
+    assert_eq!(
+        both.stderr,
+        "polis: signed with secret 1 of 2, from s.txt\n"
+    );
+    assert_eq!(
+        alone.stderr,
+        "polis: signed with secret 1 of 1, from s.txt\n"
+    );
+
+    let listener = Listener::start().await.unwrap();
+    let url = listener.url();
+    let send = ["send", &url, "--event", "push", "--data", "{}"];
+    let sent = run(&send, "of-the-variable").end().await;
+    sent.text(0);
+    assert!(
+        sent.stderr.contains("secret 1 of 2, from s.txt"),
+        "{sent:?}"
+    );
+    let replay = ["replay", "1", "--to", &url, "--resign"];
+    let replayed = run(&replay, "x").at(&listener).end().await;
+    replayed.text(0);
+    assert!(
+        replayed.stderr.contains("secret 1 of 2, from s.txt"),
+        "{replayed:?}"
+    );
+    let unsigned = polis(&["send", &url, "--event", "a", "--unsigned"])
+        .end()
+        .await;
+    assert_eq!(unsigned.stderr, "", "nothing signed");
+    let variable = polis(&["sign", "--provider=github"])
+        .variable("POLIS_SECRETS", "a b")
+        .end()
+        .await;
+    assert_eq!(
+        variable.stderr,
+        "polis: signed with secret 1 of 2, from POLIS_SECRETS\n"
+    );
+}
+
+#[tokio::test]
+async fn a_cut_secret_is_told_and_tried_and_never_shown() {
+    let run = |arguments: &[&str]| {
+        polis(arguments)
+            .variable("POLIS_SECRETS", "whsec_QkFE")
+            .stdin(b"{}")
+    };
+    let listener = Listener::start().await.unwrap();
+    let url = listener.url();
+    for ran in [
+        run(&["sign"]).end().await,
+        run(&["send", &url, "--event", "a"]).end().await,
+        run(&["verify", "--provider=standard"]).end().await,
+    ] {
+        assert_ne!(ran.code, 2, "{ran:?}");
+        assert!(
+            ran.stderr
+                .contains("POLIS_SECRETS: the whsec_ secret decodes to 3 bytes"),
+            "{ran:?}"
+        );
+        assert!(!ran.stderr.contains("QkFE"), "{ran:?}");
+    }
 }
