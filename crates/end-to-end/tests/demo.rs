@@ -117,6 +117,11 @@ async fn the_demo_comes_up_texts_a_number_and_ctrl_c_leaves_nothing_behind() -> 
             "{output}"
         );
     }
+    // Without it the verbs look for polis on 9001, where this one captures.
+    assert!(
+        output.contains(&format!("POLIS_API=http://localhost:{page}\n")),
+        "{output}"
+    );
 
     let pressed = reqwest::Client::new()
         .post(format!("http://127.0.0.1:{button}/"))

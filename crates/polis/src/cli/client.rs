@@ -103,7 +103,7 @@ impl Client {
     ) -> Result<T, Trouble> {
         let answer = self.get(path, query, Some(limit)).await?;
         let body = answer.bytes().await.map_err(broken)?;
-        serde_json::from_slice(&body).map_err(|_| Trouble::NotPolis(self.shown()))
+        serde_json::from_slice(&body).map_err(|_| self.not_polis())
     }
 
     /// The exact bytes of a request's body.
@@ -140,10 +140,7 @@ impl Client {
         query: &Pairs,
         limit: Option<Duration>,
     ) -> Result<reqwest::Response, Trouble> {
-        let mut url = self
-            .base
-            .join(path)
-            .map_err(|_| Trouble::NotPolis(self.shown()))?;
+        let mut url = self.base.join(path).map_err(|_| self.not_polis())?;
         url.query_pairs_mut().extend_pairs(query);
         let mut request = self.http.get(url);
         if let Some(limit) = limit {
@@ -173,7 +170,18 @@ impl Client {
         match serde_json::from_slice::<Told>(&body) {
             Ok(told) => Err(Trouble::Refused(told.error)),
             // polis says in JSON what is wrong; its capture port answers anything.
-            Err(_) => Err(Trouble::NotPolis(self.shown())),
+            Err(_) => Err(self.not_polis()),
+        }
+    }
+
+    fn not_polis(&self) -> Trouble {
+        let mut next = self.base.clone();
+        let port = next.port_or_known_default().unwrap_or_default();
+        // Only a URL without a host has no port, and there is none here.
+        let _ = next.set_port(Some(port.saturating_add(1)));
+        Trouble::NotPolis {
+            url: self.shown(),
+            next: next.origin().ascii_serialization(),
         }
     }
 

@@ -37,11 +37,11 @@ pub(super) enum Trouble {
         "no polis answers at {url}: {reason}; start one with `polis`, or say where it is with --api or POLIS_API"
     )]
     NotRunning { url: String, reason: String },
-    /// Something else listens there.
+    /// Something else listens there; often it is the port where a polis captures.
     #[error(
-        "{0} answers, but not as polis does; say where its page and API are (PORT+1) with --api or POLIS_API"
+        "{url} answers, but not as polis does. If a polis captures there, as the one of scripts/demo on 9001, its page and API are on the next port: set POLIS_API={next} or give --api {next}. If it is another program, start polis with --port and give the port after that one"
     )]
-    NotPolis(String),
+    NotPolis { url: String, next: String },
     /// polis refused; its own sentence.
     #[error("{0}")]
     Refused(String),

@@ -325,6 +325,13 @@ async fn a_polis_that_is_not_there_is_told_with_what_to_do() {
     let ran = polis(&["ls", "--api", &listener.url()]).end().await;
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("not as polis does"), "{ran:?}");
+    // What helps can be copied: the port after the one that captures.
+    let (before, port) = listener.url().rsplit_once(':').map_or_else(
+        || panic!("no port"),
+        |(before, port)| (before.to_owned(), port.parse::<u16>().unwrap()),
+    );
+    let help = format!("POLIS_API={before}:{}", port + 1);
+    assert!(ran.stderr.contains(&help), "{help} is not in {ran:?}");
 }
 
 #[tokio::test]
