@@ -2,6 +2,7 @@
 
 mod client;
 mod diff;
+mod example;
 mod exchange;
 mod export;
 mod given;
@@ -43,7 +44,7 @@ use trouble::TROUBLE;
   polis ls --follow                       what arrives at the polis that runs
   polis send http://localhost:3000/hooks --event random_number:generate --data 863
 
-Settings: flag over variable over .env over polis.toml. Requests to /in/<name>/… have a scope of their own."
+Settings: flag over variable over .env over polis.toml; `polis config` prints an example of that file. Requests to /in/<name>/… have a scope of their own."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -63,6 +64,8 @@ enum Verb {
     Send(send::Send),
     Sign(sign::Sign),
     Verify(verify::Verify),
+    #[command(name = "config")]
+    Example(example::Example),
     Wait(wait::Wait),
 }
 
@@ -97,6 +100,7 @@ fn run(verb: Verb) -> ExitCode {
             Verb::Send(send) => send.run().await,
             Verb::Sign(sign) => sign.run(),
             Verb::Verify(verify) => verify.run(),
+            Verb::Example(example) => example.run(),
             Verb::Wait(wait) => wait.run().await,
         }
     });

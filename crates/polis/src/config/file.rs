@@ -7,6 +7,9 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::layers::Faults;
 use crate::answer::{NumberOrText, RuleSpec};
 
+/// A file with every part of it; the README has the same.
+pub(crate) const EXAMPLE: &str = include_str!("example.toml");
+
 /// The file. Top-level settings have the names of the flags; `[[rules]]` are tried before
 /// what the flags say.
 #[derive(Debug, Default, Deserialize)]
@@ -42,6 +45,8 @@ pub(super) struct File {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct FileScope {
+    /// What is answered when none of the rules is for a request.
+    pub(super) respond: Option<NumberOrText>,
     pub(super) rules: Vec<RuleSpec>,
     pub(super) capacity: Option<usize>,
     pub(super) verify: Option<String>,

@@ -12,6 +12,7 @@ mod secrets;
 mod settings;
 mod verification;
 
+pub(crate) use file::EXAMPLE;
 pub use flags::Flags;
 pub use layers::{ConfigError, Surroundings};
 pub(crate) use ports::Ports;

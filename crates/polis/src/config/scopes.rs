@@ -8,7 +8,7 @@ use super::{
     verification::of_scope,
 };
 use crate::{
-    answer::Rules,
+    answer::{RuleSpec, Rules},
     scope::{self, DEFAULT, SCOPES, ScopeSettings, ViewToken},
 };
 
@@ -45,8 +45,16 @@ fn scope_settings(
     (faults, warnings): (&mut Faults, &mut Vec<String>),
 ) -> ScopeSettings {
     let verification = of_scope(layers, &scope, place, (&mut *faults, warnings));
-    let rules = Rules::new(scope.rules).unwrap_or_else(|found| {
+    let mut specs = scope.rules;
+    let own = format!("rule {}: ", specs.len() + 1);
+    specs.extend(scope.respond.map(|respond| RuleSpec {
+        respond: Some(respond),
+        ..RuleSpec::default()
+    }));
+    let rules = Rules::new(specs).unwrap_or_else(|found| {
         for fault in found {
+            // The scope's own answer is no rule to whoever wrote the file.
+            let fault = fault.strip_prefix(&own).unwrap_or(&fault);
             faults.add(format!("{place}: {fault}"));
         }
         Rules::default()

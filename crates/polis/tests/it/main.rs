@@ -8,6 +8,7 @@ mod answers;
 mod api;
 mod captures;
 mod diagnosis;
+mod example;
 mod forwards;
 mod keeps;
 mod program;
