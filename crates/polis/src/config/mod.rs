@@ -10,6 +10,7 @@ mod ports;
 mod scopes;
 mod secrets;
 mod settings;
+mod status;
 mod verification;
 
 pub(crate) use file::EXAMPLE;

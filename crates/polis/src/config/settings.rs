@@ -15,6 +15,7 @@ use super::{
     layers::{Faults, Given, Layers, size},
     ports::{Ports, Written},
     scopes::scopes,
+    status::{self, Statuses},
     verification::{SecretsFiles, http_url, verification},
 };
 use crate::{
@@ -168,31 +169,28 @@ impl Settings {
             .filter_map(|(source, url)| http_url(Given::new(source, url), &mut faults))
             .collect();
 
+        let mut warnings = Vec::new();
         let spec = RuleSpec {
-            respond: layers
-                .pick(
-                    "--respond",
-                    flags.respond,
-                    "",
-                    "respond",
-                    text(file.respond),
-                )
-                .or_else(|| {
-                    layers.pick(
-                        "--status-code",
-                        flags.status_code,
-                        "STATUS_CODE",
-                        "status_code",
-                        text(file.status_code),
-                    )
+            respond: status::pick(
+                &layers,
+                Statuses {
+                    respond: flags.respond,
+                    status_code: flags.status_code,
+                },
+                Statuses {
+                    respond: file.respond,
+                    status_code: file.status_code,
+                },
+                &mut faults,
+                &mut warnings,
+            )
+            .and_then(|given| {
+                checked(&given, &mut faults, |text| RuleSpec {
+                    respond: Some(NumberOrText::Text(text.into())),
+                    ..RuleSpec::default()
                 })
-                .and_then(|given| {
-                    checked(&given, &mut faults, |text| RuleSpec {
-                        respond: Some(NumberOrText::Text(text.into())),
-                        ..RuleSpec::default()
-                    })
-                })
-                .map(NumberOrText::Text),
+            })
+            .map(NumberOrText::Text),
             sleep: layers
                 .pick(
                     "--sleep",
@@ -275,7 +273,16 @@ impl Settings {
             }
             Rules::default()
         });
-        let mut warnings = Vec::new();
+        let own = Some("POLIS_SECRETS");
+        let is_checked = flags.verify.is_some()
+            || file.verify.is_some()
+            || (file.scopes.values()).any(|scope| scope.secrets_variable.as_deref() == own);
+        if !is_checked && let Some(given) = around.variable("POLIS_SECRETS") {
+            warnings.push(format!(
+                "no signature is checked: {} has secrets, but whose they are is not said; add --verify standard, or another preset",
+                given.source
+            ));
+        }
         let verification = verification(
             &layers,
             layers.pick("--verify", flags.verify, "", "verify", file.verify),
@@ -314,7 +321,7 @@ impl Settings {
     }
 }
 
-fn text(value: Option<NumberOrText>) -> Option<String> {
+pub(super) fn text(value: Option<NumberOrText>) -> Option<String> {
     value.map(|value| value.to_string())
 }
 

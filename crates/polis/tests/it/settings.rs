@@ -190,6 +190,65 @@ fn a_short_standard_webhooks_secret_is_told_but_accepted() {
 }
 
 #[test]
+fn respond_and_status_code_are_never_ignored_in_silence() {
+    let told = faults(
+        &["--respond", "500,200", "--status-code", "503"],
+        &Surroundings::of(&[], &[]),
+    );
+    assert!(
+        told.contains("--respond and --status-code both say what is answered; give one"),
+        "{told}"
+    );
+    let (_folder, path) = toml("respond = \"500x2,200\"\nstatus_code = 503\n");
+    let config = path.to_str().unwrap();
+    let told = faults(&["--config", config], &Surroundings::of(&[], &[]));
+    assert!(
+        told.contains("respond in") && told.contains("status_code in"),
+        "{told}"
+    );
+
+    let (_folder, path) = toml("respond = \"500x2,200\"\n");
+    let config = path.to_str().unwrap();
+    let read = |arguments: &[&str], around: &[(&str, &str)]| {
+        let arguments = [arguments, &["--config", config]].concat();
+        let settings = Settings::read(flags(&arguments), &Surroundings::of(around, &[])).unwrap();
+        let respond = settings.default_scope.rules.specs()[0].respond.clone();
+        (respond.unwrap().to_string(), settings.warnings)
+    };
+    // The uppermost layer says it.
+    let (respond, warnings) = read(&["--status-code", "418"], &[("STATUS_CODE", "404")]);
+    assert_eq!(respond, "418");
+    assert_eq!(
+        warnings,
+        [format!(
+            "respond in {config} is ignored: --status-code says what is answered"
+        )]
+    );
+    let (respond, warnings) = read(&["--respond", "201"], &[("STATUS_CODE", "404")]);
+    assert_eq!(respond, "201");
+    assert_eq!(
+        warnings,
+        ["STATUS_CODE is ignored: --respond says what is answered"]
+    );
+    assert_eq!(read(&["--respond", "201"], &[]).1, [""; 0]);
+}
+
+#[test]
+fn secrets_that_nothing_checks_are_told() {
+    let read = |arguments: &[&str]| {
+        let around = Surroundings::of(&[("POLIS_SECRETS", "a-secret")], &[]);
+        Settings::read(flags(arguments), &around).unwrap().warnings
+    };
+    let told = read(&[]);
+    assert!(
+        told.len() == 1 && told[0].contains("POLIS_SECRETS") && told[0].contains("--verify"),
+        "{told:?}"
+    );
+    assert!(!told[0].contains("a-secret"), "{told:?}");
+    assert_eq!(read(&["--verify", "github"]), [""; 0]);
+}
+
+#[test]
 fn a_body_comes_from_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("body");
