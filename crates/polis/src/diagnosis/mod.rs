@@ -11,6 +11,7 @@ mod report;
 mod search;
 mod secret;
 mod sign;
+mod time;
 mod twilio;
 mod variants;
 

@@ -5,12 +5,11 @@ use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 
 use super::{
-    Diagnosis, Finding, FindingKind, Preset, SigningSecret, TOLERANCE, Verdict, Verification,
-    asymmetric,
+    Diagnosis, Finding, FindingKind, Preset, SigningSecret, Verdict, Verification, asymmetric,
     claims::Claims,
     preset::Encoding,
     secret::LENIENT,
-    twilio,
+    time, twilio,
     variants::{self, BodyVariant},
 };
 use crate::wire::Head;
@@ -55,7 +54,7 @@ pub fn diagnose(
     let asymmetric = |secrets| asymmetric::verified_by(secrets, &claims.asymmetric, &content);
     if let Some(index) = asymmetric(&verification.secrets) {
         diagnosis.secret = Some(index + 1);
-        judge_time(&claims, preset, now, &mut diagnosis);
+        time::judge(&claims, preset, now, &mut diagnosis);
         if diagnosis.findings.is_empty() {
             diagnosis.verdict = Verdict::Ok;
         }
@@ -101,7 +100,7 @@ pub fn diagnose(
                 },
             ),
         }
-        judge_time(&claims, preset, now, &mut diagnosis);
+        time::judge(&claims, preset, now, &mut diagnosis);
         if preset == Preset::Twilio
             && let Some(finding) = twilio::body_hash(head, body)
         {
@@ -125,45 +124,6 @@ fn sentence(diagnosis: &Diagnosis) -> String {
     }
 }
 
-fn judge_time(claims: &Claims, preset: Preset, now: Timestamp, diagnosis: &mut Diagnosis) {
-    if !matches!(preset, Preset::Standard | Preset::Stripe | Preset::Slack) {
-        return;
-    }
-    let Some(text) = &claims.timestamp else {
-        diagnosis
-            .findings
-            .push(finding(FindingKind::Timestamp, "the timestamp is missing"));
-        return;
-    };
-    let Ok(seconds) = text.parse::<i64>() else {
-        diagnosis.findings.push(finding(
-            FindingKind::Timestamp,
-            format!("the timestamp {text:?} is not a number of seconds since 1970"),
-        ));
-        return;
-    };
-    let age = now.as_second().saturating_sub(seconds);
-    diagnosis.timestamp_age_s = Some(age);
-    let limit = TOLERANCE.as_secs();
-    if age.unsigned_abs() <= limit {
-        return;
-    }
-    // A thousand times too large: milliseconds.
-    let text = if now.as_millisecond().abs_diff(seconds) < 86_400_000 {
-        format!("the timestamp {seconds} is in milliseconds; seconds are due")
-    } else if age > 0 {
-        format!("the timestamp is {age} s old (limit {limit})")
-    } else {
-        format!(
-            "the timestamp is {} s in the future (limit {limit}): the sender's or this clock is wrong",
-            age.unsigned_abs()
-        )
-    };
-    diagnosis
-        .findings
-        .push(finding(FindingKind::Timestamp, text));
-}
-
 fn old_secret(index: usize, count: usize) -> Finding {
     finding(
         FindingKind::OldSecret,
@@ -174,7 +134,7 @@ fn old_secret(index: usize, count: usize) -> Finding {
     )
 }
 
-fn finding(kind: FindingKind, text: impl Into<String>) -> Finding {
+pub(super) fn finding(kind: FindingKind, text: impl Into<String>) -> Finding {
     Finding {
         kind,
         text: text.into(),
@@ -324,11 +284,16 @@ impl Search<'_> {
             return None;
         }
         let bodies = variants::bodies(self.body);
+        let accepted = keys.iter().take_while(|key| key.secret.is_some()).count();
         if self.body.len() > PAIRS_BODY_BYTES {
-            let accepted = keys.iter().take_while(|key| key.secret.is_some()).count();
             return self.over(&keys[..accepted], &bodies, right);
         }
-        self.over(keys, &bodies, all)
+        if let Some(found) = self.over(keys, &bodies, all) {
+            return Some(found);
+        }
+        // Two changes of the body leave no room for another key or content.
+        let pairs = variants::pairs(self.body, &bodies);
+        self.over(&keys[..accepted], &pairs, right)
     }
 
     /// With no bodies, the body as it came is tried.
@@ -410,8 +375,11 @@ fn unknown(search: &Search<'_>, verification: &Verification) -> String {
             search.preset.encoding()
         );
     }
-    let tried = verification.secrets.len() + verification.old_secrets.len();
+    let tried = match verification.secrets.len() + verification.old_secrets.len() {
+        1 => "the secret does not explain".to_owned(),
+        tried => format!("none of {tried} secrets explains"),
+    };
     format!(
-        "none of {tried} secrets explains the signature, with no known change of the body: the secret is another one, or the body was changed"
+        "{tried} the signature, with no known change of the body: the secret is another one, or the body was changed"
     )
 }

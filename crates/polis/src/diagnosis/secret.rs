@@ -37,7 +37,7 @@ pub enum SecretFault {
     Empty,
     /// Standard Webhooks keys are base64.
     #[error(
-        "a secret for the preset standard is \"whsec_\", \"whpk_\" or \"whsk_\" and base64, but this one ({0} characters) does not decode"
+        "a secret for the preset standard is \"whsec_\", \"whpk_\" or \"whsk_\" and base64, but this one ({0} character{s}) does not decode", s = if *.0 == 1 { "" } else { "s" }
     )]
     NotBase64(usize),
 }

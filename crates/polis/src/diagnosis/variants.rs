@@ -1,109 +1,154 @@
 //! Other bodies and other contents a sender may have signed instead of what arrived.
 
+use std::{borrow::Cow, collections::HashSet};
+
 use super::{FindingKind, Preset, claims::Claims};
 use crate::json_text::{Spacing, respace};
+
+/// Beyond this a body is not changed a second time: deep JSON grows a lot when it is indented.
+const SECOND_CHANGE_BYTES: usize = 64 * 1024;
 
 /// A body that may have been signed, and what would have had to happen.
 pub(super) struct BodyVariant {
     pub(super) kind: FindingKind,
-    pub(super) text: &'static str,
+    pub(super) text: Cow<'static, str>,
     pub(super) body: Vec<u8>,
 }
 
-/// The bodies that common mistakes turn this one into, without the body itself.
+/// A change of a body: its kind, its words, and what comes out, when it can be made.
+type Change = (FindingKind, &'static str, Option<Vec<u8>>);
+
+/// The bodies that one common mistake turns this one into, without the body itself.
 pub(super) fn bodies(body: &[u8]) -> Vec<BodyVariant> {
-    let mut variants = Vec::new();
-    let mut add = |kind, text, changed: Option<Vec<u8>>| {
-        if let Some(changed) = changed.filter(|changed| changed != body) {
-            variants.push(BodyVariant {
+    let changes = ends(body).into_iter().chain(json(body));
+    changes
+        .filter_map(|(kind, text, changed)| {
+            Some(BodyVariant {
                 kind,
-                text,
+                text: text.into(),
+                body: changed.filter(|changed| changed != body)?,
+            })
+        })
+        .collect()
+}
+
+/// The bodies that two mistakes turn this one into, such as a formatter and `echo`, which adds a
+/// line end. `singles` are the bodies after one; the second mistake is a small one, so that
+/// there are some dozens of pairs and not some hundred.
+pub(super) fn pairs(body: &[u8], singles: &[BodyVariant]) -> Vec<BodyVariant> {
+    let mut known: HashSet<Vec<u8>> = singles.iter().map(|single| single.body.clone()).collect();
+    known.insert(body.to_vec());
+    let mut pairs = Vec::new();
+    let small = |single: &&BodyVariant| single.body.len() <= SECOND_CHANGE_BYTES;
+    for single in singles.iter().filter(small) {
+        let seconds = ends(&single.body).into_iter().chain(escapes(single));
+        for (_, text, changed) in seconds {
+            let Some(changed) = changed.filter(|changed| known.insert(changed.clone())) else {
+                continue;
+            };
+            pairs.push(BodyVariant {
+                kind: single.kind,
+                text: format!("{} and {text}", single.text).into(),
                 body: changed,
             });
         }
-    };
-    use FindingKind::{LineEnds, Newline, Reserialised};
+    }
+    pairs
+}
+
+/// Line ends and white space around the body.
+fn ends(body: &[u8]) -> Vec<Change> {
+    use FindingKind::{LineEnds, Newline};
     let stripped = body
         .iter()
         .rposition(|b| !matches!(b, b'\r' | b'\n'))
         .map_or(&body[..0], |last| &body[..=last]);
-    add(
-        Newline,
-        "without the line end at the end of the body",
-        Some(stripped.to_vec()),
-    );
-    add(
-        Newline,
-        "with a line end after the body",
-        Some([body, b"\n"].concat()),
-    );
-    add(
-        Newline,
-        "without the white space around the body",
-        Some(body.trim_ascii().to_vec()),
-    );
     let unix = replace(body, b"\r\n", b"\n");
-    add(
-        LineEnds,
-        "with LF where the body has CRLF",
-        Some(unix.clone()),
-    );
-    add(
-        LineEnds,
-        "with CRLF where the body has LF",
-        Some(replace(&unix, b"\n", b"\r\n")),
-    );
+    let windows = replace(&unix, b"\n", b"\r\n");
+    vec![
+        (
+            Newline,
+            "without the line end at the end of the body",
+            Some(stripped.to_vec()),
+        ),
+        (
+            Newline,
+            "with a line end after the body",
+            Some([body, b"\n"].concat()),
+        ),
+        (
+            Newline,
+            "without the white space around the body",
+            Some(body.trim_ascii().to_vec()),
+        ),
+        (LineEnds, "with LF where the body has CRLF", Some(unix)),
+        (LineEnds, "with CRLF where the body has LF", Some(windows)),
+    ]
+}
+
+/// The same JSON, written as others write it.
+fn json(body: &[u8]) -> Vec<Change> {
     let compact = respace(body, Spacing::Compact);
-    add(Reserialised, "as JSON without spaces", compact.clone());
     let spaced = respace(body, Spacing::Spaced);
-    add(
-        Reserialised,
-        "as JSON with a space after each comma and colon (Python's default)",
-        spaced.clone(),
-    );
-    add(
-        Reserialised,
-        "as JSON indented by two spaces",
-        respace(body, Spacing::Indented(2)),
-    );
-    add(
-        Reserialised,
-        "as JSON indented by four spaces",
-        respace(body, Spacing::Indented(4)),
-    );
     let sorted = serde_json::from_slice::<serde_json::Value>(body)
         .ok()
         .and_then(|value| serde_json::to_vec(&value).ok());
-    add(
-        Reserialised,
-        "as JSON with sorted keys and a space after each comma and colon",
-        sorted
-            .as_deref()
-            .and_then(|json| respace(json, Spacing::Spaced)),
-    );
-    add(
-        Reserialised,
-        "as JSON with sorted keys, without spaces",
-        sorted,
-    );
-    for (json, text) in [
+    let sorted_spaced = sorted
+        .as_deref()
+        .and_then(|json| respace(json, Spacing::Spaced));
+    let compact_ascii = compact.as_deref().and_then(ascii);
+    let spaced_ascii = spaced.as_deref().and_then(ascii);
+    let slashes = compact.as_deref().map(|json| replace(json, b"/", b"\\/"));
+    [
+        ("as JSON without spaces", compact),
         (
-            compact.clone(),
-            "as JSON without spaces, with letters beyond ASCII escaped",
-        ),
-        (
+            "as JSON with a space after each comma and colon (Python's default)",
             spaced,
-            "as JSON with spaces, with letters beyond ASCII escaped (Python's default)",
         ),
-    ] {
-        add(Reserialised, text, json.and_then(|json| ascii(&json)));
+        (
+            "as JSON indented by two spaces",
+            respace(body, Spacing::Indented(2)),
+        ),
+        (
+            "as JSON indented by four spaces",
+            respace(body, Spacing::Indented(4)),
+        ),
+        (
+            "as JSON with sorted keys and a space after each comma and colon",
+            sorted_spaced,
+        ),
+        ("as JSON with sorted keys, without spaces", sorted),
+        (
+            "as JSON without spaces, with letters beyond ASCII escaped",
+            compact_ascii,
+        ),
+        (
+            "as JSON with spaces, with letters beyond ASCII escaped (Python's default)",
+            spaced_ascii,
+        ),
+        ("as JSON with slashes escaped (PHP's default)", slashes),
+    ]
+    .map(|(text, changed)| (FindingKind::Reserialised, text, changed))
+    .into()
+}
+
+/// What writers of JSON escape beside; nothing of a body that was not written anew.
+fn escapes(single: &BodyVariant) -> Vec<Change> {
+    if single.kind != FindingKind::Reserialised {
+        return Vec::new();
     }
-    add(
-        Reserialised,
-        "as JSON with slashes escaped (PHP's default)",
-        compact.map(|json| replace(&json, b"/", b"\\/")),
-    );
-    variants
+    vec![
+        (
+            FindingKind::Reserialised,
+            "with letters beyond ASCII escaped",
+            ascii(&single.body),
+        ),
+        (
+            FindingKind::Reserialised,
+            "with slashes escaped",
+            Some(replace(&single.body, b"/", b"\\/")),
+        ),
+    ]
 }
 
 fn replace(body: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {

@@ -15,19 +15,19 @@ use polis::{
 
 use crate::wire::client;
 
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OTHER: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const BODY: &[u8] = br#"{"id":"1","event":"random_number:generate","data":863}"#;
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::from_second(1_700_000_000).unwrap()
 }
 
-fn secret(text: &str, preset: Preset) -> SigningSecret {
+pub(crate) fn secret(text: &str, preset: Preset) -> SigningSecret {
     SigningSecret::new(text, preset).unwrap()
 }
 
-fn verification(preset: Preset, secrets: &[&str]) -> Verification {
+pub(crate) fn verification(preset: Preset, secrets: &[&str]) -> Verification {
     Verification {
         preset,
         secrets: secrets.iter().map(|text| secret(text, preset)).collect(),
@@ -37,7 +37,7 @@ fn verification(preset: Preset, secrets: &[&str]) -> Verification {
     }
 }
 
-fn head(headers: &[(String, String)]) -> Head {
+pub(crate) fn head(headers: &[(String, String)]) -> Head {
     let mut raw = String::from("POST /hooks?a=1 HTTP/1.1\r\nHost: example.com\r\n");
     for (name, value) in headers {
         raw.push_str(&format!("{name}: {value}\r\n"));
@@ -46,7 +46,12 @@ fn head(headers: &[(String, String)]) -> Head {
     Head::parse(Bytes::from(raw)).unwrap()
 }
 
-fn signed(preset: Preset, text: &str, body: &[u8], at: Timestamp) -> Vec<(String, String)> {
+pub(crate) fn signed(
+    preset: Preset,
+    text: &str,
+    body: &[u8],
+    at: Timestamp,
+) -> Vec<(String, String)> {
     let what = ToSign {
         id: "msg_1",
         at,
@@ -57,11 +62,15 @@ fn signed(preset: Preset, text: &str, body: &[u8], at: Timestamp) -> Vec<(String
     sign(preset, &secret(text, preset), &what)
 }
 
-fn judge(verification: &Verification, headers: &[(String, String)], body: &[u8]) -> Diagnosis {
+pub(crate) fn judge(
+    verification: &Verification,
+    headers: &[(String, String)],
+    body: &[u8],
+) -> Diagnosis {
     diagnose(verification, &[], &head(headers), body, now())
 }
 
-fn first(diagnosis: &Diagnosis) -> (Verdict, FindingKind) {
+pub(crate) fn first(diagnosis: &Diagnosis) -> (Verdict, FindingKind) {
     (diagnosis.verdict, diagnosis.findings[0].kind)
 }
 
@@ -234,50 +243,16 @@ fn timestamps_are_judged_both_ways() {
 }
 
 #[test]
-fn a_body_that_was_changed_is_explained() {
-    for (sent, arrived, kind) in [
-        (
-            &b"{\"a\": 1}"[..],
-            &b"{\"a\":1}"[..],
-            FindingKind::Reserialised,
-        ),
-        (b"{\"a\":1}", b"{\n  \"a\": 1\n}", FindingKind::Reserialised),
-        (
-            b"{\"a\":1,\"b\":2}",
-            b"{\"b\":2,\"a\":1}",
-            FindingKind::Reserialised,
-        ),
-        (
-            "{\"a\":\"\\u00e9\"}".as_bytes(),
-            "{\"a\":\"é\"}".as_bytes(),
-            FindingKind::Reserialised,
-        ),
-        (
-            b"{\"a\":\"x\\/y\"}",
-            b"{\"a\":\"x/y\"}",
-            FindingKind::Reserialised,
-        ),
-        (b"text", b"text\n", FindingKind::Newline),
-        (b"text\n", b"text", FindingKind::Newline),
-        (b"a\nb", b"a\r\nb", FindingKind::LineEnds),
-        (b"a\r\nb", b"a\nb", FindingKind::LineEnds),
-    ] {
-        for preset in [
-            Preset::Standard,
-            Preset::Github,
-            Preset::Stripe,
-            Preset::Slack,
-            Preset::Shopify,
-        ] {
-            let verification = verification(preset, &[SECRET]);
-            let diagnosis = judge(&verification, &signed(preset, SECRET, sent, now()), arrived);
-            assert_eq!(
-                first(&diagnosis),
-                (Verdict::Failed, kind),
-                "{preset} {diagnosis:?}"
-            );
-        }
-    }
+fn one_secret_is_spoken_of_as_one() {
+    let told = |secrets: &[&str]| {
+        let verification = verification(Preset::Github, secrets);
+        let headers = signed(Preset::Github, "another", BODY, now());
+        judge(&verification, &headers, BODY).text
+    };
+    assert!(told(&["one"]).starts_with("the secret does not explain the signature"));
+    assert!(told(&["one", "two"]).starts_with("none of 2 secrets explains the signature"));
+    let fault = SigningSecret::new("!", Preset::Standard).unwrap_err();
+    assert!(fault.to_string().contains("(1 character)"), "{fault}");
 }
 
 #[test]

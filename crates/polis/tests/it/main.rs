@@ -7,6 +7,7 @@
 mod answers;
 mod api;
 mod captures;
+mod changed_bodies;
 mod diagnosis;
 mod example;
 mod forwards;

@@ -1,0 +1,45 @@
+//! Whether a signature is of now.
+
+use jiff::Timestamp;
+
+use super::{Diagnosis, FindingKind, Preset, TOLERANCE, claims::Claims, search::finding};
+
+/// Adds what is wrong with the timestamp, for the schemes that sign one.
+pub(super) fn judge(claims: &Claims, preset: Preset, now: Timestamp, diagnosis: &mut Diagnosis) {
+    if !matches!(preset, Preset::Standard | Preset::Stripe | Preset::Slack) {
+        return;
+    }
+    let Some(text) = &claims.timestamp else {
+        diagnosis
+            .findings
+            .push(finding(FindingKind::Timestamp, "the timestamp is missing"));
+        return;
+    };
+    let Ok(seconds) = text.parse::<i64>() else {
+        diagnosis.findings.push(finding(
+            FindingKind::Timestamp,
+            format!("the timestamp {text:?} is not a number of seconds since 1970"),
+        ));
+        return;
+    };
+    let age = now.as_second().saturating_sub(seconds);
+    diagnosis.timestamp_age_s = Some(age);
+    let limit = TOLERANCE.as_secs();
+    if age.unsigned_abs() <= limit {
+        return;
+    }
+    // A thousand times too large: milliseconds.
+    let text = if now.as_millisecond().abs_diff(seconds) < 86_400_000 {
+        format!("the timestamp {seconds} is in milliseconds; seconds are due")
+    } else if age > 0 {
+        format!("the timestamp is {age} s old (limit {limit})")
+    } else {
+        format!(
+            "the timestamp is {} s in the future (limit {limit}): the sender's or this clock is wrong",
+            age.unsigned_abs()
+        )
+    };
+    diagnosis
+        .findings
+        .push(finding(FindingKind::Timestamp, text));
+}
