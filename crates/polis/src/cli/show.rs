@@ -17,6 +17,11 @@ use crate::{
 /// What of the signed string is shown; `--json` has 64 KiB of it.
 const SIGNED_CHARS: usize = 2000;
 
+/// Without a signature header, id and time of the signed string are missing as well: what would
+/// be left of it looks like something that was signed.
+pub(super) const NOTHING_SIGNED: &str =
+    "there is no signature header, so there is no signed string to compare";
+
 /// Show one captured request: headers, body, signature, answer
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -87,7 +92,9 @@ impl Show {
                 let line = format!("  sig: {}\n", escaped(&finding.text));
                 screen.human.put(&mut text, Ink::Bad, &line);
             }
-            if let Some(signed) = signature.signed.filter(|signed| !signed.is_empty()) {
+            if signature.verdict == Verdict::Missing {
+                text.extend_from_slice(format!("  {NOTHING_SIGNED}\n").as_bytes());
+            } else if let Some(signed) = signature.signed.filter(|signed| !signed.is_empty()) {
                 let mut shown: String = signed.chars().take(SIGNED_CHARS).collect();
                 if shown.len() < signed.len() {
                     shown.push('…');

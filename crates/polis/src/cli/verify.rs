@@ -10,6 +10,7 @@ use super::{
     given,
     screen::{Screen, tell},
     secrets::SecretFiles,
+    show::NOTHING_SIGNED,
     sign,
     trouble::{Found, Trouble},
 };
@@ -134,7 +135,9 @@ impl Verify {
         for finding in &diagnosis.findings {
             out.extend_from_slice(format!("  {}\n", escaped(&finding.text)).as_bytes());
         }
-        if diagnosis.verdict != Verdict::Ok {
+        if diagnosis.verdict == Verdict::Missing {
+            out.extend_from_slice(format!("  {NOTHING_SIGNED}\n").as_bytes());
+        } else if diagnosis.verdict != Verdict::Ok {
             let shown = told.signed.unwrap_or_default();
             let is_cut = told.signed_cut.unwrap_or_default();
             let dots = if is_cut { "…" } else { "" };

@@ -19,6 +19,7 @@ use crate::{
     },
     cli::recall,
     curl,
+    diagnosis::Verdict,
     difference::{Difference, FIRST_BYTES, differences},
     record::Record,
     redact::Redactor,
@@ -63,6 +64,8 @@ pub(super) struct SignatureView {
     /// `1 secret`
     pub(super) secrets: String,
     pub(super) findings: Vec<String>,
+    /// Whether there is no signature at all.
+    pub(super) is_missing: bool,
     pub(super) signed: String,
     pub(super) signed_cut: bool,
 }
@@ -95,6 +98,7 @@ impl Detail {
                 .flatten()
                 .map(|finding| finding.text.clone())
                 .collect(),
+            is_missing: signature.verdict == Verdict::Missing,
             signed: marked(signature.signed.as_deref().unwrap_or_default()),
             signed_cut: signature.signed_cut.unwrap_or_default(),
         });

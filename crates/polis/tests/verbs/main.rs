@@ -13,3 +13,4 @@ mod reads;
 mod replays;
 mod run;
 mod signs;
+mod unsigned;
