@@ -38,7 +38,7 @@ use trouble::TROUBLE;
     args_conflicts_with_subcommands = true,
     after_help = "Examples:
   polis                                   capture on 127.0.0.1:9000, page on 127.0.0.1:9001
-  polis --respond 500x2,200               fail the first two attempts of each delivery
+  polis --respond 500,200                 fail the first attempt of each delivery
   POLIS_SECRETS=whsec_… polis --verify standard --enforce
   polis --forward http://localhost:3000   show what your app gets and answers
   polis ls --follow                       what arrives at the polis that runs

@@ -82,8 +82,9 @@ impl SigningSecret {
                 _ if bytes < *least => ("bytes", "cut"),
                 _ => ("bytes", "joined with something else"),
             };
+            let prefix = if self.0.starts_with("whsec_") { "whsec_ " } else { "" };
             format!(
-                "the whsec_ secret decodes to {bytes} {noun}, but Standard Webhooks wants {least} to {most}; was it {how}?"
+                "the {prefix}secret decodes to {bytes} {noun}, but Standard Webhooks wants {least} to {most}; was it {how}?"
             )
         })
     }
