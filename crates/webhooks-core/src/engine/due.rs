@@ -1,7 +1,10 @@
 //! The due loop: sleeps until a retry or lane is due, then has the writer load it. The hot path
 //! never comes here.
 
-use std::sync::{Arc, Weak, atomic::Ordering};
+use std::{
+    sync::{Arc, Weak, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::sync::oneshot;
 
@@ -14,6 +17,9 @@ const SLEEP_MAX_MS: i64 = 30_000;
 const REFUSED_WAIT_MS: i64 = 1_000;
 /// The wait when every place for probes is taken.
 const PLACES_WAIT_MS: i64 = 100;
+/// The wait between two scans when the first could not take all that is due, in real time: it
+/// leaves the writer to those who send. A thousand dead endpoints are due at once at a restart.
+const PACE: Duration = Duration::from_millis(5);
 
 /// Runs until the engine stops.
 pub(crate) async fn run_due_loop(weak: Weak<Shared>) {
@@ -30,7 +36,12 @@ pub(crate) async fn run_due_loop(weak: Weak<Shared>) {
             Ok(Some(at)) if at <= now && shared.probe_places() == 0 => {
                 shared.due_by(now + PLACES_WAIT_MS);
             }
-            Ok(Some(at)) => shared.due_by(at),
+            Ok(Some(at)) => {
+                shared.due_by(at);
+                if at <= now {
+                    tokio::time::sleep(PACE).await;
+                }
+            }
             Ok(None) => {}
             Err(StoreError::Closed) => return,
             Err(error) => {
