@@ -224,7 +224,7 @@ async fn the_signature_tab_says_what_is_wrong_and_what_is_signed() -> anyhow::Re
     for (id, part) in [
         (1, "ok"),
         (2, "an old secret matched"),
-        (3, "412"),
+        (3, "s old (limit 300)"),
         (4, "line end"),
         (5, "JSON"),
         (6, "another one, or the body was changed"),
