@@ -205,6 +205,14 @@ impl Scopes {
             .collect()
     }
 
+    /// Their names, in the same order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.all()
+            .iter()
+            .map(|scope| scope.name.to_string())
+            .collect()
+    }
+
     /// Secrets of the scopes other than this one, with the names of their scopes.
     pub(crate) fn secrets_beside(&self, name: &str) -> Vec<(String, SigningSecret)> {
         self.all()

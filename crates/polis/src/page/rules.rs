@@ -63,13 +63,7 @@ fn page(shared: &Shared, scope: &str, token: &str, entered: Entered) -> Response
     };
     html(&RulesPage {
         scope: scope.to_owned(),
-        scopes: shared
-            .polis
-            .scopes
-            .all()
-            .iter()
-            .map(|scope| scope.name.to_string())
-            .collect(),
+        scopes: shared.polis.scopes.names(),
         token: token.to_owned(),
         capture: shared.polis.capture_url() + &path,
         form,

@@ -158,13 +158,7 @@ fn build(
         more,
         kept,
         fell_out: shared.polis.store.fallen().requests,
-        scopes: shared
-            .polis
-            .scopes
-            .all()
-            .iter()
-            .map(|scope| scope.name.to_string())
-            .collect(),
+        scopes: shared.polis.scopes.names(),
         capture: shared.polis.capture_url(),
         selected,
         detail,
