@@ -4,7 +4,7 @@
 
 mod world;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use futures_util::StreamExt;
 use webhooks_core::{
@@ -15,6 +15,32 @@ use world::{
     gate::{Gate, let_others_run},
     hold_writer, hold_writer_in_turn, seconds,
 };
+
+/// Outcomes cannot be stored, from outside of the engine.
+struct Fault(rusqlite::Connection);
+
+impl Fault {
+    /// `kind`: whether SQLite rolls the transaction back by itself (`rollback`) or not (`abort`).
+    fn plant(file: &Path, kind: &str) -> Self {
+        let connection = rusqlite::Connection::open(file).unwrap();
+        let trigger = format!(
+            "create trigger fault before insert on attempt
+             begin select raise({kind}, 'planted'); end"
+        );
+        connection.execute_batch(&trigger).unwrap();
+        Self(connection)
+    }
+
+    /// Waits until a transaction has failed.
+    async fn is_met(&self, world: &World) {
+        let event = || Event::new("random_number:generate", &1);
+        while world.webhooks.send("nobody", event()).await.is_ok() {}
+    }
+
+    fn mend(self) {
+        self.0.execute_batch("drop trigger fault").unwrap();
+    }
+}
 
 async fn gated(world: &World) -> (Arc<Gate>, EndpointId) {
     let (gate, url) = Gate::start().await;
@@ -108,18 +134,10 @@ async fn a_last_attempt_that_cannot_be_stored_at_once_does_not_hold_its_lane() {
     world.send_all(["probe", "behind"].map(String::from)).await;
     world.clock.advance(seconds(6));
     gate.wait_for(2).await;
-    // No outcome can be stored, from outside of the engine.
-    let connection = rusqlite::Connection::open(&file).unwrap();
-    connection
-        .execute_batch(
-            "create trigger fault before insert on attempt
-             begin select raise(abort, 'planted'); end",
-        )
-        .unwrap();
+    let fault = Fault::plant(&file, "abort");
     gate.open("probe", 503);
-    let event = || Event::new("random_number:generate", &1);
-    while world.webhooks.send("nobody", event()).await.is_ok() {}
-    connection.execute_batch("drop trigger fault").unwrap();
+    fault.is_met(&world).await;
+    fault.mend();
     gate.open("behind", 200);
     world.pass_in_steps(seconds(70), 3).await;
     let state = world.state("behind").await;
@@ -137,17 +155,10 @@ async fn a_410_that_cannot_be_stored_at_once_disables_all_the_same() {
     let (gate, id) = gated(&world).await;
     world.send("gone").await;
     gate.wait_for(1).await;
-    let connection = rusqlite::Connection::open(&file).unwrap();
-    connection
-        .execute_batch(
-            "create trigger fault before insert on attempt
-             begin select raise(rollback, 'planted'); end",
-        )
-        .unwrap();
+    let fault = Fault::plant(&file, "rollback");
     gate.open("gone", 410);
-    let event = || Event::new("random_number:generate", &1);
-    while world.webhooks.send("nobody", event()).await.is_ok() {}
-    connection.execute_batch("drop trigger fault").unwrap();
+    fault.is_met(&world).await;
+    fault.mend();
     world.webhooks.drain().await;
     let endpoint = world.webhooks.endpoints("acme").get(&id).await.unwrap();
     assert!(
