@@ -13,7 +13,7 @@ use crate::{
         StoreError,
         act::{Act, ActContext},
         endpoints::EndpointCache,
-        send::store_event,
+        send::store_events,
         writer::Commit,
     },
 };
@@ -103,33 +103,19 @@ impl Transaction<'_> {
     pub fn send(&mut self, customer: &str, event: Event) -> Result<Sent, SendError> {
         check_customer(customer)?;
         let event = event.prepare()?;
-        let mark = self.commit.mark();
-        self.savepoint("savepoint send")?;
-        let sent = store_event(
+        // The app may go on after an error: an event is stored whole or not at all.
+        let sent = store_events(
             self.connection,
             self.shared,
             self.endpoints,
             self.commit,
             customer,
-            event,
-        );
-        if sent.is_err() {
-            self.commit.roll_back_to(self.shared, mark);
-        }
-        // A full disk rolls everything back, the savepoint included.
-        if !self.connection.is_autocommit() {
-            self.savepoint(if sent.is_ok() {
-                "release send"
-            } else {
-                "rollback to send; release send"
-            })?;
-        }
-        sent
-    }
-
-    /// The app may go on after an error: an event is stored whole or not at all.
-    fn savepoint(&self, statements: &str) -> Result<(), StoreError> {
-        Ok(self.connection.execute_batch(statements)?)
+            vec![event],
+            true,
+        )?;
+        sent.into_iter()
+            .next()
+            .ok_or(SendError::Store(StoreError::Closed))
     }
 }
 

@@ -97,6 +97,13 @@ pub(crate) struct StoredLane {
 }
 
 impl State {
+    /// Counts in one more worker, where the endpoint allows one.
+    fn counts_in_worker(&mut self) -> bool {
+        let allowed = self.in_flight < self.width;
+        self.in_flight += usize::from(allowed);
+        allowed
+    }
+
     /// False when the delivery of this claim does not wait in a worker's hand.
     fn stop_waiting(&mut self, claim: i64) -> bool {
         let at = self.waiting.iter().position(|waiting| *waiting == claim);
@@ -255,14 +262,16 @@ impl Outbox {
             return;
         }
         state.queue.push_back(row);
-        let spawn = state.in_flight < state.width;
-        if spawn {
-            state.in_flight += 1;
-        }
+        let start = state.counts_in_worker();
         drop(state);
-        if spawn {
-            shared.spawn(worker::work(Arc::clone(shared), Arc::clone(self)));
+        if start {
+            self.start_worker(shared);
         }
+    }
+
+    /// Starts a worker that was counted in.
+    fn start_worker(self: &Arc<Self>, shared: &Arc<Shared>) {
+        shared.spawn(worker::work(Arc::clone(shared), Arc::clone(self)));
     }
 
     /// A completion that returns a delivery in a worker's hand to the lane without an attempt.
@@ -314,17 +323,23 @@ impl Outbox {
         }
     }
 
-    /// Gives everything that waits in memory back to the lane.
-    pub(crate) fn give_all_back(self: &Arc<Self>, shared: &Shared) -> Vec<Completion> {
+    /// Gives everything that waits in memory back to the lane. After a failure this comes before
+    /// its outcome is queued: the lane must be whole when it is next due.
+    pub(crate) fn give_all_back(self: &Arc<Self>, shared: &Shared) {
         let ordered = self.endpoint().ordered;
         let mut state = self.lock();
         state.laned = true;
         state.retreats += 1;
         let rows = std::mem::take(&mut state.queue);
         state.queue_bytes -= rows.iter().map(|row| row.event.body.len()).sum::<usize>();
-        rows.into_iter()
+        let completions: Vec<Completion> = rows
+            .into_iter()
             .map(|row| self.give_back(shared, &mut state, row, ordered))
-            .collect()
+            .collect();
+        drop(state);
+        for completion in completions {
+            shared.queue.complete_now(completion);
+        }
     }
 
     /// Takes a delivery out of memory, by its claim: the same event may have been sent again. True
@@ -403,13 +418,10 @@ impl Outbox {
         let mut state = self.lock();
         state.in_hand = None;
         state.in_flight -= 1;
-        let spawn = !state.queue.is_empty() && state.in_flight < state.width;
-        if spawn {
-            state.in_flight += 1;
-        }
+        let start = !state.queue.is_empty() && state.counts_in_worker();
         drop(state);
-        if spawn {
-            shared.spawn(worker::work(Arc::clone(shared), Arc::clone(self)));
+        if start {
+            self.start_worker(shared);
         }
     }
 
@@ -432,14 +444,13 @@ impl Outbox {
         state.width = (state.width * 2).min(endpoint.in_flight);
         let refill = Self::wants_refill(&mut state);
         // More may be allowed in flight than there are workers.
-        let mut spawn = 0;
-        while state.in_flight < state.width && state.queue.len() > spawn {
-            state.in_flight += 1;
-            spawn += 1;
+        let mut starts = 0;
+        while state.queue.len() > starts && state.counts_in_worker() {
+            starts += 1;
         }
         drop(state);
-        for _ in 0..spawn {
-            shared.spawn(worker::work(Arc::clone(shared), Arc::clone(self)));
+        for _ in 0..starts {
+            self.start_worker(shared);
         }
         if refill {
             self.ask_for_refill(shared);

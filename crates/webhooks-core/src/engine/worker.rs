@@ -204,7 +204,7 @@ fn judge_failure(
             "the last attempt of a delivery failed; it is given up"
         );
         if failed.trouble {
-            give_rest_back(shared, outbox);
+            outbox.give_all_back(shared);
             // The lane goes on with the next delivery.
             consequences.lane = Some(LaneDate {
                 backoff_until: failed.backoff_until,
@@ -235,21 +235,13 @@ fn judge_failure(
     if endpoint.ordered {
         outbox.back_off_until(retry_at);
     }
-    give_rest_back(shared, outbox);
+    outbox.give_all_back(shared);
     let verdict = Verdict::Lane {
         due_at,
         backoff_until,
         failures: failed.failures,
     };
     (verdict, consequences)
-}
-
-/// What waits in memory behind a failure goes back to the lane, before the failure itself is
-/// queued: the lane must be whole when it is next due.
-fn give_rest_back(shared: &Arc<Shared>, outbox: &Arc<Outbox>) {
-    for completion in outbox.give_all_back(shared) {
-        shared.queue.complete_now(completion);
-    }
 }
 
 fn tell_of_trouble(shared: &Shared, outbox: &Outbox, failed: &FailedEndpoint, now: i64) {

@@ -456,9 +456,7 @@ pub(crate) fn set_state(
         context.shared.due_by(now);
         outbox.wake(context.shared);
     } else {
-        for completion in outbox.give_all_back(context.shared) {
-            context.shared.queue.complete_now(completion);
-        }
+        outbox.give_all_back(context.shared);
         context
             .connection
             .prepare_cached(

@@ -43,8 +43,46 @@ impl SendReply {
     }
 }
 
+/// Stores events, all of them or none. `savepoint`: the transaction goes on when they are refused,
+/// so that what was written of them is taken back; else a lone event's error ends it.
+pub(crate) fn store_events(
+    connection: &Connection,
+    shared: &Arc<Shared>,
+    endpoints: &mut EndpointCache,
+    commit: &mut Commit,
+    customer: &str,
+    events: Vec<PreparedEvent>,
+    savepoint: bool,
+) -> Result<Vec<Sent>, SendError> {
+    let mark = commit.mark();
+    let run = |statements: &str| {
+        connection
+            .execute_batch(statements)
+            .map_err(StoreError::from)
+    };
+    if savepoint {
+        run("savepoint send")?;
+    }
+    let stored: Result<Vec<Sent>, SendError> = events
+        .into_iter()
+        .map(|event| store_event(connection, shared, endpoints, commit, customer, event))
+        .collect();
+    if stored.is_err() {
+        commit.roll_back_to(shared, mark);
+    }
+    // A full disk rolls everything back, the savepoint included.
+    if savepoint && !connection.is_autocommit() {
+        run(if stored.is_ok() {
+            "release send"
+        } else {
+            "rollback to send; release send"
+        })?;
+    }
+    stored
+}
+
 /// Stores one event and its deliveries, already claimed where memory has room for them.
-pub(crate) fn store_event(
+fn store_event(
     connection: &Connection,
     shared: &Arc<Shared>,
     endpoints: &mut EndpointCache,

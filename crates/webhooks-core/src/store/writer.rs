@@ -13,7 +13,7 @@ use super::{
     refusals::Refusals,
     retention::Sweep,
     row::ClaimedDelivery,
-    send::{SendReply, store_event},
+    send::{SendReply, store_events},
 };
 use crate::{
     Activity, SendError, Sent, crash_point,
@@ -251,42 +251,17 @@ impl Writer {
         customer: &str,
         events: Vec<crate::event::PreparedEvent>,
     ) -> Result<Vec<Sent>, SendError> {
-        let mark = self.commit.mark();
         // One event of several may conflict: then none of them is stored.
         let several = events.len() > 1;
-        if several {
-            self.connection
-                .execute_batch("savepoint send")
-                .map_err(StoreError::from)?;
-        }
-        let stored: Result<Vec<Sent>, SendError> = events
-            .into_iter()
-            .map(|event| {
-                store_event(
-                    &self.connection,
-                    &self.shared,
-                    &mut self.endpoints,
-                    &mut self.commit,
-                    customer,
-                    event,
-                )
-            })
-            .collect();
-        if stored.is_err() {
-            self.commit.roll_back_to(&self.shared, mark);
-        }
-        // A full disk rolls everything back, the savepoint included.
-        if several && !self.connection.is_autocommit() {
-            let end = if stored.is_ok() {
-                "release send"
-            } else {
-                "rollback to send; release send"
-            };
-            self.connection
-                .execute_batch(end)
-                .map_err(StoreError::from)?;
-        }
-        stored
+        store_events(
+            &self.connection,
+            &self.shared,
+            &mut self.endpoints,
+            &mut self.commit,
+            customer,
+            events,
+            several,
+        )
     }
 
     fn committed(&mut self, replies: Replies) {

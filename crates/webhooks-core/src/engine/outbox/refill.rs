@@ -88,14 +88,10 @@ impl Outbox {
     pub(crate) fn lane_is_uncertain(self: &Arc<Self>, shared: &Arc<Shared>) {
         let mut state = self.lock();
         state.laned = true;
-        if state.refilling {
-            return;
-        }
-        let ask = !state.trouble;
-        state.refilling = ask;
+        let trouble = state.trouble;
         drop(state);
-        if ask {
-            self.ask_for_refill(shared);
+        if !trouble {
+            self.wake(shared);
         }
     }
 
@@ -105,7 +101,6 @@ impl Outbox {
         let endpoint = self.endpoint();
         let mut state = self.lock();
         if endpoint.state != EndpointState::Active || state.returning > 0 {
-            state.refilling = false;
             return None;
         }
         state.refilling = true;
