@@ -1,0 +1,12 @@
+//! The guard against server-side request forgery, judged and dialled. Loopback traffic only.
+#![cfg(feature = "sqlite")]
+
+mod engine;
+mod environment;
+mod fuzz;
+mod name_server;
+mod rebinding;
+mod redirects;
+mod sender;
+mod sentinel;
+mod table;

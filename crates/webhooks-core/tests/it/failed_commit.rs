@@ -1,0 +1,228 @@
+//! A commit that failed leaves memory as the store is: no endpoint that is paused in memory alone,
+//! no storm of work. The disk is full because the engine's connection is told how many pages
+//! there are.
+#![cfg(feature = "testing")]
+
+use std::{collections::BTreeSet, time::Duration};
+
+use crate::world::{
+    World,
+    gate::{Gate, let_others_run},
+    hold_writer, seconds,
+};
+use webhooks_core::{
+    Event, NewEndpoint, RetrySchedule, SendError, StoreError, Webhooks,
+    testing::{Answer, Receiver},
+};
+
+/// Space for everything: SQLite's own limit.
+const PLENTY: u32 = 4_294_967_294;
+/// How long the engine may take to answer refused calls; a storm of its own work takes for ever.
+const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+
+async fn set_pages(webhooks: &Webhooks, pages: u32) {
+    let set = webhooks.transaction(move |tx| {
+        let sql = format!("pragma max_page_count = {pages}");
+        Ok(tx.query_row(&sql, [], |_| Ok(()))?)
+    });
+    set.await.unwrap();
+}
+
+/// Leaves room for about `more` pages of 4 KiB.
+async fn leave_pages(webhooks: &Webhooks, more: u32) {
+    let pages = webhooks
+        .transaction(|tx| Ok(tx.query_row("pragma page_count", [], |row| row.get::<_, u32>(0))?));
+    let pages = pages.await.unwrap();
+    set_pages(webhooks, pages + more).await;
+}
+
+/// Larger than what a nearly full disk still takes.
+fn large(id: &str) -> Event {
+    Event::new("random_number:generate", &"x".repeat(100_000)).id(id)
+}
+
+fn is_refusal(error: &SendError) -> bool {
+    matches!(
+        error,
+        SendError::Store(StoreError::Full | StoreError::RolledBack)
+    )
+}
+
+#[tokio::test]
+async fn a_backlog_waits_for_space_without_a_storm_of_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open(
+        std::sync::Arc::default(),
+        &format!("sqlite:{}", folder.path().join("w.db").display()),
+        |builder| builder.time_limit(seconds(2)),
+    )
+    .await;
+    world.endpoint(|endpoint| endpoint).await;
+    world.receiver.respond([Answer::hang()]);
+    // More than memory holds for one endpoint: the rest is in its lane.
+    world.send_all((0..900).map(|n| format!("e{n}"))).await;
+    world.send_all((900..1_400).map(|n| format!("e{n}"))).await;
+    leave_pages(&world.webhooks, 5).await;
+    let refused = async {
+        for number in 0..30 {
+            // The first would join the lane, the second does not fit.
+            let small = Event::new("random_number:generate", &1).id(format!("small{number}"));
+            let events = [small, large(&format!("large{number}"))];
+            let sent = world.webhooks.send_all("acme", events);
+            let error = sent.await.unwrap_err();
+            assert!(is_refusal(&error), "{error:?}");
+        }
+    };
+    tokio::time::timeout(ANSWER_LIMIT, refused)
+        .await
+        .expect("30 refused sends take under a second each");
+    set_pages(&world.webhooks, PLENTY).await;
+    world.receiver.respond([200]);
+    for _ in 0..20 {
+        world.pass(seconds(30)).await;
+    }
+    let arrived: BTreeSet<String> = world.receiver.event_ids().into_iter().collect();
+    assert_eq!(arrived, (0..1_400).map(|n| format!("e{n}")).collect());
+}
+
+#[tokio::test]
+async fn a_pause_that_could_not_be_stored_does_not_pause() {
+    let world = World::new().await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    leave_pages(&world.webhooks, 5).await;
+    let release = hold_writer(&world.webhooks).await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let (paused, sent, ()) = tokio::join!(
+        biased;
+        endpoints.pause(&id),
+        world.webhooks.send("acme", large("large")),
+        async { drop(release) },
+    );
+    assert!(paused.is_err() && is_refusal(&sent.unwrap_err()));
+    set_pages(&world.webhooks, PLENTY).await;
+    world.send("after").await;
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.event_ids(), ["after"]);
+}
+
+#[tokio::test]
+async fn an_endpoint_whose_removal_could_not_be_stored_goes_on() {
+    let world = World::new().await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    world.send("before").await;
+    world.webhooks.drain().await;
+    leave_pages(&world.webhooks, 5).await;
+    let release = hold_writer(&world.webhooks).await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let (removed, sent, ()) = tokio::join!(
+        biased;
+        endpoints.remove(&id),
+        world.webhooks.send("acme", large("large")),
+        async { drop(release) },
+    );
+    assert!(removed.is_err() && is_refusal(&sent.unwrap_err()));
+    set_pages(&world.webhooks, PLENTY).await;
+    world.send("after").await;
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.event_ids(), ["before", "after"]);
+}
+
+#[tokio::test]
+async fn an_endpoint_whose_adding_could_not_be_stored_gets_nothing_of_another_customer() {
+    let world = World::new().await;
+    let other = Receiver::start().await.unwrap();
+    leave_pages(&world.webhooks, 5).await;
+    let release = hold_writer(&world.webhooks).await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let (added, small, sent, ()) = tokio::join!(
+        biased;
+        endpoints.add(world.receiver.url()),
+        world.webhooks.send("acme", Event::new("random_number:generate", &1)),
+        world.webhooks.send("acme", large("large")),
+        async { drop(release) },
+    );
+    assert!(added.is_err() && is_refusal(&small.unwrap_err()) && is_refusal(&sent.unwrap_err()));
+    set_pages(&world.webhooks, PLENTY).await;
+    let endpoints = world.webhooks.endpoints("other");
+    endpoints.add(other.url()).await.unwrap();
+    let event = Event::new("random_number:generate", &1).id("theirs");
+    world.webhooks.send("other", event).await.unwrap();
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.requests().len(), 0);
+    assert_eq!(other.event_ids(), ["theirs"]);
+}
+
+#[tokio::test]
+async fn what_waits_for_an_endpoint_whose_removal_could_not_be_stored_is_delivered() {
+    let world = World::new().await;
+    let (gate, url) = Gate::start().await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let added = endpoints.add(NewEndpoint::new(url).in_flight(1)).await;
+    let id = added.unwrap().id;
+    world.send_all(["a", "b", "c"].map(String::from)).await;
+    gate.wait_for(1).await;
+    leave_pages(&world.webhooks, 5).await;
+    let release = hold_writer(&world.webhooks).await;
+    let (removed, sent, ()) = tokio::join!(
+        biased;
+        endpoints.remove(&id),
+        world.webhooks.send("acme", large("large")),
+        async { drop(release) },
+    );
+    assert!(removed.is_err() && is_refusal(&sent.unwrap_err()));
+    set_pages(&world.webhooks, PLENTY).await;
+    for id in ["a", "b", "c"] {
+        gate.open(id, 200);
+    }
+    world.pass_in_steps(seconds(70), 3).await;
+    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(gate.arrived(), ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn a_delivery_that_could_not_be_stored_is_not_waited_for() {
+    let world = World::new().await;
+    world.endpoint(|endpoint| endpoint).await;
+    let run = async |sql: &'static str| {
+        let ran = world.webhooks.transaction(|tx| Ok(tx.execute(sql, [])?));
+        ran.await.unwrap();
+    };
+    run("create trigger refuse before insert on delivery
+         begin select raise(abort, 'no room'); end")
+    .await;
+    let event = Event::new("random_number:generate", &1).id("refused");
+    world.webhooks.send("acme", event).await.unwrap_err();
+    run("drop trigger refuse").await;
+    world.send("after").await;
+    let drained = tokio::time::timeout(ANSWER_LIMIT, world.webhooks.drain()).await;
+    drained.expect("nothing is held any more");
+    assert_eq!(world.receiver.event_ids(), ["after"]);
+}
+
+#[tokio::test]
+async fn what_waits_behind_a_probe_that_was_given_up_is_not_forgotten() {
+    let world = World::new().await;
+    let (gate, url) = Gate::start().await;
+    let once = RetrySchedule::new([]).unwrap();
+    let endpoints = world.webhooks.endpoints("acme");
+    let endpoint = NewEndpoint::new(url).in_flight(1).retry(&once);
+    endpoints.add(endpoint).await.unwrap();
+    world.send_all(["a", "b", "c"].map(String::from)).await;
+    gate.wait_for(1).await;
+    gate.open("a", 503);
+    world.webhooks.drain().await;
+    world.clock.advance(seconds(6));
+    gate.wait_for(2).await;
+    leave_pages(&world.webhooks, 5).await;
+    let release = hold_writer(&world.webhooks).await;
+    gate.open("b", 503);
+    let_others_run().await;
+    let sent = world.webhooks.send("acme", large("large"));
+    let (sent, ()) = tokio::join!(biased; sent, async { drop(release) });
+    assert!(is_refusal(&sent.unwrap_err()));
+    set_pages(&world.webhooks, PLENTY).await;
+    gate.open("c", 200);
+    world.pass_in_steps(seconds(70), 3).await;
+    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(gate.arrived(), ["a", "b", "c"]);
+}

@@ -1,0 +1,283 @@
+//! Outcomes that come while the writer is busy, or cannot store them: no lane is left for good.
+#![cfg(feature = "testing")]
+
+use std::{path::Path, sync::Arc};
+
+use crate::world::{
+    World,
+    gate::{Gate, let_others_run},
+    hold_writer, hold_writer_in_turn, seconds,
+};
+use futures_util::StreamExt;
+use webhooks_core::{
+    DeliveryState, EndpointId, EndpointState, Event, NewEndpoint, RetrySchedule, What,
+};
+
+/// Outcomes cannot be stored, from outside of the engine.
+struct Fault(rusqlite::Connection);
+
+impl Fault {
+    /// `kind`: whether SQLite rolls the transaction back by itself (`rollback`) or not (`abort`).
+    fn plant(file: &Path, kind: &str) -> Self {
+        let connection = rusqlite::Connection::open(file).unwrap();
+        let trigger = format!(
+            "create trigger fault before insert on attempt
+             begin select raise({kind}, 'planted'); end"
+        );
+        connection.execute_batch(&trigger).unwrap();
+        Self(connection)
+    }
+
+    /// Waits until a transaction has failed.
+    async fn is_met(&self, world: &World) {
+        let event = || Event::new("random_number:generate", &1);
+        while world.webhooks.send("nobody", event()).await.is_ok() {}
+    }
+
+    fn mend(self) {
+        self.0.execute_batch("drop trigger fault").unwrap();
+    }
+}
+
+async fn gated(world: &World) -> (Arc<Gate>, EndpointId) {
+    let (gate, url) = Gate::start().await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let id = endpoints.add(NewEndpoint::new(url)).await.unwrap().id;
+    (gate, id)
+}
+
+#[tokio::test]
+async fn failures_that_are_not_stored_yet_are_found_when_they_are_due() {
+    let world = World::new().await;
+    let (gate, id) = gated(&world).await;
+    let ids = ["success", "first", "second", "third"];
+    world.send_all(ids.map(String::from)).await;
+    gate.wait_for(4).await;
+    // The endpoint is in trouble, with nothing in its lane.
+    gate.open("first", 503);
+    while !matches!(
+        world.state("first").await,
+        DeliveryState::Waiting { .. } | DeliveryState::Held { .. }
+    ) {
+        tokio::task::yield_now().await;
+    }
+    let endpoints = world.webhooks.endpoints("acme");
+    endpoints.cancel(&id, "first").await.unwrap();
+    // The success has the lane looked at; before the writer comes to that, others fail.
+    let before = hold_writer(&world.webhooks).await;
+    let (held, release) = hold_writer_in_turn(&world.webhooks).await;
+    let mut activities = world.webhooks.subscribe();
+    gate.open("success", 200);
+    let_others_run().await;
+    drop(before);
+    held.await.unwrap();
+    gate.open("second", 503);
+    gate.open("third", 503);
+    while !matches!(
+        activities.next().await.unwrap().what,
+        What::EndpointInTrouble { .. }
+    ) {}
+    let_others_run().await;
+    drop(release);
+    world.webhooks.drain().await;
+    gate.open("second", 200);
+    gate.open("third", 200);
+    world.pass_in_steps(seconds(70), 10).await;
+    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_probe_that_is_canceled_before_it_is_sent_does_not_take_its_lane_with_it() {
+    let world = World::new().await;
+    let (gate, id) = gated(&world).await;
+    world.send_all(["slow", "failed"].map(String::from)).await;
+    gate.wait_for(2).await;
+    gate.open("failed", 503);
+    while !matches!(
+        world.state("failed").await,
+        DeliveryState::Waiting { .. } | DeliveryState::Held { .. }
+    ) {
+        tokio::task::yield_now().await;
+    }
+    world.send_all(["probe", "behind"].map(String::from)).await;
+    // The probe waits in memory, since the slow request has the only place.
+    world.clock.advance(seconds(6));
+    let endpoints = world.webhooks.endpoints("acme");
+    while !matches!(
+        world.state("probe").await,
+        DeliveryState::InFlight | DeliveryState::Waiting { .. }
+    ) {
+        tokio::task::yield_now().await;
+    }
+    endpoints.cancel(&id, "probe").await.unwrap();
+    for id in ["slow", "failed", "behind"] {
+        gate.open(id, 200);
+    }
+    world.pass_in_steps(seconds(70), 10).await;
+    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_last_attempt_that_cannot_be_stored_at_once_does_not_hold_its_lane() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.db");
+    let once = RetrySchedule::new([]).unwrap();
+    let address = format!("sqlite:{}", file.display());
+    let world = World::open(Arc::default(), &address, |builder| builder.retry(once)).await;
+    let (gate, _) = gated(&world).await;
+    gate.open("first", 503);
+    world.send("first").await;
+    world.webhooks.drain().await;
+    world.send_all(["probe", "behind"].map(String::from)).await;
+    world.clock.advance(seconds(6));
+    gate.wait_for(2).await;
+    let fault = Fault::plant(&file, "abort");
+    gate.open("probe", 503);
+    fault.is_met(&world).await;
+    fault.mend();
+    gate.open("behind", 200);
+    world.pass_in_steps(seconds(70), 3).await;
+    let state = world.state("behind").await;
+    assert!(
+        matches!(state, DeliveryState::Delivered { .. }),
+        "{state:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_410_that_cannot_be_stored_at_once_disables_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.db");
+    let world = World::on_file(&file).await;
+    let (gate, id) = gated(&world).await;
+    world.send("gone").await;
+    gate.wait_for(1).await;
+    let fault = Fault::plant(&file, "rollback");
+    gate.open("gone", 410);
+    fault.is_met(&world).await;
+    fault.mend();
+    world.webhooks.drain().await;
+    let endpoint = world.webhooks.endpoints("acme").get(&id).await.unwrap();
+    assert!(
+        matches!(endpoint.state, EndpointState::Disabled { .. }),
+        "{endpoint:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_head_that_fails_while_more_is_loaded_is_not_overtaken() {
+    /// More than a lane loads at first.
+    const EVENTS: usize = 1_500;
+    /// Waiting in memory when it loads more.
+    const LEFT: usize = 64;
+    let world = World::new().await;
+    let (gate, url) = Gate::start().await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let endpoint = NewEndpoint::new(url).ordered(true);
+    let id = endpoints.add(endpoint).await.unwrap().id;
+    let ids: Vec<String> = (0..EVENTS).map(|n| format!("e{n}")).collect();
+    endpoints.pause(&id).await.unwrap();
+    for some in ids.chunks(500) {
+        world.send_all(some.to_vec()).await;
+    }
+    endpoints.resume(&id).await.unwrap();
+    gate.wait_for(1).await;
+    let loaded = world.webhooks.transaction(|tx| {
+        let sql = "select count(*) from delivery where claim is not null";
+        Ok(tx.query_row(sql, [], |row| row.get::<_, u32>(0))?)
+    });
+    let loaded = usize::try_from(loaded.await.unwrap()).unwrap();
+    assert!(loaded < EVENTS, "all are loaded");
+    // This one has more loaded when it is taken; before the writer comes to that, it fails.
+    let failing = loaded - 1 - LEFT;
+    for id in &ids[..failing - 1] {
+        gate.open(id, 200);
+    }
+    gate.wait_for(failing).await;
+    let before = hold_writer(&world.webhooks).await;
+    let (held, release) = hold_writer_in_turn(&world.webhooks).await;
+    gate.open(&ids[failing - 1], 200);
+    gate.wait_for(failing + 1).await;
+    drop(before);
+    held.await.unwrap();
+    let mut activities = world.webhooks.subscribe();
+    gate.open(&ids[failing], 503);
+    while !matches!(
+        activities.next().await.unwrap().what,
+        What::EndpointInTrouble { .. }
+    ) {}
+    let_others_run().await;
+    drop(release);
+    world.webhooks.owed().await.unwrap();
+    for id in &ids {
+        gate.open(id, 200);
+    }
+    world.pass_in_steps(seconds(70), 3).await;
+    let mut expected = ids.clone();
+    expected.insert(failing, ids[failing].clone());
+    assert_eq!(gate.arrived(), expected);
+}
+
+#[tokio::test]
+async fn a_pause_that_ends_in_the_commit_that_it_began_in_keeps_the_order() {
+    let world = World::new().await;
+    let (gate, url) = Gate::start().await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let added = endpoints.add(NewEndpoint::new(url).ordered(true)).await;
+    let id = added.unwrap().id;
+    world.send_all(["a", "b", "c"].map(String::from)).await;
+    gate.wait_for(1).await;
+    let release = hold_writer(&world.webhooks).await;
+    let event = Event::new("random_number:generate", &1).id("d");
+    let (sent, paused, resumed, ()) = tokio::join!(
+        biased;
+        world.webhooks.transaction(|tx| Ok(tx.send("acme", event)?)),
+        endpoints.pause(&id),
+        endpoints.resume(&id),
+        async { drop(release) },
+    );
+    assert!(sent.is_ok() && paused.is_ok() && resumed.is_ok());
+    for id in ["a", "b", "c", "d"] {
+        gate.open(id, 200);
+    }
+    world.pass_in_steps(seconds(70), 3).await;
+    assert_eq!(gate.arrived(), ["a", "b", "c", "d"]);
+}
+
+#[tokio::test]
+async fn a_failure_before_a_lane_is_looked_at_again_is_waited_out() {
+    let world = World::new().await;
+    let (gate, _) = gated(&world).await;
+    let ids = ["success", "first", "second"];
+    world.send_all(ids.map(String::from)).await;
+    gate.wait_for(3).await;
+    gate.open("first", 503);
+    while !matches!(world.state("first").await, DeliveryState::Waiting { .. }) {
+        tokio::task::yield_now().await;
+    }
+    world.send("behind").await;
+    gate.open("behind", 200);
+    // The success has the lane looked at; before the writer comes to that, another fails.
+    let release = hold_writer(&world.webhooks).await;
+    let mut activities = world.webhooks.subscribe();
+    gate.open("success", 200);
+    let_others_run().await;
+    gate.open("second", 503);
+    while !matches!(
+        activities.next().await.unwrap().what,
+        What::EndpointInTrouble { .. }
+    ) {}
+    let_others_run().await;
+    drop(release);
+    world.webhooks.drain().await;
+    assert_eq!(
+        gate.arrived().len(),
+        3,
+        "the endpoint is left alone for 5 s"
+    );
+    gate.open("first", 200);
+    gate.open("second", 200);
+    world.pass_in_steps(seconds(6), 3).await;
+    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(gate.arrived().len(), 6);
+}

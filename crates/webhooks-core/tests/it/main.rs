@@ -1,0 +1,45 @@
+//! The crate from outside: through its public API, over real sockets and files.
+#![allow(clippy::unwrap_used)]
+
+mod abandoned_call;
+mod address;
+mod cancel_race;
+mod certificate;
+mod clock_jump;
+mod delivery;
+mod disk;
+mod endpoint_memory;
+mod endpoint_state;
+mod examples;
+mod failed_commit;
+mod full_disk_log;
+mod fuzz_address;
+mod fuzz_receive;
+mod lane;
+mod lane_race;
+mod lane_timing;
+mod migration;
+mod misbehaving_receiver;
+mod official;
+mod open_refusal;
+mod ordered_backlog;
+mod property;
+mod receive_extract;
+mod receive_replay;
+mod receive_twilio;
+mod receive_verifier;
+mod refused_refill;
+mod restart;
+mod retention;
+mod rotation;
+mod secret;
+mod send;
+mod signature;
+mod simulation;
+mod small_disk;
+mod stop;
+mod storage_errors;
+mod unreadable_endpoint;
+mod waiting_request;
+mod worker_panic;
+mod world;

@@ -1,0 +1,373 @@
+//! Receivers that misbehave: a recorded, typed failure each, within the time limit, and the
+//! engine goes on.
+#![cfg(feature = "testing")]
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::world::World;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use webhooks_core::{Attempt, Event, Failure, Outcome, RESPONSE_BYTES_MAX, testing::Receiver};
+
+/// Short, so that the tests of it are.
+const TIME_LIMIT: Duration = Duration::from_millis(700);
+/// The promise: the time limit and a second.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// Serves every connection with `behave`; returns the URL and how many connections there were.
+async fn misbehaving<F, Done>(behave: F) -> (String, Arc<AtomicUsize>)
+where
+    F: Fn(TcpStream) -> Done + Send + Sync + 'static,
+    Done: Future<Output = ()> + Send,
+{
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    let behave = Arc::new(behave);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let behave = Arc::clone(&behave);
+            tokio::spawn(async move { behave(stream).await });
+        }
+    });
+    (url, connections)
+}
+
+/// Reads the whole request: its head and the body that content-length announces.
+async fn read_request(stream: &mut TcpStream) {
+    let mut read = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let count = stream.read(&mut buffer).await.unwrap_or(0);
+        read.extend_from_slice(&buffer[..count]);
+        if count == 0 || read.ends_with(b"}") {
+            return;
+        }
+    }
+}
+
+/// Sends one event to `url` and one to a healthy endpoint; returns the attempt at `url`.
+async fn attempt_at(url: &str) -> Attempt {
+    let world = World::with(|builder| builder.time_limit(TIME_LIMIT)).await;
+    let bad = world.webhooks.endpoints("bad");
+    bad.add(url).await.unwrap();
+    world.endpoint(|endpoint| endpoint).await;
+    let sent = world
+        .webhooks
+        .send("bad", Event::new("a", &1))
+        .await
+        .unwrap();
+    world.webhooks.drain().await;
+    world.send("healthy").await;
+    world.receiver.wait_for(1).await;
+    let mut deliveries = world
+        .webhooks
+        .deliveries("bad", &sent.event_id)
+        .await
+        .unwrap();
+    let attempts = deliveries.remove(0).attempts;
+    assert_eq!(attempts.len(), 1, "{attempts:?}");
+    let attempt = attempts.into_iter().next().unwrap();
+    assert!(attempt.duration < TIME_LIMIT + SLACK, "{attempt:?}");
+    attempt
+}
+
+fn failure(attempt: &Attempt) -> &Failure {
+    match &attempt.outcome {
+        Outcome::Failure(failure) => failure,
+        Outcome::Success => panic!("it succeeded: {attempt:?}"),
+    }
+}
+
+/// Writes until the other side has had enough.
+async fn pour(stream: &mut TcpStream, bytes: &[u8], pause: Duration) {
+    while stream.write_all(bytes).await.is_ok() {
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+async fn answer(bytes: &'static [u8]) -> Attempt {
+    let (url, _) = misbehaving(move |mut stream| async move {
+        read_request(&mut stream).await;
+        let _ = stream.write_all(bytes).await;
+    })
+    .await;
+    attempt_at(&url).await
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_without_end_ends_at_the_time_limit() {
+    let (url, _) = misbehaving(|mut stream| async move {
+        read_request(&mut stream).await;
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+            .await
+            .unwrap();
+        pour(&mut stream, b"1\r\nx\r\n", Duration::from_millis(20)).await;
+    })
+    .await;
+    let attempt = attempt_at(&url).await;
+    assert_eq!(failure(&attempt), &Failure::Timeout(TIME_LIMIT));
+    assert_eq!(attempt.status, Some(200), "what was read is kept");
+    assert!(attempt.body_head.starts_with(b"xx"), "{attempt:?}");
+}
+
+#[tokio::test]
+async fn headers_that_never_end_and_an_answer_that_never_comes_end_at_the_time_limit() {
+    let (slow_head, _) = misbehaving(|mut stream| async move {
+        read_request(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\n").await.unwrap();
+        pour(&mut stream, b"x: y\r\n", Duration::from_millis(50)).await;
+    })
+    .await;
+    let (silent, _) = misbehaving(|mut stream| async move {
+        read_request(&mut stream).await;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let (hangs, _) = misbehaving(|mut stream| async move {
+        read_request(&mut stream).await;
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n")
+            .await
+            .unwrap();
+        std::future::pending::<()>().await;
+    })
+    .await;
+    for url in [slow_head, silent, hangs] {
+        assert_eq!(
+            failure(&attempt_at(&url).await),
+            &Failure::Timeout(TIME_LIMIT)
+        );
+    }
+}
+
+#[tokio::test]
+async fn ten_gibibytes_are_read_to_the_limit_and_no_further() {
+    let poured = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&poured);
+    let (url, _) = misbehaving(move |mut stream| {
+        let counted = Arc::clone(&counted);
+        async move {
+            read_request(&mut stream).await;
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n",
+                10_u64 << 30
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let zeros = vec![0; 64 * 1024];
+            while stream.write_all(&zeros).await.is_ok() {
+                counted.fetch_add(zeros.len(), Ordering::SeqCst);
+            }
+        }
+    })
+    .await;
+    let attempt = attempt_at(&url).await;
+    assert_eq!(failure(&attempt), &Failure::TooLarge);
+    let poured = poured.load(Ordering::SeqCst);
+    // What the kernel buffers on both sides is beyond our reach.
+    assert!(
+        poured < RESPONSE_BYTES_MAX + 32 * 1024 * 1024,
+        "{poured} bytes were taken"
+    );
+}
+
+#[tokio::test]
+async fn a_gzip_bomb_is_not_unpacked() {
+    let bomb = std::process::Command::new("sh")
+        .args(["-c", "head -c 100000000 /dev/zero | gzip -9"])
+        .output()
+        .unwrap()
+        .stdout;
+    assert!(
+        bomb.len() > RESPONSE_BYTES_MAX,
+        "gzip made {} bytes",
+        bomb.len()
+    );
+    for cut in [bomb.len(), 10_000] {
+        let body = bomb[..cut].to_vec();
+        let (url, _) = misbehaving(move |mut stream| {
+            let body = body.clone();
+            async move {
+                read_request(&mut stream).await;
+                let head = format!(
+                    "HTTP/1.1 500 Bomb\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
+                    body.len()
+                );
+                let _ = stream.write_all(head.as_bytes()).await;
+                let _ = stream.write_all(&body).await;
+            }
+        })
+        .await;
+        let attempt = attempt_at(&url).await;
+        let expected = if cut > RESPONSE_BYTES_MAX {
+            Failure::TooLarge
+        } else {
+            Failure::Status(500)
+        };
+        assert_eq!(failure(&attempt), &expected);
+        assert!(
+            attempt.body_head.starts_with(&[0x1f, 0x8b]),
+            "the bytes are kept as they came"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_connection_reset_in_mid_answer_is_a_broken_connection() {
+    let (url, _) = misbehaving(|mut stream| async move {
+        read_request(&mut stream).await;
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nten bytes!")
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stream.set_zero_linger().unwrap();
+    })
+    .await;
+    let attempt = attempt_at(&url).await;
+    assert_eq!(
+        failure(&attempt),
+        &Failure::Broken("it was reset".to_owned())
+    );
+    assert_eq!(attempt.body_head, b"ten bytes!");
+}
+
+#[tokio::test]
+async fn broken_answers_are_told_apart() {
+    let short = answer(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nten bytes!").await;
+    assert!(matches!(failure(&short), Failure::Broken(_)), "{short:?}");
+    let nothing = answer(b"").await;
+    let closed = "it was closed before the answer was complete";
+    assert_eq!(failure(&nothing), &Failure::Broken(closed.to_owned()));
+    let chunks =
+        answer(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nhello\r\n").await;
+    assert!(
+        matches!(failure(&chunks), Failure::NotHttp(_) | Failure::Broken(_)),
+        "{chunks:?}"
+    );
+    let smtp = answer(b"220 mail.example ESMTP ready\r\n").await;
+    assert!(matches!(failure(&smtp), Failure::NotHttp(_)), "{smtp:?}");
+    let garbage = answer(b"\x00\xff\x16\x03\x01 no such protocol\r\n\r\n").await;
+    assert!(
+        matches!(failure(&garbage), Failure::NotHttp(_)),
+        "{garbage:?}"
+    );
+    let lengths =
+        answer(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 7\r\n\r\nhello!!").await;
+    assert!(
+        matches!(failure(&lengths), Failure::NotHttp(_)),
+        "{lengths:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_bomb_of_headers_is_refused() {
+    let (url, _) = misbehaving(|mut stream| async move {
+        read_request(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\n").await.unwrap();
+        pour(
+            &mut stream,
+            format!("x: {}\r\n", "y".repeat(8_000)).as_bytes(),
+            Duration::ZERO,
+        )
+        .await;
+    })
+    .await;
+    let attempt = attempt_at(&url).await;
+    assert!(
+        matches!(failure(&attempt), Failure::NotHttp(_) | Failure::Broken(_)),
+        "{attempt:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_before_the_request_is_read_leaves_the_worker_alive() {
+    let (url, _) = misbehaving(|mut stream| async move {
+        let _ = stream
+            .write_all(b"HTTP/1.1 400 No\r\ncontent-length: 0\r\n\r\n")
+            .await;
+    })
+    .await;
+    let attempt = attempt_at(&url).await;
+    assert!(
+        matches!(
+            failure(&attempt),
+            Failure::Status(400) | Failure::Broken(_) | Failure::NotHttp(_)
+        ),
+        "{attempt:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_redirect_to_itself_is_one_request() {
+    let receiver = Receiver::start().await.unwrap();
+    receiver
+        .respond([webhooks_core::testing::Answer::status(302).header("location", &receiver.url())]);
+    let attempt = attempt_at(&receiver.url()).await;
+    assert_eq!(failure(&attempt), &Failure::Status(302));
+    assert_eq!(receiver.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_resolve_and_a_port_without_a_listener_are_told_apart() {
+    let name = attempt_at("http://no-such-host.invalid/").await;
+    assert!(matches!(failure(&name), Failure::Name(_)), "{name:?}");
+    let free = Receiver::start().await.unwrap().address();
+    let refused = attempt_at(&format!("http://{free}/")).await;
+    assert_eq!(failure(&refused), &Failure::Refused);
+}
+
+/// An HTTPS server whose certificate nobody has reason to trust.
+async fn tls(expired: bool) -> String {
+    let mut parameters = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    if expired {
+        parameters.not_after = rcgen::date_time_ymd(2001, 1, 1);
+    }
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = parameters.self_signed(&key).unwrap();
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            key.serialize_der().try_into().unwrap(),
+        )
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let (url, _) = misbehaving(move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            // The client refuses in the handshake.
+            let _ = acceptor.accept(stream).await;
+        }
+    })
+    .await;
+    url.replace("http://", "https://")
+}
+
+#[tokio::test]
+async fn a_certificate_that_cannot_be_trusted_is_a_failure_of_tls() {
+    for expired in [true, false] {
+        let attempt = attempt_at(&tls(expired).await).await;
+        assert!(matches!(failure(&attempt), Failure::Tls(_)), "{attempt:?}");
+    }
+    let receiver = Receiver::start().await.unwrap();
+    let attempt = attempt_at(&receiver.url().replace("http://", "https://")).await;
+    assert!(
+        matches!(failure(&attempt), Failure::Tls(_)),
+        "a server without TLS: {attempt:?}"
+    );
+}

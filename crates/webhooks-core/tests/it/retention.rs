@@ -1,0 +1,163 @@
+//! What is done is deleted in time, whatever stands before it, and what is owed is not.
+#![cfg(feature = "testing")]
+
+use std::sync::Arc;
+
+use crate::world::{World, hours, seconds};
+use webhooks_core::{DeliveryState, Ending, Event};
+
+/// More than one slice of deleting takes (1,000).
+const MANY: usize = 1_100;
+
+async fn rows(world: &World, table: &'static str) -> usize {
+    let counted = world.webhooks.transaction(move |tx| {
+        let sql = format!("select count(*) from {table}");
+        Ok(tx.query_row(&sql, [], |row| row.get::<_, u32>(0))?)
+    });
+    usize::try_from(counted.await.unwrap()).unwrap()
+}
+
+async fn send_many(world: &World, customer: &str) {
+    for batch in 0..MANY / 100 {
+        let events = (0..100).map(|n| Event::new("a", &1).id(format!("{customer}{batch}-{n}")));
+        world.webhooks.send_all(customer, events).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn retention_takes_what_is_done_and_leaves_what_is_owed() {
+    let world = World::with(|builder| builder.keep(hours(100), hours(80))).await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    world
+        .send_all((0..10).map(|index| format!("done{index}")))
+        .await;
+    world.webhooks.drain().await;
+    world.webhooks.endpoints("acme").pause(&id).await.unwrap();
+    world.send("owed").await;
+    world.webhooks.drain().await;
+    world.pass(hours(81)).await;
+    world.pass_in_steps(seconds(31), 3).await;
+    assert_eq!(
+        (rows(&world, "event").await, rows(&world, "attempt").await),
+        (11, 0)
+    );
+    world.pass(hours(20)).await;
+    world.pass_in_steps(seconds(31), 3).await;
+    assert_eq!(rows(&world, "event").await, 1, "the one that is owed stays");
+    world.webhooks.endpoints("acme").resume(&id).await.unwrap();
+    world.receiver.wait_for(11).await;
+}
+
+#[tokio::test]
+async fn events_are_deleted_behind_many_that_are_still_owed() {
+    let world = World::with(|builder| builder.keep(hours(100), hours(80))).await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    world.webhooks.endpoints("acme").pause(&id).await.unwrap();
+    send_many(&world, "acme").await;
+    send_many(&world, "nobody").await;
+    assert_eq!(rows(&world, "event").await, 2 * MANY);
+    world.pass(hours(101)).await;
+    world.pass_in_steps(seconds(31), 3).await;
+    assert_eq!(rows(&world, "event").await, MANY);
+    // What was owed then goes when it is done, if not at once.
+    world.webhooks.endpoints("acme").resume(&id).await.unwrap();
+    world.webhooks.drain().await;
+    world.pass_in_steps(hours(2), 2).await;
+    assert_eq!(rows(&world, "event").await, 0);
+}
+
+#[tokio::test]
+async fn attempts_are_deleted_behind_one_that_was_made_later() {
+    let world = World::with(|builder| builder.keep(hours(100), hours(80))).await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    world.send("first").await;
+    send_many(&world, "acme").await;
+    world.webhooks.drain().await;
+    world.pass(hours(79)).await;
+    let endpoints = world.webhooks.endpoints("acme");
+    endpoints.resend(&id, "first").await.unwrap();
+    world.webhooks.drain().await;
+    assert_eq!(rows(&world, "attempt").await, MANY + 2);
+    world.pass(hours(2)).await;
+    world.pass_in_steps(seconds(31), 3).await;
+    assert_eq!(rows(&world, "attempt").await, 1, "that of the resend");
+    world.pass_in_steps(hours(40), 2).await;
+    assert_eq!(rows(&world, "attempt").await, 0);
+}
+
+#[tokio::test]
+async fn what_ended_is_deleted_with_its_event_however_many_endpoints_it_had() {
+    let world = World::with(|builder| builder.keep(hours(100), hours(80))).await;
+    for _ in 0..300 {
+        let id = world.endpoint(|endpoint| endpoint).await;
+        world.webhooks.endpoints("acme").disable(&id).await.unwrap();
+    }
+    for event in 0..10 {
+        world.send(&format!("e{event}")).await;
+    }
+    assert_eq!(rows(&world, "ending").await, 3_000);
+    world.pass(hours(101)).await;
+    world.pass_in_steps(seconds(31), 2).await;
+    assert_eq!(rows(&world, "ending").await, 0);
+    assert_eq!(rows(&world, "event").await, 0);
+}
+
+/// Attempts of the event that `world` sends next are its own, whatever is kept of older ones.
+async fn nothing_is_on_record_of_the_next_event(world: &World, id: &webhooks_core::EndpointId) {
+    let endpoints = world.webhooks.endpoints("acme");
+    endpoints.pause(id).await.unwrap();
+    world.send("new").await;
+    endpoints.cancel(id, "new").await.unwrap();
+    let delivery = world.delivery("new").await;
+    assert_eq!(delivery.attempts, []);
+    assert!(
+        matches!(
+            delivery.state,
+            DeliveryState::Ended {
+                reason: Ending::Canceled,
+                ..
+            }
+        ),
+        "{:?}",
+        delivery.state
+    );
+}
+
+#[tokio::test]
+async fn attempts_of_an_event_that_is_gone_are_not_those_of_the_next() {
+    let world = World::with(|builder| builder.keep(hours(100), hours(200))).await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    world.send("old").await;
+    world.webhooks.drain().await;
+    world.pass(hours(101)).await;
+    assert_eq!(
+        (rows(&world, "event").await, rows(&world, "attempt").await),
+        (0, 1)
+    );
+    nothing_is_on_record_of_the_next_event(&world, &id).await;
+}
+
+#[tokio::test]
+async fn nor_are_they_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = format!("sqlite:{}", folder.path().join("w.db").display());
+    let open = |clock| {
+        World::open(clock, &address, |builder| {
+            builder.keep(hours(100), hours(200))
+        })
+    };
+    let world = open(Arc::default()).await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    world.send("old").await;
+    world.webhooks.drain().await;
+    world.pass(hours(101)).await;
+    world.webhooks.shutdown(seconds(5)).await;
+    let clock = Arc::clone(&world.clock);
+    drop(world);
+    let world = open(clock).await;
+    assert_eq!(
+        (rows(&world, "event").await, rows(&world, "attempt").await),
+        (0, 1)
+    );
+    nothing_is_on_record_of_the_next_event(&world, &id).await;
+}

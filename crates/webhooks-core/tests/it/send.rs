@@ -1,0 +1,309 @@
+//! Sending: idempotence, batches, the app's own transaction.
+#![cfg(feature = "testing")]
+
+use crate::world::{World, seconds};
+use webhooks_core::{DeliveryState, Ending, Event, SEND_ALL_MAX, SendError, TransactionError};
+
+#[tokio::test]
+async fn the_same_id_with_the_same_content_is_the_same_event() {
+    let world = World::new().await;
+    world.endpoint(|endpoint| endpoint).await;
+    let event = |data: u32| Event::new("a", &data).id("first");
+    let first = world.webhooks.send("acme", event(1)).await.unwrap();
+    assert_eq!((first.deliveries, first.duplicate), (1, false));
+    let again = world.webhooks.send("acme", event(1)).await.unwrap();
+    assert_eq!((again.deliveries, again.duplicate), (1, true));
+    world.webhooks.drain().await;
+    let later = world.webhooks.send("acme", event(1)).await.unwrap();
+    assert_eq!((later.deliveries, later.duplicate), (1, true));
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.requests().len(), 1);
+    let refused = world.webhooks.send("acme", event(2)).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        r#"event "first" was sent before with other content; use another id"#
+    );
+}
+
+#[tokio::test]
+async fn a_batch_is_stored_whole_or_not_at_all() {
+    let world = World::new().await;
+    world.endpoint(|endpoint| endpoint).await;
+    world.send("taken").await;
+    let batch = || {
+        [
+            Event::new("a", &1).id("x"),
+            Event::new("a", &"other content").id("taken"),
+        ]
+    };
+    let refused = world.webhooks.send_all("acme", batch()).await.unwrap_err();
+    assert!(matches!(refused, SendError::Conflict(id) if id == "taken"));
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.event_ids(), ["taken"]);
+    assert_eq!(world.webhooks.deliveries("acme", "x").await.unwrap(), []);
+    let many = (0..=SEND_ALL_MAX).map(|_| Event::new("a", &1));
+    assert!(matches!(
+        world.webhooks.send_all("acme", many).await,
+        Err(SendError::TooMany { events: 1_001, .. })
+    ));
+}
+
+#[tokio::test]
+async fn an_event_that_nobody_wants_is_stored_all_the_same() {
+    let world = World::new().await;
+    let sent = world
+        .webhooks
+        .send("acme", Event::new("a", &1).id("x"))
+        .await
+        .unwrap();
+    assert_eq!(sent.deliveries, 0);
+    assert!(
+        world
+            .webhooks
+            .send("acme", Event::new("a", &1).id("x"))
+            .await
+            .unwrap()
+            .duplicate
+    );
+}
+
+#[tokio::test]
+async fn the_apps_rows_and_its_events_are_stored_together() {
+    let world = World::new().await;
+    world.endpoint(|endpoint| endpoint).await;
+    let made = world
+        .webhooks
+        .transaction(|tx| Ok(tx.execute("create table draw (number integer)", [])?));
+    made.await.unwrap();
+    let sent = world.webhooks.transaction(|tx| {
+        tx.execute("insert into draw values (?1)", [7])?;
+        Ok(tx.send("acme", Event::new("random_number:generate", &7))?)
+    });
+    assert_eq!(sent.await.unwrap().deliveries, 1);
+    let refused = world.webhooks.transaction(|tx| {
+        tx.execute("insert into draw values (?1)", [8])?;
+        tx.send("acme", Event::new("random_number:generate", &8))?;
+        Err::<(), _>(TransactionError::app("the app thought better of it"))
+    });
+    assert_eq!(
+        refused.await.unwrap_err().to_string(),
+        "the app thought better of it"
+    );
+    let count = world.webhooks.transaction(|tx| {
+        Ok(tx.query_row("select count(*) from draw", [], |row| row.get::<_, i64>(0))?)
+    });
+    assert_eq!(count.await.unwrap(), 1);
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.requests().len(), 1);
+    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_closure_that_panics_takes_only_its_transaction_with_it() {
+    let world = World::new().await;
+    world.endpoint(|endpoint| endpoint).await;
+    let panicked = world
+        .webhooks
+        .transaction(|tx| -> Result<(), TransactionError> {
+            tx.send("acme", Event::new("a", &1))?;
+            panic!("the app has a bug");
+        });
+    assert_eq!(
+        panicked.await.unwrap_err().to_string(),
+        "the transaction's closure panicked; nothing of it was stored"
+    );
+    world.send("after").await;
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.event_ids(), ["after"]);
+}
+
+#[tokio::test]
+async fn one_event_is_sent_again_and_attempts_are_numbered_on() {
+    let world = World::new().await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    world.send("a").await;
+    world.webhooks.drain().await;
+    let endpoints = world.webhooks.endpoints("acme");
+    endpoints.resend(&id, "a").await.unwrap();
+    world.webhooks.drain().await;
+    let numbers: Vec<u32> = world
+        .delivery("a")
+        .await
+        .attempts
+        .iter()
+        .map(|attempt| attempt.number)
+        .collect();
+    assert_eq!(numbers, [1, 2]);
+    assert_eq!(world.receiver.event_ids(), ["a", "a"]);
+    let unknown = endpoints.resend(&id, "none").await.unwrap_err();
+    assert!(
+        unknown.to_string().contains("has no event \"none\""),
+        "{unknown}"
+    );
+}
+
+#[tokio::test]
+async fn resending_what_waits_makes_it_due_now() {
+    let world = World::new().await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    world.receiver.respond([500, 503, 200]);
+    world.send("a").await;
+    world.webhooks.drain().await;
+    for attempts in [2, 3] {
+        world
+            .webhooks
+            .endpoints("acme")
+            .resend(&id, "a")
+            .await
+            .unwrap();
+        world.webhooks.drain().await;
+        assert_eq!(world.receiver.requests().len(), attempts);
+    }
+    assert!(matches!(
+        world.state("a").await,
+        DeliveryState::Delivered { .. }
+    ));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_after_a_cancel() {
+    let world = World::new().await;
+    let id = world.endpoint(|endpoint| endpoint.in_flight(1)).await;
+    world.receiver.respond([500]);
+    world.send("a").await;
+    world.webhooks.drain().await;
+    let endpoints = world.webhooks.endpoints("acme");
+    assert!(
+        !endpoints.cancel(&id, "a").await.unwrap(),
+        "it was not in flight"
+    );
+    world.pass(seconds(600)).await;
+    assert_eq!(world.receiver.requests().len(), 1);
+    assert!(matches!(
+        world.state("a").await,
+        DeliveryState::Ended {
+            reason: Ending::Canceled,
+            ..
+        }
+    ));
+    let again = endpoints.cancel(&id, "a").await.unwrap_err();
+    assert_eq!(
+        again.to_string(),
+        format!("event \"a\" is not owed to endpoint {id}")
+    );
+}
+
+#[tokio::test]
+async fn what_waits_in_memory_can_be_cancelled_too() {
+    let world = World::new().await;
+    let id = world.endpoint(|endpoint| endpoint.in_flight(1)).await;
+    world
+        .receiver
+        .respond([webhooks_core::testing::Answer::hang()]);
+    world.send_all(["a", "b"].map(String::from)).await;
+    world.receiver.wait_for(1).await;
+    let endpoints = world.webhooks.endpoints("acme");
+    assert!(
+        !endpoints.cancel(&id, "b").await.unwrap(),
+        "it waited in memory"
+    );
+    assert!(
+        endpoints.cancel(&id, "a").await.unwrap(),
+        "its request is in flight"
+    );
+    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn an_attempt_that_was_in_flight_at_a_cancel_is_kept_beside_that_of_the_resend() {
+    let world = World::with(|builder| builder.time_limit(seconds(1))).await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    let hang = webhooks_core::testing::Answer::hang();
+    world.receiver.respond_to("a", [hang, 200.into()]);
+    world.send("a").await;
+    world.receiver.wait_for(1).await;
+    let endpoints = world.webhooks.endpoints("acme");
+    assert!(endpoints.cancel(&id, "a").await.unwrap(), "it is in flight");
+    endpoints.resend(&id, "a").await.unwrap();
+    world.receiver.wait_for(2).await;
+    world.webhooks.drain().await;
+    let delivery = world.delivery("a").await;
+    let mut numbers = Vec::new();
+    let mut successes = 0;
+    for attempt in &delivery.attempts {
+        numbers.push(attempt.number);
+        successes += usize::from(attempt.outcome == webhooks_core::Outcome::Success);
+    }
+    assert_eq!((numbers, successes), (vec![1, 2], 1), "{delivery:?}");
+}
+
+#[tokio::test]
+async fn a_customer_gets_events_from_its_first_endpoint_on() {
+    let world = World::new().await;
+    world.send("before").await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    world.send("with").await;
+    world.webhooks.drain().await;
+    let endpoints = world.webhooks.endpoints("acme");
+    endpoints.remove(&id).await.unwrap();
+    world.send("without").await;
+    world.endpoint(|endpoint| endpoint).await;
+    world.send("again").await;
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.event_ids(), ["with", "again"]);
+}
+
+#[tokio::test]
+async fn a_transaction_cannot_be_ended_from_inside() {
+    let world = World::new().await;
+    world.endpoint(|endpoint| endpoint).await;
+    let statements = [
+        "commit",
+        " ; -- a comment\n/* and one more */ COMMIT",
+        "end transaction",
+        "rollback",
+        "begin",
+        "savepoint mine",
+        "release act",
+    ];
+    for statement in statements {
+        let refused = world.webhooks.transaction(move |tx| {
+            tx.send("acme", Event::new("random_number:generate", &1))?;
+            tx.execute(statement, [])?;
+            Ok(())
+        });
+        let said = refused.await.unwrap_err().to_string();
+        assert!(said.contains("the engine begins and ends"), "{said}");
+    }
+    world.webhooks.drain().await;
+    assert!(world.receiver.requests().is_empty(), "nothing was stored");
+}
+
+#[tokio::test]
+async fn an_event_that_could_not_be_stored_whole_is_not_stored_though_its_closure_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.db");
+    let world = World::on_file(&file).await;
+    for _ in 0..2 {
+        world.endpoint(|endpoint| endpoint).await;
+    }
+    // The second endpoint's delivery cannot be stored.
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection
+        .execute_batch(
+            "create trigger fault before insert on delivery when new.endpoint_key = 2
+             begin select raise(abort, 'planted'); end",
+        )
+        .unwrap();
+    let event = || Event::new("random_number:generate", &1).id("a");
+    let went_on = world.webhooks.transaction(move |tx| {
+        let refused = tx.send("acme", event());
+        Ok(refused.is_err())
+    });
+    assert!(went_on.await.unwrap(), "it was refused");
+    connection.execute_batch("drop trigger fault").unwrap();
+    let sent = world.webhooks.send("acme", event()).await.unwrap();
+    assert_eq!((sent.duplicate, sent.deliveries), (false, 2));
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.event_ids(), ["a", "a"], "one for each");
+}

@@ -1,0 +1,176 @@
+//! An endpoint whose stored secrets are damaged is its own trouble: other endpoints get their
+//! retries, and other customers their answers.
+#![cfg(feature = "testing")]
+
+use std::{path::Path, sync::mpsc, time::Duration};
+
+use crate::world::{World, seconds};
+use webhooks_core::{
+    DeliveryState, Ending, EndpointId, Event, SendError, StoreError, testing::Receiver,
+};
+
+/// Makes what is stored as the secret of a customer's endpoint unreadable.
+fn damage_secret(file: &Path, customer: &str) {
+    let damaged = rusqlite::Connection::open(file).unwrap().execute(
+        "update endpoint_secret set secret = x'00'
+         where endpoint_key in (select key from endpoint where customer = ?1)",
+        [customer],
+    );
+    assert_eq!(damaged.unwrap(), 1);
+}
+
+/// A file with "broken" and "acme", one endpoint each; `owed` is sent to both and fails once.
+async fn broken_and_acme(file: &Path, owed: bool, ordered: bool) -> Receiver {
+    let world = World::on_file(file).await;
+    // "acme" has the newest endpoint, whose secret is looked at when the file is opened.
+    let receiver = Receiver::start().await.unwrap();
+    for customer in ["broken", "acme"] {
+        let endpoint = webhooks_core::NewEndpoint::new(receiver.url()).ordered(ordered);
+        world
+            .webhooks
+            .endpoints(customer)
+            .add(endpoint)
+            .await
+            .unwrap();
+    }
+    if owed {
+        receiver.respond_to("broken", [500, 200]);
+        receiver.respond_to("acme", [500, 200]);
+        for customer in ["broken", "acme"] {
+            let event = Event::new("random_number:generate", &1).id(customer);
+            world.webhooks.send(customer, event).await.unwrap();
+            world.webhooks.drain().await;
+        }
+    }
+    world.webhooks.shutdown(seconds(5)).await;
+    damage_secret(file, "broken");
+    receiver
+}
+
+#[tokio::test]
+async fn others_get_their_retries() {
+    for ordered in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("w.db");
+        let receiver = broken_and_acme(&file, true, ordered).await;
+        let world = World::on_file(&file).await;
+        world.clock.advance(seconds(60));
+        let done = tokio::time::timeout(seconds(10), world.webhooks.drain());
+        done.await.expect("the due loop goes on");
+        let deliveries = world.webhooks.deliveries("acme", "acme");
+        let state = deliveries.await.unwrap().remove(0).state;
+        assert!(
+            matches!(state, DeliveryState::Delivered { .. }),
+            "acme's retry is made: {state:?}"
+        );
+        assert_eq!(receiver.event_ids(), ["broken", "acme", "acme"]);
+        assert_eq!(world.webhooks.owed().await.unwrap(), 1, "broken's is kept");
+        world.webhooks.shutdown(seconds(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn others_that_send_in_the_same_commit_are_answered_for_themselves() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.db");
+    let receiver = broken_and_acme(&file, false, false).await;
+    let world = World::on_file(&file).await;
+    let (release, released) = mpsc::channel::<()>();
+    let (started, running) = tokio::sync::oneshot::channel();
+    let holds = world.webhooks.clone();
+    tokio::spawn(async move {
+        let held = holds.transaction(move |_| {
+            let _ = started.send(());
+            let _ = released.recv();
+            Ok(())
+        });
+        held.await.unwrap();
+    });
+    running.await.unwrap();
+    let send = |customer: &'static str| {
+        let event = Event::new("random_number:generate", &1).id(customer);
+        world.webhooks.send(customer, event)
+    };
+    let (before, broken, after, ()) =
+        tokio::join!(biased; send("acme"), send("broken"), send("nobody"), async { drop(release) });
+    assert!(
+        matches!(broken, Err(SendError::Store(StoreError::Sealed(_)))),
+        "{broken:?}"
+    );
+    before.unwrap();
+    after.unwrap();
+    receiver.wait_for(1).await;
+    // It was refused whole: it can be sent again once the endpoint is mended.
+    assert!(
+        world
+            .webhooks
+            .deliveries("broken", "broken")
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+/// The only endpoint of "broken", as a person finds it: the error names it.
+async fn broken_id(world: &World) -> EndpointId {
+    let refused = world.webhooks.endpoints("broken").list().await.unwrap_err();
+    let said = refused.to_string();
+    let id = said
+        .split("(endpoint ")
+        .nth(1)
+        .and_then(|rest| rest.strip_suffix(')'));
+    EndpointId::from(id.unwrap_or_else(|| panic!("it is not named: {said}")))
+}
+
+#[tokio::test]
+async fn it_can_be_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.db");
+    broken_and_acme(&file, true, false).await;
+    let world = World::on_file(&file).await;
+    let id = broken_id(&world).await;
+    let endpoints = world.webhooks.endpoints("broken");
+    endpoints.remove(&id).await.unwrap();
+    assert!(endpoints.list().await.unwrap().is_empty());
+    world.pass_in_steps(seconds(31), 3).await;
+    let state = world.webhooks.deliveries("broken", "broken").await.unwrap();
+    assert!(
+        matches!(
+            state[0].state,
+            DeliveryState::Ended {
+                reason: Ending::Removed,
+                ..
+            }
+        ),
+        "{state:?}"
+    );
+    let event = Event::new("random_number:generate", &1);
+    assert_eq!(
+        world
+            .webhooks
+            .send("broken", event)
+            .await
+            .unwrap()
+            .deliveries,
+        0
+    );
+}
+
+#[tokio::test]
+async fn with_a_new_secret_it_gets_what_it_is_owed() {
+    for ordered in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("w.db");
+        let receiver = broken_and_acme(&file, true, ordered).await;
+        let world = World::on_file(&file).await;
+        world.pass(seconds(60)).await;
+        let id = broken_id(&world).await;
+        let endpoints = world.webhooks.endpoints("broken");
+        let secret = endpoints.rotate_secret(&id, None, Duration::ZERO);
+        secret.await.unwrap();
+        world.pass(seconds(60)).await;
+        assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+        assert_eq!(receiver.event_ids(), ["broken", "acme", "acme", "broken"]);
+        world.webhooks.shutdown(seconds(5)).await;
+    }
+}

@@ -1,0 +1,96 @@
+//! What a worker holds back for the rate limit is not sent once it must not be.
+#![cfg(feature = "testing")]
+
+use std::num::NonZeroU32;
+
+use crate::world::{World, gate::let_others_run, seconds};
+use webhooks_core::{DeliveryState, Ending, EndpointId, NewEndpoint, testing::Answer};
+
+/// An endpoint that takes one request a second, with one that was made and two that wait.
+async fn one_and_two_that_wait(answer: Answer) -> (World, EndpointId) {
+    let world = World::new().await;
+    world.receiver.respond([answer, 200.into()]);
+    let id = world
+        .endpoint(|endpoint| endpoint.per_second(NonZeroU32::MIN))
+        .await;
+    world.send_all(["a", "b", "c"].map(String::from)).await;
+    world.receiver.wait_for(1).await;
+    let_others_run().await;
+    (world, id)
+}
+
+#[tokio::test]
+async fn nothing_is_sent_to_a_paused_endpoint() {
+    let (world, id) = one_and_two_that_wait(200.into()).await;
+    let endpoints = world.webhooks.endpoints("acme");
+    endpoints.pause(&id).await.unwrap();
+    world.pass(seconds(10)).await;
+    assert_eq!(world.receiver.event_ids(), ["a"]);
+    endpoints.resume(&id).await.unwrap();
+    world.receiver.wait_for(2).await;
+    world.pass(seconds(1)).await;
+    world.receiver.wait_for(3).await;
+    world.webhooks.drain().await;
+    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_to_a_removed_endpoint() {
+    let (world, id) = one_and_two_that_wait(200.into()).await;
+    world.webhooks.endpoints("acme").remove(&id).await.unwrap();
+    world.pass(seconds(10)).await;
+    world.pass(seconds(31)).await;
+    assert_eq!(world.receiver.event_ids(), ["a"]);
+    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_is_canceled_is_not_sent() {
+    let (world, id) = one_and_two_that_wait(200.into()).await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let in_flight = endpoints.cancel(&id, "b").await.unwrap();
+    assert!(!in_flight, "it waited for its turn");
+    world.pass(seconds(10)).await;
+    assert_eq!(world.receiver.event_ids(), ["a", "c"]);
+    let state = world.state("b").await;
+    let canceled = matches!(
+        state,
+        DeliveryState::Ended {
+            reason: Ending::Canceled,
+            ..
+        }
+    );
+    assert!(canceled, "{state:?}");
+    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_is_sent_after_a_change_goes_to_the_new_url() {
+    let (world, id) = one_and_two_that_wait(200.into()).await;
+    let other = webhooks_core::testing::Receiver::start().await.unwrap();
+    let endpoints = world.webhooks.endpoints("acme");
+    let endpoint = NewEndpoint::new(other.url());
+    endpoints.update(&id, endpoint).await.unwrap();
+    world.pass(seconds(10)).await;
+    assert_eq!(world.receiver.event_ids(), ["a"]);
+    assert_eq!(other.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_asks_for_a_wait_gets_it() {
+    let answer = Answer::status(429).header("retry-after", "600");
+    let (world, _) = one_and_two_that_wait(answer).await;
+    while world.state("a").await == DeliveryState::InFlight {
+        tokio::task::yield_now().await;
+    }
+    world.pass(seconds(10)).await;
+    world.pass(seconds(500)).await;
+    assert_eq!(world.receiver.event_ids(), ["a"]);
+    for _ in 0..10 {
+        world.clock.advance(seconds(61));
+        let_others_run().await;
+    }
+    world.webhooks.drain().await;
+    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.receiver.requests().len(), 4);
+}
