@@ -102,7 +102,7 @@ pub fn diagnose(
         }
         time::judge(&claims, preset, now, &mut diagnosis);
         if preset == Preset::Twilio
-            && let Some(finding) = twilio::body_hash(head, body)
+            && let Some(finding) = twilio::uncovered_body(head, body)
         {
             diagnosis.findings.insert(0, finding);
         }

@@ -106,10 +106,7 @@ fn other(scheme: &str) -> &'static str {
 
 /// The sorted, de-duplicated parameters of a form, glued as Twilio glues them.
 pub(super) fn parameters(head: &Head, body: &[u8]) -> Vec<u8> {
-    let is_form = head
-        .text("content-type")
-        .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
-    if !is_form {
+    if !is_form(head) || given_hash(head).is_some() {
         return Vec::new();
     }
     let mut pairs: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().collect();
@@ -145,15 +142,38 @@ pub(crate) fn with_body_hash(target: &[u8], body: &[u8]) -> Vec<u8> {
     hashed
 }
 
-/// Checks the `bodySHA256` of the query against the body.
-pub(super) fn body_hash(head: &Head, body: &[u8]) -> Option<Finding> {
-    let query = head.target().splitn(2, |b| *b == b'?').nth(1)?;
-    let given = form_urlencoded::parse(query)
-        .find(|(key, _)| key == BODY_HASH)
-        .map(|(_, value)| value.into_owned())?;
+/// What keeps the signature from covering the body: the `bodySHA256` of the query is another
+/// body's, or the body is neither a form, whose parameters are signed, nor hashed in the query.
+pub(super) fn uncovered_body(head: &Head, body: &[u8]) -> Option<Finding> {
+    let Some(given) = given_hash(head) else {
+        return (!body.is_empty() && !is_form(head)).then(|| Finding {
+            kind: FindingKind::Body,
+            text: "nothing signs the body: it is not a form, and the URL has no bodySHA256".into(),
+        });
+    };
     let actual = hex::encode(Sha256::digest(body));
     (!given.eq_ignore_ascii_case(&actual)).then(|| Finding {
         kind: FindingKind::Body,
         text: format!("bodySHA256 in the URL is {given}, but the body's hash is {actual}: the body was changed on its way"),
     })
+}
+
+/// Whether the body is a form, by its only media type.
+fn is_form(head: &Head) -> bool {
+    head.all("content-type").count() == 1
+        && head
+            .text("content-type")
+            .and_then(|kind| kind.split(';').next())
+            .is_some_and(|kind| {
+                kind.trim()
+                    .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+            })
+}
+
+/// The `bodySHA256` of the query.
+fn given_hash(head: &Head) -> Option<String> {
+    let query = head.target().splitn(2, |b| *b == b'?').nth(1)?;
+    form_urlencoded::parse(query)
+        .find(|(key, _)| key == BODY_HASH)
+        .map(|(_, value)| value.into_owned())
 }

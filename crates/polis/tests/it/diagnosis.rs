@@ -196,6 +196,48 @@ fn twilios_body_hash_is_checked() {
 }
 
 #[test]
+fn twilios_signature_of_the_url_alone_covers_no_body() {
+    let signature = signed(Preset::Twilio, "12345", b"", now()).remove(0).1;
+    let verification = verification(Preset::Twilio, &["12345"]);
+    let judge = |kinds: &[&str], body: &[u8]| {
+        let mut headers = vec![("X-Twilio-Signature".to_owned(), signature.clone())];
+        headers.extend(
+            kinds
+                .iter()
+                .map(|kind| ("Content-Type".to_owned(), (*kind).to_owned())),
+        );
+        diagnose(&verification, &[], &head(&headers), body, now())
+    };
+    let form = "application/x-www-form-urlencoded";
+    assert_eq!(judge(&[], b"").verdict, Verdict::Ok);
+    assert_eq!(judge(&[form], b"").verdict, Verdict::Ok);
+    for (kinds, body) in [
+        (&["application/json"][..], &br#"{"To":"+15005550006"}"#[..]),
+        (&["text/plain"], b"To=1"),
+        (&["multipart/form-data; boundary=x"], b"--x--"),
+        (&["application/x-www-form-urlencoded-not"], b"To=1"),
+        (&["application/json", form], b"To=1"),
+        (&[form, "application/json"], b"To=1"),
+        (&[], b"To=1"),
+        (&[form], b"To=1"),
+    ] {
+        let diagnosis = judge(kinds, body);
+        assert_eq!(
+            diagnosis.verdict,
+            Verdict::Failed,
+            "{kinds:?}: {diagnosis:?}"
+        );
+    }
+    let json = judge(&["application/json"], b"{}");
+    assert_eq!(first(&json), (Verdict::Failed, FindingKind::Body));
+    assert!(
+        json.text.contains("nothing signs the body"),
+        "{}",
+        json.text
+    );
+}
+
+#[test]
 fn old_and_foreign_secrets_are_named() {
     let mut verification = verification(Preset::Standard, &[SECRET]);
     let headers = signed(Preset::Standard, OTHER, BODY, now());
