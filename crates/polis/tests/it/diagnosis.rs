@@ -78,7 +78,9 @@ pub(crate) fn first(diagnosis: &Diagnosis) -> (Verdict, FindingKind) {
 fn what_is_signed_rightly_is_verified_and_by_which_secret() {
     for preset in Preset::ALL {
         let verification = verification(preset, &[OTHER, SECRET]);
-        let diagnosis = judge(&verification, &signed(preset, SECRET, BODY, now()), BODY);
+        // Twilio signs a body by its form's parameters, and there is no form here.
+        let body = if preset == Preset::Twilio { b"" } else { BODY };
+        let diagnosis = judge(&verification, &signed(preset, SECRET, body, now()), body);
         assert_eq!(diagnosis.text, "ok (secret 2 of 2)", "{preset}");
         assert_eq!(diagnosis.secret, Some(2), "{preset}");
     }
