@@ -9,7 +9,7 @@ pub(super) enum Fault {
     #[error(".env: {0}")]
     File(String),
     #[error(
-        ".env: the line of {0} cannot be read; a value with spaces, quotes or # stands in single quotes"
+        ".env: the line of {0} cannot be read; a value with spaces, quotes or # stands in single quotes, in double ones when it has a single one in it"
     )]
     Variable(String),
     #[error(".env: there is a line that is not NAME=value")]
@@ -27,8 +27,10 @@ pub(super) fn read(path: &Path, faults: &mut Vec<Fault>) -> HashMap<String, Stri
             return HashMap::new();
         }
     };
+    // A byte order mark would become part of the first name.
+    let text = text.trim_start_matches('\u{feff}');
     dotenvy::from_read_iter(text.as_bytes())
-        .filter_map(|pair| pair.map_err(|error| faults.push(fault(&text, &error))).ok())
+        .filter_map(|pair| pair.map_err(|error| faults.push(fault(text, &error))).ok())
         .collect()
 }
 

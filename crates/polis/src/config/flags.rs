@@ -68,10 +68,10 @@ pub struct Flags {
     #[arg(long, value_name = "URL", help_heading = "Answer")]
     pub forward: Option<String>,
 
-    /// Check signatures: standard, github, stripe, slack, shopify or twilio; secrets in POLIS_SECRETS, POLIS_OLD_SECRETS
+    /// Check signatures: standard, github, stripe, slack, shopify or twilio; secrets in POLIS_SECRETS and POLIS_OLD_SECRETS, more in POLIS_SECRETS_1 and so on
     #[arg(long, value_name = "PRESET", help_heading = "Signatures")]
     pub verify: Option<String>,
-    /// File with one secret a line, before those of POLIS_SECRETS; "old" before one that is no longer accepted
+    /// File with one secret a line, before those of POLIS_SECRETS; "old " before one that is no longer accepted, \ before one that begins with old, # or \
     #[arg(long, value_name = "FILE", help_heading = "Signatures")]
     pub secrets_file: Vec<PathBuf>,
     /// Answer 401 when the signature is not right

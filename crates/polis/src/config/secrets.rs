@@ -9,6 +9,13 @@ use super::{
 };
 use crate::diagnosis::{Preset, SigningSecret};
 
+/// Marks a line of a secrets file whose secret was accepted once.
+const OLD: &str = "old ";
+/// Before a line that is a secret as it stands, whatever it begins with.
+const VERBATIM: char = '\\';
+/// Pieces of a variable that are all this long are rather secrets than words of one.
+const SECRET_CHARS: usize = 16;
+
 /// Secrets of one scope, or of one run of the command line.
 ///
 /// They are in the order in which they were added, by which they are numbered; the first one
@@ -35,13 +42,7 @@ impl Secrets {
         around: &Surroundings,
     ) -> Result<Self, ConfigError> {
         let mut faults = Faults(around.faults());
-        let mut secrets = Self::default();
-        // A flag is over a variable.
-        for path in files {
-            secrets.add_file(path, preset, &mut faults);
-        }
-        secrets.add_variable(around, "POLIS_SECRETS", false, preset, &mut faults);
-        secrets.add_variable(around, "POLIS_OLD_SECRETS", true, preset, &mut faults);
+        let secrets = Self::of_process(preset, files, around, &mut faults);
         if secrets.accepted.is_empty() && faults.0.is_empty() {
             faults.add(format!(
                 "a {preset} signature needs a secret: set POLIS_SECRETS, or give --secrets-file"
@@ -54,57 +55,110 @@ impl Secrets {
         }
     }
 
-    /// Adds the secrets of a variable, several separated by white space or commas.
-    pub(super) fn add_variable(
+    /// The same, even when there are none.
+    pub(super) fn of_process(
+        preset: Preset,
+        files: &[PathBuf],
+        around: &Surroundings,
+        faults: &mut Faults,
+    ) -> Self {
+        let mut secrets = Self::default();
+        // A flag is over a variable.
+        for path in files {
+            secrets.add_file(path, preset, faults);
+        }
+        secrets.add_variables(around, "POLIS_SECRETS", preset, faults);
+        for given in serve::numbered("POLIS_OLD_SECRETS", |name| around.variable(name)) {
+            let old = secrets.checked(&given.value, preset, &given.source, faults);
+            secrets.old.extend(old);
+        }
+        secrets
+    }
+
+    /// Adds the secret that the variable holds, and those of `name_1`, `name_2` and so on.
+    pub(super) fn add_variables(
         &mut self,
         around: &Surroundings,
         name: &str,
-        are_old: bool,
         preset: Preset,
         faults: &mut Faults,
     ) {
-        let Some(given) = around.variable(name) else {
-            return;
-        };
-        let texts = given
-            .value
-            .split(|letter: char| letter.is_whitespace() || letter == ',');
-        for text in texts.filter(|text| !text.is_empty()) {
-            self.add(text, are_old, preset, &given.source, faults);
+        for given in serve::numbered(name, |name| around.variable(name)) {
+            if looks_like_a_list(&given.value) {
+                self.warnings.push(format!(
+                    "{}: it counts as one secret, with its spaces and commas; several stand in {name}_1, {name}_2 … or one a line in a secrets file",
+                    given.source
+                ));
+            }
+            self.add(&given.value, preset, &given.source, faults);
         }
     }
 
-    /// Adds the secrets of a file, one a line; `old` and a space before an old one.
+    /// Adds the secrets of a file, one a line, as they stand but for white space at the ends.
+    /// `old` and a space stand before an old one, `#` before a comment, and a backslash before a
+    /// secret that begins with any of these or whose white space counts.
     pub(super) fn add_file(&mut self, path: &Path, preset: Preset, faults: &mut Faults) {
         let source = path.display().to_string();
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) => return faults.add(format!("the secrets file {source}: {error}")),
         };
-        for line in text.lines().map(str::trim) {
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            match line.strip_prefix("old ") {
-                Some(old) => self.add(old, true, preset, &source, faults),
-                None => self.add(line, false, preset, &source, faults),
+        for line in text.trim_start_matches('\u{feff}').lines() {
+            let (is_old, secret) = match line.trim_start().strip_prefix(OLD) {
+                Some(old) => (true, old),
+                None => (false, line),
+            };
+            let secret = match secret.strip_prefix(VERBATIM) {
+                Some(verbatim) => verbatim,
+                None if secret.trim().is_empty() || line.trim_start().starts_with('#') => continue,
+                None => secret.trim(),
+            };
+            if is_old {
+                let old = self.checked(secret, preset, &source, faults);
+                self.old.extend(old);
+            } else {
+                self.add(secret, preset, &source, faults);
             }
         }
     }
 
-    fn add(&mut self, text: &str, is_old: bool, preset: Preset, source: &str, faults: &mut Faults) {
-        let secret = match SigningSecret::new(text, preset) {
-            Ok(secret) => secret,
-            Err(fault) => return faults.add(format!("{source}: {fault}")),
-        };
-        if let Some(doubt) = secret.doubt(preset) {
-            self.warnings.push(format!("{source}: {doubt}"));
-        }
-        if is_old {
-            self.old.push(secret);
-        } else {
+    fn add(&mut self, text: &str, preset: Preset, source: &str, faults: &mut Faults) {
+        if let Some(secret) = self.checked(text, preset, source, faults) {
             self.accepted.push(secret);
             self.sources.push(source.to_owned());
         }
     }
+
+    fn checked(
+        &mut self,
+        text: &str,
+        preset: Preset,
+        source: &str,
+        faults: &mut Faults,
+    ) -> Option<SigningSecret> {
+        match SigningSecret::new(text, preset) {
+            Ok(secret) => {
+                let doubt = secret.doubt(preset);
+                self.warnings
+                    .extend(doubt.map(|doubt| format!("{source}: {doubt}")));
+                Some(secret)
+            }
+            Err(fault) => {
+                faults.add(format!("{source}: {fault}"));
+                None
+            }
+        }
+    }
+}
+
+/// Whether somebody may have meant several secrets: a list was split at these once.
+fn looks_like_a_list(value: &str) -> bool {
+    let pieces: Vec<&str> = value
+        .split(|letter: char| letter.is_whitespace() || letter == ',')
+        .filter(|piece| !piece.is_empty())
+        .collect();
+    pieces.len() > 1
+        && pieces
+            .iter()
+            .all(|piece| piece.chars().count() >= SECRET_CHARS)
 }

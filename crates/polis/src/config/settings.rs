@@ -277,7 +277,8 @@ impl Settings {
         let is_checked = flags.verify.is_some()
             || file.verify.is_some()
             || (file.scopes.values()).any(|scope| scope.secrets_variable.as_deref() == own);
-        if !is_checked && let Some(given) = around.variable("POLIS_SECRETS") {
+        let given = serve::numbered("POLIS_SECRETS", |name| around.variable(name));
+        if !is_checked && let Some(given) = given.first() {
             warnings.push(format!(
                 "no signature is checked: {} has secrets, but whose they are is not said; add --verify standard, or another preset",
                 given.source

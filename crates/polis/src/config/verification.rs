@@ -57,12 +57,7 @@ pub(super) fn verification(
         }
         return None;
     };
-    let mut secrets = Secrets::default();
-    for path in &files.flag {
-        secrets.add_file(path, preset, faults);
-    }
-    secrets.add_variable(layers.around, "POLIS_SECRETS", false, preset, faults);
-    secrets.add_variable(layers.around, "POLIS_OLD_SECRETS", true, preset, faults);
+    let mut secrets = Secrets::of_process(preset, &files.flag, layers.around, faults);
     if let Some(path) = &files.file {
         secrets.add_file(path, preset, faults);
     }
@@ -99,7 +94,7 @@ pub(super) fn of_scope(
         let had = faults.0.len();
         let mut secrets = Secrets::default();
         if let Some(name) = &scope.secrets_variable {
-            secrets.add_variable(layers.around, name, false, preset, faults);
+            secrets.add_variables(layers.around, name, preset, faults);
         }
         if let Some(path) = &scope.secrets_file {
             secrets.add_file(Path::new(path), preset, faults);

@@ -110,13 +110,20 @@ pub fn diagnose(
             diagnosis.verdict = Verdict::Ok;
         }
     }
-    diagnosis.text = sentence(&diagnosis);
+    diagnosis.text = sentence(&diagnosis, &verification.secrets);
     diagnosis
 }
 
-fn sentence(diagnosis: &Diagnosis) -> String {
+fn sentence(diagnosis: &Diagnosis, secrets: &[SigningSecret]) -> String {
     match (diagnosis.verdict, diagnosis.secret) {
-        (Verdict::Ok, Some(secret)) => format!("ok (secret {secret} of {})", diagnosis.secrets),
+        (Verdict::Ok, Some(number)) => {
+            let signed = number.checked_sub(1).and_then(|index| secrets.get(index));
+            let raw = match signed.is_some_and(|secret| secret.is_raw(diagnosis.preset)) {
+                true => ", its text is the key: it is not base64",
+                false => "",
+            };
+            format!("ok (secret {number} of {}{raw})", diagnosis.secrets)
+        }
         _ => diagnosis
             .findings
             .first()

@@ -35,9 +35,9 @@ pub enum SecretFault {
     /// An empty secret would verify what anybody signs.
     #[error("a secret is empty")]
     Empty,
-    /// Standard Webhooks keys are base64.
+    /// What follows the prefix of a Standard Webhooks key is base64.
     #[error(
-        "a secret for the preset standard is \"whsec_\", \"whpk_\" or \"whsk_\" and base64, but this one ({0} character{s}) does not decode", s = if *.0 == 1 { "" } else { "s" }
+        "a secret that begins with \"whsec_\", \"whpk_\" or \"whsk_\" goes on in base64, but this one ({0} characters) does not decode"
     )]
     NotBase64(usize),
 }
@@ -48,16 +48,23 @@ impl SigningSecret {
     /// # Errors
     /// [`SecretFault`]; it never repeats the secret.
     pub fn new(text: &str, preset: Preset) -> Result<Self, SecretFault> {
-        let text = text.trim();
-        if text.is_empty() {
+        let trimmed = text.trim();
+        if trimmed.is_empty() {
             return Err(SecretFault::Empty);
         }
-        let secret = Self(text.to_owned());
-        match preset {
-            Preset::Standard if secret.decoded().is_none() && public_key(text).is_none() => {
-                Err(SecretFault::NotBase64(text.chars().count()))
-            }
-            _ => Ok(secret),
+        // No variable and no file is meant to end a secret with a line end.
+        let exact = Self(text.trim_end_matches(['\r', '\n']).to_owned());
+        if preset != Preset::Standard {
+            return Ok(exact);
+        }
+        let coded = Self(trimmed.to_owned());
+        let has_prefix = ["whsec_", "whpk_", "whsk_"]
+            .iter()
+            .any(|prefix| trimmed.starts_with(prefix));
+        match coded.decoded().is_some() || public_key(trimmed).is_some() {
+            true => Ok(coded),
+            false if has_prefix => Err(SecretFault::NotBase64(trimmed.chars().count())),
+            false => Ok(exact),
         }
     }
 
@@ -74,6 +81,9 @@ impl SigningSecret {
         if preset != Preset::Standard {
             return None;
         }
+        if self.is_raw(preset) {
+            return Some("the secret is not base64, so the text itself is the key".to_owned());
+        }
         let bytes = self.decoded()?.len();
         let (least, most) = (STANDARD_KEY_BYTES.start(), STANDARD_KEY_BYTES.end());
         (!STANDARD_KEY_BYTES.contains(&bytes)).then(|| {
@@ -87,6 +97,11 @@ impl SigningSecret {
                 "the {prefix}secret decodes to {bytes} {noun}, but Standard Webhooks wants {least} to {most}; was it {how}?"
             )
         })
+    }
+
+    /// Whether its text is the key although the preset's keys are base64.
+    pub(super) fn is_raw(&self, preset: Preset) -> bool {
+        preset == Preset::Standard && self.decoded().is_none() && public_key(&self.0).is_none()
     }
 
     fn decoded(&self) -> Option<Vec<u8>> {
@@ -154,7 +169,7 @@ mod tests {
     fn a_secret_never_shows_itself() {
         let secret = SigningSecret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", Preset::Standard);
         assert_eq!(format!("{secret:?}"), "Ok(Secret(..))");
-        let fault = SigningSecret::new("not base64!", Preset::Standard).unwrap_err();
+        let fault = SigningSecret::new("whsec_not base64!", Preset::Standard).unwrap_err();
         assert!(!fault.to_string().contains("not base64!"));
         assert_eq!(
             SigningSecret::new(" ", Preset::Github),

@@ -295,8 +295,8 @@ fn one_secret_is_spoken_of_as_one() {
     };
     assert!(told(&["one"]).starts_with("the secret does not explain the signature"));
     assert!(told(&["one", "two"]).starts_with("none of 2 secrets explains the signature"));
-    let fault = SigningSecret::new("!", Preset::Standard).unwrap_err();
-    assert!(fault.to_string().contains("(1 character)"), "{fault}");
+    let fault = SigningSecret::new("whsec_!", Preset::Standard).unwrap_err();
+    assert!(fault.to_string().contains("(7 characters)"), "{fault}");
 }
 
 #[test]

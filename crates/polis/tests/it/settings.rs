@@ -105,7 +105,10 @@ respond = 201
 "#,
     );
     let config = path.to_str().unwrap();
-    let around = Surroundings::of(&[("ACME_SECRET", "a-secret, another-secret")], &[]);
+    let around = Surroundings::of(
+        &[("ACME_SECRET", "a-secret"), ("ACME_SECRET_2", "another")],
+        &[],
+    );
     let settings = Settings::read(flags(&["--config", config]), &around).unwrap();
     assert_eq!(settings.default_scope.rules.specs().len(), 2);
     let acme = &settings.scopes["acme"];
@@ -138,7 +141,7 @@ fn secrets_come_from_variables_and_files_with_old_ones_marked() {
     .unwrap();
     let around = Surroundings::of(
         &[("POLIS_SECRETS", "second-secret")],
-        &[("POLIS_OLD_SECRETS", "a b")],
+        &[("POLIS_OLD_SECRETS", "a b"), ("POLIS_OLD_SECRETS_1", "c")],
     );
     let settings = Settings::read(
         flags(&[
@@ -159,6 +162,65 @@ fn secrets_come_from_variables_and_files_with_old_ones_marked() {
     // A flag is over a variable.
     assert_eq!(shown, ["first-secret", "second-secret"]);
     assert_eq!(verification.old_secrets.len(), 3);
+}
+
+/// GitHub's documented example, cut into five, accepted requests signed with the key `a`.
+#[test]
+fn a_secret_with_spaces_and_commas_is_one_secret_wherever_it_stands() {
+    let github = "It's a Secret to Everybody";
+    let (folder, path) =
+        toml("[scopes.acme]\nverify = \"github\"\nsecrets_variable = \"ACME_SECRET\"\n");
+    let file = folder.path().join("secrets.txt");
+    std::fs::write(
+        &file,
+        "\u{feff}It's a Secret to Everybody\r\n\r\n# note\r\n\\# not a note\r\n\\old but new\r\nold  gone \r\nold \\ kept as it stands \r\n\\\\\r\na,b; c\r\n",
+    )
+    .unwrap();
+    let around = Surroundings::of(
+        &[("POLIS_SECRETS", github), ("POLIS_SECRETS_2", "a, b")],
+        &[("ACME_SECRET", github), ("POLIS_OLD_SECRETS", "x y")],
+    );
+    let arguments = ["--verify", "github", "--config", path.to_str().unwrap()];
+    let of_file = ["--secrets-file", file.to_str().unwrap()];
+    let settings = Settings::read(flags(&[&arguments[..], &of_file].concat()), &around).unwrap();
+    let texts = |secrets: &[polis::diagnosis::SigningSecret]| {
+        let texts = secrets.iter().map(|secret| secret.expose().to_owned());
+        texts.collect::<Vec<_>>()
+    };
+    let own = settings.default_scope.verification.unwrap();
+    assert_eq!(
+        texts(&own.secrets),
+        [
+            github,
+            "# not a note",
+            "old but new",
+            "\\",
+            "a,b; c",
+            github,
+            "a, b"
+        ]
+    );
+    assert_eq!(
+        texts(&own.old_secrets),
+        ["gone", " kept as it stands ", "x y"]
+    );
+    let acme = settings.scopes["acme"].verification.as_ref().unwrap();
+    assert_eq!(texts(&acme.secrets), [github]);
+    assert_eq!(settings.warnings, [""; 0]);
+}
+
+#[test]
+fn what_was_a_list_in_one_variable_is_told() {
+    let list = "whsec_aaaaaaaaaaaaaaaa,whsec_bbbbbbbbbbbbbbbb";
+    let around = Surroundings::of(&[("POLIS_SECRETS", list)], &[]);
+    let told = Settings::read(flags(&["--verify", "stripe"]), &around)
+        .unwrap()
+        .warnings;
+    assert!(
+        told.len() == 1 && told[0].contains("one secret") && told[0].contains("POLIS_SECRETS_1"),
+        "{told:?}"
+    );
+    assert!(!told[0].contains("whsec_a"), "{told:?}");
 }
 
 #[test]

@@ -83,12 +83,14 @@ async fn the_secret_of_the_file_signs_and_the_verbs_say_so() {
         .await;
     assert_eq!(unsigned.stderr, "", "nothing signed");
     let variable = polis(&["sign", "--provider=github"])
-        .variable("POLIS_SECRETS", "a b")
+        .variable("POLIS_SECRETS_3", "a b")
+        .variable("POLIS_SECRETS_1", "c")
+        .stdin(b"{}")
         .end()
         .await;
     assert_eq!(
         variable.stderr,
-        "polis: signed with secret 1 of 2, from POLIS_SECRETS\n"
+        "polis: signed with secret 1 of 2, from POLIS_SECRETS_1\n"
     );
 }
 
@@ -114,4 +116,65 @@ async fn a_cut_secret_is_told_and_tried_and_never_shown() {
         );
         assert!(!ran.stderr.contains("QkFE"), "{ran:?}");
     }
+}
+
+/// The value, the secret and the signature of GitHub's documentation.
+#[tokio::test]
+async fn githubs_documented_example_is_verified_from_variable_env_and_file() {
+    let secret = "It's a Secret to Everybody";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("s.txt");
+    std::fs::write(&file, format!("\u{feff}{secret}\r\n")).unwrap();
+    let in_env = tempfile::tempdir().unwrap();
+    let line = format!("\u{feff}POLIS_SECRETS=\"{secret}\"\r\n");
+    std::fs::write(in_env.path().join(".env"), line).unwrap();
+    let verify = |arguments: &[&str]| {
+        polis(
+            &[
+                &[
+                    "verify",
+                    "--provider=github",
+                    "--header",
+                    "X-Hub-Signature-256: sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
+                ],
+                arguments,
+            ]
+            .concat(),
+        )
+        .stdin(b"Hello, World!")
+    };
+    let by_file = ["--secrets-file", file.to_str().unwrap()];
+    for run in [
+        verify(&[]).variable("POLIS_SECRETS", secret),
+        verify(&[]).inside(in_env.path()),
+        verify(&by_file),
+    ] {
+        let ran = run.end().await;
+        assert!(ran.text(0).contains("ok (secret 1 of 1)"), "{ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_raw_secret_signs_and_verifies_and_the_finding_says_so() {
+    let raw = "It's a Secret to Everybody";
+    let listener = Listener::start().await.unwrap();
+    let secret = polis::diagnosis::SigningSecret::new(raw, polis::diagnosis::Preset::Standard);
+    listener.verify(polis::diagnosis::Verification {
+        preset: polis::diagnosis::Preset::Standard,
+        secrets: vec![secret.unwrap()],
+        old_secrets: Vec::new(),
+        public_url: None,
+        enforce: true,
+    });
+    let ran = polis(&["send", &listener.url(), "--event", "a"])
+        .variable("POLIS_SECRETS", raw)
+        .end()
+        .await;
+    ran.text(0);
+    assert!(ran.stderr.contains("the secret is not base64"), "{ran:?}");
+    let request = listener.wait_for(1).await.unwrap().remove(0);
+    assert_eq!(
+        request.diagnosis.as_ref().unwrap().text,
+        "ok (secret 1 of 1, its text is the key: it is not base64)"
+    );
 }
