@@ -11,6 +11,7 @@ use crate::{
     address::{AddressPolicy, NetworkError},
     clock::{Clock, SystemClock, Timeline, millis},
     engine::{HealthPolicy, Shared, run_due_loop},
+    outgoing::{Outgoing, Watcher},
     retry::RetrySchedule,
     seal::Seal,
     sender::{Sender, TIME_LIMIT_DEFAULT},
@@ -44,6 +45,7 @@ pub struct Builder {
     endpoints_in_memory: usize,
     key: Option<[u8; 32]>,
     clock: Option<Arc<dyn Clock>>,
+    watcher: Option<Watcher>,
 }
 
 impl std::fmt::Debug for Builder {
@@ -68,6 +70,7 @@ impl Default for Builder {
             endpoints_in_memory: ENDPOINTS_IN_MEMORY_DEFAULT,
             key: None,
             clock: None,
+            watcher: None,
         }
     }
 }
@@ -150,6 +153,13 @@ impl Builder {
         self
     }
 
+    /// Shows every request to `watch` just before it goes out, for a page or a log of what was
+    /// really sent. It runs on the delivery's path: let it be quick.
+    pub fn on_request(mut self, watch: impl Fn(Outgoing<'_>) + Send + Sync + 'static) -> Self {
+        self.watcher = Some(Arc::new(watch));
+        self
+    }
+
     /// Opens the store at `address` (`sqlite:<file>` or `sqlite::memory:`), takes over what a
     /// process before this one left, and starts delivering on the current tokio runtime.
     ///
@@ -164,7 +174,8 @@ impl Builder {
             });
         }
         let sender = Sender::new(self.policy.clone(), self.time_limit)
-            .map_err(|error| OpenError::Client(error.to_string()))?;
+            .map_err(|error| OpenError::Client(error.to_string()))?
+            .watched_by(self.watcher.clone());
         let opening = tokio::task::spawn_blocking(move || open_store(self, file));
         let opened = opening
             .await

@@ -102,6 +102,8 @@ mod endpoints;
 mod engine;
 #[cfg(feature = "sqlite")]
 mod event;
+#[cfg(feature = "sqlite")]
+mod outgoing;
 #[cfg(feature = "receive")]
 pub mod receive;
 #[cfg(feature = "sqlite")]
@@ -151,6 +153,8 @@ pub use event::{
     CUSTOMER_BYTES_MAX, EVENT_BYTES_MAX, EVENT_ID_BYTES_MAX, EVENT_TYPE_BYTES_MAX, Event,
     EventError,
 };
+#[cfg(feature = "sqlite")]
+pub use outgoing::Outgoing;
 #[cfg(feature = "sqlite")]
 pub use retry::{ATTEMPTS_MAX, RETRY_AFTER_MAX, RetrySchedule, RetryScheduleError};
 pub use secret::{Secret, SecretError, SecretKind, SharedSecret};

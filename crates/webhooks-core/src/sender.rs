@@ -16,6 +16,7 @@ use crate::{
     attempt::{RESPONSE_BYTES_MAX, RESPONSE_HEAD_BYTES, RESPONSE_HEADERS_BYTES},
     clock::{Timeline, unix_millis},
     engine::{EndpointRecord, REQUESTS_MAX},
+    outgoing::{Outgoing, Watcher},
     retry::retry_after,
     signature::{self, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP},
     store::{completion::AttemptRecord, row::StoredEvent},
@@ -36,6 +37,7 @@ pub(crate) struct Sender {
     policy: AddressPolicy,
     time_limit: Duration,
     user_agent: HeaderValue,
+    watcher: Option<Watcher>,
 }
 
 /// What came of one attempt.
@@ -60,7 +62,13 @@ impl Sender {
             policy,
             time_limit,
             user_agent,
+            watcher: None,
         })
+    }
+
+    /// The same, showing every request to `watcher` just before it goes out.
+    pub(crate) fn watched_by(self, watcher: Option<Watcher>) -> Self {
+        Self { watcher, ..self }
     }
 
     pub(crate) fn policy(&self) -> &AddressPolicy {
@@ -115,6 +123,14 @@ impl Sender {
         let mut request = reqwest::Request::new(Method::POST, endpoint.url.clone());
         *request.headers_mut() = self.headers(endpoint, event, timeline)?;
         *request.body_mut() = Some(event.body.clone().into());
+        if let Some(watch) = &self.watcher {
+            watch(Outgoing {
+                url: &endpoint.url,
+                event_id: &event.id,
+                headers: request.headers(),
+                body: &event.body,
+            });
+        }
         let mut response = self
             .client
             .execute(request)

@@ -166,12 +166,25 @@ impl FileLock {
     }
 }
 
+/// Makes a file that is not there yet, for its owner alone: it will hold the endpoints' secrets.
+/// SQLite gives the files beside it the same mode. What is wrong with the place, SQLite reports.
+fn make_private(file: &Path) {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let _ = options.open(file);
+}
+
 /// Opens, checks and migrates the writer's connection. `None` is a database in memory.
 pub(crate) fn open_writer(
     file: Option<&Path>,
     durability: Durability,
 ) -> Result<Connection, OpenError> {
     let shown = file.map_or_else(|| ":memory:".to_owned(), |file| file.display().to_string());
+    if let Some(file) = file {
+        make_private(file);
+    }
     let connection = match file {
         Some(file) => Connection::open(file),
         None => Connection::open_in_memory(),

@@ -23,6 +23,8 @@ mod misbehaving_receiver;
 mod official;
 mod open_refusal;
 mod ordered_backlog;
+mod outgoing;
+mod private_file;
 mod property;
 mod receive_extract;
 mod receive_replay;
