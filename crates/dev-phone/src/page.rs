@@ -52,6 +52,15 @@ pub(crate) fn routes() -> Router<Phone> {
                 )
             }),
         )
+        .route(
+            "/assets/icon.svg",
+            get(|| async {
+                asset(
+                    "image/svg+xml",
+                    include_str!("../../../templates/dev-phone/icon.svg"),
+                )
+            }),
+        )
 }
 
 fn asset(kind: &'static str, text: &'static str) -> Response {
@@ -68,6 +77,7 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
 #[derive(Template)]
 #[template(path = "page.html")]
 struct Page {
+    pages: Vec<serve::PageLink>,
     contact: String,
     own: String,
     sid: String,
@@ -107,6 +117,7 @@ async fn show(State(phone): State<Phone>, headers: HeaderMap) -> Response {
     }
     let switches = phone.switches();
     let page = Page {
+        pages: phone.pages().seen_from("phone"),
         contact: account.from.pretty(),
         own: account.to.pretty(),
         sid: account.sid.as_str().to_owned(),

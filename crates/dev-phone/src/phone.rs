@@ -47,6 +47,8 @@ pub struct Config {
     pub keep: Option<PathBuf>,
     /// Whether every body begins with a trial account's prefix.
     pub trial: bool,
+    /// The pages of programs that run together with this one.
+    pub pages: serve::Pages,
     /// How fast texts go from queued to delivered.
     pub pace: Pace,
     /// The zone of the times on the page.
@@ -65,6 +67,7 @@ impl Default for Config {
             names: Vec::new(),
             keep: None,
             trial: false,
+            pages: serve::Pages::default(),
             pace: Pace::HUMAN,
             time_zone: TimeZone::UTC,
             clock: Clock::system(),
@@ -195,6 +198,10 @@ impl Phone {
         {
             tracing::warn!("callbacks were still under way when the grace ended");
         }
+    }
+
+    pub(crate) fn pages(&self) -> &serve::Pages {
+        &self.0.config.pages
     }
 
     pub(crate) fn reply_url(&self) -> Option<&Url> {

@@ -41,6 +41,9 @@ pub struct Flags {
     /// Begin every text as a trial account does
     #[arg(long, env = "PHONE_TRIAL", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     trial: Option<String>,
+    /// Pages to link, as name=URL separated by spaces
+    #[arg(long, env = "DEMO_PAGES", value_name = "PAGES")]
+    pages: Option<String>,
     /// The account's SID
     #[arg(long, env = "SMS_TWILIO_SID", hide_env_values = true)]
     sid: Option<String>,
@@ -125,6 +128,12 @@ impl Flags {
                 names: names(self.names.as_deref().unwrap_or_default()),
                 keep: self.keep.filter(|path| !path.as_os_str().is_empty()),
                 trial: read("PHONE_TRIAL", self.trial, false, &mut wrong),
+                pages: read(
+                    serve::PAGES_VARIABLE,
+                    self.pages,
+                    serve::Pages::default(),
+                    &mut wrong,
+                ),
                 time_zone: TimeZone::system(),
                 ..Config::default()
             },

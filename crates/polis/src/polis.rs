@@ -48,6 +48,8 @@ pub(crate) struct Polis {
     pub(crate) outbound: Outbound,
     /// Where replays may go beside this machine.
     pub(crate) replay_to: Vec<Url>,
+    /// The pages of programs that run together with this one.
+    pub(crate) pages: serve::Pages,
     /// Tells this run's changes from those of a run before.
     pub(crate) run: String,
     /// Where requests are captured, once that is known.
@@ -77,6 +79,7 @@ impl Polis {
             reception: Reception::new(settings.body_limit.saturating_mul(BODIES_IN_RECEPTION)),
             outbound: Outbound::new(settings.body_limit),
             replay_to: settings.replay_to,
+            pages: settings.pages,
             run: uuid::Uuid::new_v4().simple().to_string(),
             capture: OnceLock::new(),
             terminal,

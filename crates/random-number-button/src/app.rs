@@ -118,6 +118,7 @@ fn page(inner: &Inner, journey: Option<&Journey>, notice: Option<String>) -> Res
         None => ("/".to_owned(), "/live".to_owned()),
     };
     let page = Page {
+        pages: inner.pages.seen_from("button"),
         notice,
         live,
         here,

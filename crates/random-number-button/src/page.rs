@@ -17,6 +17,7 @@ pub(crate) const HISTORY_SHOWN: usize = 8;
 #[derive(Debug, Template)]
 #[template(path = "page.html")]
 pub(crate) struct Page {
+    pub(crate) pages: Vec<serve::PageLink>,
     /// Why nothing was generated, after a press that led to nothing.
     pub(crate) notice: Option<String>,
     /// Where the page's parts come from live.

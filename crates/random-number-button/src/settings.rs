@@ -42,6 +42,7 @@ Environment variables (a file .env is read too):
   BUTTON_STORE            the file that keeps the events; button.db
   PRESSES_PER_MINUTE      10 at most, since each press costs a text
   PRESSES_PER_DAY         100 at most
+  DEMO_PAGES              pages to link, as name=URL separated by spaces; none
   RUST_LOG                how much is logged; info";
 
 /// Everything the button can be told.
@@ -65,6 +66,8 @@ pub struct Settings {
     pub store: String,
     /// How often the button may be pressed.
     pub presses: Allowed,
+    /// The pages of programs that run together with this one.
+    pub pages: serve::Pages,
 }
 
 /// Variables that can't be used, all of them.
@@ -104,6 +107,7 @@ impl Settings {
             a_day: reader.presses("PRESSES_PER_DAY", PRESSES_PER_DAY_DEFAULT),
         };
         let host_names = reader.list("HOST_NAMES", "");
+        let pages = reader.pages();
         let allow_networks = reader.list("WEBHOOK_ALLOW_NETWORKS", ALLOW_NETWORKS_DEFAULT);
         let store = reader
             .var("BUTTON_STORE")
@@ -119,6 +123,7 @@ impl Settings {
                 allow_networks,
                 store,
                 presses,
+                pages,
             }),
             _ => Err(SettingsError(reader.problems)),
         }
@@ -230,6 +235,15 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
             "{name} has {value:?} ({problem}); write it like http://localhost:9000"
         ));
         None
+    }
+
+    fn pages(&mut self) -> serve::Pages {
+        let list = self.var(serve::PAGES_VARIABLE).unwrap_or_default();
+        list.parse().unwrap_or_else(|error| {
+            self.problems
+                .push(format!("{}: {error}", serve::PAGES_VARIABLE));
+            serve::Pages::default()
+        })
     }
 
     fn secret(&mut self) -> Option<Secret> {

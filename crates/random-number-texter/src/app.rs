@@ -22,6 +22,7 @@ pub fn app(texter: Texter) -> Router {
         .route("/texts/{event_id}", get(journey::show))
         .route("/texts/{event_id}/events", get(journey::follow))
         .route("/assets/texter.css", get(page::style))
+        .route("/assets/icon.svg", get(page::icon))
         .merge(serve::stylesheet())
         .with_state(texter)
 }

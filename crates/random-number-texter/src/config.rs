@@ -26,6 +26,7 @@ Variables (also read from a file .env):
   TEXTER_STORE            the SQLite file of what was texted; :memory: keeps nothing [texter.db]
   HOST                    the address to listen on [127.0.0.1]
   PORT                    the port to listen on, 0 for any free one [9000]
+  DEMO_PAGES              pages to link, as name=URL separated by spaces [none]
   RUST_LOG                what to log [info]";
 
 const DEFAULT_BASE_URL: &str = "https://api.twilio.com";
@@ -59,6 +60,8 @@ pub struct Config {
     pub host: IpAddr,
     /// The port to listen on.
     pub port: u16,
+    /// The pages of programs that run together with this one.
+    pub pages: serve::Pages,
     /// How long to wait for whom; no variable changes these.
     pub times: TimeLimits,
 }
@@ -136,6 +139,10 @@ impl Config {
             text.parse()
                 .map_err(|_| format!("is {text:?}; it is to be a port from 0 to 65535"))
         });
+        let pages = reading.optional(serve::PAGES_VARIABLE, |text| {
+            text.parse::<serve::Pages>()
+                .map_err(|wrong| format!("can't be read: {wrong}"))
+        });
         let read = (|| {
             Some(Self {
                 account: Account {
@@ -151,6 +158,7 @@ impl Config {
                 store: store?,
                 host: host?,
                 port: port?,
+                pages: pages?.unwrap_or_default(),
                 times: TimeLimits::default(),
             })
         })();

@@ -19,6 +19,7 @@ const TEXTS_SHOWN: u32 = 20;
 #[derive(Template)]
 #[template(path = "page.html")]
 struct Page {
+    pages: Vec<serve::PageLink>,
     to: String,
     is_signed: bool,
     has_reports: bool,
@@ -86,6 +87,7 @@ pub(crate) async fn page(State(texter): State<Texter>) -> Response {
         }
     };
     let page = Page {
+        pages: parts.pages.seen_from("texter"),
         to: parts.to.to_string(),
         is_signed: parts.webhooks.is_some(),
         has_reports: parts.callbacks.is_some(),
@@ -100,6 +102,18 @@ pub(crate) async fn page(State(texter): State<Texter>) -> Response {
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
+}
+
+/// The page's icon.
+pub(crate) async fn icon() -> Response {
+    (
+        [
+            (header::CONTENT_TYPE, "image/svg+xml"),
+            (header::CACHE_CONTROL, "max-age=300"),
+        ],
+        include_str!("../../../templates/random-number-texter/icon.svg"),
+    )
+        .into_response()
 }
 
 /// The page's own style.

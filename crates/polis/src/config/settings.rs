@@ -51,6 +51,8 @@ pub struct Settings {
     pub default_scope: ScopeSettings,
     /// Scopes that are there from the start.
     pub scopes: BTreeMap<String, ScopeSettings>,
+    /// The pages of programs that run together with this one.
+    pub pages: serve::Pages,
     /// What is odd about all this, but no reason not to start; one sentence each.
     pub warnings: Vec<String>,
 }
@@ -69,6 +71,7 @@ impl Default for Settings {
             output: Some(Output::default()),
             default_scope: ScopeSettings::default(),
             scopes: BTreeMap::new(),
+            pages: serve::Pages::default(),
             warnings: Vec::new(),
         }
     }
@@ -296,10 +299,21 @@ impl Settings {
             (&mut faults, &mut warnings),
         );
         let scopes = scopes(&layers, file.scopes, (&mut faults, &mut warnings));
+        let pages = around
+            .variable(serve::PAGES_VARIABLE)
+            .and_then(|given| match given.value.parse() {
+                Ok(pages) => Some(pages),
+                Err(wrong) => {
+                    faults.add(format!("{}: {wrong}", given.source));
+                    None
+                }
+            })
+            .unwrap_or_default();
         if !faults.0.is_empty() {
             return Err(ConfigError(faults.0));
         }
         Ok(Self {
+            pages,
             host,
             port,
             ui_port,

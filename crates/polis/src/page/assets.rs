@@ -8,6 +8,7 @@ use axum::{
 
 const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
 
 macro_rules! asset {
     ($name:literal, $kind:expr) => {
@@ -20,7 +21,7 @@ macro_rules! asset {
 }
 
 /// Name, media type, content.
-const ASSETS: [(&str, &str, &str); 9] = [
+const ASSETS: [(&str, &str, &str); 10] = [
     asset!("polis.css", CSS),
     asset!("polis.js", JS),
     asset!("pages.js", JS),
@@ -30,6 +31,7 @@ const ASSETS: [(&str, &str, &str); 9] = [
     asset!("keys.js", JS),
     asset!("copy.js", JS),
     asset!("pins.js", JS),
+    asset!("icon.svg", SVG),
 ];
 
 pub(super) async fn asset(Path(name): Path<String>) -> Response {

@@ -22,6 +22,7 @@ use crate::{
 #[derive(Template)]
 #[template(path = "rules.html")]
 struct RulesPage {
+    pages: Vec<serve::PageLink>,
     scope: String,
     scopes: Vec<String>,
     token: String,
@@ -62,6 +63,7 @@ fn page(shared: &Shared, scope: &str, token: &str, entered: Entered) -> Response
         name => format!("/in/{name}"),
     };
     html(&RulesPage {
+        pages: shared.polis.pages.seen_from("polis"),
         scope: scope.to_owned(),
         scopes: shared.polis.scopes.names(),
         token: token.to_owned(),

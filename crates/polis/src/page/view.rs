@@ -34,6 +34,7 @@ const SHOWN: usize = 200;
 #[derive(Template)]
 #[template(path = "page.html")]
 struct Page {
+    pages: Vec<serve::PageLink>,
     filters: Filters,
     rows: Vec<Row>,
     more: bool,
@@ -149,6 +150,7 @@ fn build(
     };
     let (kept, _) = shared.polis.store.size();
     let template = Page {
+        pages: shared.polis.pages.seen_from("polis"),
         filters: Filters::of(query),
         shown: found.len(),
         rows: found
