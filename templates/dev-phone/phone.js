@@ -1,5 +1,6 @@
 // Keeps the page up to date and sends its forms without a reload. Without it the page works, too.
-"use strict";
+import { follow } from "/assets/stream.js";
+
 document.documentElement.classList.add("js");
 
 const phone = document.getElementById("phone");
@@ -78,17 +79,19 @@ async function refresh() {
   showSwitches(await now.json());
 }
 
-const source = new EventSource("/events");
-const on = (name, show) => source.addEventListener(name, (event) => show(JSON.parse(event.data)));
-source.addEventListener("open", refresh);
-on("lost", refresh);
-on("text", (html) => showText(element(html)));
-on("gone", (id) => document.getElementById(id)?.remove());
-on("switches", (json) => showSwitches(JSON.parse(json)));
-on("exchange", (html) => {
-  exchanges.prepend(element(html));
+function showExchange(line) {
+  exchanges.prepend(line);
   const lines = exchanges.querySelectorAll("li:not(.quiet-line)");
-  for (const line of [...lines].slice(EXCHANGES_SHOWN)) line.remove();
+  for (const old of [...lines].slice(EXCHANGES_SHOWN)) old.remove();
+}
+
+follow("/events", {
+  open: refresh,
+  lost: refresh,
+  text: (data) => showText(element(JSON.parse(data))),
+  gone: (data) => document.getElementById(JSON.parse(data))?.remove(),
+  switches: (data) => showSwitches(JSON.parse(JSON.parse(data))),
+  exchange: (data) => showExchange(element(JSON.parse(data))),
 });
 
 // Posts a form; what went wrong is said on the phone.

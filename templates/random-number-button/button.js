@@ -1,5 +1,5 @@
 // Makes the page live. Without this script a reload shows the same facts.
-"use strict";
+import { follow } from "/assets/stream.js";
 
 const main = document.querySelector("main");
 const announcer = document.getElementById("news");
@@ -59,16 +59,14 @@ localTimes(document);
 countDown();
 setInterval(countDown, 1000);
 
-const source = new EventSource(main.dataset.live);
-for (const name of ["journey", "history"]) {
-  const part = document.getElementById(name);
-  source.addEventListener(name, (event) => replace(part, event.data));
-}
-source.addEventListener("open", () => { lost.hidden = true; });
-source.addEventListener("error", () => { lost.hidden = false; });
+follow(main.dataset.live, {
+  journey: (html) => replace(document.getElementById("journey"), html),
+  history: (html) => replace(document.getElementById("history"), html),
+  open: () => { lost.hidden = true; },
+  error: () => { lost.hidden = false; },
+});
 
 // A second click while the first is on its way would cost a second text.
 const button = document.querySelector("#press button");
 document.getElementById("press").addEventListener("submit", () => { button.disabled = true; });
 addEventListener("pageshow", () => { button.disabled = false; });
-addEventListener("pagehide", () => source.close());

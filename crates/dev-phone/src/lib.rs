@@ -94,7 +94,7 @@ pub fn app(phone: Phone) -> Router {
         .merge(api::routes())
         .merge(page::routes())
         .merge(control::routes())
-        .merge(serve::stylesheet())
+        .merge(serve::shared_assets())
         .layer(DefaultBodyLimit::max(LARGEST_REQUEST_BYTES))
         .with_state(phone);
     serve::protect(serve::same_origin(router, names))

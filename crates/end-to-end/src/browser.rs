@@ -199,6 +199,14 @@ impl Browser {
         Ok(self.client.perform_actions(actions).await?)
     }
 
+    /// What `script`, the body of a function of the page, returns.
+    ///
+    /// # Errors
+    /// When it throws, or the browser does not answer.
+    pub async fn script(&self, script: &str) -> anyhow::Result<serde_json::Value> {
+        Ok(self.client.execute(script, Vec::new()).await?)
+    }
+
     /// What the window shows, as a PNG.
     ///
     /// # Errors

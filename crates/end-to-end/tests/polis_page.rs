@@ -83,7 +83,7 @@ impl Page {
     }
 
     async fn script(&self, script: &str) -> anyhow::Result<serde_json::Value> {
-        Ok(self.browser.client.execute(script, Vec::new()).await?)
+        self.browser.script(script).await
     }
 }
 

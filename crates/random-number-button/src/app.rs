@@ -36,7 +36,7 @@ pub fn app(button: &Button) -> Router {
         .route("/assets/icon.svg", get(icon))
         .fallback(nowhere)
         .with_state(button.clone())
-        .merge(serve::stylesheet());
+        .merge(serve::shared_assets());
     serve::protect(serve::same_origin(
         router,
         button.inner.host_names.iter().cloned(),

@@ -23,6 +23,6 @@ pub fn app(texter: Texter) -> Router {
         .route("/texts/{event_id}/events", get(journey::follow))
         .route("/assets/texter.css", get(page::style))
         .route("/assets/icon.svg", get(page::icon))
-        .merge(serve::stylesheet())
+        .merge(serve::shared_assets())
         .with_state(texter)
 }

@@ -32,8 +32,8 @@ mod origin;
 mod pages;
 mod protect;
 mod server;
+mod shared_assets;
 mod signal;
-mod stylesheet;
 
 pub use address::{BindError, bind};
 pub use limits::Limits;
@@ -44,5 +44,5 @@ pub use origin::{CrossSite, check_same_origin, same_origin};
 pub use pages::{PAGES_VARIABLE, PageLink, Pages, PagesError};
 pub use protect::protect;
 pub use server::serve;
+pub use shared_assets::shared_assets;
 pub use signal::stop_signal;
-pub use stylesheet::stylesheet;

@@ -69,7 +69,7 @@ pub(crate) fn app(polis: Arc<Polis>, stop: watch::Receiver<bool>) -> Router {
         )
         .route("/api/rules", get(rules::show).put(rules::put))
         .merge(page::routes())
-        .merge(serve::stylesheet())
+        .merge(serve::shared_assets())
         .with_state(shared);
     // No further names: the page is for this machine, whatever a name resolves to.
     let names: [&str; 0] = [];
