@@ -122,8 +122,9 @@ pub fn event_type(head: &Head, content: Content, body: &[u8]) -> Option<String> 
 }
 
 /// An event type is a label; a longer one is no type but an accident.
+pub(crate) const LABEL_CHARS: usize = 128;
+
 fn bounded(value: &str) -> String {
-    const LABEL_CHARS: usize = 128;
     value.chars().take(LABEL_CHARS).collect()
 }
 

@@ -1,15 +1,20 @@
 //! Passes a captured request on to an app: the same bytes, the app's own answer.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use tokio::time::Instant;
-use url::Url;
+use url::Position;
 
 use crate::{
-    outbound::{Outbound, Outgoing},
+    destination::Destination,
+    outbound::{Outbound, OutboundError, Outgoing, Reach},
     record::{Forwarded, Record},
-    scope,
     wire::is_hop_by_hop,
 };
+
+/// Programs that may have forwarded a request before; more of them forward in a circle.
+const HOPS_MAX: usize = 20;
 
 /// What the app answered.
 #[derive(Debug)]
@@ -17,6 +22,8 @@ pub(crate) struct AppAnswer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     pub(crate) body: Bytes,
+    /// Why the body is not whole; the status stands all the same.
+    pub(crate) broken: Option<String>,
 }
 
 /// A forwarded request's outcome, and the answer when one came.
@@ -26,102 +33,114 @@ pub(crate) struct ForwardResult {
     pub(crate) answer: Option<AppAnswer>,
 }
 
-/// Sends the request to the app at `base`. Path and query are kept; a scope's prefix
-/// `/in/<name>` is left out, because the app knows nothing of scopes.
-pub(crate) async fn forward(base: &Url, record: &Record, outbound: &Outbound) -> ForwardResult {
+/// Sends the request to the app at `base`, whose path and query come before those of the request.
+/// `own` is where polis captures: what is forwarded to there would come back for ever.
+pub(crate) async fn forward(
+    base: &Destination,
+    record: &Record,
+    outbound: &Outbound,
+    own: Option<SocketAddr>,
+) -> ForwardResult {
     let begun = Instant::now();
     let target = target(base, record);
-    let url = shown(base, &target);
-    let sent = outbound
-        .send(
-            base,
-            Outgoing {
-                method: record.method().to_owned(),
-                target,
-                headers: headers(base, record),
-                body: record.body.clone(),
-            },
-        )
-        .await;
-    let after = begun.elapsed();
-    match sent {
-        Ok(answer) => ForwardResult {
-            outcome: Forwarded {
-                url,
-                status: Some(answer.status),
-                error: None,
-                after,
-            },
-            answer: Some(answer),
+    let url = format!(
+        "{}{}",
+        &base.url[..Position::AfterPort],
+        String::from_utf8_lossy(&target)
+    );
+    let hops = record.headers_named("x-forwarded-for").len();
+    let sent = if hops > HOPS_MAX {
+        Err(OutboundError::Circle(hops))
+    } else {
+        let request = Outgoing {
+            method: record.method().to_owned(),
+            target,
+            headers: headers(base, record),
+            body: record.body.clone(),
+        };
+        let reach = own.map_or(Reach::Anywhere, Reach::NotOwn);
+        outbound.send(&base.url, request, reach).await
+    };
+    let (status, error, answer) = match sent {
+        Ok(answer) => (Some(answer.status), answer.broken.clone(), Some(answer)),
+        Err(error) => (None, Some(error.to_string()), None),
+    };
+    ForwardResult {
+        outcome: Forwarded {
+            url,
+            status,
+            error,
+            after: begun.elapsed(),
         },
-        Err(error) => ForwardResult {
-            outcome: Forwarded {
-                url,
-                status: None,
-                error: Some(error.to_string()),
-                after,
-            },
-            answer: None,
-        },
+        answer,
     }
 }
 
-fn target(base: &Url, record: &Record) -> Vec<u8> {
-    let origin = record
-        .head
-        .as_ref()
-        .map_or(&b"/"[..], |head| head.origin_form());
-    let within = std::str::from_utf8(origin)
-        .ok()
-        .and_then(scope::split)
-        .map_or(origin, |(_, within)| within.as_bytes());
-    let mut target = base.path().trim_end_matches('/').as_bytes().to_vec();
-    if !within.starts_with(b"/") {
-        target.push(b'/');
+fn target(base: &Destination, record: &Record) -> Vec<u8> {
+    let asked = record.app_target();
+    let end = asked.iter().position(|byte| *byte == b'?');
+    let (path, query) = asked.split_at(end.unwrap_or(asked.len()));
+    let mut target = match path {
+        // A path that was written is meant as it is, without a slash more.
+        b"/" => base.url.path().as_bytes().to_vec(),
+        _ => [base.url.path().trim_end_matches('/').as_bytes(), path].concat(),
+    };
+    let own = base.url.query().filter(|query| !query.is_empty());
+    let asked = query.strip_prefix(b"?").filter(|query| !query.is_empty());
+    match (own.map(str::as_bytes), asked) {
+        (None, _) => target.extend_from_slice(query),
+        (Some(own), None) => target.extend([b"?", own].concat()),
+        (Some(own), Some(asked)) => target.extend([b"?", own, b"&", asked].concat()),
     }
-    target.extend_from_slice(within);
     target
 }
 
-/// The URL for people, without the credentials it may hold.
-fn shown(base: &Url, target: &[u8]) -> String {
-    let host = base.host_str().unwrap_or_default();
-    let port = base
-        .port()
-        .map(|port| format!(":{port}"))
-        .unwrap_or_default();
-    let target = String::from_utf8_lossy(target);
-    format!("{}://{host}{port}{target}", base.scheme())
-}
-
-fn headers(base: &Url, record: &Record) -> Vec<(String, Vec<u8>)> {
-    let host = base.host_str().unwrap_or_default();
-    let authority = match base.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    };
+/// The headers of the request, with what a reverse proxy says of itself: the first Host and
+/// scheme stay, the sender's address comes after those of the proxies before.
+fn headers(base: &Destination, record: &Record) -> Vec<(String, Vec<u8>)> {
     // Headers that Connection names belong to this connection alone.
-    let named: Vec<String> = record
-        .headers()
-        .filter(|(name, _)| name.eq_ignore_ascii_case("connection"))
-        .flat_map(|(_, value)| {
-            String::from_utf8_lossy(value)
-                .split(',')
-                .map(|name| name.trim().to_ascii_lowercase())
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    let mut headers = vec![("Host".to_owned(), authority.into_bytes())];
+    let named = record.headers_named("connection");
+    let mut headers = vec![("Host".to_owned(), base.authority().as_bytes().to_vec())];
+    let mut forwarded_for = record.headers_named("x-forwarded-for");
+    forwarded_for.push(record.remote.ip().to_string());
+    let own = [
+        (
+            "X-Forwarded-Host",
+            record.header("host").unwrap_or_default().to_owned(),
+        ),
+        ("X-Forwarded-Proto", "http".to_owned()),
+        ("X-Forwarded-For", forwarded_for.join(", ")),
+    ];
+    for (name, value) in own {
+        let given = record.head.as_ref().and_then(|head| head.get(name));
+        let value = match given {
+            Some(first) if name != "X-Forwarded-For" => first.to_vec(),
+            _ => value.into_bytes(),
+        };
+        if !value.is_empty() {
+            headers.push((name.to_owned(), value));
+        }
+    }
     for (name, value) in record.headers() {
-        let lower = name.to_ascii_lowercase();
-        if lower == "host" {
-            headers.push(("X-Forwarded-Host".into(), value.to_vec()));
-        } else if !is_hop_by_hop(name)
-            && !named.contains(&lower)
-            && !matches!(lower.as_str(), "content-length" | "expect")
+        if !is_set_here(name)
+            && !is_hop_by_hop(name)
+            && !named.iter().any(|named| named.eq_ignore_ascii_case(name))
         {
             headers.push((name.to_owned(), value.to_vec()));
         }
     }
     headers
+}
+
+fn is_set_here(name: &str) -> bool {
+    [
+        "host",
+        "content-length",
+        "expect",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-forwarded-for",
+    ]
+    .iter()
+    .any(|own| name.eq_ignore_ascii_case(own))
 }

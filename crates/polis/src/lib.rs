@@ -17,6 +17,7 @@ pub mod config;
 pub mod content;
 pub mod curl;
 pub mod delivery;
+mod destination;
 pub mod diagnosis;
 mod difference;
 mod edit;

@@ -4,10 +4,19 @@
 //! survive; https:// goes through reqwest, which lowers the case of names. Redirects are
 //! never followed and proxies never used.
 
-use std::{io, sync::OnceLock, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::OnceLock,
+    time::Duration,
+};
 
 use bytes::Bytes;
-use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
 use url::Url;
 
 use crate::{
@@ -39,7 +48,7 @@ pub(crate) enum OutboundError {
     #[error("the answer's head cannot be read: {0}")]
     Head(#[from] HeadError),
     #[error("the answer's body cannot be read: {0}")]
-    Body(#[from] BodyFault),
+    Body(BodyFault),
     #[error("the connection was closed without an answer")]
     NoAnswer,
     #[error("the request is not one that can be sent over https: {0}")]
@@ -50,6 +59,41 @@ pub(crate) enum OutboundError {
     Refused(#[from] Refusal),
     #[error("{0} does not resolve to a loopback address")]
     NotLoopback(String),
+    #[error(
+        "polis itself captures there, so that the request would come back for ever; give the port of the app"
+    )]
+    Own,
+    #[error(
+        "it was forwarded {0} times already (X-Forwarded-For): two programs forward to each other"
+    )]
+    Circle(usize),
+}
+
+/// Where a request may go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Reach {
+    /// Configuration or a person vouches for the URL.
+    Anywhere,
+    /// To this machine alone, whatever a name resolves to.
+    Loopback,
+    /// Anywhere but to where polis captures.
+    NotOwn(SocketAddr),
+}
+
+impl Reach {
+    /// Whether the connection that was made leads back to where polis captures.
+    fn leads_back(self, stream: &TcpStream) -> io::Result<bool> {
+        let Self::NotOwn(own) = self else {
+            return Ok(false);
+        };
+        let (there, here) = (stream.peer_addr()?, stream.local_addr()?.ip());
+        let is_own = |ip: IpAddr| match own.ip().is_unspecified() {
+            // An address of this machine is reached from itself.
+            true => (ip == here || ip.is_loopback()) && (own.is_ipv6() || ip.is_ipv4()),
+            false => ip == own.ip(),
+        };
+        Ok(there.port() == own.port() && is_own(there.ip()))
+    }
 }
 
 /// A request to send.
@@ -79,48 +123,52 @@ impl Outbound {
         }
     }
 
-    /// Sends to scheme, host and port of `base`, which configuration has vouched for.
+    /// Sends to scheme, host and port of `base`; path and query are those of the request.
     pub(crate) async fn send(
         &self,
         base: &Url,
         request: Outgoing,
+        reach: Reach,
     ) -> Result<AppAnswer, OutboundError> {
-        self.within_time(base, request, false).await
-    }
-
-    /// Sends only when the host is this machine.
-    pub(crate) async fn send_to_loopback(
-        &self,
-        base: &Url,
-        request: Outgoing,
-    ) -> Result<AppAnswer, OutboundError> {
-        self.within_time(base, request, true).await
-    }
-
-    async fn within_time(
-        &self,
-        base: &Url,
-        request: Outgoing,
-        only_loopback: bool,
-    ) -> Result<AppAnswer, OutboundError> {
-        let sending = async {
-            if base.scheme() == "https" && !only_loopback {
-                self.https(base, request).await
-            } else {
-                self.http(base, request, only_loopback).await
-            }
-        };
-        timeout(TIME_LIMIT, sending)
-            .await
-            .unwrap_or(Err(OutboundError::TimeLimit))
+        if base.scheme() == "https" && !matches!(reach, Reach::Loopback) {
+            self.https(base, request).await
+        } else {
+            self.http(base, request, reach).await
+        }
     }
 
     async fn http(
         &self,
         base: &Url,
         request: Outgoing,
-        only_loopback: bool,
+        reach: Reach,
     ) -> Result<AppAnswer, OutboundError> {
+        let deadline = Instant::now() + TIME_LIMIT;
+        let (mut connection, head) = timeout_at(deadline, self.answered(base, &request, reach))
+            .await
+            .unwrap_or(Err(OutboundError::TimeLimit))?;
+        let framing = Framing::of_answer(&head, &request.method).map_err(OutboundError::Body)?;
+        let reception = Reception::new(self.body_limit);
+        let limits = BodyLimits {
+            bytes: self.body_limit,
+            time: deadline - Instant::now(),
+        };
+        let read = read_body(&mut connection, framing, limits, reception.reserve()).await;
+        Ok(AppAnswer {
+            status: head.status,
+            headers: head.headers,
+            body: read.bytes,
+            broken: read.fault.map(|fault| fault.to_string()),
+        })
+    }
+
+    /// Connects, sends, and reads up to the head of the answer.
+    async fn answered(
+        &self,
+        base: &Url,
+        request: &Outgoing,
+        reach: Reach,
+    ) -> Result<(Connection<TcpStream>, StatusHead), OutboundError> {
         let host = base.host_str().unwrap_or_default();
         let name = host.trim_start_matches('[').trim_end_matches(']');
         let port = base.port_or_known_default().unwrap_or(80);
@@ -128,7 +176,7 @@ impl Outbound {
             .await
             .map_err(OutboundError::Connect)?
             .collect();
-        if only_loopback {
+        if matches!(reach, Reach::Loopback) {
             // The checked address is the one that is connected to: a name cannot change between.
             addresses.retain(|address| address.ip().is_loopback());
             if addresses.is_empty() {
@@ -138,13 +186,15 @@ impl Outbound {
         let stream = TcpStream::connect(&addresses[..])
             .await
             .map_err(OutboundError::Connect)?;
+        if reach.leads_back(&stream)? {
+            return Err(OutboundError::Own);
+        }
         let _ = stream.set_nodelay(true);
         let mut connection = Connection::new(stream);
-        connection.stream().write_all(&written(&request)).await?;
+        connection.stream().write_all(&written(request)).await?;
         connection.stream().write_all(&request.body).await?;
         let limits = HeadLimits {
             bytes: HEAD_BYTES,
-            idle: TIME_LIMIT,
             time: TIME_LIMIT,
         };
         let head = loop {
@@ -158,22 +208,7 @@ impl Outbound {
                 break head;
             }
         };
-        let framing = Framing::of_answer(&head, &request.method)?;
-        let reception = Reception::new(self.body_limit);
-        let limits = BodyLimits {
-            bytes: self.body_limit,
-            silence: TIME_LIMIT,
-            time: TIME_LIMIT,
-        };
-        let read = read_body(&mut connection, framing, limits, reception.reserve()).await;
-        match read.fault {
-            Some(fault) => Err(fault.into()),
-            None => Ok(AppAnswer {
-                status: head.status,
-                headers: head.headers,
-                body: read.bytes,
-            }),
-        }
+        Ok((connection, head))
     }
 
     async fn https(&self, base: &Url, request: Outgoing) -> Result<AppAnswer, OutboundError> {
@@ -223,19 +258,23 @@ impl Outbound {
             .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
             .collect();
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > self.body_limit {
-                return Err(BodyFault::TooLarge {
-                    limit: self.body_limit,
+        let broken = loop {
+            match answer.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() > self.body_limit => {
+                    let limit = self.body_limit;
+                    body.extend_from_slice(&chunk[..limit - body.len()]);
+                    break Some(BodyFault::TooLarge { limit }.to_string());
                 }
-                .into());
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => break None,
+                Err(error) => break Some(failed(error).to_string()),
             }
-            body.extend_from_slice(&chunk);
-        }
+        };
         Ok(AppAnswer {
             status,
             headers,
             body: body.into(),
+            broken,
         })
     }
 }

@@ -75,7 +75,7 @@ impl Polis {
             store,
             scopes: Scopes::new(settings.default_scope, settings.scopes),
             redactor,
-            limits: CaptureLimits::with_body(settings.body_limit),
+            limits: CaptureLimits::new(&settings.limits, settings.body_limit),
             reception: Reception::new(settings.body_limit.saturating_mul(BODIES_IN_RECEPTION)),
             outbound: Outbound::new(settings.body_limit),
             replay_to: settings.replay_to,
@@ -157,6 +157,11 @@ impl Polis {
         }
     }
 
+    /// Where requests are captured, once that is known.
+    pub(crate) fn capture_address(&self) -> Option<SocketAddr> {
+        self.capture.get().copied()
+    }
+
     /// The URL that senders on this machine use.
     pub(crate) fn capture_url(&self) -> String {
         match self.capture.get() {
@@ -225,6 +230,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
 async fn serve_page(listener: TcpListener, polis: Arc<Polis>, mut stop: watch::Receiver<bool>) {
     let router = api::app(polis, stop.clone());
     let limits = serve::Limits {
+        // With those of the capture listener they stay below the usual 1,024 open files.
+        connections: api::CONNECTIONS,
         body_bytes: api::BODY_BYTES,
         ..serve::Limits::default()
     };

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{content::Content, delivery::Delivery, diagnosis::Diagnosis, wire::Head};
+use crate::{content::Content, delivery::Delivery, diagnosis::Diagnosis, scope, wire::Head};
 
 /// What a record costs beside its bytes: the struct, its map entries, its small strings.
 const RECORD_BYTES: usize = 768;
@@ -82,7 +82,7 @@ pub struct Forwarded {
     pub url: String,
     /// What the app answered.
     pub status: Option<u16>,
-    /// Why it did not answer.
+    /// Why it did not answer, or not to the end of its body.
     pub error: Option<String>,
     /// How long it took.
     pub after: Duration,
@@ -103,6 +103,20 @@ impl Record {
         })
     }
 
+    /// Path and query for an app, which knows nothing of scopes: without the prefix
+    /// `/in/<name>` and without scheme and authority.
+    pub(crate) fn app_target(&self) -> Vec<u8> {
+        let origin = self.head.as_ref().map_or(&b"/"[..], Head::origin_form);
+        let within = std::str::from_utf8(origin)
+            .ok()
+            .and_then(scope::split)
+            .map_or(origin, |(_, within)| within.as_bytes());
+        match within.first() {
+            Some(b'/') => within.to_vec(),
+            _ => [b"/", within].concat(),
+        }
+    }
+
     /// The path without its query.
     #[must_use]
     pub fn path(&self) -> String {
@@ -120,6 +134,20 @@ impl Record {
     #[must_use]
     pub fn header<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.head.as_ref()?.text(name)
+    }
+
+    /// What comma-separated headers of this name list, in order.
+    pub(crate) fn headers_named(&self, name: &str) -> Vec<String> {
+        self.head
+            .iter()
+            .flat_map(|head| head.all(name))
+            .flat_map(|value| {
+                let value = String::from_utf8_lossy(value);
+                let items = value.split(',').map(|item| item.trim().to_owned());
+                items.collect::<Vec<_>>()
+            })
+            .filter(|item| !item.is_empty())
+            .collect()
     }
 
     /// The body as JSON.
@@ -163,7 +191,7 @@ impl Record {
     pub(crate) fn empty(id: u64) -> Self {
         Self {
             id,
-            scope: crate::scope::DEFAULT.into(),
+            scope: scope::DEFAULT.into(),
             received_at: Timestamp::UNIX_EPOCH,
             remote: ([127, 0, 0, 1], 1).into(),
             head: None,

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use crate::{
+    destination::Destination,
     diagnosis::{Preset, SigningSecret, ToSign, sign, with_body_hash},
     edit::{self, Edits},
     outbound::Outgoing,
@@ -41,7 +42,8 @@ pub(crate) fn check(record: &Record) -> Result<(), String> {
     Ok(())
 }
 
-/// The request to send: path and query of `to` when it has any, else those of the record;
+/// The request to send: path and query of `to` when it has any, else those of the record, without
+/// the prefix of its scope;
 /// `set` has what to change first, with the names `body` (all of it, a text as it is),
 /// `body.data`, `body.items.0.name` or `header.X-Name` (null takes a header away). What is not
 /// set keeps its bytes.
@@ -51,21 +53,15 @@ pub(crate) fn check(record: &Record) -> Result<(), String> {
 pub(crate) fn outgoing(
     record: &Record,
     set: &Edits,
-    to: &Url,
+    to: &Destination,
     signer: Option<&Signer>,
 ) -> Result<Outgoing, Vec<String>> {
-    let mut target = if to.path() == "/" && to.query().is_none() {
-        record
-            .head
-            .as_ref()
-            .map_or_else(|| b"/".to_vec(), |head| head.origin_form().to_vec())
-    } else {
-        to[url::Position::BeforePath..url::Position::AfterQuery]
-            .as_bytes()
-            .to_vec()
+    let mut target = match to.target() {
+        Some(target) => target.as_bytes().to_vec(),
+        None => record.app_target(),
     };
-    let authority = &to[url::Position::BeforeHost..url::Position::AfterPort];
-    let mut headers = vec![("Host".to_owned(), authority.as_bytes().to_vec())];
+    let authority = to.authority().as_bytes().to_vec();
+    let mut headers = vec![("Host".to_owned(), authority)];
     headers.extend(
         record
             .headers()
@@ -94,7 +90,7 @@ pub(crate) fn outgoing(
         faults.extend(done.err());
     }
     if let Some(signer) = signer {
-        resign(record, signer, to, &mut target, &mut headers, &body);
+        resign(record, signer, &to.url, &mut target, &mut headers, &body);
     }
     if !faults.is_empty() {
         return Err(faults);

@@ -28,6 +28,14 @@ pub enum CrossSite {
         /// What the `Host` header said.
         host: String,
     },
+    /// Two readers of the request could see two different things.
+    #[error("this request's {header} header {reason}")]
+    Malformed {
+        /// `host` or `origin`.
+        header: HeaderName,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
 }
 
 impl IntoResponse for CrossSite {
@@ -35,6 +43,7 @@ impl IntoResponse for CrossSite {
         let status = match self {
             Self::OtherSite => StatusCode::FORBIDDEN,
             Self::OtherHost { .. } => StatusCode::MISDIRECTED_REQUEST,
+            Self::Malformed { .. } => StatusCode::BAD_REQUEST,
         };
         (status, format!("{self}\n")).into_response()
     }
@@ -48,7 +57,8 @@ pub fn same_origin(router: Router, names: impl IntoIterator<Item = impl Into<Str
     router.layer(from_fn(move |request: Request, next: Next| {
         let names = Arc::clone(&names);
         async move {
-            let checked = check_host(&request, &names).and_then(|()| {
+            let checked = check_form(request.headers()).and_then(|()| {
+                check_host(&request, &names)?;
                 if request.method().is_safe() {
                     Ok(())
                 } else {
@@ -69,8 +79,10 @@ pub fn same_origin(router: Router, names: impl IntoIterator<Item = impl Into<Str
 /// Whether a form or script of this server's own pages sent the request, or no browser at all.
 ///
 /// # Errors
-/// [`CrossSite::OtherSite`] turns into a response with status 403.
+/// [`CrossSite::OtherSite`] turns into a response with status 403, [`CrossSite::Malformed`] into
+/// one with 400.
 pub fn check_same_origin(headers: &HeaderMap) -> Result<(), CrossSite> {
+    check_form(headers)?;
     let permitted = if let Some(site) = headers.get(SEC_FETCH_SITE) {
         // `same-site` is refused too: another port of localhost is another program.
         site == "same-origin" || site == "none"
@@ -94,6 +106,23 @@ pub fn check_same_origin(headers: &HeaderMap) -> Result<(), CrossSite> {
         Ok(())
     } else {
         Err(CrossSite::OtherSite)
+    }
+}
+
+/// One host and one origin at most, and a host without the user that a URL may have.
+fn check_form(headers: &HeaderMap) -> Result<(), CrossSite> {
+    for header in [header::HOST, header::ORIGIN, SEC_FETCH_SITE] {
+        if headers.get_all(&header).iter().nth(1).is_some() {
+            let reason = "came more than once; send it once";
+            return Err(CrossSite::Malformed { header, reason });
+        }
+    }
+    match headers.get(header::HOST) {
+        Some(host) if host.as_bytes().contains(&b'@') => Err(CrossSite::Malformed {
+            header: header::HOST,
+            reason: "has a user in it; send the host alone",
+        }),
+        _ => Ok(()),
     }
 }
 

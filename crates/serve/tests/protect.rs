@@ -206,6 +206,21 @@ async fn only_its_own_pages_and_programs_may_change_anything() {
             &[("host", "evil.example"), ("origin", "http://evil.example")],
             421,
         ),
+        // Two readers of these could see two different things.
+        (Method::GET, "/", &[("host", "x@localhost")], 400),
+        (Method::GET, "/", &[("host", "x:y@127.0.0.1:8080")], 400),
+        (Method::GET, "/", &[HOST, ("host", "evil.example")], 400),
+        (Method::GET, "/", &[HOST, HOST], 400),
+        (
+            Method::POST,
+            "/press",
+            &[
+                HOST,
+                ("origin", "http://localhost:8080"),
+                ("origin", "http://evil.example"),
+            ],
+            400,
+        ),
     ];
     for (method, path, headers, due) in cases {
         let router = serve::same_origin(app(), ["button.example"]);

@@ -4,9 +4,9 @@ use std::{sync::PoisonError, time::Duration};
 
 use bytes::Bytes;
 use rand::RngExt;
-use url::Url;
 
-use super::Rules;
+use super::{Asked, Rules};
+use crate::destination::Destination;
 
 /// The original's answer to `GET /`.
 const UP: &str = "Up and Running!";
@@ -21,9 +21,10 @@ pub struct Plan {
     pub(crate) manner: Manner,
     /// The pause between two bytes of the body.
     pub(crate) slow_body: Option<Duration>,
-    pub(crate) forward: Option<Url>,
+    pub(crate) forward: Option<Destination>,
     /// Whether the status stands even when an app behind `forward` answers another.
     pub(crate) status_wins: bool,
+    pub(crate) occasion: Occasion,
     /// Why it is answered so, when that is not obvious.
     pub(crate) note: Option<String>,
 }
@@ -47,33 +48,34 @@ pub(crate) enum Manner {
     Reset,
 }
 
-/// The facts a plan is made from.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked<'a> {
-    pub(crate) method: &'a str,
-    pub(crate) path: &'a str,
-    pub(crate) event: Option<&'a str>,
-    /// Attempts of the same delivery before this one.
-    pub(crate) before: u32,
-    /// A browser's question whether it may send a request.
-    pub(crate) is_preflight: bool,
-}
-
-impl Asked<'_> {
-    /// Whether it is asked if polis is up, as with the original.
-    pub(crate) fn is_health_check(&self) -> bool {
-        self.path == "/" && matches!(self.method, "GET" | "HEAD")
-    }
+/// What the answer is to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// A webhook, or anything else that is not one of the others.
+    Webhook,
+    /// A provider's check of the URL; its value is echoed.
+    Challenge,
+    /// A browser's preflight.
+    Preflight,
+    /// A question whether polis is up.
+    Probe,
 }
 
 impl Plan {
     /// An answer of polis itself with a sentence in its body.
     pub(crate) fn refusal(status: u16, text: &str, note: Option<String>) -> Self {
         Self {
-            headers: vec![("Content-Type".into(), "text/plain; charset=utf-8".into())],
-            body: PlannedBody::Fixed(Bytes::from(format!("{text}\n"))),
+            status,
             note,
-            ..Self::plain(status)
+            ..Self::text(format!("{text}\n"))
+        }
+    }
+
+    fn text(text: String) -> Self {
+        Self {
+            headers: vec![("Content-Type".into(), "text/plain; charset=utf-8".into())],
+            body: PlannedBody::Fixed(text.into()),
+            ..Self::plain(200)
         }
     }
 
@@ -87,12 +89,13 @@ impl Plan {
             slow_body: None,
             forward: None,
             status_wins: false,
+            occasion: Occasion::Webhook,
             note: None,
         }
     }
 
     pub(crate) fn by(rules: &Rules, asked: &Asked<'_>) -> Self {
-        if asked.is_preflight {
+        if asked.is_preflight() {
             // Open to every page, as the original was; the request itself comes next.
             return Self {
                 headers: vec![
@@ -101,21 +104,29 @@ impl Plan {
                     ("Access-Control-Max-Age".into(), "600".into()),
                 ],
                 body: PlannedBody::Fixed(Bytes::new()),
+                occasion: Occasion::Preflight,
                 note: Some("a browser's preflight; no rule is asked".into()),
                 ..Self::plain(204)
             };
         }
-        let mut rule = rules.rule_for(asked.method, asked.path, asked.event);
-        let mut plan = Self::plain(200);
-        if asked.is_health_check() {
-            // Whoever asks whether polis is up gets the truth, also while it is told to fail.
-            rule = rule.filter(|rule| rule.spec.method.is_some() || rule.spec.path.is_some());
-            plan.body = PlannedBody::Fixed(Bytes::from_static(UP.as_bytes()));
-            plan.headers
-                .push(("Content-Type".into(), "text/plain; charset=utf-8".into()));
-        }
+        let rule = rules.rule_for(asked).filter(|rule| !rule.is_silent());
         let Some(rule) = rule else {
-            return plan;
+            return match asked.is_probe() {
+                true => Self {
+                    occasion: Occasion::Probe,
+                    ..Self::text(UP.to_owned())
+                },
+                false => Self::plain(200),
+            };
+        };
+        let echoed = rule.echo.as_ref().and_then(|echo| asked.value(echo));
+        let mut plan = match echoed {
+            Some(value) => Self {
+                status_wins: true,
+                occasion: Occasion::Challenge,
+                ..Self::text(value)
+            },
+            None => Self::plain(200),
         };
         if let Some(sequence) = &rule.respond {
             plan.status = sequence.status(asked.before);
@@ -188,20 +199,22 @@ fn fixed_type(body: &[u8]) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::RuleSpec;
+    use crate::{answer::RuleSpec, wire::Head};
 
     fn rules(json: &str) -> Rules {
         Rules::new(serde_json::from_str::<Vec<RuleSpec>>(json).unwrap()).unwrap()
     }
 
-    fn asked(before: u32) -> Asked<'static> {
-        Asked {
-            method: "POST",
-            path: "/hooks",
-            event: Some("a:b"),
-            before,
-            is_preflight: false,
-        }
+    fn head(line: &str) -> Head {
+        Head::parse(format!("{line} HTTP/1.1\r\n\r\n").into()).unwrap()
+    }
+
+    fn plan(rules: &Rules, line: &str, before: u32) -> Plan {
+        let head = head(line);
+        let mut asked = Asked::new(&head, b"");
+        asked.before = before;
+        asked.event = Some("a:b").filter(|_| line.starts_with("POST"));
+        Plan::by(rules, &asked)
     }
 
     #[test]
@@ -210,14 +223,10 @@ mod tests {
             r#"[{"method":"put","respond":201},{"path":"/hooks","event":"a:*","respond":"500x2,204"},{"respond":400}]"#,
         );
         let statuses: Vec<u16> = (0..3)
-            .map(|before| Plan::by(&rules, &asked(before)).status)
+            .map(|before| plan(&rules, "POST /hooks", before).status)
             .collect();
         assert_eq!(statuses, [500, 500, 204]);
-        let other = Asked {
-            event: None,
-            ..asked(0)
-        };
-        assert_eq!(Plan::by(&rules, &other).status, 400);
+        assert_eq!(plan(&rules, "PATCH /hooks", 0).status, 400);
     }
 
     #[test]
@@ -225,7 +234,7 @@ mod tests {
         let draw = || -> Vec<u16> {
             let rules = rules(r#"[{"fail_rate":0.3,"seed":7}]"#);
             (0..200)
-                .map(|_| Plan::by(&rules, &asked(0)).status)
+                .map(|_| plan(&rules, "POST /hooks", 0).status)
                 .collect()
         };
         let first = draw();
@@ -238,7 +247,7 @@ mod tests {
     fn retry_after_goes_with_failures_only() {
         let rules = rules(r#"[{"respond":"503,200","retry_after":30}]"#);
         let has = |before| {
-            Plan::by(&rules, &asked(before))
+            plan(&rules, "POST /hooks", before)
                 .headers
                 .contains(&("Retry-After".into(), "30".into()))
         };
@@ -247,22 +256,38 @@ mod tests {
     }
 
     #[test]
-    fn get_root_says_up_and_running() {
-        let root = Asked {
-            method: "GET",
-            path: "/",
-            event: None,
-            before: 0,
-            is_preflight: false,
-        };
-        let plan = Plan::by(&Rules::default(), &root);
-        assert_eq!(
-            plan.body,
-            PlannedBody::Fixed(Bytes::from_static(b"Up and Running!"))
+    fn get_root_says_up_and_running_unless_anything_else_is_meant() {
+        let up = PlannedBody::Fixed(Bytes::from_static(b"Up and Running!"));
+        let plain = rules("[{}]");
+        for line in ["GET /", "HEAD /", "GET /in/acme", "GET /in/acme/"] {
+            assert_eq!(plan(&plain, line, 0).body, up, "{line}");
+        }
+        for line in ["GET /?hub.challenge=115", "POST /", "GET /a"] {
+            assert_eq!(plan(&plain, line, 0).body, PlannedBody::Echo, "{line}");
+        }
+        let signed = Head::parse("GET / HTTP/1.1\r\nX-Hub-Signature-256: a\r\n\r\n".into());
+        let signed = signed.unwrap();
+        let planned = Plan::by(&plain, &Asked::new(&signed, b""));
+        assert_eq!(planned.body, PlannedBody::Echo);
+        for rule in [r#"[{"respond":500}]"#, r#"[{"path":"/","respond":500}]"#] {
+            assert_eq!(plan(&rules(rule), "GET /", 0).status, 500);
+        }
+        let forwarding = rules(r#"[{"forward":"3000"}]"#);
+        assert!(plan(&forwarding, "GET /", 0).forward.is_some());
+    }
+
+    #[test]
+    fn a_challenge_is_echoed_and_other_requests_go_to_the_next_rule() {
+        let rules = rules(
+            r#"[{"echo":"query.hub.challenge"},{"echo":"body.challenge","respond":201},{"respond":500}]"#,
         );
-        let failing = rules(r#"[{"respond":500}]"#);
-        assert_eq!(Plan::by(&failing, &root).status, 200);
-        let meant = rules(r#"[{"path":"/","respond":503}]"#);
-        assert_eq!(Plan::by(&meant, &root).status, 503);
+        let echoed = plan(&rules, "GET /?hub.challenge=1%2B5", 0);
+        assert_eq!(echoed.body, PlannedBody::Fixed(Bytes::from_static(b"1+5")));
+        assert_eq!((echoed.status, echoed.occasion), (200, Occasion::Challenge));
+        let head = head("POST /");
+        let slack = Plan::by(&rules, &Asked::new(&head, br#"{"challenge":"3eZb"}"#));
+        assert_eq!(slack.body, PlannedBody::Fixed(Bytes::from_static(b"3eZb")));
+        assert_eq!(slack.status, 201);
+        assert_eq!(plan(&rules, "POST /", 0).status, 500);
     }
 }

@@ -8,7 +8,11 @@ use rand::{SeedableRng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Sequence, SequenceFault, SpanFault, TimeSpan};
+use super::{Asked, Echo, EchoFault, Sequence, SequenceFault, SpanFault, TimeSpan};
+use crate::{
+    content::LABEL_CHARS,
+    destination::{Destination, DestinationError},
+};
 
 /// What `huge_body` may be at most: more than any reader should accept.
 const HUGE_BYTES: u64 = 16 * 1024 * 1024 * 1024;
@@ -52,6 +56,10 @@ pub struct RuleSpec {
     /// The event type it is for; `*` stands for any text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
+    /// A value of the request that is answered as text: `query.hub.challenge`,
+    /// `header.X-Hook-Secret` or `body.challenge`; the rule is only for requests that have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub echo: Option<String>,
     /// Statuses in turn, counted per delivery: `500x2,200`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub respond: Option<NumberOrText>,
@@ -91,7 +99,7 @@ pub struct RuleSpec {
     /// Where the client is redirected to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redirect: Option<String>,
-    /// The app that requests are forwarded to.
+    /// The app that requests are forwarded to: a URL, a host and port, or a port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forward: Option<String>,
 }
@@ -103,6 +111,23 @@ fn is_false(value: &bool) -> bool {
 /// Why a rule cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RuleFault {
+    /// `method`
+    #[error("method: {0:?} never matches; a method is a word like POST")]
+    Method(String),
+    /// `path`
+    #[error("path: {value:?} never matches; {reason}")]
+    Path {
+        /// Its value.
+        value: String,
+        /// What a path is like.
+        reason: &'static str,
+    },
+    /// `event`
+    #[error("event: {0:?} never matches; an event's type has 1 to {LABEL_CHARS} characters")]
+    Event(String),
+    /// `echo`
+    #[error("echo: {0}")]
+    Echo(#[from] EchoFault),
     /// `respond`
     #[error("respond: {0}")]
     Respond(#[from] SequenceFault),
@@ -136,13 +161,16 @@ pub enum RuleFault {
     /// `huge_body`
     #[error("huge_body is {0} bytes; the limit is {HUGE_BYTES}")]
     HugeBody(u64),
-    /// `redirect` or `forward`
-    #[error("{field}: {value:?} is not an http:// or https:// URL")]
-    Url {
-        /// The field.
-        field: &'static str,
+    /// `redirect`
+    #[error("redirect: {0:?} is not an http:// or https:// URL")]
+    Redirect(String),
+    /// `forward`
+    #[error("forward: {value:?} cannot be used; {error}")]
+    Forward {
         /// Its value.
         value: String,
+        /// What is wrong with it.
+        error: DestinationError,
     },
     /// Two ways to misbehave.
     #[error("hang and reset are both given; give one")]
@@ -159,7 +187,8 @@ pub struct Rule {
     pub(super) body: Option<Bytes>,
     pub(super) slow_body: Option<Duration>,
     pub(super) redirect: Option<String>,
-    pub(super) forward: Option<Url>,
+    pub(super) forward: Option<Destination>,
+    pub(super) echo: Option<Echo>,
     pub(super) dice: Mutex<StdRng>,
 }
 
@@ -169,7 +198,11 @@ impl Rule {
     /// # Errors
     /// Every [`RuleFault`] at once.
     pub fn new(spec: RuleSpec) -> Result<Self, Vec<RuleFault>> {
-        let mut faults = Vec::new();
+        let mut faults = never_matching(&spec);
+        let echo = keep(
+            &mut faults,
+            (spec.echo.as_ref()).map(|place| place.parse::<Echo>().map_err(RuleFault::from)),
+        );
         let respond = keep(
             &mut faults,
             spec.respond.as_ref().map(|text| {
@@ -214,13 +247,19 @@ impl Rule {
         // Kept as written: a test may want a redirect that no parser would write.
         let redirect = keep(
             &mut faults,
-            spec.redirect
-                .as_ref()
-                .map(|url| http_url("redirect", url).map(|_| url.clone())),
+            spec.redirect.as_ref().map(|url| match is_http_url(url) {
+                true => Ok(url.clone()),
+                false => Err(RuleFault::Redirect(url.clone())),
+            }),
         );
         let forward = keep(
             &mut faults,
-            spec.forward.as_ref().map(|url| http_url("forward", url)),
+            spec.forward.as_ref().map(|value| {
+                value.parse().map_err(|error| RuleFault::Forward {
+                    value: value.clone(),
+                    error,
+                })
+            }),
         );
         if spec.hang && spec.reset {
             faults.push(RuleFault::HangAndReset);
@@ -241,6 +280,7 @@ impl Rule {
             slow_body,
             redirect,
             forward,
+            echo,
             dice: Mutex::new(dice),
         })
     }
@@ -251,17 +291,50 @@ impl Rule {
         &self.spec
     }
 
-    pub(super) fn is_for(&self, method: &str, path: &str, event: Option<&str>) -> bool {
-        let spec = &self.spec;
-        spec.method
-            .as_ref()
-            .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
-            && spec.path.as_ref().is_none_or(|wanted| glob(wanted, path))
-            && spec
-                .event
-                .as_ref()
-                .is_none_or(|wanted| event.is_some_and(|event| glob(wanted, event)))
+    /// Whether it says nothing of the answer, as that of flags which were not given.
+    pub(super) fn is_silent(&self) -> bool {
+        self.spec == RuleSpec::default()
     }
+
+    pub(super) fn is_for(&self, asked: &Asked<'_>) -> bool {
+        let spec = &self.spec;
+        let method = spec.method.as_ref();
+        let path = spec.path.as_ref();
+        let event = spec.event.as_ref();
+        method.is_none_or(|wanted| wanted.eq_ignore_ascii_case(asked.method()))
+            && path.is_none_or(|wanted| glob(wanted, asked.path()))
+            && event.is_none_or(|wanted| asked.event.is_some_and(|event| glob(wanted, event)))
+            && (self.echo.as_ref()).is_none_or(|echo| asked.value(echo).is_some())
+    }
+}
+
+/// What makes that no request can ever be meant.
+fn never_matching(spec: &RuleSpec) -> Vec<RuleFault> {
+    let method = spec.method.as_ref();
+    let method = method.filter(|text| http::Method::from_bytes(text.as_bytes()).is_err());
+    let path = spec.path.as_ref().and_then(|value| {
+        let reason = if value.contains(['?', '#']) {
+            "it is compared with the path alone, without the query"
+        } else if !value.starts_with(['/', '*']) {
+            "a path begins with / or *"
+        } else if value.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
+            "a path has no white space; it is written %20"
+        } else {
+            return None;
+        };
+        Some(RuleFault::Path {
+            value: value.clone(),
+            reason,
+        })
+    });
+    let event = spec.event.as_ref().filter(|text| {
+        let least = text.chars().filter(|letter| *letter != '*').count();
+        text.is_empty() || least > LABEL_CHARS
+    });
+    (method.cloned().map(RuleFault::Method).into_iter())
+        .chain(path)
+        .chain(event.cloned().map(RuleFault::Event))
+        .collect()
 }
 
 fn keep<T>(faults: &mut Vec<RuleFault>, value: Option<Result<T, RuleFault>>) -> Option<T> {
@@ -310,15 +383,11 @@ fn body(spec: &RuleSpec) -> Option<Result<Bytes, RuleFault>> {
     })
 }
 
-fn http_url(field: &'static str, value: &str) -> Result<Url, RuleFault> {
+fn is_http_url(value: &str) -> bool {
     let printable = value.bytes().all(|b| b > b' ' && b != 0x7f);
-    Url::parse(value)
-        .ok()
-        .filter(|url| printable && matches!(url.scheme(), "http" | "https") && url.has_host())
-        .ok_or_else(|| RuleFault::Url {
-            field,
-            value: value.to_owned(),
-        })
+    printable
+        && Url::parse(value)
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
 /// Whether `text` is of this pattern, in which `*` stands for any text.
@@ -366,10 +435,46 @@ mod tests {
         let spec: RuleSpec = serde_json::from_str(
             r#"{"respond":"abc","sleep":"x","fail_rate":2,"headers":["bad","Content-Length: 1"],
                 "body":"a","body_base64":"YQ==","slow_body":-1,"redirect":"ftp://a","forward":"x",
-                "hang":true,"reset":true}"#,
+                "hang":true,"reset":true,"method":"post ","path":"hooks","event":"","echo":"x"}"#,
         )
         .unwrap();
-        assert_eq!(Rule::new(spec).unwrap_err().len(), 10);
+        assert_eq!(Rule::new(spec).unwrap_err().len(), 14);
+    }
+
+    #[test]
+    fn a_rule_that_can_never_match_is_refused_with_the_reason() {
+        let fault = |json: &str| {
+            let faults = Rule::new(serde_json::from_str(json).unwrap()).unwrap_err();
+            faults
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("; ")
+        };
+        for (json, reason) in [
+            (
+                r#"{"path":"hooks/*"}"#,
+                "path: \"hooks/*\" never matches; a path begins with / or *",
+            ),
+            (r#"{"path":"/a?b=1"}"#, "without the query"),
+            (r#"{"path":"/a b"}"#, "%20"),
+            (r#"{"path":""}"#, "begins with /"),
+            (r#"{"method":"post "}"#, "method: \"post \" never matches"),
+            (r#"{"method":""}"#, "a word like POST"),
+            (r#"{"event":""}"#, "1 to 128 characters"),
+        ] {
+            assert!(fault(json).contains(reason), "{json}: {}", fault(json));
+        }
+        for json in [
+            r#"{"path":"*"}"#,
+            r#"{"path":"*/hooks"}"#,
+            r#"{"method":"post"}"#,
+        ] {
+            assert!(
+                Rule::new(serde_json::from_str(json).unwrap()).is_ok(),
+                "{json}"
+            );
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Rule, RuleFault, RuleSpec};
+use super::{Asked, Rule, RuleFault, RuleSpec};
 
 /// Rules of one scope.
 const RULES: usize = 100;
@@ -56,7 +56,7 @@ impl Rules {
         self.0.iter().map(|rule| rule.spec().clone()).collect()
     }
 
-    pub(super) fn rule_for(&self, method: &str, path: &str, event: Option<&str>) -> Option<&Rule> {
-        self.0.iter().find(|rule| rule.is_for(method, path, event))
+    pub(super) fn rule_for(&self, asked: &Asked<'_>) -> Option<&Rule> {
+        self.0.iter().find(|rule| rule.is_for(asked))
     }
 }

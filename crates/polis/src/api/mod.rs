@@ -36,6 +36,9 @@ use crate::{page, polis::Polis};
 /// Bodies sent to the API: rules with a body of their own are the largest.
 pub(crate) const BODY_BYTES: usize = 16 * 1024 * 1024;
 
+/// Pages and readers at once.
+pub(crate) const CONNECTIONS: usize = 100;
+
 /// What every handler gets.
 #[derive(Debug, Clone)]
 pub(crate) struct Shared {

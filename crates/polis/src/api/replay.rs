@@ -1,6 +1,6 @@
 //! Sends a captured request again: to this machine, or to URLs given by flag.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use axum::{
     Json,
@@ -15,6 +15,8 @@ use url::Url;
 
 use super::{CapturedHeader, Shared, error::ApiError, query::Query, requests::visible};
 use crate::{
+    destination::Destination,
+    outbound::Reach,
     record::Record,
     resend::{self, Signer},
 };
@@ -26,7 +28,8 @@ const BODY_BYTES: usize = 64 * 1024;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Replay {
-    /// Where to; its path and query count when it has any, else those of the request.
+    /// Where to: a URL, a host and port, or a port. Its path and query count when it has any
+    /// (`http://host/` has one), else those of the request without the prefix of its scope.
     pub to: String,
     /// What to change first: `body` (all of it, a text as it is), `body.data` or
     /// `body.items.0.name` in a JSON body, `body.Name` in a form, or `header.X-Name` (null takes
@@ -56,6 +59,9 @@ pub struct Replayed {
     /// The same in base64, when it is not UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_base64: Option<String>,
+    /// Why the body is not whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
     /// Milliseconds it took.
     pub after_ms: f64,
 }
@@ -69,30 +75,34 @@ pub(crate) async fn replay(
 ) -> Result<Json<Replayed>, ApiError> {
     let record = visible(&shared, id, &query, &headers)?;
     resend::check(&record).map_err(ApiError::Conflict)?;
-    let to = Url::parse(&replay.to)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .ok_or_else(|| {
-            ApiError::Invalid(vec![format!(
-                "to: {:?} is not an http:// or https:// URL",
-                replay.to
-            )])
-        })?;
+    let to: Destination = replay
+        .to
+        .parse()
+        .map_err(|error| ApiError::Invalid(vec![format!("to is {:?}; {error}", replay.to)]))?;
+    // What is sent back to where it was captured comes to its scope again.
+    let to = match shared.polis.capture_address() {
+        Some(own) if to.target().is_none() && is_own(&to.url, own) => {
+            let origin = to.url.origin().ascii_serialization();
+            format!("{origin}{}", record.target()).parse().unwrap_or(to)
+        }
+        _ => to,
+    };
+    let url = &to.url;
     let vouched = shared
         .polis
         .replay_to
         .iter()
-        .any(|base| is_under(&to, base));
-    if !vouched && !is_loopback(&to) {
+        .any(|base| is_under(url, base));
+    if !vouched && !is_loopback(url) {
         return Err(ApiError::NotAllowed(format!(
             "replays go to this machine only; start polis with --replay-to {} to allow it",
-            to.origin().ascii_serialization()
+            url.origin().ascii_serialization()
         )));
     }
-    if !vouched && to.scheme() == "https" {
+    if !vouched && url.scheme() == "https" {
         return Err(ApiError::NotAllowed(format!(
             "replays to this machine use http://; start polis with --replay-to {} for https",
-            to.origin().ascii_serialization()
+            url.origin().ascii_serialization()
         )));
     }
     let signer = replay
@@ -103,13 +113,12 @@ pub(crate) async fn replay(
     let outgoing =
         resend::outgoing(&record, &replay.set, &to, signer.as_ref()).map_err(ApiError::Invalid)?;
     let begun = Instant::now();
-    let outbound = &shared.polis.outbound;
-    let answer = if vouched {
-        outbound.send(&to, outgoing).await
-    } else {
-        outbound.send_to_loopback(&to, outgoing).await
-    }
-    .map_err(|error| ApiError::Upstream(format!("{}: {error}", replay.to)))?;
+    let reach = match vouched {
+        true => Reach::Anywhere,
+        false => Reach::Loopback,
+    };
+    let answer = (shared.polis.outbound.send(url, outgoing, reach).await)
+        .map_err(|error| ApiError::Upstream(format!("{}: {error}", replay.to)))?;
     let shown = &answer.body[..answer.body.len().min(BODY_BYTES)];
     Ok(Json(Replayed {
         url: replay.to.clone(),
@@ -128,8 +137,13 @@ pub(crate) async fn replay(
         body_base64: std::str::from_utf8(shown)
             .is_err()
             .then(|| STANDARD.encode(shown)),
+        problem: answer.broken.clone(),
         after_ms: (begun.elapsed().as_secs_f64() * 1e6).round() / 1e3,
     }))
+}
+
+fn is_own(url: &Url, own: SocketAddr) -> bool {
+    is_loopback(url) && url.port_or_known_default() == Some(own.port())
 }
 
 fn is_loopback(url: &Url) -> bool {

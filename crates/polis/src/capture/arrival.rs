@@ -9,7 +9,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::{
-    answer::{Asked, Plan},
+    answer::{Asked, Occasion, Plan},
     content::{Content, event_type},
     diagnosis::{Verdict, diagnose},
     polis::Polis,
@@ -44,36 +44,29 @@ pub(super) fn arrive(
         .flatten()
         .unwrap_or_else(|| polis.scopes.default_scope());
     let settings = scope.settings();
-    let within = match named {
-        Some((_, "")) => "/",
-        Some((_, within)) => within,
-        None => &path,
-    };
 
     let content = Content::of(&head, &read.bytes);
     let event = event_type(&head, content, &read.bytes);
     let counted = scope.count(&head, &read.bytes, received_at);
-    let is_preflight =
-        head.method() == "OPTIONS" && head.get("access-control-request-method").is_some();
-    let asked = Asked {
-        method: head.method(),
-        path: within,
-        event: event.as_deref(),
-        before: counted.before,
-        is_preflight,
-    };
+    let mut asked = Asked::new(&head, &read.bytes);
+    asked.event = event.as_deref();
+    asked.before = counted.before;
+    let planned = Plan::by(&settings.rules, &asked);
     // A body that did not come whole cannot be verified: the fault says all there is to say.
     // Nobody signs a browser's preflight or the question whether polis is up.
-    let is_due = read.fault.is_none() && !is_preflight && !asked.is_health_check();
+    let is_due =
+        read.fault.is_none() && matches!(planned.occasion, Occasion::Webhook | Occasion::Challenge);
     let verification = settings.verification.as_ref().filter(|_| is_due);
     let diagnosis = verification.map(|verification| {
         let others = polis.scopes.secrets_beside(&scope.name);
         diagnose(verification, &others, &head, &read.bytes, received_at)
     });
+    let verdict = diagnosis.as_ref().map(|diagnosis| diagnosis.verdict);
+    // Most providers do not sign their check of a URL; its echo gives nothing away.
+    let is_check = planned.occasion == Occasion::Challenge && verdict == Some(Verdict::Missing);
     let enforced = verification.is_some_and(|verification| verification.enforce)
-        && diagnosis
-            .as_ref()
-            .is_some_and(|diagnosis| diagnosis.verdict != Verdict::Ok);
+        && verdict != Some(Verdict::Ok)
+        && !is_check;
     let plan = if let Some(fault) = &read.fault {
         Plan::refusal(fault.status(), &fault.to_string(), None)
     } else if no_room {
@@ -87,7 +80,7 @@ pub(super) fn arrive(
             Some("the signature is enforced".into()),
         )
     } else {
-        Plan::by(&settings.rules, &asked)
+        planned
     };
 
     let record = Arc::new(Record {

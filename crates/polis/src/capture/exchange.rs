@@ -129,7 +129,9 @@ async fn exchange(
     if plan.forward.is_some() || !plan.sleep.is_zero() {
         let work = async {
             let forwarded = match &plan.forward {
-                Some(url) => Some(forward::forward(url, &record, &polis.outbound).await),
+                Some(url) => Some(
+                    forward::forward(url, &record, &polis.outbound, polis.capture_address()).await,
+                ),
                 None => None,
             };
             tokio::time::sleep_until(begun + plan.sleep).await;

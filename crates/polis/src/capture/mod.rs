@@ -2,7 +2,7 @@
 //! each before anything else happens to it, and answers as the rules say.
 //!
 //! It has its own accept loop because no HTTP library hands out what it refuses; its limits
-//! are those of the project's other servers.
+//! are those of the project's other servers, [`serve::Limits`].
 
 mod arrival;
 mod exchange;
@@ -13,6 +13,8 @@ mod watching;
 pub(crate) use reception::{Reception, Reservation};
 
 use std::{sync::Arc, time::Duration};
+
+use serve::Limits;
 
 use tokio::{
     net::TcpListener,
@@ -25,8 +27,6 @@ use crate::{
     wire::{BodyLimits, HeadLimits},
 };
 
-/// Connections open at once; a laptop's default of 1,024 open files, less what else is open.
-const CONNECTIONS: usize = 900;
 /// Bytes of one request's head; the largest that common servers accept is 64 KiB.
 pub(crate) const HEAD_BYTES: usize = 64 * 1024;
 /// How long requests in flight may go on once polis was asked to stop.
@@ -37,30 +37,29 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(crate) struct CaptureLimits {
     pub(crate) head: HeadLimits,
     pub(crate) body: BodyLimits,
+    connections: usize,
 }
 
 impl CaptureLimits {
-    /// The usual limits with this one for bodies.
-    pub(crate) fn with_body(bytes: usize) -> Self {
+    /// These limits, with one of its own for the bytes of a body, which is kept and not refused.
+    pub(crate) fn new(limits: &Limits, body_bytes: usize) -> Self {
         Self {
             head: HeadLimits {
                 bytes: HEAD_BYTES,
-                idle: Duration::from_secs(75),
-                time: Duration::from_secs(10),
+                time: limits.header_time,
             },
             body: BodyLimits {
-                bytes,
-                silence: Duration::from_secs(30),
-                // The largest body over a slow mobile link.
-                time: Duration::from_secs(120),
+                bytes: body_bytes,
+                time: limits.body_time,
             },
+            connections: limits.connections,
         }
     }
 }
 
 /// Captures what comes until `stop` turns true, then lets requests in flight finish.
 pub(crate) async fn run(listener: TcpListener, polis: Arc<Polis>, mut stop: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Arc::new(Semaphore::new(polis.limits.connections));
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {

@@ -7,14 +7,14 @@ use serde::Serialize;
 use url::Url;
 
 use super::{
-    screen::Screen,
+    screen::{Screen, tell},
     trouble::{Found, Trouble},
 };
 use crate::{
     api::CapturedHeader,
     content::Content,
     forward::AppAnswer,
-    outbound::{Outbound, Outgoing},
+    outbound::{Outbound, Outgoing, Reach},
     redact::Redactor,
     terminal::{Ink, escaped},
 };
@@ -68,12 +68,15 @@ impl Exchange {
     pub(super) async fn make(to: &Url, request: Outgoing) -> Result<Self, Trouble> {
         let begun = Instant::now();
         let answer = Outbound::new(ANSWER_BYTES)
-            .send(to, request.clone())
+            .send(to, request.clone(), Reach::Anywhere)
             .await
             .map_err(|error| Trouble::Unanswered {
                 url: shown(to, &request.target),
                 error,
             })?;
+        if let Some(broken) = &answer.broken {
+            tell(&format!("the answer is not whole: {broken}"));
+        }
         Ok(Self {
             to: to.clone(),
             sent: request,

@@ -3,9 +3,6 @@
 //! The API sends replays to loopback or flagged URLs only, because a web page could ask it to;
 //! here the user typed the URL.
 
-use serde_json::value::RawValue;
-use url::Url;
-
 use super::{
     client::{Api, Client},
     exchange::Exchange,
@@ -15,16 +12,18 @@ use super::{
     trouble::{Found, Trouble},
 };
 use crate::{
+    destination::Destination,
     diagnosis::Preset,
     edit::{self, Edits},
     record::Record,
     resend::{self, Signer},
 };
+use serde_json::value::RawValue;
 
 /// Send a captured request again
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Path and query are those of the request, unless the URL has its own.
+    after_help = "Path and query are those of the request, without /in/<scope>, unless the URL has its own (http://host/ means /).
 
 --set changes the bytes of one value and no other, in JSON and in forms (body.Name=text). The value is JSON if it
 parses as JSON, else a text; all of body and a header are texts. Of a name that repeats the last one is changed;
@@ -42,8 +41,8 @@ pub(super) struct ReplayAgain {
     /// The request's number
     id: u64,
     /// Where to
-    #[arg(long, value_name = "URL", value_parser = given::url)]
-    to: Url,
+    #[arg(long, value_name = "URL", value_parser = given::destination)]
+    to: Destination,
     /// Change first: body.data=1, body.items.0.name=text, body=all, header.X-Name=text; header.X-Name= takes it away
     #[arg(long, value_name = "PLACE=VALUE", value_parser = edit::typed)]
     set: Vec<(String, Box<RawValue>)>,
@@ -95,7 +94,7 @@ impl ReplayAgain {
         }
         let request = resend::outgoing(&record, &set, &self.to, signer.as_ref())
             .map_err(|faults| Trouble::Given(faults.join("; ")))?;
-        let exchange = Exchange::make(&self.to, request).await?;
+        let exchange = Exchange::make(&self.to.url, request).await?;
         exchange.show(&mut Screen::new(), self.json)
     }
 }

@@ -26,6 +26,7 @@ pub(super) struct File {
     pub(super) retry_after: Option<NumberOrText>,
     pub(super) headers: Vec<String>,
     pub(super) body: Option<String>,
+    pub(super) challenge: bool,
     pub(super) redirect: Option<String>,
     pub(super) forward: Option<String>,
     pub(super) verify: Option<String>,

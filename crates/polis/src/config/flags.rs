@@ -61,10 +61,13 @@ pub struct Flags {
     /// Answer with so many bytes
     #[arg(long, value_name = "BYTES", help_heading = "Answer", num_args = 0..=1, require_equals = true, default_missing_value = "104857600")]
     pub huge_body: Option<String>,
+    /// Answer a provider's check of the URL with what it asks for: hub.challenge, validationToken, challenge in query or JSON
+    #[arg(long, help_heading = "Answer")]
+    pub challenge: bool,
     /// Redirect to this URL
     #[arg(long, value_name = "URL", help_heading = "Answer")]
     pub redirect: Option<String>,
-    /// Pass requests on to an app and answer what it answers
+    /// Pass requests on to an app and answer what it answers: 3000, localhost:3000/base or a URL
     #[arg(long, value_name = "URL", help_heading = "Answer")]
     pub forward: Option<String>,
 

@@ -19,7 +19,7 @@ use super::{
     verification::{SecretsFiles, http_url, verification},
 };
 use crate::{
-    answer::{NumberOrText, RuleSpec, Rules},
+    answer::{CHALLENGES, NumberOrText, RuleSpec, Rules},
     scope::ScopeSettings,
     store::Keep,
     terminal::Output,
@@ -41,6 +41,8 @@ pub struct Settings {
     pub keep: Keep,
     /// What is kept of one body.
     pub body_limit: usize,
+    /// What else one sender may cost.
+    pub limits: serve::Limits,
     /// SQLite file.
     pub store: Option<PathBuf>,
     /// Where replays may go beside this machine.
@@ -66,6 +68,7 @@ impl Default for Settings {
             ui_port: ports.ui_port,
             keep: Keep::default(),
             body_limit: BODY_BYTES,
+            limits: serve::Limits::default(),
             store: None,
             replay_to: Vec::new(),
             output: Some(Output::default()),
@@ -104,13 +107,8 @@ impl Settings {
             around,
             file_name: &file_name,
         };
-        let host = faults
-            .read(
-                layers.pick("--host", flags.host, "HOST", "host", file.host),
-                "an address is like 127.0.0.1 or 0.0.0.0",
-                |text| text.parse().ok(),
-            )
-            .unwrap_or(Ipv4Addr::LOCALHOST.into());
+        let mut warnings = Vec::new();
+        let host = host(&layers, flags.host, file.host, (&mut faults, &mut warnings));
         let written = Written {
             port: file.port,
             ui_port: file.ui_port,
@@ -172,7 +170,6 @@ impl Settings {
             .filter_map(|(source, url)| http_url(Given::new(source, url), &mut faults))
             .collect();
 
-        let mut warnings = Vec::new();
         let spec = RuleSpec {
             respond: status::pick(
                 &layers,
@@ -264,6 +261,12 @@ impl Settings {
             ..body(flags.body.or(file.body).as_deref(), &mut faults)
         };
         let mut specs = file.rules;
+        if flags.challenge || file.challenge {
+            specs.extend(CHALLENGES.map(|place| RuleSpec {
+                echo: Some(place.to_owned()),
+                ..RuleSpec::default()
+            }));
+        }
         let first_of_flags = specs.len() + 1;
         specs.push(spec);
         let rules = Rules::new(specs).unwrap_or_else(|found| {
@@ -319,6 +322,7 @@ impl Settings {
             ui_port,
             keep,
             body_limit,
+            limits: serve::Limits::default(),
             store: flags.store.or(file.store.map(PathBuf::from)),
             replay_to,
             output: (!flags.quiet).then_some(Output {
@@ -334,6 +338,37 @@ impl Settings {
             warnings,
         })
     }
+}
+
+/// Where to listen. A shell or conda sets HOST to the machine's or a compiler's name, which is
+/// said but does not stop polis.
+fn host(
+    layers: &Layers<'_>,
+    flag: Option<String>,
+    in_file: Option<String>,
+    (faults, warnings): (&mut Faults, &mut Vec<String>),
+) -> IpAddr {
+    let read = |text: &str| match text {
+        "localhost" => Some(IpAddr::from(Ipv4Addr::LOCALHOST)),
+        text => text.parse().ok(),
+    };
+    let mut given = layers.pick("--host", flag, "HOST", "host", in_file.clone());
+    if let Some(variable) =
+        given.take_if(|given| given.source == "HOST" && read(given.value.trim()).is_none())
+    {
+        warnings.push(format!(
+            "HOST is {:?}, which is not an address to listen on, and is ignored; --host says one",
+            variable.value
+        ));
+        given = layers.pick("--host", None, "", "host", in_file);
+    }
+    faults
+        .read(
+            given,
+            "an address is like 127.0.0.1, 0.0.0.0 or localhost",
+            read,
+        )
+        .unwrap_or(Ipv4Addr::LOCALHOST.into())
 }
 
 pub(super) fn text(value: Option<NumberOrText>) -> Option<String> {

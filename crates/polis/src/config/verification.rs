@@ -9,17 +9,16 @@ use super::{
     layers::{Faults, Given, Layers},
     secrets::Secrets,
 };
-use crate::diagnosis::{Preset, Verification};
+use crate::{
+    destination::Destination,
+    diagnosis::{Preset, Verification},
+};
 
 pub(super) fn http_url(given: Given, faults: &mut Faults) -> Option<Url> {
     faults.read(
         Some(given),
         "it is a URL like https://example.com",
-        |text| {
-            Url::parse(text)
-                .ok()
-                .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        },
+        |text| text.parse::<Destination>().ok().map(|to| to.url),
     )
 }
 

@@ -15,6 +15,7 @@ pub(super) struct RuleForm {
     pub(super) method: String,
     pub(super) path: String,
     pub(super) event: String,
+    pub(super) echo: String,
     pub(super) respond: String,
     pub(super) sleep: String,
     pub(super) fail_rate: String,
@@ -47,6 +48,7 @@ impl RuleForm {
             method: text(&rule.method),
             path: text(&rule.path),
             event: text(&rule.event),
+            echo: text(&rule.echo),
             respond: either(&rule.respond),
             sleep: either(&rule.sleep),
             fail_rate: number(rule.fail_rate),
@@ -80,6 +82,7 @@ impl RuleForm {
             ("method", &self.method),
             ("path", &self.path),
             ("event", &self.event),
+            ("echo", &self.echo),
             ("respond", &self.respond),
             ("sleep", &self.sleep),
             ("redirect", &self.redirect),
@@ -146,7 +149,7 @@ mod tests {
     #[test]
     fn what_a_rule_says_comes_back_from_its_fields() {
         let rule: RuleSpec = serde_json::from_str(
-            r#"{"method":"POST","path":"/a*","event":"b","respond":"500x2,200","fail_rate":0.3,
+            r#"{"method":"POST","path":"/a*","event":"b","echo":"query.c","respond":"500x2,200","fail_rate":0.3,
                 "seed":7,"sleep":"1..5","retry_after":30,"headers":["A: b","C: d"],"body":"x\ny",
                 "slow_body":0.5,"huge_body":1000,"redirect":"http://a/","reset":true}"#,
         )

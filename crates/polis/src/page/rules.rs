@@ -86,6 +86,11 @@ fn told(rule: &RuleSpec) -> String {
     which.extend(rule.path.clone());
     which.extend(rule.event.as_ref().map(|event| format!("event {event}")));
     let mut what = Vec::new();
+    what.extend(
+        rule.echo
+            .as_ref()
+            .map(|place| format!("an echo of {place}")),
+    );
     what.extend(rule.respond.as_ref().map(ToString::to_string));
     what.extend(rule.sleep.as_ref().map(|sleep| format!("after {sleep} s")));
     what.extend(rule.fail_rate.map(|rate| format!("{rate} of them 500")));

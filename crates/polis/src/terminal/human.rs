@@ -207,7 +207,10 @@ impl Human {
         if let Some(forward) = &answer.forward {
             let url = escaped(&self.hide(&forward.url)).into_owned();
             let said = match (forward.status, &forward.error) {
-                (Some(status), _) => format!("answered {status}"),
+                (Some(status), None) => format!("answered {status}"),
+                (Some(status), Some(error)) => {
+                    format!("answered {status}, then: {}", escaped(error))
+                }
                 (None, error) => escaped(error.as_deref().unwrap_or("did not answer")).into_owned(),
             };
             out.extend_from_slice(

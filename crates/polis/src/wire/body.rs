@@ -63,14 +63,6 @@ pub enum BodyFault {
         /// Bytes that were announced.
         expected: Option<u64>,
     },
-    /// Nothing came for too long.
-    #[error("nothing came for {limit:?} after {received} bytes of the body")]
-    Silent {
-        /// Bytes that came.
-        received: u64,
-        /// The time limit.
-        limit: Duration,
-    },
     /// The whole body took too long.
     #[error("the body was not complete after {limit:?}; {received} bytes of it came")]
     TooSlow {
@@ -104,7 +96,7 @@ impl BodyFault {
         match self {
             Self::TooLarge { .. } => 413,
             Self::Crowded { .. } => 503,
-            Self::Silent { .. } | Self::TooSlow { .. } => 408,
+            Self::TooSlow { .. } => 408,
             Self::Coding(_) => 501,
             _ => 400,
         }
@@ -163,11 +155,10 @@ fn length<'a>(values: impl Iterator<Item = &'a [u8]>) -> Result<Option<u64>, Bod
     Ok(known)
 }
 
-/// How much of a body is kept, how long its sender may be silent, and how long it may take.
+/// How much of a body is kept, and how long it may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyLimits {
     pub(crate) bytes: usize,
-    pub(crate) silence: Duration,
     pub(crate) time: Duration,
 }
 
@@ -228,15 +219,10 @@ impl<S: AsyncRead + Unpin> Reading<'_, S> {
     }
 
     async fn fill(&mut self) -> Result<(), BodyFault> {
-        let silence = Instant::now() + self.limits.silence;
-        match timeout_at(silence.min(self.deadline), self.connection.fill()).await {
-            Err(_) if self.deadline <= silence => Err(BodyFault::TooSlow {
+        match timeout_at(self.deadline, self.connection.fill()).await {
+            Err(_) => Err(BodyFault::TooSlow {
                 received: self.received(),
                 limit: self.limits.time,
-            }),
-            Err(_) => Err(BodyFault::Silent {
-                received: self.received(),
-                limit: self.limits.silence,
             }),
             Ok(Ok(0)) => Err(BodyFault::Ended {
                 received: self.received(),
@@ -371,7 +357,6 @@ mod tests {
         let reception = Reception::new(1 << 20);
         let limits = BodyLimits {
             bytes,
-            silence: Duration::from_secs(5),
             time: Duration::from_secs(5),
         };
         let mut connection = Connection::new(wire);
@@ -379,31 +364,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_dawdles_or_stays_away_ends() {
+    async fn a_body_that_stays_away_or_drips_ends() {
         let reception = Reception::new(1 << 20);
-        for (silence, time, expected) in [
-            (10, 5000, "nothing came for 10ms after 4 bytes of the body"),
-            (
-                5000,
-                10,
-                "the body was not complete after 10ms; 4 bytes of it came",
-            ),
-        ] {
-            let limits = BodyLimits {
-                bytes: 100,
-                silence: Duration::from_millis(silence),
-                time: Duration::from_millis(time),
-            };
-            let (mut client, server) = tokio::io::duplex(64);
-            tokio::io::AsyncWriteExt::write_all(&mut client, b"half")
-                .await
-                .unwrap();
-            let mut connection = Connection::new(server);
-            let framing = Framing::Length(8);
-            let body = read_body(&mut connection, framing, limits, reception.reserve()).await;
-            assert_eq!(fault(&body), expected);
-            assert_eq!(&body.bytes[..], b"half");
-        }
+        let limits = BodyLimits {
+            bytes: 100,
+            time: Duration::from_millis(10),
+        };
+        let (mut client, server) = tokio::io::duplex(64);
+        tokio::io::AsyncWriteExt::write_all(&mut client, b"half")
+            .await
+            .unwrap();
+        let mut connection = Connection::new(server);
+        let framing = Framing::Length(8);
+        let body = read_body(&mut connection, framing, limits, reception.reserve()).await;
+        assert_eq!(
+            fault(&body),
+            "the body was not complete after 10ms; 4 bytes of it came"
+        );
+        assert_eq!(&body.bytes[..], b"half");
     }
 
     fn fault(body: &ReadBody) -> String {

@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 /// What is read from the socket at once; a usual webhook fits.
@@ -16,9 +16,7 @@ const READ_BYTES: usize = 8 * 1024;
 pub(crate) struct HeadLimits {
     /// Bytes up to and including the empty line.
     pub(crate) bytes: usize,
-    /// How long a connection may be silent between two requests.
-    pub(crate) idle: Duration,
-    /// From the first byte of a head to its last.
+    /// From when the connection was ready for it to its last byte.
     pub(crate) time: Duration,
 }
 
@@ -27,7 +25,7 @@ pub(crate) struct HeadLimits {
 pub(crate) enum HeadFault {
     #[error("the head is larger than {0} bytes; polis reads no further")]
     TooLarge(usize),
-    #[error("the head was not complete {0:?} after its first byte")]
+    #[error("the head was not complete after {0:?}")]
     TooSlow(Duration),
     #[error("the client closed the connection in the middle of the head")]
     Ended,
@@ -72,7 +70,7 @@ impl<S: AsyncRead + Unpin> Connection<S> {
     /// The next head with its empty line; `None` when the client closed between two requests.
     pub(crate) async fn head(&mut self, limits: &HeadLimits) -> Result<Option<Bytes>, HeadFault> {
         let mut searched = 0;
-        let mut deadline = None;
+        let deadline = Instant::now() + limits.time;
         loop {
             // A TLS client waits for an answer and never sends an empty line.
             if self.buffer.first() == Some(&0x16) {
@@ -91,19 +89,14 @@ impl<S: AsyncRead + Unpin> Connection<S> {
             if self.buffer.len() > limits.bytes {
                 return Err(HeadFault::TooLarge(limits.bytes));
             }
-            if self.buffer.is_empty() {
-                match timeout(limits.idle, self.fill()).await {
-                    Err(_) | Ok(Ok(0) | Err(_)) => return Ok(None),
-                    Ok(Ok(_)) => {}
-                }
-            } else {
-                let deadline = *deadline.get_or_insert_with(|| Instant::now() + limits.time);
-                match timeout_at(deadline, self.fill()).await {
-                    Err(_) => return Err(HeadFault::TooSlow(limits.time)),
-                    Ok(Ok(0)) => return Err(HeadFault::Ended),
-                    Ok(Ok(_)) => {}
-                    Ok(Err(error)) => return Err(error.into()),
-                }
+            let is_silent = self.buffer.is_empty();
+            match timeout_at(deadline, self.fill()).await {
+                // Between two requests a client may go, and is let go.
+                Err(_) | Ok(Ok(0) | Err(_)) if is_silent => return Ok(None),
+                Err(_) => return Err(HeadFault::TooSlow(limits.time)),
+                Ok(Ok(0)) => return Err(HeadFault::Ended),
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return Err(error.into()),
             }
         }
     }
@@ -132,7 +125,6 @@ mod tests {
 
     const LIMITS: HeadLimits = HeadLimits {
         bytes: 64,
-        idle: Duration::from_secs(5),
         time: Duration::from_secs(5),
     };
 
@@ -165,7 +157,6 @@ mod tests {
     async fn a_head_that_dawdles_and_a_silent_connection_end() {
         let limits = HeadLimits {
             bytes: 64,
-            idle: Duration::from_millis(10),
             time: Duration::from_millis(10),
         };
         let (mut client, server) = tokio::io::duplex(64);

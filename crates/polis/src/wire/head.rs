@@ -156,6 +156,13 @@ impl Head {
         &origin[..end.unwrap_or(origin.len())]
     }
 
+    /// The target's query without its question mark; empty when there is none.
+    #[must_use]
+    pub fn query(&self) -> &[u8] {
+        let origin = self.origin_form();
+        origin.get(self.path().len() + 1..).unwrap_or_default()
+    }
+
     /// The target without scheme and authority: what a forwarded request asks for.
     #[must_use]
     pub fn origin_form(&self) -> &[u8] {

@@ -45,7 +45,6 @@ async fn the_body_and_its_type_are_echoed_for_every_origin() {
 #[tokio::test]
 async fn get_root_says_up_and_running_and_head_has_no_body() {
     let listener = Listener::start().await.unwrap();
-    listener.respond([500]).unwrap();
     let answer = client().get(listener.url()).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.text().await.unwrap(), "Up and Running!");
@@ -56,6 +55,101 @@ async fn get_root_says_up_and_running_and_head_has_no_body() {
     .await;
     assert!(answer.contains("Content-Length: 15\r\n"), "{answer}");
     assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+/// Everything at `GET /` was answered "Up and Running!", whatever else was meant.
+#[tokio::test]
+async fn get_root_with_a_query_a_signature_or_a_rule_is_a_request_like_others() {
+    let listener = Listener::start().await.unwrap();
+    let checked = |enforce| Verification {
+        preset: Preset::Github,
+        secrets: vec![SigningSecret::new("a-secret", Preset::Github).unwrap()],
+        old_secrets: Vec::new(),
+        public_url: None,
+        enforce,
+    };
+    listener.verify(checked(true));
+    let get = |path: &str| client().get(listener.url() + path);
+    let statuses = [
+        get("/").send().await.unwrap(),
+        get("/?hub.challenge=115").send().await.unwrap(),
+        get("/")
+            .header("x-hub-signature-256", "sha256=00")
+            .send()
+            .await
+            .unwrap(),
+    ];
+    assert_eq!(
+        statuses.map(|answer| answer.status().as_u16()),
+        [200, 401, 401]
+    );
+    let requests = listener.wait_for(3).await.unwrap();
+    assert!(requests[0].diagnosis.is_none() && requests[1].diagnosis.is_some());
+
+    listener.verify(checked(false));
+    listener.respond([500]).unwrap();
+    assert_eq!(get("/").send().await.unwrap().status(), 500);
+    assert_eq!(
+        client().head(listener.url()).send().await.unwrap().status(),
+        500
+    );
+}
+
+#[tokio::test]
+async fn a_providers_check_of_the_url_is_answered_with_its_challenge() {
+    use clap::Parser;
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        flags: polis::config::Flags,
+    }
+    let flags = [
+        "polis",
+        "--challenge",
+        "--respond",
+        "500",
+        "--verify",
+        "github",
+        "--enforce",
+    ];
+    let flags = Line::try_parse_from(flags).unwrap().flags;
+    let around = polis::config::Surroundings::of(&[("POLIS_SECRETS", "a-secret")], &[]);
+    let settings = polis::config::Settings::read(flags, &around).unwrap();
+    let listener = Listener::start_with(polis::config::Settings {
+        default_scope: settings.default_scope,
+        ..polis::config::Settings::quiet()
+    })
+    .await
+    .unwrap();
+    let slack = r#"{"type":"url_verification","challenge":"3eZb+/"}"#;
+    let url = |path: &str| listener.url() + path;
+    let client = client();
+    for (request, value) in [
+        (
+            client.get(url("/?hub.mode=subscribe&hub.challenge=115%2B")),
+            "115+",
+        ),
+        (
+            client.post(url("/notify?validationToken=Validation%3A%20T")),
+            "Validation: T",
+        ),
+        (client.get(url("/?challenge=d")), "d"),
+        (client.post(url("/slack")).body(slack), "3eZb+/"),
+    ] {
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{value}");
+        assert_eq!(
+            answer.headers()["content-type"],
+            "text/plain; charset=utf-8"
+        );
+        assert_eq!(answer.text().await.unwrap(), value);
+    }
+    // What is signed wrongly is not answered, and other requests are no challenge.
+    let forged = client
+        .get(url("/?challenge=d"))
+        .header("x-hub-signature-256", "sha256=00");
+    assert_eq!(forged.send().await.unwrap().status(), 401);
+    assert_eq!(client.post(url("/a")).send().await.unwrap().status(), 401);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use polis::{Listener, config::Settings, content::Content};
 use tokio::io::AsyncWriteExt;
 
-use crate::wire::{connect, read_to_end, read_until, say};
+use crate::wire::{client, connect, read_to_end, read_until, say};
 
 #[tokio::test]
 async fn headers_keep_their_order_case_and_repeats() {
@@ -224,6 +224,57 @@ async fn two_lengths_are_refused_and_two_framings_close_the_connection() {
     let requests = listener.wait_for(2).await.unwrap();
     assert_eq!(requests.len(), 2);
     assert!(requests[1].notes[0].contains("Transfer-Encoding"));
+}
+
+/// 900 silent connections delayed a webhook by 74 s, and a dripping body held its place for 120 s.
+#[tokio::test]
+async fn silent_connections_and_dripping_bodies_give_their_places_back() {
+    let short = std::time::Duration::from_millis(150);
+    let listener = Listener::start_with(Settings {
+        limits: serve::Limits {
+            connections: 3,
+            header_time: short,
+            body_time: short,
+            ..serve::Limits::default()
+        },
+        ..Settings::quiet()
+    })
+    .await
+    .unwrap();
+    let mut silent = connect(&listener).await;
+    let mut half = connect(&listener).await;
+    half.write_all(b"POST / HT").await.unwrap();
+    let mut dripping = connect(&listener).await;
+    dripping
+        .write_all(b"POST /drip HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\na")
+        .await
+        .unwrap();
+    let answer = client().post(listener.url() + "/real").body("x").send();
+    assert_eq!(answer.await.unwrap().status(), 200);
+    assert_eq!(read_to_end(&mut silent).await, "");
+    assert!(read_to_end(&mut half).await.starts_with("HTTP/1.1 408 "));
+    assert!(
+        read_to_end(&mut dripping)
+            .await
+            .starts_with("HTTP/1.1 408 ")
+    );
+    let drip = listener
+        .requests()
+        .into_iter()
+        .find(|record| record.target() == "/drip");
+    let problem = drip.unwrap().problem.clone().unwrap();
+    assert_eq!(
+        problem,
+        "the body was not complete after 150ms; 1 bytes of it came"
+    );
+}
+
+#[test]
+fn the_capturing_listener_has_the_limits_of_the_other_servers() {
+    let (own, theirs) = (Settings::default().limits, serve::Limits::default());
+    assert_eq!(own.connections, theirs.connections);
+    assert_eq!(own.header_time, theirs.header_time);
+    assert_eq!(own.body_time, theirs.body_time);
 }
 
 async fn with_body_limit(bytes: usize) -> Listener {

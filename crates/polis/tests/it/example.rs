@@ -30,7 +30,8 @@ fn read(text: &str) -> Result<Settings, String> {
     let around = Surroundings::of(
         &[
             ("POLIS_SECRETS", SECRET),
-            ("ACME_SECRETS", "one two"),
+            ("ACME_SECRET", "one"),
+            ("ACME_SECRET_1", "two"),
             ("ACME_VIEW_TOKEN", "a-token-of-acme"),
         ],
         &[],

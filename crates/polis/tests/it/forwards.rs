@@ -37,6 +37,8 @@ async fn bytes_order_case_repeats_path_and_query_are_kept() {
         [
             "Host",
             "X-Forwarded-Host",
+            "X-Forwarded-Proto",
+            "X-Forwarded-For",
             "X-B",
             "x-a",
             "X-B",
@@ -50,6 +52,131 @@ async fn bytes_order_case_repeats_path_and_query_are_kept() {
     let answer = captured.answer().unwrap();
     assert_eq!(answer.forward.as_ref().unwrap().status, Some(201));
     assert_eq!(&answer.body[..], b"from the app");
+}
+
+/// The query was dropped, `/webhook` became `/webhook/`, credentials vanished.
+#[tokio::test]
+async fn all_of_a_forward_url_is_used_or_it_is_refused() {
+    let app = Listener::start().await.unwrap();
+    let front = Listener::start().await.unwrap();
+    let port = app.url().rsplit(':').next().unwrap().to_owned();
+    for (number, (base, path, target)) in [
+        ("http://127.0.0.1:PORT/webhook", "/", "/webhook"),
+        ("http://127.0.0.1:PORT/webhook/", "/", "/webhook/"),
+        ("http://127.0.0.1:PORT/webhook", "/a?b=1", "/webhook/a?b=1"),
+        ("http://127.0.0.1:PORT/webhook?key=k", "/", "/webhook?key=k"),
+        ("http://127.0.0.1:PORT/w?key=k", "/a?b=1", "/w/a?key=k&b=1"),
+        ("127.0.0.1:PORT", "/a", "/a"),
+        ("PORT", "/a", "/a"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let base = base.replace("PORT", &port);
+        front
+            .answer(rule(&format!(r#"{{"forward":"{base}"}}"#)))
+            .unwrap();
+        let sent = client().post(front.url() + path).send().await.unwrap();
+        assert_eq!(sent.status(), 200, "{base}");
+        let received = app.wait_for(number + 1).await.unwrap().pop().unwrap();
+        assert_eq!(received.target(), target, "{base}");
+    }
+    let refused = front.answer(rule(r#"{"forward":"http://user:secret@localhost:3000"}"#));
+    let told = refused.unwrap_err().join("; ");
+    assert!(told.contains("credentials in a URL are not sent"), "{told}");
+}
+
+/// 94,000 lines of log in three seconds.
+#[tokio::test]
+async fn a_forward_to_its_own_port_or_in_a_circle_ends_with_the_reason() {
+    let front = Listener::start().await.unwrap();
+    let port = front.url().rsplit(':').next().unwrap().to_owned();
+    for host in ["127.0.0.1", "localhost"] {
+        let json = format!(r#"{{"forward":"http://{host}:{port}/x"}}"#);
+        front.answer(rule(&json)).unwrap();
+        let answer = client().post(front.url()).send().await.unwrap();
+        assert_eq!(answer.status(), 502);
+        let text = answer.text().await.unwrap();
+        assert!(text.contains("polis itself captures there"), "{text}");
+    }
+    assert_eq!(front.wait_for(2).await.unwrap().len(), 2);
+
+    let other = Listener::start().await.unwrap();
+    let forward = |to: &Listener| rule(&format!(r#"{{"forward":"{}"}}"#, to.url()));
+    front.answer(forward(&other)).unwrap();
+    other.answer(forward(&front)).unwrap();
+    let answer = client().post(front.url()).send().await.unwrap();
+    assert_eq!(answer.status(), 502);
+    let text = answer.text().await.unwrap();
+    assert!(
+        text.contains("two programs forward to each other"),
+        "{text}"
+    );
+    assert!(front.requests().len() < 20, "{}", front.requests().len());
+}
+
+#[tokio::test]
+async fn what_a_proxy_before_said_stays_and_the_senders_address_is_appended() {
+    let (front, app) = pair("").await;
+    let sent = client()
+        .post(front.url())
+        .header("x-forwarded-host", "public.example")
+        .header("x-forwarded-proto", "https")
+        .header("x-forwarded-for", "203.0.113.7, 10.0.0.1")
+        .header("x-forwarded-for", "10.0.0.2");
+    sent.send().await.unwrap();
+    let received = app.wait_for(1).await.unwrap().remove(0);
+    let all = |name: &str| -> Vec<String> {
+        let values = received.head.as_ref().unwrap().all(name);
+        values
+            .map(|value| String::from_utf8_lossy(value).into_owned())
+            .collect()
+    };
+    assert_eq!(all("x-forwarded-host"), ["public.example"]);
+    assert_eq!(all("x-forwarded-proto"), ["https"]);
+    assert_eq!(
+        all("x-forwarded-for"),
+        ["203.0.113.7, 10.0.0.1, 10.0.0.2, 127.0.0.1"]
+    );
+}
+
+#[tokio::test]
+async fn an_app_that_answers_200_and_breaks_off_or_says_too_much_keeps_its_200() {
+    let app = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", app.local_addr().unwrap());
+    let front = Listener::start_with(polis::config::Settings {
+        body_limit: 4,
+        ..polis::config::Settings::quiet()
+    })
+    .await
+    .unwrap();
+    front
+        .answer(rule(&format!(r#"{{"forward":"{url}"}}"#)))
+        .unwrap();
+    let answering = tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        for answer in [
+            &b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab"[..],
+            b"HTTP/1.1 201 Created\r\nContent-Length: 6\r\n\r\nabcdef",
+        ] {
+            let (mut stream, _) = app.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await.unwrap();
+            stream.write_all(answer).await.unwrap();
+        }
+    });
+    for (status, body, reason) in [
+        (200, "ab", "content-length says 4"),
+        (201, "abcd", "larger than 4 bytes"),
+    ] {
+        let answer = client().post(front.url()).send().await.unwrap();
+        assert_eq!(answer.status(), status);
+        assert_eq!(answer.text().await.unwrap(), body);
+        let captured = front.requests().pop().unwrap();
+        let forward = captured.answer().unwrap().forward.clone().unwrap();
+        assert_eq!(forward.status, Some(status));
+        assert!(forward.error.unwrap().contains(reason));
+    }
+    answering.await.unwrap();
 }
 
 #[tokio::test]

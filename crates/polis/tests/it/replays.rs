@@ -116,3 +116,34 @@ async fn replays_go_to_this_machine_or_to_urls_given_by_flag() {
         assert_eq!(answered, status, "{to}: {told}");
     }
 }
+
+#[tokio::test]
+async fn a_replay_leaves_the_scopes_prefix_out_and_a_slash_is_a_path() {
+    let listener = Listener::start().await.unwrap();
+    let app = Listener::start().await.unwrap();
+    let sent = client()
+        .post(listener.url() + "/in/acme/hooks?a=1")
+        .body("x");
+    sent.send().await.unwrap();
+    let port = app.url().rsplit(':').next().unwrap().to_owned();
+    let own = listener.url();
+    for to in [
+        app.url(),
+        app.url() + "/",
+        format!("127.0.0.1:{port}"),
+        port,
+        own,
+    ] {
+        let url = listener.page_url() + "/api/requests/1/replay";
+        let (status, told) = call("POST", url, Some(json!({ "to": to }))).await;
+        assert_eq!(status, 200, "{to}: {told}");
+    }
+    let targets: Vec<_> = app
+        .requests()
+        .iter()
+        .map(|record| record.target())
+        .collect();
+    assert_eq!(targets, ["/hooks?a=1", "/", "/hooks?a=1", "/hooks?a=1"]);
+    // Sent back to where it was captured, it comes to its scope again.
+    assert_eq!(&*listener.requests()[1].scope, "acme");
+}

@@ -296,6 +296,31 @@ fn respond_and_status_code_are_never_ignored_in_silence() {
 }
 
 #[test]
+fn a_host_that_a_shell_or_conda_sets_does_not_stop_polis() {
+    let read = |arguments: &[&str], process: &[(&str, &str)], env: &[(&str, &str)]| {
+        let settings = Settings::read(flags(arguments), &Surroundings::of(process, env)).unwrap();
+        (settings.host.to_string(), settings.warnings)
+    };
+    let quiet: Vec<String> = Vec::new();
+    let local = ("127.0.0.1".to_owned(), quiet.clone());
+    assert_eq!(read(&[], &[("HOST", "localhost")], &[]), local);
+    assert_eq!(read(&["--host", "localhost"], &[], &[]), local);
+    let conda = [("HOST", "x86_64-conda-linux-gnu")];
+    let (host, told) = read(&[], &conda, &[]);
+    assert_eq!(host, "127.0.0.1");
+    assert!(
+        told[0].contains("x86_64-conda-linux-gnu") && told[0].contains("--host"),
+        "{told:?}"
+    );
+    let given = read(&["--host", "127.0.0.3"], &conda, &[]);
+    assert_eq!(given, ("127.0.0.3".to_owned(), quiet));
+    let told = faults(&["--host", "elsewhere"], &Surroundings::of(&[], &[]));
+    assert!(told.contains("--host is \"elsewhere\""), "{told}");
+    let told = faults(&[], &Surroundings::of(&[], &[("HOST", "elsewhere")]));
+    assert!(told.contains("HOST in .env is \"elsewhere\""), "{told}");
+}
+
+#[test]
 fn secrets_that_nothing_checks_are_told() {
     let read = |arguments: &[&str]| {
         let around = Surroundings::of(&[("POLIS_SECRETS", "a-secret")], &[]);

@@ -1,0 +1,60 @@
+//! One request, as the rules see it.
+
+use super::echo::Echo;
+use crate::{diagnosis::Preset, scope, wire::Head};
+
+/// The facts that an answer is planned from.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked<'a> {
+    head: &'a Head,
+    body: &'a [u8],
+    /// Without the scope's prefix.
+    path: String,
+    pub(crate) event: Option<&'a str>,
+    /// Attempts of the same delivery before this one.
+    pub(crate) before: u32,
+}
+
+impl<'a> Asked<'a> {
+    pub(crate) fn new(head: &'a Head, body: &'a [u8]) -> Self {
+        let path = String::from_utf8_lossy(head.path());
+        let within = match scope::split(&path) {
+            Some((_, "")) => "/",
+            Some((_, within)) => within,
+            None => &path,
+        };
+        Self {
+            path: within.to_owned(),
+            head,
+            body,
+            event: None,
+            before: 0,
+        }
+    }
+
+    pub(super) fn method(&self) -> &str {
+        self.head.method()
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(super) fn value(&self, echo: &Echo) -> Option<String> {
+        echo.value(self.head, self.body)
+    }
+
+    /// A browser's question whether it may send a request.
+    pub(crate) fn is_preflight(&self) -> bool {
+        self.method() == "OPTIONS" && self.head.get("access-control-request-method").is_some()
+    }
+
+    /// A question whether polis is up, as with the original: it carries nothing that a webhook
+    /// or a provider's check of a URL would.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.path == "/"
+            && matches!(self.method(), "GET" | "HEAD")
+            && self.head.query().is_empty()
+            && Preset::of(self.head).is_none()
+    }
+}

@@ -1,0 +1,109 @@
+//! A value of the request that is answered, as providers ask before they trust a URL.
+
+use std::{fmt, str::FromStr};
+
+use serde_json::Value;
+
+use crate::wire::Head;
+
+/// What providers send and want back: WebSub and Meta, Microsoft Graph, Dropbox, Slack.
+pub(crate) const CHALLENGES: [&str; 4] = [
+    "query.hub.challenge",
+    "query.validationToken",
+    "query.challenge",
+    "body.challenge",
+];
+
+/// The place of a value: `query.hub.challenge`, `header.X-Hook-Secret`, `body.challenge`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Echo {
+    /// A parameter of the query, decoded.
+    Query(String),
+    /// The first header of this name.
+    Header(String),
+    /// A text or a number in a JSON body, by its path.
+    Body(String),
+}
+
+/// The text names no value of a request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} names no value of a request; write query.hub.challenge, header.X-Name or body.challenge"
+)]
+pub struct EchoFault(String);
+
+impl FromStr for Echo {
+    type Err = EchoFault;
+
+    fn from_str(text: &str) -> Result<Self, EchoFault> {
+        match text.split_once('.') {
+            Some(("query", name)) if !name.is_empty() => Ok(Self::Query(name.to_owned())),
+            Some(("header", name)) if http::HeaderName::from_bytes(name.as_bytes()).is_ok() => {
+                Ok(Self::Header(name.to_owned()))
+            }
+            Some(("body", path)) if !path.is_empty() => Ok(Self::Body(path.to_owned())),
+            _ => Err(EchoFault(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Echo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Query(name) => write!(f, "query.{name}"),
+            Self::Header(name) => write!(f, "header.{name}"),
+            Self::Body(path) => write!(f, "body.{path}"),
+        }
+    }
+}
+
+impl Echo {
+    /// The value, when the request has one that is not empty.
+    pub(super) fn value(&self, head: &Head, body: &[u8]) -> Option<String> {
+        let value = match self {
+            Self::Query(name) => form_urlencoded::parse(head.query())
+                .find(|(given, _)| given == name)
+                .map(|(_, value)| value.into_owned()),
+            Self::Header(name) => head.text(name).map(str::to_owned),
+            Self::Body(path) => in_json(body, path),
+        };
+        value.filter(|value| !value.is_empty())
+    }
+}
+
+fn in_json(body: &[u8], path: &str) -> Option<String> {
+    let whole: Value = serde_json::from_slice(body).ok()?;
+    match whole.pointer(&format!("/{}", path.replace('.', "/")))? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_value_is_found_decoded_or_there_is_none() {
+        let head = "POST /a?hub.challenge=1%2B5&x= HTTP/1.1\r\nX-Hook-Secret: s\r\n\r\n";
+        let head = Head::parse(head.into()).unwrap();
+        let body = br#"{"challenge":"3eZb","n":{"m":7},"o":{}}"#;
+        for (place, value) in [
+            ("query.hub.challenge", Some("1+5")),
+            ("query.x", None),
+            ("query.y", None),
+            ("header.x-hook-secret", Some("s")),
+            ("body.challenge", Some("3eZb")),
+            ("body.n.m", Some("7")),
+            ("body.o", None),
+        ] {
+            let echo: Echo = place.parse().unwrap();
+            assert_eq!(echo.value(&head, body).as_deref(), value, "{place}");
+            assert_eq!(echo.to_string(), place);
+        }
+        for place in ["", "challenge", "query.", "header.a b", "body.", "path.a"] {
+            assert!(place.parse::<Echo>().is_err(), "{place}");
+        }
+    }
+}
