@@ -64,7 +64,7 @@ pub(crate) struct StatusCheck(Verifier);
 impl StatusCheck {
     /// `base` is where Twilio was told to call.
     pub(crate) fn new(token: SharedSecret, base: &Url) -> Self {
-        Self(Verifier::twilio([token], base))
+        Self(Verifier::twilio([token], base.as_str()))
     }
 
     /// `url` is the whole URL that Twilio was given.

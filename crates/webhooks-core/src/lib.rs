@@ -108,6 +108,7 @@ mod outgoing;
 pub mod receive;
 #[cfg(feature = "sqlite")]
 mod retry;
+pub mod scheme;
 #[cfg(feature = "sqlite")]
 mod seal;
 mod secret;

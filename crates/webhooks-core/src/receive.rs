@@ -1,7 +1,7 @@
 //! Receiving webhooks: is this request from whom it claims to be, and is it new?
 //!
 //! Three parts, each usable alone. [`Verifier`] checks a signature over the raw bytes, for Standard
-//! Webhooks and for five providers with formats of their own. [`Verified`] and [`VerifiedBody`] are
+//! Webhooks and for the providers with formats of their own. [`Verified`] and [`VerifiedBody`] are
 //! axum extractors that read the body within a limit, verify it and only then parse it.
 //! [`ReplayGuard`] lets each id be handled once, also across restarts and when many copies arrive
 //! at the same moment.
@@ -33,27 +33,28 @@
 //! | Standard Webhooks, Svix | signed | signed | the id |
 //! | Stripe | inside the body (`id`) | signed | `id` from the body, after verifying |
 //! | Slack | inside the body (`event_id`) | signed | `event_id` from the body |
-//! | GitHub, Shopify | a header that is **not** signed | none | [`VerifiedBody::body_key`] |
+//! | Paddle, Zoom | inside the body (Paddle's `event_id`) | signed | the id from the body, or [`VerifiedBody::body_key`] |
+//! | Discord | inside the body (an interaction's `id`) | signed | `id` from the body |
+//! | Linear | a header that is **not** signed | inside the body, signed | [`VerifiedBody::body_key`] |
+//! | GitHub, Shopify, Meta | a header that is **not** signed, or none | none | [`VerifiedBody::body_key`] |
 //! | Twilio | inside the body (`MessageSid`) | none | [`VerifiedBody::body_key`] |
+//! | GitLab | a header that is **not** signed | none | [`VerifiedBody::body_key`] |
+//!
+//! Clerk, Resend and Svix's other customers send Standard Webhooks: take [`Verifier::standard`]
+//! with the `whsec_` secret that they show. So does GitLab when the webhook has a signing token;
+//! without one it sends its token in the clear and signs nothing, not even the body.
 //!
 //! Whoever records one request from GitHub or Shopify can send it again under another delivery id,
 //! years later; only the body's hash recognises it, for as long as the guard remembers. The price:
 //! two genuine deliveries with the same bytes count as one.
 
-mod body_only;
-mod error;
 mod extract;
-mod headers;
 mod rejection;
 mod replay;
-mod slack;
-mod standard;
-mod stripe;
-mod twilio;
 mod verifier;
 
-pub use error::VerifyError;
+pub use crate::scheme::{Challenge, VerifyError, meta_challenge};
 pub use extract::{Verified, VerifiedBody};
 pub use rejection::Rejection;
 pub use replay::{Claim, Once, OnceError, ReplayError, ReplayGuard, Ticket};
-pub use verifier::{DEFAULT_BODY_LIMIT_BYTES, DEFAULT_TOLERANCE, Verification, Verifier};
+pub use verifier::{Verification, Verifier};

@@ -12,7 +12,8 @@ pub use error::SecretError;
 pub use shared::SharedSecret;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use hmac::{Hmac, KeyInit};
 use rand::TryRng;
@@ -39,6 +40,12 @@ const GENERATED_BYTES: usize = 32;
 /// An ed25519 signing key is written as its seed followed by its public key.
 const KEYPAIR_BYTES: usize = ed25519_dalek::KEYPAIR_LENGTH;
 const PUBLIC_KEY_BYTES: usize = ed25519_dalek::PUBLIC_KEY_LENGTH;
+
+/// Accepts padding or none: people copy secrets with and without it.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// A Standard Webhooks secret: symmetric (`whsec_`), ed25519 signing (`whsk_`) or ed25519
 /// verifying (`whpk_`).
@@ -131,6 +138,49 @@ impl Secret {
         }
     }
 
+    /// As [`parse`](Self::parse), but takes a symmetric key of any length but none, with or without
+    /// `whsec_`, and base64 with or without its padding: for tools that must try what a sender has.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub(crate) fn parse_lenient(text: &str) -> Result<Self, SecretError> {
+        if text.starts_with(SIGNING_PREFIX) || text.starts_with(VERIFYING_PREFIX) {
+            let bare = text.trim_end_matches('=');
+            let encoded_bytes = bare.len() - SIGNING_PREFIX.len();
+            let padding = "=".repeat(encoded_bytes.next_multiple_of(4) - encoded_bytes);
+            return Self::parse(&format!("{bare}{padding}"));
+        }
+        let bytes = LENIENT
+            .decode(text.strip_prefix(SYMMETRIC_PREFIX).unwrap_or(text))
+            .map_err(|_| SecretError::NotBase64 {
+                prefix: SYMMETRIC_PREFIX,
+            })?;
+        if bytes.is_empty() {
+            return Err(SecretError::Empty);
+        }
+        Ok(Self::symmetric(bytes))
+    }
+
+    /// Reads an ed25519 public key in hexadecimal, as Discord shows it, or a `whpk_` or `whsk_`.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse), and [`SecretError::NotHex`].
+    pub fn parse_public_key(text: &str) -> Result<Self, SecretError> {
+        if text.starts_with(SIGNING_PREFIX) || text.starts_with(VERIFYING_PREFIX) {
+            return Self::parse(text);
+        }
+        if text.trim().is_empty() {
+            return Err(SecretError::Empty);
+        }
+        let mut bytes = [0; PUBLIC_KEY_BYTES];
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| SecretError::NotHex {
+            characters: text.chars().count(),
+        })?;
+        Self::verifying(&bytes)
+    }
+
     fn parse_symmetric(encoded: &str) -> Result<Self, SecretError> {
         let bytes = decode(SYMMETRIC_PREFIX, encoded, SYMMETRIC_MAX_BYTES)?;
         match bytes.len() {
@@ -159,7 +209,11 @@ impl Secret {
 
     fn parse_verifying(encoded: &str) -> Result<Self, SecretError> {
         let bytes = decode_exactly::<PUBLIC_KEY_BYTES>(VERIFYING_PREFIX, encoded)?;
-        let verifying = VerifyingKey::from_bytes(&bytes).map_err(|_| SecretError::NotOnCurve)?;
+        Self::verifying(&bytes)
+    }
+
+    fn verifying(bytes: &[u8; PUBLIC_KEY_BYTES]) -> Result<Self, SecretError> {
+        let verifying = VerifyingKey::from_bytes(bytes).map_err(|_| SecretError::NotOnCurve)?;
         if verifying.is_weak() {
             return Err(SecretError::WeakKey);
         }

@@ -419,7 +419,7 @@ fn the_exact_signed_string_is_told() {
 fn webhooks_core_verifies_what_polis_signs() {
     use webhooks_core::{Secret, SharedSecret, receive::Verifier};
     let shared = || [SECRET.parse::<SharedSecret>().unwrap()];
-    let url = "https://example.com/hooks?a=1".parse().unwrap();
+    let url = "https://example.com/hooks?a=1";
     for (preset, verifier) in [
         (
             Preset::Standard,
@@ -429,7 +429,7 @@ fn webhooks_core_verifies_what_polis_signs() {
         (Preset::Stripe, Verifier::stripe(shared())),
         (Preset::Slack, Verifier::slack(shared())),
         (Preset::Shopify, Verifier::shopify(shared())),
-        (Preset::Twilio, Verifier::twilio(shared(), &url)),
+        (Preset::Twilio, Verifier::twilio(shared(), url)),
     ] {
         // The query hash is what a body beside a form is signed by.
         let body = if preset == Preset::Twilio { b"" } else { BODY };
@@ -442,7 +442,7 @@ fn webhooks_core_verifies_what_polis_signs() {
                 )
             })
             .collect();
-        let verified = verifier.verify_url(url.as_str(), &headers, body);
+        let verified = verifier.verify_url(url, &headers, body);
         assert!(verified.is_ok(), "{preset}: {verified:?}");
     }
 }

@@ -5,24 +5,23 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use std::time::{Duration, UNIX_EPOCH};
+use webhooks_core::Secret;
 use webhooks_core::receive::Verifier;
-use webhooks_core::{Secret, SharedSecret};
+use webhooks_core::scheme::{Provider, SecretForm};
 
 static VERIFIERS: LazyLock<Vec<Verifier>> = LazyLock::new(|| {
-    let shared = || {
-        "a shared secret"
-            .parse::<SharedSecret>()
-            .expect("it is not empty")
-    };
-    let url = "https://acme.example".parse().expect("it is a url");
-    vec![
-        Verifier::standard([Secret::generate(), Secret::generate_ed25519()]),
-        Verifier::github([shared()]),
-        Verifier::stripe([shared()]),
-        Verifier::slack([shared()]),
-        Verifier::shopify([shared()]),
-        Verifier::twilio([shared()], &url),
-    ]
+    Provider::all()
+        .map(|provider| {
+            let secret = match provider.scheme().secret {
+                SecretForm::Standard => Secret::generate().expose(),
+                SecretForm::PublicKey => Secret::generate_ed25519().expose(),
+                SecretForm::Text => "a shared secret".to_owned(),
+            };
+            Verifier::of(provider, [secret])
+                .expect("it is well-formed")
+                .public_url("https://acme.example")
+        })
+        .collect()
 });
 
 fuzz_target!(|input: &[u8]| {

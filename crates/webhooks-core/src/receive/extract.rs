@@ -1,6 +1,7 @@
 //! axum extractors: read within a limit, verify, and only then parse.
 
 use super::{Rejection, Verification, Verifier};
+use crate::scheme::{Challenge, Provider, is_form};
 use axum::body::Body;
 use axum::extract::{FromRef, FromRequest, OriginalUri, Request};
 use bytes::{Bytes, BytesMut};
@@ -45,7 +46,7 @@ pub struct Verified<T> {
     pub secret_index: usize,
 }
 
-/// A verified request whose body has any shape: for GitHub, Stripe, Slack, Shopify and Twilio.
+/// A verified request whose body has any shape: for every provider but Standard Webhooks.
 ///
 /// ```
 /// use axum::http::StatusCode;
@@ -69,6 +70,24 @@ pub struct VerifiedBody {
     pub headers: HeaderMap,
     /// The body as received, byte for byte.
     pub body: Bytes,
+    /// What to answer when the provider asks whether this URL is ours, as Slack, Zoom and Discord
+    /// do before they send anything else. It answers a verified question only; Meta's, which
+    /// nothing signs, is answered by [`meta_challenge`](super::meta_challenge).
+    ///
+    /// ```
+    /// use axum::http::StatusCode;
+    /// use axum::response::{IntoResponse, Response};
+    /// use webhooks_core::receive::VerifiedBody;
+    ///
+    /// async fn zoom(request: VerifiedBody) -> Response {
+    ///     if let Some(answer) = request.challenge {
+    ///         return answer.into_response();
+    ///     }
+    ///     StatusCode::NO_CONTENT.into_response()
+    /// }
+    /// ```
+    pub challenge: Option<Challenge>,
+    provider: Provider,
 }
 
 #[derive(Deserialize)]
@@ -78,20 +97,24 @@ struct Envelope<T> {
     data: T,
 }
 
-#[derive(Deserialize)]
-struct SlackChallenge {
-    r#type: String,
-    challenge: String,
-}
-
 impl VerifiedBody {
-    /// Parses a JSON body.
+    /// Parses a JSON body, or the JSON in the `payload` field of a form, as GitHub sends it when it
+    /// is set so, and Slack for what people do in a message.
     ///
     /// # Errors
     ///
     /// [`Rejection::NotJson`] or [`Rejection::Unfit`]; pass it on with `?`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Rejection> {
-        parse_json(&self.headers, &self.body).map_err(Rejection::logged)
+        let payload_field = self.provider.scheme().payload_field;
+        let in_form = payload_field.filter(|_| media_type(&self.headers).is_some_and(is_form));
+        let parsed = match in_form {
+            Some(field) => form_urlencoded::parse(&self.body)
+                .find(|(key, _)| key == field)
+                .ok_or(Rejection::NotJson)
+                .and_then(|(_, json)| serde_json::from_str(&json).map_err(Rejection::Unfit)),
+            None => parse_json(&self.headers, &self.body),
+        };
+        parsed.map_err(Rejection::logged)
     }
 
     /// The fields of a form body, in order; empty for any other body.
@@ -106,13 +129,6 @@ impl VerifiedBody {
     #[must_use]
     pub fn body_key(&self) -> String {
         format!("sha256:{}", hex::encode(Sha256::digest(&self.body)))
-    }
-
-    /// What to answer, as text, to Slack's first request to a new URL (`url_verification`).
-    #[must_use]
-    pub fn slack_challenge(&self) -> Option<String> {
-        let sent: SlackChallenge = serde_json::from_slice(&self.body).ok()?;
-        (sent.r#type == "url_verification").then_some(sent.challenge)
     }
 }
 
@@ -183,6 +199,8 @@ async fn receive(request: Request, verifier: &Verifier) -> Result<VerifiedBody, 
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let verification = verifier.verify_path(path, &parts.headers, &body)?;
     Ok(VerifiedBody {
+        challenge: verifier.challenge(&verification, &body),
+        provider: verifier.provider(),
         verification,
         headers: parts.headers,
         body,
@@ -239,12 +257,13 @@ fn parse_json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T
     serde_json::from_slice(body).map_err(Rejection::Unfit)
 }
 
+fn media_type(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CONTENT_TYPE)?.to_str().ok()
+}
+
 /// `application/json` or `application/…+json`, with or without parameters.
 fn is_json(headers: &HeaderMap) -> bool {
-    let media_type = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    media_type
+    media_type(headers)
         .and_then(|text| text.split(';').next())
         .is_some_and(|text| {
             let text = text.trim().to_ascii_lowercase();

@@ -1,6 +1,6 @@
 //! What the extractors answer when a request does not get through: a status, and silence.
 
-use super::VerifyError;
+use crate::scheme::VerifyError;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
@@ -81,6 +81,7 @@ fn verify_status(error: &VerifyError) -> StatusCode {
         | VerifyError::TooOld { .. }
         | VerifyError::TooNew { .. }
         | VerifyError::BodyHashDiffers
+        | VerifyError::NoBodyTime { .. }
         | VerifyError::BodyNotSigned => StatusCode::UNAUTHORIZED,
         VerifyError::DuplicateHeader { .. }
         | VerifyError::NotText { .. }

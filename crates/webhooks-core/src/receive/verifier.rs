@@ -1,24 +1,16 @@
-//! The verifier: which scheme, which secrets, how much tolerance; what a check proves.
+//! The verifier: which provider, which secrets, how much tolerance; what a check proves.
 //!
 //! A check goes through the headers, then the signature over the raw bytes, then the time, in this
 //! order: until the signature matches, the timestamp is only what a stranger says it is.
 
-use super::{VerifyError, body_only, slack, standard, stripe, twilio};
-use crate::secret::{Secret, SharedSecret};
-use hmac::Mac;
+use crate::scheme::{
+    Challenge, Key, Provider, Request, TOLERANCE_DEFAULT, VerifyError, judge_time,
+};
+use crate::secret::{Secret, SecretError, SharedSecret};
 use http::HeaderMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use subtle::ConstantTimeEq;
-use url::Url;
-
-/// How far a timestamp may lie from our clock, either way, as Standard Webhooks advises.
-pub const DEFAULT_TOLERANCE: Duration = Duration::from_secs(300);
-
-/// The largest body an extractor reads: far above Standard Webhooks' advice of 20 kB, and small
-/// enough to hold a thousand at once.
-pub const DEFAULT_BODY_LIMIT_BYTES: usize = 256 * 1024;
+use std::time::{Duration, SystemTime};
 
 type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
@@ -46,22 +38,12 @@ type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 /// ```
 #[derive(Clone)]
 pub struct Verifier {
-    scheme: Arc<Scheme>,
+    provider: Provider,
+    keys: Arc<[Key]>,
+    public_url: Option<Arc<str>>,
     tolerance: Duration,
     body_limit_bytes: usize,
     clock: Clock,
-}
-
-enum Scheme {
-    Standard(Vec<Secret>),
-    GitHub(Vec<SharedSecret>),
-    Stripe(Vec<SharedSecret>),
-    Slack(Vec<SharedSecret>),
-    Shopify(Vec<SharedSecret>),
-    Twilio {
-        tokens: Vec<SharedSecret>,
-        public_url: String,
-    },
 }
 
 /// What a successful check proved.
@@ -70,79 +52,96 @@ enum Scheme {
 pub struct Verification {
     /// The id that the signature covers; `None` for every provider but Standard Webhooks.
     pub id: Option<String>,
-    /// When it was signed, within the tolerance; `None` for GitHub, Shopify and Twilio.
+    /// When it was signed, within the tolerance; `None` for GitHub, GitLab, Shopify, Twilio and
+    /// Meta, which do not sign a time.
     pub timestamp: Option<SystemTime>,
     /// Which of the verifier's secrets matched, counted from 0: tells when a rotation is through.
     pub secret_index: usize,
-    /// The id in GitHub's or Shopify's header. **Not signed**: whoever repeats a recorded request
-    /// can write anything here.
+    /// The id in a header of GitHub's, GitLab's, Linear's or Shopify's. **Not signed**: whoever
+    /// repeats a recorded request can write anything here.
     pub unsigned_id: Option<String>,
-    /// The event type in GitHub's or Shopify's header. **Not signed** either.
+    /// The event type in a header of theirs. **Not signed** either.
     pub unsigned_event_type: Option<String>,
 }
 
-/// What a scheme found, before the time is judged.
-#[derive(Default)]
-pub(super) struct Signed {
-    pub(super) secret_index: usize,
-    pub(super) id: Option<String>,
-    pub(super) timestamp_s: Option<u64>,
-    pub(super) unsigned_id: Option<String>,
-    pub(super) unsigned_event_type: Option<String>,
-}
-
 impl Verifier {
+    /// Any provider, by its secrets as it shows them.
+    ///
+    /// ```
+    /// use webhooks_core::receive::Verifier;
+    /// use webhooks_core::scheme::Provider;
+    ///
+    /// let paddle = Verifier::of(Provider::Paddle, ["pdl_ntfset_01_secret"])?;
+    /// let from_settings = Verifier::of("gitlab".parse()?, ["the webhook's token"])?;
+    /// # let _ = (paddle, from_settings);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SecretError`] names the rule that a secret breaks; show it to whoever configured it.
+    pub fn of<S: AsRef<str>>(
+        provider: Provider,
+        secrets: impl IntoIterator<Item = S>,
+    ) -> Result<Self, SecretError> {
+        let keys = secrets.into_iter().map(|text| provider.key(text.as_ref()));
+        Ok(Self::new(provider, keys.collect::<Result<_, _>>()?))
+    }
+
     /// Standard Webhooks, with `webhook-*` or `svix-*` headers: `whsec_` secrets verify `v1`,
-    /// `whpk_` (and `whsk_`) verify `v1a`.
+    /// `whpk_` (and `whsk_`) verify `v1a`. Clerk, Resend and Svix's other customers send this.
     pub fn standard(secrets: impl IntoIterator<Item = Secret>) -> Self {
-        Self::new(Scheme::Standard(secrets.into_iter().collect()))
+        Self::new(Provider::Standard, keys(secrets))
     }
 
     /// GitHub's `X-Hub-Signature-256`. A `ping` comes first; the event type is in
     /// [`Verification::unsigned_event_type`].
     pub fn github(secrets: impl IntoIterator<Item = SharedSecret>) -> Self {
-        Self::new(Scheme::GitHub(secrets.into_iter().collect()))
+        Self::new(Provider::GitHub, keys(secrets))
     }
 
     /// Stripe's `Stripe-Signature`. The secret begins with `whsec_` and is used as it is.
     pub fn stripe(secrets: impl IntoIterator<Item = SharedSecret>) -> Self {
-        Self::new(Scheme::Stripe(secrets.into_iter().collect()))
+        Self::new(Provider::Stripe, keys(secrets))
     }
 
     /// Slack's `X-Slack-Signature`. Its first request wants
-    /// [an answer](super::VerifiedBody::slack_challenge).
+    /// [an answer](super::VerifiedBody::challenge).
     pub fn slack(secrets: impl IntoIterator<Item = SharedSecret>) -> Self {
-        Self::new(Scheme::Slack(secrets.into_iter().collect()))
+        Self::new(Provider::Slack, keys(secrets))
     }
 
     /// Shopify's `X-Shopify-Hmac-SHA256`.
     pub fn shopify(secrets: impl IntoIterator<Item = SharedSecret>) -> Self {
-        Self::new(Scheme::Shopify(secrets.into_iter().collect()))
+        Self::new(Provider::Shopify, keys(secrets))
     }
 
-    /// Twilio's `X-Twilio-Signature`, for forms and for JSON with `bodySHA256`.
-    ///
-    /// Twilio signs the URL it was given. `public_url` is its beginning as the world sees it
-    /// (scheme, host, perhaps a port and the path that a proxy removes); the extractors add the
-    /// request's own path and query. With [`verify_url`](Self::verify_url) it is not used.
-    pub fn twilio(tokens: impl IntoIterator<Item = SharedSecret>, public_url: &Url) -> Self {
-        let mut public_url = public_url.clone();
-        public_url.set_query(None);
-        public_url.set_fragment(None);
-        let public_url = public_url.as_str().trim_end_matches('/').to_owned();
-        Self::new(Scheme::Twilio {
-            tokens: tokens.into_iter().collect(),
-            public_url,
-        })
+    /// Twilio's `X-Twilio-Signature`, for forms and for JSON with `bodySHA256`; see
+    /// [`public_url`](Self::public_url).
+    pub fn twilio(tokens: impl IntoIterator<Item = SharedSecret>, public_url: &str) -> Self {
+        Self::new(Provider::Twilio, keys(tokens)).public_url(public_url)
     }
 
-    fn new(scheme: Scheme) -> Self {
+    fn new(provider: Provider, keys: Vec<Key>) -> Self {
         Self {
-            scheme: Arc::new(scheme),
-            tolerance: DEFAULT_TOLERANCE,
-            body_limit_bytes: DEFAULT_BODY_LIMIT_BYTES,
+            provider,
+            keys: keys.into(),
+            public_url: None,
+            tolerance: TOLERANCE_DEFAULT,
+            body_limit_bytes: provider.scheme().body_limit_bytes,
             clock: Arc::new(SystemTime::now),
         }
+    }
+
+    /// Under which URL the world sees this server, for Twilio, which signs the URL it was given:
+    /// scheme, host, perhaps a port and the path that a proxy removes, letter for letter as they
+    /// are configured at Twilio. The extractors add the request's own path and query; with
+    /// [`verify_url`](Self::verify_url) it is not used.
+    #[must_use]
+    pub fn public_url(mut self, url: &str) -> Self {
+        let end = url.find(['?', '#']).unwrap_or(url.len());
+        self.public_url = Some(url[..end].trim_end_matches('/').into());
+        self
     }
 
     /// How far a timestamp may lie from our clock, in whole seconds either way; 300 s by default.
@@ -152,7 +151,8 @@ impl Verifier {
         self
     }
 
-    /// The largest body that the extractors read; 256 KiB by default.
+    /// The largest body that the extractors read; by default what the provider sends at most
+    /// (GitHub 25 MB), and 256 KiB where none is named.
     #[must_use]
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit_bytes = bytes;
@@ -213,16 +213,23 @@ impl Verifier {
         headers: &HeaderMap,
         body: &[u8],
     ) -> Result<Verification, VerifyError> {
-        match &*self.scheme {
-            Scheme::Twilio { public_url, .. } => {
-                self.verify_url(&format!("{public_url}{path_and_query}"), headers, body)
-            }
-            _ => self.verify(headers, body),
-        }
+        let public_url = self.public_url.as_deref();
+        let url = public_url.map(|public_url| format!("{public_url}{path_and_query}"));
+        self.check(url.as_deref(), headers, body, (self.clock)())
     }
 
     pub(super) fn body_limit_bytes(&self) -> usize {
         self.body_limit_bytes
+    }
+
+    pub(super) fn provider(&self) -> Provider {
+        self.provider
+    }
+
+    /// The answer to a verified request that asks whether the URL is ours.
+    pub(super) fn challenge(&self, verified: &Verification, body: &[u8]) -> Option<Challenge> {
+        let answer = self.provider.scheme().challenge?;
+        answer(body, self.keys.get(verified.secret_index)?)
     }
 
     fn check(
@@ -232,108 +239,33 @@ impl Verifier {
         body: &[u8],
         now: SystemTime,
     ) -> Result<Verification, VerifyError> {
-        if self.secrets() == 0 {
-            return Err(VerifyError::NoSecrets);
-        }
-        let signed = match &*self.scheme {
-            Scheme::Standard(secrets) => standard::check(secrets, headers, body),
-            Scheme::GitHub(secrets) => body_only::check_github(secrets, headers, body),
-            Scheme::Stripe(secrets) => stripe::check(secrets, headers, body),
-            Scheme::Slack(secrets) => slack::check(secrets, headers, body),
-            Scheme::Shopify(secrets) => body_only::check_shopify(secrets, headers, body),
-            Scheme::Twilio { tokens, .. } => {
-                twilio::check(tokens, url.ok_or(VerifyError::UrlNeeded)?, headers, body)
-            }
-        }?;
+        let request = Request { headers, url, body };
+        let signed = self.provider.verify(&self.keys, &request)?;
         let timestamp = match signed.timestamp_s {
-            Some(timestamp_s) => Some(self.judge_time(timestamp_s, now)?),
+            Some(timestamp_s) => Some(judge_time(timestamp_s, now, self.tolerance)?),
             None => None,
         };
         Ok(Verification {
             id: signed.id,
             timestamp,
-            secret_index: signed.secret_index,
+            secret_index: signed.key_index,
             unsigned_id: signed.unsigned_id,
             unsigned_event_type: signed.unsigned_event_type,
         })
     }
+}
 
-    fn judge_time(&self, timestamp_s: u64, now: SystemTime) -> Result<SystemTime, VerifyError> {
-        let limit = self.tolerance;
-        // A clock before 1970 is one that was never set; everything is then in the future.
-        let now_s = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let age_s = now_s.saturating_sub(timestamp_s);
-        if age_s > limit.as_secs() {
-            return Err(VerifyError::TooOld {
-                age: Duration::from_secs(age_s),
-                limit,
-            });
-        }
-        let ahead_s = timestamp_s.saturating_sub(now_s);
-        let ahead = Duration::from_secs(ahead_s);
-        if ahead_s > limit.as_secs() {
-            return Err(VerifyError::TooNew { ahead, limit });
-        }
-        // Only a tolerance of ages lets a timestamp through that `SystemTime` cannot hold.
-        UNIX_EPOCH
-            .checked_add(Duration::from_secs(timestamp_s))
-            .ok_or(VerifyError::TooNew { ahead, limit })
-    }
-
-    fn secrets(&self) -> usize {
-        match &*self.scheme {
-            Scheme::Standard(secrets) => secrets.len(),
-            Scheme::GitHub(secrets)
-            | Scheme::Stripe(secrets)
-            | Scheme::Slack(secrets)
-            | Scheme::Shopify(secrets)
-            | Scheme::Twilio {
-                tokens: secrets, ..
-            } => secrets.len(),
-        }
-    }
+fn keys(secrets: impl IntoIterator<Item = impl Into<Key>>) -> Vec<Key> {
+    secrets.into_iter().map(Into::into).collect()
 }
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match &*self.scheme {
-            Scheme::Standard(_) => "standard",
-            Scheme::GitHub(_) => "github",
-            Scheme::Stripe(_) => "stripe",
-            Scheme::Slack(_) => "slack",
-            Scheme::Shopify(_) => "shopify",
-            Scheme::Twilio { .. } => "twilio",
-        };
         f.debug_struct("Verifier")
-            .field("scheme", &scheme)
-            .field("secrets", &self.secrets())
+            .field("scheme", &self.provider.name())
+            .field("secrets", &self.keys.len())
             .field("tolerance", &self.tolerance)
             .field("body_limit_bytes", &self.body_limit_bytes)
             .finish_non_exhaustive()
     }
-}
-
-/// Which secret made one of `signatures` over `parts`: every signature is tried with every secret,
-/// each comparison in constant time on the decoded bytes.
-pub(super) fn first_hmac_match(
-    secrets: &[SharedSecret],
-    parts: &[&[u8]],
-    signatures: &[[u8; 32]],
-) -> Result<usize, VerifyError> {
-    secrets
-        .iter()
-        .position(|secret| {
-            let mut mac = secret.hmac_sha256();
-            for part in parts {
-                mac.update(part);
-            }
-            let ours = mac.finalize().into_bytes();
-            signatures
-                .iter()
-                .any(|theirs| ours.as_slice().ct_eq(theirs).into())
-        })
-        .ok_or(VerifyError::NoSignatureMatched {
-            signatures: signatures.len(),
-            secrets: secrets.len(),
-        })
 }

@@ -25,6 +25,15 @@ pub enum SecretError {
         prefix: &'static str,
     },
 
+    /// Not an ed25519 public key in hexadecimal.
+    #[error(
+        "the public key has {characters} characters; it is 64 hexadecimal digits, or a `whpk_` key"
+    )]
+    NotHex {
+        /// Its length.
+        characters: usize,
+    },
+
     /// Fewer bytes than the kind needs.
     #[error("the `{prefix}` secret is {bytes} bytes; it needs at least {limit}")]
     TooShort {

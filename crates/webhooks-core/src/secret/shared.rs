@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 /// Longer than any key a provider gives out; bounds what configuration can make us hold.
 const MAX_BYTES: usize = 1024;
 
-/// A secret as GitHub, Stripe, Slack, Shopify and Twilio use it: the characters themselves are the
+/// A secret as GitHub, Stripe, Slack and most other providers use it: the characters themselves are the
 /// key, whatever they look like.
 ///
 /// Stripe's begins with `whsec_` too and is nevertheless used whole, not decoded; that is why it
@@ -74,7 +74,6 @@ impl SharedSecret {
     }
 
     /// The key, for the providers that do not use SHA-256.
-    #[cfg(feature = "receive")]
     pub(crate) fn bytes(&self) -> &[u8] {
         self.key.text.as_bytes()
     }

@@ -4,19 +4,10 @@
 //! it checks `webhook-signature`, drop the second set. The engine stores [`LegacySignature::format`]
 //! as text and the secret sealed, and rebuilds the value with [`LegacySignature::parse`].
 
-use super::{SVIX_ID, SVIX_SIGNATURE, SVIX_TIMESTAMP, sign};
-use crate::secret::{Secret, SecretError, SharedSecret};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use crate::scheme::{Encoding, Key, Part, Provider, ToSign};
+use crate::secret::{SecretError, SharedSecret};
 use hmac::Mac;
 use http::{HeaderName, HeaderValue};
-use std::slice;
-
-const GITHUB_SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
-const STRIPE_SIGNATURE: HeaderName = HeaderName::from_static("stripe-signature");
-const SLACK_SIGNATURE: HeaderName = HeaderName::from_static("x-slack-signature");
-const SLACK_TIMESTAMP: HeaderName = HeaderName::from_static("x-slack-request-timestamp");
-const SHOPIFY_SIGNATURE: HeaderName = HeaderName::from_static("x-shopify-hmac-sha256");
 
 /// Long enough for `sha256=` and its like, short enough to keep headers small.
 const MAX_PREFIX_BYTES: usize = 64;
@@ -38,16 +29,10 @@ const MAX_PREFIX_BYTES: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LegacySignature {
-    /// `svix-id`, `svix-timestamp`, `svix-signature`.
-    Svix(Secret),
-    /// `X-Hub-Signature-256: sha256=<hex>` over the body.
-    GitHub(SharedSecret),
-    /// `Stripe-Signature: t=…,v1=<hex>`.
-    Stripe(SharedSecret),
-    /// `X-Slack-Request-Timestamp` and `X-Slack-Signature: v0=<hex>`.
-    Slack(SharedSecret),
-    /// `X-Shopify-Hmac-SHA256: <base64>` over the body.
-    Shopify(SharedSecret),
+    /// Standard Webhooks by Svix's names: `svix-id`, `svix-timestamp`, `svix-signature`.
+    Svix(Key),
+    /// As this provider signs.
+    Provider(Provider, Key),
     /// A header of your own: `prefix` and then the HMAC-SHA256 of the body.
     Body {
         /// Where the signature goes.
@@ -61,22 +46,13 @@ pub enum LegacySignature {
     },
 }
 
-/// How the bytes of a signature are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// Lower-case hexadecimal.
-    Hex,
-    /// Standard base64 with padding.
-    Base64,
-}
-
 /// Why a second signature cannot be set up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LegacySignatureError {
     /// The format is none of those known.
     #[error(
-        "`{format}` is no signature format; use svix, github, stripe, slack, shopify, hex:<header>[:<prefix>] or base64:<header>[:<prefix>]"
+        "`{format}` is not a signature format; use svix, {}, hex:<header>[:<prefix>] or base64:<header>[:<prefix>]", names().join(", ")
     )]
     UnknownFormat {
         /// What was given.
@@ -102,6 +78,12 @@ pub enum LegacySignatureError {
         /// The most bytes accepted.
         limit: usize,
     },
+    /// A public key.
+    #[error("a public key verifies {provider} signatures but cannot make them; give the `whsk_`")]
+    CannotSign {
+        /// Whose format it is.
+        provider: Provider,
+    },
     /// The secret is refused.
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -109,29 +91,31 @@ pub enum LegacySignatureError {
 
 impl LegacySignature {
     /// Builds one from its text form (see [`format`](Self::format)) and its secret: for `svix` a
-    /// `whsec_` or `whsk_`, for all others any string.
+    /// `whsec_` or `whsk_`, for `discord` a `whsk_`, for all others any string.
     ///
     /// # Errors
     ///
     /// [`LegacySignatureError`] says what to correct; the secret is never repeated.
     pub fn parse(format: &str, secret: &str) -> Result<Self, LegacySignatureError> {
+        if format == "svix" {
+            return Ok(Self::Svix(Provider::Standard.key(secret)?));
+        }
+        if let Some(provider) = providers().find(|provider| provider.name() == format) {
+            let key = provider.key(secret)?;
+            return if key.can_sign() {
+                Ok(Self::Provider(provider, key))
+            } else {
+                Err(LegacySignatureError::CannotSign { provider })
+            };
+        }
         let shared = || SharedSecret::parse(secret);
-        Ok(match format {
-            "svix" => Self::Svix(Secret::parse(secret)?),
-            "github" => Self::GitHub(shared()?),
-            "stripe" => Self::Stripe(shared()?),
-            "slack" => Self::Slack(shared()?),
-            "shopify" => Self::Shopify(shared()?),
-            _ => match format.split_once(':') {
-                Some(("hex", rest)) => Self::parse_body(rest, Encoding::Hex, shared()?)?,
-                Some(("base64", rest)) => Self::parse_body(rest, Encoding::Base64, shared()?)?,
-                _ => {
-                    return Err(LegacySignatureError::UnknownFormat {
-                        format: format.to_owned(),
-                    });
-                }
-            },
-        })
+        match format.split_once(':') {
+            Some(("hex", rest)) => Self::parse_body(rest, Encoding::Hex, shared()?),
+            Some(("base64", rest)) => Self::parse_body(rest, Encoding::Base64, shared()?),
+            _ => Err(LegacySignatureError::UnknownFormat {
+                format: format.to_owned(),
+            }),
+        }
     }
 
     fn parse_body(
@@ -161,26 +145,19 @@ impl LegacySignature {
         })
     }
 
-    /// The text form, without the secret: `svix`, `github`, `stripe`, `slack`, `shopify`,
+    /// The text form, without the secret: `svix`, a provider's name,
     /// `hex:<header>[:<prefix>]` or `base64:<header>[:<prefix>]`.
     #[must_use]
     pub fn format(&self) -> String {
         match self {
             Self::Svix(_) => "svix".to_owned(),
-            Self::GitHub(_) => "github".to_owned(),
-            Self::Stripe(_) => "stripe".to_owned(),
-            Self::Slack(_) => "slack".to_owned(),
-            Self::Shopify(_) => "shopify".to_owned(),
+            Self::Provider(provider, _) => provider.name().to_owned(),
             Self::Body {
                 header,
                 prefix,
                 encoding,
                 ..
             } => {
-                let encoding = match encoding {
-                    Encoding::Hex => "hex",
-                    Encoding::Base64 => "base64",
-                };
                 if prefix.is_empty() {
                     format!("{encoding}:{header}")
                 } else {
@@ -194,12 +171,8 @@ impl LegacySignature {
     #[must_use]
     pub fn expose_secret(&self) -> String {
         match self {
-            Self::Svix(secret) => secret.expose(),
-            Self::GitHub(secret)
-            | Self::Stripe(secret)
-            | Self::Slack(secret)
-            | Self::Shopify(secret)
-            | Self::Body { secret, .. } => secret.expose(),
+            Self::Svix(key) | Self::Provider(_, key) => key.expose(),
+            Self::Body { secret, .. } => secret.expose(),
         }
     }
 
@@ -212,63 +185,64 @@ impl LegacySignature {
         timestamp_s: i64,
         body: &[u8],
     ) -> Vec<(HeaderName, HeaderValue)> {
+        let what = ToSign {
+            id,
+            timestamp_s,
+            url: "",
+            content_type: None,
+            body,
+        };
         let texts = match self {
-            Self::Svix(secret) => vec![
-                (SVIX_ID, id.to_owned()),
-                (SVIX_TIMESTAMP, timestamp_s.to_string()),
-                (
-                    SVIX_SIGNATURE,
-                    sign(slice::from_ref(secret), id, timestamp_s, body),
-                ),
-            ],
-            Self::GitHub(secret) => {
-                vec![(
-                    GITHUB_SIGNATURE,
-                    format!("sha256={}", hex_hmac(secret, &[body])),
-                )]
-            }
-            Self::Stripe(secret) => {
-                let made = hex_hmac(secret, &[format!("{timestamp_s}.").as_bytes(), body]);
-                vec![(STRIPE_SIGNATURE, format!("t={timestamp_s},v1={made}"))]
-            }
-            Self::Slack(secret) => {
-                let made = hex_hmac(secret, &[format!("v0:{timestamp_s}:").as_bytes(), body]);
-                vec![
-                    (SLACK_TIMESTAMP, timestamp_s.to_string()),
-                    (SLACK_SIGNATURE, format!("v0={made}")),
-                ]
-            }
-            Self::Shopify(secret) => {
-                vec![(SHOPIFY_SIGNATURE, STANDARD.encode(hmac(secret, &[body])))]
-            }
+            Self::Svix(key) => Provider::Standard.sign_as_svix(key, &what),
+            Self::Provider(provider, key) => provider.sign(key, &what),
             Self::Body {
                 header,
                 prefix,
                 encoding,
                 secret,
             } => {
-                let made = match encoding {
-                    Encoding::Hex => hex_hmac(secret, &[body]),
-                    Encoding::Base64 => STANDARD.encode(hmac(secret, &[body])),
-                };
-                vec![(header.clone(), format!("{prefix}{made}"))]
+                let made = secret.hmac_sha256().chain_update(body).finalize();
+                let text = format!("{prefix}{}", encoding.write(&made.into_bytes()));
+                let value = HeaderValue::try_from(text).ok();
+                return value
+                    .map(|value| (header.clone(), value))
+                    .into_iter()
+                    .collect();
             }
         };
+        // What is left out could not be signed, or is an id that the signature does not cover.
+        let unsigned_id = self.unsigned_id();
         texts
+            .unwrap_or_default()
             .into_iter()
-            .filter_map(|(name, text)| Some((name, HeaderValue::try_from(text).ok()?)))
+            .filter(|(name, _)| Some(*name) != unsigned_id)
+            .filter_map(|(name, text)| {
+                let name = HeaderName::try_from(name).ok()?;
+                Some((name, HeaderValue::try_from(text).ok()?))
+            })
             .collect()
     }
-}
 
-fn hmac(secret: &SharedSecret, parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac = secret.hmac_sha256();
-    for part in parts {
-        mac.update(part);
+    fn unsigned_id(&self) -> Option<&'static str> {
+        let Self::Provider(provider, _) = self else {
+            return None;
+        };
+        let scheme = provider.scheme();
+        let id = scheme.names.first().and_then(|names| names.id);
+        id.filter(|_| !scheme.signs(Part::Id))
     }
-    mac.finalize().into_bytes().into()
 }
 
-fn hex_hmac(secret: &SharedSecret, parts: &[&[u8]]) -> String {
-    hex::encode(hmac(secret, parts))
+/// The providers whose receivers can check a delivery of ours: Twilio signs the URL, Linear writes
+/// the time into the body, and Standard Webhooks is sent anyway.
+fn providers() -> impl Iterator<Item = Provider> {
+    Provider::all().filter(|provider| {
+        let scheme = provider.scheme();
+        let is_standard = *provider == Provider::Standard;
+        !is_standard && !scheme.signs(Part::Url) && scheme.body_time_ms.is_none()
+    })
+}
+
+fn names() -> Vec<&'static str> {
+    providers().map(Provider::name).collect()
 }

@@ -27,6 +27,7 @@ mod outgoing;
 mod private_file;
 mod property;
 mod receive_extract;
+mod receive_providers;
 mod receive_replay;
 mod receive_twilio;
 mod receive_verifier;

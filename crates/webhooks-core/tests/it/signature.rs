@@ -197,7 +197,7 @@ fn a_format_that_cannot_be_sent_is_refused_with_the_reason() {
             .unwrap_err()
             .to_string()
     };
-    assert!(refused("gitlab", "s").starts_with("`gitlab` is no signature format; use svix, "));
+    assert!(refused("gittea", "s").starts_with("`gittea` is not a signature format; use svix, "));
     assert_eq!(
         refused("hex:no space", "s"),
         "`no space` is not a header name"

@@ -97,6 +97,13 @@ pub enum VerifyError {
     #[error("the body is not a form and the url has no `bodySHA256`, so nothing signs it")]
     BodyNotSigned,
 
+    /// A genuine body that does not say when it was signed.
+    #[error("the body has no `{field}` in milliseconds since 1970, so its age is not known")]
+    NoBodyTime {
+        /// The field's name.
+        field: &'static str,
+    },
+
     /// More form fields than Twilio sends; each one costs work.
     #[error("the form has more than {limit} fields")]
     TooManyFields {

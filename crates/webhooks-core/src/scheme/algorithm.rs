@@ -1,0 +1,72 @@
+//! What makes a signature, how its bytes are written, and what its secret looks like.
+
+/// How the bytes of a signature are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// Hexadecimal, lower case where we write it.
+    Hex,
+    /// Standard base64 with padding.
+    Base64,
+    /// As they are: a token.
+    Text,
+}
+
+impl std::fmt::Display for Encoding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Hex => "hex",
+            Self::Base64 => "base64",
+            Self::Text => "text",
+        })
+    }
+}
+
+impl Encoding {
+    /// The bytes as text.
+    #[must_use]
+    pub fn write(self, bytes: &[u8]) -> String {
+        use base64::Engine as _;
+        match self {
+            Self::Hex => hex::encode(bytes),
+            Self::Base64 => base64::engine::general_purpose::STANDARD.encode(bytes),
+            Self::Text => String::from_utf8_lossy(bytes).into_owned(),
+        }
+    }
+}
+
+/// What makes a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// HMAC with SHA-256.
+    HmacSha256,
+    /// HMAC with SHA-1.
+    HmacSha1,
+    /// ed25519, verified by a public key.
+    Ed25519,
+    /// None: the secret itself travels with the request and signs nothing.
+    Token,
+}
+
+impl Algorithm {
+    /// How many bytes its signatures have; `None` for a token.
+    #[must_use]
+    pub fn signature_bytes(self) -> Option<usize> {
+        match self {
+            Self::HmacSha256 => Some(32),
+            Self::HmacSha1 => Some(20),
+            Self::Ed25519 => Some(64),
+            Self::Token => None,
+        }
+    }
+}
+
+/// What the secrets of a scheme look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretForm {
+    /// `whsec_`, `whsk_` or `whpk_` and base64.
+    Standard,
+    /// Any text, used as it is.
+    Text,
+    /// An ed25519 public key in hexadecimal; to sign, a `whsk_`.
+    PublicKey,
+}

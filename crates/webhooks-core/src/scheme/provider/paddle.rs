@@ -1,0 +1,24 @@
+//! Paddle: `ts=…;h1=hex[;h1=hex…]` over `timestamp:body`.
+
+use super::super::algorithm::{Algorithm, Encoding, SecretForm};
+use super::super::format::{Form, Names, Part, Scheme};
+use super::standard::BODY_LIMIT_BYTES;
+
+pub(super) const SCHEME: Scheme = Scheme {
+    title: "Paddle",
+    names: &[Names::only("Paddle-Signature")],
+    form: Form::Pairs {
+        separator: ';',
+        timestamp: "ts",
+        signature: "h1",
+    },
+    encoding: Encoding::Hex,
+    algorithm: Algorithm::HmacSha256,
+    content: &[Part::Timestamp, Part::Text(":"), Part::Body],
+    secret: SecretForm::Text,
+    malformed: "it holds no `h1=` and 64 hexadecimal digits",
+    body_time_ms: None,
+    payload_field: None,
+    body_limit_bytes: BODY_LIMIT_BYTES,
+    challenge: None,
+};
