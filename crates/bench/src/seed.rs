@@ -26,7 +26,7 @@ pub(crate) fn finished_deliveries(database: &Path, count: usize) -> anyhow::Resu
     connection.pragma_update(None, "synchronous", "off")?;
     connection.pragma_update(None, "cache_size", -256 * 1024)?;
     let endpoints: Vec<(i64, String)> = connection
-        .prepare("select key, customer from endpoint order by key")?
+        .prepare("select key, customer from webhooks_endpoint order by key")?
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     anyhow::ensure!(
@@ -40,10 +40,10 @@ pub(crate) fn finished_deliveries(database: &Path, count: usize) -> anyhow::Resu
         let transaction = connection.transaction()?;
         {
             let mut event = transaction.prepare_cached(
-                "insert into event (id, customer, type, body, created_at) values (?1, ?2, ?3, ?4, ?5)",
+                "insert into webhooks_event (id, customer, type, body, created_at) values (?1, ?2, ?3, ?4, ?5)",
             )?;
             let mut attempt = transaction.prepare_cached(
-                "insert into attempt
+                "insert into webhooks_attempt
                  (event_seq, endpoint_key, number, at, duration_us, status, failure, detail, headers, body)
                  values (?1, ?2, 1, ?3, ?4, 204, null, null, ?5, x'')",
             )?;

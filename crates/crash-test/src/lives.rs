@@ -155,7 +155,7 @@ fn in_flight(file: &Path, arrivals: &Arrivals) -> anyhow::Result<Vec<String>> {
         return Ok(Vec::new());
     }
     let mut delivered = connection.prepare(
-        "select 1 from event e join attempt a on a.event_seq = e.seq where e.id = ?1 and a.failure is null",
+        "select 1 from webhooks_event e join webhooks_attempt a on a.event_seq = e.seq where e.id = ?1 and a.failure is null",
     )?;
     let mut unrecorded = Vec::new();
     for customer in CUSTOMERS {
@@ -199,7 +199,7 @@ fn judge(
         .collect();
     report.acknowledged = said.stored;
     let connection = rusqlite::Connection::open(file)?;
-    let mut place = connection.prepare("select seq from event where id = ?1")?;
+    let mut place = connection.prepare("select seq from webhooks_event where id = ?1")?;
     let mut seen = BTreeSet::new();
     let mut last = 0_i64;
     for id in arrivals.of("ordered") {

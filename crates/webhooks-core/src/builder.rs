@@ -211,7 +211,7 @@ fn open_store(builder: Builder, file: Option<PathBuf>) -> Result<Opened, OpenErr
     let offset = retention::setting(&connection, "offset").map_err(refuse)?;
     let newest: Option<i64> = connection
         .query_row(
-            "select created_at from event order by seq desc limit 1",
+            "select created_at from webhooks_event order by seq desc limit 1",
             [],
             |row| row.get(0),
         )
@@ -276,7 +276,7 @@ fn open_store(builder: Builder, file: Option<PathBuf>) -> Result<Opened, OpenErr
 fn check_key(connection: &rusqlite::Connection, reader: &EndpointReader) -> Result<(), StoreError> {
     reader.read(
         connection,
-        "key = (select max(key) from endpoint where state <> 'removed')",
+        "key = (select max(key) from webhooks_endpoint where state <> 'removed')",
         [],
     )?;
     Ok(())

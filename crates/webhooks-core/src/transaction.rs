@@ -20,9 +20,8 @@ use crate::{
 
 /// The transaction that [`Webhooks::transaction`] gives to its closure.
 ///
-/// The app's tables live in the same database file as the events. Names that begin with the
-/// library's own (`event`, `delivery`, `attempt`, `endpoint`, `lane`, `ending`, `setting`) are
-/// taken: read them, and leave writing them to the library.
+/// The app's tables live in the same database file as the events. Tables that begin with
+/// `webhooks_` are the library's: read them, and leave writing them to the library.
 pub struct Transaction<'a> {
     connection: &'a Connection,
     shared: &'a Arc<Shared>,

@@ -84,13 +84,13 @@ impl Completion {
         let attempts = self.row.attempts + u32::from(self.attempt.is_some());
         let changed = match &self.verdict {
             Verdict::Delivered | Verdict::End(_) => connection
-                .prepare_cached("delete from delivery where event_seq = ?1 and endpoint_key = ?2 and claim = ?3")?
+                .prepare_cached("delete from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2 and claim = ?3")?
                 .execute(params![seq, key, self.row.claim])?,
             Verdict::Retry { due_at } => {
                 shared.due_by(*due_at);
                 connection
                     .prepare_cached(
-                        "update delivery set claim = null, lane = 0, due_at = ?4, attempts = ?5, number = ?6
+                        "update webhooks_delivery set claim = null, lane = 0, due_at = ?4, attempts = ?5, number = ?6
                          where event_seq = ?1 and endpoint_key = ?2 and claim = ?3",
                     )?
                     .execute(params![seq, key, self.row.claim, due_at, attempts, number])?
@@ -98,7 +98,7 @@ impl Completion {
             Verdict::Lane { due_at, backoff_until, failures } => {
                 let changed = connection
                     .prepare_cached(
-                        "update delivery set claim = null, lane = 1, due_at = ?4, attempts = ?5, number = ?6
+                        "update webhooks_delivery set claim = null, lane = 1, due_at = ?4, attempts = ?5, number = ?6
                          where event_seq = ?1 and endpoint_key = ?2 and claim = ?3",
                     )?
                     .execute(params![seq, key, self.row.claim, due_at, attempts, number])?;
@@ -169,7 +169,7 @@ impl Consequences {
             // As it is now: another outcome that changed it may have been stored before this one.
             context
                 .connection
-                .prepare_cached("update endpoint set failing_since = ?2 where key = ?1")?
+                .prepare_cached("update webhooks_endpoint set failing_since = ?2 where key = ?1")?
                 .execute(params![outbox.key(), outbox.failing_since()])?;
         }
         if let Some(date) = self.lane {
@@ -198,7 +198,7 @@ pub(crate) fn store_ending(
 ) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "insert into ending (event_seq, endpoint_key, reason, at) values (?1, ?2, ?3, ?4)
+            "insert into webhooks_ending (event_seq, endpoint_key, reason, at) values (?1, ?2, ?3, ?4)
              on conflict (event_seq, endpoint_key) do update set reason = excluded.reason, at = excluded.at",
         )?
         .execute(params![seq, key, ending.as_str(), at])?;
@@ -220,7 +220,7 @@ impl AttemptRecord {
         }
         let free: u32 = connection
             .prepare_cached(
-                "select max(number) + 1 from attempt where event_seq = ?1 and endpoint_key = ?2",
+                "select max(number) + 1 from webhooks_attempt where event_seq = ?1 and endpoint_key = ?2",
             )?
             .query_row([seq, key], |row| row.get(0))?;
         self.insert(connection, seq, key, free)?;
@@ -238,7 +238,7 @@ impl AttemptRecord {
         let duration_us = i64::try_from(self.duration.as_micros()).unwrap_or(i64::MAX);
         let inserted = connection
             .prepare_cached(
-                "insert into attempt
+                "insert into webhooks_attempt
                  (event_seq, endpoint_key, number, at, duration_us, status, failure, detail, headers, body)
                  values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
                  on conflict do nothing",

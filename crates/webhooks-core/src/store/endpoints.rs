@@ -126,7 +126,7 @@ impl EndpointCache {
         self.make_room();
         let keys: Vec<i64> = connection
             .prepare_cached(
-                "select key from endpoint where customer = ?1 and state <> 'removed' order by key",
+                "select key from webhooks_endpoint where customer = ?1 and state <> 'removed' order by key",
             )?
             .query_map([customer], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
@@ -168,7 +168,9 @@ impl EndpointCache {
             return Ok(None);
         };
         let lane = connection
-            .prepare_cached("select backoff_until, failures from lane where endpoint_key = ?1")?
+            .prepare_cached(
+                "select backoff_until, failures from webhooks_lane where endpoint_key = ?1",
+            )?
             .query_row([key], |row| {
                 Ok(StoredLane {
                     backoff_until: row.get(0)?,
@@ -223,7 +225,7 @@ impl EndpointCache {
 
 fn is_removed(connection: &Connection, key: i64) -> bool {
     let found = connection
-        .prepare_cached("select 1 from endpoint where key = ?1 and state = 'removed'")
+        .prepare_cached("select 1 from webhooks_endpoint where key = ?1 and state = 'removed'")
         .and_then(|mut select| select.exists([key]));
     found.unwrap_or(false)
 }
@@ -275,7 +277,7 @@ impl EndpointReader {
         let columns = EndpointRow::COLUMNS;
         let rows: Vec<EndpointRow> = connection
             .prepare_cached(&format!(
-                "select {columns} from endpoint where {condition} order by key"
+                "select {columns} from webhooks_endpoint where {condition} order by key"
             ))?
             .query_map(values, EndpointRow::read)?
             .collect::<Result<_, _>>()?;
@@ -379,7 +381,7 @@ impl EndpointReader {
     ) -> Result<Vec<SigningSecret>, StoreError> {
         let rows: Vec<(Vec<u8>, Option<i64>)> = connection
             .prepare_cached(
-                "select secret, expires_at from endpoint_secret where endpoint_key = ?1 order by number desc",
+                "select secret, expires_at from webhooks_endpoint_secret where endpoint_key = ?1 order by number desc",
             )?
             .query_map([key], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;
@@ -433,7 +435,9 @@ pub(crate) fn set_state(
 ) -> Result<(), StoreError> {
     context
         .connection
-        .prepare_cached("update endpoint set state = ?2, state_reason = ?3 where key = ?1")?
+        .prepare_cached(
+            "update webhooks_endpoint set state = ?2, state_reason = ?3 where key = ?1",
+        )?
         .execute(params![key, state, reason])?;
     context.endpoints.reload(context.connection, key)?;
     let Some(outbox) = context.endpoints.by_key(context.connection, key)? else {
@@ -443,13 +447,13 @@ pub(crate) fn set_state(
         outbox.forgive();
         context
             .connection
-            .prepare_cached("update endpoint set failing_since = null where key = ?1")?
+            .prepare_cached("update webhooks_endpoint set failing_since = null where key = ?1")?
             .execute([key])?;
         let now = context.shared.timeline.now();
         context
             .connection
             .prepare_cached(
-                "insert into lane (endpoint_key, due_at, backoff_until, failures) values (?1, ?2, 0, 0)
+                "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, ?2, 0, 0)
                  on conflict (endpoint_key) do update set due_at = ?2, backoff_until = 0, failures = 0",
             )?
             .execute(params![key, now])?;
@@ -460,7 +464,7 @@ pub(crate) fn set_state(
         context
             .connection
             .prepare_cached(
-                "insert into lane (endpoint_key, due_at, backoff_until, failures) values (?1, null, 0, 0)
+                "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, null, 0, 0)
                  on conflict (endpoint_key) do update set due_at = null",
             )?
             .execute([key])?;

@@ -33,7 +33,7 @@ pub(crate) fn join(
     let now = shared.timeline.now();
     let changed = connection
         .prepare_cached(
-            "insert into lane (endpoint_key, due_at, backoff_until, failures) values (?1, ?2, 0, 0)
+            "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, ?2, 0, 0)
              on conflict (endpoint_key) do update set due_at = max(backoff_until, ?3)
              where (due_at is null and ?2 is not null) or due_at > max(backoff_until, ?3)",
         )?
@@ -56,7 +56,7 @@ pub(super) fn try_again(context: &ActContext<'_>, key: i64) -> Result<(), StoreE
     context
         .connection
         .prepare_cached(
-            "update lane set due_at = max(backoff_until, ?2)
+            "update webhooks_lane set due_at = max(backoff_until, ?2)
              where endpoint_key = ?1 and due_at is null",
         )?
         .execute([key, now])?;
@@ -75,7 +75,7 @@ pub(crate) fn back_off(
     let key = outbox.key();
     let first_due: Option<i64> = connection
         .prepare_cached(
-            "select min(due_at) from delivery where endpoint_key = ?1 and claim is null and lane = 1",
+            "select min(due_at) from webhooks_delivery where endpoint_key = ?1 and claim is null and lane = 1",
         )?
         .query_row([key], |row| row.get(0))?;
     // An empty lane is dated too: when it is tried it finds that, and its endpoint leaves it.
@@ -84,7 +84,7 @@ pub(crate) fn back_off(
         .then(|| first_due.unwrap_or(backoff_until).max(backoff_until));
     connection
         .prepare_cached(
-            "insert into lane (endpoint_key, due_at, backoff_until, failures) values (?1, ?2, ?3, ?4)
+            "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, ?2, ?3, ?4)
              on conflict (endpoint_key) do update
              set due_at = excluded.due_at, backoff_until = excluded.backoff_until, failures = excluded.failures",
         )?
@@ -134,7 +134,9 @@ pub(super) fn claim(
     let claim = context.commit.claim();
     let marked = context
         .connection
-        .prepare_cached("update delivery set claim = ?3 where event_seq = ?1 and endpoint_key = ?2")
+        .prepare_cached(
+            "update webhooks_delivery set claim = ?3 where event_seq = ?1 and endpoint_key = ?2",
+        )
         .and_then(|mut update| update.execute(params![event.seq, outbox.key(), claim]));
     let row = ClaimedDelivery {
         event: Arc::clone(event),
@@ -158,7 +160,7 @@ pub(super) fn end(
 ) -> Result<(), StoreError> {
     context
         .connection
-        .prepare_cached("delete from delivery where event_seq = ?1 and endpoint_key = ?2")?
+        .prepare_cached("delete from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2")?
         .execute([seq, key])?;
     store_ending(context.connection, seq, key, ending, now)?;
     Ok(())
@@ -205,7 +207,7 @@ fn load_rows(
         .connection
         .prepare_cached(
             "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body
-             from delivery d left join event e on e.seq = d.event_seq
+             from webhooks_delivery d left join webhooks_event e on e.seq = d.event_seq
              where d.endpoint_key = ?1 and d.claim is null and d.lane = 1 and d.due_at <= ?2
              order by d.due_at, d.event_seq limit ?3",
         )?
@@ -256,7 +258,7 @@ fn wait_or_leave(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(
     let first: Option<i64> = context
         .connection
         .prepare_cached(
-            "select min(due_at) from delivery where endpoint_key = ?1 and claim is null and lane = 1",
+            "select min(due_at) from webhooks_delivery where endpoint_key = ?1 and claim is null and lane = 1",
         )?
         .query_row([key], |row| row.get(0))?;
     match first {
@@ -277,7 +279,7 @@ fn leave(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), Store
     };
     context
         .connection
-        .prepare_cached("delete from lane where endpoint_key = ?1")?
+        .prepare_cached("delete from webhooks_lane where endpoint_key = ?1")?
         .execute([outbox.key()])?;
     if recovered && context.shared.has_readers() {
         context
@@ -295,7 +297,7 @@ pub(super) fn set_due(
 ) -> Result<(), StoreError> {
     context
         .connection
-        .prepare_cached("update lane set due_at = ?2 where endpoint_key = ?1")?
+        .prepare_cached("update webhooks_lane set due_at = ?2 where endpoint_key = ?1")?
         .execute(params![key, due_at])?;
     Ok(())
 }
@@ -317,7 +319,7 @@ fn expire(
     let rows: Vec<(i64, i64)> = context
         .connection
         .prepare_cached(
-            "select event_seq, owed_at from delivery
+            "select event_seq, owed_at from webhooks_delivery
              where endpoint_key = ?1 and claim is null and lane = 1
              order by due_at, event_seq limit ?2",
         )?
@@ -344,19 +346,19 @@ fn expire(
 pub(crate) fn recover(connection: &Connection, now: i64) -> rusqlite::Result<usize> {
     // A pass over the hot table only: what is done is not in it.
     connection.execute(
-        "insert into lane (endpoint_key, due_at, backoff_until, failures)
-         select distinct endpoint_key, ?1, 0, 0 from delivery where claim is not null and lane = 1
+        "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures)
+         select distinct endpoint_key, ?1, 0, 0 from webhooks_delivery where claim is not null and lane = 1
          on conflict (endpoint_key) do nothing",
         [now],
     )?;
     let held = connection.execute(
-        "update delivery set claim = null, due_at = min(due_at, ?1) where claim is not null",
+        "update webhooks_delivery set claim = null, due_at = min(due_at, ?1) where claim is not null",
         [now],
     )?;
     connection.execute(
-        "update lane set due_at = max(backoff_until, ?1)
+        "update webhooks_lane set due_at = max(backoff_until, ?1)
          where due_at is null
-           and endpoint_key in (select key from endpoint where state = 'active')",
+           and endpoint_key in (select key from webhooks_endpoint where state = 'active')",
         [now],
     )?;
     Ok(held)
@@ -365,7 +367,7 @@ pub(crate) fn recover(connection: &Connection, now: i64) -> rusqlite::Result<usi
 /// When an endpoint's lane is next tried.
 pub(crate) fn next_try(connection: &Connection, key: i64) -> rusqlite::Result<Option<i64>> {
     Ok(connection
-        .prepare_cached("select due_at from lane where endpoint_key = ?1")?
+        .prepare_cached("select due_at from webhooks_lane where endpoint_key = ?1")?
         .query_row([key], |row| row.get::<_, Option<i64>>(0))
         .optional()?
         .flatten())

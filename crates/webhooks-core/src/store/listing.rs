@@ -81,17 +81,17 @@ pub(crate) fn page(
     let positions: Vec<Cursor> = {
         let (sql, from) = match listing {
             Listing::Owed => (
-                "select 0, event_seq from delivery where endpoint_key = ?1 and event_seq > ?3 and ?2 = 0
+                "select 0, event_seq from webhooks_delivery where endpoint_key = ?1 and event_seq > ?3 and ?2 = 0
                  order by event_seq limit ?4",
                 cursor.unwrap_or(Cursor { at: 0, seq: -1 }),
             ),
             Listing::Ended => (
-                "select at, event_seq from ending where endpoint_key = ?1 and (at, event_seq) < (?2, ?3)
+                "select at, event_seq from webhooks_ending where endpoint_key = ?1 and (at, event_seq) < (?2, ?3)
                  order by at desc, event_seq desc limit ?4",
                 cursor.unwrap_or(Cursor { at: i64::MAX, seq: i64::MAX }),
             ),
             Listing::Failed => (
-                "select max(at), event_seq from attempt
+                "select max(at), event_seq from webhooks_attempt
                  where endpoint_key = ?1 and failure is not null
                  group by event_seq having (max(at), event_seq) < (?2, ?3)
                  order by 1 desc, 2 desc limit ?4",
@@ -99,11 +99,11 @@ pub(crate) fn page(
             ),
             Listing::All => (
                 "select 0, event_seq from (
-                     select event_seq from attempt
+                     select event_seq from webhooks_attempt
                      where event_seq < ?3 and event_seq >= ?3 - ?5 and endpoint_key = ?1
-                     union select event_seq from delivery
+                     union select event_seq from webhooks_delivery
                      where event_seq < ?3 and event_seq >= ?3 - ?5 and endpoint_key = ?1
-                     union select event_seq from ending
+                     union select event_seq from webhooks_ending
                      where event_seq < ?3 and event_seq >= ?3 - ?5 and endpoint_key = ?1)
                  where ?2 = 0 order by event_seq desc limit ?4",
                 cursor.unwrap_or(Cursor { at: 0, seq: last_seq(connection)? + 1 }),
@@ -143,7 +143,7 @@ pub(crate) fn page(
 
 fn last_seq(connection: &Connection) -> Result<i64, StoreError> {
     let last: Option<i64> =
-        connection.query_row("select max(seq) from event", [], |row| row.get(0))?;
+        connection.query_row("select max(seq) from webhooks_event", [], |row| row.get(0))?;
     Ok(last.unwrap_or_default())
 }
 
@@ -156,7 +156,7 @@ fn hydrate(
     let mut deliveries = Vec::with_capacity(positions.len());
     for position in positions {
         let event: Option<(String, EventRow)> = connection
-            .prepare_cached("select id, seq, type, created_at from event where seq = ?1")?
+            .prepare_cached("select id, seq, type, created_at from webhooks_event where seq = ?1")?
             .query_row([position.seq], |row| {
                 let event = EventRow {
                     seq: row.get(1)?,

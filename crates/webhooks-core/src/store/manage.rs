@@ -71,7 +71,9 @@ pub(crate) fn add(
 ) -> Result<AddedEndpoint, EndpointError> {
     let connection = context.connection;
     let count: i64 = connection
-        .prepare_cached("select count(*) from endpoint where customer = ?1 and state <> 'removed'")?
+        .prepare_cached(
+            "select count(*) from webhooks_endpoint where customer = ?1 and state <> 'removed'",
+        )?
         .query_row([customer], |row| row.get(0))?;
     if count.unsigned_abs() >= ENDPOINTS_PER_CUSTOMER_MAX as u64 {
         return Err(EndpointError::TooMany(customer.to_owned()));
@@ -84,7 +86,7 @@ pub(crate) fn add(
     let now = context.shared.timeline.now();
     connection
         .prepare_cached(
-            "insert into endpoint
+            "insert into webhooks_endpoint
              (id, customer, url, event_types, ordered, settings, state, state_reason, failing_since, created_at)
              values (?1, ?2, ?3, ?4, ?5, ?6, 'active', '', null, ?7)",
         )?
@@ -99,7 +101,7 @@ pub(crate) fn add(
         ])?;
     let key = connection.last_insert_rowid();
     connection
-        .prepare_cached("insert into endpoint_secret (endpoint_key, number, secret, expires_at) values (?1, 1, ?2, null)")?
+        .prepare_cached("insert into webhooks_endpoint_secret (endpoint_key, number, secret, expires_at) values (?1, 1, ?2, null)")?
         .execute(params![key, seal.seal(secret.expose().as_bytes(), &place)])?;
     context.endpoints.forget_customer(customer);
     let record = context
@@ -124,7 +126,7 @@ pub(crate) fn find(
     context
         .connection
         .prepare_cached(
-            "select key from endpoint where id = ?1 and customer = ?2 and state <> 'removed'",
+            "select key from webhooks_endpoint where id = ?1 and customer = ?2 and state <> 'removed'",
         )?
         .query_row([id.as_str(), customer], |row| row.get(0))
         .optional()?
@@ -172,10 +174,10 @@ fn remove(
     let connection = context.connection;
     // First what may be damaged: from then on the endpoint can be read.
     connection
-        .prepare_cached("delete from endpoint_secret where endpoint_key = ?1")?
+        .prepare_cached("delete from webhooks_endpoint_secret where endpoint_key = ?1")?
         .execute([key])?;
     connection
-        .prepare_cached("update endpoint set settings = ?2, url = ?3 where key = ?1")?
+        .prepare_cached("update webhooks_endpoint set settings = ?2, url = ?3 where key = ?1")?
         .execute(params![
             key,
             seal.seal(b"{}", &place),
@@ -183,7 +185,7 @@ fn remove(
         ])?;
     endpoints::set_state(context, key, "disabled", "removed")?;
     connection
-        .prepare_cached("update endpoint set state = 'removed' where key = ?1")?
+        .prepare_cached("update webhooks_endpoint set state = 'removed' where key = ?1")?
         .execute([key])?;
     context.endpoints.forget_customer(customer);
     context.endpoints.forget_key(key);
@@ -206,7 +208,7 @@ pub(crate) fn update(
     context
         .connection
         .prepare_cached(
-            "update endpoint set url = ?2, event_types = ?3, settings = ?4 where key = ?1",
+            "update webhooks_endpoint set url = ?2, event_types = ?3, settings = ?4 where key = ?1",
         )?
         .execute(params![
             key,
@@ -240,11 +242,11 @@ pub(crate) fn rotate(
     let in_use = context.endpoints.holds(key);
     let connection = context.connection;
     let (count, last): (i64, i64) = connection
-        .prepare_cached("select count(*), coalesce(max(number), 0) from endpoint_secret where endpoint_key = ?1")?
+        .prepare_cached("select count(*), coalesce(max(number), 0) from webhooks_endpoint_secret where endpoint_key = ?1")?
         .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
     if grace.is_zero() {
         connection
-            .prepare_cached("delete from endpoint_secret where endpoint_key = ?1")?
+            .prepare_cached("delete from webhooks_endpoint_secret where endpoint_key = ?1")?
             .execute([key])?;
     } else if count.unsigned_abs() >= SECRETS_MAX as u64 {
         return Err(EndpointError::TooManySecrets);
@@ -252,7 +254,7 @@ pub(crate) fn rotate(
     let until = context.shared.timeline.now().saturating_add(millis(grace));
     connection
         .prepare_cached(
-            "update endpoint_secret set expires_at = min(coalesce(expires_at, ?2), ?2) where endpoint_key = ?1",
+            "update webhooks_endpoint_secret set expires_at = min(coalesce(expires_at, ?2), ?2) where endpoint_key = ?1",
         )?
         .execute(params![key, until])?;
     let sealed = context
@@ -261,7 +263,7 @@ pub(crate) fn rotate(
         .seal
         .seal(secret.expose().as_bytes(), &endpoints::place(id.as_str()));
     connection
-        .prepare_cached("insert into endpoint_secret (endpoint_key, number, secret, expires_at) values (?1, ?2, ?3, null)")?
+        .prepare_cached("insert into webhooks_endpoint_secret (endpoint_key, number, secret, expires_at) values (?1, ?2, ?3, null)")?
         .execute(params![key, last + 1, sealed])?;
     context.endpoints.reload(connection, key)?;
     if !in_use {

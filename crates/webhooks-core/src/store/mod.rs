@@ -15,6 +15,7 @@ pub(crate) mod row;
 pub(crate) mod scan;
 pub(crate) mod schema;
 pub(crate) mod send;
+mod version;
 pub(crate) mod writer;
 
 use std::sync::Arc;

@@ -100,7 +100,9 @@ fn event(
     id: &str,
 ) -> Result<Option<EventRow>, StoreError> {
     Ok(connection
-        .prepare_cached("select seq, type, created_at from event where id = ?1 and customer = ?2")?
+        .prepare_cached(
+            "select seq, type, created_at from webhooks_event where id = ?1 and customer = ?2",
+        )?
         .query_row([id, customer], |row| {
             Ok(EventRow {
                 seq: row.get(0)?,
@@ -124,9 +126,9 @@ pub(crate) fn deliveries_of_event(
     };
     let keys: Vec<i64> = connection
         .prepare_cached(
-            "select endpoint_key from delivery where event_seq = ?1
-             union select endpoint_key from attempt where event_seq = ?1
-             union select endpoint_key from ending where event_seq = ?1
+            "select endpoint_key from webhooks_delivery where event_seq = ?1
+             union select endpoint_key from webhooks_attempt where event_seq = ?1
+             union select endpoint_key from webhooks_ending where event_seq = ?1
              order by 1",
         )?
         .query_map([event.seq], |row| row.get(0))?
@@ -156,7 +158,7 @@ pub(super) fn delivery(
 ) -> Result<Delivery, StoreError> {
     let attempts: Vec<Attempt> = connection
         .prepare_cached(
-            "select number, at, duration_us, status, failure, detail, headers, body from attempt
+            "select number, at, duration_us, status, failure, detail, headers, body from webhooks_attempt
              where event_seq = ?1 and endpoint_key = ?2 order by number",
         )?
         .query_map([event.seq, key], |row| read_attempt(shared, row))?
@@ -211,7 +213,7 @@ fn state(
 ) -> Result<DeliveryState, StoreError> {
     let hot: Option<(Option<i64>, bool, i64, u32)> = connection
         .prepare_cached(
-            "select claim, lane, due_at, attempts from delivery where event_seq = ?1 and endpoint_key = ?2",
+            "select claim, lane, due_at, attempts from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2",
         )?
         .query_row([seq, key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .optional()?;
@@ -241,7 +243,7 @@ fn state(
             });
         }
         let failures: u32 = connection
-            .prepare_cached("select failures from lane where endpoint_key = ?1")?
+            .prepare_cached("select failures from webhooks_lane where endpoint_key = ?1")?
             .query_row([key], |row| row.get(0))
             .optional()?
             .unwrap_or_default();
@@ -267,7 +269,9 @@ fn state(
         });
     }
     let ending: Option<(String, i64)> = connection
-        .prepare_cached("select reason, at from ending where event_seq = ?1 and endpoint_key = ?2")?
+        .prepare_cached(
+            "select reason, at from webhooks_ending where event_seq = ?1 and endpoint_key = ?2",
+        )?
         .query_row([seq, key], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let (reason, at) = ending.ok_or(StoreError::Gone)?;
@@ -330,7 +334,9 @@ pub(crate) fn explain(
 
 /// How much is owed to whom: for `shutdown`'s report and for health pages.
 pub(crate) fn count_owed(connection: &Connection) -> Result<u64, StoreError> {
-    let count: i64 = connection.query_row("select count(*) from delivery", [], |row| row.get(0))?;
+    let count: i64 = connection.query_row("select count(*) from webhooks_delivery", [], |row| {
+        row.get(0)
+    })?;
     Ok(count.unsigned_abs())
 }
 

@@ -106,7 +106,7 @@ fn find_event(
     event_id: &str,
 ) -> Result<(i64, Bytes), DeliveryError> {
     connection
-        .prepare_cached("select seq, body from event where id = ?1 and customer = ?2")?
+        .prepare_cached("select seq, body from webhooks_event where id = ?1 and customer = ?2")?
         .query_row([event_id, customer], |row| {
             Ok((row.get(0)?, Bytes::from(row.get::<_, Vec<u8>>(1)?)))
         })
@@ -139,7 +139,9 @@ pub(crate) fn resend(
     let now = context.shared.timeline.now();
     let owed: Option<bool> = context
         .connection
-        .prepare_cached("select lane from delivery where event_seq = ?1 and endpoint_key = ?2")?
+        .prepare_cached(
+            "select lane from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2",
+        )?
         .query_row([seq, key], |row| row.get(0))
         .optional()?;
     match owed {
@@ -157,7 +159,7 @@ pub(crate) fn resend(
             context
                 .connection
                 .prepare_cached(
-                    "update delivery set due_at = min(due_at, ?3), owed_at = ?3
+                    "update webhooks_delivery set due_at = min(due_at, ?3), owed_at = ?3
                      where event_seq = ?1 and endpoint_key = ?2 and claim is null",
                 )?
                 .execute(params![seq, key, now])?;
@@ -172,7 +174,7 @@ pub(crate) fn resend(
 fn try_lane_now(context: &ActContext<'_>, key: i64, now: i64) -> Result<(), StoreError> {
     context
         .connection
-        .prepare_cached("update lane set due_at = ?2, backoff_until = 0 where endpoint_key = ?1 and due_at is not null")?
+        .prepare_cached("update webhooks_lane set due_at = ?2, backoff_until = 0 where endpoint_key = ?1 and due_at is not null")?
         .execute([key, now])?;
     context.shared.due_by(now);
     Ok(())
@@ -188,12 +190,12 @@ fn owe_again(
     let number: Option<u32> = context
         .connection
         .prepare_cached(
-            "select max(number) from attempt where event_seq = ?1 and endpoint_key = ?2",
+            "select max(number) from webhooks_attempt where event_seq = ?1 and endpoint_key = ?2",
         )?
         .query_row([seq, key], |row| row.get(0))?;
     context
         .connection
-        .prepare_cached("delete from ending where event_seq = ?1 and endpoint_key = ?2")?
+        .prepare_cached("delete from webhooks_ending where event_seq = ?1 and endpoint_key = ?2")?
         .execute([seq, key])?;
     owe(
         context.connection,
@@ -219,7 +221,7 @@ pub(crate) fn take_away(
     let claim: Option<Option<i64>> = context
         .connection
         .prepare_cached(
-            "delete from delivery where event_seq = ?1 and endpoint_key = ?2 returning claim",
+            "delete from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2 returning claim",
         )?
         .query_row([seq, key], |row| row.get(0))
         .optional()?;
@@ -250,7 +252,7 @@ pub(crate) fn take_away(
 fn stands_behind(connection: &Connection, seq: i64, key: i64) -> Result<bool, StoreError> {
     Ok(connection
         .prepare_cached(
-            "select 1 from delivery
+            "select 1 from webhooks_delivery
              where endpoint_key = ?1 and claim is null and lane = 1 and due_at = 0 and event_seq < ?2
              limit 1",
         )?
@@ -270,7 +272,7 @@ pub(crate) fn head(context: &mut ActContext<'_>, key: i64) -> Result<Option<Stri
     Ok(context
         .connection
         .prepare_cached(
-            "select e.id from delivery d join event e on e.seq = d.event_seq
+            "select e.id from webhooks_delivery d join webhooks_event e on e.seq = d.event_seq
              where d.endpoint_key = ?1 and d.lane = 1 and d.claim is null
              order by d.due_at, d.event_seq limit 1",
         )?
@@ -305,16 +307,18 @@ pub(crate) fn look(
     let Some(from) = from else {
         return Ok(Look::default());
     };
-    let last: i64 = connection.query_row("select coalesce(max(seq), 0) from event", [], |row| {
-        row.get(0)
-    })?;
+    let last: i64 = connection.query_row(
+        "select coalesce(max(seq), 0) from webhooks_event",
+        [],
+        |row| row.get(0),
+    )?;
     let rows: Vec<(i64, String, bool, bool, bool)> = connection
         .prepare_cached(
             "select e.seq, e.type,
-                    exists (select 1 from delivery where event_seq = e.seq and endpoint_key = ?1),
-                    exists (select 1 from ending where event_seq = e.seq and endpoint_key = ?1),
-                    exists (select 1 from attempt where event_seq = e.seq and endpoint_key = ?1 and failure is null)
-             from event e
+                    exists (select 1 from webhooks_delivery where event_seq = e.seq and endpoint_key = ?1),
+                    exists (select 1 from webhooks_ending where event_seq = e.seq and endpoint_key = ?1),
+                    exists (select 1 from webhooks_attempt where event_seq = e.seq and endpoint_key = ?1 and failure is null)
+             from webhooks_event e
              where e.seq >= ?2 and e.seq < ?2 + ?3 and e.customer = ?4
                and e.created_at >= ?5 and e.created_at < ?6",
         )?
@@ -358,8 +362,8 @@ pub(crate) fn owe_all(
         let event: Option<(String, Vec<u8>)> = context
             .connection
             .prepare_cached(
-                "select id, body from event where seq = ?1
-                 and not exists (select 1 from delivery where event_seq = ?1 and endpoint_key = ?2)",
+                "select id, body from webhooks_event where seq = ?1
+                 and not exists (select 1 from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2)",
             )?
             .query_row([*seq, key], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;

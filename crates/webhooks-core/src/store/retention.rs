@@ -57,8 +57,8 @@ fn end_undeliverable(context: &mut ActContext<'_>, now: i64) -> Result<bool, Sto
     // Lanes are few; an endpoint that is disabled or removed has one when it is owed anything.
     let lane: Option<(i64, String)> = connection
         .prepare_cached(
-            "select l.endpoint_key, coalesce(e.state, 'removed') from lane l
-             left join endpoint e on e.key = l.endpoint_key
+            "select l.endpoint_key, coalesce(e.state, 'removed') from webhooks_lane l
+             left join webhooks_endpoint e on e.key = l.endpoint_key
              where e.key is null or e.state in ('disabled', 'removed') limit 1",
         )?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -73,19 +73,21 @@ fn end_undeliverable(context: &mut ActContext<'_>, now: i64) -> Result<bool, Sto
     };
     let seqs: Vec<i64> = connection
         .prepare_cached(
-            "select event_seq from delivery where endpoint_key = ?1 and claim is null and lane = 1 limit ?2",
+            "select event_seq from webhooks_delivery where endpoint_key = ?1 and claim is null and lane = 1 limit ?2",
         )?
         .query_map(params![key, SLICE_ROWS], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for seq in &seqs {
         connection
-            .prepare_cached("delete from delivery where event_seq = ?1 and endpoint_key = ?2")?
+            .prepare_cached(
+                "delete from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2",
+            )?
             .execute(params![seq, key])?;
         store_ending(connection, *seq, key, ending, now)?;
     }
     if seqs.is_empty() {
         connection
-            .prepare_cached("delete from lane where endpoint_key = ?1")?
+            .prepare_cached("delete from webhooks_lane where endpoint_key = ?1")?
             .execute([key])?;
     }
     // There may be other such lanes, or more rows in this one.
@@ -103,7 +105,7 @@ fn delete_attempts(
     let end = first_since(connection, before)?.unwrap_or(i64::MAX);
     let rows: Vec<(i64, i64, i64, i64)> = connection
         .prepare_cached(
-            "select event_seq, endpoint_key, number, at from attempt
+            "select event_seq, endpoint_key, number, at from webhooks_attempt
              where (event_seq, endpoint_key, number) > (?1, ?2, ?3) and event_seq < ?4
              order by event_seq, endpoint_key, number limit ?5",
         )?
@@ -115,7 +117,7 @@ fn delete_attempts(
         if *at < before {
             connection
                 .prepare_cached(
-                    "delete from attempt where event_seq = ?1 and endpoint_key = ?2 and number = ?3",
+                    "delete from webhooks_attempt where event_seq = ?1 and endpoint_key = ?2 and number = ?3",
                 )?
                 .execute([seq, key, number])?;
         }
@@ -130,7 +132,9 @@ fn delete_events(
     before: i64,
 ) -> Result<bool, StoreError> {
     let seqs: Vec<i64> = connection
-        .prepare_cached("select seq, created_at from event where seq > ?1 order by seq limit ?2")?
+        .prepare_cached(
+            "select seq, created_at from webhooks_event where seq > ?1 order by seq limit ?2",
+        )?
         .query_map(params![sweep.event, SLICE_ROWS], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?
@@ -145,13 +149,13 @@ fn delete_events(
         // An event that is still owed stays, and is looked at again by the next pass.
         let deleted = connection
             .prepare_cached(
-                "delete from event where seq = ?1
-                 and not exists (select 1 from delivery where event_seq = ?1)",
+                "delete from webhooks_event where seq = ?1
+                 and not exists (select 1 from webhooks_delivery where event_seq = ?1)",
             )?
             .execute([seq])?;
         if deleted > 0 {
             changed += connection
-                .prepare_cached("delete from ending where event_seq = ?1")?
+                .prepare_cached("delete from webhooks_ending where event_seq = ?1")?
                 .execute([seq])?;
         }
         sweep.event = *seq;
@@ -171,7 +175,7 @@ fn is_slice(rows: usize) -> bool {
 /// of time, so that halving the range finds it.
 pub(crate) fn first_since(connection: &Connection, since: i64) -> Result<Option<i64>, StoreError> {
     let (mut low, last): (i64, i64) = connection.query_row(
-        "select coalesce(min(seq), 1), coalesce(max(seq), 0) from event",
+        "select coalesce(min(seq), 1), coalesce(max(seq), 0) from webhooks_event",
         [],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
@@ -179,7 +183,9 @@ pub(crate) fn first_since(connection: &Connection, since: i64) -> Result<Option<
     while low < high {
         let middle = low + (high - low) / 2;
         let found: Option<i64> = connection
-            .prepare_cached("select created_at from event where seq >= ?1 order by seq limit 1")?
+            .prepare_cached(
+                "select created_at from webhooks_event where seq >= ?1 order by seq limit 1",
+            )?
             .query_row([middle], |row| row.get(0))
             .optional()?;
         if found.is_some_and(|created_at| created_at < since) {
@@ -195,10 +201,10 @@ pub(crate) fn first_since(connection: &Connection, since: i64) -> Result<Option<
 pub(crate) fn last_event(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row(
         "select max(
-             (select coalesce(max(seq), 0) from event),
-             (select coalesce(max(event_seq), 0) from delivery),
-             (select coalesce(max(event_seq), 0) from attempt),
-             (select coalesce(max(event_seq), 0) from ending))",
+             (select coalesce(max(seq), 0) from webhooks_event),
+             (select coalesce(max(event_seq), 0) from webhooks_delivery),
+             (select coalesce(max(event_seq), 0) from webhooks_attempt),
+             (select coalesce(max(event_seq), 0) from webhooks_ending))",
         [],
         |row| row.get(0),
     )
@@ -209,7 +215,7 @@ fn drop_expired_secrets(context: &mut ActContext<'_>, now: i64) -> Result<(), St
     let keys: Vec<i64> = context
         .connection
         .prepare_cached(
-            "delete from endpoint_secret where expires_at <= ?1 returning endpoint_key",
+            "delete from webhooks_endpoint_secret where expires_at <= ?1 returning endpoint_key",
         )?
         .query_map([now], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
@@ -245,7 +251,7 @@ pub(crate) fn store_setting(
 ) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "insert into setting (name, value) values (?1, ?2)
+            "insert into webhooks_setting (name, value) values (?1, ?2)
              on conflict (name) do update set value = excluded.value where value <> excluded.value",
         )?
         .execute(params![name, value])?;
@@ -254,9 +260,11 @@ pub(crate) fn store_setting(
 
 pub(crate) fn setting(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
     let value = connection
-        .query_row("select value from setting where name = ?1", [name], |row| {
-            row.get(0)
-        })
+        .query_row(
+            "select value from webhooks_setting where name = ?1",
+            [name],
+            |row| row.get(0),
+        )
         .optional()?;
     Ok(value.unwrap_or_default())
 }

@@ -32,13 +32,13 @@ pub(crate) fn scan(context: &mut ActContext<'_>) -> Result<Option<i64>, StoreErr
     // long as they like, and what a restart found of healthy ones must not wait behind them.
     let healthy = due_lanes(
         context.connection,
-        "select endpoint_key from lane where failures = 0 and due_at <= ?1 order by due_at limit ?2",
+        "select endpoint_key from webhooks_lane where failures = 0 and due_at <= ?1 order by due_at limit ?2",
         now,
         LANES_A_SCAN,
     )?;
     let in_trouble = due_lanes(
         context.connection,
-        "select endpoint_key from lane where failures > 0 and due_at <= ?1 order by due_at limit ?2",
+        "select endpoint_key from webhooks_lane where failures > 0 and due_at <= ?1 order by due_at limit ?2",
         now,
         context.shared.probe_places().min(PROBES_A_SCAN),
     )?;
@@ -93,13 +93,19 @@ fn find(context: &mut ActContext<'_>, key: i64) -> Result<Found, StoreError> {
 /// When the next retry or lane is due.
 pub(crate) fn next_due(connection: &Connection) -> Result<Option<i64>, StoreError> {
     let retry: Option<i64> = connection
-        .prepare_cached("select min(due_at) from delivery where claim is null and lane = 0")?
+        .prepare_cached(
+            "select min(due_at) from webhooks_delivery where claim is null and lane = 0",
+        )?
         .query_row([], |row| row.get(0))?;
     let healthy: Option<i64> = connection
-        .prepare_cached("select min(due_at) from lane where failures = 0 and due_at is not null")?
+        .prepare_cached(
+            "select min(due_at) from webhooks_lane where failures = 0 and due_at is not null",
+        )?
         .query_row([], |row| row.get(0))?;
     let in_trouble: Option<i64> = connection
-        .prepare_cached("select min(due_at) from lane where failures > 0 and due_at is not null")?
+        .prepare_cached(
+            "select min(due_at) from webhooks_lane where failures > 0 and due_at is not null",
+        )?
         .query_row([], |row| row.get(0))?;
     Ok([retry, healthy, in_trouble].into_iter().flatten().min())
 }
@@ -110,7 +116,7 @@ fn scan_retries(context: &mut ActContext<'_>, now: i64) -> Result<(), StoreError
         .connection
         .prepare_cached(
             "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body
-             from delivery d left join event e on e.seq = d.event_seq
+             from webhooks_delivery d left join webhooks_event e on e.seq = d.event_seq
              where d.claim is null and d.lane = 0 and d.due_at <= ?1
              order by d.due_at limit ?2",
         )?
@@ -135,7 +141,7 @@ fn scan_retries(context: &mut ActContext<'_>, now: i64) -> Result<(), StoreError
                 context
                     .connection
                     .prepare_cached(
-                        "update delivery set lane = 1 where event_seq = ?1 and endpoint_key = ?2",
+                        "update webhooks_delivery set lane = 1 where event_seq = ?1 and endpoint_key = ?2",
                     )?
                     .execute([row.seq, row.endpoint_key])?;
                 join(
@@ -163,13 +169,13 @@ fn scan_retries(context: &mut ActContext<'_>, now: i64) -> Result<(), StoreError
 fn set_aside(connection: &Connection, seq: i64, key: i64) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "insert into lane (endpoint_key, due_at, backoff_until, failures) values (?1, null, 0, 0)
+            "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, null, 0, 0)
              on conflict (endpoint_key) do update set due_at = null",
         )?
         .execute([key])?;
     connection
         .prepare_cached(
-            "update delivery set lane = 1 where event_seq = ?1 and endpoint_key = ?2 and claim is null",
+            "update webhooks_delivery set lane = 1 where event_seq = ?1 and endpoint_key = ?2 and claim is null",
         )?
         .execute([seq, key])?;
     Ok(())

@@ -4,17 +4,11 @@ use std::{fs::File, path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::StoreError;
+use super::{
+    StoreError,
+    version::{self, Found, VERSION},
+};
 
-/// "whks": tells our files from other SQLite databases.
-const APPLICATION_ID: i32 = 0x7768_6b73;
-/// What each version adds to the one before; never changed once released.
-const MIGRATIONS: [(i32, &str); 2] = [
-    (1, include_str!("schema/1_first.sql")),
-    (2, include_str!("schema/2_owed_at.sql")),
-];
-/// The version that this code reads and writes.
-const VERSION: i32 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 /// Pages kept in memory by the writer, in KiB: the hot tables of a healthy engine fit.
 const WRITER_CACHE_KIB: i32 = 32 * 1024;
 /// Checkpoint after this many pages (4 KiB each) of write-ahead log, about 64 MiB. Sends wait
@@ -62,11 +56,15 @@ pub enum OpenError {
         /// The version found in it.
         found: i32,
     },
-    /// The file is another program's database.
-    #[error("{file} is a database, but not one of webhooks-core; name another file")]
-    Foreign {
+    /// The database is an app's, and has a name of ours in it.
+    #[error(
+        "{file} has something named {name:?} already, which is the name of a table or index of webhooks-core; rename yours, or name another file"
+    )]
+    NameTaken {
         /// The database file.
         file: String,
+        /// The name.
+        name: String,
     },
     /// The file is not a healthy database.
     #[error("{file} is damaged: {problem}. Restore it from a backup; nothing was changed")]
@@ -210,7 +208,7 @@ pub(crate) fn open_writer(
         .pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
         .map_err(refuse)?;
     connection.set_prepared_statement_cache_capacity(128);
-    migrate(&mut connection).map_err(refuse)?;
+    version::migrate(&mut connection).map_err(refuse)?;
     Ok(connection)
 }
 
@@ -225,43 +223,41 @@ pub(crate) fn open_reader(file: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Refuses what is not ours before anything is written.
+/// Refuses what cannot be used before anything is written.
 fn check(connection: &Connection, shown: &str) -> Result<(), OpenError> {
     let refuse = |source: rusqlite::Error| refusal(shown, source);
-    let application_id: i32 = connection
-        .query_row("pragma application_id", [], |row| row.get(0))
-        .map_err(refuse)?;
-    let version: i32 = connection
-        .query_row("pragma user_version", [], |row| row.get(0))
-        .map_err(refuse)?;
-    let tables: i64 = connection
-        .query_row("select count(*) from sqlite_schema", [], |row| row.get(0))
-        .map_err(refuse)?;
-    if application_id == APPLICATION_ID {
-        if version > VERSION {
-            return Err(OpenError::Newer {
-                file: shown.to_owned(),
-                found: version,
-            });
-        }
-        return quick_check(connection, shown);
-    }
-    // A database without tables is another program's all the same when it is marked as such.
-    if tables > 0 || application_id != 0 || version != 0 {
-        return Err(OpenError::Foreign {
+    let found = version::find(connection).map_err(refuse)?;
+    if let Some(found) = found.newer() {
+        return Err(OpenError::Newer {
             file: shown.to_owned(),
+            found,
         });
     }
-    Ok(())
+    if found == Found::Nothing
+        && let Some(name) = version::taken_name(connection).map_err(refuse)?
+    {
+        return Err(OpenError::NameTaken {
+            file: shown.to_owned(),
+            name,
+        });
+    }
+    quick_check(connection, found, shown)
 }
 
-/// Reads the root page of every table and index: cheap however large the file is. Deeper damage
-/// is told by the statement that meets it.
-fn quick_check(connection: &Connection, shown: &str) -> Result<(), OpenError> {
+/// Reads the root page of every table of ours: cheap however large the file is. Deeper damage
+/// is told by the statement that meets it. An app's may need modules that only the app has.
+fn quick_check(connection: &Connection, found: Found, shown: &str) -> Result<(), OpenError> {
+    let pattern = match found {
+        Found::Nothing => return Ok(()),
+        Found::Before(_) => "%",
+        Found::Tables(_) => r"webhooks\_%",
+    };
     let read = || -> rusqlite::Result<()> {
         let names: Vec<String> = connection
-            .prepare("select name from sqlite_schema where type = 'table'")?
-            .query_map([], |row| row.get(0))?
+            .prepare(
+                "select name from sqlite_schema where type = 'table' and name like ?1 escape '\\'",
+            )?
+            .query_map([pattern], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         for name in names {
             let quoted = name.replace('"', "\"\"");
@@ -306,21 +302,4 @@ fn tells_of_damage(error: &rusqlite::Error) -> bool {
         error.sqlite_error_code(),
         Some(DatabaseCorrupt | NotADatabase)
     )
-}
-
-/// Brings the file to [`VERSION`] in one transaction: wholly, or not at all.
-fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    let transaction =
-        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let version: i32 = transaction.query_row("pragma user_version", [], |row| row.get(0))?;
-    for (number, statements) in MIGRATIONS {
-        if number > version {
-            transaction.execute_batch(statements)?;
-        }
-    }
-    if version < VERSION {
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
-    }
-    transaction.commit()
 }

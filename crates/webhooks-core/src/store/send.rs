@@ -96,7 +96,7 @@ fn store_event(
     let seq = commit.event_seq();
     let inserted = connection
         .prepare_cached(
-            "insert into event (seq, id, customer, type, body, created_at)
+            "insert into webhooks_event (seq, id, customer, type, body, created_at)
              values (?1, ?2, ?3, ?4, ?5, ?6)
              on conflict (id, customer) do nothing",
         )
@@ -165,7 +165,7 @@ pub(crate) fn owe(
     let claim = held.map(|(claim, _)| claim);
     let inserted = connection
         .prepare_cached(
-            "insert into delivery (event_seq, endpoint_key, claim, lane, due_at, attempts, number, owed_at)
+            "insert into webhooks_delivery (event_seq, endpoint_key, claim, lane, due_at, attempts, number, owed_at)
              values (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)",
         )
         .and_then(|mut insert| {
@@ -192,7 +192,7 @@ fn known_event(
 ) -> Result<Sent, SendError> {
     let (seq, same): (i64, bool) = connection
         .prepare_cached(
-            "select seq, type = ?3 and body = ?4 from event where id = ?1 and customer = ?2",
+            "select seq, type = ?3 and body = ?4 from webhooks_event where id = ?1 and customer = ?2",
         )
         .and_then(|mut select| {
             select
@@ -210,9 +210,9 @@ fn known_event(
     let deliveries: i64 = connection
         .prepare_cached(
             "select count(*) from (
-                 select endpoint_key from delivery where event_seq = ?1
-                 union select endpoint_key from attempt where event_seq = ?1
-                 union select endpoint_key from ending where event_seq = ?1)",
+                 select endpoint_key from webhooks_delivery where event_seq = ?1
+                 union select endpoint_key from webhooks_attempt where event_seq = ?1
+                 union select endpoint_key from webhooks_ending where event_seq = ?1)",
         )
         .and_then(|mut count| count.query_row([seq], |row| row.get(0)))
         .map_err(StoreError::from)?;

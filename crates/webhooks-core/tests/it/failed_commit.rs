@@ -187,7 +187,7 @@ async fn a_delivery_that_could_not_be_stored_is_not_waited_for() {
         let ran = world.webhooks.transaction(|tx| Ok(tx.execute(sql, [])?));
         ran.await.unwrap();
     };
-    run("create trigger refuse before insert on delivery
+    run("create trigger refuse before insert on webhooks_delivery
          begin select raise(abort, 'no room'); end")
     .await;
     let event = Event::new("random_number:generate", &1).id("refused");

@@ -21,7 +21,7 @@ impl Fault {
     fn plant(file: &Path, kind: &str) -> Self {
         let connection = rusqlite::Connection::open(file).unwrap();
         let trigger = format!(
-            "create trigger fault before insert on attempt
+            "create trigger fault before insert on webhooks_attempt
              begin select raise({kind}, 'planted'); end"
         );
         connection.execute_batch(&trigger).unwrap();
@@ -183,7 +183,7 @@ async fn a_head_that_fails_while_more_is_loaded_is_not_overtaken() {
     endpoints.resume(&id).await.unwrap();
     gate.wait_for(1).await;
     let loaded = world.webhooks.transaction(|tx| {
-        let sql = "select count(*) from delivery where claim is not null";
+        let sql = "select count(*) from webhooks_delivery where claim is not null";
         Ok(tx.query_row(sql, [], |row| row.get::<_, u32>(0))?)
     });
     let loaded = usize::try_from(loaded.await.unwrap()).unwrap();

@@ -11,6 +11,7 @@ mod disk;
 mod endpoint_memory;
 mod endpoint_state;
 mod examples;
+mod existing_database;
 mod failed_commit;
 mod full_disk_log;
 mod fuzz_address;

@@ -47,18 +47,6 @@ async fn filled(file: &Path) {
 }
 
 #[tokio::test]
-async fn an_empty_database_of_another_program_is_refused() {
-    let folder = Folder::new();
-    let other = rusqlite::Connection::open(folder.file()).unwrap();
-    other
-        .execute_batch("pragma application_id = 77; pragma user_version = 4")
-        .unwrap();
-    drop(other);
-    let error = refusal(&folder.file()).await;
-    assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
-}
-
-#[tokio::test]
 async fn a_truncated_file_is_refused() {
     for keep in [50, 3_000, 4_096, 40_000, 100_001] {
         let folder = Folder::new();

@@ -61,7 +61,7 @@ async fn a_lane_that_cannot_be_loaded_is_looked_at_again_in_a_while() {
     webhooks.drain().await;
     run(
         &webhooks,
-        "create trigger refuse before update on delivery when new.claim is not null
+        "create trigger refuse before update on webhooks_delivery when new.claim is not null
          begin select raise(abort, 'damaged'); end",
     )
     .await;

@@ -291,7 +291,7 @@ async fn an_event_that_could_not_be_stored_whole_is_not_stored_though_its_closur
     let connection = rusqlite::Connection::open(&file).unwrap();
     connection
         .execute_batch(
-            "create trigger fault before insert on delivery when new.endpoint_key = 2
+            "create trigger fault before insert on webhooks_delivery when new.endpoint_key = 2
              begin select raise(abort, 'planted'); end",
         )
         .unwrap();

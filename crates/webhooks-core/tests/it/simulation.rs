@@ -205,7 +205,7 @@ impl Simulation {
         let kind = *["rollback", "abort"].choose(&mut self.random).unwrap();
         let sql = if fault {
             format!(
-                "create trigger fault before insert on {table}
+                "create trigger fault before insert on webhooks_{table}
                  begin select raise({kind}, 'planted'); end"
             )
         } else {
@@ -407,8 +407,8 @@ impl Simulation {
                          || ' due ' || d.due_at || ' attempts ' || attempts
                          || '; lane due ' || ifnull(l.due_at, '-') || ' backoff '
                          || ifnull(l.backoff_until, '-') || ' failures ' || ifnull(l.failures, '-')
-                     from delivery d left join lane l on l.endpoint_key = d.endpoint_key
-                 left join endpoint e on e.key = d.endpoint_key",
+                     from webhooks_delivery d left join webhooks_lane l on l.endpoint_key = d.endpoint_key
+                 left join webhooks_endpoint e on e.key = d.endpoint_key",
             )
             .unwrap();
         let rows = select.query_map([], |row| row.get(0)).unwrap();

@@ -12,8 +12,8 @@ use webhooks_core::{
 /// Makes what is stored as the secret of a customer's endpoint unreadable.
 fn damage_secret(file: &Path, customer: &str) {
     let damaged = rusqlite::Connection::open(file).unwrap().execute(
-        "update endpoint_secret set secret = x'00'
-         where endpoint_key in (select key from endpoint where customer = ?1)",
+        "update webhooks_endpoint_secret set secret = x'00'
+         where endpoint_key in (select key from webhooks_endpoint where customer = ?1)",
         [customer],
     );
     assert_eq!(damaged.unwrap(), 1);
