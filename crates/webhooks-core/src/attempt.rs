@@ -2,8 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-/// Most bytes of a response that are read; a longer one is a failure.
+/// Most bytes of a response's body that are read; a longer one is cut.
 pub const RESPONSE_BYTES_MAX: usize = 64 * 1024;
+/// How long a response's body is read after its head; then it is cut.
+pub const RESPONSE_BODY_LIMIT: Duration = Duration::from_secs(1);
 /// How much of a response's body is kept with its attempt.
 pub const RESPONSE_HEAD_BYTES: usize = 4 * 1024;
 /// How much of a response's headers is kept with its attempt, names and values together.
@@ -16,7 +18,7 @@ pub struct Attempt {
     pub number: u32,
     /// When the request was started.
     pub at: SystemTime,
-    /// From the start of the request to the end of the response, or to the failure.
+    /// From the start of the request to the end of the response, or to where it was cut or failed.
     pub duration: Duration,
     /// Whether the receiver took the event.
     pub outcome: Outcome,
@@ -26,6 +28,42 @@ pub struct Attempt {
     pub headers: Vec<(String, String)>,
     /// The first [`RESPONSE_HEAD_BYTES`] of the response's body.
     pub body_head: Vec<u8>,
+    /// Why the body was not read to its end; `None` when it was. Whether the attempt succeeded
+    /// does not depend on it: a 2xx is a success at its status line.
+    pub body_cut: Option<BodyCut>,
+}
+
+/// Why a response's body was not read to its end. Its text is for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BodyCut {
+    /// It is longer than [`RESPONSE_BYTES_MAX`], or came in thousands of pieces.
+    #[error("the body is cut: it is longer than {RESPONSE_BYTES_MAX} bytes, or in too many pieces")]
+    Length,
+    /// It had not ended [`RESPONSE_BODY_LIMIT`] after the head.
+    #[error("the body is cut: it did not end within {} s", RESPONSE_BODY_LIMIT.as_secs())]
+    Time,
+    /// The connection ended before the body did, or what came is not HTTP.
+    #[error("the body is cut: it broke off")]
+    Broken,
+}
+
+impl BodyCut {
+    /// A short stable word for the store.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Length => "body_length",
+            Self::Time => "body_time",
+            Self::Broken => "body_broken",
+        }
+    }
+
+    /// The inverse of [`BodyCut::code`].
+    pub(crate) fn from_stored(code: &str) -> Option<Self> {
+        [Self::Length, Self::Time, Self::Broken]
+            .into_iter()
+            .find(|cut| cut.code() == code)
+    }
 }
 
 /// Whether the receiver took the event.
@@ -56,18 +94,15 @@ pub enum Failure {
     /// The TLS handshake failed: expired, self-signed, another name.
     #[error("no trusted TLS connection: {0}")]
     Tls(String),
-    /// The connection broke before the response was complete.
+    /// The connection broke before the response's head was complete.
     #[error("the connection broke: {0}")]
     Broken(String),
     /// What came back is not HTTP.
     #[error("not an HTTP response: {0}")]
     NotHttp(String),
-    /// No complete response within the time limit.
-    #[error("no complete answer within {} s", .0.as_secs_f64())]
+    /// No response within the time limit.
+    #[error("no answer within {} s", .0.as_secs_f64())]
     Timeout(Duration),
-    /// The response is larger than [`RESPONSE_BYTES_MAX`].
-    #[error("the answer is larger than {RESPONSE_BYTES_MAX} bytes")]
-    TooLarge,
     /// The address guard refused the URL or what its name resolved to.
     #[error("refused: {0}")]
     Address(String),
@@ -82,7 +117,7 @@ impl Failure {
     pub(crate) fn is_trouble(&self) -> bool {
         match self {
             Self::Status(status) => matches!(status, 429 | 502 | 503 | 504),
-            Self::TooLarge | Self::Request(_) => false,
+            Self::Request(_) => false,
             _ => true,
         }
     }
@@ -98,7 +133,6 @@ impl Failure {
             Self::Broken(_) => "broken",
             Self::NotHttp(_) => "not_http",
             Self::Timeout(_) => "timeout",
-            Self::TooLarge => "too_large",
             Self::Address(_) => "address",
             Self::Request(_) => "request",
         }
@@ -115,7 +149,7 @@ impl Failure {
             | Self::Address(text)
             | Self::Request(text) => text.clone(),
             Self::Timeout(limit) => limit.as_millis().to_string(),
-            Self::Status(_) | Self::Refused | Self::TooLarge => String::new(),
+            Self::Status(_) | Self::Refused => String::new(),
         }
     }
 
@@ -129,7 +163,6 @@ impl Failure {
             "broken" => Self::Broken(detail),
             "not_http" => Self::NotHttp(detail),
             "timeout" => Self::Timeout(Duration::from_millis(detail.parse().unwrap_or_default())),
-            "too_large" => Self::TooLarge,
             "address" => Self::Address(detail),
             "request" => Self::Request(detail),
             _ => Self::Connect(detail),

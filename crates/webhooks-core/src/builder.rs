@@ -8,13 +8,13 @@ use std::{
 
 use crate::{
     Webhooks,
-    address::{AddressPolicy, NetworkError},
+    address::{AddressPolicy, NetworkError, Resolve, SystemResolver},
     clock::{Clock, SystemClock, Timeline, millis},
     engine::{HealthPolicy, Shared, run_due_loop},
     outgoing::{Outgoing, Watcher},
     retry::RetrySchedule,
     seal::Seal,
-    sender::{Sender, TIME_LIMIT_DEFAULT},
+    sender::{Sender, SenderSettings, TIME_LIMIT_DEFAULT},
     store::{
         StoreError,
         endpoints::{ENDPOINTS_IN_MEMORY_DEFAULT, EndpointCache, EndpointReader},
@@ -36,8 +36,10 @@ pub const DISABLE_AFTER_DEFAULT: Duration = Duration::from_secs(5 * 24 * 3600);
 #[must_use]
 pub struct Builder {
     policy: AddressPolicy,
+    resolver: Option<Arc<dyn Resolve>>,
     schedule: RetrySchedule,
     time_limit: Duration,
+    connections: Option<usize>,
     durability: Durability,
     keep_events: Duration,
     keep_attempts: Duration,
@@ -61,8 +63,10 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             policy: AddressPolicy::default(),
+            resolver: None,
             schedule: RetrySchedule::default(),
             time_limit: TIME_LIMIT_DEFAULT,
+            connections: None,
             durability: Durability::default(),
             keep_events: RETENTION_DEFAULT,
             keep_attempts: RETENTION_DEFAULT,
@@ -106,9 +110,25 @@ impl Builder {
         self
     }
 
-    /// From the start of connecting to the end of the response; 15 s unless set.
+    /// From the start of connecting to the head of the response; 15 s unless set.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
+        self
+    }
+
+    /// Finds names' addresses; a [`SystemResolver`] unless set. Its answers are judged, whoever
+    /// gives them.
+    pub fn resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
+        self.resolver = Some(resolver);
+        self
+    }
+
+    /// Most connections that are open at once, those that wait for their next request among them.
+    /// Each is an open file. Unless set: [`CONNECTIONS_MAX_DEFAULT`](crate::CONNECTIONS_MAX_DEFAULT),
+    /// or one of [`CONNECTIONS_SHARE_OF_FILES`](crate::CONNECTIONS_SHARE_OF_FILES) of the files that
+    /// the process may open when that is less. At least 1.
+    pub fn connections(mut self, max: usize) -> Self {
+        self.connections = Some(max);
         self
     }
 
@@ -173,9 +193,17 @@ impl Builder {
                 schedule: self.schedule.span(),
             });
         }
-        let sender = Sender::new(self.policy.clone(), self.time_limit)
-            .map_err(|error| OpenError::Client(error.to_string()))?
-            .watched_by(self.watcher.clone());
+        let sender = Sender::new(SenderSettings {
+            policy: self.policy.clone(),
+            resolver: self
+                .resolver
+                .clone()
+                .unwrap_or_else(|| Arc::new(SystemResolver::new())),
+            time_limit: self.time_limit,
+            connections: self.connections,
+            watcher: self.watcher.clone(),
+        })
+        .map_err(|error| OpenError::Client(error.to_string()))?;
         let opening = tokio::task::spawn_blocking(move || open_store(self, file));
         let opened = opening
             .await

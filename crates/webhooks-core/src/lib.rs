@@ -126,15 +126,16 @@ mod webhooks;
 
 #[cfg(feature = "sqlite")]
 pub use activity::{ACTIVITY_BUFFER, Activities, Activity, Next, What};
-#[cfg(feature = "sqlite")]
-pub use address::GuardedResolver;
 pub use address::{
     AddressPolicy, AddressRefusal, Credentials, Embedding, NetworkError, hide_credentials,
-    refusal_in, split_credentials,
+    split_credentials,
 };
 #[cfg(feature = "sqlite")]
+pub use address::{LookupError, Resolve, Resolving, SystemResolver};
+#[cfg(feature = "sqlite")]
 pub use attempt::{
-    Attempt, Failure, Outcome, RESPONSE_BYTES_MAX, RESPONSE_HEAD_BYTES, RESPONSE_HEADERS_BYTES,
+    Attempt, BodyCut, Failure, Outcome, RESPONSE_BODY_LIMIT, RESPONSE_BYTES_MAX,
+    RESPONSE_HEAD_BYTES, RESPONSE_HEADERS_BYTES,
 };
 #[cfg(feature = "sqlite")]
 pub use builder::{Builder, DISABLE_AFTER_DEFAULT, RETENTION_DEFAULT};
@@ -160,7 +161,7 @@ pub use outgoing::Outgoing;
 pub use retry::{ATTEMPTS_MAX, RETRY_AFTER_MAX, RetrySchedule, RetryScheduleError};
 pub use secret::{Secret, SecretError, SecretKind, SharedSecret};
 #[cfg(feature = "sqlite")]
-pub use sender::TIME_LIMIT_DEFAULT;
+pub use sender::{CONNECTIONS_MAX_DEFAULT, CONNECTIONS_SHARE_OF_FILES, TIME_LIMIT_DEFAULT};
 #[cfg(feature = "sqlite")]
 pub use store::{
     StoreError,

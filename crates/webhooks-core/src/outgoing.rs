@@ -7,7 +7,7 @@ use url::Url;
 
 /// One attempt's request, signed and about to go out: a `POST` of `body` to `url`.
 ///
-/// The HTTP client adds `accept`, `host` and `content-length` to these headers, nothing else.
+/// `content-length` is added to these headers, nothing else.
 #[derive(Clone, Copy)]
 pub struct Outgoing<'a> {
     /// Where it goes, without credentials; they are in the headers.

@@ -1,6 +1,6 @@
 //! Why an address was refused, and how to allow it.
 
-use std::{error::Error, fmt, net::IpAddr};
+use std::{fmt, net::IpAddr};
 
 use ipnet::IpNet;
 
@@ -139,17 +139,4 @@ impl fmt::Display for Forbidden<'_> {
              add {network} to allow_networks if webhooks may go there"
         )
     }
-}
-
-/// Finds the refusal behind another error, such as a `reqwest::Error` whose name lookup a
-/// `GuardedResolver` refused.
-pub fn refusal_in<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a AddressRefusal> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(refusal) = error.downcast_ref() {
-            return Some(refusal);
-        }
-        cause = error.source();
-    }
-    None
 }

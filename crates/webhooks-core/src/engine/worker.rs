@@ -1,7 +1,7 @@
 //! A worker: takes deliveries of one endpoint until none waits, makes each attempt, and says
 //! what becomes of the delivery.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{Outbox, Shared, outbox::FailedEndpoint};
 use crate::{
@@ -14,6 +14,11 @@ use crate::{
         row::ClaimedDelivery,
     },
 };
+
+/// How long a delivery waits when this machine could not make its request, doubled up to the
+/// maximum: with some thousand that wait, trying costs little, and none is late by much.
+const MACHINE_WAIT_FIRST: Duration = Duration::from_secs(1);
+const MACHINE_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Works until the endpoint's queue is empty. The worker was counted when it was spawned.
 pub(super) async fn work(shared: Arc<Shared>, outbox: Arc<Outbox>) {
@@ -103,41 +108,11 @@ async fn deliver(mut hand: InHand<'_>) {
             }
         }
     }
-    // A place among all requests; endpoints in trouble have their own, so that they cannot
-    // take those of the healthy.
-    let places = if outbox.is_in_trouble() {
-        &shared.probes
-    } else {
-        &shared.requests
-    };
-    let stopped = shared.stopped.notified();
-    if shared.is_stopping() {
+    let Some(response) = attempt(&mut hand).await else {
         return;
-    }
-    let place = match places.try_acquire() {
-        Ok(place) => Ok(place),
-        Err(_) => {
-            hand.wait();
-            tokio::select! {
-                biased;
-                place = places.acquire() => place,
-                () = stopped => return,
-            }
-        }
     };
-    let Ok(place) = place else { return };
-    if !hand.goes_out() {
-        return;
-    }
-    let Some(row) = hand.row.as_ref() else { return };
-    let endpoint = outbox.endpoint();
-    let at = shared.timeline.now();
-    let response = shared
-        .sender
-        .attempt(&endpoint, &row.event, &shared.timeline)
-        .await;
-    drop(place);
     crash_point::reach("in_flight");
+    let Some(row) = hand.row.as_ref() else { return };
     let (verdict, consequences) = match &response.record.failure {
         None => {
             let consequences = Consequences {
@@ -155,17 +130,77 @@ async fn deliver(mut hand: InHand<'_>) {
             &response,
         ),
     };
-    let Response { mut record, .. } = response;
-    record.at = at;
     let Some(row) = hand.row.take() else { return };
     let completion = Completion {
         outbox: Arc::clone(outbox),
         row,
-        attempt: Some(record),
+        attempt: Some(response.record),
         verdict,
         consequences,
     };
     shared.queue.complete(completion).await;
+}
+
+/// Makes one attempt, when there is a place for it. While this machine cannot make it, the delivery
+/// waits in the hand, and no attempt is spent. `None` when it is not to be sent any more.
+async fn attempt(hand: &mut InHand<'_>) -> Option<Response> {
+    let (shared, outbox) = (hand.shared, hand.outbox);
+    let mut machine_wait = MACHINE_WAIT_FIRST;
+    loop {
+        // A place among all requests; endpoints in trouble have their own, so that they cannot
+        // take those of the healthy.
+        let places = if outbox.is_in_trouble() {
+            &shared.probes
+        } else {
+            &shared.requests
+        };
+        let stopped = shared.stopped.notified();
+        if shared.is_stopping() {
+            return None;
+        }
+        let place = match places.try_acquire() {
+            Ok(place) => place,
+            Err(_) => {
+                hand.wait();
+                tokio::select! {
+                    biased;
+                    place = places.acquire() => place.ok()?,
+                    () = stopped => return None,
+                }
+            }
+        };
+        if !hand.goes_out() {
+            return None;
+        }
+        let row = hand.row.as_ref()?;
+        let endpoint = outbox.endpoint();
+        let attempted = shared
+            .sender
+            .attempt(&endpoint, &row.event, &shared.timeline)
+            .await;
+        drop(place);
+        let error = match attempted {
+            Ok(response) => {
+                if machine_wait > MACHINE_WAIT_FIRST {
+                    shared.sender.machine.recovered();
+                }
+                return Some(response);
+            }
+            Err(error) => error,
+        };
+        shared.sender.machine.failed(&error);
+        hand.wait();
+        let stopped = shared.stopped.notified();
+        if shared.is_stopping() {
+            return None;
+        }
+        let until = shared.timeline.now().saturating_add(millis(machine_wait));
+        tokio::select! {
+            () = shared.timeline.sleep_until(until) => {}
+            () = stopped => return None,
+        }
+        machine_wait = (machine_wait * 2).min(MACHINE_WAIT_MAX);
+    }
 }
 
 fn judge_failure(

@@ -1,12 +1,12 @@
 //! Recording outcomes: the attempt is appended, the delivery leaves the hot table or is re-dated.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use rusqlite::{Connection, params};
 
 use super::{StoreError, act::ActContext, endpoints, lane, row::ClaimedDelivery};
 use crate::{
-    Activity, Attempt, Ending, Failure, Next, Outcome, What,
+    Activity, Attempt, BodyCut, Ending, Failure, Next, Outcome, What,
     engine::{Outbox, Shared},
 };
 
@@ -52,6 +52,7 @@ pub(crate) struct AttemptRecord {
     /// `name: value` lines.
     pub(crate) headers: String,
     pub(crate) body_head: Vec<u8>,
+    pub(crate) body_cut: Option<BodyCut>,
 }
 
 /// What becomes of the delivery.
@@ -251,11 +252,20 @@ impl AttemptRecord {
                 duration_us,
                 self.status,
                 self.failure.as_ref().map(Failure::code),
-                self.failure.as_ref().map(Failure::detail),
+                self.detail(),
                 self.headers,
                 self.body_head,
             ])?;
         Ok(inserted > 0)
+    }
+
+    /// Says more of the failure, or of an answer's body: an answer's status says all of its failure.
+    fn detail(&self) -> Option<Cow<'static, str>> {
+        match (self.body_cut, &self.failure) {
+            (Some(cut), _) => Some(cut.code().into()),
+            (None, Some(failure)) => Some(failure.detail().into()),
+            (None, None) => None,
+        }
     }
 
     pub(crate) fn to_public(&self, shared: &Shared, number: u32) -> Attempt {
@@ -270,6 +280,7 @@ impl AttemptRecord {
             status: self.status,
             headers: header_pairs(&self.headers),
             body_head: self.body_head.clone(),
+            body_cut: self.body_cut,
         }
     }
 }

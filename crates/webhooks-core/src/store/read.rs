@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 
 use super::{StoreError, completion::header_pairs, endpoints::EndpointReader, lane, schema};
 use crate::{
-    Attempt, Delivery, DeliveryState, Ending, EndpointId, EndpointState, Explanation, Failure,
-    Held, Outcome,
+    Attempt, BodyCut, Delivery, DeliveryState, Ending, EndpointId, EndpointState, Explanation,
+    Failure, Held, Outcome,
     endpoint::wants,
     engine::{EndpointRecord, Shared, due_act},
 };
@@ -183,6 +183,7 @@ fn read_attempt(shared: &Shared, row: &Row<'_>) -> rusqlite::Result<Attempt> {
     let status: Option<u16> = row.get(3)?;
     let failure: Option<String> = row.get(4)?;
     let detail: Option<String> = row.get(5)?;
+    let body_cut = detail.as_deref().and_then(BodyCut::from_stored);
     let duration_us: i64 = row.get(2)?;
     let headers: String = row.get(6)?;
     Ok(Attempt {
@@ -199,6 +200,7 @@ fn read_attempt(shared: &Shared, row: &Row<'_>) -> rusqlite::Result<Attempt> {
         status,
         headers: header_pairs(&headers),
         body_head: row.get(7)?,
+        body_cut,
     })
 }
 

@@ -39,7 +39,7 @@ async fn a_proxy_of_the_environment_is_never_asked() {
 #[ignore = "run by the test above, with proxies in its environment"]
 async fn child_with_a_proxy_in_its_environment() {
     let names = Names::new(&[("proxied.example", &["127.0.0.1"])]);
-    let sender = Sender::new(AddressPolicy::default(), names);
+    let sender = Sender::new(AddressPolicy::default(), names).await;
     let outcome = sender.attempt("http://proxied.example/").await;
     assert!(matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
     // The control: an ordinary client in the same environment asks the proxy.

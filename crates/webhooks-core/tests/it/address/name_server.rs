@@ -10,8 +10,9 @@ use std::{
     },
 };
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::dns::Addrs;
 use tokio::net::UdpSocket;
+use webhooks_core::{LookupError, Resolve, Resolving};
 
 /// The fixed part of every packet: id, flags, and how many entries follow.
 const HEADER_BYTES: usize = 12;
@@ -55,17 +56,34 @@ impl RebindingNameServer {
 /// Asks one name server for IPv4 addresses, anew for every lookup.
 pub(crate) struct NameClient(SocketAddr);
 
+impl NameClient {
+    pub(crate) async fn ask(&self, name: &str) -> io::Result<Ipv4Addr> {
+        let socket = UdpSocket::bind("127.0.0.1:0").await?;
+        socket.connect(self.0).await?;
+        socket.send(&question(name)).await?;
+        let mut packet = [0; 512];
+        let length = socket.recv(&mut packet).await?;
+        address_in(&packet[..length])
+            .ok_or_else(|| io::Error::other("not an answer with one address"))
+    }
+}
+
 impl Resolve for NameClient {
-    fn resolve(&self, name: Name) -> Resolving {
-        let server = self.0;
+    fn resolve<'a>(&'a self, name: &'a str) -> Resolving<'a> {
         Box::pin(async move {
-            let socket = UdpSocket::bind("127.0.0.1:0").await?;
-            socket.connect(server).await?;
-            socket.send(&question(name.as_str())).await?;
-            let mut packet = [0; 512];
-            let length = socket.recv(&mut packet).await?;
-            let address = address_in(&packet[..length])
-                .ok_or_else(|| io::Error::other("not an answer with one address"))?;
+            let answer = self.ask(name).await;
+            let address = answer.map_err(|error| LookupError::Unavailable(error.to_string()))?;
+            Ok(vec![address.into()])
+        })
+    }
+}
+
+/// For an ordinary client.
+impl reqwest::dns::Resolve for NameClient {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let client = Self(self.0);
+        Box::pin(async move {
+            let address = client.ask(name.as_str()).await?;
             let found = SocketAddr::from((address, 0));
             Ok(Box::new(std::iter::once(found)) as Addrs)
         })

@@ -2,8 +2,7 @@
 
 use std::{net::Ipv4Addr, sync::Arc};
 
-use reqwest::dns::Resolve;
-use webhooks_core::{AddressPolicy, AddressRefusal, GuardedResolver};
+use webhooks_core::{AddressPolicy, Resolve, Resolving, SystemResolver};
 
 use crate::address::{
     name_server::RebindingNameServer,
@@ -23,23 +22,17 @@ async fn a_name_that_turns_local_after_the_check_is_not_dialled() {
 
     // The check that every naive guard makes: all is well.
     policy.parse(&url).unwrap();
-    let guard = GuardedResolver::with_inner(policy.clone(), names.client());
-    let looked_up: Vec<_> = guard
-        .resolve("rebind.example".parse().unwrap())
-        .await
-        .unwrap()
-        .collect();
-    assert_eq!(looked_up, [(PUBLIC, 0).into()]);
+    let looked_up = names.client().ask("rebind.example").await.unwrap();
+    assert_eq!(looked_up, PUBLIC);
+    policy.judge_ip(looked_up.into()).unwrap();
 
     // And then the dialling, some milliseconds later.
     for _ in 0..3 {
-        match Sender::new(policy.clone(), names.client())
-            .attempt(&url)
-            .await
-        {
-            Outcome::Refused(AddressRefusal::Forbidden { name, address, .. }) => {
-                assert_eq!(name.as_deref(), Some("rebind.example"));
-                assert_eq!(address, LOCAL);
+        let sender = Sender::new(policy.clone(), names.client()).await;
+        match sender.attempt(&url).await {
+            Outcome::Refused(refusal) => {
+                let said = format!("rebind.example resolves to {LOCAL}, which is loopback");
+                assert!(refusal.starts_with(&said), "{refusal}");
             }
             outcome => panic!("{outcome:?}"),
         }
@@ -53,8 +46,8 @@ async fn a_name_that_turns_local_after_the_check_is_not_dialled() {
 async fn without_the_guard_the_same_name_reaches_the_sentinel() {
     let sentinel = Sentinel::start(NO_CONTENT).await;
     let names = RebindingNameServer::start(&[PUBLIC, LOCAL]).await;
-    let first = names.client().resolve("rebind.example".parse().unwrap());
-    assert!(first.await.unwrap().all(|found| found.ip() == PUBLIC));
+    let first = names.client().ask("rebind.example").await.unwrap();
+    assert_eq!(first, PUBLIC);
 
     let unguarded = reqwest::Client::builder()
         .no_proxy()
@@ -76,15 +69,16 @@ async fn the_judged_address_is_the_dialled_address() {
     let policy = AddressPolicy::default()
         .allow_networks(["127.0.0.1"])
         .unwrap();
-    let sender = Sender::new(policy, names.client());
+    let sender = Sender::new(policy, names.client()).await;
     let url = format!("http://rebind.example:{}/", sentinel.port);
 
     assert!(matches!(sender.attempt(&url).await, Outcome::Answered(204)));
     assert_eq!((names.questions(), sentinel.visits()), (1, 1));
 
     match sender.attempt(&url).await {
-        Outcome::Refused(AddressRefusal::Forbidden { address, .. }) => {
-            assert_eq!(address, OTHER_LOCAL);
+        Outcome::Refused(refusal) => {
+            let said = format!("rebind.example resolves to {OTHER_LOCAL}, which is loopback");
+            assert!(refusal.starts_with(&said), "{refusal}");
         }
         outcome => panic!("{outcome:?}"),
     }
@@ -94,10 +88,10 @@ async fn the_judged_address_is_the_dialled_address() {
 #[tokio::test]
 async fn a_name_without_an_address_fails_and_is_not_called_forbidden() {
     let names = crate::address::sender::Names::new(&[("empty.example", &[])]);
-    let sender = Sender::new(AddressPolicy::default(), Arc::clone(&names) as _);
+    let sender = Sender::new(AddressPolicy::default(), names).await;
     for (url, why) in [
         ("http://empty.example/", "empty.example has no address"),
-        ("http://unknown.example/", "no such name"),
+        ("http://unknown.example/", "unknown.example has no address"),
     ] {
         match sender.attempt(url).await {
             Outcome::Failed(error) => assert!(error.contains(why), "{error}"),
@@ -106,16 +100,31 @@ async fn a_name_without_an_address_fails_and_is_not_called_forbidden() {
     }
 }
 
-/// The operating system's resolver, asked for the one name it knows without a network.
+/// Another name for what the operating system calls localhost, the one name that it knows without
+/// a network.
+struct Inside(SystemResolver);
+
+impl Resolve for Inside {
+    fn resolve<'a>(&'a self, _name: &'a str) -> Resolving<'a> {
+        self.0.resolve("localhost")
+    }
+}
+
 #[tokio::test]
 async fn the_systems_answers_are_judged_too() {
-    let guard = GuardedResolver::new(AddressPolicy::default());
-    let refused = guard.resolve("localhost".parse().unwrap()).await.err();
-    let refused = refused.expect("localhost is loopback");
-    assert!(refused.is::<AddressRefusal>(), "{refused}");
+    let inside = || Arc::new(Inside(SystemResolver::new()));
+    let sentinel = Sentinel::start(NO_CONTENT).await;
+    let url = format!("http://inside.example:{}/", sentinel.port);
+    let guarded = Sender::new(AddressPolicy::default(), inside()).await;
+    match guarded.attempt(&url).await {
+        Outcome::Refused(refusal) => assert!(refusal.contains("loopback"), "{refusal}"),
+        outcome => panic!("{outcome:?}"),
+    }
+    assert_eq!(sentinel.visits(), 0);
 
     let policy = AddressPolicy::default();
     let policy = policy.allow_networks(["127.0.0.0/8", "::1"]).unwrap();
-    let allowed = GuardedResolver::new(policy).resolve("localhost".parse().unwrap());
-    assert!(allowed.await.unwrap().all(|found| found.ip().is_loopback()));
+    let allowed = Sender::new(policy, inside()).await;
+    let outcome = allowed.attempt(&url).await;
+    assert!(matches!(outcome, Outcome::Answered(204)), "{outcome:?}");
 }

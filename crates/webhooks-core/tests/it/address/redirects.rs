@@ -17,7 +17,7 @@ async fn a_redirect_is_an_answer_and_is_never_followed() {
         .allow_networks(["127.0.0.0/8", "::1"])
         .unwrap();
     let names = Names::new(&[("receiver.example", &["127.0.0.1"])]);
-    let sender = Sender::new(policy, Arc::clone(&names) as _);
+    let sender = Sender::new(policy, Arc::clone(&names) as _).await;
     for status in [300, 301, 302, 303, 305, 307, 308] {
         for host in ["127.0.0.1", "[::1]", "receiver.example"] {
             let target = format!("http://{host}:{}/", sentinel.port);

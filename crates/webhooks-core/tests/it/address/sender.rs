@@ -1,52 +1,72 @@
-//! Makes requests in the way the engine does: judge, then dial through the guard.
+//! Makes requests through the engine: judged at registration, and again at the moment of dialling.
 
 use std::{
     collections::HashMap,
-    io,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use webhooks_core::{AddressPolicy, AddressRefusal, GuardedResolver, refusal_in};
+use webhooks_core::{
+    AddressPolicy, EndpointError, Event, Failure, LookupError, Outcome as Attempted, Resolve,
+    Resolving, Webhooks,
+};
+
+use crate::world::builder;
 
 /// Only a bound: nothing here waits for a network.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    Refused(AddressRefusal),
+    Refused(String),
     Failed(String),
     Answered(u16),
 }
 
 pub(crate) struct Sender {
-    policy: AddressPolicy,
-    client: reqwest::Client,
+    webhooks: Webhooks,
+    attempts: AtomicUsize,
 }
 
 impl Sender {
-    pub(crate) fn new(policy: AddressPolicy, names: Arc<dyn Resolve>) -> Self {
-        let client = GuardedResolver::with_inner(policy.clone(), names)
-            .client()
-            .timeout(TIME_LIMIT)
-            .build()
+    pub(crate) async fn new(policy: AddressPolicy, names: Arc<dyn Resolve>) -> Self {
+        let webhooks = builder(&Arc::default())
+            .addresses(policy)
+            .resolver(names)
+            .time_limit(TIME_LIMIT)
+            .open("sqlite::memory:")
+            .await
             .unwrap();
-        Self { policy, client }
+        Self {
+            webhooks,
+            attempts: AtomicUsize::new(0),
+        }
     }
 
     pub(crate) async fn attempt(&self, url: &str) -> Outcome {
-        let url = match self.policy.parse(url) {
-            Ok(url) => url,
-            Err(refusal) => return Outcome::Refused(refusal),
-        };
-        match self.client.post(url).body("{}").send().await {
-            Ok(response) => Outcome::Answered(response.status().as_u16()),
-            Err(error) => match refusal_in(&error) {
-                Some(refusal) => Outcome::Refused(refusal.clone()),
-                None => Outcome::Failed(format!("{error:?}")),
-            },
+        // A customer each, so that one event has one delivery.
+        let customer = format!("c{}", self.attempts.fetch_add(1, Ordering::SeqCst));
+        match self.webhooks.endpoints(&customer).add(url).await {
+            Ok(_) => {}
+            Err(EndpointError::Address(refusal)) => return Outcome::Refused(refusal.to_string()),
+            Err(error) => panic!("{url}: {error}"),
+        }
+        let event = Event::new("random_number:generate", &1);
+        let sent = self.webhooks.send(&customer, event).await.unwrap();
+        self.webhooks.drain().await;
+        let deliveries = self.webhooks.deliveries(&customer, &sent.event_id);
+        let attempts = deliveries.await.unwrap().remove(0).attempts;
+        assert_eq!(attempts.len(), 1, "{url}: {attempts:?}");
+        match (&attempts[0].outcome, attempts[0].status) {
+            (_, Some(status)) => Outcome::Answered(status),
+            (Attempted::Failure(Failure::Address(refusal)), None) => {
+                Outcome::Refused(refusal.clone())
+            }
+            (outcome, None) => Outcome::Failed(format!("{outcome:?}")),
         }
     }
 }
@@ -67,12 +87,8 @@ impl Names {
 }
 
 impl Resolve for Names {
-    fn resolve(&self, name: Name) -> Resolving {
-        let answer = self.0.get(name.as_str().trim_end_matches('.')).cloned();
-        Box::pin(async move {
-            let addresses = answer.ok_or_else(|| io::Error::other("no such name"))?;
-            let addresses = addresses.into_iter().map(|ip| SocketAddr::new(ip, 0));
-            Ok(Box::new(addresses) as Addrs)
-        })
+    fn resolve<'a>(&'a self, name: &'a str) -> Resolving<'a> {
+        let answer = self.0.get(name.trim_end_matches('.')).cloned();
+        Box::pin(async move { answer.ok_or_else(|| LookupError::NoAddress(name.to_owned())) })
     }
 }

@@ -317,7 +317,7 @@ fn names() -> std::sync::Arc<Names> {
 #[tokio::test]
 async fn no_forbidden_url_or_name_is_ever_dialled() {
     let sentinel = Sentinel::start(NO_CONTENT).await;
-    let sender = Sender::new(AddressPolicy::default(), names());
+    let sender = Sender::new(AddressPolicy::default(), names()).await;
     let port = sentinel.port.to_string();
     let mut seen = HashSet::new();
     let mut wrong = Vec::new();
@@ -335,7 +335,7 @@ async fn no_forbidden_url_or_name_is_ever_dialled() {
     for (url, rule) in &rows {
         assert!(seen.insert(url), "{url} is in the table twice");
         match sender.attempt(url).await {
-            Outcome::Refused(refusal) if refusal.to_string().contains(rule) => {}
+            Outcome::Refused(refusal) if refusal.contains(rule) => {}
             outcome => wrong.push(format!("{url:?} expected {rule:?}, got {outcome:?}")),
         }
     }
@@ -352,7 +352,7 @@ async fn the_same_urls_reach_the_sentinel_once_allowed() {
     let policy = AddressPolicy::default()
         .allow_networks(["127.0.0.1", "::1/128"])
         .unwrap();
-    let sender = Sender::new(policy, names());
+    let sender = Sender::new(policy, names()).await;
     let port = sentinel.port.to_string();
     let mut reached = 0;
     let urls = URLS.iter().filter(|(_, rule)| *rule == "127.0.0.0/8");
@@ -364,7 +364,8 @@ async fn the_same_urls_reach_the_sentinel_once_allowed() {
             Outcome::Answered(204) => reached += 1,
             // Other addresses of the loopback network stay refused, and *.localhost is not among
             // the names of this test.
-            Outcome::Refused(AddressRefusal::Forbidden { .. }) | Outcome::Failed(_) => {}
+            Outcome::Refused(refusal) if refusal.contains("allow_networks") => {}
+            Outcome::Failed(_) => {}
             outcome => panic!("{url:?}: {outcome:?}"),
         }
     }

@@ -1,0 +1,170 @@
+//! How a connection is made: the name's judged addresses, one after another as RFC 8305 says, then
+//! TLS for https.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use rustls::{ClientConfig, pki_types::ServerName};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_util::either::Either;
+use url::{Host, Url};
+
+use super::{
+    connection::Transport,
+    machine::MachineError,
+    outcome::{SendError, of_connecting, of_handshake},
+};
+use crate::{
+    Failure,
+    address::{
+        LookupError,
+        names::{NameError, Names},
+    },
+};
+
+/// Addresses of a name that are tried; RFC 8305 wants both families among the first.
+const ADDRESSES_MAX: usize = 8;
+/// How long one address has before the next is tried besides it (RFC 8305).
+const NEXT_ADDRESS_WAIT: Duration = Duration::from_millis(250);
+
+/// Makes connections.
+pub(super) struct Dialler {
+    names: Arc<Names>,
+    tls: TlsConnector,
+}
+
+impl Dialler {
+    /// Trusts the certificates that the system trusts, or those of `SSL_CERT_FILE`.
+    pub(super) fn new(names: Names) -> Result<Self, rustls::Error> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = rustls_platform_verifier::Verifier::new(Arc::clone(&provider))?;
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self {
+            names: Arc::new(names),
+            tls: TlsConnector::from(Arc::new(config)),
+        })
+    }
+
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Connects to the host of `url`. `customer`: on whose behalf its name is looked up.
+    pub(super) async fn dial(
+        &self,
+        customer: &Arc<str>,
+        url: &Url,
+    ) -> Result<Transport, SendError> {
+        let port = url.port_or_known_default().unwrap_or_default();
+        let addresses = self.addresses(customer, url).await?;
+        let stream = connect(in_turn(&addresses, port)).await?;
+        // A request is one write; a second one must not wait for the answer to the first.
+        let _ = stream.set_nodelay(true);
+        if url.scheme() != "https" {
+            return Ok(Either::Left(stream));
+        }
+        let host = url.host_str().unwrap_or_default();
+        let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
+            .map_err(|_| Failure::Request(format!("{host:?} cannot be in a certificate")))?;
+        match self.tls.connect(name, stream).await {
+            Ok(stream) => Ok(Either::Right(stream)),
+            Err(error) => Err(of_handshake(&error).into()),
+        }
+    }
+
+    async fn addresses(&self, customer: &Arc<str>, url: &Url) -> Result<Arc<[IpAddr]>, SendError> {
+        let address = match url.host() {
+            Some(Host::Domain(name)) => {
+                let found = self.names.addresses(customer, name).await;
+                return found.map_err(|error| match error {
+                    NameError::Refused(refusal) => Failure::Address(refusal.to_string()).into(),
+                    NameError::Lookup(LookupError::Unavailable(reason)) => {
+                        MachineError::Names(reason).into()
+                    }
+                    NameError::Lookup(error) => Failure::Name(error.to_string()).into(),
+                });
+            }
+            Some(Host::Ipv4(address)) => IpAddr::V4(address),
+            Some(Host::Ipv6(address)) => IpAddr::V6(address),
+            None => return Err(Failure::Request("the URL has no host".to_owned()).into()),
+        };
+        let judged = self.names.policy().judge_ip(address);
+        judged.map_err(|refusal| Failure::Address(refusal.to_string()))?;
+        Ok(Arc::from([address]))
+    }
+}
+
+/// The families by turns, beginning with that of the first address.
+fn in_turn(addresses: &[IpAddr], port: u16) -> Vec<SocketAddr> {
+    let first_is_ipv4 = addresses.first().is_some_and(IpAddr::is_ipv4);
+    let of = |ipv4: bool| addresses.iter().filter(move |it| it.is_ipv4() == ipv4);
+    let (mut first, mut second) = (of(first_is_ipv4), of(!first_is_ipv4));
+    let mut turns: Vec<&IpAddr> = Vec::new();
+    while turns.len() < ADDRESSES_MAX {
+        let before = turns.len();
+        turns.extend(first.next());
+        turns.extend(second.next());
+        if turns.len() == before {
+            break;
+        }
+    }
+    turns
+        .into_iter()
+        .map(|address| SocketAddr::new(*address, port))
+        .collect()
+}
+
+/// The first connection that can be made. Fails with what says most about the receiver.
+async fn connect(addresses: Vec<SocketAddr>) -> Result<TcpStream, SendError> {
+    let mut dialling = FuturesUnordered::new();
+    let mut failure: Option<SendError> = None;
+    for address in addresses {
+        dialling.push(connect_one(address));
+        let wait = tokio::time::sleep(NEXT_ADDRESS_WAIT);
+        tokio::select! {
+            Some(connected) = dialling.next() => match connected {
+                Ok(stream) => return Ok(stream),
+                Err(error) => keep_telling(&mut failure, error),
+            },
+            () = wait => {}
+        }
+    }
+    while let Some(connected) = dialling.next().await {
+        match connected {
+            Ok(stream) => return Ok(stream),
+            Err(error) => keep_telling(&mut failure, error),
+        }
+    }
+    Err(failure.unwrap_or_else(|| Failure::Connect("there is no address".to_owned()).into()))
+}
+
+async fn connect_one(address: SocketAddr) -> Result<TcpStream, SendError> {
+    TcpStream::connect(address)
+        .await
+        .map_err(|error: io::Error| of_connecting(&error, address))
+}
+
+/// Of several addresses the receiver's own answer counts most, and this machine's failure least.
+fn keep_telling(kept: &mut Option<SendError>, error: SendError) {
+    let says_more = match (&*kept, &error) {
+        (None, _) => true,
+        (Some(SendError::Machine(_) | SendError::Receiver(Failure::Connect(_))), error) => {
+            matches!(error, SendError::Receiver(_))
+        }
+        _ => false,
+    };
+    if says_more {
+        *kept = Some(error);
+    }
+}

@@ -1,0 +1,245 @@
+//! The sender: one HTTP/1.1 request for one attempt, signed anew, within one deadline.
+//!
+//! It follows no redirect, uses no proxy from the environment, decodes nothing, and reads at
+//! most [`RESPONSE_BYTES_MAX`](crate::RESPONSE_BYTES_MAX) of the answer. `request` is what is sent,
+//! `dial` and `connection` over what, `pool` keeps connections, `exchange` makes the request, and
+//! `outcome` and `machine` say whose failure it was.
+
+mod connection;
+mod dial;
+mod exchange;
+mod machine;
+mod outcome;
+mod pool;
+mod request;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+pub(crate) use machine::{MachineError, MachineLog};
+
+use self::{
+    connection::{Connection, Place, Transport},
+    dial::Dialler,
+    exchange::{Answer, Deadline, exchange},
+    outcome::{SendError, of_exchange},
+    pool::Pool,
+    request::{Request, origin},
+};
+use crate::{
+    Failure,
+    address::{
+        AddressPolicy, Resolve,
+        names::{LookupLimits, Names},
+    },
+    clock::Timeline,
+    engine::EndpointRecord,
+    outgoing::{Outgoing, Watcher},
+    retry::retry_after,
+    store::{completion::AttemptRecord, row::StoredEvent},
+};
+
+/// From the start of connecting to the head of the answer; Standard Webhooks advises 15 to 30 s.
+pub const TIME_LIMIT_DEFAULT: Duration = Duration::from_secs(15);
+/// Most connections unless set otherwise, those in use and those that wait together: twice the
+/// requests that are usually in flight.
+pub const CONNECTIONS_MAX_DEFAULT: usize = 1_024;
+/// The share of the files that the process may open which connections take at most unless set
+/// otherwise: one of so many. The rest is the application's.
+pub const CONNECTIONS_SHARE_OF_FILES: usize = 2;
+/// Lookups of names at once, for each so many connections.
+const CONNECTIONS_PER_LOOKUP: usize = 8;
+/// A lookup of a name and asking whether any can be looked up fit within the time limit.
+const LOOKUP_SHARE_OF_TIME: u32 = 3;
+const LOOKUP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Makes attempts.
+pub(crate) struct Sender {
+    dialler: Dialler,
+    pool: Arc<Pool>,
+    time_limit: Duration,
+    watcher: Option<Watcher>,
+    pub(crate) machine: MachineLog,
+}
+
+/// What a sender is made of.
+pub(crate) struct SenderSettings {
+    pub(crate) policy: AddressPolicy,
+    pub(crate) resolver: Arc<dyn Resolve>,
+    pub(crate) time_limit: Duration,
+    /// Connections at once; `None`: as many as the limit of open files suggests.
+    pub(crate) connections: Option<usize>,
+    /// Is shown every request just before it goes out.
+    pub(crate) watcher: Option<Watcher>,
+}
+
+/// What came of one attempt.
+pub(crate) struct Response {
+    pub(crate) record: AttemptRecord,
+    /// What `Retry-After` asked for.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl Sender {
+    pub(crate) fn new(settings: SenderSettings) -> Result<Self, rustls::Error> {
+        let connections = settings
+            .connections
+            .unwrap_or_else(connections_default)
+            .max(1);
+        let limits = LookupLimits {
+            lookups: connections.div_ceil(CONNECTIONS_PER_LOOKUP),
+            time: LOOKUP_LIMIT.min(settings.time_limit / LOOKUP_SHARE_OF_TIME),
+        };
+        let names = Names::new(settings.policy, settings.resolver, limits);
+        Ok(Self {
+            dialler: Dialler::new(names)?,
+            pool: Arc::new(Pool::new(connections)),
+            time_limit: settings.time_limit,
+            watcher: settings.watcher,
+            machine: MachineLog::default(),
+        })
+    }
+
+    pub(crate) fn policy(&self) -> &AddressPolicy {
+        self.dialler.names().policy()
+    }
+
+    /// Makes one attempt.
+    ///
+    /// # Errors
+    /// This machine could not make it: nothing was attempted.
+    pub(crate) async fn attempt(
+        &self,
+        endpoint: &EndpointRecord,
+        event: &StoredEvent,
+        timeline: &Timeline,
+    ) -> Result<Response, MachineError> {
+        let at = timeline.now();
+        let mut started = Instant::now();
+        let request = || {
+            let request = request::build(endpoint, event, timeline)?;
+            if let Some(watch) = &self.watcher {
+                watch(Outgoing {
+                    url: &endpoint.url,
+                    event_id: &event.id,
+                    headers: request.headers(),
+                    body: &event.body,
+                });
+            }
+            Ok(request)
+        };
+        let answered = match self.over_kept(endpoint, request).await {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => {
+                // A wait for other connections to end is no time of this receiver's.
+                let place = self.pool.place().await;
+                started = Instant::now();
+                self.over_fresh(endpoint, request, place).await
+            }
+            Err(failure) => Err(failure.into()),
+        };
+        let outcome = match answered {
+            Ok(answer) => Ok(answer),
+            Err(SendError::Receiver(failure)) => Err(failure),
+            Err(SendError::Machine(error)) => return Err(error),
+        };
+        let mut record = AttemptRecord {
+            at,
+            duration: started.elapsed(),
+            status: None,
+            failure: None,
+            headers: String::new(),
+            body_head: Vec::new(),
+            body_cut: None,
+        };
+        let mut wait = None;
+        match outcome {
+            Ok(answer) => {
+                record.status = Some(answer.status);
+                record.headers = answer.headers;
+                record.body_head = answer.body_head;
+                record.body_cut = answer.body_cut;
+                if !(200..300).contains(&answer.status) {
+                    record.failure = Some(Failure::Status(answer.status));
+                    let asked = answer.retry_after;
+                    wait = asked.and_then(|asked| retry_after(&asked, timeline.wall()));
+                }
+            }
+            Err(failure) => record.failure = Some(failure),
+        }
+        Ok(Response {
+            record,
+            retry_after: wait,
+        })
+    }
+
+    /// Makes the request on a connection that waits for one. `None` when there is none, or when it
+    /// was closed before anything came back: that is not the receiver's failure.
+    async fn over_kept(
+        &self,
+        endpoint: &EndpointRecord,
+        request: impl Fn() -> Result<Request, Failure>,
+    ) -> Result<Option<Answer>, Failure> {
+        let judged = self.policy().judge(&endpoint.url);
+        judged.map_err(|refusal| Failure::Address(refusal.to_string()))?;
+        let Some(connection) = self.kept(origin(&endpoint.url)).await else {
+            return Ok(None);
+        };
+        let deadline = Deadline::after(self.time_limit);
+        match exchange(&self.pool, connection, request()?, deadline).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(unanswered) if unanswered.in_silence => Ok(None),
+            Err(unanswered) => Err(unanswered.failure),
+        }
+    }
+
+    async fn kept(&self, origin: &str) -> Option<Connection> {
+        loop {
+            let mut connection = self.pool.take(origin)?;
+            if connection.is_ready().await {
+                return Some(connection);
+            }
+        }
+    }
+
+    async fn over_fresh(
+        &self,
+        endpoint: &EndpointRecord,
+        request: impl Fn() -> Result<Request, Failure>,
+        place: Place,
+    ) -> Result<Answer, SendError> {
+        let deadline = Deadline::after(self.time_limit);
+        let dialling = self.dial(endpoint);
+        let transport = match tokio::time::timeout_at(deadline.at, dialling).await {
+            Ok(transport) => transport?,
+            Err(_) => return Err(deadline.failure().into()),
+        };
+        let origin = origin(&endpoint.url).into();
+        let connection = Connection::new(origin, transport, place).await;
+        let connection = connection.map_err(|error| of_exchange(&error))?;
+        let answer = exchange(&self.pool, connection, request()?, deadline).await;
+        answer.map_err(|unanswered| unanswered.failure.into())
+    }
+
+    /// Connects. When the process has no file left, one that waits is given up first.
+    async fn dial(&self, endpoint: &EndpointRecord) -> Result<Transport, SendError> {
+        let (customer, url) = (&endpoint.customer, &endpoint.url);
+        match self.dialler.dial(customer, url).await {
+            Err(SendError::Machine(MachineError::Files(_))) if self.pool.close_oldest() => {
+                self.dialler.dial(customer, url).await
+            }
+            dialled => dialled,
+        }
+    }
+}
+
+/// As many connections as the process's limit of open files suggests.
+fn connections_default() -> usize {
+    let share = machine::files_max()
+        .and_then(|files| usize::try_from(files).ok())
+        .map_or(CONNECTIONS_MAX_DEFAULT, |files| {
+            files / CONNECTIONS_SHARE_OF_FILES
+        });
+    share.min(CONNECTIONS_MAX_DEFAULT)
+}

@@ -1,0 +1,202 @@
+//! The connections: how many there may be together, and those that wait for their next request.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::{sync::Semaphore, time::Instant};
+
+use super::connection::{Connection, Place};
+
+/// How long a connection waits for its next request when its server does not say how long it
+/// keeps one: gunicorn keeps them for 2 s, Node for 5 s. A server that closes one just then may
+/// have got a request that we send a second time.
+const IDLE_LIMIT_DEFAULT: Duration = Duration::from_millis(1_500);
+/// The longest, whatever the server says; and how much sooner than its server we close one.
+const IDLE_LIMIT_MAX: Duration = Duration::from_secs(30);
+const IDLE_MARGIN: Duration = Duration::from_secs(1);
+/// How often connections that waited too long are looked for.
+const SWEEP_WAIT: Duration = Duration::from_millis(250);
+
+/// All connections of one engine.
+pub(super) struct Pool {
+    places: Arc<Semaphore>,
+    /// Those of one origin that may wait: no origin has more than half of all.
+    per_origin: usize,
+    /// Requests that wait for a place.
+    waiting: AtomicUsize,
+    idle: Mutex<Idle>,
+}
+
+#[derive(Default)]
+struct Idle {
+    /// By origin, the one that was used last at the end.
+    connections: HashMap<Arc<str>, VecDeque<Parked>>,
+    /// The origin of each, the one that was used first at the start.
+    order: BTreeMap<u64, Arc<str>>,
+    parked: u64,
+    swept: bool,
+}
+
+struct Parked {
+    number: u64,
+    until: Instant,
+    connection: Connection,
+}
+
+impl Pool {
+    pub(super) fn new(connections_max: usize) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(connections_max)),
+            per_origin: connections_max.div_ceil(2),
+            waiting: AtomicUsize::new(0),
+            idle: Mutex::default(),
+        }
+    }
+
+    /// A connection to `origin` (`https://acme.example`) that waits; the one that was used last,
+    /// since the others can be closed the sooner.
+    pub(super) fn take(&self, origin: &str) -> Option<Connection> {
+        let mut idle = self.idle.lock();
+        let connections = idle.connections.get_mut(origin)?;
+        let parked = connections.pop_back()?;
+        if connections.is_empty() {
+            idle.connections.remove(origin);
+        }
+        idle.order.remove(&parked.number);
+        Some(parked.connection)
+    }
+
+    /// Keeps a connection for its next request. `kept`: how long its server keeps it, where it says
+    /// so.
+    pub(super) fn park(self: &Arc<Self>, connection: Connection, kept: Option<Duration>) {
+        let limit = kept.map_or(IDLE_LIMIT_DEFAULT, |kept| {
+            kept.saturating_sub(IDLE_MARGIN).min(IDLE_LIMIT_MAX)
+        });
+        if limit.is_zero() || self.waiting.load(Ordering::Acquire) > 0 {
+            return;
+        }
+        let origin = Arc::clone(connection.origin());
+        let mut guard = self.idle.lock();
+        let idle = &mut *guard;
+        let number = idle.parked;
+        idle.parked += 1;
+        let connections = idle.connections.entry(Arc::clone(&origin)).or_default();
+        connections.push_back(Parked {
+            number,
+            until: Instant::now() + limit,
+            connection,
+        });
+        let closed = if connections.len() > self.per_origin {
+            connections.pop_front()
+        } else {
+            None
+        };
+        if let Some(closed) = &closed {
+            idle.order.remove(&closed.number);
+        }
+        idle.order.insert(number, origin);
+        let sweeps = !std::mem::replace(&mut idle.swept, true);
+        drop(guard);
+        drop(closed);
+        if sweeps {
+            tokio::spawn(sweep(Arc::downgrade(self)));
+        }
+    }
+
+    /// A place for another connection. When all are taken, the connection that has waited longest
+    /// is closed; when none waits, the first that can be closed makes room.
+    pub(super) async fn place(&self) -> Place {
+        loop {
+            if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+                return place;
+            }
+            if !self.close_oldest() {
+                break;
+            }
+        }
+        let _waiting = Waiting::new(&self.waiting);
+        // One may have been kept just before it was known that somebody waits.
+        self.close_oldest();
+        Arc::clone(&self.places)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed")
+    }
+
+    /// Closes the connection that has waited longest. False when none waits.
+    pub(super) fn close_oldest(&self) -> bool {
+        let mut guard = self.idle.lock();
+        let idle = &mut *guard;
+        let Some((_, origin)) = idle.order.pop_first() else {
+            return false;
+        };
+        let mut closed = None;
+        if let Some(connections) = idle.connections.get_mut(&origin) {
+            closed = connections.pop_front();
+            if connections.is_empty() {
+                idle.connections.remove(&origin);
+            }
+        }
+        drop(guard);
+        drop(closed);
+        true
+    }
+
+    /// Closes what has waited too long. False when nothing waits any more.
+    fn close_expired(&self) -> bool {
+        let now = Instant::now();
+        let mut closed = Vec::new();
+        let mut guard = self.idle.lock();
+        let idle = &mut *guard;
+        idle.connections.retain(|_, connections| {
+            let mut at = 0;
+            while at < connections.len() {
+                if connections[at].until <= now {
+                    closed.extend(connections.remove(at));
+                } else {
+                    at += 1;
+                }
+            }
+            !connections.is_empty()
+        });
+        for parked in &closed {
+            idle.order.remove(&parked.number);
+        }
+        idle.swept = !idle.order.is_empty();
+        idle.swept
+    }
+}
+
+/// Runs for as long as connections wait.
+async fn sweep(pool: Weak<Pool>) {
+    loop {
+        tokio::time::sleep(SWEEP_WAIT).await;
+        let Some(pool) = pool.upgrade() else { return };
+        if !pool.close_expired() {
+            return;
+        }
+    }
+}
+
+/// Counts a request that waits for a place.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
