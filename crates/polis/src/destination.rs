@@ -1,6 +1,6 @@
 //! Where requests are sent to, as a person writes it. All of it counts, or it is refused.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use url::{Position, Url};
 
@@ -35,6 +35,14 @@ impl Destination {
     /// Host and port as they stand in a `Host` header.
     pub(crate) fn authority(&self) -> &str {
         &self.url[Position::BeforeHost..Position::AfterPort]
+    }
+}
+
+impl fmt::Display for Destination {
+    /// As it can be read again: without a path when none was written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.url[..Position::AfterPort])?;
+        f.write_str(self.target().unwrap_or_default())
     }
 }
 

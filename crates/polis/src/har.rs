@@ -50,6 +50,8 @@ pub fn entry(captured: &Captured) -> Value {
         "timings": { "send": 0, "wait": time, "receive": 0 },
         "_id": captured.id,
         "_scope": captured.scope,
+        "_remote": captured.remote,
+        "_delivery": captured.delivery,
     });
     if let Some(problem) = &captured.problem {
         entry["comment"] = json!(problem);

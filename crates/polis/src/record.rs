@@ -10,7 +10,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{content::Content, delivery::Delivery, diagnosis::Diagnosis, scope, wire::Head};
+use crate::{content::Content, delivery::Delivery, diagnosis::Diagnosis, scope_path, wire::Head};
 
 /// What a record costs beside its bytes: the struct, its map entries, its small strings.
 const RECORD_BYTES: usize = 768;
@@ -18,7 +18,7 @@ const RECORD_BYTES: usize = 768;
 const HEADER_BYTES: usize = 16;
 
 /// A captured request with its exact bytes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Record {
     /// Counted from 1 since the store was created.
     pub id: u64,
@@ -109,7 +109,7 @@ impl Record {
         let origin = self.head.as_ref().map_or(&b"/"[..], Head::origin_form);
         let within = std::str::from_utf8(origin)
             .ok()
-            .and_then(scope::split)
+            .and_then(scope_path::split)
             .map_or(origin, |(_, within)| within.as_bytes());
         match within.first() {
             Some(b'/') => within.to_vec(),
@@ -191,7 +191,7 @@ impl Record {
     pub(crate) fn empty(id: u64) -> Self {
         Self {
             id,
-            scope: scope::DEFAULT.into(),
+            scope: crate::scope::DEFAULT.into(),
             received_at: Timestamp::UNIX_EPOCH,
             remote: ([127, 0, 0, 1], 1).into(),
             head: None,

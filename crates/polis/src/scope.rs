@@ -14,16 +14,16 @@ use subtle::ConstantTimeEq;
 use crate::{
     answer::Rules,
     delivery::{Attempts, Counted},
-    diagnosis::{SigningSecret, Verification},
+    diagnosis::{Diagnosis, SigningSecret, Verification, diagnose},
     wire::Head,
 };
+
+pub use crate::scope_path::{is_name, split};
 
 /// Scopes that exist at once, so that nobody fills the memory by making up names.
 pub const SCOPES: usize = 256;
 /// The scope of everything outside of `/in/`.
 pub const DEFAULT: &str = "default";
-/// A scope's name.
-const NAME_BYTES: usize = 64;
 
 /// What is configured of a scope.
 #[derive(Debug, Default)]
@@ -213,8 +213,22 @@ impl Scopes {
             .collect()
     }
 
+    /// What the scope's check says of a request; `None` when it has none.
+    pub(crate) fn diagnosis(
+        &self,
+        scope: &Scope,
+        head: &Head,
+        body: &[u8],
+        at: Timestamp,
+    ) -> Option<Diagnosis> {
+        let settings = scope.settings();
+        let verification = settings.verification.as_ref()?;
+        let others = self.secrets_beside(&scope.name);
+        Some(diagnose(verification, &others, head, body, at))
+    }
+
     /// Secrets of the scopes other than this one, with the names of their scopes.
-    pub(crate) fn secrets_beside(&self, name: &str) -> Vec<(String, SigningSecret)> {
+    fn secrets_beside(&self, name: &str) -> Vec<(String, SigningSecret)> {
         self.all()
             .into_iter()
             .filter(|scope| &*scope.name != name)
@@ -234,37 +248,9 @@ impl Scopes {
     }
 }
 
-/// Whether a text can name a scope: letters, digits, `-` and `_`.
-#[must_use]
-pub fn is_name(text: &str) -> bool {
-    (1..=NAME_BYTES).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-}
-
-/// The scope's name in a path `/in/<name>/…`, and the path within the scope.
-#[must_use]
-pub fn split(path: &str) -> Option<(&str, &str)> {
-    let rest = path.strip_prefix("/in/")?;
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (name, within) = rest.split_at(end);
-    is_name(name).then_some((name, within))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_path_names_its_scope() {
-        assert_eq!(split("/in/acme/a/b?c"), Some(("acme", "/a/b?c")));
-        assert_eq!(split("/in/acme"), Some(("acme", "")));
-        assert_eq!(split("/in/acme?x=1"), Some(("acme", "?x=1")));
-        for path in ["/", "/in/", "/in//a", "/in/a%20b/", "/inn/a", "/in/ü/"] {
-            assert_eq!(split(path), None, "{path}");
-        }
-    }
 
     #[test]
     fn the_number_of_scopes_is_bounded() {

@@ -1,7 +1,7 @@
 //! One request, as the rules see it.
 
 use super::echo::Echo;
-use crate::{diagnosis::Preset, scope, wire::Head};
+use crate::{diagnosis::Preset, scope_path, wire::Head};
 
 /// The facts that an answer is planned from.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ pub(crate) struct Asked<'a> {
 impl<'a> Asked<'a> {
     pub(crate) fn new(head: &'a Head, body: &'a [u8]) -> Self {
         let path = String::from_utf8_lossy(head.path());
-        let within = match scope::split(&path) {
+        let within = match scope_path::split(&path) {
             Some((_, "")) => "/",
             Some((_, within)) => within,
             None => &path,

@@ -1,4 +1,4 @@
-//! The live stream: what arrives, what is answered, what is removed.
+//! The live stream: what arrives, what is answered, what is diagnosed anew, what is removed.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -148,10 +148,10 @@ impl Reader {
         {
             return None;
         }
-        let name = if change.kind == ChangeKind::Arrived {
-            "arrived"
-        } else {
-            "answered"
+        let name = match change.kind {
+            ChangeKind::Arrived => "arrived",
+            ChangeKind::Diagnosed => "diagnosed",
+            _ => "answered",
         };
         let captured = Captured::summary(&record, self.query.redactor(&self.shared));
         event.event(name).json_data(captured).ok()

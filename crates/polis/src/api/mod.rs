@@ -6,21 +6,25 @@
 mod captured;
 pub(crate) mod error;
 mod events;
+pub(crate) mod import;
 mod openapi;
 pub(crate) mod query;
 pub(crate) mod replay;
 pub(crate) mod requests;
 mod rules;
 mod scopes;
+mod sign;
 mod wait;
 
 pub use captured::{
     Captured, CapturedAnswer, CapturedBody, CapturedDelivery, CapturedForward, CapturedHeader,
     CapturedSignature,
 };
+pub use import::Imported;
 pub use replay::{Replay, Replayed};
 pub use requests::{Page, Removed};
 pub use scopes::{ScopeShown, ScopeSpec};
+pub use sign::Signed;
 pub use wait::Waited;
 
 use std::sync::Arc;
@@ -63,6 +67,8 @@ pub(crate) fn app(polis: Arc<Polis>, stop: watch::Receiver<bool>) -> Router {
         .route("/api/requests/{id}/body", get(requests::body))
         .route("/api/requests/{id}/answer/body", get(requests::answer_body))
         .route("/api/requests/{id}/replay", post(replay::replay))
+        .route("/api/requests/{id}/sign", post(sign::sign))
+        .route("/api/import", post(import::import))
         .route("/api/events", get(events::stream))
         .route("/api/wait", get(wait::wait))
         .route("/api/scopes", get(scopes::list))

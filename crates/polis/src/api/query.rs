@@ -32,6 +32,9 @@ pub(crate) struct Query {
     pub(crate) show_secrets: Option<String>,
     pub(crate) body: Option<String>,
     pub(crate) last_event_id: Option<String>,
+    /// What an import did, which the page then says.
+    pub(crate) imported: Option<String>,
+    pub(crate) known: Option<String>,
 }
 
 /// A query field; empty is absent.

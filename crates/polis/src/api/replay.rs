@@ -16,7 +16,7 @@ use url::Url;
 use super::{CapturedHeader, Shared, error::ApiError, query::Query, requests::visible};
 use crate::{
     destination::Destination,
-    outbound::Reach,
+    outbound::{Outgoing, Reach},
     record::Record,
     resend::{self, Signer},
 };
@@ -39,7 +39,7 @@ pub struct Replay {
     /// was captured. A dot in a name is written `\.`; of a name that repeats the last one is
     /// changed; one that is missing in an object or a form is added at its end.
     pub set: BTreeMap<String, Box<RawValue>>,
-    /// Signs it anew with the first secret of its scope.
+    /// Signs it anew with the first secret of its scope that can sign.
     pub resign: bool,
 }
 
@@ -74,25 +74,9 @@ pub(crate) async fn replay(
     Json(replay): Json<Replay>,
 ) -> Result<Json<Replayed>, ApiError> {
     let record = visible(&shared, id, &query, &headers)?;
-    resend::check(&record).map_err(ApiError::Conflict)?;
-    let to: Destination = replay
-        .to
-        .parse()
-        .map_err(|error| ApiError::Invalid(vec![format!("to is {:?}; {error}", replay.to)]))?;
-    // What is sent back to where it was captured comes to its scope again.
-    let to = match shared.polis.capture_address() {
-        Some(own) if to.target().is_none() && is_own(&to.url, own) => {
-            let origin = to.url.origin().ascii_serialization();
-            format!("{origin}{}", record.target()).parse().unwrap_or(to)
-        }
-        _ => to,
-    };
+    let (to, outgoing) = outgoing(&shared, &record, &replay)?;
     let url = &to.url;
-    let vouched = shared
-        .polis
-        .replay_to
-        .iter()
-        .any(|base| is_under(url, base));
+    let vouched = (shared.polis.replay_to.iter()).any(|base| is_under(url, base));
     if !vouched && !is_loopback(url) {
         return Err(ApiError::NotAllowed(format!(
             "replays go to this machine only; start polis with --replay-to {} to allow it",
@@ -105,13 +89,6 @@ pub(crate) async fn replay(
             url.origin().ascii_serialization()
         )));
     }
-    let signer = replay
-        .resign
-        .then(|| signer(&shared, &record))
-        .transpose()
-        .map_err(|fault| ApiError::Invalid(vec![fault]))?;
-    let outgoing =
-        resend::outgoing(&record, &replay.set, &to, signer.as_ref()).map_err(ApiError::Invalid)?;
     let begun = Instant::now();
     let reach = match vouched {
         true => Reach::Anywhere,
@@ -142,6 +119,35 @@ pub(crate) async fn replay(
     }))
 }
 
+/// What a replay sends, and where to.
+pub(super) fn outgoing(
+    shared: &Shared,
+    record: &Record,
+    replay: &Replay,
+) -> Result<(Destination, Outgoing), ApiError> {
+    resend::check(record).map_err(ApiError::Conflict)?;
+    let to: Destination = replay
+        .to
+        .parse()
+        .map_err(|error| ApiError::Invalid(vec![format!("to is {:?}; {error}", replay.to)]))?;
+    // What is sent back to where it was captured comes to its scope again.
+    let to = match shared.polis.capture_address() {
+        Some(own) if to.target().is_none() && is_own(&to.url, own) => {
+            let origin = to.url.origin().ascii_serialization();
+            format!("{origin}{}", record.target()).parse().unwrap_or(to)
+        }
+        _ => to,
+    };
+    let signer = replay
+        .resign
+        .then(|| signer(shared, record))
+        .transpose()
+        .map_err(|fault| ApiError::Invalid(vec![fault]))?;
+    let outgoing =
+        resend::outgoing(record, &replay.set, &to, signer.as_ref()).map_err(ApiError::Invalid)?;
+    Ok((to, outgoing))
+}
+
 fn is_own(url: &Url, own: SocketAddr) -> bool {
     is_loopback(url) && url.port_or_known_default() == Some(own.port())
 }
@@ -165,8 +171,8 @@ fn is_under(url: &Url, base: &Url) -> bool {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Who signs the replay: the first secret of the record's scope.
-fn signer(shared: &Shared, record: &Record) -> Result<Signer, String> {
+/// Who signs the replay: the first secret of the record's scope that can.
+pub(super) fn signer(shared: &Shared, record: &Record) -> Result<Signer, String> {
     let missing = || {
         format!(
             "resign: scope {} has no secret; start polis with --verify and POLIS_SECRETS",
@@ -180,7 +186,10 @@ fn signer(shared: &Shared, record: &Record) -> Result<Signer, String> {
         .ok_or_else(missing)?;
     let settings = scope.settings();
     let verification = settings.verification.as_ref().ok_or_else(missing)?;
-    let secret = verification.secrets.first().ok_or_else(missing)?;
+    // A public key verifies, but does not sign.
+    let mut secrets = verification.secrets.iter();
+    let secret = secrets.find(|secret| !secret.expose().starts_with("whpk_"));
+    let secret = secret.ok_or_else(missing)?;
     Ok(Signer {
         preset: verification.preset,
         secret: secret.clone(),

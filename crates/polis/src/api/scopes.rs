@@ -1,5 +1,7 @@
 //! Scopes, read, made and changed while polis runs.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Path, Query as Params, State},
@@ -15,6 +17,7 @@ use super::{
 use crate::{
     answer::{RuleSpec, Rules},
     diagnosis::{Preset, SigningSecret, Verification},
+    rediagnosis::diagnose_kept,
     scope::{DEFAULT, SCOPES, Scope, ScopeSettings, ViewToken},
 };
 
@@ -30,7 +33,8 @@ pub struct ScopeSpec {
     /// Requests kept at most; 0 for no limit of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<usize>,
-    /// The signature preset; empty for no check.
+    /// The signature preset; empty for no check. With secrets and without it, it is guessed from
+    /// the headers of what is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verify: Option<String>,
     /// Secrets that are accepted. They are written, never read.
@@ -71,6 +75,8 @@ pub struct ScopeShown {
     pub public_url: Option<String>,
     /// Whether a reader has to show a token.
     pub has_view_token: bool,
+    /// Kept requests of which the change made the signature check say something else.
+    pub diagnosed: usize,
 }
 
 fn shown(scope: &Scope) -> ScopeShown {
@@ -86,6 +92,7 @@ fn shown(scope: &Scope) -> ScopeShown {
         enforce: verification.is_some_and(|verification| verification.enforce),
         public_url: verification.and_then(|verification| verification.public_url.clone()),
         has_view_token: settings.view_token.is_some(),
+        diagnosed: 0,
     }
 }
 
@@ -123,15 +130,18 @@ pub(super) async fn put(
     Path(name): Path<String>,
     Params(query): Params<Query>,
     headers: HeaderMap,
-    Json(spec): Json<ScopeSpec>,
+    Json(mut spec): Json<ScopeSpec>,
 ) -> Result<Json<ScopeShown>, ApiError> {
     check(&shared, &name, query.token(&headers))?;
-    let before = shared.polis.scopes.find(&name);
-    let settings = match &before {
-        Some(scope) => changed(&scope.settings(), spec),
-        None => changed(&ScopeSettings::default(), spec),
+    let before = match shared.polis.scopes.find(&name) {
+        Some(scope) => scope.settings(),
+        None => Arc::default(),
+    };
+    if spec.secrets.is_some() && spec.verify.is_none() && before.verification.is_none() {
+        spec.verify = Some(guessed(&shared, &name)?.to_string());
     }
-    .map_err(ApiError::Invalid)?;
+    let settings = changed(&before, spec).map_err(ApiError::Invalid)?;
+    let is_another_check = settings.verification != before.verification;
     let scope = shared.polis.scopes.find_or_add(&name).ok_or_else(|| {
         ApiError::Conflict(format!(
             "there are {SCOPES} scopes, the most polis keeps; delete one first"
@@ -139,7 +149,26 @@ pub(super) async fn put(
     })?;
     scope.set(settings);
     shared.polis.learn_secrets();
-    Ok(Json(shown(&scope)))
+    let diagnosed = match is_another_check {
+        true => diagnose_kept(&shared.polis, &scope).await,
+        false => 0,
+    };
+    Ok(Json(ScopeShown {
+        diagnosed,
+        ..shown(&scope)
+    }))
+}
+
+/// The preset whose header the newest signed request of the scope has.
+fn guessed(shared: &Shared, name: &str) -> Result<Preset, ApiError> {
+    let kept = shared.polis.store.newest_first();
+    kept.iter()
+        .filter(|record| *record.scope == *name)
+        .find_map(|record| Preset::of(record.head.as_ref()?))
+        .ok_or_else(|| {
+            let told = "verify: say whose signatures are checked; no kept request of the scope has a known signature header";
+            ApiError::Invalid(vec![told.to_owned()])
+        })
 }
 
 pub(super) async fn remove(

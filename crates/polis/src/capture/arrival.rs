@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::{
     answer::{Asked, Occasion, Plan},
     content::{Content, event_type},
-    diagnosis::{Verdict, diagnose},
+    diagnosis::Verdict,
     polis::Polis,
     record::Record,
     scope::{self, SCOPES, Scope},
@@ -56,17 +56,14 @@ pub(super) fn arrive(
     // Nobody signs a browser's preflight or the question whether polis is up.
     let is_due =
         read.fault.is_none() && matches!(planned.occasion, Occasion::Webhook | Occasion::Challenge);
-    let verification = settings.verification.as_ref().filter(|_| is_due);
-    let diagnosis = verification.map(|verification| {
-        let others = polis.scopes.secrets_beside(&scope.name);
-        diagnose(verification, &others, &head, &read.bytes, received_at)
-    });
+    let checked = || (polis.scopes).diagnosis(&scope, &head, &read.bytes, received_at);
+    let diagnosis = is_due.then(checked).flatten();
     let verdict = diagnosis.as_ref().map(|diagnosis| diagnosis.verdict);
     // Most providers do not sign their check of a URL; its echo gives nothing away.
     let is_check = planned.occasion == Occasion::Challenge && verdict == Some(Verdict::Missing);
-    let enforced = verification.is_some_and(|verification| verification.enforce)
-        && verdict != Some(Verdict::Ok)
-        && !is_check;
+    let enforces =
+        (settings.verification.as_ref()).is_some_and(|verification| verification.enforce);
+    let enforced = is_due && enforces && verdict != Some(Verdict::Ok) && !is_check;
     let plan = if let Some(fault) = &read.fault {
         Plan::refusal(fault.status(), &fault.to_string(), None)
     } else if no_room {

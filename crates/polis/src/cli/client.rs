@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
 use super::{recall, trouble::Trouble};
@@ -146,6 +146,29 @@ impl Client {
         if let Some(limit) = limit {
             request = request.timeout(limit);
         }
+        self.sent(request).await
+    }
+
+    /// What the API answers to this JSON.
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        value: &impl Serialize,
+    ) -> Result<T, Trouble> {
+        let url = self.base.join(path).map_err(|_| self.not_polis())?;
+        let body = serde_json::to_vec(value).map_err(|error| Trouble::Broken(error.to_string()))?;
+        let request = self.http.post(url).timeout(ANSWER);
+        let request = request
+            .header("Content-Type", "application/json")
+            .body(body);
+        let answer = self.sent(request).await?.bytes().await.map_err(broken)?;
+        serde_json::from_slice(&answer).map_err(|_| self.not_polis())
+    }
+
+    async fn sent(
+        &self,
+        mut request: reqwest::RequestBuilder,
+    ) -> Result<reqwest::Response, Trouble> {
         if let Some(token) = &self.token {
             request = request.header("X-Polis-Token", token);
         }
@@ -185,7 +208,8 @@ impl Client {
         }
     }
 
-    fn shown(&self) -> String {
+    /// Where the API is.
+    pub(super) fn shown(&self) -> String {
         self.base.origin().ascii_serialization()
     }
 }

@@ -4,7 +4,7 @@
 //! here the user typed the URL.
 
 use super::{
-    client::{Api, Client},
+    client::{Api, Client, Pairs},
     exchange::Exchange,
     given,
     screen::{Screen, tell},
@@ -12,9 +12,11 @@ use super::{
     trouble::{Found, Trouble},
 };
 use crate::{
+    api::{Replay, ScopeShown, Signed},
     destination::Destination,
     diagnosis::Preset,
     edit::{self, Edits},
+    outbound::Outgoing,
     record::Record,
     resend::{self, Signer},
 };
@@ -35,7 +37,7 @@ Exit code: 0 for an answer 2xx, 1 for another, 2 when there was none.
 
 Examples:
   polis replay 17 --to http://localhost:3000
-  POLIS_SECRETS=whsec_… polis replay 17 --to http://localhost:3000 --set body.data=1 --resign"
+  polis replay 17 --to 3000 --set body.data=1 --resign"
 )]
 pub(super) struct ReplayAgain {
     /// The request's number
@@ -46,7 +48,7 @@ pub(super) struct ReplayAgain {
     /// Change first: body.data=1, body.items.0.name=text, body=all, header.X-Name=text; header.X-Name= takes it away
     #[arg(long, value_name = "PLACE=VALUE", value_parser = edit::typed)]
     set: Vec<(String, Box<RawValue>)>,
-    /// Sign it anew; secret in POLIS_SECRETS
+    /// Sign it anew, with the secret that polis checks it by, else with the one in POLIS_SECRETS
     #[arg(long)]
     resign: bool,
     /// Whose signature (the one that was checked, or whose header it has)
@@ -66,36 +68,81 @@ impl ReplayAgain {
         let client = Client::new(&self.api)?;
         let record = client.record(self.id).await?;
         resend::check(&record).map_err(Trouble::Given)?;
-        let found = signed_by(&record);
-        let signer = match self.resign {
-            true => {
-                let preset = self.provider.or(found).ok_or_else(|| {
-                    Trouble::Given(format!(
-                        "request #{} has no signature; say whose is to be made with --provider",
-                        self.id
-                    ))
-                })?;
-                Some(Signer {
-                    preset,
-                    secret: self.secrets.signing(preset)?,
-                })
-            }
-            false => None,
-        };
         let set: Edits = self.set.iter().cloned().collect();
-        let changes_body = set
-            .keys()
-            .any(|place| place == "body" || place.starts_with("body."));
-        let carried = record.head.as_ref().and_then(Preset::of);
-        if let Some(preset) = carried.filter(|_| changes_body && !self.resign) {
-            tell(&format!(
-                "the {preset} signature is of the body before the change; --resign signs anew"
-            ));
-        }
-        let request = resend::outgoing(&record, &set, &self.to, signer.as_ref())
-            .map_err(|faults| Trouble::Given(faults.join("; ")))?;
+        let request = match self.resign {
+            true => self.signed(&client, &record, set).await?,
+            false => {
+                warn_of_change(&record, &set);
+                outgoing(&record, &set, &self.to, None)?
+            }
+        };
         let exchange = Exchange::make(&self.to.url, request).await?;
         exchange.show(&mut Screen::new(), self.json)
+    }
+}
+
+impl ReplayAgain {
+    /// Signed by polis, whose secrets nobody else needs to have, or by the secret that was given.
+    async fn signed(
+        &self,
+        client: &Client,
+        record: &Record,
+        set: Edits,
+    ) -> Result<Outgoing, Trouble> {
+        let checked = signed_by(record);
+        if self.secrets.is_empty() {
+            let path = format!("api/scopes/{}", record.scope);
+            // A scope that was removed has no secrets.
+            let scope: Option<ScopeShown> = client.json(&path, &Pairs::new()).await.ok();
+            let own = scope.filter(|scope| scope.secrets > 0);
+            let own = own.and_then(|scope| scope.verify);
+            if own.is_some_and(|own| self.provider.is_none_or(|wanted| wanted == own)) {
+                let replay = Replay {
+                    to: self.to.to_string(),
+                    set,
+                    resign: true,
+                };
+                let path = format!("api/requests/{}/sign", self.id);
+                let signed: Signed = client.post(&path, &replay).await?;
+                tell(&format!(
+                    "signed for {} by the polis at {}, with the secret of scope {}",
+                    signed.preset,
+                    client.shown(),
+                    signed.scope
+                ));
+                let broken = || Trouble::Broken("what polis signed is not base64".into());
+                return signed.outgoing().ok_or_else(broken);
+            }
+        }
+        let preset = self.provider.or(checked).ok_or_else(|| {
+            Trouble::Given(format!(
+                "request #{} has no signature; say whose is to be made with --provider",
+                self.id
+            ))
+        })?;
+        let secret = self.secrets.signing(preset)?;
+        outgoing(record, &set, &self.to, Some(&Signer { preset, secret }))
+    }
+}
+
+fn outgoing(
+    record: &Record,
+    set: &Edits,
+    to: &Destination,
+    signer: Option<&Signer>,
+) -> Result<Outgoing, Trouble> {
+    resend::outgoing(record, set, to, signer).map_err(|faults| Trouble::Given(faults.join("; ")))
+}
+
+fn warn_of_change(record: &Record, set: &Edits) {
+    let changes_body = set
+        .keys()
+        .any(|place| place == "body" || place.starts_with("body."));
+    let carried = record.head.as_ref().and_then(Preset::of);
+    if let Some(preset) = carried.filter(|_| changes_body) {
+        tell(&format!(
+            "the {preset} signature is of the body before the change; --resign signs anew"
+        ));
     }
 }
 

@@ -68,6 +68,7 @@ impl Screen {
         if let Some(answer) = record.answer() {
             text.extend_from_slice(b"  ");
             self.human.outcome(&mut text, answer);
+            self.human.hung_up(&mut text, answer);
         }
         if let Some(problem) = &record.problem {
             text.extend_from_slice(format!("  ! {}", escaped(problem)).as_bytes());

@@ -17,6 +17,11 @@ pub(super) struct SecretFiles {
 }
 
 impl SecretFiles {
+    /// Whether no file was given.
+    pub(super) fn is_empty(&self) -> bool {
+        self.secrets_file.is_empty()
+    }
+
     /// Every secret; says on stderr what is odd about one.
     pub(super) fn read(&self, preset: Preset) -> Result<Secrets, Trouble> {
         let around = Surroundings::of_process();

@@ -17,7 +17,7 @@ pub(super) struct Selection {
     /// Path; * stands for any text
     #[arg(long)]
     path: Option<String>,
-    /// Status that was answered: 404 or 5xx
+    /// Status that was answered: 404, 5xx, or hung-up when the sender did not wait for it
     #[arg(long)]
     status: Option<String>,
     /// Event type; * stands for any text

@@ -25,8 +25,11 @@ pub(super) struct Row {
     /// `attempt 3, +30.1 s`
     pub(super) attempt: String,
     pub(super) answer: String,
-    /// `ok`, `bad`, `warn`, or `soft` while there is none.
+    /// `ok`, `bad`, `warn`, `hung` when the client did not wait for it, or `soft` while there is
+    /// none.
     pub(super) answer_class: &'static str,
+    /// `the client hung up at 2.01 s`, or empty.
+    pub(super) hung_up: String,
     pub(super) problem: String,
 }
 
@@ -60,6 +63,7 @@ impl Row {
             attempt: attempt(record),
             answer,
             answer_class,
+            hung_up: hung_up(record),
             problem: record.problem.clone().unwrap_or_default(),
         }
     }
@@ -94,21 +98,23 @@ pub(super) fn answer(record: &Record) -> (&'static str, String) {
     };
     let after = seconds(answer.after.as_secs_f64());
     let class = match answer.status {
+        _ if answer.hung_up_after.is_some() => "hung",
         Some(200..=299) => "ok",
         Some(300..=399) => "warn",
         _ => "bad",
     };
-    let mut text = match answer.status {
+    let text = match answer.status {
         Some(status) => format!("{status} after {after}"),
         None => format!("none after {after}"),
     };
-    if let Some(hung_up) = answer.hung_up_after {
-        text.push_str(&format!(
-            "; the client hung up at {}",
-            seconds(hung_up.as_secs_f64())
-        ));
-    }
     (class, text)
+}
+
+/// When the client closed the connection before the answer; else empty.
+fn hung_up(record: &Record) -> String {
+    let at = record.answer().and_then(|answer| answer.hung_up_after);
+    at.map(|at| format!("the client hung up at {}", seconds(at.as_secs_f64())))
+        .unwrap_or_default()
 }
 
 fn attempt(record: &Record) -> String {

@@ -47,6 +47,8 @@ struct Page {
     selected: u64,
     detail: Option<Detail>,
     problem: String,
+    /// What was done, or empty.
+    notice: String,
     /// The newest change that the page knows: the live stream goes on from it.
     change: String,
     token: String,
@@ -165,10 +167,31 @@ fn build(
         selected,
         detail,
         problem,
+        notice: imported(query),
         change,
         token: given(&query.token).unwrap_or_default().to_owned(),
     };
     (status, html(&template)).into_response()
+}
+
+/// What an import did; numbers alone, because anybody can write a link.
+fn imported(query: &Query) -> String {
+    let number = |field| given(field).and_then(|text| text.parse::<usize>().ok());
+    let Some(count) = number(&query.imported) else {
+        return String::new();
+    };
+    let requests = |count| match count {
+        1 => "1 request".to_owned(),
+        count => format!("{count} requests"),
+    };
+    match number(&query.known).unwrap_or_default() {
+        0 => format!("Imported {}.", requests(count)),
+        known => format!(
+            "Imported {}; {} of the file were kept already.",
+            requests(count),
+            requests(known)
+        ),
+    }
 }
 
 /// The list, with the reason why something that was asked for was not done.

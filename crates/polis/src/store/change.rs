@@ -9,6 +9,7 @@ const CHANGES: usize = 4096;
 pub(crate) enum ChangeKind {
     Arrived,
     Answered,
+    Diagnosed,
     Removed,
 }
 

@@ -46,30 +46,45 @@ impl FromStr for SignatureState {
     }
 }
 
-/// Statuses: one, or a class like `5xx`.
+/// What was answered: one status, a class like `5xx`, or an answer that nobody waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct StatusRange {
-    from: u16,
-    to: u16,
+pub(crate) enum StatusFilter {
+    Range { from: u16, to: u16 },
+    HungUp,
 }
 
-impl FromStr for StatusRange {
+impl StatusFilter {
+    fn wants(self, record: &Record) -> bool {
+        record.answer().is_some_and(|answer| match self {
+            Self::Range { from, to } => {
+                (answer.status).is_some_and(|status| (from..=to).contains(&status))
+            }
+            Self::HungUp => answer.hung_up_after.is_some(),
+        })
+    }
+}
+
+impl FromStr for StatusFilter {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("status is {text:?}; it is a status like 404 or a class like 5xx");
+        let wrong =
+            || format!("status is {text:?}; it is a status like 404, a class like 5xx, or hung-up");
+        if text == "hung-up" {
+            return Ok(Self::HungUp);
+        }
         if let Some(class) = text.strip_suffix("xx") {
             let class: u16 = class.parse().map_err(|_| wrong())?;
             if !(1..=9).contains(&class) {
                 return Err(wrong());
             }
-            return Ok(Self {
+            return Ok(Self::Range {
                 from: class * 100,
                 to: class * 100 + 99,
             });
         }
         let status = text.parse().map_err(|_| wrong())?;
-        Ok(Self {
+        Ok(Self::Range {
             from: status,
             to: status,
         })
@@ -104,7 +119,7 @@ pub struct Filter {
     pub(crate) text: Option<String>,
     pub(crate) method: Option<String>,
     pub(crate) path: Option<String>,
-    pub(crate) status: Option<StatusRange>,
+    pub(crate) status: Option<StatusFilter>,
     pub(crate) event: Option<String>,
     pub(crate) signature: Option<SignatureState>,
     pub(crate) delivery: Option<String>,
@@ -128,11 +143,7 @@ impl Filter {
                 .path
                 .as_ref()
                 .is_none_or(|path| glob(path, &record.path()))
-            && self.status.is_none_or(|range| {
-                record
-                    .status()
-                    .is_some_and(|status| (range.from..=range.to).contains(&status))
-            })
+            && self.status.is_none_or(|status| status.wants(record))
             && self.event.as_ref().is_none_or(|event| {
                 record
                     .event
@@ -190,9 +201,12 @@ mod tests {
 
     #[test]
     fn statuses_are_one_or_a_class() {
-        assert_eq!("5xx".parse(), Ok(StatusRange { from: 500, to: 599 }));
-        assert!("xx".parse::<StatusRange>().is_err());
-        assert!("abc".parse::<StatusRange>().is_err());
-        assert!("0xx".parse::<StatusRange>().is_err());
+        assert_eq!(
+            "5xx".parse(),
+            Ok(StatusFilter::Range { from: 500, to: 599 })
+        );
+        assert!("xx".parse::<StatusFilter>().is_err());
+        assert!("abc".parse::<StatusFilter>().is_err());
+        assert!("0xx".parse::<StatusFilter>().is_err());
     }
 }

@@ -24,7 +24,10 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::record::{Answer, Record};
+use crate::{
+    diagnosis::Diagnosis,
+    record::{Answer, Record},
+};
 use ring::Ring;
 use sqlite::Disk;
 
@@ -118,6 +121,22 @@ impl Store {
             disk.put(Arc::clone(record)).await;
             disk.forget(gone).await;
         }
+    }
+
+    /// Keeps what another check found with the record; whether it is still kept.
+    pub(crate) async fn diagnosed(&self, id: u64, diagnosis: Option<Diagnosis>) -> bool {
+        let (record, newest) = {
+            let mut ring = self.ring();
+            let Some(record) = ring.diagnosed(id, diagnosis) else {
+                return false;
+            };
+            (record, ring.note(ChangeKind::Diagnosed, id))
+        };
+        self.newest_change.send_replace(newest);
+        if let Some(disk) = &self.disk {
+            disk.put(record).await;
+        }
+        true
     }
 
     pub(crate) fn get(&self, id: u64) -> Option<Arc<Record>> {

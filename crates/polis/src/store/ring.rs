@@ -11,7 +11,10 @@ use super::{
     Keep,
     change::{Change, ChangeKind, ChangeLog, Missed},
 };
-use crate::record::{Answer, Record};
+use crate::{
+    diagnosis::Diagnosis,
+    record::{Answer, Record},
+};
 
 /// What fell out since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,15 +70,34 @@ impl Ring {
 
     /// Keeps the answer with its record and returns the ids of those that fell out for it.
     pub(super) fn answered(&mut self, record: &Record, answer: Answer) -> Vec<u64> {
-        let before = record.cost();
-        // A second answer of one request would be a mistake; the first one stays.
-        let _ = record.answer.set(answer);
         let mut gone = Vec::new();
-        if self.records.contains_key(&record.id) {
-            self.bytes += record.cost() - before;
+        // Diagnosed anew meanwhile, it is kept as another record than the one that is answered.
+        if let Some(kept) = self.records.get(&record.id) {
+            let before = kept.cost();
+            // A second answer of one request would be a mistake; the first one stays.
+            let _ = kept.answer.set(answer.clone());
+            self.bytes += kept.cost() - before;
             self.shrink(&mut gone);
         }
+        let _ = record.answer.set(answer);
         gone
+    }
+
+    /// Puts what another check found to a record that is still kept, and returns it.
+    pub(super) fn diagnosed(
+        &mut self,
+        id: u64,
+        diagnosis: Option<Diagnosis>,
+    ) -> Option<Arc<Record>> {
+        let kept = self.records.get_mut(&id)?;
+        let before = kept.cost();
+        let record = Record {
+            diagnosis,
+            ..Record::clone(kept)
+        };
+        self.bytes = self.bytes - before + record.cost();
+        *kept = Arc::new(record);
+        Some(Arc::clone(kept))
     }
 
     fn shrink(&mut self, gone: &mut Vec<u64>) {
@@ -182,6 +204,19 @@ mod tests {
         assert_eq!(ring.answered(&second, answer), [1]);
         assert_eq!(ids(&ring), [2]);
         assert!(ring.remove(2));
+        assert_eq!(ring.size(), (0, 0));
+    }
+
+    #[test]
+    fn a_record_diagnosed_before_its_answer_gets_the_answer_and_costs_what_it_holds() {
+        let mut ring = Ring::new(Keep::default());
+        let arrived = record(1, "a", 10);
+        ring.insert(Arc::clone(&arrived), None);
+        assert!(ring.diagnosed(1, None).is_some());
+        ring.answered(&arrived, Answer::default());
+        assert!(ring.get(1).unwrap().answer().is_some() && arrived.answer().is_some());
+        assert!(ring.diagnosed(2, None).is_none());
+        assert!(ring.remove(1));
         assert_eq!(ring.size(), (0, 0));
     }
 

@@ -197,6 +197,10 @@ impl Human {
     pub(crate) fn outcome(&self, out: &mut Vec<u8>, answer: &Answer) {
         out.extend_from_slice(b"-> ");
         match answer.status {
+            // Sent, but nobody was there to take it.
+            Some(status) if answer.hung_up_after.is_some() => {
+                self.put(out, Ink::Odd, &status.to_string());
+            }
             Some(status) if (200..300).contains(&status) => {
                 self.put(out, Ink::Good, &status.to_string());
             }
@@ -220,6 +224,10 @@ impl Human {
         if let Some(note) = &answer.note {
             out.extend_from_slice(format!("  {}", escaped(note)).as_bytes());
         }
+    }
+
+    /// That the client did not wait for the answer; nothing when it did.
+    pub(crate) fn hung_up(&self, out: &mut Vec<u8>, answer: &Answer) {
         if let Some(hung_up) = answer.hung_up_after {
             let text = format!(
                 "  ! the client hung up at {} (its time limit?)",
@@ -238,6 +246,10 @@ impl Human {
         out.push(b' ');
         self.outcome(out, answer);
         out.push(b'\n');
+        if answer.hung_up_after.is_some() {
+            self.hung_up(out, answer);
+            out.push(b'\n');
+        }
     }
 
     /// What arrived: the line, what is odd, headers and body.
@@ -300,5 +312,31 @@ fn duration(duration: Duration) -> String {
         format!("{:.1} ms", seconds * 1000.0)
     } else {
         format!("{seconds:.2} s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_nobody_waited_for_is_not_green_and_says_so_on_a_line_of_its_own() {
+        let record = Record::empty(1);
+        let answer = Answer {
+            status: Some(200),
+            after: Duration::from_secs(5),
+            hung_up_after: Some(Duration::from_millis(2010)),
+            ..Answer::default()
+        };
+        record.answer.set(answer).unwrap();
+        let mut out = Vec::new();
+        Human::new(true, None).answer_line(&mut out, &record, record.received_at);
+        let text = String::from_utf8(out).unwrap();
+        assert!(
+            text.contains("-> \x1b[33m200\x1b[0m after 5.00 s\n"),
+            "{text:?}"
+        );
+        let own = "\n\x1b[33m  ! the client hung up at 2.01 s (its time limit?)\x1b[0m\n";
+        assert!(text.ends_with(own), "{text:?}");
     }
 }

@@ -230,6 +230,44 @@ async fn a_hang_up_while_sleeping_is_seen_and_the_sleep_goes_on() {
     assert!(answer.after >= Duration::from_millis(200));
 }
 
+/// It was shown like an answer that was taken.
+#[tokio::test]
+async fn a_sender_that_hung_up_is_found_by_what_it_did() {
+    let listener = answering(r#"{"path":"/late","hang":true}"#).await;
+    client()
+        .post(listener.url())
+        .body("x")
+        .send()
+        .await
+        .unwrap();
+    let mut stream = connect(&listener).await;
+    stream
+        .write_all(
+            &String::from_utf8_lossy(POST)
+                .replace("/a", "/late")
+                .into_bytes(),
+        )
+        .await
+        .unwrap();
+    while listener.requests().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    drop(stream);
+    listener.wait_for(2).await.unwrap();
+    let url = listener.page_url() + "/api/requests?status=hung-up";
+    let (status, found) = crate::api::call("GET", url, None).await;
+    assert_eq!(status, 200, "{found}");
+    let found = found["requests"].as_array().unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0]["id"], 2);
+    let page = client().get(listener.page_url()).send().await.unwrap();
+    let page = page.text().await.unwrap();
+    assert!(
+        page.contains("<span class=\"why hung\">the client hung up at "),
+        "{page}"
+    );
+}
+
 #[tokio::test]
 async fn a_client_that_only_closes_its_sending_side_has_not_hung_up() {
     let listener = answering(r#"{"sleep":0.05}"#).await;

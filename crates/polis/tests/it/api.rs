@@ -112,6 +112,7 @@ async fn every_route_answers_as_the_document_says() {
     say(&listener, b"broken\r\n\r\n").await;
     listener.wait_for(2).await.unwrap();
     let to = json!({"to": app.url(), "set": {"body.a": 2}});
+    let archive = json!({"log":{"entries":[{"request":{"method":"PUT","url":"http://h/a"},"_scope":"acme"}]}});
     // Each operation of the document, in an order in which all can succeed.
     let calls = [
         ("get", "/api/openapi.json", "/api/openapi.json", None),
@@ -148,6 +149,13 @@ async fn every_route_answers_as_the_document_says() {
             "/api/requests/1/replay",
             Some(to),
         ),
+        (
+            "post",
+            "/api/requests/{id}/sign",
+            "/api/requests/4/sign",
+            Some(json!({"to": app.url(), "set": {"header.X-A": "b"}})),
+        ),
+        ("post", "/api/import", "/api/import", Some(archive)),
         ("get", "/api/wait", "/api/wait?count=2&timeout=1s", None),
         ("get", "/api/events", "/api/events", None),
         ("delete", "/api/requests/{id}", "/api/requests/1", None),

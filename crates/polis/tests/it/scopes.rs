@@ -131,3 +131,83 @@ async fn a_removed_scope_takes_its_requests_along() {
     assert_eq!(client().delete(&url).send().await.unwrap().status(), 404);
     assert_eq!(listener.requests().len(), 1);
 }
+
+/// Signed requests that came before the secret stayed unchecked for ever.
+#[tokio::test]
+async fn a_secret_that_comes_late_diagnoses_everything_that_is_kept() {
+    use polis::diagnosis::{Preset, SigningSecret, ToSign, sign};
+    let listener = Listener::start().await.unwrap();
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let signing = SigningSecret::new(secret, Preset::Standard).unwrap();
+    let what = ToSign {
+        id: "msg_1",
+        at: jiff::Timestamp::now(),
+        url: "",
+        content_type: None,
+        body: b"{}",
+    };
+    for (path, secret_is_right) in [
+        ("/in/acme/a", true),
+        ("/in/acme/b", false),
+        ("/other", true),
+    ] {
+        let mut request = client().post(listener.url() + path);
+        for (name, value) in sign(Preset::Standard, &signing, &what) {
+            request = request.header(name, value);
+        }
+        let body = if secret_is_right {
+            "{}"
+        } else {
+            "{ \"changed\": true }"
+        };
+        request.body(body).send().await.unwrap();
+    }
+    // This one is not answered before it is diagnosed.
+    put_scope(&listener, "acme", &json!({"rules": [{"hang": true}]})).await;
+    let waiting = tokio::spawn(
+        client()
+            .post(listener.url() + "/in/acme/c")
+            .body("x")
+            .send(),
+    );
+    let mut seen = listener.requests().len();
+    while seen < 4 {
+        tokio::task::yield_now().await;
+        seen = listener.requests().len();
+    }
+
+    let states = || -> Vec<String> {
+        let told = |record: &std::sync::Arc<polis::Record>| match &record.diagnosis {
+            Some(diagnosis) => format!("{:?}", diagnosis.verdict),
+            None => "unchecked".to_owned(),
+        };
+        listener.requests().iter().map(told).collect()
+    };
+    assert_eq!(states(), ["unchecked"; 4]);
+    // Whose they are, the headers say.
+    let answer = put_scope(&listener, "acme", &json!({ "secrets": [secret] })).await;
+    let told: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    assert_eq!(
+        (&told["verify"], &told["diagnosed"]),
+        (&json!("standard"), &json!(3)),
+        "{told}"
+    );
+    assert_eq!(states(), ["Ok", "Failed", "unchecked", "Missing"]);
+    waiting.abort();
+    listener.wait_for(4).await.unwrap();
+    assert!(
+        listener.requests()[3]
+            .answer()
+            .unwrap()
+            .hung_up_after
+            .is_some()
+    );
+
+    let other = json!({"secrets": ["whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]});
+    put_scope(&listener, "acme", &other).await;
+    assert_eq!(states(), ["Failed", "Failed", "unchecked", "Missing"]);
+    put_scope(&listener, "acme", &json!({"verify": ""})).await;
+    assert_eq!(states(), ["unchecked"; 4]);
+    let unknown = put_scope(&listener, "empty", &json!({ "secrets": [secret] })).await;
+    assert_eq!(unknown.status(), 422);
+}

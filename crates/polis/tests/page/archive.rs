@@ -132,6 +132,60 @@ async fn a_log_comes_back_with_its_diagnosis_and_the_signed_string() {
     );
 }
 
+/// "attempt 1" stood twice in the original's timeline, and scopes were lost.
+#[tokio::test]
+async fn polis_own_export_comes_back_once_in_its_scopes_and_is_checked() {
+    let listener = verifying().await;
+    listener.respond([500, 200]).unwrap();
+    for _ in 0..2 {
+        Sent::number("msg_1", 863).to(&listener).await;
+    }
+    let sent = client().post(listener.url() + "/in/acme/a").body("x");
+    sent.send().await.unwrap();
+    let archive = exported(&listener, "").await.to_string();
+
+    let again = import(&listener, archive.clone()).await;
+    assert_eq!(again.0, 303);
+    assert_eq!(listener.requests().len(), 3);
+    let page = get(&listener, "/?imported=0&known=3").await.1;
+    assert!(page.contains("Imported 0 requests; 3 requests of the file were kept already."));
+
+    let other = verifying().await;
+    let by_api = || async {
+        let url = other.page_url() + "/api/import";
+        let answer = client()
+            .post(url)
+            .body(archive.clone())
+            .send()
+            .await
+            .unwrap();
+        serde_json::from_slice::<Value>(&answer.bytes().await.unwrap()).unwrap()
+    };
+    assert_eq!(
+        by_api().await,
+        json!({"imported": 3, "already_kept": 0, "scopes": ["acme", "default"]})
+    );
+    assert_eq!(
+        by_api().await,
+        json!({"imported": 0, "already_kept": 3, "scopes": []})
+    );
+    let requests = other.requests();
+    let attempts: Vec<_> = requests
+        .iter()
+        .map(|record| record.delivery.as_ref().map(|delivery| delivery.attempt))
+        .collect();
+    assert_eq!(attempts, [Some(1), Some(2), None]);
+    assert_eq!(&*requests[2].scope, "acme");
+    assert!(
+        requests[0]
+            .diagnosis
+            .as_ref()
+            .unwrap()
+            .text
+            .starts_with("ok")
+    );
+}
+
 #[tokio::test]
 async fn what_cannot_be_imported_is_refused_with_the_reason_on_the_page() {
     let listener = Listener::start().await.unwrap();

@@ -223,6 +223,8 @@ async fn every_script_and_style_that_a_page_names_is_there_with_its_type() {
             .to_owned();
         let expected = if path.ends_with(".js") {
             "text/javascript"
+        } else if path.ends_with(".svg") {
+            "image/svg+xml"
         } else {
             "text/css"
         };

@@ -172,3 +172,67 @@ async fn a_change_that_cannot_be_made_says_what_is_there_instead() {
     scene.replay(2, &whole).await.text(0);
     assert_eq!(scene.arrived(2).await.body, "\"it's\" {all}");
 }
+
+/// The secret had to be typed a second time, where the polis that runs has it.
+#[tokio::test]
+async fn resign_uses_the_secret_of_the_polis_that_runs() {
+    let listener = Listener::start().await.unwrap();
+    let app = Listener::start().await.unwrap();
+    for at in [&listener, &app] {
+        at.verify(Verification {
+            preset: Preset::Standard,
+            secrets: vec![SigningSecret::new(SECRET, Preset::Standard).unwrap()],
+            old_secrets: Vec::new(),
+            public_url: None,
+            enforce: false,
+        });
+    }
+    let sent = reqwest::Client::new()
+        .post(listener.url() + "/hooks")
+        .header("webhook-id", "m1")
+        .body(r#"{"data":8}"#);
+    sent.send().await.unwrap();
+    listener.wait_for(1).await.unwrap();
+    let run = |more: &[&str]| {
+        let to = app.url();
+        let all = [
+            &[
+                "replay",
+                "1",
+                "--to",
+                &to,
+                "--set",
+                "body.data=9",
+                "--resign",
+            ],
+            more,
+        ]
+        .concat();
+        polis(&all).at(&listener)
+    };
+    let ran = run(&[]).end().await;
+    ran.text(0);
+    assert!(
+        ran.stderr.contains("by the polis at http://127.0.0.1"),
+        "{ran:?}"
+    );
+    assert!(ran.stderr.contains("scope default"), "{ran:?}");
+    // Another provider's signature is not polis's to make.
+    let github = run(&["--provider=github"])
+        .variable("POLIS_SECRETS", "x")
+        .end()
+        .await;
+    github.text(0);
+    assert!(
+        github.stderr.contains("secret 1 of 1, from POLIS_SECRETS"),
+        "{github:?}"
+    );
+    let received = app.wait_for(2).await.unwrap();
+    assert_eq!(received[0].body, r#"{"data":9}"#);
+    assert_eq!(
+        received[0].diagnosis.as_ref().unwrap().text,
+        "ok (secret 1 of 1)"
+    );
+    assert_eq!(received[0].delivery.as_ref().unwrap().id, "m1");
+    assert!(received[1].header("x-hub-signature-256").is_some());
+}

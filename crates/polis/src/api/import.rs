@@ -1,0 +1,111 @@
+//! Takes requests in from a HAR file or from polis's own log.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use axum::{
+    Json,
+    extract::{Query as Params, State},
+    http::HeaderMap,
+};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Shared,
+    error::ApiError,
+    query::{Query, check},
+};
+use crate::{import, record::Record, rediagnosis::diagnosed, scope::SCOPES};
+
+/// What became of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// Requests that are kept now.
+    pub imported: usize,
+    /// Requests that were kept before, and were left out.
+    pub already_kept: usize,
+    /// The scopes of those that were imported.
+    pub scopes: BTreeSet<String>,
+}
+
+pub(super) async fn import(
+    State(shared): State<Shared>,
+    Params(query): Params<Query>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Imported>, ApiError> {
+    take_in(&shared, query.token(&headers), &body)
+        .await
+        .map(Json)
+}
+
+/// Keeps the requests of the file, each in its own scope and checked as the scope says; what is
+/// kept already is left out.
+pub(crate) async fn take_in(
+    shared: &Shared,
+    token: Option<&str>,
+    file: &[u8],
+) -> Result<Imported, ApiError> {
+    let records = import::read(file).map_err(|reason| ApiError::Invalid(vec![reason]))?;
+    let polis = &shared.polis;
+    // All or nothing: every scope is looked at before the first request is kept.
+    let named: BTreeSet<String> = records.iter().map(|r| r.scope.to_string()).collect();
+    for name in &named {
+        check(shared, name, token)?;
+        polis.scopes.find_or_add(name).ok_or_else(|| {
+            ApiError::Conflict(format!(
+                "there are {SCOPES} scopes, the most polis keeps; delete one first"
+            ))
+        })?;
+    }
+    let mut done = Imported {
+        imported: 0,
+        already_kept: 0,
+        scopes: BTreeSet::new(),
+    };
+    let kept = polis.store.newest_first();
+    let known = Known::of(&kept);
+    for mut record in records {
+        if known.has(&record) {
+            done.already_kept += 1;
+            continue;
+        }
+        let Some(scope) = polis.scopes.find(&record.scope) else {
+            continue;
+        };
+        record.diagnosis = diagnosed(polis, &scope, &record).or(record.diagnosis);
+        record.id = polis.store.next_id();
+        done.imported += 1;
+        done.scopes.insert(record.scope.to_string());
+        let capacity = scope.settings().capacity;
+        polis.store.insert(&Arc::new(record), capacity).await;
+    }
+    Ok(done)
+}
+
+/// What a request is recognised by: its number or its content, and when it came.
+struct Known<'a>(BTreeSet<(i64, &'a str, Mark<'a>)>);
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Mark<'a> {
+    Id(u64),
+    Content(&'a [u8], &'a [u8]),
+}
+
+impl<'a> Known<'a> {
+    fn of(kept: &'a [Arc<Record>]) -> Self {
+        Self(kept.iter().flat_map(|record| marks(record)).collect())
+    }
+
+    fn has(&self, record: &Record) -> bool {
+        marks(record).iter().any(|mark| self.0.contains(mark))
+    }
+}
+
+/// An export may have redacted the content, and another polis counts anew: either will do.
+fn marks(record: &Record) -> [(i64, &str, Mark<'_>); 2] {
+    let target = record.head.as_ref().map(|head| head.target());
+    let content = Mark::Content(target.unwrap_or_default(), &record.body);
+    [Mark::Id(record.id), content]
+        .map(|mark| (record.received_at.as_millisecond(), record.method(), mark))
+}

@@ -1,0 +1,43 @@
+//! The signature check of what is kept, made anew when the secrets of a scope change.
+
+use std::sync::Arc;
+
+use crate::{answer::Asked, diagnosis::Diagnosis, polis::Polis, record::Record, scope::Scope};
+
+/// Checks every kept request of the scope anew; how many say something else now.
+pub(crate) async fn diagnose_kept(polis: &Arc<Polis>, scope: &Arc<Scope>) -> usize {
+    let (searched, of) = (Arc::clone(polis), Arc::clone(scope));
+    // The search for an explanation takes its time: not on a thread that answers senders.
+    let found = tokio::task::spawn_blocking(move || {
+        let kept = searched.store.newest_first().into_iter();
+        kept.filter(|record| record.scope == of.name)
+            .filter_map(|record| {
+                let diagnosis = diagnosed(&searched, &of, &record);
+                (diagnosis != record.diagnosis).then_some((record.id, diagnosis))
+            })
+            .collect::<Vec<_>>()
+    });
+    let found = found.await.unwrap_or_else(|error| {
+        tracing::error!(%error, scope = %scope.name, "the check of what is kept ended");
+        Vec::new()
+    });
+    let mut changed = 0;
+    for (id, diagnosis) in found {
+        changed += usize::from(polis.store.diagnosed(id, diagnosis).await);
+    }
+    changed
+}
+
+/// What the scope's check says of a request that came before.
+pub(crate) fn diagnosed(polis: &Polis, scope: &Scope, record: &Record) -> Option<Diagnosis> {
+    let head = record.head.as_ref().filter(|_| record.problem.is_none())?;
+    let asked = Asked::new(head, &record.body);
+    // A question whether polis is up is only a webhook when it was taken for one.
+    let is_probe = asked.is_probe() && record.diagnosis.is_none();
+    if asked.is_preflight() || is_probe {
+        return None;
+    }
+    polis
+        .scopes
+        .diagnosis(scope, head, &record.body, record.received_at)
+}
