@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -44,9 +45,17 @@ type Driver = http1::Connection<TokioIo<Watched>, Full<Bytes>>;
 /// The place of one connection among all. It is free again when this is dropped.
 pub(super) type Place = OwnedSemaphorePermit;
 
+/// Whom a connection leads to.
+#[derive(Debug, Clone)]
+pub(super) struct Peer {
+    /// `https://acme.example`
+    pub(super) origin: Arc<str>,
+    pub(super) address: SocketAddr,
+}
+
 /// One connection to one origin.
 pub(super) struct Connection {
-    origin: Arc<str>,
+    peer: Peer,
     requests: http1::SendRequest<Full<Bytes>>,
     driver: Pin<Box<Driver>>,
     has_ended: bool,
@@ -64,11 +73,7 @@ struct Progress {
 
 impl Connection {
     /// Speaks HTTP/1.1 over `transport`.
-    pub(super) async fn new(
-        origin: Arc<str>,
-        transport: Transport,
-        place: Place,
-    ) -> hyper::Result<Self> {
+    pub(super) async fn new(peer: Peer, transport: Transport, place: Place) -> hyper::Result<Self> {
         let progress = Arc::<Progress>::default();
         let watched = Watched {
             transport,
@@ -80,7 +85,7 @@ impl Connection {
             .handshake(TokioIo::new(watched))
             .await?;
         Ok(Self {
-            origin,
+            peer,
             requests,
             driver: Box::pin(driver),
             has_ended: false,
@@ -89,9 +94,8 @@ impl Connection {
         })
     }
 
-    /// `https://acme.example`
-    pub(super) fn origin(&self) -> &Arc<str> {
-        &self.origin
+    pub(super) fn peer(&self) -> &Peer {
+        &self.peer
     }
 
     /// Whether it can make a request now; false when its server has closed it.

@@ -60,40 +60,49 @@ impl Dialler {
         &self.names
     }
 
-    /// Connects to the host of `url`. `customer`: on whose behalf its name is looked up.
-    pub(super) async fn dial(
+    /// Connects to the host of `url` at one of its `addresses`.
+    pub(super) async fn connect(
         &self,
-        customer: &Arc<str>,
         url: &Url,
-    ) -> Result<Transport, SendError> {
-        let port = url.port_or_known_default().unwrap_or_default();
-        let addresses = self.addresses(customer, url).await?;
-        let stream = connect(in_turn(&addresses, port)).await?;
+        addresses: &[SocketAddr],
+    ) -> Result<(SocketAddr, Transport), SendError> {
+        let stream = connect(addresses).await?;
+        let peer = stream
+            .peer_addr()
+            .map_err(|error| Failure::Broken(error.to_string()))?;
         // A request is one write; a second one must not wait for the answer to the first.
         let _ = stream.set_nodelay(true);
         if url.scheme() != "https" {
-            return Ok(Either::Left(stream));
+            return Ok((peer, Either::Left(stream)));
         }
         let host = url.host_str().unwrap_or_default();
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
             .map_err(|_| Failure::Request(format!("{host:?} cannot be in a certificate")))?;
         match self.tls.connect(name, stream).await {
-            Ok(stream) => Ok(Either::Right(stream)),
+            Ok(stream) => Ok((peer, Either::Right(stream))),
             Err(error) => Err(of_handshake(&error).into()),
         }
     }
 
-    async fn addresses(&self, customer: &Arc<str>, url: &Url) -> Result<Arc<[IpAddr]>, SendError> {
+    /// The addresses of the host of `url`, every one judged, in the order in which to dial them.
+    /// `customer`: on whose behalf its name is looked up.
+    pub(super) async fn addresses(
+        &self,
+        customer: &Arc<str>,
+        url: &Url,
+    ) -> Result<Vec<SocketAddr>, SendError> {
+        let port = url.port_or_known_default().unwrap_or_default();
         let address = match url.host() {
             Some(Host::Domain(name)) => {
                 let found = self.names.addresses(customer, name).await;
-                return found.map_err(|error| match error {
+                let found = found.map_err(|error| match error {
                     NameError::Refused(refusal) => Failure::Address(refusal.to_string()).into(),
                     NameError::Lookup(LookupError::Unavailable(reason)) => {
-                        MachineError::Names(reason).into()
+                        SendError::from(MachineError::Names(reason))
                     }
                     NameError::Lookup(error) => Failure::Name(error.to_string()).into(),
-                });
+                })?;
+                return Ok(in_turn(&found, port));
             }
             Some(Host::Ipv4(address)) => IpAddr::V4(address),
             Some(Host::Ipv6(address)) => IpAddr::V6(address),
@@ -101,7 +110,7 @@ impl Dialler {
         };
         let judged = self.names.policy().judge_ip(address);
         judged.map_err(|refusal| Failure::Address(refusal.to_string()))?;
-        Ok(Arc::from([address]))
+        Ok(vec![SocketAddr::new(address, port)])
     }
 }
 
@@ -126,11 +135,11 @@ fn in_turn(addresses: &[IpAddr], port: u16) -> Vec<SocketAddr> {
 }
 
 /// The first connection that can be made. Fails with what says most about the receiver.
-async fn connect(addresses: Vec<SocketAddr>) -> Result<TcpStream, SendError> {
+async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, SendError> {
     let mut dialling = FuturesUnordered::new();
     let mut failure: Option<SendError> = None;
     for address in addresses {
-        dialling.push(connect_one(address));
+        dialling.push(connect_one(*address));
         let wait = tokio::time::sleep(NEXT_ADDRESS_WAIT);
         tokio::select! {
             Some(connected) = dialling.next() => match connected {

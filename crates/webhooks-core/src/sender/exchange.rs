@@ -3,11 +3,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, Response, header};
 use hyper::body::{Body, Incoming};
 use tokio::time::Instant;
 
-use super::{connection::Connection, outcome::of_exchange, pool::Pool, request::Request};
+use super::{
+    connection::Connection,
+    machine::lost_network,
+    outcome::{SendError, of_exchange},
+    pool::Pool,
+    request::Request,
+};
 use crate::{
     BodyCut, Failure,
     attempt::{
@@ -53,8 +59,8 @@ pub(super) struct Answer {
 
 /// No answer.
 pub(super) struct Unanswered {
-    pub(super) failure: Failure,
-    /// Not a byte came back: a server may close a connection that waits at any moment.
+    pub(super) error: SendError,
+    /// Not a byte came back before it broke: a server may close a kept connection at any moment.
     pub(super) in_silence: bool,
 }
 
@@ -65,21 +71,28 @@ pub(super) async fn exchange(
     request: Request,
     deadline: Deadline,
 ) -> Result<Answer, Unanswered> {
-    let response = match tokio::time::timeout_at(deadline.at, connection.send(request)).await {
-        Ok(Ok(response)) => response,
-        Err(_) => {
-            return Err(Unanswered {
-                failure: deadline.failure(),
-                in_silence: false,
-            });
-        }
-        Ok(Err(error)) => {
-            return Err(Unanswered {
-                failure: of_exchange(&error),
-                in_silence: !connection.has_answered(),
-            });
-        }
+    let sent = tokio::time::timeout_at(deadline.at, connection.send(request)).await;
+    let (failure, broke) = match sent {
+        Ok(Ok(response)) => return Ok(receive(pool, connection, response, deadline).await),
+        Ok(Err(error)) => (of_exchange(&error), true),
+        Err(_) => (deadline.failure(), false),
     };
+    let answered = connection.has_answered();
+    let lost = lost_network(&[connection.peer().address]).filter(|_| !answered);
+    Err(Unanswered {
+        error: lost.map_or(failure.into(), SendError::from),
+        in_silence: broke && !answered,
+    })
+}
+
+/// Reads the answer's body for as long as it may take, and keeps the connection when it can be used
+/// again.
+async fn receive(
+    pool: &Arc<Pool>,
+    mut connection: Connection,
+    response: Response<Incoming>,
+    deadline: Deadline,
+) -> Answer {
     let (head, mut body) = response.into_parts();
     let mut answer = Answer {
         status: head.status.as_u16(),
@@ -98,7 +111,7 @@ pub(super) async fn exchange(
     if answer.body_cut.is_none() && connection.is_ready().await {
         pool.park(connection, kept_for(&head.headers));
     }
-    Ok(answer)
+    answer
 }
 
 /// Reads a body, and says why it was not read to its end.

@@ -55,6 +55,13 @@ impl MachineError {
     }
 }
 
+/// What of a silence is this machine's doing: since the request began, every way to the receiver
+/// has gone.
+pub(super) fn lost_network(addresses: &[SocketAddr]) -> Option<MachineError> {
+    let lost = !addresses.is_empty() && !addresses.iter().copied().any(has_route);
+    lost.then(|| MachineError::Network("the way to the receiver has gone".to_owned()))
+}
+
 /// Whether the system knows a way to `address`. Asks it without sending anything.
 fn has_route(address: SocketAddr) -> bool {
     let own: SocketAddr = match address {

@@ -13,16 +13,18 @@ mod outcome;
 mod pool;
 mod request;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
+use url::Url;
 
 pub(crate) use machine::{MachineError, MachineLog};
 
 use self::{
-    connection::{Connection, Place, Transport},
+    connection::{Connection, Peer, Place, Transport},
     dial::Dialler,
     exchange::{Answer, Deadline, exchange},
+    machine::lost_network,
     outcome::{SendError, of_exchange},
     pool::Pool,
     request::{Request, origin},
@@ -137,7 +139,7 @@ impl Sender {
                 started = Instant::now();
                 self.over_fresh(endpoint, request, place).await
             }
-            Err(failure) => Err(failure.into()),
+            Err(error) => Err(error),
         };
         let outcome = match answered {
             Ok(answer) => Ok(answer),
@@ -180,7 +182,7 @@ impl Sender {
         &self,
         endpoint: &EndpointRecord,
         request: impl Fn() -> Result<Request, Failure>,
-    ) -> Result<Option<Answer>, Failure> {
+    ) -> Result<Option<Answer>, SendError> {
         let judged = self.policy().judge(&endpoint.url);
         judged.map_err(|refusal| Failure::Address(refusal.to_string()))?;
         let Some(connection) = self.kept(origin(&endpoint.url)).await else {
@@ -190,7 +192,7 @@ impl Sender {
         match exchange(&self.pool, connection, request()?, deadline).await {
             Ok(answer) => Ok(Some(answer)),
             Err(unanswered) if unanswered.in_silence => Ok(None),
-            Err(unanswered) => Err(unanswered.failure),
+            Err(unanswered) => Err(unanswered.error),
         }
     }
 
@@ -210,26 +212,41 @@ impl Sender {
         place: Place,
     ) -> Result<Answer, SendError> {
         let deadline = Deadline::after(self.time_limit);
-        let dialling = self.dial(endpoint);
-        let transport = match tokio::time::timeout_at(deadline.at, dialling).await {
-            Ok(transport) => transport?,
-            Err(_) => return Err(deadline.failure().into()),
-        };
-        let origin = origin(&endpoint.url).into();
-        let connection = Connection::new(origin, transport, place).await;
+        let (peer, transport) = self.dial(endpoint, deadline).await?;
+        let connection = Connection::new(peer, transport, place).await;
         let connection = connection.map_err(|error| of_exchange(&error))?;
         let answer = exchange(&self.pool, connection, request()?, deadline).await;
-        answer.map_err(|unanswered| unanswered.failure.into())
+        answer.map_err(|unanswered| unanswered.error)
     }
 
-    /// Connects. When the process has no file left, one that waits is given up first.
-    async fn dial(&self, endpoint: &EndpointRecord) -> Result<Transport, SendError> {
-        let (customer, url) = (&endpoint.customer, &endpoint.url);
-        match self.dialler.dial(customer, url).await {
+    async fn dial(
+        &self,
+        endpoint: &EndpointRecord,
+        deadline: Deadline,
+    ) -> Result<(Peer, Transport), SendError> {
+        let url = &endpoint.url;
+        let looking_up = self.dialler.addresses(&endpoint.customer, url);
+        let addresses = tokio::time::timeout_at(deadline.at, looking_up).await;
+        let addresses = addresses.map_err(|_| deadline.failure())??;
+        let connecting = tokio::time::timeout_at(deadline.at, self.connect(url, &addresses));
+        let (address, transport) = connecting.await.map_err(|_| {
+            lost_network(&addresses).map_or_else(|| deadline.failure().into(), SendError::from)
+        })??;
+        let origin = origin(url).into();
+        Ok((Peer { origin, address }, transport))
+    }
+
+    /// Connects. When the process has no file left, a connection that waits is given up first.
+    async fn connect(
+        &self,
+        url: &Url,
+        addresses: &[SocketAddr],
+    ) -> Result<(SocketAddr, Transport), SendError> {
+        match self.dialler.connect(url, addresses).await {
             Err(SendError::Machine(MachineError::Files(_))) if self.pool.close_oldest() => {
-                self.dialler.dial(customer, url).await
+                self.dialler.connect(url, addresses).await
             }
-            dialled => dialled,
+            connected => connected,
         }
     }
 }

@@ -82,7 +82,7 @@ impl Pool {
         if limit.is_zero() || self.waiting.load(Ordering::Acquire) > 0 {
             return;
         }
-        let origin = Arc::clone(connection.origin());
+        let origin = Arc::clone(&connection.peer().origin);
         let mut guard = self.idle.lock();
         let idle = &mut *guard;
         let number = idle.parked;

@@ -19,6 +19,7 @@ mod fuzz_receive;
 mod lane;
 mod lane_race;
 mod lane_timing;
+mod machine;
 mod migration;
 mod misbehaving_receiver;
 mod official;

@@ -4,7 +4,7 @@
 mod engine;
 mod environment;
 mod fuzz;
-mod name_server;
+pub(crate) mod name_server;
 mod rebinding;
 mod redirects;
 mod sender;

@@ -28,7 +28,11 @@ pub(crate) struct RebindingNameServer {
 
 impl RebindingNameServer {
     pub(crate) async fn start(answers: &'static [Ipv4Addr]) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1:0", answers).await
+    }
+
+    pub(crate) async fn start_at(address: &str, answers: &'static [Ipv4Addr]) -> Self {
+        let socket = UdpSocket::bind(address).await.unwrap();
         let address = socket.local_addr().unwrap();
         let questions = Arc::new(AtomicUsize::new(0));
         let asked = Arc::clone(&questions);

@@ -1,0 +1,114 @@
+//! The files that a process may have open.
+
+use std::{fs::File, process::Command};
+
+use super::{
+    GOES_ON, Log, WAITS, delivery, expect_through, is_delivered_at_once, receiver, send_one,
+    this_test,
+};
+use crate::world::{World, seconds};
+
+/// Tells the child where the receiver is; without it the child does nothing.
+const RECEIVER: &str = "RECEIVER_OF_MANY_HOSTS";
+/// Far fewer than hosts: each kept connection is an open file.
+const FILES_MAX: usize = 256;
+const HOSTS: usize = 600;
+
+#[tokio::test]
+#[ignore = "run by the test below, with few files"]
+async fn child_with_many_hosts() {
+    let Ok(port) = std::env::var(RECEIVER) else {
+        return;
+    };
+    let world = World::new().await;
+    let mut sent = Vec::new();
+    for host in 0..HOSTS {
+        let customer = format!("c{host}");
+        let url = format!("http://127.1.{}.{}:{port}/", host / 200, 1 + host % 200);
+        world.webhooks.endpoints(&customer).add(url).await.unwrap();
+        sent.push((send_one(&world.webhooks, &customer).await, customer));
+    }
+    world.webhooks.drain().await;
+    for (event_id, customer) in &sent {
+        let delivery = delivery(&world.webhooks, customer, event_id).await;
+        assert!(is_delivered_at_once(&delivery), "{delivery:?}");
+        let endpoints = world.webhooks.endpoints(customer).list().await.unwrap();
+        assert_eq!(endpoints[0].failing_since, None);
+    }
+    let open = std::fs::read_dir("/proc/self/fd").unwrap().count();
+    // Half are for connections; what else is open are some tens.
+    assert!(open < FILES_MAX / 2 + 64, "{open} files are open");
+    println!("all arrived");
+}
+
+#[tokio::test]
+async fn more_hosts_than_files_are_all_reached_and_leave_the_application_half_of_its_files() {
+    let receiver = receiver().await;
+    let child = tokio::task::spawn_blocking(move || {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("ulimit -n {FILES_MAX} && exec \"$@\""), "sh"])
+            .args(this_test("machine::files::child_with_many_hosts"))
+            .env(RECEIVER, receiver.port().to_string());
+        expect_through(command);
+    });
+    child.await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "run by the test below, with few files"]
+async fn child_without_a_file() {
+    let Ok(port) = std::env::var(RECEIVER) else {
+        return;
+    };
+    let log = Log::start();
+    let world = World::new().await;
+    for customer in ["a", "b"] {
+        let url = format!("http://127.0.0.1:{port}/");
+        world.webhooks.endpoints(customer).add(url).await.unwrap();
+    }
+    let mut taken = Vec::new();
+    while let Ok(file) = File::open("/dev/null") {
+        taken.push(file);
+    }
+    let mut sent = Vec::new();
+    for customer in ["a", "b", "a", "b", "a"] {
+        sent.push((customer, send_one(&world.webhooks, customer).await));
+    }
+    log.wait_for(WAITS).await;
+    // Longer than any retry schedule, in steps that let each wait end.
+    for _ in 0..100 {
+        world.clock.advance(seconds(3_600));
+        crate::world::gate::let_others_run().await;
+    }
+    for (customer, event_id) in &sent {
+        let delivery = delivery(&world.webhooks, customer, event_id).await;
+        assert!(delivery.attempts.is_empty(), "{delivery:?}");
+        let endpoints = world.webhooks.endpoints(*customer).list().await.unwrap();
+        assert_eq!(endpoints[0].failing_since, None);
+    }
+    assert_eq!(log.count(WAITS), 1);
+    drop(taken);
+    world.clock.advance(seconds(60));
+    world.webhooks.drain().await;
+    for (customer, event_id) in &sent {
+        let delivery = delivery(&world.webhooks, customer, event_id).await;
+        assert!(is_delivered_at_once(&delivery), "{delivery:?}");
+    }
+    assert_eq!((log.count(WAITS), log.count(GOES_ON)), (1, 1));
+    println!("all arrived");
+}
+
+#[tokio::test]
+async fn without_a_file_to_open_deliveries_wait_and_no_endpoint_is_blamed() {
+    let receiver = receiver().await;
+    let child = tokio::task::spawn_blocking(move || {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "ulimit -n 128 && exec \"$@\"", "sh"])
+            .args(this_test("machine::files::child_without_a_file"))
+            .env(RECEIVER, receiver.port().to_string());
+        expect_through(command);
+    });
+    child.await.unwrap();
+}

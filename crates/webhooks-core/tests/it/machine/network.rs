@@ -1,0 +1,148 @@
+//! A network that goes and comes back: a network namespace whose only way out is taken away for
+//! longer than any retry schedule.
+
+use std::{net::Ipv4Addr, process::Command};
+
+use super::{
+    GOES_ON, Log, WAITS, delivery, expect_through, is_delivered_at_once, receiver, send_one,
+    this_test,
+};
+use crate::{
+    address::name_server::RebindingNameServer,
+    world::{World, gate::let_others_run, hours, seconds},
+};
+
+/// Set for the child; without it the child does nothing.
+const NAMESPACE: &str = "NETWORK_NAMESPACE";
+/// The address at which the receiver and the name server are, while there is a network.
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 9, 8, 7);
+/// The default schedule is 76 hours.
+const OUTAGE_HOURS: u32 = 120;
+
+fn ip(arguments: &str) {
+    let status = Command::new("ip").args(arguments.split(' ')).status();
+    assert!(status.unwrap().success(), "ip {arguments}");
+}
+
+fn give_network() {
+    ip(&format!("address add {ADDRESS}/32 dev lo"));
+    ip("route add default dev lo");
+}
+
+fn take_network() {
+    ip(&format!("address del {ADDRESS}/32 dev lo"));
+    // The route may have gone with the address.
+    let _ = Command::new("ip")
+        .args(["route", "del", "default"])
+        .output();
+}
+
+#[tokio::test]
+#[ignore = "run by the test below, in a network namespace"]
+async fn child() {
+    if std::env::var_os(NAMESPACE).is_none() {
+        return;
+    }
+    let log = Log::start();
+    ip("link set lo up");
+    give_network();
+    let port = receiver().await.port();
+    let _names = RebindingNameServer::start_at("0.0.0.0:53", &[ADDRESS]).await;
+    let world = World::with(|builder| {
+        builder
+            .allow_networks([format!("{ADDRESS}/32")])
+            .unwrap()
+            .time_limit(seconds(3))
+    })
+    .await;
+    let mut customers = Vec::new();
+    for (host, ordered) in [
+        (ADDRESS.to_string(), false),
+        (ADDRESS.to_string(), true),
+        ("receiver.test".to_owned(), false),
+        ("other.test".to_owned(), true),
+    ] {
+        let customer = format!("c{}", customers.len());
+        let endpoint = webhooks_core::NewEndpoint::new(format!("http://{host}:{port}/"));
+        let endpoints = world.webhooks.endpoints(&customer);
+        endpoints.add(endpoint.ordered(ordered)).await.unwrap();
+        customers.push(customer);
+    }
+    let mut sent = Vec::new();
+    for customer in &customers {
+        sent.push((customer, send_one(&world.webhooks, customer).await));
+    }
+    world.webhooks.drain().await;
+    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+
+    take_network();
+    for customer in &customers {
+        for _ in 0..20 {
+            sent.push((customer, send_one(&world.webhooks, customer).await));
+        }
+    }
+    log.wait_for(WAITS).await;
+    for _ in 0..OUTAGE_HOURS * 4 {
+        world.clock.advance(hours(1) / 4);
+        let_others_run().await;
+    }
+    for customer in &customers {
+        let endpoints = world.webhooks.endpoints(customer).list().await.unwrap();
+        assert_eq!(endpoints[0].failing_since, None, "{endpoints:?}");
+        assert_eq!(endpoints[0].state, webhooks_core::EndpointState::Active);
+    }
+    assert_eq!(log.count(WAITS), 1);
+    let waiting = u64::try_from(customers.len() * 20).unwrap();
+    assert_eq!(world.webhooks.owed().await.unwrap(), waiting);
+
+    give_network();
+    // Those that asked for a name just before wait for that answer, and once more.
+    for _ in 0..5 {
+        world.clock.advance(seconds(60));
+        world.webhooks.drain().await;
+    }
+    for (customer, event_id) in &sent {
+        let delivery = delivery(&world.webhooks, customer, event_id).await;
+        assert!(is_delivered_at_once(&delivery), "{delivery:?}");
+    }
+    assert_eq!((log.count(WAITS), log.count(GOES_ON)), (1, 1));
+    println!("all arrived");
+}
+
+/// As root of a user namespace of its own, for those who are not root.
+fn in_own_namespace(arguments: &[&str]) -> Command {
+    let mut command = Command::new("unshare");
+    command
+        .args(["--user", "--map-root-user", "--net", "--mount"])
+        .args(arguments);
+    command
+}
+
+/// Some systems forbid namespaces to users; where the project is checked it must not be skipped.
+fn may_take_network() -> bool {
+    let tried = in_own_namespace(&["ip", "link", "set", "lo", "up"]).status();
+    let allowed = tried.is_ok_and(|status| status.success());
+    assert!(
+        allowed || std::env::var_os("CI").is_none(),
+        "unshare (util-linux) and ip (iproute2) cannot make a network here"
+    );
+    allowed
+}
+
+#[tokio::test]
+async fn a_network_that_is_away_for_longer_than_the_schedule_costs_no_delivery() {
+    if !may_take_network() {
+        println!("skipped: unshare and ip cannot make a network here");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let resolv_conf = folder.path().join("resolv.conf");
+    std::fs::write(&resolv_conf, format!("nameserver {ADDRESS}\n")).unwrap();
+    let mut command = in_own_namespace(&["sh", "-c"]);
+    command
+        .arg("mount --bind \"$NETWORK_NAMESPACE\" /etc/resolv.conf && exec \"$@\"")
+        .arg("sh")
+        .args(this_test("machine::network::child"))
+        .env(NAMESPACE, &resolv_conf);
+    expect_through(command);
+}
