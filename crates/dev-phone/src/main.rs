@@ -51,7 +51,10 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     let address = listener.local_addr().context("which port is it")?;
     let introduction = introduce(&settings, address);
     let phone = Phone::new(settings.config)?;
-    let router = dev_phone::app(phone.clone());
+    let router = serve::framed(
+        dev_phone::app(phone.clone()),
+        serve::FrameOrigin::from_env()?,
+    );
     let stop = async {
         // The signals are caught first: whoever reads the introduction may send one.
         let (signal, ()) = tokio::join!(

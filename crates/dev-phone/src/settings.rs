@@ -18,7 +18,8 @@ const DEFAULT_PORT: u16 = 9020;
 /// Twilio's Messages API, offline, with a phone on a page.
 ///
 /// The account has development values, printed at the start, for what is not given. Its token
-/// comes from the variable SMS_TWILIO_TOKEN only. A .env file is read, too.
+/// comes from the variable SMS_TWILIO_TOKEN only. A .env file is read, too. The variable FRAME_ORIGIN names the one
+/// origin, such as http://localhost:9030, whose pages may show the phone in a frame.
 #[derive(Debug, Default, Parser)]
 #[command(name = "dev-phone", version)]
 pub struct Flags {

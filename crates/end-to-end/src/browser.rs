@@ -207,6 +207,27 @@ impl Browser {
         Ok(self.client.execute(script, Vec::new()).await?)
     }
 
+    /// Takes the network away from the window.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub async fn offline(&self) -> anyhow::Result<()> {
+        let url = format!(
+            "http://127.0.0.1:{}/session/{}/chromium/network_conditions",
+            self.driver_port, self.session
+        );
+        let conditions = json!({ "network_conditions": {
+            "offline": true, "latency": 0, "download_throughput": 0, "upload_throughput": 0,
+        }});
+        let answer = reqwest::Client::new()
+            .post(url)
+            .header("content-type", "application/json")
+            .body(conditions.to_string())
+            .send()
+            .await?;
+        ensure(answer.status().is_success(), answer.status().as_str())
+    }
+
     /// What the window shows, as a PNG.
     ///
     /// # Errors

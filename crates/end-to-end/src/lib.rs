@@ -8,10 +8,12 @@ mod browser;
 mod chain;
 mod phone;
 mod program;
+mod script;
 mod waiting;
 
 pub use browser::{Browser, Window};
 pub use chain::{Chain, Journey};
 pub use phone::Phone;
 pub use program::{Program, free_ports, program_path};
+pub use script::Script;
 pub use waiting::{PATIENCE, until};

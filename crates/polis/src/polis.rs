@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
+use axum::Router;
 use tokio::{net::TcpListener, sync::watch};
 use url::Url;
 
@@ -210,13 +211,15 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let page_listener = serve::bind(loopback, settings.page_port(), "UI_PORT").await?;
     let capture = listener.local_addr()?;
     let page = page_listener.local_addr()?;
+    let frame_origin = settings.frame_origin.clone();
     let polis = Arc::new(Polis::new(settings)?);
     // Set once, just after it was made.
     let _ = polis.capture.set(capture);
     let (stop, stopping) = watch::channel(false);
+    let page_router = serve::framed(api::app(Arc::clone(&polis), stopping.clone()), frame_origin);
     let tasks = vec![
         tokio::spawn(capture::run(listener, Arc::clone(&polis), stopping.clone())),
-        tokio::spawn(serve_page(page_listener, Arc::clone(&polis), stopping)),
+        tokio::spawn(serve_page(page_listener, page_router, stopping)),
     ];
     Ok(Running {
         polis,
@@ -227,8 +230,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     })
 }
 
-async fn serve_page(listener: TcpListener, polis: Arc<Polis>, mut stop: watch::Receiver<bool>) {
-    let router = api::app(polis, stop.clone());
+async fn serve_page(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
     let limits = serve::Limits {
         // With those of the capture listener they stay below the usual 1,024 open files.
         connections: api::CONNECTIONS,

@@ -36,6 +36,7 @@ async fn run() -> anyhow::Result<()> {
     }
     serve::logs("info")?;
     let settings = Settings::from_env()?;
+    let frame_origin = serve::FrameOrigin::from_env()?;
     let listener = serve::bind(settings.host, settings.port, "PORT").await?;
     let address = listener.local_addr()?;
     let button = Button::open(&settings, random_number).await?;
@@ -47,7 +48,8 @@ async fn run() -> anyhow::Result<()> {
         }
         stopping.stop_live();
     };
-    serve::serve(listener, app(&button), serve::Limits::default(), stop).await;
+    let router = serve::framed(app(&button), frame_origin);
+    serve::serve(listener, router, serve::Limits::default(), stop).await;
     button.shutdown(STOP_GRACE).await;
     Ok(())
 }

@@ -35,6 +35,7 @@ Environment variables (a file .env is read too):
   PORT                    where the page is served; 9090
   HOST                    the address to listen on; 127.0.0.1
   HOST_NAMES              names the page is published under, separated by commas; none
+  FRAME_ORIGIN            whose pages may frame this one, http://localhost:9030; nobody's
   WEBHOOK_URLS            where the number goes, separated by commas; http://localhost:9000
   TEXTER_URL              who is asked what became of the text; the first of WEBHOOK_URLS
   WEBHOOK_SECRET          whsec_... that signs what is sent; without it one is made up

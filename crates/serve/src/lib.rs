@@ -24,6 +24,7 @@
 mod address;
 mod body;
 mod client_stream;
+mod frame;
 mod limits;
 mod logs;
 mod masked;
@@ -36,6 +37,7 @@ mod shared_assets;
 mod signal;
 
 pub use address::{BindError, bind};
+pub use frame::{FrameOrigin, FrameOriginError, framed};
 pub use limits::Limits;
 pub use logs::{LogsError, logs};
 pub use masked::Masked;

@@ -25,6 +25,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
      style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; \
      frame-ancestors 'none'; base-uri 'none'";
 
+/// The part of the policy that [`crate::framed`] changes.
+pub(crate) const NO_FRAMES: &str = "frame-ancestors 'none'";
+
 /// `no-referrer` would make browsers send `Origin: null` with our own forms, which
 /// [`crate::check_same_origin`] has to refuse.
 const REFERRER_POLICY: &str = "same-origin";

@@ -236,3 +236,55 @@ async fn only_its_own_pages_and_programs_may_change_anything() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_page_is_framed_by_the_origin_that_was_named_and_by_no_other() {
+    let origin = serve::FrameOrigin::parse("http://localhost:9030").unwrap();
+    for (origin, due) in [
+        (None, "frame-ancestors 'none'"),
+        (Some(origin), "frame-ancestors http://localhost:9030"),
+    ] {
+        let router = serve::framed(serve::protect(app()), origin.clone());
+        let request = Request::builder().uri("/").body(Body::empty()).unwrap();
+        let response = ask(router, request).await;
+        let policy = response.headers()["content-security-policy"]
+            .to_str()
+            .unwrap();
+        assert!(policy.contains(&format!("{due};")), "{policy}");
+        assert_eq!(
+            response.headers().contains_key("x-frame-options"),
+            origin.is_none()
+        );
+    }
+}
+
+#[test]
+fn a_frame_origin_is_an_origin_and_nothing_more() {
+    for text in [
+        "http://localhost:9030",
+        "https://slides.example",
+        "http://[::1]:9030/",
+    ] {
+        assert!(serve::FrameOrigin::parse(text).is_ok(), "{text}");
+    }
+    for text in [
+        "",
+        "*",
+        "'self'",
+        "localhost:9030",
+        "http://",
+        "http://a.example/path",
+        "http://a.example/?q",
+        "http://u@a.example",
+        "file:///tmp/deck",
+        "data:text/html,x",
+        "http://a.example http://b.example",
+        "http://a.example; script-src *",
+    ] {
+        let refused = serve::FrameOrigin::parse(text).unwrap_err().to_string();
+        assert!(
+            refused.contains(&format!("FRAME_ORIGIN is \"{text}\"")),
+            "{refused}"
+        );
+    }
+}

@@ -20,6 +20,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if urls.is_empty() {
         urls.push("http://localhost:9000".to_owned());
     }
+    // ANCHOR: generate
     // A demo's receivers are on this machine, which the default refuses.
     let webhooks = Webhooks::builder()
         .allow_networks(["127.0.0.0/8", "::1/128"])?
@@ -28,12 +29,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for url in &urls {
         webhooks.endpoints(CUSTOMER).add(url.as_str()).await?;
     }
+    // ANCHOR_END: generate
     let mut activities = webhooks.subscribe();
+    // ANCHOR: send
     let number: u32 = rand::random_range(0..1000);
     println!("{number}");
     webhooks
         .send(CUSTOMER, Event::new("random_number:generate", &number))
         .await?;
+    // ANCHOR_END: send
 
     let mut failed = 0;
     let mut told = 0;

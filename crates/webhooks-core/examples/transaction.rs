@@ -17,12 +17,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .transaction(|tx| Ok(tx.execute("create table draw (number integer not null)", [])?))
         .await?;
 
+    // ANCHOR: transaction
     let sent = webhooks
         .transaction(|tx| {
             tx.execute("insert into draw (number) values (?1)", [7])?;
             Ok(tx.send("acme", Event::new("random_number:generate", &7))?)
         })
         .await?;
+    // ANCHOR_END: transaction
     println!("stored with its row: {}", sent.event_id);
 
     let refused = webhooks

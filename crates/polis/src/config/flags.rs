@@ -16,6 +16,9 @@ pub struct Flags {
     /// Port of page and API, on loopback only (UI_PORT; PORT+1)
     #[arg(long)]
     pub ui_port: Option<String>,
+    /// Whose pages may show the page in a frame, like http://localhost:9030 (FRAME_ORIGIN; nobody's)
+    #[arg(long, value_name = "ORIGIN")]
+    pub frame_origin: Option<String>,
     /// File with settings (polis.toml, when there is one)
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

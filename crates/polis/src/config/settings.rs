@@ -37,6 +37,8 @@ pub struct Settings {
     pub port: u16,
     /// Port of page and API; `None` for the one after `port`.
     pub ui_port: Option<u16>,
+    /// Whose pages may show the page in a frame; nobody's by default.
+    pub frame_origin: Option<serve::FrameOrigin>,
     /// What is kept.
     pub keep: Keep,
     /// What is kept of one body.
@@ -66,6 +68,7 @@ impl Default for Settings {
             host: Ipv4Addr::LOCALHOST.into(),
             port: ports.port,
             ui_port: ports.ui_port,
+            frame_origin: None,
             keep: Keep::default(),
             body_limit: BODY_BYTES,
             limits: serve::Limits::default(),
@@ -115,6 +118,17 @@ impl Settings {
         };
         let Ports { port, ui_port } =
             Ports::pick(&layers, (flags.port, flags.ui_port), written, &mut faults);
+        let frame_origin = faults.read(
+            layers.pick(
+                "--frame-origin",
+                flags.frame_origin,
+                "FRAME_ORIGIN",
+                "",
+                None,
+            ),
+            "an origin is like http://localhost:9030",
+            |text| serve::FrameOrigin::parse(text).ok(),
+        );
         let size_due = "a size is bytes, or like 10MB";
         let keep_usual = Keep::default();
         let keep = Keep {
@@ -320,6 +334,7 @@ impl Settings {
             host,
             port,
             ui_port,
+            frame_origin,
             keep,
             body_limit,
             limits: serve::Limits::default(),
