@@ -131,11 +131,9 @@ async fn press_in_the_slide(browser: &Browser) -> anyhow::Result<()> {
     enter(browser, "button").await?;
     // The page's address names the number that was drawn.
     let number = until("the number", PATIENCE, || async {
-        let query = ask(
-            browser,
-            "return new URLSearchParams(location.search).get('num')",
-        )
-        .await?;
+        let query = browser
+            .script("return new URLSearchParams(location.search).get('num')")
+            .await?;
         query.as_str().map(str::to_owned).context("none was drawn")
     })
     .await?;
@@ -194,10 +192,8 @@ async fn the_slides_move_and_the_button_in_them_texts_the_phone_beside_it() -> a
     browser.keys("\u{e014}").await?;
     shows(&browser, "What arrived").await?;
     until("the frames to be gone", PATIENCE, || async {
-        let open = ask(
-            &browser,
-            "return document.querySelectorAll('.frame[data-name=button] iframe').length",
-        );
+        let open = browser
+            .script("return document.querySelectorAll('.frame[data-name=button] iframe').length");
         anyhow::ensure!(open.await? == 0);
         Ok(())
     })
