@@ -112,13 +112,13 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether it tells of trouble with the endpoint as a whole, so that its other deliveries
-    /// should wait, rather than of a refusal of this one event.
-    pub(crate) fn is_trouble(&self) -> bool {
+    /// What it tells of the endpoint as a whole.
+    pub(crate) fn symptom(&self) -> Symptom {
         match self {
-            Self::Status(status) => matches!(status, 429 | 502 | 503 | 504),
-            Self::Request(_) => false,
-            _ => true,
+            Self::Status(429) => Symptom::Throttle,
+            Self::Status(502..=504) => Symptom::Overload,
+            Self::Status(_) | Self::Request(_) => Symptom::Event,
+            _ => Symptom::Down,
         }
     }
 
@@ -168,4 +168,17 @@ impl Failure {
             _ => Self::Connect(detail),
         }
     }
+}
+
+/// What a failure tells of its endpoint as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Symptom {
+    /// Nothing: it may be about this one event.
+    Event,
+    /// It, or what stands behind its gateway, has more to do than it can.
+    Overload,
+    /// It asks to be left alone.
+    Throttle,
+    /// It cannot be reached, or does not answer.
+    Down,
 }

@@ -10,7 +10,7 @@ use crate::{
     Webhooks,
     address::{AddressPolicy, NetworkError, Resolve, SystemResolver},
     clock::{Clock, SystemClock, Timeline, millis},
-    engine::{HealthPolicy, Shared, run_due_loop},
+    engine::{HealthPolicy, Shared, keep_places, run_due_loop},
     outgoing::{Outgoing, Watcher},
     retry::RetrySchedule,
     seal::Seal,
@@ -349,6 +349,7 @@ fn start(opened: Opened, sender: Sender) -> Webhooks {
         }
     };
     tokio::spawn(run_due_loop(Arc::downgrade(&shared)));
+    tokio::spawn(keep_places(Arc::downgrade(&shared)));
     Webhooks::start(Engine::new(shared, readers, writer, lock))
 }
 

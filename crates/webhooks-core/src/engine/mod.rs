@@ -5,21 +5,31 @@
 //! through the due loop. No lock is held across an await.
 
 mod due;
+mod hand;
+mod judgement;
 mod outbox;
+mod pace;
+mod places;
 mod record;
 mod worker;
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
+};
 
 use tokio::{
     runtime::Handle,
-    sync::{Notify, Semaphore, broadcast},
+    sync::{Notify, broadcast},
 };
 use tokio_util::task::TaskTracker;
 
 pub(crate) use due::{act as due_act, run_due_loop};
 pub(crate) use outbox::{HeadInMemory, Outbox, Placement, StoredLane};
+pub(crate) use places::keep_places;
 pub(crate) use record::{EndpointRecord, SigningSecret};
+
+use places::Places;
 
 use crate::{
     Activity,
@@ -29,12 +39,6 @@ use crate::{
     store::{queue::WriterQueue, retention::Retention},
 };
 
-/// Requests in flight to endpoints that are not in trouble. Each is a socket; a process has
-/// 1,024 files open by default.
-pub(crate) const REQUESTS_MAX: usize = 512;
-/// Requests in flight to endpoints in trouble: apart, so that any number of endpoints that hang
-/// cannot take the healthy ones' places.
-pub(crate) const PROBES_MAX: usize = 128;
 /// Bytes of event bodies that wait in memory, all endpoints together; more waits in the store.
 pub(crate) const MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -43,8 +47,7 @@ pub(crate) struct Shared {
     pub(crate) queue: WriterQueue,
     pub(crate) timeline: Timeline,
     pub(crate) sender: Sender,
-    pub(crate) requests: Semaphore,
-    pub(crate) probes: Semaphore,
+    places: Arc<Places>,
     pub(crate) tasks: TaskTracker,
     pub(crate) health: HealthPolicy,
     pub(crate) retention: Retention,
@@ -77,12 +80,12 @@ impl Shared {
         health: HealthPolicy,
         retention: Retention,
     ) -> Self {
+        let places = Arc::new(Places::new(sender.connections_max()));
         Self {
             queue: WriterQueue::new(),
             timeline,
             sender,
-            requests: Semaphore::new(REQUESTS_MAX),
-            probes: Semaphore::new(PROBES_MAX),
+            places,
             tasks: TaskTracker::new(),
             health,
             retention,
@@ -154,7 +157,7 @@ impl Shared {
 
     /// How many endpoints in trouble can be tried now.
     pub(crate) fn probe_places(&self) -> usize {
-        self.probes.available_permits()
+        self.places.free_probes()
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

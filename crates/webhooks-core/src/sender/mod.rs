@@ -44,8 +44,8 @@ use crate::{
 
 /// From the start of connecting to the head of the answer; Standard Webhooks advises 15 to 30 s.
 pub const TIME_LIMIT_DEFAULT: Duration = Duration::from_secs(15);
-/// Most connections unless set otherwise, those in use and those that wait together: twice the
-/// requests that are usually in flight.
+/// Most connections unless set otherwise, those in use and those that wait together: as
+/// many as there are requests in flight at most.
 pub const CONNECTIONS_MAX_DEFAULT: usize = 1_024;
 /// The share of the files that the process may open which connections take at most unless set
 /// otherwise: one of so many. The rest is the application's.
@@ -60,6 +60,7 @@ const LOOKUP_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) struct Sender {
     dialler: Dialler,
     pool: Arc<Pool>,
+    connections_max: usize,
     time_limit: Duration,
     watcher: Option<Watcher>,
     pub(crate) machine: MachineLog,
@@ -97,6 +98,7 @@ impl Sender {
         Ok(Self {
             dialler: Dialler::new(names)?,
             pool: Arc::new(Pool::new(connections)),
+            connections_max: connections,
             time_limit: settings.time_limit,
             watcher: settings.watcher,
             machine: MachineLog::default(),
@@ -105,6 +107,11 @@ impl Sender {
 
     pub(crate) fn policy(&self) -> &AddressPolicy {
         self.dialler.names().policy()
+    }
+
+    /// Connections at once, those that wait among them.
+    pub(crate) fn connections_max(&self) -> usize {
+        self.connections_max
     }
 
     /// Makes one attempt.

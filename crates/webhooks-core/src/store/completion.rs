@@ -121,10 +121,8 @@ impl Completion {
         }
         context.commit.released += 1;
         if shared.has_readers() {
-            context
-                .commit
-                .activities
-                .push(self.activity(shared, number));
+            let activity = self.activity(shared, number);
+            context.commit.activities.extend(activity);
         }
         self.consequences.store(context, &self.outbox)?;
         if self.consequences.returning {
@@ -140,7 +138,8 @@ impl Completion {
         }
     }
 
-    fn activity(&self, shared: &Shared, number: u32) -> Activity {
+    /// What there is to announce: nothing of a delivery that only goes back to its lane.
+    fn activity(&self, shared: &Shared, number: u32) -> Option<Activity> {
         let what = match (&self.attempt, &self.verdict) {
             (Some(attempt), verdict) => What::Attempted {
                 attempt: attempt.to_public(shared, number),
@@ -156,11 +155,10 @@ impl Completion {
                 },
             },
             (None, Verdict::End(ending)) => What::Ended(*ending),
-            (None, _) => What::Ended(Ending::Canceled),
+            (None, _) => return None,
         };
-        self.outbox
-            .endpoint()
-            .activity(Some(self.row.event.id.clone()), what)
+        let event_id = Some(self.row.event.id.clone());
+        Some(self.outbox.endpoint().activity(event_id, what))
     }
 }
 

@@ -211,6 +211,14 @@ impl EndpointCache {
         self.without.remove(customer);
     }
 
+    /// Deliveries in memory that wait for the clock.
+    #[cfg(feature = "testing")]
+    pub(crate) fn waits_for_clock(&self) -> usize {
+        let outboxes = self.by_key.values();
+        let now = self.shared.timeline.now();
+        outboxes.map(|outbox| outbox.waits_for_clock(now)).sum()
+    }
+
     /// Whether memory has the endpoint.
     pub(crate) fn holds(&self, key: i64) -> bool {
         self.by_key.contains_key(&key)

@@ -7,19 +7,23 @@ use crate::{
 };
 
 impl Webhooks {
-    /// Waits until nothing is in memory and nothing is due at the clock's present time, retention
-    /// included: what is left waits for the clock to be moved.
+    /// Waits until nothing is in flight and nothing is due at the clock's present time, retention
+    /// included: what is left waits for the clock to be moved, be it for a retry, a rate limit or
+    /// the slower pace of an endpoint that fails at times.
     pub async fn drain(&self) {
         let shared = self.shared();
         loop {
             let idle = shared.idle.notified();
-            let due = due_act(shared, |context| scan::next_due(context.connection)).await;
-            let waits = match due {
-                Ok(due) => due.is_none_or(|at| at > shared.timeline.now()),
-                // A store that is closed delivers nothing more.
-                Err(_) => return,
+            let looked = due_act(shared, |context| {
+                let due = scan::next_due(context.connection)?;
+                Ok((due, context.endpoints.waits_for_clock()))
+            });
+            // A store that is closed delivers nothing more.
+            let Ok((due, paced)) = looked.await else {
+                return;
             };
-            if shared.held() == 0 && waits {
+            let waits = due.is_none_or(|at| at > shared.timeline.now());
+            if shared.held() == paced && waits {
                 match due_act(shared, retention::maintain).await {
                     Ok(true) => continue,
                     Ok(false) | Err(_) => return,

@@ -4,8 +4,9 @@
 use std::net::SocketAddr;
 
 use crate::world::{World, hours, seconds};
+use futures_util::StreamExt;
 use webhooks_core::{
-    DeliveryState, Event, Held, NewEndpoint, Replay, RetrySchedule, testing::Receiver,
+    DeliveryState, Event, Held, NewEndpoint, Replay, RetrySchedule, What, testing::Receiver,
 };
 
 fn ids(prefix: &str, count: usize) -> Vec<String> {
@@ -174,6 +175,26 @@ async fn an_endpoint_in_trouble_is_tried_with_one_delivery_and_recovers_with_all
 }
 
 #[tokio::test]
+async fn a_delivery_that_goes_back_to_its_lane_is_not_announced_as_canceled() {
+    let world = World::new().await;
+    world.endpoint(|endpoint| endpoint.in_flight(1)).await;
+    world.receiver.respond([429, 200]);
+    let mut activities = world.webhooks.subscribe();
+    world.send_all(ids("e", 5)).await;
+    world.webhooks.drain().await;
+    world.pass_in_steps(seconds(61), 3).await;
+    let mut attempts = 0;
+    while attempts < 6 {
+        let activity = activities.next().await.unwrap();
+        match activity.what {
+            What::Attempted { .. } => attempts += 1,
+            What::Ended(ending) => panic!("{:?} ended: {ending}", activity.event_id),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_lone_delivery_keeps_its_own_schedule_in_trouble() {
     let world = World::new().await;
     let address = dead_address().await;
@@ -232,7 +253,7 @@ async fn a_resumed_endpoint_does_not_wait_for_those_that_hang() {
     endpoints.pause(&id).await.unwrap();
     world.send("a").await;
     let dead = Receiver::start().await.unwrap();
-    dead.respond([503]);
+    dead.respond([429]);
     for index in 0..PROBES + 10 {
         let customer = format!("dead{index}");
         let endpoints = world.webhooks.endpoints(&customer);

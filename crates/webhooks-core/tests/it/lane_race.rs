@@ -54,7 +54,7 @@ async fn failures_that_are_not_stored_yet_are_found_when_they_are_due() {
     world.send_all(ids.map(String::from)).await;
     gate.wait_for(4).await;
     // The endpoint is in trouble, with nothing in its lane.
-    gate.open("first", 503);
+    gate.open("first", 429);
     while !matches!(
         world.state("first").await,
         DeliveryState::Waiting { .. } | DeliveryState::Held { .. }
@@ -71,8 +71,8 @@ async fn failures_that_are_not_stored_yet_are_found_when_they_are_due() {
     let_others_run().await;
     drop(before);
     held.await.unwrap();
-    gate.open("second", 503);
-    gate.open("third", 503);
+    gate.open("second", 429);
+    gate.open("third", 429);
     while !matches!(
         activities.next().await.unwrap().what,
         What::EndpointInTrouble { .. }
@@ -92,7 +92,7 @@ async fn a_probe_that_is_canceled_before_it_is_sent_does_not_take_its_lane_with_
     let (gate, id) = gated(&world).await;
     world.send_all(["slow", "failed"].map(String::from)).await;
     gate.wait_for(2).await;
-    gate.open("failed", 503);
+    gate.open("failed", 429);
     while !matches!(
         world.state("failed").await,
         DeliveryState::Waiting { .. } | DeliveryState::Held { .. }
@@ -125,14 +125,14 @@ async fn a_last_attempt_that_cannot_be_stored_at_once_does_not_hold_its_lane() {
     let address = format!("sqlite:{}", file.display());
     let world = World::open(Arc::default(), &address, |builder| builder.retry(once)).await;
     let (gate, _) = gated(&world).await;
-    gate.open("first", 503);
+    gate.open("first", 429);
     world.send("first").await;
     world.webhooks.drain().await;
     world.send_all(["probe", "behind"].map(String::from)).await;
     world.clock.advance(seconds(6));
     gate.wait_for(2).await;
     let fault = Fault::plant(&file, "abort");
-    gate.open("probe", 503);
+    gate.open("probe", 429);
     fault.is_met(&world).await;
     fault.mend();
     gate.open("behind", 200);
@@ -201,7 +201,7 @@ async fn a_head_that_fails_while_more_is_loaded_is_not_overtaken() {
     drop(before);
     held.await.unwrap();
     let mut activities = world.webhooks.subscribe();
-    gate.open(&ids[failing], 503);
+    gate.open(&ids[failing], 429);
     while !matches!(
         activities.next().await.unwrap().what,
         What::EndpointInTrouble { .. }
@@ -251,7 +251,7 @@ async fn a_failure_before_a_lane_is_looked_at_again_is_waited_out() {
     let ids = ["success", "first", "second"];
     world.send_all(ids.map(String::from)).await;
     gate.wait_for(3).await;
-    gate.open("first", 503);
+    gate.open("first", 429);
     while !matches!(world.state("first").await, DeliveryState::Waiting { .. }) {
         tokio::task::yield_now().await;
     }
@@ -262,7 +262,7 @@ async fn a_failure_before_a_lane_is_looked_at_again_is_waited_out() {
     let mut activities = world.webhooks.subscribe();
     gate.open("success", 200);
     let_others_run().await;
-    gate.open("second", 503);
+    gate.open("second", 429);
     while !matches!(
         activities.next().await.unwrap().what,
         What::EndpointInTrouble { .. }

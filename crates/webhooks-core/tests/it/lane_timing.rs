@@ -10,7 +10,7 @@ async fn a_new_delivery_does_not_wait_for_the_retry_of_another() {
         World::with(|builder| builder.retry(RetrySchedule::new([hours(1), hours(1)]).unwrap()))
             .await;
     world.endpoint(|endpoint| endpoint).await;
-    world.receiver.respond([503, 200]);
+    world.receiver.respond([429, 200]);
     world.send("e1").await;
     world.webhooks.drain().await;
     world.send("e2").await;
@@ -51,7 +51,7 @@ async fn a_pause_longer_than_the_schedule_costs_no_event_when_the_endpoint_then_
     endpoints.pause(&id).await.unwrap();
     world.send_all((0..5).map(|n| format!("e{n}"))).await;
     world.pass(hours(10 * 24)).await;
-    world.receiver.respond([503, 200]);
+    world.receiver.respond([429, 200]);
     endpoints.resume(&id).await.unwrap();
     world.webhooks.drain().await;
     for _ in 0..10 {

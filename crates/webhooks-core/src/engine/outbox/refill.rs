@@ -106,8 +106,8 @@ impl Outbox {
         state.refilling = true;
         let rows = if state.trouble || shared.is_memory_full() {
             1
-        } else if state.width < endpoint.in_flight {
-            state.width
+        } else if state.pace.ramps_up() {
+            state.pace.width()
         } else {
             REFILL_ROWS
         };
@@ -142,7 +142,6 @@ impl Outbox {
     /// The lane is empty: deliveries go to memory again. True when that ends a trouble. `None` when
     /// there has been a failure since: what failed is on its way back to the lane.
     pub(crate) fn leave_lane(&self) -> Option<bool> {
-        let endpoint = self.endpoint();
         let mut state = self.lock();
         if state.returning > 0 {
             return None;
@@ -152,8 +151,8 @@ impl Outbox {
         state.trouble = false;
         state.failures = 0;
         state.backoff_until = 0;
-        if !recovered {
-            state.width = endpoint.in_flight;
+        if !recovered && state.pace.ramps_up() {
+            state.pace.restore();
         }
         Some(recovered)
     }

@@ -3,33 +3,53 @@
 use std::time::Duration;
 
 use super::Outbox;
+use crate::{attempt::Symptom, clock::millis};
 
-/// Failures in a row that tell of trouble even when each could be about its event alone.
+/// Failures in a row that tell of trouble even when each could be about its event alone, or of a
+/// moment's overload: when there was no success for [`FAILING_WAIT`], or after so many that it is
+/// not by chance.
 const FAILURES_IN_A_ROW: u32 = 5;
+const FAILURES_IN_A_ROW_MAX: u32 = 40;
+const FAILING_WAIT: Duration = Duration::from_secs(5);
 /// The first wait of an endpoint in trouble, doubled with every failed probe up to the maximum:
 /// a dead endpoint costs one request a minute, a restarted one is found within a minute.
 const BACKOFF_FIRST: Duration = Duration::from_secs(5);
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
+/// An attempt that failed, as far as it tells of its endpoint.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::engine) struct FailedAttempt {
+    pub(in crate::engine) started_at: i64,
+    pub(in crate::engine) ended_at: i64,
+    pub(in crate::engine) symptom: Symptom,
+    /// What the receiver asked for.
+    pub(in crate::engine) retry_after: Option<Duration>,
+}
+
 impl Outbox {
-    /// Notes a failure. `trouble`: of the endpoint as a whole. Returns what follows. When that is
-    /// trouble, the outcome is counted as on its way until [`Outbox::returned`].
-    pub(in crate::engine) fn failed(
-        &self,
-        now: i64,
-        trouble: bool,
-        retry_after: Option<Duration>,
-    ) -> FailedEndpoint {
+    /// Notes a failure. Returns what follows. When that is trouble, the outcome is counted as on
+    /// its way until [`Outbox::returned`]; else an endpoint that is not well is slowed down.
+    pub(in crate::engine) fn failed(&self, attempt: &FailedAttempt) -> FailedEndpoint {
+        let now = attempt.ended_at;
         let endpoint = self.endpoint();
         let mut state = self.lock();
         state.failed_in_a_row = state.failed_in_a_row.saturating_add(1);
         let newly_failing = state.failing_since.is_none();
         let failing_since = *state.failing_since.get_or_insert(now);
-        let trouble = trouble
-            || endpoint.ordered
-            || state.trouble
-            || state.failed_in_a_row >= FAILURES_IN_A_ROW;
+        let in_a_row = state.failed_in_a_row >= FAILURES_IN_A_ROW_MAX
+            || state.failed_in_a_row >= FAILURES_IN_A_ROW
+                && now.saturating_sub(failing_since) >= millis(FAILING_WAIT);
+        let asked_for = attempt.retry_after.filter(|wait| !wait.is_zero());
+        let stops = match attempt.symptom {
+            Symptom::Throttle => true,
+            _ if asked_for.is_some() => true,
+            // One that answered another request meanwhile is not down.
+            Symptom::Down => state.succeeded_at <= attempt.started_at,
+            Symptom::Overload | Symptom::Event => false,
+        };
+        let trouble = stops || in_a_row || endpoint.ordered || state.trouble;
         let newly_in_trouble = trouble && !state.trouble;
+        let mut newly_slow = false;
         if trouble {
             state.retreats += 1;
             // Requests that were in flight together fail together: they count as one.
@@ -38,21 +58,27 @@ impl Outbox {
                 let doubled = BACKOFF_FIRST
                     .saturating_mul(1 << (state.failures - 1).min(10))
                     .min(BACKOFF_MAX);
-                let wait = doubled.max(retry_after.unwrap_or_default());
-                state.backoff_until = now.saturating_add(crate::clock::millis(wait));
-            } else if let Some(wait) = retry_after {
-                state.backoff_until = state
-                    .backoff_until
-                    .max(now.saturating_add(crate::clock::millis(wait)));
+                let wait = match asked_for {
+                    // What is asked for again and again does not help.
+                    Some(asked_for) if state.failures > 1 => asked_for.max(doubled),
+                    Some(asked_for) => asked_for,
+                    None => doubled,
+                };
+                state.backoff_until = now.saturating_add(millis(wait));
+            } else if let Some(wait) = asked_for {
+                state.backoff_until = state.backoff_until.max(now.saturating_add(millis(wait)));
             }
             state.laned = true;
             state.trouble = true;
-            state.width = 1;
+            state.pace.stop();
             state.returning += 1;
+        } else if attempt.symptom != Symptom::Event {
+            newly_slow = state.pace.slow_down();
         }
         FailedEndpoint {
             trouble,
             newly_in_trouble,
+            newly_slow,
             newly_failing,
             failing_since,
             backoff_until: state.backoff_until,
@@ -73,7 +99,7 @@ impl Outbox {
         state.backoff_until = 0;
         state.failed_in_a_row = 0;
         state.failing_since = None;
-        state.width = 1;
+        state.pace.stop();
     }
 }
 
@@ -82,6 +108,8 @@ impl Outbox {
 pub(in crate::engine) struct FailedEndpoint {
     pub(in crate::engine) trouble: bool,
     pub(in crate::engine) newly_in_trouble: bool,
+    /// It had its full width until now.
+    pub(in crate::engine) newly_slow: bool,
     pub(in crate::engine) newly_failing: bool,
     pub(in crate::engine) failing_since: i64,
     pub(in crate::engine) backoff_until: i64,

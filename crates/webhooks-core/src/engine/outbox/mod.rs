@@ -1,18 +1,22 @@
 //! What memory holds for one endpoint: its queue, how many requests are in flight, and whether
-//! it has a lane. How a lane is loaded again is in `refill`, what failures mean in `trouble`.
+//! it has a lane. What a worker does next is in `next`, how a lane is loaded again in `refill`,
+//! what failures mean in `trouble`.
 
+mod next;
 mod refill;
 mod trouble;
 
-pub(super) use trouble::FailedEndpoint;
+pub(super) use next::{Next, Wake};
+pub(super) use trouble::{FailedAttempt, FailedEndpoint};
 
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
-    time::Duration,
 };
 
-use super::{EndpointRecord, Shared, worker};
+use tokio::sync::Notify;
+
+use super::{EndpointRecord, Shared, pace::Pace, places::Occupant, worker};
 use crate::{
     EndpointState,
     store::{
@@ -30,21 +34,24 @@ pub(crate) struct Outbox {
     key: i64,
     record: RwLock<Arc<EndpointRecord>>,
     state: Mutex<State>,
+    /// How those who give places know it.
+    occupant: Arc<Occupant>,
+    /// Signalled when what waits in memory goes back to the lane.
+    called_off: Notify,
 }
 
-#[derive(Default)]
 struct State {
     queue: VecDeque<ClaimedDelivery>,
     queue_bytes: usize,
     /// The delivery that was given to a worker last, until the worker ends.
     in_hand: Option<ClaimedDelivery>,
-    /// Claims of deliveries in workers' hands that wait for the rate limit or for a place.
-    waiting: Vec<i64>,
     /// Placed by the writer, not yet handed over.
     expected: usize,
-    in_flight: usize,
-    /// Workers allowed: 1 after trouble, doubled with every success.
-    width: usize,
+    /// Workers, the one that waits included.
+    workers: usize,
+    /// What a worker waits for. One waits for all: when it goes on, it starts the next.
+    waits: Option<Wait>,
+    pace: Pace,
     /// New deliveries go to the lane in the store.
     laned: bool,
     /// The endpoint is in trouble, or the head of an ordered one is: tried when its lane is due.
@@ -62,8 +69,18 @@ struct State {
     /// Failed attempts in a row.
     failed_in_a_row: u32,
     failing_since: Option<i64>,
-    /// When the rate limit allows the next request, on the timeline in microseconds.
-    next_slot_us: i64,
+    /// When it last answered with a 2xx.
+    succeeded_at: i64,
+}
+
+/// What a worker waits for before it takes a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// For its endpoint's time, on the timeline: a rate limit, or the pace of one that fails at
+    /// times.
+    Pace(i64),
+    /// For a place among all requests.
+    Place,
 }
 
 /// Where a new delivery goes.
@@ -99,35 +116,45 @@ pub(crate) struct StoredLane {
 impl State {
     /// Counts in one more worker, where the endpoint allows one.
     fn counts_in_worker(&mut self) -> bool {
-        let allowed = self.in_flight < self.width;
-        self.in_flight += usize::from(allowed);
+        let allowed = self.waits.is_none() && self.workers < self.pace.width();
+        self.workers += usize::from(allowed);
         allowed
-    }
-
-    /// False when the delivery of this claim does not wait in a worker's hand.
-    fn stop_waiting(&mut self, claim: i64) -> bool {
-        let at = self.waiting.iter().position(|waiting| *waiting == claim);
-        at.map(|at| self.waiting.swap_remove(at)).is_some()
     }
 }
 
 impl Outbox {
     pub(crate) fn new(record: EndpointRecord, lane: Option<StoredLane>) -> Self {
         let trouble = lane.is_some_and(|lane| lane.failures > 0);
-        let width = if trouble { 1 } else { record.in_flight };
+        let pace = if trouble {
+            Pace::single(record.in_flight)
+        } else {
+            Pace::full(record.in_flight)
+        };
         let state = State {
-            width,
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            in_hand: None,
+            expected: 0,
+            workers: 0,
+            waits: None,
+            pace,
             laned: lane.is_some(),
             trouble,
+            retreats: 0,
+            refilling: false,
+            returning: 0,
             backoff_until: lane.map_or(0, |lane| lane.backoff_until),
             failures: lane.map_or(0, |lane| lane.failures),
+            failed_in_a_row: 0,
             failing_since: record.failing_since,
-            ..State::default()
+            succeeded_at: i64::MIN,
         };
         Self {
             key: record.key,
+            occupant: Arc::new(Occupant::new(Arc::clone(&record.customer))),
             record: RwLock::new(Arc::new(record)),
             state: Mutex::new(state),
+            called_off: Notify::new(),
         }
     }
 
@@ -146,11 +173,8 @@ impl Outbox {
     /// Puts a changed endpoint in place. Since when it fails memory knows better: what it notes of
     /// that is stored later.
     pub(crate) fn replace(&self, record: EndpointRecord) {
-        let width = record.in_flight;
         let mut state = self.lock();
-        if !state.trouble {
-            state.width = width;
-        }
+        state.pace.set_full(record.in_flight);
         if record.state != EndpointState::Active {
             state.laned = true;
         }
@@ -180,13 +204,13 @@ impl Outbox {
     pub(crate) fn is_idle(&self, now: i64) -> bool {
         let state = self.lock();
         state.queue.is_empty()
-            && state.in_flight == 0
+            && state.workers == 0
             && state.expected == 0
             && !state.laned
             && !state.refilling
             && state.returning == 0
             && state.failed_in_a_row == 0
-            && state.next_slot_us <= now.saturating_mul(1_000)
+            && state.pace.is_at_rest(now.saturating_mul(1_000))
     }
 
     /// Decides where a new delivery goes, and counts it in when that is memory.
@@ -206,7 +230,7 @@ impl Outbox {
             || shared.is_memory_full();
         if state.laned || full {
             state.laned = true;
-            let idle = state.queue.is_empty() && state.expected == 0 && state.in_flight == 0;
+            let idle = state.queue.is_empty() && state.expected == 0 && state.workers == 0;
             return Placement::Lane {
                 wake: idle && !state.refilling && !state.trouble,
             };
@@ -263,15 +287,30 @@ impl Outbox {
         }
         state.queue.push_back(row);
         let start = state.counts_in_worker();
+        let waits = state.waits.is_some();
         drop(state);
         if start {
             self.start_worker(shared);
+        }
+        if waits {
+            // It waits with the others: whoever waits until all is done looks again.
+            shared.idle.notify_waiters();
         }
     }
 
     /// Starts a worker that was counted in.
     fn start_worker(self: &Arc<Self>, shared: &Arc<Shared>) {
         shared.spawn(worker::work(Arc::clone(shared), Arc::clone(self)));
+    }
+
+    /// Deliveries in memory that wait for the clock at `now`: for the endpoint's rate limit or pace.
+    #[cfg(feature = "testing")]
+    pub(crate) fn waits_for_clock(&self, now: i64) -> usize {
+        let state = self.lock();
+        match state.waits {
+            Some(Wait::Pace(until)) if until > now => state.queue.len(),
+            _ => 0,
+        }
     }
 
     /// A completion that returns a delivery in a worker's hand to the lane without an attempt.
@@ -337,6 +376,8 @@ impl Outbox {
             .map(|row| self.give_back(shared, &mut state, row, ordered))
             .collect();
         drop(state);
+        // A worker that waits would hold up the delivery that the endpoint is next tried with.
+        self.called_off.notify_waiters();
         for completion in completions {
             shared.queue.complete_now(completion);
         }
@@ -346,102 +387,37 @@ impl Outbox {
     /// when it still waited there: it is not sent.
     pub(crate) fn take_out(&self, shared: &Shared, claim: i64) -> bool {
         let mut state = self.lock();
-        if let Some(at) = state.queue.iter().position(|row| row.claim == claim) {
-            if let Some(row) = state.queue.remove(at) {
-                state.queue_bytes -= row.event.body.len();
-                shared.remove_bytes(row.event.body.len());
-            }
-        } else if !state.stop_waiting(claim) {
+        let Some(at) = state.queue.iter().position(|row| row.claim == claim) else {
             return false;
+        };
+        if let Some(row) = state.queue.remove(at) {
+            state.queue_bytes -= row.event.body.len();
+            shared.remove_bytes(row.event.body.len());
         }
         drop(state);
         shared.released(1);
         true
     }
 
-    /// A delivery in a worker's hand waits before it is sent. Returns the retreats so far.
-    pub(super) fn wait_begins(&self, claim: i64) -> u64 {
-        let mut state = self.lock();
-        state.waiting.push(claim);
-        state.retreats
-    }
-
-    /// A delivery in a worker's hand waits no longer. False when it was taken out meanwhile.
-    pub(super) fn wait_ended(&self, claim: i64) -> bool {
-        self.lock().stop_waiting(claim)
-    }
-
-    /// Whether a delivery that has waited since `retreats` may still go out.
-    pub(super) fn may_go_out(&self, retreats: u64) -> bool {
-        let active = self.is_active();
-        let state = self.lock();
-        active && (!state.trouble || state.retreats == retreats)
-    }
-
-    /// The next delivery for a worker, or `None`: the worker ends, and is no longer counted.
-    pub(super) fn next(self: &Arc<Self>, shared: &Arc<Shared>) -> Option<ClaimedDelivery> {
-        let mut state = self.lock();
-        let row = if state.in_flight > state.width || shared.is_stopping() {
-            None
-        } else {
-            state.queue.pop_front()
-        };
-        match &row {
-            Some(row) => {
-                state.queue_bytes -= row.event.body.len();
-                shared.remove_bytes(row.event.body.len());
-            }
-            None => state.in_flight -= 1,
-        }
-        state.in_hand.clone_from(&row);
-        let refill = Self::wants_refill(&mut state);
-        drop(state);
-        if refill {
-            self.ask_for_refill(shared);
-        }
-        row
-    }
-
     /// What the lane of an ordered endpoint waits for when that is in memory.
     pub(crate) fn head(&self) -> HeadInMemory {
         let state = self.lock();
-        match &state.in_hand {
+        match state.in_hand.as_ref().or(state.queue.front()) {
             Some(row) if row.attempts > 0 => HeadInMemory::Tried(row.event.id.clone()),
             Some(_) => HeadInMemory::Passing,
-            None if state.expected > 0 || !state.queue.is_empty() => HeadInMemory::Passing,
+            None if state.expected > 0 => HeadInMemory::Passing,
             None => HeadInMemory::Nothing,
         }
     }
 
-    /// A worker panicked: another goes on with what waits.
-    pub(super) fn worker_lost(self: &Arc<Self>, shared: &Arc<Shared>) {
-        let mut state = self.lock();
-        state.in_hand = None;
-        state.in_flight -= 1;
-        let start = !state.queue.is_empty() && state.counts_in_worker();
-        drop(state);
-        if start {
-            self.start_worker(shared);
-        }
-    }
-
-    /// When the rate limit allows the next request: the wait from `now_us`, both in microseconds.
-    pub(super) fn rate_wait(&self, interval: Duration, now_us: i64) -> Duration {
-        let interval = i64::try_from(interval.as_micros()).unwrap_or(i64::MAX);
-        let mut state = self.lock();
-        let slot = state.next_slot_us.max(now_us);
-        state.next_slot_us = slot.saturating_add(interval);
-        Duration::from_micros((slot - now_us).unsigned_abs())
-    }
-
-    /// Notes a success. Returns whether the endpoint had been failing.
-    pub(super) fn succeeded(self: &Arc<Self>, shared: &Arc<Shared>) -> bool {
-        let endpoint = self.endpoint();
+    /// Notes a success at `now`. Returns whether the endpoint had been failing.
+    pub(super) fn succeeded(self: &Arc<Self>, shared: &Arc<Shared>, now: i64) -> bool {
         let mut state = self.lock();
         state.failed_in_a_row = 0;
+        state.succeeded_at = now;
         let was_failing = state.failing_since.take().is_some();
         state.trouble = false;
-        state.width = (state.width * 2).min(endpoint.in_flight);
+        state.pace.succeeded();
         let refill = Self::wants_refill(&mut state);
         // More may be allowed in flight than there are workers.
         let mut starts = 0;

@@ -1,0 +1,42 @@
+//! A delivery in a worker's hand.
+
+use std::sync::Arc;
+
+use super::{Outbox, Shared};
+use crate::store::row::ClaimedDelivery;
+
+/// A delivery in a worker's hand. Should the worker be cut off, it goes back to the lane.
+pub(super) struct InHand<'a> {
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) outbox: &'a Arc<Outbox>,
+    pub(super) row: Option<ClaimedDelivery>,
+    /// The outbox's retreats when it was taken.
+    pub(super) retreats: u64,
+    /// Its failure is counted as an outcome that returns to the lane.
+    pub(super) is_counted: bool,
+}
+
+impl InHand<'_> {
+    /// This machine could not make the request: the delivery waits for it where it was.
+    pub(super) fn put_back(mut self) {
+        if let Some(row) = self.row.take()
+            && let Some(row) = self.outbox.put_back(self.shared, row, self.retreats)
+        {
+            // Everything else went back to the lane meanwhile, and so does this.
+            self.row = Some(row);
+        }
+    }
+}
+
+impl Drop for InHand<'_> {
+    fn drop(&mut self) {
+        if let Some(row) = self.row.take() {
+            let completion = self.outbox.return_unsent(self.shared, row);
+            self.shared.queue.complete_now(completion);
+            if self.is_counted {
+                // What was just queued counts in its place.
+                self.outbox.returned(self.shared);
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What an attempt means: for its delivery, and for its endpoint.
+
+use super::{
+    Outbox, Shared,
+    hand::InHand,
+    outbox::{FailedAttempt, FailedEndpoint},
+};
+use crate::{
+    Ending, Failure, What,
+    clock::millis,
+    sender::Response,
+    store::completion::{Consequences, LaneDate, Verdict},
+};
+
+/// When an attempt was made, on the timeline.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    pub(super) at: i64,
+    pub(super) now: i64,
+}
+
+/// Says what becomes of a delivery, and notes what its attempt tells of the endpoint.
+pub(super) fn judge(
+    hand: &mut InHand<'_>,
+    response: &Response,
+    span: Span,
+) -> (Verdict, Consequences) {
+    match &response.record.failure {
+        None => {
+            let consequences = Consequences {
+                failing_changed: hand.outbox.succeeded(hand.shared, span.now),
+                ..Consequences::default()
+            };
+            (Verdict::Delivered, consequences)
+        }
+        Some(failure) => judge_failure(hand, response, failure, span),
+    }
+}
+
+fn judge_failure(
+    hand: &mut InHand<'_>,
+    response: &Response,
+    failure: &Failure,
+    span: Span,
+) -> (Verdict, Consequences) {
+    let (shared, outbox) = (hand.shared, hand.outbox);
+    let endpoint = outbox.endpoint();
+    let Span { at, now } = span;
+    if *failure == Failure::Status(410) {
+        let consequences = Consequences {
+            disabled: Some("the receiver answered 410 Gone".to_owned()),
+            ..Consequences::default()
+        };
+        return (Verdict::End(Ending::Disabled), consequences);
+    }
+    let failed = outbox.failed(&FailedAttempt {
+        started_at: at,
+        ended_at: now,
+        symptom: failure.symptom(),
+        retry_after: response.retry_after,
+    });
+    hand.is_counted = failed.trouble;
+    tell_of_trouble(shared, outbox, &failed, now);
+    let mut consequences = Consequences {
+        failing_changed: failed.newly_failing,
+        returning: failed.trouble,
+        lane: None,
+        disabled: disabled_after(shared, &failed, now),
+    };
+    let Some(row) = hand.row.as_ref() else {
+        // It was taken away: only its outcome is stored.
+        return (Verdict::End(Ending::Canceled), consequences);
+    };
+    let made = row.attempts + 1;
+    let Some(wait) = endpoint.schedule.wait_after(made) else {
+        tracing::info!(
+            event.id = %row.event.id,
+            endpoint.id = %endpoint.id,
+            attempt.number = row.number + 1,
+            reason = %failure,
+            "the last attempt of a delivery failed; it is given up"
+        );
+        if failed.trouble {
+            outbox.give_all_back(shared);
+            // The lane goes on with the next delivery.
+            consequences.lane = Some(LaneDate {
+                backoff_until: failed.backoff_until,
+                failures: failed.failures,
+            });
+        }
+        return (Verdict::End(Ending::Exhausted), consequences);
+    };
+    let wait = wait.max(response.retry_after.unwrap_or_default());
+    let retry_at = now.saturating_add(millis(wait));
+    tracing::info!(
+        event.id = %row.event.id,
+        endpoint.id = %endpoint.id,
+        attempt.number = row.number + 1,
+        attempts_of = endpoint.schedule.attempts(),
+        retry_in_s = wait.as_secs(),
+        reason = %failure,
+        "an attempt failed"
+    );
+    if !failed.trouble {
+        return (Verdict::Retry { due_at: retry_at }, consequences);
+    }
+    let (due_at, backoff_until) = if endpoint.ordered {
+        (0, retry_at)
+    } else {
+        (retry_at, failed.backoff_until)
+    };
+    if endpoint.ordered {
+        outbox.back_off_until(retry_at);
+    }
+    outbox.give_all_back(shared);
+    let verdict = Verdict::Lane {
+        due_at,
+        backoff_until,
+        failures: failed.failures,
+    };
+    (verdict, consequences)
+}
+
+fn tell_of_trouble(shared: &Shared, outbox: &Outbox, failed: &FailedEndpoint, now: i64) {
+    if failed.newly_slow {
+        tracing::info!(
+            endpoint.id = %outbox.endpoint().id,
+            "an endpoint fails at times; it is sent to more slowly while it does"
+        );
+    }
+    if !failed.newly_in_trouble {
+        return;
+    }
+    let endpoint = outbox.endpoint();
+    tracing::warn!(
+        endpoint.id = %endpoint.id,
+        next_try_s = (failed.backoff_until - now) / 1_000,
+        "an endpoint is in trouble; its deliveries wait in its lane"
+    );
+    if shared.has_readers() {
+        let next_try = shared.timeline.to_wall(failed.backoff_until);
+        shared.tell(endpoint.activity(None, What::EndpointInTrouble { next_try }));
+    }
+}
+
+/// Why an endpoint is disabled that has failed for as long as the policy allows.
+fn disabled_after(shared: &Shared, failed: &FailedEndpoint, now: i64) -> Option<String> {
+    let limit = shared.health.disable_after_ms?;
+    let days = limit / (24 * 3600 * 1000);
+    (now.saturating_sub(failed.failing_since) >= limit)
+        .then(|| format!("every attempt failed for {days} days"))
+}
