@@ -48,10 +48,7 @@ impl Content {
         if std::str::from_utf8(body).is_err() {
             return Self::Binary;
         }
-        let says_json = kind == "application/json" || kind.ends_with("+json");
-        // curl -d announces a form whatever it sends; the body decides.
-        let looks_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
-        if (says_json || looks_json)
+        if is_meant_as_json(head, body)
             && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
         {
             return Self::Json;
@@ -80,6 +77,13 @@ impl Content {
             Self::Binary => "binary",
         }
     }
+}
+
+/// Whether the body says or looks as if it were JSON: curl -d announces a form whatever it sends.
+pub(crate) fn is_meant_as_json(head: &Head, body: &[u8]) -> bool {
+    let kind = media_type(head);
+    let looks_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
+    kind == "application/json" || kind.ends_with("+json") || looks_json
 }
 
 /// The media type without parameters, in lower case.

@@ -1,19 +1,29 @@
 //! Where two captured requests differ: line, headers, the body by what it is, and how far they
 //! could be read.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
+use similar::{Algorithm, DiffTag};
 
 use crate::{
     edit::name_in_place,
+    json_text::{Spacing, respace},
     record::Record,
     wire::{Head, Version},
 };
 
 /// The place of bytes that could not be read as a request; their line follows.
 pub(crate) const FIRST_BYTES: &str = "first bytes";
+
+/// JSON that is nested deeper is compared as it is written from there on.
+const DEPTH_MAX: usize = 128;
+/// Then lines are compared more coarsely: somebody waits for the answer.
+const DIFF_LIMIT: Duration = Duration::from_millis(500);
 
 /// One place where they differ; `None` where one has nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -129,17 +139,17 @@ fn body(a: &[u8], b: &[u8], found: &mut Vec<Difference>) {
     if a == b {
         return;
     }
-    let json = |bytes| serde_json::from_slice::<Value>(bytes).ok();
+    let json = |bytes| serde_json::from_slice::<&RawValue>(bytes).ok();
     if let (Some(before), Some(after)) = (json(a), json(b)) {
-        if before == after {
+        let known = found.len();
+        values("body", (Some(before), Some(after)), DEPTH_MAX, found);
+        if found.len() == known {
             let told = |bytes: &[u8]| Some(format!("{} bytes", bytes.len()));
             found.push(Difference::new(
                 "body (the same JSON, written another way)",
                 told(a),
                 told(b),
             ));
-        } else {
-            values("body", Some(&before), Some(&after), found);
         }
         return;
     }
@@ -151,33 +161,71 @@ fn body(a: &[u8], b: &[u8], found: &mut Vec<Difference>) {
     found.push(Difference::new("body", told(a), told(b)));
 }
 
-fn values(place: &str, a: Option<&Value>, b: Option<&Value>, found: &mut Vec<Difference>) {
-    if a == b {
-        return;
-    }
-    match (a, b) {
-        (Some(Value::Object(a)), Some(Value::Object(b))) => {
-            let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-            for name in names {
-                let place = format!("{place}.{}", name_in_place(name));
-                values(&place, a.get(name), b.get(name), found);
-            }
-        }
-        (Some(Value::Array(a)), Some(Value::Array(b))) => {
-            for index in 0..a.len().max(b.len()) {
-                let place = format!("{place}.{index}");
-                values(&place, a.get(index), b.get(index), found);
-            }
-        }
-        (a, b) => found.push(Difference::new(
-            place,
-            a.map(Value::to_string),
-            b.map(Value::to_string),
-        )),
+/// A JSON value as it is compared: what is in it, or how it is written.
+enum Node<'a> {
+    Object(BTreeMap<String, &'a RawValue>),
+    List(Vec<&'a RawValue>),
+    /// Without its escapes.
+    Text(String),
+    /// A number of any length, `true`, `false` or `null`, as it is written.
+    Word(&'a str),
+}
+
+impl<'a> Node<'a> {
+    fn of(value: &'a RawValue) -> Self {
+        let text = value.get();
+        let read = match text.as_bytes().first() {
+            Some(b'{') => serde_json::from_str(text).map(Self::Object),
+            Some(b'[') => serde_json::from_str(text).map(Self::List),
+            Some(b'"') => serde_json::from_str(text).map(Self::Text),
+            _ => Ok(Self::Word(text)),
+        };
+        // An escape that is half a letter is no text, but can be compared.
+        read.unwrap_or(Self::Word(text))
     }
 }
 
-/// The lines between the equal ones at the beginning and at the end, side by side.
+/// Compares what is written, because a number may have more digits than any type holds.
+fn values(
+    place: &str,
+    (a, b): (Option<&RawValue>, Option<&RawValue>),
+    depth_left: usize,
+    found: &mut Vec<Difference>,
+) {
+    if a.map(RawValue::get) == b.map(RawValue::get) {
+        return;
+    }
+    match (a.map(Node::of), b.map(Node::of)) {
+        (Some(Node::Object(a)), Some(Node::Object(b))) if depth_left > 0 => {
+            let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            for name in names {
+                let place = format!("{place}.{}", name_in_place(name));
+                let pair = (a.get(name).copied(), b.get(name).copied());
+                values(&place, pair, depth_left - 1, found);
+            }
+        }
+        (Some(Node::List(a)), Some(Node::List(b))) if depth_left > 0 => {
+            for index in 0..a.len().max(b.len()) {
+                let pair = (a.get(index).copied(), b.get(index).copied());
+                values(&format!("{place}.{index}"), pair, depth_left - 1, found);
+            }
+        }
+        (Some(Node::Text(a)), Some(Node::Text(b))) if a == b => {}
+        _ => found.push(Difference::new(place, a.map(compact), b.map(compact))),
+    }
+}
+
+fn compact(value: &RawValue) -> String {
+    let text = value.get();
+    let spaced = respace(text.as_bytes(), Spacing::Compact);
+    spaced.map_or_else(
+        || text.to_owned(),
+        |bytes| String::from_utf8_lossy(&bytes).into_owned(),
+    )
+}
+
+/// The lines that were changed, taken out or put in. A line is numbered where it stands: in `a`,
+/// or in `b` when `a` does not have it.
 fn lines(place: &str, a: &str, b: &str, found: &mut Vec<Difference>) {
     if a == b {
         return;
@@ -188,33 +236,30 @@ fn lines(place: &str, a: &str, b: &str, found: &mut Vec<Difference>) {
             .collect()
     };
     let (a_lines, b_lines) = (split(a), split(b));
-    let before = a_lines
-        .iter()
-        .zip(&b_lines)
-        .take_while(|(a, b)| a == b)
-        .count();
-    let after = a_lines[before..]
-        .iter()
-        .rev()
-        .zip(b_lines[before..].iter().rev())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let a_changed = &a_lines[before..a_lines.len() - after];
-    let b_changed = &b_lines[before..b_lines.len() - after];
-    if a_changed.is_empty() && b_changed.is_empty() {
+    if a_lines == b_lines {
         let told = |text: &str| Some(format!("{} bytes", text.len()));
         found.push(Difference::new(
             format!("{place} (its last line end)"),
             told(a),
             told(b),
         ));
+        return;
     }
-    for index in 0..a_changed.len().max(b_changed.len()) {
-        found.push(Difference::new(
-            format!("{place} line {}", before + index + 1),
-            a_changed.get(index).cloned(),
-            b_changed.get(index).cloned(),
-        ));
+    let deadline = Some(Instant::now() + DIFF_LIMIT);
+    let steps =
+        similar::capture_diff_slices_deadline(Algorithm::Myers, &a_lines, &b_lines, deadline);
+    for step in steps.iter().filter(|step| step.tag() != DiffTag::Equal) {
+        let (of_a, of_b) = (step.old_range(), step.new_range());
+        for index in 0..of_a.len().max(of_b.len()) {
+            let a_line = of_a.clone().nth(index);
+            let b_line = of_b.clone().nth(index);
+            let number = a_line.or(b_line).unwrap_or_default() + 1;
+            found.push(Difference::new(
+                format!("{place} line {number}"),
+                a_line.map(|line| a_lines[line].clone()),
+                b_line.map(|line| b_lines[line].clone()),
+            ));
+        }
     }
 }
 
@@ -259,6 +304,53 @@ mod tests {
                 Some("7 bytes"),
                 Some("10 bytes")
             )]
+        );
+    }
+
+    /// Both were read into the same number.
+    #[test]
+    fn numbers_of_any_length_are_compared_as_they_are_written() {
+        assert_eq!(
+            of(
+                r#"{"id":12345678901234567890123,"n":[1.0]}"#,
+                r#"{"id":12345678901234567890124,"n":[1.00]}"#
+            ),
+            [
+                place(
+                    "body.id",
+                    Some("12345678901234567890123"),
+                    Some("12345678901234567890124")
+                ),
+                place("body.n.0", Some("1.0"), Some("1.00")),
+            ]
+        );
+        let same = of(r#"{"a":"\u00e9","b":1}"#, "{\"b\":1, \"a\":\"é\"}");
+        assert_eq!(same[0].0, "body (the same JSON, written another way)");
+        let half = of(r#"["\ud800"]"#, r#"["\ud801"]"#);
+        assert_eq!(
+            half,
+            [place("body.0", Some(r#""\ud800""#), Some(r#""\ud801""#))]
+        );
+    }
+
+    #[test]
+    fn depth_costs_no_stack() {
+        let deep = |inside: &str| format!("{}{inside}{}", "[".repeat(1 << 16), "]".repeat(1 << 16));
+        let found = of(&deep("1"), &deep("2"));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].0.matches(".0").count(), DEPTH_MAX);
+    }
+
+    /// One inserted line made all lines after it differ.
+    #[test]
+    fn a_line_that_is_put_in_is_the_only_difference() {
+        assert_eq!(
+            of("1\n2\n3\n4\n5\n", "1\nnew\n2\n3\n5\n6\n"),
+            [
+                place("body line 2", None, Some("new")),
+                place("body line 4", Some("4"), None),
+                place("body line 6", None, Some("6")),
+            ]
         );
     }
 

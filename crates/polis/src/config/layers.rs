@@ -166,15 +166,18 @@ impl Faults {
     }
 }
 
-/// `10MB`, `64k`, `1048576`: multiples of 1,024.
+/// `10MB`, `64k`, `10MiB`, `1048576`: multiples of 1,000 as they are shown, or of 1,024 with an i.
 pub(super) fn size(text: &str) -> Option<usize> {
     let lower = text.to_ascii_lowercase();
     let digits = lower.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let factor = match lower[digits.len()..].trim() {
         "" | "b" => 1,
-        "k" | "kb" | "kib" => 1024,
-        "m" | "mb" | "mib" => 1024 * 1024,
-        "g" | "gb" | "gib" => 1024 * 1024 * 1024,
+        "k" | "kb" => 1000,
+        "m" | "mb" => 1000 * 1000,
+        "g" | "gb" => 1000 * 1000 * 1000,
+        "kib" => 1024,
+        "mib" => 1024 * 1024,
+        "gib" => 1024 * 1024 * 1024,
         _ => return None,
     };
     digits

@@ -25,8 +25,8 @@ use crate::{
     terminal::Output,
 };
 
-/// What is kept of one body.
-const BODY_BYTES: usize = 10 * 1024 * 1024;
+/// What is kept of one body: 10 MB.
+const BODY_BYTES: usize = 10_000_000;
 
 /// What polis is started with.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::multipart;
 use crate::{
-    content::Content,
+    content::{Content, is_meant_as_json},
     json_text::{Spacing, respace},
     record::Record,
     redact::Redactor,
@@ -21,6 +21,8 @@ const HEX_LINE: usize = 16;
 /// The views of one body; an empty one has no tab.
 pub(super) struct BodyViews {
     pub(super) pretty: String,
+    /// Why a body that is meant as JSON is none, with line and column; or empty.
+    pub(super) not_json: String,
     pub(super) raw: String,
     pub(super) hex: String,
     pub(super) form: Vec<(String, String)>,
@@ -49,6 +51,15 @@ impl BodyViews {
                 .unwrap_or_default(),
             Content::Binary | Content::Compressed => String::new(),
             _ => text(shown),
+        };
+        let not_json = match (&record.head, record.content) {
+            (Some(head), Content::Text) if is_meant_as_json(head, body) => {
+                let read = serde_json::from_slice::<serde::de::IgnoredAny>(body);
+                read.err()
+                    .map(|error| format!("This is not JSON: {error}."))
+                    .unwrap_or_default()
+            }
+            _ => String::new(),
         };
         let form = match record.content {
             Content::Form => form_urlencoded::parse(shown)
@@ -80,6 +91,7 @@ impl BodyViews {
         };
         Self {
             pretty,
+            not_json,
             raw: text(shown),
             hex: hex_lines(body),
             form,

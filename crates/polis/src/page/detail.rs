@@ -127,7 +127,11 @@ impl Detail {
             .and_then(|answer| answer.forward.as_ref())
         {
             answer_notes.push(match (&forward.status, &forward.error) {
-                (Some(status), _) => format!(
+                (Some(status), Some(error)) => format!(
+                    "the app at {} answered {status} in {} ms, then: {error}",
+                    forward.url, forward.after_ms
+                ),
+                (Some(status), None) => format!(
                     "the app at {} answered {status} in {} ms",
                     forward.url, forward.after_ms
                 ),

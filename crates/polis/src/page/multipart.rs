@@ -27,7 +27,7 @@ pub(super) fn parts<'a>(kind: &str, body: &'a [u8]) -> Vec<Part<'a>> {
     let delimiter = format!("--{boundary}");
     let mut found = Vec::new();
     let mut rest = body;
-    while let Some(start) = find(rest, delimiter.as_bytes()) {
+    while let Some(start) = find_line(rest, delimiter.as_bytes()) {
         let after = &rest[start + delimiter.len()..];
         if after.starts_with(b"--") || found.len() == PARTS_MAX {
             break;
@@ -36,7 +36,7 @@ pub(super) fn parts<'a>(kind: &str, body: &'a [u8]) -> Vec<Part<'a>> {
             .strip_prefix(b"\r\n")
             .or_else(|| after.strip_prefix(b"\n"))
             .unwrap_or(after);
-        let end = find(after, delimiter.as_bytes()).unwrap_or(after.len());
+        let end = find_line(after, delimiter.as_bytes()).unwrap_or(after.len());
         let part = &after[..end];
         let part = part
             .strip_suffix(b"\r\n")
@@ -71,6 +71,26 @@ fn boundary(kind: &str) -> Option<String> {
     (!boundary.is_empty()).then(|| boundary.to_owned())
 }
 
+/// Where a line begins with the delimiter, alone or closed by two hyphens: only there does it
+/// end a part.
+fn find_line(bytes: &[u8], delimiter: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    while let Some(at) = find(&bytes[from..], delimiter) {
+        let (start, end) = (from + at, from + at + delimiter.len());
+        let begins_line = start == 0 || bytes[start - 1] == b'\n';
+        let ends_it = match bytes.get(end) {
+            None | Some(b'\r' | b'\n' | b' ' | b'\t') => true,
+            Some(b'-') => bytes.get(end + 1) == Some(&b'-'),
+            Some(_) => false,
+        };
+        if begins_line && ends_it {
+            return Some(start);
+        }
+        from = end;
+    }
+    None
+}
+
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes
         .windows(wanted.len())
@@ -80,6 +100,14 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_boundary_counts_only_at_the_start_of_a_line() {
+        let body = b"--x\r\n\r\na --x b\r\n--xy\r\nc\r\n--x\r\n\r\nd\r\n--x--\r\n";
+        let parts = parts("multipart/form-data; boundary=x", body);
+        let bodies: Vec<_> = parts.iter().map(|part| part.body).collect();
+        assert_eq!(bodies, [&b"a --x b\r\n--xy\r\nc"[..], b"d"]);
+    }
 
     #[test]
     fn parts_are_told_apart_by_their_boundary() {

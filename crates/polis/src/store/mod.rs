@@ -45,7 +45,7 @@ impl Default for Keep {
         Self {
             // An afternoon of debugging, in memory that nobody misses.
             requests: 10_000,
-            bytes: 64 * 1024 * 1024,
+            bytes: 64_000_000,
         }
     }
 }

@@ -294,8 +294,7 @@ fn text_of(bytes: &[u8], is_cut: bool) -> Option<&str> {
     }
 }
 
-/// A size for people: 480 B, 1.2 kB, 10.5 MB.
-/// A size for people, in the log and on the page.
+/// A size for people, in the log and on the page: 480 B, 1.2 kB, 10.5 MB, of 1,000 each.
 pub(crate) fn size(bytes: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "one digit is shown")]
     let number = bytes as f64;

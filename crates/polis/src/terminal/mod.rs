@@ -252,6 +252,7 @@ mod tests {
 
     /// Takes nothing until it may.
     struct Stuck {
+        entered: Sender<()>,
         may: Receiver<()>,
         wrote: Sender<usize>,
     }
@@ -259,6 +260,7 @@ mod tests {
     impl Write for Stuck {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             // The test has ended when the sender is gone.
+            let _ = self.entered.send(());
             let _ = self.may.recv();
             let _ = self.wrote.send(bytes.len());
             Ok(bytes.len())
@@ -283,12 +285,22 @@ mod tests {
     fn a_stuck_terminal_holds_nobody_up_and_what_it_missed_is_counted() {
         let (go, may) = sync_channel(1);
         let (wrote, written) = channel();
-        let terminal = Terminal::write_to(Box::new(Ids), Box::new(Stuck { may, wrote })).unwrap();
+        let (entered, stuck) = channel();
+        let out = Stuck {
+            entered,
+            may,
+            wrote,
+        };
+        let terminal = Terminal::write_to(Box::new(Ids), Box::new(out)).unwrap();
         let record = Arc::new(Record::empty(7));
+        // From here on the writer takes nothing out of the queue.
+        terminal.arrived(&record);
+        stuck.recv_timeout(Duration::from_secs(5)).unwrap();
         for _ in 0..QUEUE * 3 {
             terminal.arrived(&record);
         }
-        assert!(terminal.gauge.dropped.load(Ordering::Relaxed) > 0);
+        let dropped = terminal.gauge.dropped.load(Ordering::Relaxed);
+        assert!(dropped >= QUEUE as u64 * 2, "{dropped} were dropped");
         assert!(terminal.gauge.bytes.load(Ordering::Relaxed) <= QUEUED_BYTES);
         drop(go);
         assert!(written.recv_timeout(Duration::from_secs(5)).unwrap() > 0);

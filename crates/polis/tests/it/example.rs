@@ -45,7 +45,7 @@ fn the_documented_file_is_read_as_it_is_explained() {
     let settings = read(&printed()).unwrap();
     assert_eq!((settings.port, settings.ui_port), (9000, Some(9001)));
     assert_eq!(settings.keep.requests, 5000);
-    assert_eq!(settings.keep.bytes, 32 * 1024 * 1024);
+    assert_eq!(settings.keep.bytes, 32_000_000);
     assert!(settings.default_scope.verification.is_some());
     assert_eq!(settings.default_scope.rules.specs().len(), 3);
     let acme = &settings.scopes["acme"];

@@ -335,6 +335,23 @@ fn secrets_that_nothing_checks_are_told() {
     assert_eq!(read(&["--verify", "github"]), [""; 0]);
 }
 
+/// "10MB" was read in 1024s and shown in 1000s.
+#[test]
+fn a_size_is_read_as_it_is_shown() {
+    let read = |size: &str| {
+        let around = Surroundings::of(&[], &[]);
+        Settings::read(flags(&["--body-limit", size]), &around)
+            .unwrap()
+            .body_limit
+    };
+    assert_eq!(read("10MB"), 10_000_000);
+    assert_eq!(read("10 mib"), 10 * 1024 * 1024);
+    assert_eq!(read("64k"), 64_000);
+    assert_eq!(read("1048576"), 1_048_576);
+    assert_eq!(Settings::default().body_limit, read("10MB"));
+    assert_eq!(Settings::default().keep.bytes, read("64MB"));
+}
+
 #[test]
 fn a_body_comes_from_a_file() {
     let folder = tempfile::tempdir().unwrap();

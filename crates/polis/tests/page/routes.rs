@@ -347,3 +347,18 @@ async fn rules_are_shown_in_the_fields_they_were_entered_in_and_taken_back() {
         .unwrap();
     assert_eq!(answer.status(), 418);
 }
+
+#[tokio::test]
+async fn json_that_does_not_parse_says_at_which_line_and_column() {
+    let listener = Listener::start().await.unwrap();
+    let sent = client()
+        .post(listener.url())
+        .header("content-type", "application/json")
+        .body("{\n  \"a\": 1,\n  \"b\" 2\n}");
+    sent.send().await.unwrap();
+    let page = get(&listener, "/requests/1").await.1;
+    assert!(
+        page.contains("This is not JSON: expected `:` at line 3 column 7."),
+        "{page}"
+    );
+}
