@@ -1,13 +1,18 @@
-// j k / r e d p ? as the help says; never while somebody types.
-import { lost, show } from "./pages.js";
+// j k / r e d p ? as the help says, while the list has the focus; Escape goes there.
+import { chosen, list } from "./pages.js";
+import { visit } from "./moves.js";
 import { togglePin } from "./pins.js";
+
+const FIELD = "input:not([type=checkbox]), textarea, select";
 
 function move(step) {
   const links = [...document.querySelectorAll("#rows a")];
   const at = links.findIndex((link) => link.hasAttribute("aria-current"));
   const next = links[at < 0 ? 0 : Math.min(Math.max(at + step, 0), links.length - 1)];
+  if (!next) return;
+  next.focus();
   // Held down, the key makes one entry in the history, not twenty.
-  if (next) show(next.href, { address: at < 0 ? "push" : "replace" }).catch(lost);
+  visit(next, { address: at < 0 ? "push" : "replace" });
 }
 
 function editAgain() {
@@ -17,31 +22,46 @@ function editAgain() {
   again.querySelector("textarea").focus();
 }
 
+function sendAgain() {
+  const form = document.getElementById("replay");
+  if (form && confirm(`Send #${chosen()} again to ${form.elements.to.value}?`)) form.requestSubmit();
+}
+
+function compare() {
+  const form = document.getElementById("compare");
+  if (form?.reportValidity()) form.requestSubmit();
+}
+
+const openHelp = () => document.getElementById("help").showModal();
+
 const ACTIONS = {
   "j": () => move(1),
   "k": () => move(-1),
-  "/": () => document.getElementById("search")?.focus(),
-  "r": () => document.getElementById("replay")?.requestSubmit(),
+  "/": () => document.getElementById("search").focus(),
+  "r": sendAgain,
   "e": editAgain,
-  "d": () => {
-    const form = document.getElementById("compare");
-    if (form?.reportValidity()) form.requestSubmit();
-  },
+  "d": compare,
   "p": togglePin,
-  "?": () => document.getElementById("help").showModal(),
+  "?": openHelp,
 };
+
+function toList() {
+  (document.querySelector("#rows a[aria-current]") ?? list()).focus({ preventScroll: true });
+}
 
 export function startKeys() {
   const button = document.getElementById("help-open");
   button.hidden = false;
-  button.addEventListener("click", ACTIONS["?"]);
+  button.addEventListener("click", openHelp);
+  if (!list()) return;
   document.addEventListener("keydown", (event) => {
-    const field = event.target.closest?.("input:not([type=checkbox]), textarea, select, dialog[open]");
-    if (event.key === "Escape" && field) field.blur();
-    if (field || event.metaKey || event.ctrlKey || event.altKey) return;
-    const action = ACTIONS[event.key];
+    if (event.key === "Escape" && !event.target.closest?.("dialog[open]")) toList();
+    if (event.metaKey || event.ctrlKey || event.altKey) return;
+    const isOnList = event.target.closest?.("#list") && !event.target.closest(FIELD);
+    const action = isOnList ? ACTIONS[event.key] : undefined;
     if (!action) return;
     event.preventDefault();
     action();
   });
+  if (document.activeElement === document.body && !location.hash) toList();
 }

@@ -1,64 +1,90 @@
-// Hears what arrives and renews the page: at once for one request, less often in a burst.
-import { chosen, detail, lost, renew, say } from "./pages.js";
+// Hears that something changed and renews the page: at once for one request, less often in a burst,
+// and not while somebody moves elsewhere, aims at a row or holds a button down.
+import { follow } from "/assets/stream.js";
+import { chosen, isMoving, list, lost, renew, say } from "./pages.js";
 
 const PAUSE_MS = 80;
+const LOST_PAUSE_MS = 1000;
+const AIM_MS = 500; // Since the pointer last moved over the list.
 
-let waiting = false; // for a renewal that is to come
-let again = false; // something came while a renewal was under way
-let wantsDetail = false;
-let arrived = 0;
-let last = 0;
+let newest = ""; // The change that was told last: its run, a dash, its number.
+let isRunning = false;
+let aimed = -Infinity;
+let isPressed = false;
+
+const isHeld = () => isMoving() || isPressed || performance.now() - aimed < AIM_MS;
+const runOf = (change) => change.slice(0, change.lastIndexOf("-"));
+const numberOf = (change) => Number(change.slice(change.lastIndexOf("-") + 1));
+
+function isBehind() {
+  const here = list().dataset.change;
+  return runOf(here) !== runOf(newest) || numberOf(here) < numberOf(newest);
+}
+
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+// Every row with the time of its request: another run of polis counts from 1 again.
+const rows = () => [...document.querySelectorAll("#rows time")].map((time) => `${time.closest("li").value} ${time.dateTime}`);
+
+function sayRestarted(before, kept) {
+  const isKept = before.length === 0 || rows().some((row) => before.includes(row));
+  const note = document.createElement("p");
+  note.id = "restarted";
+  note.className = "card warn";
+  note.setAttribute("role", "alert");
+  note.textContent = "polis was started anew. "
+    + (isKept ? "" : `The ${kept} requests that it kept are gone; with --store they stay. `)
+    + (!isKept && chosen() ? `What you see of #${chosen()} is this page's copy. ` : "")
+    + "Answers, scopes and secrets that were set while it ran are what they were at its start.";
+  document.getElementById("restarted")?.remove();
+  list().prepend(note);
+}
+
+async function step() {
+  const run = runOf(list().dataset.change);
+  const [before, kept] = [rows(), document.getElementById("kept").dataset.kept];
+  const added = await renew(isHeld);
+  if (runOf(list().dataset.change) !== run) sayRestarted(before, kept);
+  else if (added.length === 1) say(`#${added[0]} arrived`);
+  else if (added.length > 1) say(`${added.length} arrived, the newest is #${added[0]}`);
+}
 
 async function run() {
-  const begun = performance.now();
-  const withDetail = wantsDetail;
-  const [count, id] = [arrived, last];
-  again = wantsDetail = false;
-  arrived = 0;
-  try {
-    await renew(withDetail);
-    if (count === 1) say(`#${id} arrived`);
-    if (count > 1) say(`${count} arrived, the newest is #${id}`);
-  } catch {
-    lost();
+  if (isRunning) return;
+  isRunning = true;
+  let rest = PAUSE_MS;
+  while (isBehind()) {
+    await pause(rest);
+    rest = PAUSE_MS;
+    if (isHeld() || document.hidden) continue;
+    const begun = performance.now();
+    try {
+      await step();
+      // A server that is busy is asked less often.
+      rest += performance.now() - begun;
+    } catch (error) {
+      if (error.name === "AbortError") continue;
+      lost(error);
+      rest = LOST_PAUSE_MS;
+    }
   }
-  // A server that is busy is asked less often.
-  if (again) setTimeout(run, PAUSE_MS + (performance.now() - begun));
-  else waiting = false;
-}
-
-function soon() {
-  if (waiting) again = true;
-  else {
-    waiting = true;
-    setTimeout(run, PAUSE_MS);
-  }
-}
-
-function heard(event) {
-  const request = JSON.parse(event.data || "{}");
-  const delivery = detail().querySelector("#timeline")?.dataset.delivery;
-  wantsDetail ||= event.type === "reset" || request.id === chosen() ||
-    (delivery !== undefined && request.delivery?.id === delivery);
-  if (event.type === "arrived") {
-    arrived += 1;
-    last = Math.max(last, request.id);
-  }
-  soon();
+  isRunning = false;
 }
 
 export function startLive() {
-  const list = document.getElementById("list");
-  if (!list) {
+  if (!list()) {
     say("");
     return;
   }
-  // From where the page was made: nothing that came since is missed.
-  const query = new URLSearchParams({ last_event_id: list.dataset.change, token: list.dataset.token });
-  const source = new EventSource(`/api/events?${query}`);
-  for (const name of ["arrived", "answered", "removed", "reset"]) source.addEventListener(name, heard);
-  source.addEventListener("open", () => say("live"));
-  source.addEventListener("error", lost);
-  addEventListener("pagehide", () => source.close());
-  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+  list().addEventListener("pointermove", () => { aimed = performance.now(); });
+  addEventListener("pointerdown", () => { isPressed = true; });
+  for (const name of ["pointerup", "pointercancel", "blur"]) addEventListener(name, () => { isPressed = false; });
+  follow("/changes", {
+    open: () => say("live"),
+    changed: (change) => {
+      newest = change;
+      run();
+    },
+    error: lost,
+  });
 }

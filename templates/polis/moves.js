@@ -1,46 +1,62 @@
 // Links and forms that change what is shown do it without loading the whole page.
-import { lost, show } from "./pages.js";
+import { heading, list, lost, say, send, show } from "./pages.js";
 
 const PAUSE_MS = 200; // Between a key in a filter and the search.
 let timer = 0;
 
-function filtered(form, address) {
+// An address with what the filter fields say right now, so that no move undoes another.
+function address(path, others = {}) {
   clearTimeout(timer);
-  const query = new URLSearchParams();
-  for (const [name, value] of new FormData(form)) if (value !== "") query.set(name, value);
-  const text = query.toString();
-  show(location.pathname + (text ? `?${text}` : ""), { address }).catch(lost);
+  const query = new URLSearchParams(others);
+  for (const [name, value] of new FormData(document.getElementById("filters"))) {
+    if (value !== "") query.set(name, value);
+  }
+  return query.size > 0 ? `${path}?${query}` : path;
+}
+
+function filter(history) {
+  show(address(heading().pathname), { address: history }).catch(lost);
+}
+
+// Opens what a link to a request points to.
+export function visit(link, options) {
+  const url = new URL(link.href);
+  const compared = url.searchParams.get("with");
+  show(address(url.pathname, compared ? { with: compared } : {}), options).catch(lost);
 }
 
 function clicked(event) {
   const link = event.target.closest?.("#rows a, #timeline a, #pins a");
   if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
   event.preventDefault();
-  const focus = link.classList.contains("compare") ? "comparison" : "detail";
-  show(link.href, { focus }).catch(lost);
+  // The commands work while the list has the focus; where only one of both is seen it goes along.
+  const stays = link.closest("#rows") && getComputedStyle(document.querySelector(".panes")).gridTemplateColumns.includes(" ");
+  visit(link, { focus: link.classList.contains("compare") ? "comparison" : stays ? "" : "detail" });
+}
+
+function isMeant(form) {
+  const text = form.querySelector("button").textContent.trim();
+  return confirm(`${text} requests? They are gone for good.`);
 }
 
 function sent(event) {
   const form = event.target;
   if (form.id === "filters") {
     event.preventDefault();
-    filtered(form, "push");
+    filter("push");
   } else if (form.id === "compare") {
     event.preventDefault();
-    const query = new URLSearchParams(location.search);
-    query.set("with", new FormData(form).get("with"));
-    show(`${form.getAttribute("action")}?${query}`, { focus: "comparison" }).catch(lost);
+    const compared = { with: new FormData(form).get("with") };
+    show(address(form.getAttribute("action"), compared), { focus: "comparison" }).catch(lost);
   } else if (form.id === "replay") {
     event.preventDefault();
-    const options = { method: "POST", body: new URLSearchParams(new FormData(form)) };
-    show(form.action, { options, address: "stay", focus: "replayed" }).catch(lost);
-  } else if (form.id === "clear") {
-    const button = form.querySelector("button");
-    if (!confirm(`${button.textContent.trim()} requests? They are gone for good.`)) event.preventDefault();
-  }
+    say("sending…");
+    send(form, "replayed").then(() => say("sent"), lost);
+  } else if (form.id === "clear" && !isMeant(form)) event.preventDefault();
 }
 
 function wentBack() {
+  clearTimeout(timer);
   const query = new URLSearchParams(location.search);
   for (const field of document.getElementById("filters").elements) {
     if (field.name) field.value = query.get(field.name) ?? "";
@@ -49,14 +65,15 @@ function wentBack() {
 }
 
 export function startMoves() {
+  if (!list()) return;
   const form = document.getElementById("filters");
-  if (!form) return;
   form.querySelector("button").hidden = true; // Fields filter while one types.
   document.addEventListener("click", clicked);
   document.addEventListener("submit", sent);
   form.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(() => filtered(form, "replace"), PAUSE_MS);
+    timer = setTimeout(filter, PAUSE_MS, "replace");
   });
   addEventListener("popstate", wentBack);
+  document.querySelector("#rows .selected")?.scrollIntoView({ block: "nearest" });
 }

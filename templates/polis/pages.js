@@ -1,53 +1,118 @@
 // Fetches a page and puts its parts in place. The server renders and escapes; nothing that was
 // captured is made into markup here.
+//
+// What somebody asked for is a move: it ends the move before it and every renewal, and no renewal
+// begins until it is shown. The server sends only the rows that this page does not have yet.
+import { rememberTarget } from "./again.js";
 import { renewTabs } from "./tabs.js";
 import { showPins } from "./pins.js";
 
 const byId = (id) => document.getElementById(id);
-let newest = 0; // Of two pages under way the later one counts.
+let move = null; // What was asked for and is not shown yet: its url, address and abort.
+let renewal = new AbortController();
+let listed = filtersOf(location.href); // What the rows were filtered by.
+let owed = false; // A newer detail that was not shown, because somebody was busy with it.
 
+export const list = () => byId("list");
 export const detail = () => byId("detail");
 export const chosen = () => Number(detail()?.dataset.id ?? 0);
+export const isMoving = () => move !== null;
+// Where the page is, or is about to be.
+export const heading = () => new URL(move?.url ?? location.href, location.href);
 
 export function say(text) {
   byId("live").textContent = text;
 }
 
-async function fetched(url, options) {
-  const mine = ++newest;
-  const response = await fetch(url, { headers: { accept: "text/html" }, ...options });
+export function lost(error) {
+  if (error?.name !== "AbortError") say("polis does not answer; trying again");
+}
+
+// The filters of an address, without what a request is compared with.
+export function filtersOf(url) {
+  const query = new URL(url, location.href).searchParams;
+  query.delete("with");
+  return query.toString();
+}
+
+async function load(url, headers, options) {
+  const response = await fetch(url, { ...options, headers: { accept: "text/html", ...headers } });
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  return mine === newest && page.getElementById("list") ? page : null;
+  if (!page.getElementById("list")) throw new Error(`polis answered ${response.status}`);
+  return page;
+}
+
+// The page at an address, as far as it is new to this one.
+async function news(url, headers, options) {
+  const known = filtersOf(url) === listed ? { "polis-known": list().dataset.change, ...headers } : {};
+  const page = await load(url, known, options);
+  return arranged(page) ? page : load(url, {}, options);
+}
+
+// The rows of a page in its order; those that it does not send are here already. Null when not.
+function arranged(page) {
+  const have = new Map([...document.querySelectorAll("#rows > li")].map((row) => [row.value, row]));
+  const rows = [...page.querySelectorAll("#rows > li")].map((row) => (row.firstElementChild ? row : have.get(row.value)));
+  return rows.includes(undefined) ? null : rows;
 }
 
 // What a person looks at stays where it is when rows come in above.
 function inPlace(change) {
-  const list = byId("list");
-  const isTop = list.scrollTop < 8 && scrollY < 8;
+  const isTop = list().scrollTop < 8 && scrollY < 8;
   const anchor = isTop ? null : [...document.querySelectorAll("#rows > li")]
     .find((row) => row.getBoundingClientRect().bottom > 0);
   const before = anchor?.getBoundingClientRect().top;
   change();
   const after = anchor && document.querySelector(`#rows > li[value="${anchor.value}"]`);
   if (!after) return;
-  const scroller = list.scrollTop > 0 ? list : window;
+  const scroller = list().scrollTop > 0 ? list() : window;
   scroller.scrollBy(0, after.getBoundingClientRect().top - before);
 }
 
-function putList(page) {
+function putPart(page, id) {
+  const part = page.getElementById(id);
+  if (!byId(id).isEqualNode(part)) byId(id).replaceWith(document.adoptNode(part));
+}
+
+function markChosen() {
+  const id = Number(heading().pathname.match(/^\/requests\/(\d+)/)?.[1] ?? 0);
+  for (const row of document.querySelectorAll("#rows > li")) {
+    row.classList.toggle("selected", row.value === id);
+    if (row.value === id) row.firstElementChild.setAttribute("aria-current", "true");
+    else row.firstElementChild.removeAttribute("aria-current");
+  }
+}
+
+// Returns the ids of the requests that were not listed before, the newest first.
+function putList(page, url) {
+  const rows = arranged(page);
   const known = new Set([...document.querySelectorAll("#rows > li")].map((row) => row.value));
   const focused = document.activeElement?.closest("#rows a")?.getAttribute("href");
   inPlace(() => {
-    for (const id of ["above", "rows", "foot"]) {
-      const part = page.getElementById(id);
-      if (part) byId(id)?.replaceWith(document.adoptNode(part));
+    for (const id of ["above", "kept", "all"]) putPart(page, id);
+    const place = byId("rows");
+    if (place.localName !== "ol" || rows.length === 0) {
+      putPart(page, "rows");
+      return;
+    }
+    const wanted = new Set(rows);
+    for (const row of [...place.children]) if (!wanted.has(row)) row.remove();
+    let at = place.firstElementChild;
+    for (const row of rows) {
+      if (row === at) at = at.nextElementSibling;
+      else place.insertBefore(document.adoptNode(row), at);
     }
   });
-  for (const row of document.querySelectorAll("#rows > li")) {
-    if (!known.has(row.value)) row.classList.add("new");
-    const link = row.firstElementChild;
-    if (focused && link.getAttribute("href") === focused) link.focus({ preventScroll: true });
+  list().dataset.change = page.getElementById("list").dataset.change;
+  listed = filtersOf(url);
+  markChosen();
+  const fresh = rows.filter((row) => !known.has(row.value));
+  for (const row of fresh) row.classList.add("new");
+  if (focused && !document.activeElement?.closest("#rows")) {
+    const link = document.querySelector(`#rows a[href="${CSS.escape(focused)}"]`);
+    (link ?? list()).focus({ preventScroll: true });
   }
+  return fresh.map((row) => row.value);
 }
 
 function putDetail(page) {
@@ -55,16 +120,25 @@ function putDetail(page) {
   const same = Number(part.dataset.id) === chosen();
   const open = same ? [...document.querySelectorAll("#detail details[open]")].map((one) => one.id) : [];
   const focused = same && detail().contains(document.activeElement) ? document.activeElement.id : "";
-  // The answer to "send again" is in no page that is fetched later.
-  const replayed = same && !part.querySelector("#replayed") ? byId("replayed") : null;
+  // What was sent again and the answer to it are in no page that is fetched later.
+  const isLater = same && !part.querySelector("#replayed");
+  const [form, replayed] = isLater ? [byId("again"), byId("replayed")] : [];
   detail().replaceWith(document.adoptNode(part));
   for (const id of open) byId(id)?.setAttribute("open", "");
+  if (form) byId("again")?.replaceWith(form);
   if (replayed) byId("actions")?.after(replayed);
   document.body.className = page.body.className;
   document.title = page.title;
+  owed = false;
+  startDetail();
+  if (focused) byId(focused)?.focus({ preventScroll: true });
+}
+
+export function startDetail() {
   renewTabs();
   showPins();
-  if (focused) byId(focused)?.focus({ preventScroll: true });
+  rememberTarget();
+  markChosen();
 }
 
 const isEdited = (field) => field.type === "checkbox"
@@ -73,31 +147,54 @@ const isEdited = (field) => field.type === "checkbox"
 
 // Whether somebody is about to send something from the detail: that must not be taken away.
 function isBusy() {
-  const fields = [...detail().querySelectorAll("#replay input, #replay textarea, #compare input")];
+  const fields = [...detail().querySelectorAll("form :is(input, textarea)")];
   return fields.some((field) => field === document.activeElement || isEdited(field));
 }
 
-// The same page anew.
-export async function renew(withDetail) {
-  const page = await fetched(location.href);
-  if (!page) return;
-  putList(page);
-  if (withDetail && !isBusy()) putDetail(page);
+// The same page anew. `isHeld` says whether nothing may move right now. Returns what was added.
+export async function renew(isHeld) {
+  renewal = new AbortController();
+  const shown = owed ? {} : { "polis-shown": chosen() };
+  const page = await news(location.href, shown, { signal: renewal.signal });
+  if (isHeld()) return [];
+  const added = putList(page, location.href);
+  const part = page.getElementById("detail");
+  // The time tells it from a request of another run.
+  const at = (within) => within.querySelector("h2.line")?.dataset.at;
+  const isNews = at(part) !== undefined && at(part) === at(detail());
+  if (isNews && isBusy()) owed = true;
+  else if (isNews) putDetail(page);
+  return added;
 }
 
-// The page of a link, or of a form that was sent, beside the list. `history` says what becomes of
-// the address: push, replace, or stay.
-export async function show(url, { options = {}, address = "push", focus = "" } = {}) {
-  const page = await fetched(url, options);
-  if (!page) return;
-  if (address === "push") history.pushState(null, "", url);
-  if (address === "replace") history.replaceState(null, "", url);
-  putList(page);
-  putDetail(page);
+// The page of a link beside the list. `address` says what becomes of the address: push, replace,
+// or stay.
+export async function show(url, { address = "push", focus = "" } = {}) {
+  renewal.abort();
+  // What is overtaken would have made an entry in the history.
+  const kept = move?.address === "push" && address === "replace" ? "push" : address;
+  move?.abort.abort();
+  const mine = { url, address: kept, abort: new AbortController() };
+  move = mine;
+  markChosen();
+  try {
+    const page = await news(url, {}, { signal: mine.abort.signal });
+    if (kept === "push") history.pushState(null, "", url);
+    if (kept === "replace") history.replaceState(null, "", url);
+    putList(page, url);
+    putDetail(page);
+  } finally {
+    if (move === mine) move = null;
+  }
   document.querySelector("#rows .selected")?.scrollIntoView({ block: "nearest" });
   if (focus) byId(focus)?.focus();
 }
 
-export function lost() {
-  say("polis does not answer; trying again");
+// Sends a form of the detail. It is sent whatever one looks at next; the answer is shown where the
+// request is still chosen.
+export async function send(form, focus) {
+  const page = await load(form.action, {}, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+  if (Number(page.getElementById("detail").dataset.id) !== chosen()) return;
+  putDetail(page);
+  byId(focus)?.focus();
 }

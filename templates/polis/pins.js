@@ -70,5 +70,3 @@ export function showPins() {
   pin.textContent = isPinned ? "Unpin" : "Pin";
   pin.setAttribute("aria-pressed", String(isPinned));
 }
-
-export const startPins = showPins;

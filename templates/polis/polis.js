@@ -3,12 +3,10 @@ import { startCopying } from "./copy.js";
 import { startKeys } from "./keys.js";
 import { startLive } from "./live.js";
 import { startMoves } from "./moves.js";
-import { startPins } from "./pins.js";
-import { startTabs } from "./tabs.js";
+import { startDetail } from "./pages.js";
 
-startTabs();
-startPins();
+startDetail();
 startCopying();
-startKeys();
 startMoves();
+startKeys();
 startLive();

@@ -44,5 +44,3 @@ export function renewTabs() {
   const all = [...list.children];
   if (all.length > 0) choose(list, all.find((tab) => tab.textContent === wanted) ?? all[0], false);
 }
-
-export const startTabs = renewTabs;

@@ -176,7 +176,7 @@ impl Chain {
     /// When it is down already.
     pub async fn kill_button(&mut self) -> anyhow::Result<()> {
         match self.button.take() {
-            Some(button) => button.kill().await,
+            Some(mut button) => button.kill().await,
             None => bail!("the button is down already"),
         }
     }

@@ -102,7 +102,7 @@ impl Program {
     ///
     /// # Errors
     /// When the operating system refuses.
-    pub async fn kill(mut self) -> anyhow::Result<()> {
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
         Ok(self.child.kill().await?)
     }
 }

@@ -4,7 +4,7 @@
 
 use anyhow::Context;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use end_to_end::{Browser, Program, Window, free_ports};
+use end_to_end::{Browser, PATIENCE, Program, Window, free_ports, until};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tempfile::TempDir;
@@ -17,14 +17,34 @@ struct Page {
     browser: Browser,
     capture: String,
     url: String,
-    _polis: Program,
-    _folder: TempDir,
+    polis: Program,
+    ports: [u16; 2],
+    folder: TempDir,
 }
 
 impl Page {
     async fn open(arguments: &[&str], window: Window) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let [port, ui_port] = free_ports()?;
+        let ports = free_ports()?;
+        let polis = Self::start(&folder, ports, arguments).await?;
+        let url = format!("http://127.0.0.1:{}", ports[1]);
+        let browser = Browser::open(window).await?;
+        browser.goto(&url).await?;
+        Ok(Self {
+            browser,
+            capture: format!("http://127.0.0.1:{}", ports[0]),
+            url,
+            polis,
+            ports,
+            folder,
+        })
+    }
+
+    async fn start(
+        folder: &TempDir,
+        [port, ui_port]: [u16; 2],
+        arguments: &[&str],
+    ) -> anyhow::Result<Program> {
         let secret = |key: &[u8]| format!("whsec_{}", BASE64_STANDARD.encode(key));
         let variables = [
             ("PORT", port.to_string()),
@@ -33,18 +53,17 @@ impl Page {
             ("POLIS_OLD_SECRETS", secret(OLD_KEY)),
         ];
         let mut polis = Program::start("polis", folder.path(), arguments, &variables)?;
-        let url = format!("http://127.0.0.1:{ui_port}");
-        polis.answers(&url).await?;
-        let browser = Browser::open(window).await?;
-        browser.goto(&url).await?;
-        let capture = format!("http://127.0.0.1:{port}");
-        Ok(Self {
-            browser,
-            capture,
-            url,
-            _polis: polis,
-            _folder: folder,
-        })
+        polis
+            .answers(&format!("http://127.0.0.1:{ui_port}"))
+            .await?;
+        Ok(polis)
+    }
+
+    /// Ends polis as a crash does, and starts it without arguments.
+    async fn restart(&mut self) -> anyhow::Result<()> {
+        self.polis.kill().await?;
+        self.polis = Self::start(&self.folder, self.ports, &[]).await?;
+        Ok(())
     }
 
     async fn send(&self, path: &str, body: &str, headers: &[(&str, &str)]) -> anyhow::Result<u16> {
@@ -87,6 +106,7 @@ impl Page {
     }
 }
 
+const ESCAPE: char = '\u{e00c}';
 const BODY: &str = r#"{"id":"e","event":"random_number:generate","data":863}"#;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -201,7 +221,8 @@ async fn attempts_stand_on_a_timeline_and_are_compared() -> anyhow::Result<()> {
             .await?
             .ends_with("/requests/3?with=2")
     );
-    page.browser.keys("j").await?;
+    // The commands are the list's; Escape goes there.
+    page.browser.keys(&format!("{ESCAPE}j")).await?;
     page.browser.reads("#detail h2", "#2").await?;
     page.browser.keys("k").await?;
     page.browser.reads("#detail h2", "#3").await?;
@@ -427,9 +448,20 @@ async fn a_copy_reaches_the_clipboard_and_keys_do_what_the_help_says() -> anyhow
     let copied = copied.as_str().context("nothing was copied")?;
     assert!(copied.contains(r"'it'\''s '\''quoted'\'''"), "{copied}");
     page.browser.keys("r").await?;
+    let title = page.browser.text("#detail h2").await?;
+    assert!(
+        title.contains("/one"),
+        "not while the list is left: {title}"
+    );
+    page.browser.keys(&format!("{ESCAPE}r")).await?;
+    let asked = page.browser.client.get_alert_text().await?;
+    assert_eq!(asked, format!("Send #1 again to {}?", page.capture));
+    page.browser.client.dismiss_alert().await?;
+    page.browser.keys("r").await?;
+    page.browser.client.accept_alert().await?;
     page.browser.reads("#replayed", "answered 200").await?;
     page.browser.reads("#rows", "#3").await?;
-    page.browser.keys("/").await?;
+    page.browser.keys(&format!("{ESCAPE}/")).await?;
     let focused = page.script("return document.activeElement.id").await?;
     assert_eq!(focused, "search");
     page.browser.keys("j").await?;
@@ -457,5 +489,149 @@ async fn a_pin_knows_its_request_when_polis_starts_anew() -> anyhow::Result<()> 
         .script("return JSON.parse(localStorage['polis-pins']).length")
         .await?;
     assert_eq!(pins, 2, "two requests, not one taken away");
+    page.browser.close().await
+}
+
+/// Every fetch whose address has `part` takes this much longer, as on a busy machine.
+async fn delay(page: &Page, part: &str) -> anyhow::Result<()> {
+    let script = format!(
+        "const real = window.fetch;
+         window.fetch = async (url, options) => {{
+           if (String(url).includes('{part}')) await new Promise((done) => setTimeout(done, 400));
+           return real(url, options);
+         }};"
+    );
+    page.script(&script).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_is_not_thrown_away_by_a_request_that_arrives_meanwhile() -> anyhow::Result<()> {
+    let page = Page::open(&[], Window::DESKTOP).await?;
+    page.send("/needle", "x", &[]).await?;
+    page.send("/other", "y", &[]).await?;
+    page.browser.reads("#rows", "#2").await?;
+    delay(&page, "q=needle").await?;
+    page.browser.click("#search").await?;
+    page.browser.keys("needle").await?;
+    until("the search on its way", PATIENCE, || async {
+        // It begins when the address of the fetch is asked for; one request comes right then.
+        page.send("/meanwhile", "z", &[]).await?;
+        let address = page.browser.address().await?;
+        anyhow::ensure!(address.ends_with("?q=needle"), "{address}");
+        Ok(())
+    })
+    .await?;
+    page.browser.reads("#above", "1 of").await?;
+    let rows = page.browser.text("#rows").await?;
+    assert!(
+        rows.contains("/needle") && !rows.contains("/other"),
+        "{rows}"
+    );
+    page.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_click_is_not_thrown_away_by_a_request_or_by_a_search() -> anyhow::Result<()> {
+    let page = Page::open(&[], Window::DESKTOP).await?;
+    page.send("/first", "needle", &[]).await?;
+    page.send("/second", "needle", &[]).await?;
+    page.browser.reads("#rows", "#2").await?;
+    delay(&page, "/requests/1").await?;
+    page.browser.click("#rows > li:last-child a").await?;
+    page.send("/meanwhile", "z", &[]).await?;
+    // A search that begins while the click is under way keeps it.
+    page.browser.click("#search").await?;
+    page.browser.keys("needle").await?;
+    page.browser.reads("#detail h2", "/first").await?;
+    page.browser.reads("#above", "2 of 3 fit").await?;
+    assert_eq!(
+        page.browser.address().await?,
+        format!("{}/requests/1?q=needle", page.url)
+    );
+    page.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_brings_the_new_rows_and_leaves_the_others() -> anyhow::Result<()> {
+    let page = Page::open(&[], Window::DESKTOP).await?;
+    for number in 1..=50 {
+        page.send(&format!("/{number}"), "x", &[]).await?;
+    }
+    page.browser
+        .goto(&format!("{}/requests/7", page.url))
+        .await?;
+    page.browser.reads("#live", "live").await?;
+    page.script(
+        "window.sizes = [];
+         const real = window.fetch;
+         window.fetch = async (...given) => {
+           const answer = await real(...given);
+           window.sizes.push((await answer.clone().text()).length);
+           return answer;
+         };
+         for (const row of document.querySelectorAll('#rows > li')) row.wasHere = true;
+         document.querySelector('#detail h2').wasHere = true;",
+    )
+    .await?;
+    page.send("/new", "x", &[]).await?;
+    page.browser.reads("#rows > li:first-child", "/new").await?;
+    page.browser
+        .reads("#rows > li:first-child", "200 after")
+        .await?;
+    let left = page
+        .script("return [...document.querySelectorAll('#rows > li')].filter((row) => row.wasHere).length")
+        .await?;
+    assert_eq!(left, 50);
+    assert_eq!(
+        page.script("return document.querySelector('#detail h2').wasHere")
+            .await?,
+        true
+    );
+    let largest = page.script("return Math.max(...window.sizes)").await?;
+    let whole = reqwest::get(&page.url).await?.text().await?.len();
+    let largest = largest.as_u64().context("nothing was fetched")?;
+    assert!(largest * 3 < whole as u64, "{largest} of {whole} bytes");
+    page.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deep_link_scrolls_its_row_into_view() -> anyhow::Result<()> {
+    let page = Page::open(&[], Window::DESKTOP).await?;
+    for number in 1..=50 {
+        page.send(&format!("/{number}"), "x", &[]).await?;
+    }
+    page.browser
+        .goto(&format!("{}/requests/2", page.url))
+        .await?;
+    let seen = page
+        .script(
+            "const row = document.querySelector('#rows .selected').getBoundingClientRect();
+             const list = document.getElementById('list').getBoundingClientRect();
+             return row.top >= list.top && row.bottom <= list.bottom",
+        )
+        .await?;
+    assert_eq!(seen, true);
+    page.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_page_says_that_polis_was_started_anew_and_what_was_lost() -> anyhow::Result<()> {
+    let mut page = Page::open(&[], Window::DESKTOP).await?;
+    page.send("/lost", "x", &[]).await?;
+    page.browser
+        .goto(&format!("{}/requests/1", page.url))
+        .await?;
+    page.browser.reads("#live", "live").await?;
+    page.restart().await?;
+    let said = page.browser.reads("#restarted", "started anew").await?;
+    assert!(
+        said.contains("The 1 requests that it kept are gone"),
+        "{said}"
+    );
+    assert!(said.contains("this page's copy"), "{said}");
+    page.browser.reads("#rows", "Nothing came yet").await?;
+    let copy = page.browser.text("#detail h2").await?;
+    assert!(copy.contains("/lost"), "{copy}");
     page.browser.close().await
 }

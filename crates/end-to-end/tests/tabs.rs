@@ -53,3 +53,43 @@ async fn twelve_tabs_of_the_phone_are_live() -> anyhow::Result<()> {
     all_read(&browser, "#thread", &text).await?;
     browser.close().await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twelve_tabs_of_polis_are_live_and_can_be_used() -> anyhow::Result<()> {
+    let chain = Chain::start().await?;
+    chain.press().await?;
+    let browser = twelve(&chain.polis_page_url).await?;
+    chain.press().await?;
+    all_read(&browser, "#rows", "#2").await?;
+    for window in browser.client.windows().await? {
+        browser.client.switch_to_window(window).await?;
+        browser.click("#rows > li:last-child a").await?;
+        browser.reads("#detail h2", "#1").await?;
+    }
+    browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hidden_tab_lets_its_stream_go_and_catches_up_when_it_is_seen() -> anyhow::Result<()> {
+    let chain = Chain::start().await?;
+    let browser = Browser::open(Window::DESKTOP).await?;
+    browser.goto(&chain.polis_page_url).await?;
+    browser.reads("#live", "live").await?;
+    let see = async |hidden: bool| {
+        let script = format!(
+            "Object.defineProperty(document, 'hidden', {{ value: {hidden}, configurable: true }});
+             document.dispatchEvent(new Event('visibilitychange'));"
+        );
+        browser.script(&script).await
+    };
+    see(true).await?;
+    // Whoever holds the lock has the stream.
+    let held = browser
+        .script("return navigator.locks.query().then((locks) => locks.held.length)")
+        .await?;
+    ensure!(held == 0, "{held} streams are held");
+    chain.press().await?;
+    see(false).await?;
+    browser.reads("#rows", "random_number:generate").await?;
+    browser.close().await
+}

@@ -21,9 +21,10 @@ macro_rules! asset {
 }
 
 /// Name, media type, content.
-const ASSETS: [(&str, &str, &str); 10] = [
+const ASSETS: [(&str, &str, &str); 11] = [
     asset!("polis.css", CSS),
     asset!("polis.js", JS),
+    asset!("again.js", JS),
     asset!("pages.js", JS),
     asset!("live.js", JS),
     asset!("moves.js", JS),

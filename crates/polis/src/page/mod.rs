@@ -9,6 +9,7 @@ mod body;
 mod detail;
 mod filters;
 mod list;
+mod live;
 mod multipart;
 mod rule_form;
 mod rules;
@@ -29,6 +30,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/requests/{id}", get(view::request))
         .route("/requests/{id}/as/{form}", get(detail::copy))
         .route("/requests/{id}/replay", post(view::replay))
+        .route("/changes", get(live::changes))
         .route("/rules", get(rules::show).post(rules::change))
         .route("/export.har", get(archive::export))
         .route("/import", post(archive::import))

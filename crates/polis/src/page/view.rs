@@ -15,6 +15,7 @@ use super::{
     detail::{Detail, editable},
     filters::Filters,
     list::Row,
+    live::{self, Known},
 };
 use crate::{
     api::{
@@ -36,7 +37,8 @@ const SHOWN: usize = 200;
 struct Page {
     pages: Vec<serve::PageLink>,
     filters: Filters,
-    rows: Vec<Row>,
+    /// Ids, with the row unless the page that asks has it.
+    rows: Vec<(u64, Option<Row>)>,
     more: bool,
     /// How many fit the filters, as far as they are shown.
     shown: usize,
@@ -46,6 +48,8 @@ struct Page {
     capture: String,
     selected: u64,
     detail: Option<Detail>,
+    /// Whether the page that asks has the detail.
+    has_detail: bool,
     problem: String,
     /// What was done, or empty.
     notice: String,
@@ -96,11 +100,8 @@ fn build(
     shown: Option<(u64, Option<Shown>)>,
 ) -> Response {
     // Before the records: a change between the two is told twice, not never.
-    let change = format!(
-        "{}-{}",
-        shared.polis.run,
-        *shared.polis.store.watch().borrow()
-    );
+    let change = live::newest(&shared.polis);
+    let known = Known::of(&shared.polis, headers);
     let all: Vec<Arc<Record>> = shared.polis.admitted(query.token(headers)).collect();
     let redactor = &shared.polis.redactor;
     let mut problem = String::new();
@@ -122,6 +123,7 @@ fn build(
     found.truncate(SHOWN);
     let (selected, extra) = shown.map_or((0, None), |(id, extra)| (id, extra));
     let mut status = StatusCode::OK;
+    let mut has_detail = false;
     let detail = if selected == 0 {
         if let Some(Shown::Problem(reason)) = extra {
             problem = reason;
@@ -130,6 +132,10 @@ fn build(
         None
     } else {
         match visible(shared, selected, query, headers) {
+            Ok(record) if known.has_detail(&shared.polis, &record) => {
+                has_detail = true;
+                None
+            }
             Ok(record) => {
                 let mut detail = Detail::of(shared, &record, &all);
                 match extra {
@@ -157,7 +163,10 @@ fn build(
         shown: found.len(),
         rows: found
             .into_iter()
-            .map(|record| Row::of(record, redactor))
+            .map(|record| {
+                let row = (!known.has_row(record)).then(|| Row::of(record, redactor));
+                (record.id, row)
+            })
             .collect(),
         more,
         kept,
@@ -166,6 +175,7 @@ fn build(
         capture: shared.polis.capture_url(),
         selected,
         detail,
+        has_detail,
         problem,
         notice: imported(query),
         change,
