@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::wire::Head;
+use crate::{diagnosis::Preset, wire::Head};
 
 /// The kind of a body; names a tab of the page and a word of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,12 +105,9 @@ pub fn event_type(head: &Head, content: Content, body: &[u8]) -> Option<String> 
         #[serde(default, rename = "type")]
         kind: serde_json::Value,
     }
-    for name in [
-        "x-github-event",
-        "x-shopify-topic",
-        "x-gitlab-event",
-        "x-event-type",
-    ] {
+    let names = Preset::all().flat_map(|preset| preset.scheme().names);
+    let known = names.filter_map(|names| names.event_type);
+    for name in known.chain(["x-event-type"]) {
         if let Some(value) = head.text(name).filter(|value| !value.is_empty()) {
             return Some(bounded(value));
         }

@@ -8,20 +8,13 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::wire::Head;
+use crate::{diagnosis::Preset, wire::Head};
 
 /// Deliveries remembered per scope; the oldest is forgotten first.
 const DELIVERIES: usize = 10_000;
 
-/// Headers that name a delivery, in the order they are believed.
-const ID_HEADERS: [&str; 6] = [
-    "webhook-id",
-    "svix-id",
-    "x-github-delivery",
-    "x-shopify-webhook-id",
-    "i-twilio-idempotency-token",
-    "idempotency-key",
-];
+/// Headers that name a delivery although no signature scheme knows them.
+const OTHER_ID_HEADERS: [&str; 2] = ["i-twilio-idempotency-token", "idempotency-key"];
 
 /// Which attempt of which delivery a request is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +32,11 @@ pub struct Delivery {
 /// The id of a delivery and the header that holds it.
 #[must_use]
 pub fn delivery_id(head: &Head) -> Option<(&'static str, &str)> {
-    ID_HEADERS
-        .into_iter()
+    // In the order in which they are believed.
+    let names = Preset::all().flat_map(|preset| preset.scheme().names);
+    names
+        .filter_map(|names| names.id)
+        .chain(OTHER_ID_HEADERS)
         .find_map(|name| Some((name, head.text(name).filter(|id| !id.is_empty())?)))
 }
 
@@ -113,7 +109,7 @@ impl Attempts {
         Counted {
             delivery: delivery_id(head).map(|(header, id)| Delivery {
                 id: id.to_owned(),
-                header: header.to_owned(),
+                header: header.to_ascii_lowercase(),
                 attempt,
                 gap_ms,
             }),

@@ -9,6 +9,11 @@ use url::{Position, Url};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Destination {
     pub(crate) url: Url,
+    /// As it was written, without a fragment: providers sign the text, not what a parser makes
+    /// of it.
+    text: String,
+    /// Where the host ends in there.
+    path_start: usize,
     /// Whether a path or a query was written: `http://host/` means `/`, `http://host` leaves
     /// it open.
     has_path: bool,
@@ -30,6 +35,16 @@ impl Destination {
     pub(crate) fn target(&self) -> Option<&str> {
         self.has_path
             .then(|| &self.url[Position::BeforePath..Position::AfterQuery])
+    }
+
+    /// As it was written.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Scheme, host and port as they were written, and what follows.
+    pub(crate) fn split_text(&self) -> (&str, &str) {
+        self.text.split_at(self.path_start)
     }
 
     /// Host and port as they stand in a `Host` header.
@@ -68,10 +83,15 @@ impl FromStr for Destination {
         }
         // No client ever sends it.
         url.set_fragment(None);
-        let behind_scheme = whole.split_once("://").map_or("", |(_, rest)| rest);
-        let end = behind_scheme.find(['/', '?', '#']);
-        let has_path = end.is_some_and(|end| behind_scheme.as_bytes()[end] != b'#');
-        Ok(Self { url, has_path })
+        let text = whole.split('#').next().unwrap_or_default().to_owned();
+        let host_start = text.find("://").map_or(0, |scheme| scheme + 3);
+        let end = text[host_start..].find(['/', '?']);
+        Ok(Self {
+            url,
+            path_start: end.map_or(text.len(), |end| host_start + end),
+            text,
+            has_path: end.is_some(),
+        })
     }
 }
 

@@ -5,11 +5,10 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
-use url::Url;
 
 use crate::{
     destination::Destination,
-    diagnosis::{Preset, SigningSecret, ToSign, sign, with_body_hash},
+    diagnosis::{Preset, SignError, SigningSecret, ToSign, sign, with_body_hash},
     edit::{self, Edits},
     outbound::Outgoing,
     record::Record,
@@ -90,7 +89,8 @@ pub(crate) fn outgoing(
         faults.extend(done.err());
     }
     if let Some(signer) = signer {
-        resign(record, signer, &to.url, &mut target, &mut headers, &body);
+        let signed = resign(record, signer, to, (&mut target, &mut headers), &body);
+        faults.extend(signed.err().map(|error| error.to_string()));
     }
     if !faults.is_empty() {
         return Err(faults);
@@ -147,24 +147,25 @@ fn set_value(
 fn resign(
     record: &Record,
     signer: &Signer,
-    to: &Url,
-    target: &mut Vec<u8>,
-    headers: &mut Vec<(String, Vec<u8>)>,
+    to: &Destination,
+    (target, headers): (&mut Vec<u8>, &mut Vec<(String, Vec<u8>)>),
     body: &[u8],
-) {
+) -> Result<(), SignError> {
+    let (host, written) = to.split_text();
+    let mut signed_target = match written {
+        "" => target.clone(),
+        written => written.as_bytes().to_vec(),
+    };
     if signer.preset == Preset::Twilio {
         // The URL is what Twilio signs; the body counts by its hash in there.
         *target = with_body_hash(target, body);
+        signed_target = with_body_hash(&signed_target, body);
     }
     let content_type = headers
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case("content-type"))
         .map(|(_, value)| String::from_utf8_lossy(value).into_owned());
-    let url = format!(
-        "{}{}",
-        &to[..url::Position::AfterPort],
-        String::from_utf8_lossy(target)
-    );
+    let url = format!("{host}{}", String::from_utf8_lossy(&signed_target));
     let id = record.delivery.as_ref().map_or_else(
         || uuid::Uuid::now_v7().to_string(),
         |delivery| delivery.id.clone(),
@@ -179,7 +180,7 @@ fn resign(
             content_type: content_type.as_deref(),
             body,
         },
-    );
+    )?;
     headers.retain(|(given, _)| {
         let is_new = signed
             .iter()
@@ -192,4 +193,5 @@ fn resign(
             .into_iter()
             .map(|(name, value)| (name, value.into_bytes())),
     );
+    Ok(())
 }

@@ -139,7 +139,8 @@ impl Secret {
     }
 
     /// As [`parse`](Self::parse), but takes a symmetric key of any length but none, with or without
-    /// `whsec_`, and base64 with or without its padding: for tools that must try what a sender has.
+    /// `whsec_`, base64 with or without its padding, and a text that is not base64 as the key
+    /// itself: for tools that must try what a sender has.
     ///
     /// # Errors
     ///
@@ -151,11 +152,16 @@ impl Secret {
             let padding = "=".repeat(encoded_bytes.next_multiple_of(4) - encoded_bytes);
             return Self::parse(&format!("{bare}{padding}"));
         }
-        let bytes = LENIENT
-            .decode(text.strip_prefix(SYMMETRIC_PREFIX).unwrap_or(text))
-            .map_err(|_| SecretError::NotBase64 {
-                prefix: SYMMETRIC_PREFIX,
-            })?;
+        let encoded = text.strip_prefix(SYMMETRIC_PREFIX);
+        let bytes = match (LENIENT.decode(encoded.unwrap_or(text)), encoded) {
+            (Ok(bytes), _) => bytes,
+            (Err(_), None) => text.as_bytes().to_vec(),
+            (Err(_), Some(_)) => {
+                return Err(SecretError::NotBase64 {
+                    prefix: SYMMETRIC_PREFIX,
+                });
+            }
+        };
         if bytes.is_empty() {
             return Err(SecretError::Empty);
         }

@@ -1,7 +1,7 @@
 //! One request, as the rules see it.
 
 use super::echo::Echo;
-use crate::{diagnosis::Preset, scope_path, wire::Head};
+use crate::{diagnosis::preset_of, scope_path, wire::Head};
 
 /// The facts that an answer is planned from.
 #[derive(Debug, Clone)]
@@ -55,6 +55,6 @@ impl<'a> Asked<'a> {
         self.path == "/"
             && matches!(self.method(), "GET" | "HEAD")
             && self.head.query().is_empty()
-            && Preset::of(self.head).is_none()
+            && preset_of(self.head).is_none()
     }
 }

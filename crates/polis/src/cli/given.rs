@@ -6,8 +6,6 @@ use std::{
     path::Path,
 };
 
-use url::Url;
-
 use super::trouble::Trouble;
 use crate::{
     destination::{Destination, DestinationError},
@@ -21,11 +19,6 @@ const INPUT_BYTES: u64 = 64 * 1024 * 1024;
 pub(super) fn destination(text: &str) -> Result<Destination, String> {
     text.parse()
         .map_err(|error: DestinationError| error.to_string())
-}
-
-/// The same, when only the URL counts.
-pub(super) fn url(text: &str) -> Result<Url, String> {
-    destination(text).map(|destination| destination.url)
 }
 
 /// `Name: value`.

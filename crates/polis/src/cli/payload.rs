@@ -60,36 +60,57 @@ impl Payload {
                     quoted(kind()?),
                 ))
             }
-            Preset::Github => Self {
-                headers: vec![("X-GitHub-Event".to_owned(), kind()?.to_owned())],
-                ..Self::json(object(event.data, data, preset)?.to_owned())
+            Preset::Discord => Self::json(format!(
+                r#"{{"version":1,"type":1,"event":{{"type":{},"timestamp":{},"data":{}}}}}"#,
+                quoted(kind()?),
+                quoted(&event.at.to_string()),
+                object(event.data, data, preset)?
+            )),
+            Preset::Paddle => Self::json(format!(
+                r#"{{"event_id":{},"event_type":{},"occurred_at":{},"data":{}}}"#,
+                quoted(&format!("evt_{}", event.id.replace('-', ""))),
+                quoted(kind()?),
+                quoted(&event.at.to_string()),
+                object(event.data, data, preset)?
+            )),
+            Preset::Linear => Self {
+                headers: event_header(preset, Some(kind()?)),
+                ..Self::json(format!(
+                    r#"{{"action":"create","type":{},"data":{},"webhookTimestamp":{},"webhookId":{id}}}"#,
+                    quoted(kind()?),
+                    object(event.data, data, preset)?,
+                    event.at.as_millisecond(),
+                ))
             },
-            Preset::Shopify => Self {
-                headers: vec![("X-Shopify-Topic".to_owned(), kind()?.to_owned())],
-                ..Self::json(object(event.data, data, preset)?.to_owned())
-            },
+            Preset::Zoom => Self::json(format!(
+                r#"{{"event":{},"event_ts":{},"payload":{}}}"#,
+                quoted(kind()?),
+                event.at.as_millisecond(),
+                object(event.data, data, preset)?
+            )),
+            Preset::Meta => Self::json(format!(
+                r#"{{"object":{},"entry":[{}]}}"#,
+                quoted(kind()?),
+                object(event.data, data, preset)?
+            )),
             Preset::Twilio => Self {
                 content_type: FORM,
                 headers: Vec::new(),
                 body: form(event.kind, object(event.data, data, preset)?)?.into_bytes(),
+            },
+            // GitHub, GitLab and Shopify name the type in a header.
+            _ => Self {
+                headers: event_header(preset, Some(kind()?)),
+                ..Self::json(object(event.data, data, preset)?.to_owned())
             },
         })
     }
 
     /// A body that was given whole.
     pub(super) fn whole(preset: Preset, kind: Option<&str>, body: Vec<u8>) -> Self {
-        let header = match preset {
-            Preset::Github => Some("X-GitHub-Event"),
-            Preset::Shopify => Some("X-Shopify-Topic"),
-            _ => None,
-        };
         Self {
             content_type: if preset == Preset::Twilio { FORM } else { JSON },
-            headers: header
-                .zip(kind)
-                .map(|(name, kind)| (name.to_owned(), kind.to_owned()))
-                .into_iter()
-                .collect(),
+            headers: event_header(preset, kind),
             body,
         }
     }
@@ -101,6 +122,16 @@ impl Payload {
             body: body.into_bytes(),
         }
     }
+}
+
+/// The header that names the event's type, where the provider has one.
+fn event_header(preset: Preset, kind: Option<&str>) -> Vec<(String, String)> {
+    let names = preset.scheme().names.first();
+    let name = names.and_then(|names| names.event_type);
+    name.zip(kind)
+        .map(|(name, kind)| (name.to_owned(), kind.to_owned()))
+        .into_iter()
+        .collect()
 }
 
 fn json(data: &[u8]) -> Result<&str, String> {
@@ -176,7 +207,7 @@ mod tests {
             r#"{"id":"a-1","event":"t","data":null}"#
         );
         let data = r#"{"b": 1, "a": "\u00e9"}"#;
-        assert_eq!(body(Preset::Github, Some(data)), data);
+        assert_eq!(body(Preset::GitHub, Some(data)), data);
         assert_eq!(
             body(Preset::Stripe, Some(data)),
             format!(
@@ -199,7 +230,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_no_json_is_told() {
-        let error = payload(Preset::Github, None, None).unwrap_err();
+        let error = payload(Preset::GitHub, None, None).unwrap_err();
         assert!(error.contains("--event"), "{error}");
         let error = payload(Preset::Standard, Some("t"), Some("hello")).unwrap_err();
         assert!(error.contains("'\"hello\"'"), "{error}");

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     api::{Replay, ScopeShown, Signed},
     destination::Destination,
-    diagnosis::Preset,
+    diagnosis::{Preset, preset_names, preset_of},
     edit::{self, Edits},
     outbound::Outgoing,
     record::Record,
@@ -51,8 +51,7 @@ pub(super) struct ReplayAgain {
     /// Sign it anew, with the secret that polis checks it by, else with the one in POLIS_SECRETS
     #[arg(long)]
     resign: bool,
-    /// Whose signature (the one that was checked, or whose header it has)
-    #[arg(long, value_name = "PRESET", requires = "resign")]
+    #[arg(long, value_name = "PRESET", requires = "resign", help = format!("Whose signature: {} (the one that was checked, or whose header it has)", preset_names()))]
     provider: Option<Preset>,
     #[command(flatten)]
     secrets: SecretFiles,
@@ -152,5 +151,5 @@ fn signed_by(record: &Record) -> Option<Preset> {
         .diagnosis
         .as_ref()
         .map(|diagnosis| diagnosis.preset)
-        .or_else(|| record.head.as_ref().and_then(Preset::of))
+        .or_else(|| record.head.as_ref().and_then(preset_of))
 }

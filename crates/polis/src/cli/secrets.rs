@@ -41,10 +41,10 @@ impl SecretFiles {
             .accepted
             .into_iter()
             .enumerate()
-            .find(|(_, secret)| !secret.expose().starts_with("whpk_"))
+            .find(|(_, secret)| secret.can_sign(preset))
             .ok_or_else(|| {
                 Trouble::Given(
-                    "a whpk_ key verifies but does not sign; give the whsk_ key or a whsec_ secret"
+                    "a public key verifies but does not sign; give the whsk_ key, or a secret that signs"
                         .into(),
                 )
             })?;

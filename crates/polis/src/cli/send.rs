@@ -1,7 +1,6 @@
 //! `polis send`: a signed webhook, as a provider would send it.
 
 use jiff::Timestamp;
-use url::Url;
 
 use super::{
     exchange::Exchange,
@@ -12,7 +11,8 @@ use super::{
     trouble::{Found, Trouble},
 };
 use crate::{
-    diagnosis::{Preset, ToSign, sign},
+    destination::Destination,
+    diagnosis::{Preset, ToSign, preset_names, sign},
     outbound::Outgoing,
 };
 
@@ -32,10 +32,9 @@ Examples:
 )]
 pub(super) struct Send {
     /// Where to
-    #[arg(value_parser = given::url)]
-    url: Url,
-    /// Who would send it: standard, github, stripe, slack, shopify or twilio
-    #[arg(long, value_name = "PRESET", default_value_t = Preset::Standard)]
+    #[arg(value_parser = given::destination)]
+    to: Destination,
+    #[arg(long, value_name = "PRESET", default_value_t = Preset::Standard, help = format!("Who would send it: {}", preset_names()))]
     provider: Preset,
     /// The event's type; Twilio's is its MessageStatus
     #[arg(long, value_name = "TYPE")]
@@ -83,14 +82,15 @@ impl Send {
                 &ToSign {
                     id: &id,
                     at: Timestamp::now(),
-                    url: self.url.as_str(),
+                    url: self.to.text(),
                     content_type: Some(payload.content_type),
                     body: &payload.body,
                 },
             )
+            .map_err(|error| Trouble::Given(error.to_string()))?
         };
         let request = self.request(payload, signed);
-        let exchange = Exchange::make(&self.url, request).await?;
+        let exchange = Exchange::make(&self.to.url, request).await?;
         exchange.show(&mut Screen::new(), self.json)
     }
 
@@ -115,9 +115,8 @@ impl Send {
     /// What was given by flag takes the place of what polis would write.
     fn request(&self, payload: Payload, signed: Vec<(String, String)>) -> Outgoing {
         let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let authority = &self.url[url::Position::BeforeHost..url::Position::AfterPort];
         let mut headers = vec![
-            own("Host", authority),
+            own("Host", self.to.authority()),
             own("User-Agent", concat!("polis/", env!("CARGO_PKG_VERSION"))),
             own("Content-Type", payload.content_type),
         ];
@@ -132,9 +131,7 @@ impl Send {
         headers.extend(self.header.iter().cloned());
         Outgoing {
             method: "POST".to_owned(),
-            target: self.url[url::Position::BeforePath..url::Position::AfterQuery]
-                .as_bytes()
-                .to_vec(),
+            target: self.to.target().unwrap_or("/").as_bytes().to_vec(),
             headers: headers
                 .into_iter()
                 .map(|(name, value)| (name, value.into_bytes()))

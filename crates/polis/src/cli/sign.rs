@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use url::Url;
 
 use super::{
     given,
@@ -11,7 +10,10 @@ use super::{
     secrets::SecretFiles,
     trouble::{Found, Trouble},
 };
-use crate::diagnosis::{Preset, ToSign, sign};
+use crate::{
+    destination::Destination,
+    diagnosis::{Preset, ToSign, preset_names, sign},
+};
 
 /// Print the headers a signed body goes out with: its signature, and its type
 #[derive(Debug, clap::Args)]
@@ -23,8 +25,7 @@ pub(super) struct Sign {
     /// The body, byte for byte; - is stdin
     #[arg(default_value = "-")]
     file: PathBuf,
-    /// Whose signature: standard, github, stripe, slack, shopify or twilio
-    #[arg(long, value_name = "PRESET", default_value_t = Preset::Standard)]
+    #[arg(long, value_name = "PRESET", default_value_t = Preset::Standard, help = format!("Whose signature: {}", preset_names()))]
     provider: Preset,
     /// Id of the delivery (a new one)
     #[arg(long)]
@@ -32,9 +33,9 @@ pub(super) struct Sign {
     /// When, in seconds since 1970 or like 2026-01-31T12:00:00Z (now)
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Timestamp>,
-    /// The URL it goes to; Twilio signs it
-    #[arg(long, value_parser = given::url)]
-    url: Option<Url>,
+    /// The URL it goes to, letter for letter; Twilio signs it
+    #[arg(long, value_parser = given::destination)]
+    url: Option<Destination>,
     /// The body's type (application/json when it is JSON; Twilio's is a form, whose parameters are signed)
     #[arg(long, value_name = "TYPE", value_parser = media_type)]
     content_type: Option<String>,
@@ -90,11 +91,12 @@ impl Sign {
             &ToSign {
                 id: &id,
                 at: self.at.unwrap_or_else(Timestamp::now),
-                url: self.url.as_ref().map_or("", Url::as_str),
+                url: self.url.as_ref().map_or("", Destination::text),
                 content_type: content_type.as_deref(),
                 body: &body,
             },
-        );
+        )
+        .map_err(|error| Trouble::Given(error.to_string()))?;
         headers.extend(content_type.map(|kind| ("content-type".to_owned(), kind)));
         let mut screen = Screen::new();
         if self.json {

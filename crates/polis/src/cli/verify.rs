@@ -1,10 +1,9 @@
 //! `polis verify`: whether a signature is right, and why not.
 
-use std::path::PathBuf;
+use std::{borrow::Cow, path::PathBuf};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use url::Url;
 
 use super::{
     given,
@@ -16,7 +15,8 @@ use super::{
 };
 use crate::{
     api::CapturedSignature,
-    diagnosis::{Diagnosis, Preset, Verdict, Verification, diagnose},
+    destination::Destination,
+    diagnosis::{Diagnosis, Preset, Verdict, Verification, diagnose, preset_names, preset_of},
     terminal::{Ink, escaped},
     wire::Head,
 };
@@ -42,15 +42,14 @@ pub(super) struct Verify {
     /// A file with the whole request: head, empty line, body; - is stdin
     #[arg(long, value_name = "FILE", conflicts_with = "file")]
     request: Option<PathBuf>,
-    /// Whose signature: standard, github, stripe, slack, shopify or twilio (whose header it has)
-    #[arg(long, value_name = "PRESET")]
+    #[arg(long, value_name = "PRESET", help = format!("Whose signature: {} (whose header it has)", preset_names()))]
     provider: Option<Preset>,
     /// When it came, in seconds since 1970 or like 2026-01-31T12:00:00Z (now)
     #[arg(long, value_name = "TIME", value_parser = sign::time)]
     at: Option<Timestamp>,
-    /// The URL that the sender called; Twilio signs it
-    #[arg(long, value_parser = given::url)]
-    url: Option<Url>,
+    /// The URL that the sender called, as it is configured there; Twilio signs it
+    #[arg(long, value_parser = given::destination)]
+    url: Option<Destination>,
     #[command(flatten)]
     secrets: SecretFiles,
     /// One JSON object
@@ -61,7 +60,7 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) fn run(self) -> Result<Found, Trouble> {
         let (head, body) = self.read()?;
-        let preset = self.provider.or_else(|| Preset::of(&head)).ok_or_else(|| {
+        let preset = self.provider.or_else(|| preset_of(&head)).ok_or_else(|| {
             Trouble::Given(
                 "there is no signature header of a known provider; say whose is due with --provider"
                     .into(),
@@ -77,10 +76,7 @@ impl Verify {
             preset,
             secrets: secrets.accepted,
             old_secrets: secrets.old,
-            public_url: self
-                .url
-                .as_ref()
-                .map(|url| url[..url::Position::AfterPort].to_owned()),
+            public_url: self.url.as_ref().map(|url| url.split_text().0.to_owned()),
             enforce: false,
         };
         let now = self.at.unwrap_or_else(Timestamp::now);
@@ -90,12 +86,13 @@ impl Verify {
     }
 
     fn read(&self) -> Result<(Head, Vec<u8>), Trouble> {
-        let target = self
-            .url
-            .as_ref()
-            .map(|url| &url[url::Position::BeforePath..url::Position::AfterQuery]);
+        let target = self.url.as_ref().map(|url| match url.split_text().1 {
+            "" => Cow::Borrowed("/"),
+            query if query.starts_with('?') => Cow::Owned(format!("/{query}")),
+            path => Cow::Borrowed(path),
+        });
         let Some(path) = &self.request else {
-            let mut raw = format!("POST {} HTTP/1.1\r\n", target.unwrap_or("/"));
+            let mut raw = format!("POST {} HTTP/1.1\r\n", target.as_deref().unwrap_or("/"));
             for (name, value) in &self.header {
                 raw.push_str(&format!("{name}: {value}\r\n"));
             }
@@ -114,7 +111,7 @@ impl Verify {
                 body.len()
             ));
         }
-        Ok((aimed(head, target)?, body.to_vec()))
+        Ok((aimed(head, target.as_deref())?, body.to_vec()))
     }
 
     fn show(&self, diagnosis: &Diagnosis, body: &[u8]) -> Result<(), Trouble> {

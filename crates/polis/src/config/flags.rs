@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::diagnosis::preset_names;
+
 /// Values stay text here: `layers` reads them together with variables and files, so that
 /// every wrong one is told at once, wherever it was set.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -74,8 +76,8 @@ pub struct Flags {
     #[arg(long, value_name = "URL", help_heading = "Answer")]
     pub forward: Option<String>,
 
-    /// Check signatures: standard, github, stripe, slack, shopify or twilio; secrets in POLIS_SECRETS and POLIS_OLD_SECRETS, more in POLIS_SECRETS_1 and so on
-    #[arg(long, value_name = "PRESET", help_heading = "Signatures")]
+    /// The preset by which signatures are checked.
+    #[arg(long, value_name = "PRESET", help_heading = "Signatures", help = format!("Check signatures: {}; secrets in POLIS_SECRETS and POLIS_OLD_SECRETS, more in POLIS_SECRETS_1 and so on", preset_names()))]
     pub verify: Option<String>,
     /// File with one secret a line, before those of POLIS_SECRETS; "old " before one that is no longer accepted, \ before one that begins with old, # or \
     #[arg(long, value_name = "FILE", help_heading = "Signatures")]

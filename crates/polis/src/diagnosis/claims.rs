@@ -1,4 +1,8 @@
-//! What a request claims about its signature: the signatures, the id and the time it names.
+//! What a request claims about its signature, read with more patience than a verifier has: what is
+//! odd becomes a finding, and is looked at all the same.
+
+use serde_json::value::RawValue;
+use webhooks_core::scheme::{Algorithm, Form, Names, Part, SIGNATURES_MAX, Scheme};
 
 use super::{Finding, FindingKind, Preset};
 use crate::wire::Head;
@@ -8,7 +12,7 @@ use crate::wire::Head;
 pub(super) struct Claims {
     /// Without version or algorithm prefix.
     pub(super) signatures: Vec<String>,
-    /// The `v1a` signatures of Standard Webhooks.
+    /// Those that a public key verifies.
     pub(super) asymmetric: Vec<String>,
     pub(super) id: String,
     pub(super) timestamp: Option<String>,
@@ -17,37 +21,37 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    pub(super) fn read(preset: Preset, head: &Head) -> Self {
+    pub(super) fn read(preset: Preset, head: &Head, body: &[u8]) -> Self {
+        let scheme = preset.scheme();
         let mut claims = Self::default();
-        match preset {
-            Preset::Standard => claims.standard(head),
-            Preset::Stripe => claims.stripe(head),
-            Preset::Github => {
-                claims.prefixed(head, preset, "sha256=");
-                if claims.signatures.is_empty() && head.get("x-hub-signature").is_some() {
-                    claims.find(
-                        FindingKind::Header,
-                        "only the old X-Hub-Signature (SHA-1) came; X-Hub-Signature-256 is due",
-                    );
-                }
+        let mut all = scheme.names.iter();
+        let named = all.find(|names| head.get(names.signature).is_some());
+        let Some(names) = named.or(scheme.names.first()) else {
+            return claims;
+        };
+        if let Some(value) = claims.single(head, names.signature) {
+            claims.signatures(scheme, names, &value);
+        } else if head.get("x-hub-signature").is_some() && names.signature.starts_with("X-Hub-") {
+            claims.find("only the old X-Hub-Signature (SHA-1) came; expected X-Hub-Signature-256");
+        }
+        if let Some(name) = names.id.filter(|_| scheme.signs(Part::Id)) {
+            claims.id = claims.single(head, name).unwrap_or_default();
+            if claims.id.is_empty() && head.get(names.signature).is_some() {
+                claims.find(format!("{name} is missing"));
             }
-            Preset::Slack => {
-                claims.prefixed(head, preset, "v0=");
-                claims.timestamp = claims.single(head, "X-Slack-Request-Timestamp");
-            }
-            Preset::Shopify | Preset::Twilio => {
-                claims.signatures = claims
-                    .single(head, preset.signature_header())
-                    .into_iter()
-                    .collect();
-            }
+        }
+        if let Some(name) = names.timestamp {
+            claims.timestamp = claims.single(head, name);
+        }
+        if let Some(field) = scheme.body_time_ms {
+            claims.timestamp = body_time(field, body);
         }
         claims
     }
 
-    fn find(&mut self, kind: FindingKind, text: impl Into<String>) {
+    fn find(&mut self, text: impl Into<String>) {
         self.findings.push(Finding {
-            kind,
+            kind: FindingKind::Header,
             text: text.into(),
         });
     }
@@ -55,86 +59,91 @@ impl Claims {
     fn single(&mut self, head: &Head, name: &str) -> Option<String> {
         let count = head.all(name).count();
         if count > 1 {
-            self.find(
-                FindingKind::Header,
-                format!("{name} came {count} times; one is due"),
-            );
+            self.find(format!("{name} came {count} times; expected it once"));
         }
         let value = head.get(name)?;
         if let Ok(text) = std::str::from_utf8(value) {
             return Some(text.to_owned());
         }
-        self.find(FindingKind::Header, format!("{name} is not UTF-8"));
+        self.find(format!("{name} is not UTF-8"));
         None
     }
 
-    fn prefixed(&mut self, head: &Head, preset: Preset, prefix: &str) {
-        let name = preset.signature_header();
-        let Some(value) = self.single(head, name) else {
-            return;
-        };
-        if let Some(signature) = value.strip_prefix(prefix) {
-            self.signatures.push(signature.to_owned());
-        } else {
-            self.find(
-                FindingKind::Header,
-                format!("{name} does not begin with {prefix}"),
-            );
-            self.signatures.push(value);
-        }
-    }
-
-    fn standard(&mut self, head: &Head) {
-        let family =
-            if head.get("webhook-signature").is_none() && head.get("svix-signature").is_some() {
-                "svix"
-            } else {
-                "webhook"
-            };
-        let id_name = format!("{family}-id");
-        let time_name = format!("{family}-timestamp");
-        self.id = self.single(head, &id_name).unwrap_or_default();
-        self.timestamp = self.single(head, &time_name);
-        let Some(list) = self.single(head, &format!("{family}-signature")) else {
-            return;
-        };
-        if self.id.is_empty() {
-            self.find(FindingKind::Header, format!("{id_name} is missing"));
-        }
-        for entry in list.split(' ').filter(|entry| !entry.is_empty()) {
-            match entry.split_once(',') {
-                Some(("v1", signature)) => self.signatures.push(signature.to_owned()),
-                Some(("v1a", signature)) => self.asymmetric.push(signature.to_owned()),
-                Some((version, _)) => self.find(
-                    FindingKind::Header,
-                    format!("a signature of version {version:?} is not known; v1 is due"),
-                ),
-                None => {
-                    self.find(
-                        FindingKind::Header,
-                        format!(
-                            "{family}-signature has an entry without its version; \"v1,\" is due"
-                        ),
-                    );
-                    self.signatures.push(entry.to_owned());
+    fn signatures(&mut self, scheme: &Scheme, names: &Names, value: &str) {
+        match scheme.form {
+            Form::Bare => self.take(scheme.algorithm, value),
+            Form::Prefixed(prefix) => {
+                let bare = value.strip_prefix(prefix);
+                if bare.is_none() {
+                    self.find(format!("{} does not begin with {prefix}", names.signature));
+                }
+                self.take(scheme.algorithm, bare.unwrap_or(value));
+            }
+            Form::Pairs {
+                separator,
+                timestamp,
+                signature,
+            } => {
+                for part in value.split(separator) {
+                    match part.trim().split_once('=') {
+                        Some((name, time)) if name == timestamp => {
+                            self.timestamp = Some(time.to_owned());
+                        }
+                        Some((name, text)) if name == signature => {
+                            self.take(scheme.algorithm, text);
+                        }
+                        _ => {}
+                    }
+                }
+                if self.signatures.is_empty() {
+                    self.find(format!("{} has no {signature}= part", names.signature));
+                }
+            }
+            Form::Versions(known) => {
+                for entry in value.split(' ').filter(|entry| !entry.is_empty()) {
+                    let (version, text) = entry.split_once(',').unwrap_or(("", entry));
+                    let found = known.iter().find(|known| known.name == version);
+                    match found {
+                        Some(version) => self.take(version.algorithm, text),
+                        None if version.is_empty() => {
+                            self.find(format!(
+                                "{} has an entry without its version; expected \"v1,\"",
+                                names.signature
+                            ));
+                            self.take(scheme.algorithm, text);
+                        }
+                        None => self.find(format!(
+                            "a signature of version {version:?} is not known; expected v1"
+                        )),
+                    }
                 }
             }
         }
     }
 
-    fn stripe(&mut self, head: &Head) {
-        let Some(value) = self.single(head, "Stripe-Signature") else {
-            return;
-        };
-        for part in value.split(',') {
-            match part.trim().split_once('=') {
-                Some(("t", time)) => self.timestamp = Some(time.to_owned()),
-                Some(("v1", signature)) => self.signatures.push(signature.to_owned()),
-                _ => {}
+    /// More signatures than a verifier looks at are not looked at here either.
+    fn take(&mut self, algorithm: Algorithm, text: &str) {
+        let taken = self.signatures.len() + self.asymmetric.len();
+        if taken == SIGNATURES_MAX {
+            if !self
+                .findings
+                .iter()
+                .any(|finding| finding.text.starts_with("more than"))
+            {
+                self.find(format!("more than {SIGNATURES_MAX} signatures"));
             }
-        }
-        if self.signatures.is_empty() {
-            self.find(FindingKind::Header, "Stripe-Signature has no v1= part");
+        } else if algorithm == Algorithm::Ed25519 {
+            self.asymmetric.push(text.to_owned());
+        } else {
+            self.signatures.push(text.to_owned());
         }
     }
+}
+
+/// The seconds of a time in milliseconds that is a field of a JSON body.
+fn body_time(field: &str, body: &[u8]) -> Option<String> {
+    let fields: std::collections::HashMap<&str, &RawValue> = serde_json::from_slice(body).ok()?;
+    let milliseconds = fields.get(field)?.get();
+    let seconds = milliseconds.parse::<i64>().ok()? / 1000;
+    Some(seconds.to_string())
 }

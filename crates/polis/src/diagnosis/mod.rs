@@ -4,7 +4,6 @@
 //! other keys, other bodies and other contents until one matches what came, and names the
 //! difference. It judges nothing but signatures and is given the time.
 
-mod asymmetric;
 mod claims;
 mod preset;
 mod report;
@@ -15,17 +14,17 @@ mod time;
 mod twilio;
 mod variants;
 
-pub use preset::{Preset, UnknownPreset};
+pub use preset::{Preset, UnknownPreset, preset_names, preset_of};
 pub use report::{Diagnosis, Finding, FindingKind, Verdict};
 pub use search::diagnose;
 pub use secret::{SecretFault, SigningSecret};
-pub use sign::{ToSign, sign};
+pub use sign::{SignError, ToSign, sign};
 pub(crate) use twilio::with_body_hash;
 
 use std::time::Duration;
 
-/// How far a timestamp may be off, both ways; what Standard Webhooks, Stripe and Slack say.
-pub const TOLERANCE: Duration = Duration::from_secs(300);
+/// How far a timestamp may be off, both ways.
+pub const TOLERANCE: Duration = webhooks_core::scheme::TOLERANCE_DEFAULT;
 
 /// How signatures are checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

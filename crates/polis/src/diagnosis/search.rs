@@ -1,13 +1,16 @@
 //! The search for the secret, key, content and body that explain a signature.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use base64::Engine;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
+use webhooks_core::scheme::{Encoding, Part, Request, Signed, VerifyError, judge_time};
 
 use super::{
-    Diagnosis, Finding, FindingKind, Preset, SigningSecret, Verdict, Verification, asymmetric,
+    Diagnosis, Finding, FindingKind, Preset, SigningSecret, TOLERANCE, Verdict, Verification,
     claims::Claims,
-    preset::Encoding,
     secret::LENIENT,
     time, twilio,
     variants::{self, BodyVariant},
@@ -19,8 +22,8 @@ const PAIRS_BODY_BYTES: usize = 16 * 1024;
 /// Beyond this, other bodies are not tried at all: the sender waits for its answer meanwhile.
 const VARIANTS_BODY_BYTES: usize = 256 * 1024;
 
-/// Explains the signature of one request. `others` are secrets of other scopes with the
-/// names of these.
+/// Judges the signature of one request as a verifier does, and explains a refusal. `others` are
+/// secrets of other scopes with the names of these.
 #[must_use]
 pub fn diagnose(
     verification: &Verification,
@@ -30,88 +33,185 @@ pub fn diagnose(
     now: Timestamp,
 ) -> Diagnosis {
     let preset = verification.preset;
-    let claims = Claims::read(preset, head);
+    let claims = Claims::read(preset, head, body);
     let contents = contents(verification, &claims, head, body);
-    let body_is_signed = preset != Preset::Twilio;
-    let expected = contents
-        .first()
-        .map(|content| content.prefix.clone())
-        .unwrap_or_default();
+    let body_is_signed = preset.scheme().signs(Part::Body);
+    let right = contents.first().map(|content| content.prefix.clone());
     let mut diagnosis = Diagnosis {
         preset,
         verdict: Verdict::Failed,
         text: String::new(),
-        findings: claims.findings.clone(),
+        findings: Vec::new(),
         secret: None,
         secrets: verification.secrets.len(),
         timestamp_age_s: None,
         signed_prefix: String::new(),
         body_is_signed,
     }
-    .with_content(&expected, body_is_signed);
+    .with_content(&right.unwrap_or_default(), body_is_signed);
 
-    let content = diagnosis.signed(body);
-    let asymmetric = |secrets| asymmetric::verified_by(secrets, &claims.asymmetric, &content);
-    if let Some(index) = asymmetric(&verification.secrets) {
-        diagnosis.secret = Some(index + 1);
-        time::judge(&claims, preset, now, &mut diagnosis);
-        if diagnosis.findings.is_empty() {
-            diagnosis.verdict = Verdict::Ok;
-        }
-    } else if let Some(index) = asymmetric(&verification.old_secrets) {
-        let old = verification.old_secrets.len();
-        diagnosis.findings.insert(0, old_secret(index, old));
-    } else if claims.signatures.is_empty() && !claims.asymmetric.is_empty() {
-        let text = "no accepted whpk_ key verifies the v1a signature: the key is another one, or the body was changed";
-        diagnosis
-            .findings
-            .insert(0, finding(FindingKind::Unknown, text));
-    } else if claims.signatures.is_empty() {
-        diagnosis.verdict = Verdict::Missing;
-        if diagnosis.findings.is_empty() {
-            diagnosis.findings.push(Finding {
-                kind: FindingKind::Header,
-                text: format!("there is no {} header", preset.signature_header()),
-            });
-        }
-    } else {
-        let search = Search {
-            preset,
-            signatures: decoded(&claims.signatures),
-            contents,
-            body: if body_is_signed { body } else { b"" },
-        };
-        let keys = keys(verification, others);
-        match search.run(&keys) {
-            Some(found) => {
-                diagnosis.secret = found.secret;
-                let explained = !found.findings.is_empty();
-                diagnosis.findings.splice(0..0, found.findings);
-                if let Some(url) = found.content.filter(|_| !explained && !body_is_signed) {
-                    // The default port may be written out: show the URL that matched.
-                    diagnosis = diagnosis.with_content(&url, false);
-                }
+    let arrived = Arrived::new(verification, head, body);
+    match arrived.verify(&verification.secrets) {
+        Ok(signed) => {
+            diagnosis.secret = Some(signed.key_index + 1);
+            if let Some(url) = signed.url {
+                // Of several spellings, show the one that matched.
+                let content = [url.as_bytes(), &twilio::parameters(head, body)].concat();
+                diagnosis = diagnosis.with_content(&content, false);
             }
-            None => diagnosis.findings.insert(
-                0,
-                Finding {
-                    kind: FindingKind::Unknown,
-                    text: unknown(&search, verification),
-                },
-            ),
+            time::judge(&claims, preset, now, &mut diagnosis);
+            match signed
+                .timestamp_s
+                .map(|at| judge_time(at, system_time(now), TOLERANCE))
+            {
+                None | Some(Ok(_)) => {
+                    diagnosis.verdict = Verdict::Ok;
+                    diagnosis.findings.clear();
+                }
+                Some(Err(error)) if diagnosis.findings.is_empty() => {
+                    diagnosis
+                        .findings
+                        .push(finding(FindingKind::Timestamp, error.to_string()));
+                }
+                Some(Err(_)) => {}
+            }
         }
-        time::judge(&claims, preset, now, &mut diagnosis);
-        if preset == Preset::Twilio
-            && let Some(finding) = twilio::uncovered_body(head, body)
-        {
-            diagnosis.findings.insert(0, finding);
-        }
-        if diagnosis.findings.is_empty() {
-            diagnosis.verdict = Verdict::Ok;
+        Err(error) => {
+            diagnosis.findings.clone_from(&claims.findings);
+            explain(
+                &mut diagnosis,
+                &claims,
+                contents,
+                (verification, others),
+                &arrived,
+            );
+            if diagnosis.verdict != Verdict::Missing {
+                time::judge(&claims, preset, now, &mut diagnosis);
+                let uncovered = twilio::uncovered_body(head, body);
+                let uncovered = uncovered.filter(|_| !body_is_signed && preset == Preset::Twilio);
+                diagnosis.findings.splice(0..0, uncovered);
+            }
+            if diagnosis.findings.is_empty() {
+                // Right by all that a patient reader sees; a verifier refuses it all the same.
+                diagnosis
+                    .findings
+                    .push(finding(FindingKind::Header, error.to_string()));
+            }
         }
     }
     diagnosis.text = sentence(&diagnosis, &verification.secrets);
     diagnosis
+}
+
+fn system_time(now: Timestamp) -> SystemTime {
+    // Before 1970 a clock was never set.
+    UNIX_EPOCH + Duration::from_secs(u64::try_from(now.as_second()).unwrap_or(0))
+}
+
+/// Adds why a signature that was refused is wrong.
+fn explain(
+    diagnosis: &mut Diagnosis,
+    claims: &Claims,
+    contents: Vec<Content>,
+    (verification, others): (&Verification, &[(String, SigningSecret)]),
+    arrived: &Arrived<'_>,
+) {
+    let preset = verification.preset;
+    let found = if claims.signatures.is_empty() && claims.asymmetric.is_empty() {
+        diagnosis.verdict = Verdict::Missing;
+        if diagnosis.findings.is_empty() {
+            let name = preset.scheme().signature_header();
+            diagnosis.findings.push(finding(
+                FindingKind::Header,
+                format!("there is no {name} header"),
+            ));
+        }
+        return;
+    } else if let Ok(signed) = arrived.verify(&verification.old_secrets) {
+        old_secret(signed.key_index, verification.old_secrets.len())
+    } else if let Some((scope, _)) = others
+        .iter()
+        .find(|(_, secret)| arrived.verify(std::slice::from_ref(secret)).is_ok())
+    {
+        other_secret(scope)
+    } else if claims.signatures.is_empty() {
+        finding(
+            FindingKind::Unknown,
+            "no accepted public key verifies the ed25519 signature: the key is another one, or the body was changed",
+        )
+    } else {
+        let search = Search {
+            preset,
+            signatures: decoded(preset, &claims.signatures),
+            contents,
+            body: if diagnosis.body_is_signed {
+                arrived.body
+            } else {
+                b""
+            },
+        };
+        match search.run(&keys(verification, others)) {
+            Some(found) => {
+                diagnosis.secret = found.secret;
+                diagnosis.findings.splice(0..0, found.findings);
+                return;
+            }
+            None => finding(FindingKind::Unknown, unknown(&search, verification)),
+        }
+    };
+    diagnosis.findings.insert(0, found);
+}
+
+/// The request as webhooks-core takes it.
+struct Arrived<'a> {
+    preset: Preset,
+    headers: HeaderMap,
+    url: String,
+    body: &'a [u8],
+}
+
+impl<'a> Arrived<'a> {
+    fn new(verification: &Verification, head: &Head, body: &'a [u8]) -> Self {
+        // A value that no header may have is not text to the verifier either.
+        let value = |value: &[u8]| {
+            HeaderValue::from_bytes(value).unwrap_or_else(|_| {
+                HeaderValue::from_bytes(b"\xff").expect("a header may have bytes beyond ASCII")
+            })
+        };
+        let headers = head
+            .headers()
+            .filter_map(|(name, text)| {
+                Some((HeaderName::from_bytes(name.as_bytes()).ok()?, value(text)))
+            })
+            .collect();
+        let urls = twilio::urls(head, verification.public_url.as_deref());
+        let url = urls
+            .first()
+            .map(|signed| String::from_utf8_lossy(&signed.url).into_owned());
+        Self {
+            preset: verification.preset,
+            headers,
+            url: url.unwrap_or_default(),
+            body,
+        }
+    }
+
+    fn verify(&self, secrets: &[SigningSecret]) -> Result<Signed, VerifyError> {
+        let usable: Vec<(usize, _)> = secrets
+            .iter()
+            .enumerate()
+            .filter_map(|(index, secret)| Some((index, secret.to_key(self.preset)?)))
+            .collect();
+        let keys: Vec<_> = usable.iter().map(|(_, key)| key.clone()).collect();
+        let request = Request {
+            headers: &self.headers,
+            url: Some(&self.url),
+            body: self.body,
+        };
+        let mut signed = self.preset.verify(&keys, &request)?;
+        signed.key_index = usable[signed.key_index].0;
+        Ok(signed)
+    }
 }
 
 fn sentence(diagnosis: &Diagnosis, secrets: &[SigningSecret]) -> String {
@@ -141,6 +241,13 @@ fn old_secret(index: usize, count: usize) -> Finding {
     )
 }
 
+fn other_secret(scope: &str) -> Finding {
+    finding(
+        FindingKind::OtherSecret,
+        format!("another secret matches: the one of scope {scope}"),
+    )
+}
+
 pub(super) fn finding(kind: FindingKind, text: impl Into<String>) -> Finding {
     Finding {
         kind,
@@ -160,7 +267,7 @@ fn contents(
     head: &Head,
     body: &[u8],
 ) -> Vec<Content> {
-    if verification.preset != Preset::Twilio {
+    if !verification.preset.scheme().signs(Part::Url) {
         return variants::prefixes(verification.preset, claims)
             .into_iter()
             .map(|(text, prefix)| Content {
@@ -214,10 +321,7 @@ fn keys(verification: &Verification, others: &[(String, SigningSecret)]) -> Vec<
         keys.push(Key {
             bytes: secret.key(preset),
             secret: None,
-            difference: Some(finding(
-                FindingKind::OtherSecret,
-                format!("another secret matches: the one of scope {scope}"),
-            )),
+            difference: Some(other_secret(scope)),
         });
     }
     for (index, secret) in verification.secrets.iter().enumerate() {
@@ -244,8 +348,15 @@ struct Candidate {
     encoding: Encoding,
 }
 
-fn decoded(signatures: &[String]) -> Vec<Candidate> {
+fn decoded(preset: Preset, signatures: &[String]) -> Vec<Candidate> {
     let mut candidates = Vec::new();
+    if preset.scheme().encoding == Encoding::Text {
+        candidates.extend(signatures.iter().map(|token| Candidate {
+            bytes: token.as_bytes().to_vec(),
+            encoding: Encoding::Text,
+        }));
+        return candidates;
+    }
     for signature in signatures {
         if let Ok(bytes) = hex::decode(signature) {
             candidates.push(Candidate {
@@ -273,7 +384,6 @@ struct Search<'a> {
 struct Found {
     secret: Option<usize>,
     findings: Vec<Finding>,
-    content: Option<Vec<u8>>,
 }
 
 impl Search<'_> {
@@ -329,7 +439,8 @@ impl Search<'_> {
     }
 
     fn matches(&self, key: &Key, content: &Content, body: &[u8]) -> Option<Encoding> {
-        let mac = self.preset.mac(&key.bytes, &[&content.prefix, body]);
+        let algorithm = self.preset.scheme().algorithm;
+        let mac = algorithm.mac(&key.bytes, &[&content.prefix, body])?;
         self.signatures
             .iter()
             .find(|candidate| candidate.bytes.ct_eq(&mac).into())
@@ -355,31 +466,29 @@ impl Search<'_> {
         }
         findings.extend(content.difference.clone());
         findings.extend(key.difference.clone());
-        let due = self.preset.encoding();
-        if encoding != due {
+        let expected = self.preset.scheme().encoding;
+        if encoding != expected {
             findings.push(finding(
                 FindingKind::Encoding,
-                format!("the signature is right but written in {encoding}; {due} is due"),
+                format!("the signature is right but written in {encoding}; expected {expected}"),
             ));
         }
         Found {
             secret: key.secret,
             findings,
-            content: Some(content.prefix.clone()),
         }
     }
 }
 
 fn unknown(search: &Search<'_>, verification: &Verification) -> String {
-    let due = if search.preset == Preset::Twilio {
-        20
-    } else {
-        32
+    let scheme = search.preset.scheme();
+    let Some(bytes) = scheme.signature_bytes() else {
+        return "the token is not an accepted one".to_owned();
     };
-    if search.signatures.iter().all(|s| s.bytes.len() != due) {
+    if search.signatures.iter().all(|s| s.bytes.len() != bytes) {
         return format!(
-            "the signature is not {due} bytes in {}: it was made with another digest, or cut",
-            search.preset.encoding()
+            "the signature is not {bytes} bytes in {}: it was made with another digest, or cut",
+            scheme.encoding
         );
     }
     let tried = match verification.secrets.len() + verification.old_secrets.len() {

@@ -8,7 +8,9 @@ use base64::{
     },
 };
 
-use super::{Preset, asymmetric::public_key};
+use webhooks_core::{SecretError, scheme::Key};
+
+use super::Preset;
 
 /// Accepts padding or none: senders copy secrets with and without it.
 pub(super) const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -40,6 +42,9 @@ pub enum SecretFault {
         "a secret that begins with \"whsec_\", \"whpk_\" or \"whsk_\" goes on in base64, but this one ({0} characters) does not decode"
     )]
     NotBase64(usize),
+    /// Any other rule that it breaks.
+    #[error(transparent)]
+    Refused(#[from] SecretError),
 }
 
 impl SigningSecret {
@@ -55,17 +60,31 @@ impl SigningSecret {
         // No variable and no file is meant to end a secret with a line end.
         let exact = Self(text.trim_end_matches(['\r', '\n']).to_owned());
         if preset != Preset::Standard {
+            preset.lenient_key(&exact.0)?;
             return Ok(exact);
         }
-        let coded = Self(trimmed.to_owned());
-        let has_prefix = ["whsec_", "whpk_", "whsk_"]
-            .iter()
-            .any(|prefix| trimmed.starts_with(prefix));
-        match coded.decoded().is_some() || public_key(trimmed).is_some() {
-            true => Ok(coded),
-            false if has_prefix => Err(SecretFault::NotBase64(trimmed.chars().count())),
-            false => Ok(exact),
+        match preset.lenient_key(trimmed) {
+            Ok(_) => {
+                let coded = Self(trimmed.to_owned());
+                Ok(if coded.is_raw(preset) { exact } else { coded })
+            }
+            Err(SecretError::NotBase64 { .. } | SecretError::Empty) => {
+                Err(SecretFault::NotBase64(trimmed.chars().count()))
+            }
+            Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether it makes signatures of this preset, and not only verifies them.
+    #[must_use]
+    pub fn can_sign(&self, preset: Preset) -> bool {
+        self.to_key(preset).is_some_and(|key| key.can_sign())
+    }
+
+    /// The secret as the preset uses it; `None` when it is none of the preset's, as that of
+    /// another scope may be.
+    pub(super) fn to_key(&self, preset: Preset) -> Option<Key> {
+        preset.lenient_key(&self.0).ok()
     }
 
     /// The secret itself.
@@ -101,7 +120,11 @@ impl SigningSecret {
 
     /// Whether its text is the key although the preset's keys are base64.
     pub(super) fn is_raw(&self, preset: Preset) -> bool {
-        preset == Preset::Standard && self.decoded().is_none() && public_key(&self.0).is_none()
+        preset == Preset::Standard
+            && self.decoded().is_none()
+            && !["whpk_", "whsk_"]
+                .iter()
+                .any(|prefix| self.0.starts_with(prefix))
     }
 
     fn decoded(&self) -> Option<Vec<u8>> {
@@ -172,7 +195,7 @@ mod tests {
         let fault = SigningSecret::new("whsec_not base64!", Preset::Standard).unwrap_err();
         assert!(!fault.to_string().contains("not base64!"));
         assert_eq!(
-            SigningSecret::new(" ", Preset::Github),
+            SigningSecret::new(" ", Preset::GitHub),
             Err(SecretFault::Empty)
         );
     }

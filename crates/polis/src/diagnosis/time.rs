@@ -1,12 +1,14 @@
 //! Whether a signature is of now.
 
 use jiff::Timestamp;
+use webhooks_core::scheme::Part;
 
 use super::{Diagnosis, FindingKind, Preset, TOLERANCE, claims::Claims, search::finding};
 
 /// Adds what is wrong with the timestamp, for the schemes that sign one.
 pub(super) fn judge(claims: &Claims, preset: Preset, now: Timestamp, diagnosis: &mut Diagnosis) {
-    if !matches!(preset, Preset::Standard | Preset::Stripe | Preset::Slack) {
+    let scheme = preset.scheme();
+    if !scheme.signs(Part::Timestamp) && scheme.body_time_ms.is_none() {
         return;
     }
     let Some(text) = &claims.timestamp else {
@@ -30,7 +32,7 @@ pub(super) fn judge(claims: &Claims, preset: Preset, now: Timestamp, diagnosis: 
     }
     // A thousand times too large: milliseconds.
     let text = if now.as_millisecond().abs_diff(seconds) < 86_400_000 {
-        format!("the timestamp {seconds} is in milliseconds; seconds are due")
+        format!("the timestamp {seconds} is in milliseconds; expected seconds")
     } else if age > 0 {
         format!("the timestamp is {age} s old (limit {limit})")
     } else {

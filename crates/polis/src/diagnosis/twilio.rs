@@ -3,12 +3,10 @@
 use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
+use webhooks_core::scheme::{self, BODY_HASH, body_hash};
 
 use super::{Finding, FindingKind};
 use crate::wire::Head;
-
-/// The pair of a query by which a body that is no form is signed.
-const BODY_HASH: &str = "bodySHA256";
 
 /// A URL the sender may have signed, and how it differs from the one it should have.
 pub(super) struct SignedUrl {
@@ -104,18 +102,18 @@ fn other(scheme: &str) -> &'static str {
     if scheme == "https" { "http" } else { "https" }
 }
 
-/// The sorted, de-duplicated parameters of a form, glued as Twilio glues them.
+/// What of a form is signed, glued as Twilio glues it.
 pub(super) fn parameters(head: &Head, body: &[u8]) -> Vec<u8> {
     if !is_form(head) || given_hash(head).is_some() {
         return Vec::new();
     }
-    let mut pairs: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().collect();
+    let mut pairs: Vec<_> = form_urlencoded::parse(body).collect();
     pairs.sort();
     pairs.dedup();
-    pairs
-        .into_iter()
-        .flat_map(|(key, value)| (key + &value).into_bytes())
-        .collect()
+    let glued = pairs
+        .iter()
+        .flat_map(|(key, value)| [key.as_bytes(), value.as_bytes()]);
+    glued.flatten().copied().collect()
 }
 
 /// The target with the `bodySHA256` of its query, if it has one, made that of this body; every
@@ -160,20 +158,10 @@ pub(super) fn uncovered_body(head: &Head, body: &[u8]) -> Option<Finding> {
 
 /// Whether the body is a form, by its only media type.
 fn is_form(head: &Head) -> bool {
-    head.all("content-type").count() == 1
-        && head
-            .text("content-type")
-            .and_then(|kind| kind.split(';').next())
-            .is_some_and(|kind| {
-                kind.trim()
-                    .eq_ignore_ascii_case("application/x-www-form-urlencoded")
-            })
+    head.all("content-type").count() == 1 && head.text("content-type").is_some_and(scheme::is_form)
 }
 
 /// The `bodySHA256` of the query.
 fn given_hash(head: &Head) -> Option<String> {
-    let query = head.target().splitn(2, |b| *b == b'?').nth(1)?;
-    form_urlencoded::parse(query)
-        .find(|(key, _)| key == BODY_HASH)
-        .map(|(_, value)| value.into_owned())
+    body_hash(&String::from_utf8_lossy(head.target()))
 }

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, collections::HashSet};
 
+use webhooks_core::scheme::Part;
+
 use super::{FindingKind, Preset, claims::Claims};
 use crate::json_text::{Spacing, respace};
 
@@ -182,51 +184,71 @@ fn ascii(json: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// What stands before the body in the signed content; the right one first.
-pub(super) fn prefixes(preset: Preset, claims: &Claims) -> Vec<(Option<&'static str>, Vec<u8>)> {
+pub(super) fn prefixes(preset: Preset, claims: &Claims) -> Vec<(Option<String>, Vec<u8>)> {
     let time = claims.timestamp.as_deref().unwrap_or_default();
     let id = &claims.id;
-    match preset {
-        Preset::Standard => vec![
-            (None, format!("{id}.{time}.").into_bytes()),
-            (
-                Some("the body alone is signed, without id and timestamp"),
-                Vec::new(),
-            ),
-            (
-                Some("timestamp and body are signed, without the id"),
-                format!("{time}.").into_bytes(),
-            ),
-            (
-                Some("id and body are signed, without the timestamp"),
-                format!("{id}.").into_bytes(),
-            ),
-            (
-                Some("timestamp and id are signed in the wrong order"),
-                format!("{time}.{id}.").into_bytes(),
-            ),
-        ],
-        Preset::Stripe => vec![
-            (None, format!("{time}.").into_bytes()),
-            (
-                Some("the body alone is signed, without the timestamp"),
-                Vec::new(),
-            ),
-        ],
-        Preset::Slack => vec![
-            (None, format!("v0:{time}:").into_bytes()),
-            (
-                Some("the body alone is signed, without \"v0:\" and the timestamp"),
-                Vec::new(),
-            ),
-            (
-                Some("timestamp and body are signed, without \"v0:\""),
-                format!("{time}:").into_bytes(),
-            ),
-            (
-                Some("timestamp and body are joined by a dot"),
-                format!("{time}.").into_bytes(),
-            ),
-        ],
-        Preset::Github | Preset::Shopify | Preset::Twilio => vec![(None, Vec::new())],
+    let content = preset.scheme().content.iter();
+    let before: Vec<Part> = content
+        .copied()
+        .take_while(|part| *part != Part::Body)
+        .collect();
+    let right: String = before
+        .iter()
+        .map(|part| match part {
+            Part::Text(text) => text,
+            Part::Id => id.as_str(),
+            Part::Timestamp => time,
+            Part::Body | Part::Url | Part::Fields => "",
+        })
+        .collect();
+    let mut prefixes = vec![(None, right.clone().into_bytes())];
+    let mut mistake = |text: String, prefix: String| {
+        if prefix != right {
+            prefixes.push((Some(text), prefix.into_bytes()));
+        }
+    };
+    let joined = "timestamp and body are joined by";
+    match before.as_slice() {
+        [] => {}
+        [Part::Id, ..] => {
+            mistake(
+                "the body alone is signed, without id and timestamp".into(),
+                String::new(),
+            );
+            mistake(
+                "timestamp and body are signed, without the id".into(),
+                format!("{time}."),
+            );
+            mistake(
+                "id and body are signed, without the timestamp".into(),
+                format!("{id}."),
+            );
+            mistake(
+                "timestamp and id are signed in the wrong order".into(),
+                format!("{time}.{id}."),
+            );
+        }
+        [Part::Text(lead), ..] => {
+            let without = format!("without {lead:?}");
+            mistake(
+                format!("the body alone is signed, {without} and the timestamp"),
+                String::new(),
+            );
+            mistake(
+                format!("timestamp and body are signed, {without}"),
+                format!("{time}:"),
+            );
+            mistake(format!("{joined} a dot"), format!("{time}."));
+        }
+        _ => {
+            mistake(
+                "the body alone is signed, without the timestamp".into(),
+                String::new(),
+            );
+            mistake(format!("{joined} a dot"), format!("{time}."));
+            mistake(format!("{joined} a colon"), format!("{time}:"));
+            mistake(format!("{joined} nothing"), time.to_owned());
+        }
     }
+    prefixes
 }

@@ -62,8 +62,8 @@ async fn get_root_says_up_and_running_and_head_has_no_body() {
 async fn get_root_with_a_query_a_signature_or_a_rule_is_a_request_like_others() {
     let listener = Listener::start().await.unwrap();
     let checked = |enforce| Verification {
-        preset: Preset::Github,
-        secrets: vec![SigningSecret::new("a-secret", Preset::Github).unwrap()],
+        preset: Preset::GitHub,
+        secrets: vec![SigningSecret::new("a-secret", Preset::GitHub).unwrap()],
         old_secrets: Vec::new(),
         public_url: None,
         enforce,

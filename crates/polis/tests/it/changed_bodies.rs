@@ -35,7 +35,7 @@ fn a_body_that_was_changed_is_explained() {
     ] {
         for preset in [
             Preset::Standard,
-            Preset::Github,
+            Preset::GitHub,
             Preset::Stripe,
             Preset::Slack,
             Preset::Shopify,

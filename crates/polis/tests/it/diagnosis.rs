@@ -13,6 +13,8 @@ use polis::{
     wire::Head,
 };
 
+use webhooks_core::Secret;
+
 use crate::wire::client;
 
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -59,7 +61,7 @@ pub(crate) fn signed(
         content_type: None,
         body,
     };
-    sign(preset, &secret(text, preset), &what)
+    sign(preset, &secret(text, preset), &what).unwrap()
 }
 
 pub(crate) fn judge(
@@ -76,11 +78,19 @@ pub(crate) fn first(diagnosis: &Diagnosis) -> (Verdict, FindingKind) {
 
 #[test]
 fn what_is_signed_rightly_is_verified_and_by_which_secret() {
-    for preset in Preset::ALL {
-        let verification = verification(preset, &[OTHER, SECRET]);
-        // Twilio signs a body by its form's parameters, and there is no form here.
-        let body = if preset == Preset::Twilio { b"" } else { BODY };
-        let diagnosis = judge(&verification, &signed(preset, SECRET, body, now()), body);
+    for preset in Preset::all() {
+        let [other, right] = match preset {
+            Preset::Discord => std::array::from_fn(|_| Secret::generate_ed25519().expose()),
+            _ => [OTHER.to_owned(), SECRET.to_owned()],
+        };
+        let verification = verification(preset, &[&other, &right]);
+        let body: &[u8] = match preset {
+            // Twilio signs a body by its form's parameters, and there is no form here.
+            Preset::Twilio => b"",
+            Preset::Linear => br#"{"webhookTimestamp":1700000000000}"#,
+            _ => BODY,
+        };
+        let diagnosis = judge(&verification, &signed(preset, &right, body, now()), body);
         assert_eq!(diagnosis.text, "ok (secret 2 of 2)", "{preset}");
         assert_eq!(diagnosis.secret, Some(2), "{preset}");
     }
@@ -106,7 +116,7 @@ fn the_published_known_answers_are_verified() {
     );
     assert_eq!(standard.verdict, Verdict::Ok, "{standard:?}");
     let github = judge(
-        &verification(Preset::Github, &["It's a Secret to Everybody"]),
+        &verification(Preset::GitHub, &["It's a Secret to Everybody"]),
         &[header(
             "X-Hub-Signature-256",
             "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
@@ -183,7 +193,7 @@ fn twilios_body_hash_is_checked() {
         content_type: Some("application/json"),
         body: b"",
     };
-    let signature = &sign(Preset::Twilio, &secret("12345", Preset::Twilio), &what)[0].1;
+    let signature = &sign(Preset::Twilio, &secret("12345", Preset::Twilio), &what).unwrap()[0].1;
     let head = Head::parse(Bytes::from(format!(
         "POST {} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nX-Twilio-Signature: {signature}\r\n\r\n",
         url.trim_start_matches("https://example.com")
@@ -289,8 +299,8 @@ fn timestamps_are_judged_both_ways() {
 #[test]
 fn one_secret_is_spoken_of_as_one() {
     let told = |secrets: &[&str]| {
-        let verification = verification(Preset::Github, secrets);
-        let headers = signed(Preset::Github, "another", BODY, now());
+        let verification = verification(Preset::GitHub, secrets);
+        let headers = signed(Preset::GitHub, "another", BODY, now());
         judge(&verification, &headers, BODY).text
     };
     assert!(told(&["one"]).starts_with("the secret does not explain the signature"));
@@ -302,14 +312,14 @@ fn one_secret_is_spoken_of_as_one() {
 #[test]
 fn another_encoding_and_another_key_are_explained() {
     use base64::{Engine, engine::general_purpose::STANDARD};
-    let github = verification(Preset::Github, &[SECRET]);
-    let mut headers = signed(Preset::Github, SECRET, BODY, now());
+    let github = verification(Preset::GitHub, &[SECRET]);
+    let mut headers = signed(Preset::GitHub, SECRET, BODY, now());
     let bytes = hex::decode(headers[1].1.trim_start_matches("sha256=")).unwrap();
     headers[1].1 = format!("sha256={}", STANDARD.encode(bytes));
     let diagnosis = judge(&github, &headers, BODY);
     assert_eq!(first(&diagnosis), (Verdict::Failed, FindingKind::Encoding));
     assert!(
-        diagnosis.text.contains("base64; hex is due"),
+        diagnosis.text.contains("base64; expected hex"),
         "{}",
         diagnosis.text
     );
@@ -318,7 +328,7 @@ fn another_encoding_and_another_key_are_explained() {
     let standard = verification(Preset::Standard, &[SECRET]);
     let body = format!("msg_1.{}.", now().as_second());
     let content = [body.as_bytes(), BODY].concat();
-    let mac = signed(Preset::Github, SECRET, &content, now());
+    let mac = signed(Preset::GitHub, SECRET, &content, now());
     let bytes = hex::decode(mac[1].1.trim_start_matches("sha256=")).unwrap();
     let mut headers = signed(Preset::Standard, SECRET, BODY, now());
     headers[2].1 = format!("v1,{}", STANDARD.encode(bytes));
@@ -425,7 +435,7 @@ fn webhooks_core_verifies_what_polis_signs() {
             Preset::Standard,
             Verifier::standard([Secret::parse(SECRET).unwrap()]),
         ),
-        (Preset::Github, Verifier::github(shared())),
+        (Preset::GitHub, Verifier::github(shared())),
         (Preset::Stripe, Verifier::stripe(shared())),
         (Preset::Slack, Verifier::slack(shared())),
         (Preset::Shopify, Verifier::shopify(shared())),
@@ -449,7 +459,7 @@ fn webhooks_core_verifies_what_polis_signs() {
 
 #[tokio::test]
 async fn enforcing_answers_401_and_captures_all_the_same() {
-    let mut verification = verification(Preset::Github, &["a-secret"]);
+    let mut verification = verification(Preset::GitHub, &["a-secret"]);
     verification.enforce = true;
     let listener = Listener::start_with(Settings {
         default_scope: ScopeSettings {
@@ -460,7 +470,7 @@ async fn enforcing_answers_401_and_captures_all_the_same() {
     })
     .await
     .unwrap();
-    let right = signed(Preset::Github, "a-secret", BODY, now());
+    let right = signed(Preset::GitHub, "a-secret", BODY, now());
     let client = client();
     let mut request = client.post(listener.url()).body(BODY);
     for (name, value) in right {

@@ -4,6 +4,7 @@
     reason = "a helper that fails has failed its test"
 )]
 
+mod agreement;
 mod answers;
 mod api;
 mod captures;

@@ -90,7 +90,7 @@ impl Sent {
             .header("content-type", "application/json")
             .header("user-agent", "webhooks/0.1")
             .body(self.changed.clone().unwrap_or_else(|| self.body.clone()));
-        for (name, value) in sign(Preset::Standard, &secret(self.secret), &what) {
+        for (name, value) in sign(Preset::Standard, &secret(self.secret), &what).unwrap() {
             request = request.header(name, value);
         }
         request.send().await.unwrap().status().as_u16()

@@ -55,7 +55,8 @@ impl Key {
     pub(super) fn parse_lenient(form: SecretForm, text: &str) -> Result<Self, SecretError> {
         match form {
             SecretForm::Standard => Secret::parse_lenient(text).map(Self::Standard),
-            SecretForm::Text | SecretForm::PublicKey => Self::parse(form, text),
+            SecretForm::Text => SharedSecret::parse_lenient(text).map(Self::Shared),
+            SecretForm::PublicKey => Secret::parse_public_key(text.trim()).map(Self::Standard),
         }
     }
 

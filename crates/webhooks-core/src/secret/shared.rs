@@ -49,6 +49,15 @@ impl SharedSecret {
         if text.trim().len() != text.len() {
             return Err(SecretError::SurroundingSpace);
         }
+        Self::parse_lenient(text)
+    }
+
+    /// As [`parse`](Self::parse), with white space around it: for tools that must try what a
+    /// sender has.
+    pub(crate) fn parse_lenient(text: &str) -> Result<Self, SecretError> {
+        if text.trim().is_empty() {
+            return Err(SecretError::Empty);
+        }
         if text.len() > MAX_BYTES {
             return Err(SecretError::SharedTooLong {
                 bytes: text.len(),

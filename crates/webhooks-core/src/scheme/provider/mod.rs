@@ -113,7 +113,8 @@ impl Provider {
     }
 
     /// As [`key`](Self::key), but takes a Standard Webhooks secret of any length but none, with or
-    /// without its prefix and its padding: for tools that must try what a sender has.
+    /// without its prefix and its padding, or as plain text, and white space around others: for
+    /// tools that must try what a sender has.
     ///
     /// # Errors
     ///
