@@ -3,6 +3,10 @@
 use std::{fmt, str::FromStr};
 
 use subtle::ConstantTimeEq;
+use webhooks_core::{
+    SecretError,
+    scheme::{Key, Provider},
+};
 
 use crate::number::PhoneNumber;
 
@@ -43,34 +47,41 @@ pub(crate) fn is_sid(text: &str, kind: &str) -> bool {
 
 /// The account's token: the password of the API and the key of every signature.
 #[derive(Clone)]
-pub struct AuthToken(String);
+pub struct AuthToken {
+    text: String,
+    key: Key,
+}
 
-/// A token is empty: everybody would know it.
+/// A text is no token, for one because it is empty: everybody would know it.
 #[derive(Debug, thiserror::Error)]
-#[error("the token is empty; give the account's auth token")]
-pub struct EmptyToken;
+#[error("the account's auth token: {0}")]
+pub struct NotAnAuthTokenError(#[from] SecretError);
 
 impl AuthToken {
     /// The only way to see it.
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// What signs with it.
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
     }
 
     /// Compares in constant time.
     pub(crate) fn matches(&self, offered: &str) -> bool {
-        self.0.as_bytes().ct_eq(offered.as_bytes()).into()
+        self.text.as_bytes().ct_eq(offered.as_bytes()).into()
     }
 }
 
 impl FromStr for AuthToken {
-    type Err = EmptyToken;
+    type Err = NotAnAuthTokenError;
 
-    fn from_str(text: &str) -> Result<Self, EmptyToken> {
-        if text.is_empty() {
-            Err(EmptyToken)
-        } else {
-            Ok(Self(text.to_owned()))
-        }
+    fn from_str(text: &str) -> Result<Self, NotAnAuthTokenError> {
+        Ok(Self {
+            text: text.to_owned(),
+            key: Provider::Twilio.key(text)?,
+        })
     }
 }
 
@@ -107,7 +118,7 @@ impl Account {
     pub fn development() -> Self {
         Self {
             sid: AccountSid(Self::DEVELOPMENT_SID.to_owned()),
-            token: AuthToken(Self::DEVELOPMENT_TOKEN.to_owned()),
+            token: Self::DEVELOPMENT_TOKEN.parse().expect("it is not empty"),
             from: PhoneNumber::known(Self::DEVELOPMENT_FROM),
             to: PhoneNumber::known(Self::DEVELOPMENT_TO),
         }

@@ -7,9 +7,9 @@ use std::{
 
 use reqwest::header;
 use tokio::sync::Semaphore;
-use url::Url;
+use webhooks_core::scheme::SignError;
 
-use crate::{account::AuthToken, signature};
+use crate::{account::AuthToken, call_url::CallUrl, signature};
 
 /// Twilio gives a program 15 seconds to answer.
 const TIME_LIMIT: Duration = Duration::from_secs(15);
@@ -46,6 +46,8 @@ pub(crate) enum CallError {
     TooLarge,
     #[error("the connection closed without a whole answer")]
     Broken,
+    #[error(transparent)]
+    Unsigned(#[from] SignError),
 }
 
 /// Posts signed forms.
@@ -75,28 +77,20 @@ impl Caller {
     /// Posts `form` to `url` with the signature of `token`.
     pub(crate) async fn post(
         &self,
-        url: &Url,
+        url: &CallUrl,
         token: &AuthToken,
         form: &[(String, String)],
     ) -> Result<Answer, CallError> {
         let Ok(_place) = self.places.acquire().await else {
             return Err(CallError::Broken);
         };
-        // A fragment is never sent, so the receiver could not sign it.
-        let mut url = url.clone();
-        url.set_fragment(None);
-        let signature = signature::sign(token, url.as_str(), form);
-        let body = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(form)
-            .finish();
+        let signature = signature::sign(token, url.text(), form)?;
+        let body = signature::encoded(form);
         let started = Instant::now();
         let mut response = self
             .client
-            .post(url)
-            .header(
-                header::CONTENT_TYPE,
-                "application/x-www-form-urlencoded; charset=UTF-8",
-            )
+            .post(url.url().clone())
+            .header(header::CONTENT_TYPE, signature::FORM)
             .header("x-twilio-signature", signature)
             .body(body)
             .send()
@@ -131,14 +125,4 @@ fn reason(error: &reqwest::Error) -> CallError {
     } else {
         CallError::Broken
     }
-}
-
-/// `scheme://host:port/path` of a URL, without what may be secret in it.
-pub(crate) fn readable(url: &Url) -> String {
-    let mut url = url.clone();
-    let _ = url.set_password(None);
-    let _ = url.set_username("");
-    url.set_query(None);
-    url.set_fragment(None);
-    url.into()
 }

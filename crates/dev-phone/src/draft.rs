@@ -1,10 +1,10 @@
 //! A request to send a text, judged as Twilio judges it.
 
 use jiff::{SignedDuration, Timestamp};
-use url::Url;
 
 use crate::{
     account::{Account, is_sid},
+    call_url::CallUrl,
     number::{
         MAGIC_SENDER, Magic, PhoneNumber, is_alphanumeric_sender, is_short_code, magic_recipient,
         magic_sender,
@@ -14,9 +14,6 @@ use crate::{
 
 /// The longest body of a text, in characters.
 const LONGEST_BODY: usize = 1600;
-
-/// The longest URL, in bytes; texts are held with their callback URLs.
-const LONGEST_URL: usize = 4096;
 
 /// The most `MediaUrl`s of a text.
 const MOST_MEDIA: usize = 10;
@@ -33,7 +30,7 @@ pub(crate) struct Draft {
     pub(crate) messaging_service_sid: Option<String>,
     pub(crate) body: String,
     pub(crate) media: usize,
-    pub(crate) callback_url: Option<Url>,
+    pub(crate) callback_url: Option<CallUrl>,
     pub(crate) due_at: Option<Timestamp>,
 }
 
@@ -128,7 +125,7 @@ fn judge_sender(from: &str, account: &Account) -> Result<(), Refusal> {
 fn media(form: &[(String, String)]) -> Result<usize, Refusal> {
     let mut count = 0;
     for (_, url) in form.iter().filter(|(key, _)| key == "MediaUrl") {
-        web_url(url).ok_or(Refusal::MediaInvalid)?;
+        url.parse::<CallUrl>().map_err(|_| Refusal::MediaInvalid)?;
         count += 1;
     }
     if count > MOST_MEDIA {
@@ -137,17 +134,9 @@ fn media(form: &[(String, String)]) -> Result<usize, Refusal> {
     Ok(count)
 }
 
-fn callback(text: &str) -> Result<Url, Refusal> {
-    web_url(text).ok_or_else(|| Refusal::CallbackInvalid(text.to_owned()))
-}
-
-/// An absolute http or https URL; loopback is welcome.
-pub(crate) fn web_url(text: &str) -> Option<Url> {
-    if text.len() > LONGEST_URL {
-        return None;
-    }
-    let url = Url::parse(text).ok()?;
-    (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
+fn callback(text: &str) -> Result<CallUrl, Refusal> {
+    text.parse()
+        .map_err(|_| Refusal::CallbackInvalid(text.to_owned()))
 }
 
 fn due_at(send_at: Option<&str>, now: Timestamp) -> Result<Timestamp, Refusal> {

@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, broadcast::error::RecvError, mpsc};
 
 use crate::{
-    caller::readable,
     exchange::{Exchange, Tone},
     message::{API_VERSION, Message, MessageSid, Status},
     phone::Phone,
@@ -141,7 +140,7 @@ pub(crate) async fn report(phone: &Phone, message: &Message) {
     let Some(url) = &message.callback_url else {
         return;
     };
-    let what = format!("Status callback “{}” to {}", message.status, readable(url));
+    let what = format!("Status callback “{}” to {}", message.status, url.readable());
     let form = callback_form(phone, message);
     let (outcome, tone) = match phone.call(url, &form).await {
         Ok(answer) => (

@@ -41,6 +41,7 @@
 mod account;
 mod api;
 mod bubble;
+mod call_url;
 mod caller;
 mod clock;
 mod control;
@@ -64,7 +65,8 @@ mod twiml;
 
 use axum::{Router, extract::DefaultBodyLimit};
 
-pub use account::{Account, AccountSid, AuthToken, EmptyToken, NotAnAccountSid};
+pub use account::{Account, AccountSid, AuthToken, NotAnAccountSid, NotAnAuthTokenError};
+pub use call_url::{CallUrl, NotCallUrlError};
 pub use clock::{Clock, Ids};
 pub use exchange::Tone;
 pub use inbox::TEXTS_KEPT;

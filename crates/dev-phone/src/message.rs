@@ -5,9 +5,9 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use url::Url;
 
 use crate::account::AccountSid;
+use crate::call_url::CallUrl;
 use crate::exchange::Tone;
 use crate::switches::DeliveryError;
 
@@ -150,7 +150,7 @@ pub struct Message {
     /// When it is to be sent, for a scheduled text.
     pub due_at: Option<Timestamp>,
     /// Where its states are reported.
-    pub callback_url: Option<Url>,
+    pub callback_url: Option<CallUrl>,
     /// What became of an inbound text's webhook, for the page.
     pub note: Option<Note>,
 }

@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast};
 use crate::{
     account::Account,
     bubble::{Bubble, ExchangeLine},
-    caller::readable,
+    call_url::CallUrl,
     inbox::Change,
     phone::Phone,
     reply::LONGEST_REPLY,
@@ -133,7 +133,7 @@ async fn show(State(phone): State<Phone>, headers: HeaderMap) -> Response {
             .and_then(|host| host.to_str().ok())
             .unwrap_or("localhost:9020")
             .to_owned(),
-        reply_url: phone.reply_url().map(readable),
+        reply_url: phone.reply_url().map(CallUrl::readable),
         longest_reply: LONGEST_REPLY,
         days,
         exchanges: phone

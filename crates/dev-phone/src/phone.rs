@@ -10,10 +10,10 @@ use std::{
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use url::Url;
 
 use crate::{
     account::Account,
+    call_url::CallUrl,
     caller::{Answer as CallAnswer, CallError, Caller},
     clock::{Clock, Ids},
     draft::Draft,
@@ -40,7 +40,7 @@ pub struct Config {
     /// Who may call the API, and the numbers.
     pub account: Account,
     /// Where texts written on the page go.
-    pub reply_url: Option<Url>,
+    pub reply_url: Option<CallUrl>,
     /// Names beside localhost and IP addresses under which the phone is reached.
     pub names: Vec<String>,
     /// The file that keeps texts across a restart.
@@ -204,7 +204,7 @@ impl Phone {
         &self.0.config.pages
     }
 
-    pub(crate) fn reply_url(&self) -> Option<&Url> {
+    pub(crate) fn reply_url(&self) -> Option<&CallUrl> {
         self.0.config.reply_url.as_ref()
     }
 
@@ -343,7 +343,7 @@ impl Phone {
     /// Posts a signed form to a program.
     pub(crate) async fn call(
         &self,
-        url: &Url,
+        url: &CallUrl,
         form: &[(String, String)],
     ) -> Result<CallAnswer, CallError> {
         self.0.caller.post(url, &self.account().token, form).await

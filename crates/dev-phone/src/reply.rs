@@ -4,11 +4,11 @@
 use std::borrow::Cow;
 
 use serde_json::{Value, json};
-use url::Url;
 
 use crate::{
-    caller::{Answer, readable},
-    draft::{Draft, web_url},
+    call_url::CallUrl,
+    caller::Answer,
+    draft::Draft,
     exchange::{Exchange, Tone},
     message::{API_VERSION, Direction, Message, Note, Status},
     number::PhoneNumber,
@@ -75,7 +75,7 @@ pub(crate) async fn send(phone: &Phone, body: &str) -> Result<Replied, ReplyErro
     message.sent_at = Some(message.created_at);
     message.note = Some(match phone.reply_url() {
         Some(url) => Note {
-            text: format!("Being delivered to {}…", readable(url)),
+            text: format!("Being delivered to {}…", url.readable()),
             tone: Tone::Open,
         },
         None => Note {
@@ -100,7 +100,7 @@ pub(crate) async fn send(phone: &Phone, body: &str) -> Result<Replied, ReplyErro
     );
     phone.note(Exchange {
         at: phone.now(),
-        what: format!("Inbound text to {}", readable(url)),
+        what: format!("Inbound text to {}", url.readable()),
         outcome: outcome.clone(),
         tone,
     });
@@ -120,7 +120,7 @@ pub(crate) async fn send(phone: &Phone, body: &str) -> Result<Replied, ReplyErro
     Ok(Replied { message, delivered })
 }
 
-async fn deliver(phone: &Phone, url: &Url, message: &Message) -> (String, Tone) {
+async fn deliver(phone: &Phone, url: &CallUrl, message: &Message) -> (String, Tone) {
     let answer = match phone.call(url, &form(phone, message)).await {
         Ok(answer) => answer,
         Err(error) => return (error.to_string(), Tone::Bad),
@@ -172,7 +172,7 @@ fn answered_texts(answer: &Answer) -> Result<Twiml, String> {
 }
 
 /// Sends what an answer asks for; how many texts it was.
-fn send_replies(phone: &Phone, url: &Url, inbound: &Message, twiml: &Twiml) -> usize {
+fn send_replies(phone: &Phone, url: &CallUrl, inbound: &Message, twiml: &Twiml) -> usize {
     let account = phone.account();
     let mut sent = 0;
     for reply in &twiml.replies {
@@ -189,8 +189,7 @@ fn send_replies(phone: &Phone, url: &Url, inbound: &Message, twiml: &Twiml) -> u
         let callback_url = reply
             .callback
             .as_ref()
-            .and_then(|callback| url.join(callback).ok())
-            .and_then(|callback| web_url(callback.as_str()));
+            .and_then(|callback| url.join(callback));
         let message = phone.message(
             Direction::OutboundReply,
             Status::Queued,

@@ -29,28 +29,41 @@ impl fmt::Display for Encoding {
 
 /// The encoding of `body` and the number of segments it takes; an empty body takes one.
 pub fn segments(body: &str) -> (Encoding, usize) {
-    let septets = body.chars().try_fold(0usize, |sum, character| {
-        if BASIC.contains(character) {
-            Some(sum + 1)
-        } else if EXTENDED.contains(character) {
-            Some(sum + 2)
-        } else {
-            None
-        }
-    });
+    let septets: Option<Vec<usize>> = body.chars().map(septets).collect();
     match septets {
-        Some(septets) => (Encoding::Gsm7, split(septets, 160, 153)),
-        None => (Encoding::Ucs2, split(body.encode_utf16().count(), 70, 67)),
+        Some(septets) => (Encoding::Gsm7, split(&septets, 160, 153)),
+        None => {
+            let units: Vec<usize> = body.chars().map(char::len_utf16).collect();
+            (Encoding::Ucs2, split(&units, 70, 67))
+        }
     }
 }
 
-/// A text that is split loses room in every segment to the header that joins the parts again.
-fn split(units: usize, alone: usize, joined: usize) -> usize {
-    if units <= alone {
-        1
+/// What a character costs in GSM-7, if it is in its alphabet.
+fn septets(character: char) -> Option<usize> {
+    if BASIC.contains(character) {
+        Some(1)
     } else {
-        units.div_ceil(joined)
+        EXTENDED.contains(character).then_some(2)
     }
+}
+
+/// How many segments characters of these widths take. A text that is split loses room in every
+/// segment to the header that joins the parts again, and a character is never split.
+fn split(widths: &[usize], alone: usize, joined: usize) -> usize {
+    if widths.iter().sum::<usize>() <= alone {
+        return 1;
+    }
+    let mut segments = 1;
+    let mut used = 0;
+    for width in widths {
+        if used + width > joined {
+            segments += 1;
+            used = 0;
+        }
+        used += width;
+    }
+    segments
 }
 
 #[cfg(test)]
@@ -79,6 +92,11 @@ mod tests {
             ("😀".repeat(36), (Ucs2, 2)),
             ("a".repeat(70) + "`", (Ucs2, 2)),
             ("Here's a random number: 641".to_owned(), (Gsm7, 1)),
+            // A character of two units never straddles segments.
+            ("a".repeat(152) + "€" + &"a".repeat(151), (Gsm7, 2)),
+            ("a".repeat(152) + "€" + &"a".repeat(152), (Gsm7, 3)),
+            ("ç".repeat(66) + "😀" + &"ç".repeat(65), (Ucs2, 2)),
+            ("ç".repeat(66) + "😀" + &"ç".repeat(66), (Ucs2, 3)),
         ] {
             assert_eq!(segments(&body), expected, "{body:?}");
         }

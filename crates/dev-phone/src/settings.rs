@@ -8,9 +8,8 @@ use std::{
 
 use clap::Parser;
 use jiff::tz::TimeZone;
-use url::Url;
 
-use crate::{account::Account, draft::web_url, phone::Config};
+use crate::{account::Account, call_url::CallUrl, phone::Config};
 
 /// The port that is listened on when none is given.
 const DEFAULT_PORT: u16 = 9020;
@@ -170,9 +169,9 @@ fn names(text: &str) -> Vec<String> {
         .collect()
 }
 
-fn reply_url(given: Option<String>, wrong: &mut Vec<String>) -> Option<Url> {
+fn reply_url(given: Option<String>, wrong: &mut Vec<String>) -> Option<CallUrl> {
     let text = given.filter(|text| !text.is_empty())?;
-    let url = web_url(&text);
+    let url = text.parse().ok();
     if url.is_none() {
         wrong.push(
             "REPLY_URL is not a URL; write one like http://localhost:9000/replies".to_owned(),

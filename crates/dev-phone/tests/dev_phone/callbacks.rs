@@ -31,7 +31,7 @@ async fn every_state_after_the_first_is_reported_in_order_and_signed() {
         );
         assert_eq!(
             posted.signature,
-            sign(&Account::development().token, &url, &posted.form)
+            sign(&Account::development().token, &url, &posted.form).unwrap()
         );
     }
 }
@@ -48,8 +48,28 @@ async fn the_signature_is_over_the_url_as_a_receiver_sees_it() {
     let posted = program.next().await;
     assert_eq!(
         posted.signature,
-        sign(&Account::development().token, &url, &posted.form)
+        sign(&Account::development().token, &url, &posted.form).unwrap()
     );
+}
+
+#[tokio::test]
+async fn a_url_is_signed_as_it_was_written_and_not_as_a_client_writes_it() {
+    let mut program = Program::start(204, "text/plain", "").await;
+    let desk = Desk::new();
+    for tail in ["?q='a'", "/../?q=\"gr\u{fc}n\"", "?Q={1}|2"] {
+        let url = format!("{}{tail}", program.url).replace("http://", "HTTP://");
+        let mut form = GOOD.to_vec();
+        form.push(("StatusCallback", &url));
+        desk.take(&form).await;
+        for _ in 0..3 {
+            let posted = program.next().await;
+            assert_eq!(
+                posted.signature,
+                sign(&Account::development().token, &url, &posted.form).unwrap(),
+                "{url}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

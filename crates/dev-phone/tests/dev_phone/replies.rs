@@ -42,7 +42,7 @@ async fn a_reply_is_posted_as_a_signed_inbound_text() {
     );
     assert_eq!(
         posted.signature,
-        sign(&Account::development().token, &program.url, &posted.form)
+        sign(&Account::development().token, &program.url, &posted.form).unwrap()
     );
     let kept = &desk.phone.messages()[0];
     assert_eq!(

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     answer::{RuleSpec, Rules},
-    diagnosis::{Preset, SigningSecret, Verification},
+    diagnosis::{Preset, SigningSecret, Verification, preset_of},
     rediagnosis::diagnose_kept,
     scope::{DEFAULT, SCOPES, Scope, ScopeSettings, ViewToken},
 };
@@ -164,7 +164,7 @@ fn guessed(shared: &Shared, name: &str) -> Result<Preset, ApiError> {
     let kept = shared.polis.store.newest_first();
     kept.iter()
         .filter(|record| *record.scope == *name)
-        .find_map(|record| Preset::of(record.head.as_ref()?))
+        .find_map(|record| preset_of(record.head.as_ref()?))
         .ok_or_else(|| {
             let told = "verify: say whose signatures are checked; no kept request of the scope has a known signature header";
             ApiError::Invalid(vec![told.to_owned()])

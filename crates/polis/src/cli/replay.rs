@@ -137,7 +137,7 @@ fn warn_of_change(record: &Record, set: &Edits) {
     let changes_body = set
         .keys()
         .any(|place| place == "body" || place.starts_with("body."));
-    let carried = record.head.as_ref().and_then(Preset::of);
+    let carried = record.head.as_ref().and_then(preset_of);
     if let Some(preset) = carried.filter(|_| changes_body) {
         tell(&format!(
             "the {preset} signature is of the body before the change; --resign signs anew"

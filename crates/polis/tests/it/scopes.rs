@@ -152,7 +152,7 @@ async fn a_secret_that_comes_late_diagnoses_everything_that_is_kept() {
         ("/other", true),
     ] {
         let mut request = client().post(listener.url() + path);
-        for (name, value) in sign(Preset::Standard, &signing, &what) {
+        for (name, value) in sign(Preset::Standard, &signing, &what).unwrap() {
             request = request.header(name, value);
         }
         let body = if secret_is_right {
