@@ -167,8 +167,8 @@ enum Node<'a> {
     List(Vec<&'a RawValue>),
     /// Without its escapes.
     Text(String),
-    /// A number of any length, `true`, `false` or `null`, as it is written.
-    Word(&'a str),
+    /// A number of any length, `true`, `false` or `null`.
+    Word,
 }
 
 impl<'a> Node<'a> {
@@ -178,10 +178,10 @@ impl<'a> Node<'a> {
             Some(b'{') => serde_json::from_str(text).map(Self::Object),
             Some(b'[') => serde_json::from_str(text).map(Self::List),
             Some(b'"') => serde_json::from_str(text).map(Self::Text),
-            _ => Ok(Self::Word(text)),
+            _ => Ok(Self::Word),
         };
         // An escape that is half a letter is no text, but can be compared.
-        read.unwrap_or(Self::Word(text))
+        read.unwrap_or(Self::Word)
     }
 }
 
