@@ -3,7 +3,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde::Deserialize;
 use webhooks_core::{Event, Transaction, TransactionError, Webhooks};
 
 use crate::{journey::Journey, journeys::KEPT_MAX};
@@ -62,34 +61,20 @@ fn forget_old(tx: &Transaction<'_>) -> Result<(), TransactionError> {
 
 /// The draws on record, as journeys of which nothing more is known.
 pub(crate) async fn restore(webhooks: &Webhooks) -> Result<Vec<Journey>, TransactionError> {
-    let rows: String = webhooks
+    webhooks
         .transaction(|tx| {
-            let rows = tx.query_row(
-                "select json_group_array(json_object(
-                     'event_id', event_id, 'number', number, 'drawn_at_ms', drawn_at_ms))
-                 from draw",
+            tx.query_rows(
+                "select event_id, number, drawn_at_ms from draw order by seq",
                 (),
-                |row| row.get(0),
-            )?;
-            Ok(rows)
+                |row| {
+                    let drawn_at_ms: i64 = row.get(2)?;
+                    let drawn_at =
+                        SystemTime::UNIX_EPOCH + Duration::from_millis(drawn_at_ms.unsigned_abs());
+                    Ok(Journey::new(row.get(0)?, row.get(1)?, drawn_at))
+                },
+            )
         })
-        .await?;
-    let draws: Vec<Draw> = serde_json::from_str(&rows).map_err(TransactionError::app)?;
-    Ok(draws.into_iter().map(Draw::journey).collect())
-}
-
-#[derive(Debug, Deserialize)]
-struct Draw {
-    event_id: String,
-    number: u16,
-    drawn_at_ms: u64,
-}
-
-impl Draw {
-    fn journey(self) -> Journey {
-        let drawn_at = SystemTime::UNIX_EPOCH + Duration::from_millis(self.drawn_at_ms);
-        Journey::new(self.event_id, self.number, drawn_at)
-    }
+        .await
 }
 
 fn to_ms(at: SystemTime) -> i64 {

@@ -4,6 +4,31 @@ use std::time::Duration;
 
 use webhooks_core::{Event, TransactionError, Webhooks, testing::Receiver};
 
+/// What can go wrong with a draw: the app's own error comes back as itself.
+#[derive(Debug, thiserror::Error)]
+enum DrawError {
+    #[error("{0} is not for texting")]
+    Unlucky(u16),
+    #[error(transparent)]
+    Store(#[from] TransactionError),
+}
+
+/// Stores a draw and sends its event, both or neither.
+async fn draw(webhooks: &Webhooks, number: u16) -> Result<String, DrawError> {
+    // ANCHOR: transaction
+    webhooks
+        .transaction(move |tx| {
+            tx.execute("insert into draw (number) values (?1)", [number])?;
+            let sent = tx.send("acme", Event::new("random_number:generate", &number))?;
+            if number == 13 {
+                return Err(DrawError::Unlucky(number));
+            }
+            Ok(sent.event_id)
+        })
+        .await
+    // ANCHOR_END: transaction
+}
+
 #[tokio::main]
 #[allow(clippy::print_stdout)]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -14,35 +39,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .await?;
     webhooks.endpoints("acme").add(receiver.url()).await?;
     webhooks
-        .transaction(|tx| Ok(tx.execute("create table draw (number integer not null)", [])?))
+        .transaction(|tx| tx.execute("create table draw (number integer not null)", []))
         .await?;
 
-    // ANCHOR: transaction
-    let sent = webhooks
-        .transaction(|tx| {
-            tx.execute("insert into draw (number) values (?1)", [7])?;
-            Ok(tx.send("acme", Event::new("random_number:generate", &7))?)
-        })
-        .await?;
-    // ANCHOR_END: transaction
-    println!("stored with its row: {}", sent.event_id);
+    println!("stored with its row: {}", draw(&webhooks, 7).await?);
+    if let Err(refused) = draw(&webhooks, 13).await {
+        println!("rolled back with its row: {refused}");
+    }
 
-    let refused = webhooks
-        .transaction(|tx| {
-            tx.execute("insert into draw (number) values (?1)", [13])?;
-            tx.send("acme", Event::new("random_number:generate", &13))?;
-            Err::<(), _>(TransactionError::app("13 is not for texting"))
-        })
-        .await;
-    println!(
-        "rolled back with its row: {}",
-        refused
-            .err()
-            .map(|error| error.to_string())
-            .unwrap_or_default()
-    );
-
-    webhooks.drain().await;
+    webhooks.flush(Duration::from_secs(10)).await?;
     println!("{} event arrived", receiver.requests().len());
     webhooks.shutdown(Duration::from_secs(10)).await;
     Ok(())

@@ -18,13 +18,15 @@ use crate::{
     store::{
         StoreError,
         endpoints::{ENDPOINTS_IN_MEMORY_DEFAULT, EndpointCache, EndpointReader},
+        guard::Guard,
         lane,
+        outbox_watch::OutboxWatch,
         read::Readers,
         retention::{self, Retention},
         schema::{self, Durability, FileLock, OpenError},
         writer::Writer,
     },
-    webhooks::Engine,
+    webhooks::{Engine, Threads},
 };
 
 /// How long events, and how long attempts, are kept unless set otherwise.
@@ -216,7 +218,7 @@ impl Builder {
 struct Opened {
     file: Option<PathBuf>,
     lock: Option<FileLock>,
-    connection: rusqlite::Connection,
+    connection: (rusqlite::Connection, Guard),
     timeline: Timeline,
     reader: EndpointReader,
     endpoints_in_memory: usize,
@@ -231,7 +233,7 @@ fn open_store(builder: Builder, file: Option<PathBuf>) -> Result<Opened, OpenErr
         .as_deref()
         .map_or_else(|| ":memory:".to_owned(), |file| file.display().to_string());
     let lock = file.as_deref().map(FileLock::take).transpose()?;
-    let connection = schema::open_writer(file.as_deref(), builder.durability)?;
+    let (connection, guard) = schema::open_writer(file.as_deref(), builder.durability)?;
     let refuse = |source: rusqlite::Error| schema::refusal(&shown, source);
     let clock = builder
         .clock
@@ -291,7 +293,7 @@ fn open_store(builder: Builder, file: Option<PathBuf>) -> Result<Opened, OpenErr
         },
         file,
         lock,
-        connection,
+        connection: (connection, guard),
         timeline,
         reader,
         endpoints_in_memory: builder.endpoints_in_memory,
@@ -324,6 +326,11 @@ fn start(opened: Opened, sender: Sender) -> Webhooks {
         retention,
     } = opened;
     let shared = Arc::new(Shared::new(timeline, sender, health, retention));
+    let watch = file.clone().map(|file| OutboxWatch::start(file, &shared));
+    let watch = watch.transpose().unwrap_or_else(|error| {
+        tracing::error!(%error, "the outbox table is not watched: no thread could be started");
+        None
+    });
     let readers = Arc::new(Readers::new(file, reader.clone()));
     let writer = Writer::new(
         connection,
@@ -350,7 +357,12 @@ fn start(opened: Opened, sender: Sender) -> Webhooks {
     };
     tokio::spawn(run_due_loop(Arc::downgrade(&shared)));
     tokio::spawn(keep_places(Arc::downgrade(&shared)));
-    Webhooks::start(Engine::new(shared, readers, writer, lock))
+    Webhooks::start(Engine::new(
+        shared,
+        readers,
+        Threads { writer, watch },
+        lock,
+    ))
 }
 
 fn parse_address(address: &str) -> Result<Option<PathBuf>, OpenError> {

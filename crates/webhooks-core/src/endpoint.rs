@@ -230,7 +230,7 @@ impl NewEndpoint {
 }
 
 /// What is wrong with an endpoint's settings.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointSettingsError {
     /// No event types, or too many.
@@ -261,6 +261,8 @@ pub enum EndpointSettingsError {
     #[error("header {0:?} is set by the sender and cannot be an endpoint's own")]
     Reserved(String),
 }
+
+crate::error_text::debug_is_display!(EndpointSettingsError);
 
 /// Headers that frame the request or that the sender sets; `webhook-*` and `svix-*` besides.
 const RESERVED_HEADERS: [&str; 16] = [

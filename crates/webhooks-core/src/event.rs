@@ -25,7 +25,7 @@ pub struct Event {
 }
 
 /// An event was refused before anything was stored.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
     /// The type is empty, too long, or has a character that is not allowed.
     #[error(
@@ -50,6 +50,8 @@ pub enum EventError {
     #[error("the event's data is not JSON: {0}")]
     Data(String),
 }
+
+crate::error_text::debug_is_display!(EventError);
 
 impl Event {
     /// An event of `event_type` about `data`, with an id of its own (a UUID of version 7).

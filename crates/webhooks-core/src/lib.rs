@@ -100,8 +100,11 @@ mod endpoint;
 mod endpoints;
 #[cfg(feature = "sqlite")]
 mod engine;
+mod error_text;
 #[cfg(feature = "sqlite")]
 mod event;
+#[cfg(feature = "sqlite")]
+mod outbox_table;
 #[cfg(feature = "sqlite")]
 mod outgoing;
 #[cfg(feature = "receive")]
@@ -159,6 +162,9 @@ pub use event::{
 pub use outgoing::Outgoing;
 #[cfg(feature = "sqlite")]
 pub use retry::{ATTEMPTS_MAX, RETRY_AFTER_MAX, RetrySchedule, RetryScheduleError};
+/// The SQLite driver, at the version that the engine uses.
+#[cfg(feature = "sqlite")]
+pub use rusqlite;
 pub use secret::{Secret, SecretError, SecretKind, SharedSecret};
 #[cfg(feature = "sqlite")]
 pub use sender::{CONNECTIONS_MAX_DEFAULT, CONNECTIONS_SHARE_OF_FILES, TIME_LIMIT_DEFAULT};
@@ -168,6 +174,7 @@ pub use store::{
     endpoints::ENDPOINTS_IN_MEMORY_DEFAULT,
     listing::{Cursor, Listing, PAGE_MAX, Page},
     manage::{ENDPOINTS_PER_CUSTOMER_MAX, EndpointError, SECRETS_MAX},
+    outbox_table::{REFUSED_ROWS_MAX, RefusedRow},
     replay::{DeliveryError, Replay, ReplayOutcome},
     schema::{Durability, OpenError},
 };

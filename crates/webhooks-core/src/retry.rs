@@ -23,7 +23,7 @@ pub struct RetrySchedule {
 }
 
 /// A schedule was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RetryScheduleError {
     /// More waits than [`ATTEMPTS_MAX`].
     #[error("a retry schedule has at most {ATTEMPTS_MAX} attempts, not {0}")]
@@ -32,6 +32,8 @@ pub enum RetryScheduleError {
     #[error("a wait of {0:?} is too long: the limit is 30 days")]
     TooLong(Duration),
 }
+
+crate::error_text::debug_is_display!(RetryScheduleError);
 
 impl Default for RetrySchedule {
     fn default() -> Self {

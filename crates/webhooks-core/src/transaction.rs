@@ -1,32 +1,28 @@
 //! The app's own rows and its events in one commit.
 
-use std::sync::Arc;
-
-use rusqlite::{CachedStatement, Connection, Params, Row};
+use rusqlite::{Connection, Params, Row};
 use tokio::sync::oneshot;
 
 use crate::{
     Event, SendError, Sent, Webhooks,
-    engine::Shared,
-    event::check_customer,
+    event::{PreparedEvent, check_customer},
     store::{
         StoreError,
         act::{Act, ActContext},
-        endpoints::EndpointCache,
-        send::store_events,
-        writer::Commit,
+        outbox_table,
+        send::{Scope, store_events},
     },
+    webhooks::prepare_all,
 };
 
 /// The transaction that [`Webhooks::transaction`] gives to its closure.
 ///
 /// The app's tables live in the same database file as the events. Tables that begin with
-/// `webhooks_` are the library's: read them, and leave writing them to the library.
+/// `webhooks_` are the library's: they can be read, and only `webhooks_outbox` can be written. The
+/// engine begins and ends the transaction, and the connection's settings are its own: statements
+/// that would change either are refused.
 pub struct Transaction<'a> {
-    connection: &'a Connection,
-    shared: &'a Arc<Shared>,
-    endpoints: &'a mut EndpointCache,
-    commit: &'a mut Commit,
+    context: ActContext<'a>,
 }
 
 impl std::fmt::Debug for Transaction<'_> {
@@ -36,118 +32,170 @@ impl std::fmt::Debug for Transaction<'_> {
 }
 
 /// A transaction was rolled back: neither the app's rows nor its events were stored.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TransactionError {
-    /// The app's own SQL failed.
+    /// The app's own SQL failed, or was refused.
     #[error(transparent)]
     Sql(#[from] rusqlite::Error),
     /// An event was refused.
     #[error(transparent)]
     Send(#[from] SendError),
-    /// The closure decided so.
-    #[error("{0}")]
-    App(Box<dyn std::error::Error + Send + Sync>),
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-impl TransactionError {
-    /// An error of the app's own.
-    pub fn app(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::App(error.into())
-    }
-}
+crate::error_text::debug_is_display!(TransactionError);
 
 impl Transaction<'_> {
     /// Runs one statement; returns how many rows it changed.
     ///
     /// # Errors
-    /// What SQLite says; return it and everything is rolled back. `begin`, `commit`, `rollback`
-    /// and savepoints are refused: the engine begins and ends the transaction.
-    pub fn execute(&self, sql: &str, values: impl Params) -> rusqlite::Result<usize> {
-        self.prepare(sql)?.execute(values)
+    /// What SQLite says; return it and everything is rolled back.
+    pub fn execute(&self, sql: &str, values: impl Params) -> Result<usize, TransactionError> {
+        self.explained(|connection| connection.prepare_cached(sql)?.execute(values))
     }
 
     /// Reads one row.
     ///
     /// # Errors
-    /// What SQLite says, `QueryReturnedNoRows` among it; and as for [`Transaction::execute`].
+    /// What SQLite says, `QueryReturnedNoRows` among it.
     pub fn query_row<T>(
         &self,
         sql: &str,
         values: impl Params,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> rusqlite::Result<T> {
-        self.prepare(sql)?.query_row(values, read)
+    ) -> Result<T, TransactionError> {
+        self.explained(|connection| connection.prepare_cached(sql)?.query_row(values, read))
     }
 
-    fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
-        if let Some(word) = control_word(sql) {
-            return Err(rusqlite::Error::SqliteFailure(
-                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_AUTH),
-                Some(format!(
-                    "{word} is refused: the engine begins and ends the transaction; return an error to roll it back"
-                )),
-            ));
-        }
-        self.connection.prepare_cached(sql)
+    /// Reads every row.
+    ///
+    /// # Errors
+    /// What SQLite says, or `read`.
+    pub fn query_rows<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, TransactionError> {
+        self.explained(|connection| {
+            connection
+                .prepare_cached(sql)?
+                .query_map(values, read)?
+                .collect()
+        })
+    }
+
+    /// The connection itself, for all else that [`rusqlite`] can do. The same is refused as in
+    /// [`Transaction::execute`], with SQLite's own words: the reason is in the log.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        self.context.connection
+    }
+
+    fn explained<T>(
+        &self,
+        run: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, TransactionError> {
+        run(self.context.connection).map_err(|error| self.context.guard.explained(error).into())
     }
 
     /// Stores an event in this transaction; it is delivered once the transaction is committed.
     ///
     /// # Errors
     /// As for [`Webhooks::send`]. Nothing of the event is stored then, also when the closure goes on.
-    pub fn send(&mut self, customer: &str, event: Event) -> Result<Sent, SendError> {
-        check_customer(customer)?;
-        let event = event.prepare()?;
-        // The app may go on after an error: an event is stored whole or not at all.
-        let sent = store_events(
-            self.connection,
-            self.shared,
-            self.endpoints,
-            self.commit,
-            customer,
-            vec![event],
-            true,
-        )?;
+    pub fn send(&mut self, customer: &str, event: Event) -> Result<Sent, TransactionError> {
+        let event = event.prepare().map_err(SendError::from)?;
+        let sent = self.store(customer, vec![event])?;
         sent.into_iter()
             .next()
-            .ok_or(SendError::Store(StoreError::Closed))
+            .ok_or(TransactionError::Store(StoreError::Closed))
+    }
+
+    /// Stores several events in this transaction, all of them or none.
+    ///
+    /// # Errors
+    /// As for [`Webhooks::send_all`]. Nothing of them is stored then, also when the closure goes on.
+    pub fn send_all(
+        &mut self,
+        customer: &str,
+        events: impl IntoIterator<Item = Event>,
+    ) -> Result<Vec<Sent>, TransactionError> {
+        let events = prepare_all(events)?;
+        self.store(customer, events)
+    }
+
+    fn store(
+        &mut self,
+        customer: &str,
+        events: Vec<PreparedEvent>,
+    ) -> Result<Vec<Sent>, TransactionError> {
+        check_customer(customer).map_err(SendError::from)?;
+        let guard = self.context.guard;
+        // The app may go on after an error: an event is stored whole or not at all.
+        let sent =
+            guard.engine(|| store_events(&mut self.context, customer, events, Scope::Savepoint))?;
+        Ok(sent)
+    }
+
+    /// Runs `work` within this transaction; what it stored and sent is taken back when it returns
+    /// an error, and the transaction goes on. One can be within another.
+    ///
+    /// # Errors
+    /// What `work` returns; [`TransactionError`] when the store refuses.
+    pub fn savepoint<T, E: From<TransactionError>>(
+        &mut self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let ActContext {
+            connection, guard, ..
+        } = self.context;
+        let run = |statements: &str| {
+            guard
+                .engine(|| connection.execute_batch(statements))
+                .map_err(|error| E::from(TransactionError::Sql(error)))
+        };
+        let mark = self.context.commit.mark();
+        run("savepoint webhooks_app")?;
+        let outcome = work(&mut Transaction {
+            context: self.context.lend(),
+        });
+        if connection.is_autocommit() {
+            // SQLite has rolled everything back. The act notices, and takes back what was sent.
+            return outcome.and(Err(TransactionError::Store(StoreError::RolledBack).into()));
+        }
+        if outcome.is_ok() {
+            run("release webhooks_app")?;
+        } else {
+            self.context.commit.roll_back_to(self.context.shared, mark);
+            run("rollback to webhooks_app; release webhooks_app")?;
+            guard.engine(|| self.context.endpoints.rolled_back(connection));
+        }
+        outcome
     }
 }
 
-/// The first word of a statement that begins or ends transactions.
-fn control_word(sql: &str) -> Option<&'static str> {
-    const WORDS: [&str; 7] = [
-        "begin",
-        "commit",
-        "end",
-        "rollback",
-        "savepoint",
-        "release",
-        "attach",
-    ];
-    let word = first_word(sql);
-    WORDS
-        .into_iter()
-        .find(|control| word.eq_ignore_ascii_case(control))
+/// How an app's transaction fails. The app's error type is made where the app waits, and not on
+/// the writer thread: making it may panic.
+enum Failed<E> {
+    App(E),
+    Store(StoreError),
 }
 
-/// The first word behind white space, comments and empty statements.
-fn first_word(mut sql: &str) -> &str {
-    loop {
-        sql = sql.trim_start_matches(|letter: char| letter.is_ascii_whitespace() || letter == ';');
-        let rest = if let Some(comment) = sql.strip_prefix("--") {
-            comment.split_once('\n').map(|(_, rest)| rest)
-        } else if let Some(comment) = sql.strip_prefix("/*") {
-            comment.split_once("*/").map(|(_, rest)| rest)
-        } else {
-            let end = sql.find(|letter: char| !letter.is_ascii_alphabetic());
-            return &sql[..end.unwrap_or(sql.len())];
-        };
-        sql = rest.unwrap_or_default();
+impl<E> From<StoreError> for Failed<E> {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl<E: From<TransactionError>> Failed<E> {
+    fn into_error(self) -> E {
+        match self {
+            Self::App(error) => error,
+            Self::Store(error) => TransactionError::Store(error).into(),
+        }
     }
 }
 
@@ -155,17 +203,17 @@ impl Webhooks {
     /// Runs `work` in one transaction of the database: the app's own SQL and its events are
     /// stored together or not at all. Returns once they are on disk.
     ///
-    /// `work` runs on the engine's writer thread, and others' sends wait for it: keep it short,
-    /// and leave `begin` and `commit` to the engine. Errors of the app's own are carried by
-    /// [`TransactionError::app`]: `text.parse::<i32>().map_err(TransactionError::app)?`.
+    /// `work` runs on the engine's writer thread, and others' sends wait for it: keep it short.
+    /// Its error can be any type that [`TransactionError`] can be turned into, such as the app's
+    /// own or `anyhow::Error`; it comes back as it is.
     ///
     /// ```no_run
     /// # use webhooks_core::{Event, Webhooks, TransactionError};
     /// # async fn draw(webhooks: Webhooks) -> Result<(), TransactionError> {
     /// webhooks
-    ///     .transaction(|tx| {
+    ///     .transaction(|tx| -> Result<_, TransactionError> {
     ///         tx.execute("insert into draw (number) values (?1)", [7])?;
-    ///         Ok(tx.send("acme", Event::new("random_number:generate", &7))?)
+    ///         tx.send("acme", Event::new("random_number:generate", &7))
     ///     })
     ///     .await?;
     /// # Ok(())
@@ -173,23 +221,27 @@ impl Webhooks {
     /// ```
     ///
     /// # Errors
-    /// [`TransactionError`]; nothing was stored.
-    pub async fn transaction<T, F>(&self, work: F) -> Result<T, TransactionError>
+    /// What `work` returns, or [`TransactionError`]; nothing was stored.
+    pub async fn transaction<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Transaction<'_>) -> Result<T, TransactionError> + Send + 'static,
+        E: From<TransactionError> + Send + 'static,
+        F: FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
     {
-        let place = self.shared().queue.place().await?;
+        let place = self.shared().queue.place().await;
+        let place = place.map_err(|error| Failed::Store(error).into_error())?;
         let (reply, answer) = oneshot::channel();
         self.shared().queue.act(Act::new(
             move |context: &mut ActContext<'_>| {
-                let mut transaction = Transaction {
-                    connection: context.connection,
-                    shared: context.shared,
-                    endpoints: context.endpoints,
-                    commit: context.commit,
-                };
-                work(&mut transaction)
+                let guard = context.guard;
+                let lent = context.lend();
+                let done = guard.app(|| work(&mut Transaction { context: lent }));
+                let done = done.map_err(Failed::App)?;
+                // What the app's statements or triggers put into the outbox table goes along.
+                if !context.connection.is_autocommit() {
+                    outbox_table::take(context)?;
+                }
+                Ok(done)
             },
             move |result| {
                 let _ = reply.send(result);
@@ -198,6 +250,7 @@ impl Webhooks {
         ));
         answer
             .await
-            .unwrap_or_else(|_| Err(StoreError::Closed.into()))
+            .unwrap_or(Err(Failed::Store(StoreError::Closed)))
+            .map_err(Failed::into_error)
     }
 }

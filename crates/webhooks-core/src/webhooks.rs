@@ -13,6 +13,7 @@ use crate::{
     event::{EventError, PreparedEvent, check_customer},
     store::{
         StoreError,
+        outbox_watch::OutboxWatch,
         read::{self, Readers},
         retention,
         schema::{FileLock, OpenError},
@@ -42,11 +43,32 @@ impl std::fmt::Debug for Webhooks {
     }
 }
 
+/// The threads of an engine; each is taken once, by what waits for its end.
+#[derive(Default)]
+pub(crate) struct Threads {
+    pub(crate) writer: Option<std::thread::JoinHandle<()>>,
+    pub(crate) watch: Option<OutboxWatch>,
+}
+
+impl Threads {
+    /// Waits until both have ended. The queue was closed.
+    fn join(self) {
+        if let Some(watch) = self.watch {
+            watch.stop();
+        }
+        if let Some(writer) = self.writer
+            && writer.join().is_err()
+        {
+            tracing::error!("the writer thread had panicked");
+        }
+    }
+}
+
 /// What the clones of one [`Webhooks`] share.
 pub(crate) struct Engine {
     pub(crate) shared: Arc<Shared>,
     pub(crate) readers: Arc<Readers>,
-    writer: Mutex<Option<std::thread::JoinHandle<()>>>,
+    threads: Mutex<Threads>,
     lock: Mutex<Option<FileLock>>,
     /// What was owed at the stop.
     owed: Mutex<Option<Owed>>,
@@ -56,16 +78,21 @@ impl Engine {
     pub(crate) fn new(
         shared: Arc<Shared>,
         readers: Arc<Readers>,
-        writer: Option<std::thread::JoinHandle<()>>,
+        threads: Threads,
         lock: Option<FileLock>,
     ) -> Self {
         Self {
             shared,
             readers,
-            writer: Mutex::new(writer),
+            threads: Mutex::new(threads),
             lock: Mutex::new(lock),
             owed: Mutex::default(),
         }
+    }
+
+    fn take_threads(&self) -> Threads {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *threads)
     }
 
     fn owed(&self) -> MutexGuard<'_, Option<Owed>> {
@@ -78,25 +105,17 @@ impl Drop for Engine {
         self.shared.stop();
         self.readers.close();
         self.shared.queue.close();
-        let writer = self
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let threads = self.take_threads();
         let lock = self
             .lock
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(writer) = writer {
-            // The file stays locked until the writer has let go of it; a destructor must not wait.
-            std::thread::spawn(move || {
-                if writer.join().is_err() {
-                    tracing::error!("the writer thread had panicked");
-                }
-                drop(lock);
-            });
-        }
+        // The file stays locked until the writer has let go of it; a destructor must not wait.
+        std::thread::spawn(move || {
+            threads.join();
+            drop(lock);
+        });
     }
 }
 
@@ -112,7 +131,7 @@ pub struct Sent {
 }
 
 /// An event was not stored.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
     /// The event or the customer is not valid.
@@ -136,6 +155,8 @@ pub enum SendError {
     Store(#[from] StoreError),
 }
 
+crate::error_text::debug_is_display!(SendError);
+
 /// What was still owed at the stop; it is delivered after the next [`Webhooks::open`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Owed {
@@ -143,6 +164,24 @@ pub struct Owed {
     pub deliveries: u64,
     /// Of these, requests cut off because the grace was over. They are made again.
     pub cut_off: u64,
+}
+
+/// Checks the events of one call.
+pub(crate) fn prepare_all(
+    events: impl IntoIterator<Item = Event>,
+) -> Result<Vec<PreparedEvent>, SendError> {
+    let events = events
+        .into_iter()
+        .map(Event::prepare)
+        .collect::<Result<Vec<_>, _>>()?;
+    let bytes = events.iter().map(|event| event.body.len()).sum();
+    if events.len() > SEND_ALL_MAX || bytes > SEND_ALL_BYTES_MAX {
+        return Err(SendError::TooMany {
+            events: events.len(),
+            bytes,
+        });
+    }
+    Ok(events)
 }
 
 impl Webhooks {
@@ -166,6 +205,10 @@ impl Webhooks {
         Self {
             engine: Arc::new(engine),
         }
+    }
+
+    pub(crate) fn readers(&self) -> &Arc<Readers> {
+        &self.engine.readers
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -199,17 +242,7 @@ impl Webhooks {
         customer: &str,
         events: impl IntoIterator<Item = Event>,
     ) -> Result<Vec<Sent>, SendError> {
-        let events = events
-            .into_iter()
-            .map(Event::prepare)
-            .collect::<Result<Vec<_>, _>>()?;
-        let bytes = events.iter().map(|event| event.body.len()).sum();
-        if events.len() > SEND_ALL_MAX || bytes > SEND_ALL_BYTES_MAX {
-            return Err(SendError::TooMany {
-                events: events.len(),
-                bytes,
-            });
-        }
+        let events = prepare_all(events)?;
         if events.is_empty() {
             return Ok(Vec::new());
         }
@@ -308,7 +341,7 @@ impl Webhooks {
             .await
     }
 
-    /// Stops: no further attempt is started, requests in flight may finish within `grace`, their
+    /// Stops: no further attempt is started ([`Webhooks::flush`] waits for first attempts), requests in flight may finish within `grace`, their
     /// outcomes are stored. Every clone of this engine is stopped with it. A second call tells
     /// what the first one did.
     pub async fn shutdown(&self, grace: Duration) -> Owed {
@@ -325,17 +358,10 @@ impl Webhooks {
         let deliveries = self.owed_after_completions().await;
         shared.queue.close();
         self.engine.readers.close();
-        let writer = self
-            .engine
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(writer) = writer {
-            let joined = tokio::task::spawn_blocking(move || writer.join()).await;
-            if !matches!(joined, Ok(Ok(()))) {
-                tracing::error!("the writer thread had panicked");
-            }
+        let threads = self.engine.take_threads();
+        let joined = tokio::task::spawn_blocking(move || threads.join()).await;
+        if let Err(error) = joined {
+            tracing::error!(%error, "the engine's threads could not be waited for");
         }
         self.engine
             .lock

@@ -45,11 +45,13 @@ pub struct AddressPolicy {
 }
 
 /// Some of the networks to allow can't be read; each is named.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("allow_networks: {}", problems.join("; "))]
 pub struct NetworkError {
     problems: Vec<String>,
 }
+
+crate::error_text::debug_is_display!(NetworkError);
 
 impl AddressPolicy {
     /// Refuses http when `only` is true.

@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr};
 use ipnet::IpNet;
 
 /// A URL, or an address that its name stands for, may not be sent to.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressRefusal {
     /// It is not an absolute URL.
@@ -67,6 +67,8 @@ pub enum AddressRefusal {
         source_document: &'static str,
     },
 }
+
+crate::error_text::debug_is_display!(AddressRefusal);
 
 /// A way to carry an IPv4 address in an IPv6 address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

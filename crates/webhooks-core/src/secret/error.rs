@@ -1,7 +1,7 @@
 //! Why a secret is refused. No variant holds the value.
 
 /// Why a text is not a usable secret; says which rule it breaks, never the text itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretError {
     /// Nothing, or only white space: an empty key would let anyone sign.
@@ -81,3 +81,5 @@ pub enum SecretError {
         limit: usize,
     },
 }
+
+crate::error_text::debug_is_display!(SecretError);

@@ -47,7 +47,7 @@ pub enum LegacySignature {
 }
 
 /// Why a second signature cannot be set up.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LegacySignatureError {
     /// The format is none of those known.
@@ -88,6 +88,8 @@ pub enum LegacySignatureError {
     #[error(transparent)]
     Secret(#[from] SecretError),
 }
+
+crate::error_text::debug_is_display!(LegacySignatureError);
 
 impl LegacySignature {
     /// Builds one from its text form (see [`format`](Self::format)) and its secret: for `svix` a

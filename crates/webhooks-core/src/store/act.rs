@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-use super::{StoreError, writer::Commit};
+use super::{StoreError, guard::Guard, writer::Commit};
 use crate::engine::Shared;
 
 /// What runs on the writer thread inside a savepoint, and what is done once it is committed.
@@ -19,6 +19,21 @@ pub(crate) struct ActContext<'a> {
     pub(crate) commit: &'a mut Commit,
     pub(crate) endpoints: &'a mut super::endpoints::EndpointCache,
     pub(crate) sweep: &'a mut super::retention::Sweep,
+    pub(crate) guard: &'a Guard,
+}
+
+impl ActContext<'_> {
+    /// The same, for as long as it is lent.
+    pub(crate) fn lend(&mut self) -> ActContext<'_> {
+        ActContext {
+            connection: self.connection,
+            shared: self.shared,
+            commit: self.commit,
+            endpoints: self.endpoints,
+            sweep: self.sweep,
+            guard: self.guard,
+        }
+    }
 }
 
 /// Told whether the commit came true.
@@ -83,7 +98,7 @@ fn in_savepoint<T, E: From<StoreError>>(
     let mark = context.commit.mark();
     context
         .connection
-        .execute_batch("savepoint act")
+        .execute_batch("savepoint webhooks_act")
         .map_err(store)?;
     // A panic in the app's own closure must not take the writer with it.
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(context)))
@@ -96,13 +111,13 @@ fn in_savepoint<T, E: From<StoreError>>(
     if outcome.is_ok() {
         context
             .connection
-            .execute_batch("release act")
+            .execute_batch("release webhooks_act")
             .map_err(store)?;
     } else {
         context.commit.roll_back_to(context.shared, mark);
         context
             .connection
-            .execute_batch("rollback to act; release act")
+            .execute_batch("rollback to webhooks_act; release webhooks_act")
             .map_err(store)?;
         context.endpoints.rolled_back(context.connection);
     }

@@ -16,7 +16,7 @@ pub const ENDPOINTS_PER_CUSTOMER_MAX: usize = 1_000;
 pub const SECRETS_MAX: usize = 8;
 
 /// An endpoint could not be added, changed or read.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointError {
     /// The customer id is not valid.
@@ -55,6 +55,8 @@ pub enum EndpointError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+crate::error_text::debug_is_display!(EndpointError);
 
 impl From<rusqlite::Error> for EndpointError {
     fn from(error: rusqlite::Error) -> Self {

@@ -3,9 +3,12 @@
 pub(crate) mod act;
 pub(crate) mod completion;
 pub(crate) mod endpoints;
+pub(crate) mod guard;
 pub(crate) mod lane;
 pub(crate) mod listing;
 pub(crate) mod manage;
+pub(crate) mod outbox_table;
+pub(crate) mod outbox_watch;
 pub(crate) mod queue;
 pub(crate) mod read;
 mod refusals;
@@ -21,14 +24,18 @@ pub(crate) mod writer;
 use std::sync::Arc;
 
 /// The store refused or failed.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The disk is full; nothing was stored.
     #[error("the disk is full; nothing was stored. Free some space and send again")]
     Full,
-    /// SQLite rolled the transaction back: a full disk, or an I/O error.
-    #[error("the transaction was rolled back by a full disk or an I/O error; nothing was stored")]
+    /// SQLite rolled the transaction back: a full disk, an I/O error, or a statement that asks for
+    /// that when it fails.
+    #[error(
+        "the transaction was rolled back by a full disk, an I/O error, or a statement or trigger \
+         with \"or rollback\" or raise(rollback); nothing was stored"
+    )]
     RolledBack,
     /// The engine was shut down.
     #[error("the engine was shut down")]
@@ -46,6 +53,8 @@ pub enum StoreError {
     #[error("{0}")]
     Sqlite(Arc<rusqlite::Error>),
 }
+
+crate::error_text::debug_is_display!(StoreError);
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {

@@ -342,6 +342,16 @@ pub(crate) fn count_owed(connection: &Connection) -> Result<u64, StoreError> {
     Ok(count.unsigned_abs())
 }
 
+/// How many deliveries have not been tried.
+pub(crate) fn count_untried(connection: &Connection) -> Result<u64, StoreError> {
+    let count: i64 = connection.query_row(
+        "select count(*) from webhooks_delivery where number = 0",
+        [],
+        |row| row.get(0),
+    )?;
+    Ok(count.unsigned_abs())
+}
+
 /// One page of a customer's endpoints.
 pub(crate) fn endpoints_of(
     connection: &Connection,

@@ -54,7 +54,7 @@ pub enum ReplayOutcome {
 }
 
 /// A delivery could not be acted on.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum DeliveryError {
     /// The endpoint is unknown, or the store refused.
@@ -80,6 +80,8 @@ pub enum DeliveryError {
         endpoint_id: EndpointId,
     },
 }
+
+crate::error_text::debug_is_display!(DeliveryError);
 
 impl From<StoreError> for DeliveryError {
     fn from(error: StoreError) -> Self {

@@ -92,22 +92,28 @@ fn find(context: &mut ActContext<'_>, key: i64) -> Result<Found, StoreError> {
 
 /// When the next retry or lane is due.
 pub(crate) fn next_due(connection: &Connection) -> Result<Option<i64>, StoreError> {
-    let retry: Option<i64> = connection
-        .prepare_cached(
-            "select min(due_at) from webhooks_delivery where claim is null and lane = 0",
-        )?
-        .query_row([], |row| row.get(0))?;
-    let healthy: Option<i64> = connection
-        .prepare_cached(
-            "select min(due_at) from webhooks_lane where failures = 0 and due_at is not null",
-        )?
-        .query_row([], |row| row.get(0))?;
     let in_trouble: Option<i64> = connection
         .prepare_cached(
             "select min(due_at) from webhooks_lane where failures > 0 and due_at is not null",
         )?
         .query_row([], |row| row.get(0))?;
-    Ok([retry, healthy, in_trouble].into_iter().flatten().min())
+    let healthy = next_due_of_healthy(connection)?;
+    Ok(healthy.into_iter().chain(in_trouble).min())
+}
+
+/// When the next single retry, or lane of an endpoint that is not in trouble, is due.
+pub(crate) fn next_due_of_healthy(connection: &Connection) -> Result<Option<i64>, StoreError> {
+    let retry: Option<i64> = connection
+        .prepare_cached(
+            "select min(due_at) from webhooks_delivery where claim is null and lane = 0",
+        )?
+        .query_row([], |row| row.get(0))?;
+    let lane: Option<i64> = connection
+        .prepare_cached(
+            "select min(due_at) from webhooks_lane where failures = 0 and due_at is not null",
+        )?
+        .query_row([], |row| row.get(0))?;
+    Ok(retry.into_iter().chain(lane).min())
 }
 
 fn scan_retries(context: &mut ActContext<'_>, now: i64) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::{
     StoreError,
+    guard::Guard,
     version::{self, Found, VERSION},
 };
 
@@ -30,7 +31,7 @@ pub enum Durability {
 }
 
 /// A store could not be opened.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// The address of the store is not one that is known.
@@ -121,6 +122,8 @@ pub enum OpenError {
     },
 }
 
+crate::error_text::debug_is_display!(OpenError);
+
 /// Holds the file against other processes for as long as it lives.
 ///
 /// A lock on a file of its own: closing any handle of the database file itself would drop
@@ -178,7 +181,7 @@ fn make_private(file: &Path) {
 pub(crate) fn open_writer(
     file: Option<&Path>,
     durability: Durability,
-) -> Result<Connection, OpenError> {
+) -> Result<(Connection, Guard), OpenError> {
     let shown = file.map_or_else(|| ":memory:".to_owned(), |file| file.display().to_string());
     if let Some(file) = file {
         make_private(file);
@@ -209,7 +212,8 @@ pub(crate) fn open_writer(
         .map_err(refuse)?;
     connection.set_prepared_statement_cache_capacity(128);
     version::migrate(&mut connection).map_err(refuse)?;
-    Ok(connection)
+    let guard = Guard::install(&mut connection).map_err(refuse)?;
+    Ok((connection, guard))
 }
 
 /// Opens a connection that only reads.

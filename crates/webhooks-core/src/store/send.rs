@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::{
     StoreError,
+    act::ActContext,
     completion::store_ending,
     endpoints::EndpointCache,
     lane,
@@ -43,39 +44,51 @@ impl SendReply {
     }
 }
 
-/// Stores events, all of them or none. `savepoint`: the transaction goes on when they are refused,
-/// so that what was written of them is taken back; else a lone event's error ends it.
+/// What an event that is refused takes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// What was written of the events: the transaction goes on without them.
+    Savepoint,
+    /// Nothing was written of a lone event that is refused; another error ends the transaction.
+    Transaction,
+}
+
+/// Stores events, all of them or none.
 pub(crate) fn store_events(
-    connection: &Connection,
-    shared: &Arc<Shared>,
-    endpoints: &mut EndpointCache,
-    commit: &mut Commit,
+    context: &mut ActContext<'_>,
     customer: &str,
     events: Vec<PreparedEvent>,
-    savepoint: bool,
+    scope: Scope,
 ) -> Result<Vec<Sent>, SendError> {
-    let mark = commit.mark();
+    let ActContext {
+        connection, shared, ..
+    } = *context;
+    let mark = context.commit.mark();
     let run = |statements: &str| {
         connection
             .execute_batch(statements)
             .map_err(StoreError::from)
     };
+    let savepoint = scope == Scope::Savepoint;
     if savepoint {
-        run("savepoint send")?;
+        run("savepoint webhooks_send")?;
     }
     let stored: Result<Vec<Sent>, SendError> = events
         .into_iter()
-        .map(|event| store_event(connection, shared, endpoints, commit, customer, event))
+        .map(|event| {
+            let (endpoints, commit) = (&mut *context.endpoints, &mut *context.commit);
+            store_event(connection, shared, endpoints, commit, customer, event)
+        })
         .collect();
     if stored.is_err() {
-        commit.roll_back_to(shared, mark);
+        context.commit.roll_back_to(shared, mark);
     }
     // A full disk rolls everything back, the savepoint included.
     if savepoint && !connection.is_autocommit() {
         run(if stored.is_ok() {
-            "release send"
+            "release webhooks_send"
         } else {
-            "rollback to send; release send"
+            "rollback to webhooks_send; release webhooks_send"
         })?;
     }
     stored

@@ -16,6 +16,8 @@ const MIGRATIONS: [(i32, &str); 2] = [
 ];
 /// The version that this code reads and writes.
 pub(super) const VERSION: i32 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+/// How each of our names begins.
+const PREFIX: &str = "webhooks_";
 /// "whks", SQLite's `application_id` of files before [`FIRST_VERSION`].
 const APPLICATION_ID_BEFORE: i32 = 0x7768_6b73;
 
@@ -75,6 +77,15 @@ pub(super) fn taken_name(connection: &Connection) -> rusqlite::Result<Option<Str
         }
     }
     Ok(None)
+}
+
+/// Whether a table or index is one of ours.
+pub(super) fn is_ours(name: &str) -> bool {
+    // Asked for each statement of an app's that is prepared: few begin like this.
+    let prefixed = name
+        .get(..PREFIX.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
+    prefixed && names().any(|ours| ours.eq_ignore_ascii_case(name))
 }
 
 /// The names of our tables and indexes.

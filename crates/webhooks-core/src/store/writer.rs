@@ -9,11 +9,12 @@ use super::{
     StoreError,
     act::{ActContext, AfterCommit, contain},
     endpoints::EndpointCache,
+    guard::Guard,
     queue::{Batch, WriterQueue},
     refusals::Refusals,
     retention::Sweep,
     row::ClaimedDelivery,
-    send::{SendReply, store_events},
+    send::{Scope, SendReply, store_events},
 };
 use crate::{
     Activity, SendError, Sent, crash_point,
@@ -103,6 +104,7 @@ impl Commit {
 /// The writer's state.
 pub(crate) struct Writer {
     connection: Connection,
+    guard: Guard,
     shared: Arc<Shared>,
     endpoints: EndpointCache,
     commit: Commit,
@@ -124,7 +126,7 @@ impl Writer {
     /// `boot` makes claims of this process differ from those of any before; `last_event` is the
     /// last event of which anything is on record.
     pub(crate) fn new(
-        connection: Connection,
+        (connection, guard): (Connection, Guard),
         shared: Arc<Shared>,
         endpoints: EndpointCache,
         boot: i64,
@@ -138,6 +140,7 @@ impl Writer {
         };
         Self {
             connection,
+            guard,
             shared,
             endpoints,
             commit,
@@ -149,7 +152,10 @@ impl Writer {
     /// Runs until the queue is closed and empty.
     pub(crate) fn run(mut self, queue: &WriterQueue) {
         while let Some(batch) = queue.next() {
-            self.write(batch, queue);
+            let mut rest = self.write(batch, queue);
+            while let Some(batch) = rest {
+                rest = self.write(batch, queue);
+            }
         }
         // A clean stop leaves no write-ahead log behind.
         if let Err(error) = self
@@ -160,9 +166,11 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, batch: Batch, queue: &WriterQueue) {
+    /// Writes a batch. What stood behind an act that ended the transaction, and was not begun, is
+    /// returned: it is not that act's fault.
+    fn write(&mut self, batch: Batch, queue: &WriterQueue) -> Option<Batch> {
         let Batch {
-            sends,
+            mut sends,
             acts,
             completions,
         } = batch;
@@ -176,13 +184,25 @@ impl Writer {
             written = completion.store(&mut self.context());
             stored += usize::from(written.is_ok());
         }
-        for act in acts {
-            let after = match &written {
-                Ok(()) => act.run(&mut self.context()),
-                Err(_) => act.refuse(),
+        let mut acts = acts.into_iter();
+        let mut rest = None;
+        while let Some(act) = acts.next() {
+            let begun = written.is_ok();
+            let after = if begun {
+                act.run(&mut self.context())
+            } else {
+                act.refuse()
             };
             replies.acts.push(after);
             self.notice_rollback(&mut written);
+            if begun && written.is_err() {
+                let behind = Batch {
+                    sends: std::mem::take(&mut sends),
+                    acts: acts.by_ref().collect(),
+                    completions: Vec::new(),
+                };
+                rest = Some(behind).filter(|rest| !rest.sends.is_empty() || !rest.acts.is_empty());
+            }
         }
         for send in sends {
             let result = match &written {
@@ -226,6 +246,7 @@ impl Writer {
                 queue.put_back(completions);
             }
         }
+        rest
     }
 
     fn context(&mut self) -> ActContext<'_> {
@@ -235,6 +256,7 @@ impl Writer {
             commit: &mut self.commit,
             endpoints: &mut self.endpoints,
             sweep: &mut self.sweep,
+            guard: &self.guard,
         }
     }
 
@@ -252,16 +274,12 @@ impl Writer {
         events: Vec<crate::event::PreparedEvent>,
     ) -> Result<Vec<Sent>, SendError> {
         // One event of several may conflict: then none of them is stored.
-        let several = events.len() > 1;
-        store_events(
-            &self.connection,
-            &self.shared,
-            &mut self.endpoints,
-            &mut self.commit,
-            customer,
-            events,
-            several,
-        )
+        let scope = if events.len() > 1 {
+            Scope::Savepoint
+        } else {
+            Scope::Transaction
+        };
+        store_events(&mut self.context(), customer, events, scope)
     }
 
     fn committed(&mut self, replies: Replies) {

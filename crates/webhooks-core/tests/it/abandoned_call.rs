@@ -57,7 +57,11 @@ async fn a_result_that_panics_when_nobody_takes_it_does_not_stop_the_writer() {
     let world = World::new().await;
     world.endpoint(|endpoint| endpoint).await;
     let release = hold_writer(&world.webhooks).await;
-    abandon(world.webhooks.transaction(|_| Ok(PanicsInDrop)));
+    abandon(
+        world
+            .webhooks
+            .transaction(|_| Ok::<_, TransactionError>(PanicsInDrop)),
+    );
     drop(release);
     let sent = async {
         // The first may be answered by the very commit that the value is dropped after.
@@ -73,31 +77,38 @@ async fn a_result_that_panics_when_nobody_takes_it_does_not_stop_the_writer() {
 
 #[tokio::test]
 async fn a_closure_that_panics_when_it_is_refused_does_not_stop_the_writer() {
-    let world = World::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.db");
+    let world = World::on_file(&file).await;
     world.endpoint(|endpoint| endpoint).await;
-    let release = hold_writer(&world.webhooks).await;
-    // As SQLite itself does on a full disk: whatever is in the same commit is refused unrun.
-    let rolls_back = world.webhooks.transaction(|tx| {
-        tx.execute("create table once (number unique)", [])?;
-        tx.execute("insert or rollback into once values (1), (1)", [])?;
-        Ok(())
-    });
-    let guard = PanicsInDrop;
-    let refused = world.webhooks.transaction(move |_| {
-        std::mem::forget(guard);
-        Ok(())
-    });
-    let (rolls_back, refused, ()) =
-        tokio::join!(biased; rolls_back, refused, async { drop(release) });
-    let said = rolls_back.unwrap_err().to_string();
-    assert!(said.contains("UNIQUE constraint failed"), "{said}");
+    // Whatever is in the same commit as an outcome that cannot be stored is refused unrun.
+    let outside = rusqlite::Connection::open(&file).unwrap();
+    let refuse = "create trigger refuse before insert on webhooks_attempt
+                  begin select raise(abort, 'planted'); end";
+    outside.execute_batch(refuse).unwrap();
+    let mut refused = Ok(());
+    for number in 0.. {
+        let event = Event::new("random_number:generate", &1).id(format!("e{number}"));
+        if world.webhooks.send("acme", event).await.is_err() {
+            break;
+        }
+        world.receiver.wait_for(1).await;
+    }
+    for _ in 0..3 {
+        let guard = PanicsInDrop;
+        refused = world
+            .webhooks
+            .transaction(move |_| {
+                std::mem::forget(guard);
+                Ok::<_, TransactionError>(())
+            })
+            .await;
+    }
     assert!(
-        matches!(
-            refused,
-            Err(TransactionError::Store(StoreError::RolledBack))
-        ),
+        matches!(refused, Err(TransactionError::Store(StoreError::Sqlite(_)))),
         "{refused:?}"
     );
+    outside.execute_batch("drop trigger refuse").unwrap();
     let sent = tokio::time::timeout(ANSWER_LIMIT, world.send("after"));
     sent.await.expect("the writer goes on");
 }

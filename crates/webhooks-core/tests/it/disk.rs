@@ -11,11 +11,9 @@ use webhooks_core::{
 /// Limits the database to `pages` pages: beyond them SQLite says that the disk is full.
 async fn limit_pages(world: &World, pages: u32) {
     let limited = world.webhooks.transaction(move |tx| {
-        Ok(
-            tx.query_row(&format!("pragma max_page_count = {pages}"), [], |row| {
-                row.get::<_, i64>(0)
-            })?,
-        )
+        tx.query_row(&format!("pragma max_page_count = {pages}"), [], |row| {
+            row.get::<_, i64>(0)
+        })
     });
     limited.await.unwrap();
 }
@@ -71,13 +69,15 @@ async fn a_transaction_on_a_full_disk_is_refused_whole_and_so_is_what_was_batche
     let world = World::on_file(&folder.path().join("w.db")).await;
     world.endpoint(|endpoint| endpoint).await;
     limit_pages(&world, 60).await;
-    let big = world.webhooks.transaction(|tx| {
-        tx.execute("create table big (bytes blob)", [])?;
-        // An app that goes on after its statement failed must not get half of it stored.
-        let _ = tx.execute("insert into big values (zeroblob(4000000))", []);
-        let _ = tx.send("acme", Event::new("a", &1).id("inside"));
-        Ok(())
-    });
+    let big = world
+        .webhooks
+        .transaction(|tx| -> Result<_, TransactionError> {
+            tx.execute("create table big (bytes blob)", [])?;
+            // An app that goes on after its statement failed must not get half of it stored.
+            let _ = tx.execute("insert into big values (zeroblob(4000000))", []);
+            let _ = tx.send("acme", Event::new("a", &1).id("inside"));
+            Ok(())
+        });
     let beside = world
         .webhooks
         .send("acme", Event::new("a", &1).id("beside"));

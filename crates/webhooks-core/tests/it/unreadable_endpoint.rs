@@ -6,7 +6,8 @@ use std::{path::Path, sync::mpsc, time::Duration};
 
 use crate::world::{World, seconds};
 use webhooks_core::{
-    DeliveryState, Ending, EndpointId, Event, SendError, StoreError, testing::Receiver,
+    DeliveryState, Ending, EndpointId, Event, SendError, StoreError, TransactionError,
+    testing::Receiver,
 };
 
 /// Makes what is stored as the secret of a customer's endpoint unreadable.
@@ -82,7 +83,7 @@ async fn others_that_send_in_the_same_commit_are_answered_for_themselves() {
         let held = holds.transaction(move |_| {
             let _ = started.send(());
             let _ = released.recv();
-            Ok(())
+            Ok::<_, TransactionError>(())
         });
         held.await.unwrap();
     });

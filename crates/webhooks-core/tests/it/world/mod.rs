@@ -13,7 +13,8 @@ use std::{
 use tokio::sync::oneshot;
 
 use webhooks_core::{
-    Builder, Clock, Delivery, DeliveryState, EndpointId, Event, NewEndpoint, Webhooks,
+    Builder, Clock, Delivery, DeliveryState, EndpointId, Event, NewEndpoint, TransactionError,
+    Webhooks,
     testing::{ManualClock, Receiver},
 };
 
@@ -133,7 +134,7 @@ pub(crate) async fn hold_writer_in_turn(
         let held = webhooks.transaction(move |_| {
             let _ = started.send(());
             let _ = released.recv();
-            Ok(())
+            Ok::<_, TransactionError>(())
         });
         held.await.unwrap();
     });

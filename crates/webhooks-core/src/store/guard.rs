@@ -1,0 +1,193 @@
+//! What an app's own statements may do in a transaction of the engine's: SQLite's authorizer.
+//!
+//! The app writes its own tables, and the outbox table. Our tables are read only to it, and it
+//! neither ends the transaction nor changes how the connection stores things. SQLite asks while a
+//! statement is prepared, so a statement that is used again costs nothing.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use parking_lot::Mutex;
+use rusqlite::{
+    Connection,
+    hooks::{AuthAction, AuthContext, Authorization},
+};
+
+use super::version;
+
+/// What apps fill themselves.
+const OUTBOX: &str = "webhooks_outbox";
+/// Pragmas that read, or that set what is the app's. All others are refused: among them are those
+/// that change how, or whether, a commit reaches the disk.
+const PRAGMAS: [&str; 21] = [
+    "application_id",
+    "collation_list",
+    "compile_options",
+    "data_version",
+    "defer_foreign_keys",
+    "encoding",
+    "foreign_key_check",
+    "foreign_key_list",
+    "freelist_count",
+    "function_list",
+    "index_info",
+    "index_list",
+    "index_xinfo",
+    "integrity_check",
+    // The app may limit how large its file grows.
+    "max_page_count",
+    "page_count",
+    "quick_check",
+    "table_info",
+    "table_list",
+    "table_xinfo",
+    "user_version",
+];
+/// Tells an app's statements from the engine's, and refuses some of the app's.
+#[derive(Clone, Default)]
+pub(crate) struct Guard {
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Whose statements are being prepared.
+    app: AtomicBool,
+    /// Why the last one was refused.
+    refusal: Mutex<Option<String>>,
+}
+
+/// What `Connection::authorizer` returns: nothing in older versions of rusqlite.
+trait Installed {
+    fn checked(self) -> rusqlite::Result<()>;
+}
+
+impl Installed for () {
+    fn checked(self) -> rusqlite::Result<()> {
+        Ok(())
+    }
+}
+
+impl Installed for rusqlite::Result<()> {
+    fn checked(self) -> rusqlite::Result<()> {
+        self
+    }
+}
+
+impl Guard {
+    /// Stands before every statement of this connection.
+    pub(crate) fn install(connection: &mut Connection) -> rusqlite::Result<Self> {
+        let guard = Self::default();
+        let state = Arc::clone(&guard.state);
+        connection
+            .authorizer(Some(move |context: AuthContext<'_>| state.judge(&context)))
+            .checked()?;
+        Ok(guard)
+    }
+
+    /// What `work` prepares is the app's.
+    pub(crate) fn app<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.run_as(true, work)
+    }
+
+    /// What `work` prepares is the engine's.
+    pub(crate) fn engine<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.run_as(false, work)
+    }
+
+    fn run_as<T>(&self, app: bool, work: impl FnOnce() -> T) -> T {
+        /// Also when the app's closure panics.
+        struct Back<'a>(&'a State, bool);
+        impl Drop for Back<'_> {
+            fn drop(&mut self) {
+                self.0.app.store(self.1, Ordering::Relaxed);
+            }
+        }
+        let before = self.state.app.swap(app, Ordering::Relaxed);
+        let _back = Back(&self.state, before);
+        work()
+    }
+
+    /// Why a statement was refused, when that is what `error` says.
+    pub(crate) fn explained(&self, error: rusqlite::Error) -> rusqlite::Error {
+        if error.sqlite_error_code() != Some(rusqlite::ErrorCode::AuthorizationForStatementDenied) {
+            return error;
+        }
+        let Some(reason) = self.state.refusal.lock().take() else {
+            return error;
+        };
+        rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_AUTH),
+            Some(reason),
+        )
+    }
+}
+
+impl State {
+    fn judge(&self, context: &AuthContext<'_>) -> Authorization {
+        if !self.app.load(Ordering::Relaxed) {
+            return Authorization::Allow;
+        }
+        let Some(reason) = refusal(&context.action) else {
+            return Authorization::Allow;
+        };
+        tracing::warn!(reason, "a statement of the app's own was refused");
+        *self.refusal.lock() = Some(reason);
+        Authorization::Deny
+    }
+}
+
+/// Why the app may not do this; `None` when it may.
+fn refusal(action: &AuthAction<'_>) -> Option<String> {
+    match *action {
+        AuthAction::Transaction { .. } => Some(
+            "begin, commit and rollback are refused: the engine begins and ends the transaction; \
+             return an error to roll it back"
+                .to_owned(),
+        ),
+        AuthAction::Savepoint { .. } => Some(
+            "savepoints are refused in SQL, because events sent within one would not be taken back \
+             with it; use Transaction::savepoint"
+                .to_owned(),
+        ),
+        AuthAction::Attach { .. } | AuthAction::Detach { .. } => Some(
+            "attach and detach are refused: the connection is the engine's".to_owned(),
+        ),
+        AuthAction::Pragma { pragma_name, .. } => refused_pragma(pragma_name),
+        AuthAction::Insert { table_name }
+        | AuthAction::Update { table_name, .. }
+        | AuthAction::Delete { table_name } => {
+            if table_name.eq_ignore_ascii_case(OUTBOX) {
+                return None;
+            }
+            refused_table(table_name)
+        }
+        AuthAction::CreateIndex { table_name, .. }
+        | AuthAction::CreateTempTrigger { table_name, .. }
+        | AuthAction::CreateTrigger { table_name, .. }
+        | AuthAction::DropIndex { table_name, .. }
+        | AuthAction::DropTrigger { table_name, .. }
+        | AuthAction::AlterTable { table_name, .. }
+        | AuthAction::Analyze { table_name }
+        | AuthAction::CreateTable { table_name }
+        | AuthAction::DropTable { table_name } => refused_table(table_name),
+        AuthAction::Reindex { index_name } => refused_table(index_name),
+        _ => None,
+    }
+}
+
+fn refused_table(name: &str) -> Option<String> {
+    version::is_ours(name)
+        .then(|| format!("{name} is the library's: read it, and leave writing it to the library"))
+}
+
+fn refused_pragma(name: &str) -> Option<String> {
+    let allowed = PRAGMAS
+        .into_iter()
+        .any(|allowed| allowed.eq_ignore_ascii_case(name));
+    (!allowed).then(|| {
+        format!("pragma {name} is refused in a transaction: the connection is the engine's; use one of the app's own")
+    })
+}
