@@ -29,14 +29,32 @@ function countDown() {
   }
 }
 
+// Which exchanges the reader opened or closed; the others are as the server has them.
+const chosen = new Map();
+document.getElementById("journey").addEventListener("click", (event) => {
+  const details = event.target.closest("summary")?.parentElement;
+  if (details) chosen.set(details.dataset.key, !details.open);
+});
+
+function keepChosen(part) {
+  for (const details of part.querySelectorAll("details[data-key]")) {
+    if (chosen.has(details.dataset.key)) details.open = chosen.get(details.dataset.key);
+  }
+}
+
 function replace(part, html) {
   const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  const opened = document.activeElement?.closest("summary")?.parentElement.dataset.key;
   const said = gist(part);
   part.innerHTML = html;
+  keepChosen(part);
   localTimes(part);
   countDown();
   if (focused) {
     part.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+  }
+  if (opened) {
+    part.querySelector(`[data-key="${CSS.escape(opened)}"] summary`)?.focus();
   }
   const news = gist(part);
   if (news && news !== said) {
@@ -59,14 +77,22 @@ localTimes(document);
 countDown();
 setInterval(countDown, 1000);
 
+// The comparison comes with the first number's own page.
+const show = (name) => (html) => {
+  const part = document.getElementById(name);
+  if (part) replace(part, html);
+};
 follow(main.dataset.live, {
-  journey: (html) => replace(document.getElementById("journey"), html),
-  history: (html) => replace(document.getElementById("history"), html),
+  journey: show("journey"),
+  polling: show("polling"),
+  history: show("history"),
   open: () => { lost.hidden = true; },
   error: () => { lost.hidden = false; },
 });
 
 // A second click while the first is on its way would cost a second text.
-const button = document.querySelector("#press button");
-document.getElementById("press").addEventListener("submit", () => { button.disabled = true; });
-addEventListener("pageshow", () => { button.disabled = false; });
+const presses = [...document.querySelectorAll("#press button, .breakages button")];
+for (const form of new Set(presses.map((press) => press.form))) {
+  form.addEventListener("submit", () => presses.forEach((press) => { press.disabled = true; }));
+}
+addEventListener("pageshow", () => presses.forEach((press) => { press.disabled = false; }));

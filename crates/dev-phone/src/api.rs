@@ -115,7 +115,8 @@ async fn create(
             // Without its text, which may hold a phone number.
             tracing::info!(
                 refusal.code = refusal.code(),
-                "a request to send was refused"
+                "refused a text with Twilio's error {}",
+                refusal.code()
             );
             refusal.into_response()
         }
@@ -125,7 +126,10 @@ async fn create(
         )
             .into_response(),
         Ok(_) => {
-            tracing::info!(switch = answer.name(), "a request to send gets no answer");
+            tracing::info!(
+                switch = answer.name(),
+                "dropped the connection of a request to send, as switched"
+            );
             dropped_connection()
         }
     }

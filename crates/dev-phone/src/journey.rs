@@ -157,7 +157,20 @@ pub(crate) async fn report(phone: &Phone, message: &Message) {
         ),
         Err(error) => (error.to_string(), Tone::Bad),
     };
-    tracing::info!(message.sid = message.sid.as_str(), message.status = %message.status, outcome, "a status callback was made");
+    let (sid, status) = (message.sid.as_str(), message.status);
+    if status.is_final() {
+        tracing::info!(
+            message.sid = sid,
+            outcome,
+            "{sid} is {status}; its callback {outcome}"
+        );
+    } else {
+        tracing::debug!(
+            message.sid = sid,
+            outcome,
+            "{sid} is {status}; its callback {outcome}"
+        );
+    }
     phone.note(Exchange {
         at: phone.now(),
         what,

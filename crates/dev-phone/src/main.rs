@@ -46,7 +46,7 @@ fn configured() -> Result<Settings, String> {
 
 #[tokio::main]
 async fn run(settings: Settings) -> anyhow::Result<()> {
-    serve::logs("info")?;
+    serve::narrate("info")?;
     let listener = serve::bind(settings.host, settings.port, "PORT").await?;
     let address = listener.local_addr().context("which port is it")?;
     let introduction = introduce(&settings, address);

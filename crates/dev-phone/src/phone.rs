@@ -300,7 +300,8 @@ impl Phone {
         tracing::info!(
             message.sid = message.sid.as_str(),
             message.segments = message.segments,
-            "a text was taken"
+            "took a text, {}",
+            message.sid.as_str()
         );
         self.spawn(journey::travel(self.clone(), message.clone(), place));
         Ok(message)

@@ -96,7 +96,7 @@ pub(crate) async fn send(phone: &Phone, body: &str) -> Result<Replied, ReplyErro
     tracing::info!(
         message.sid = message.sid.as_str(),
         outcome,
-        "an inbound text was handed over"
+        "a reply from the phone: {outcome}"
     );
     phone.note(Exchange {
         at: phone.now(),

@@ -159,10 +159,8 @@ impl Chain {
     /// When it does not come up; the error shows its log.
     pub async fn start_button(&mut self) -> anyhow::Result<()> {
         let mut variables = base(port(&self.button_url)?);
-        variables.push((
-            "WEBHOOK_URLS",
-            format!("{},{}", self.texter_url, self.polis_url),
-        ));
+        variables.push(("WEBHOOK_URLS_1", self.texter_url.clone()));
+        variables.push(("WEBHOOK_URLS_2", format!("polis={}", self.polis_url)));
         variables.push(("WEBHOOK_SECRET", self.secret.clone()));
         let mut button = Program::start("random-number-button", self.data.path(), &[], &variables)?;
         button.answers(&self.button_url).await?;

@@ -1,26 +1,33 @@
 //! The button's routes.
 
-use std::{convert::Infallible, time::SystemTime};
+use std::{
+    convert::Infallible,
+    time::{Duration, SystemTime},
+};
 
 use askama::Template;
 use axum::{
     Router,
-    extract::{Query, State},
+    extract::{Path, Query, State},
     http::{StatusCode, header},
     response::{
         Html, IntoResponse, Redirect, Response,
         sse::{Event, KeepAlive, Sse},
     },
-    routing::get,
+    routing::{get, post},
 };
 use futures_util::stream;
 use serde::Deserialize;
 
 use crate::{
+    breakage::Breakage,
     button::{Button, Inner, PressError},
     journey::Journey,
-    page::{self, HISTORY_SHOWN, History, JourneyPart, Page},
-    story,
+    journeys::KEPT_MAX,
+    page::{self, Guide, HISTORY_SHOWN, History, JourneyPart, Page, PollingPart},
+    polis,
+    polling::{self, INTERVAL_DEFAULT_SECONDS, INTERVALS_SECONDS},
+    story::{self, Story},
 };
 
 /// How soon a press that failed for the store's sake is worth repeating, in seconds.
@@ -31,6 +38,9 @@ pub fn app(button: &Button) -> Router {
     let router = Router::new()
         .route("/", get(show).post(press))
         .route("/live", get(live))
+        .route("/in-polis", get(in_polis))
+        .route("/break/{what}", post(break_it))
+        .route("/put-right", post(put_right))
         .route("/assets/button.css", get(stylesheet))
         .route("/assets/button.js", get(script))
         .route("/assets/icon.svg", get(icon))
@@ -48,12 +58,27 @@ pub fn app(button: &Button) -> Router {
 struct Address {
     num: Option<String>,
     event: Option<String>,
+    /// What was broken for this number.
+    broken: Option<String>,
+    /// Seconds between two questions of the polling that is compared.
+    poll: Option<String>,
 }
 
 impl Address {
     fn journey(&self, inner: &Inner) -> Option<Journey> {
         let number = self.num.as_deref()?.parse().ok()?;
         inner.journeys.find(number, self.event.as_deref())
+    }
+
+    fn poll_seconds(&self) -> u64 {
+        let asked = self.poll.as_deref().and_then(|poll| poll.parse().ok());
+        asked
+            .filter(|seconds| INTERVALS_SECONDS.contains(seconds))
+            .unwrap_or(INTERVAL_DEFAULT_SECONDS)
+    }
+
+    fn broken(&self) -> Option<Breakage> {
+        self.broken.as_deref().and_then(Breakage::parse)
     }
 }
 
@@ -63,16 +88,77 @@ async fn show(State(button): State<Button>, Query(address): Query<Address>) -> R
         // Somebody looks at it again: worth asking the texter once more.
         button.inner.follow_if_due(&journey.event_id);
     }
-    page(&button.inner, journey.as_ref(), None)
+    page(&button.inner, &address, journey.as_ref(), None).await
+}
+
+/// Leads on to what polis shows of an attempt.
+async fn in_polis(State(button): State<Button>, Query(wanted): Query<Wanted>) -> Response {
+    let inner = &button.inner;
+    let Some(page) = inner.pages.url("polis") else {
+        return nowhere().await.into_response();
+    };
+    if inner.journeys.get(&wanted.event).is_none() {
+        return nowhere().await.into_response();
+    }
+    let found = polis::find(&inner.client, page, &wanted.event, wanted.attempt).await;
+    Redirect::to(&found).into_response()
+}
+
+/// An attempt that is looked for in polis.
+#[derive(Debug, Deserialize)]
+struct Wanted {
+    event: String,
+    attempt: u32,
+}
+
+/// Breaks something, and draws a number that meets it.
+async fn break_it(State(button): State<Button>, Path(what): Path<String>) -> Response {
+    let inner = &button.inner;
+    let (Some(breakage), Some(switchboard)) = (Breakage::parse(&what), &inner.switchboard) else {
+        return nowhere().await.into_response();
+    };
+    match switchboard.break_it(breakage).await {
+        Ok(()) => {
+            tracing::info!("{}: on purpose, from the page", breakage.title());
+            press_meeting(&button, Some(breakage)).await
+        }
+        Err(error) => not_switched(inner, &error.to_string()).await,
+    }
+}
+
+async fn put_right(State(button): State<Button>) -> Response {
+    let inner = &button.inner;
+    let Some(switchboard) = &inner.switchboard else {
+        return nowhere().await.into_response();
+    };
+    match switchboard.put_right().await {
+        Ok(()) => Redirect::to("/").into_response(),
+        Err(error) => not_switched(inner, &error.to_string()).await,
+    }
+}
+
+async fn not_switched(inner: &Inner, reason: &str) -> Response {
+    let notice = Some(reason.to_owned());
+    let page = page(inner, &Address::default(), None, notice).await;
+    (StatusCode::BAD_GATEWAY, page).into_response()
 }
 
 async fn press(State(button): State<Button>) -> Response {
+    press_meeting(&button, None).await
+}
+
+/// Presses, and leads to the number's page, which says what was broken for it.
+async fn press_meeting(button: &Button, broken: Option<Breakage>) -> Response {
     // In a task of its own: a browser that hangs up must not leave a press half done.
     let inner = button.inner.clone();
     let pressed = tokio::spawn(async move { inner.press().await }).await;
     let (status, wait_seconds, notice) = match pressed {
         Ok(Ok(journey)) => {
-            return Redirect::to(&page::address(journey.number, &journey.event_id)).into_response();
+            let mut address = page::address(journey.number, &journey.event_id);
+            if let Some(breakage) = broken {
+                address = format!("{address}&broken={}#watch", breakage.word());
+            }
+            return Redirect::to(&address).into_response();
         }
         Ok(Err(PressError::TooMany(refusal))) => (
             StatusCode::TOO_MANY_REQUESTS,
@@ -88,7 +174,7 @@ async fn press(State(button): State<Button>) -> Response {
             not_stored()
         }
     };
-    let page = page(&button.inner, None, Some(notice));
+    let page = page(&button.inner, &Address::default(), None, Some(notice)).await;
     (
         status,
         [(header::RETRY_AFTER, wait_seconds.to_string())],
@@ -107,22 +193,38 @@ fn not_stored() -> (StatusCode, u64, String) {
     )
 }
 
-fn page(inner: &Inner, journey: Option<&Journey>, notice: Option<String>) -> Response {
+async fn page(
+    inner: &Inner,
+    address: &Address,
+    journey: Option<&Journey>,
+    notice: Option<String>,
+) -> Response {
     let now = SystemTime::now();
-    let (here, live) = match journey {
+    let polling = polling(inner, address, now);
+    let here = match journey {
         Some(journey) => {
             let here = page::address(journey.number, &journey.event_id);
-            let live = format!("/live{}", here.trim_start_matches('/'));
-            (here, live)
+            format!("{here}&poll={}", address.poll_seconds())
         }
-        None => ("/".to_owned(), "/live".to_owned()),
+        None => format!("/?poll={}", address.poll_seconds()),
+    };
+    let guide = match &inner.switchboard {
+        Some(switchboard) if polling.is_some() => Some(Guide {
+            airplane: switchboard.is_in_airplane_mode().await,
+        }),
+        _ => None,
     };
     let page = Page {
         pages: inner.pages.seen_from("button"),
+        phone: inner.pages.url("phone").map(str::to_owned),
         notice,
-        live,
+        live: format!("/live{}", here.trim_start_matches('/')),
         here,
-        story: journey.map(|journey| story::tell(journey, now)),
+        story: journey.map(|journey| told(inner, journey, now)),
+        broken: address.broken().filter(|_| journey.is_some()),
+        guide,
+        shown: journey.map(|journey| (journey.number, journey.event_id.clone())),
+        polling,
         history: history(inner, journey, now),
     };
     match page.render() {
@@ -133,6 +235,30 @@ fn page(inner: &Inner, journey: Option<&Journey>, notice: Option<String>) -> Res
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
+}
+
+/// The journey in sentences, its webhooks linked to polis where that runs.
+fn told(inner: &Inner, journey: &Journey, now: SystemTime) -> Story {
+    let mut story = story::tell(journey, now);
+    if inner.pages.url("polis").is_some() {
+        story.link("polis", |attempt| {
+            page::in_polis(&journey.event_id, attempt)
+        });
+    }
+    story
+}
+
+/// Polling beside the webhooks of this run; `None` before the first.
+fn polling(inner: &Inner, address: &Address, now: SystemTime) -> Option<PollingPart> {
+    let journeys = inner.journeys.newest(KEPT_MAX);
+    // When the oldest ones are forgotten, counting begins with the oldest that is known.
+    let since = match journeys.last() {
+        Some(oldest) if journeys.len() == KEPT_MAX => oldest.drawn_at.max(inner.started_at),
+        _ => inner.started_at,
+    };
+    let interval = Duration::from_secs(address.poll_seconds());
+    let comparison = polling::compare(&journeys, since, now, interval);
+    (comparison.drawn > 0).then_some(PollingPart { comparison })
 }
 
 fn history(inner: &Inner, journey: Option<&Journey>, now: SystemTime) -> History {
@@ -156,14 +282,18 @@ async fn live(State(button): State<Button>, Query(address): Query<Address>) -> R
         button,
         address,
         journey: String::new(),
+        polling: String::new(),
         history: String::new(),
     };
     let parts = stream::unfold((page, moved, place), |(mut page, mut moved, place)| async {
         loop {
             let stop = page.button.inner.stop.clone();
+            let next_poll = Duration::from_secs(page.address.poll_seconds());
             tokio::select! {
                 () = stop.cancelled() => return None,
                 changed = moved.changed() => changed.ok()?,
+                // One more question would have been asked.
+                () = tokio::time::sleep(next_poll) => {}
             }
             let news = page.news();
             if !news.is_empty() {
@@ -182,6 +312,7 @@ struct LivePage {
     button: Button,
     address: Address,
     journey: String,
+    polling: String,
     history: String,
 }
 
@@ -192,11 +323,17 @@ impl LivePage {
         let now = SystemTime::now();
         let journey = self.address.journey(inner);
         let history = history(inner, journey.as_ref(), now);
-        let story = journey.map(|journey| story::tell(&journey, now));
+        let polling = polling(inner, &self.address, now);
+        let story = journey.map(|journey| told(inner, &journey, now));
         let journey = story.and_then(|story| JourneyPart { story }.render().ok());
         let mut news = Vec::new();
         for (name, html, told) in [
             ("journey", journey, &mut self.journey),
+            (
+                "polling",
+                polling.and_then(|part| part.render().ok()),
+                &mut self.polling,
+            ),
             ("history", history.render().ok(), &mut self.history),
         ] {
             if let Some(html) = html

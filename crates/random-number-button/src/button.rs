@@ -8,17 +8,22 @@ use std::{
 use futures_util::StreamExt;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use url::Url;
 use uuid::Uuid;
-use webhooks_core::{Activities, NetworkError, Owed, TransactionError, Webhooks};
+use webhooks_core::{
+    Activities, Activity, NetworkError, Next, Outcome, Owed, TransactionError, Webhooks, What,
+};
 
 use crate::{
-    deliveries, draws,
+    breakage::Switchboard,
+    deliveries::{self, Known},
+    draws,
     endpoints::{self, ReconcileError},
     follower::Follower,
     journey::Journey,
     journeys::Journeys,
+    moment::Moment,
     press_limit::{PressLimit, TooMany},
+    sent::SentRequests,
     settings::Settings,
 };
 
@@ -50,12 +55,17 @@ pub(crate) struct Inner {
     pub(crate) pages: serve::Pages,
     pub(crate) live_places: Arc<Semaphore>,
     pub(crate) stop: CancellationToken,
+    /// Asks the programs that run together with this one.
+    pub(crate) client: reqwest::Client,
+    /// The guided path's switches, where there is a dev-phone.
+    pub(crate) switchboard: Option<Switchboard>,
+    /// Since when this button runs.
+    pub(crate) started_at: SystemTime,
     follower: Arc<Follower>,
     limit: Mutex<PressLimit>,
     draw: Draw,
     tasks: TaskTracker,
-    /// The endpoint that is the texter's.
-    texter_endpoint: Url,
+    known: Arc<Known>,
 }
 
 /// The button can't be put up.
@@ -84,8 +94,8 @@ pub enum OpenError {
     /// The endpoints can't be registered.
     #[error(transparent)]
     Endpoints(#[from] ReconcileError),
-    /// The client that asks the texter can't be made.
-    #[error("the client that asks the texter can't be made: {0}")]
+    /// The client that asks the texter, polis and the phone can't be made.
+    #[error("the client that asks the texter, polis and the phone can't be made: {0}")]
     Client(#[from] reqwest::Error),
 }
 
@@ -107,8 +117,15 @@ impl Button {
     /// # Errors
     /// [`OpenError`] names the variable to correct.
     pub async fn open(settings: &Settings, draw: Draw) -> Result<Self, OpenError> {
+        let known = Arc::new(Known {
+            targets: settings.targets.clone(),
+            texter: settings.texter_endpoint(),
+            sent: SentRequests::default(),
+        });
+        let watched = Arc::clone(&known);
         let webhooks = Webhooks::builder()
             .allow_networks(&settings.allow_networks)?
+            .on_request(move |request| watched.sent.note(request))
             .open(&format!("sqlite:{}", settings.store))
             .await
             .map_err(|source| OpenError::Store {
@@ -131,7 +148,19 @@ impl Button {
         }
         let stop = CancellationToken::new();
         let follower = Follower::new(settings.texter.clone(), Arc::clone(&journeys), stop.clone())?;
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent("random-number-button")
+            .build()?;
+        let switchboard = settings
+            .pages
+            .url("phone")
+            .map(|phone| Switchboard::new(client.clone(), phone, settings.texter.clone()));
         let inner = Arc::new(Inner {
+            client,
+            switchboard,
+            started_at: SystemTime::now(),
             webhooks,
             journeys,
             host_names: settings.host_names.clone(),
@@ -142,7 +171,7 @@ impl Button {
             limit: Mutex::new(limit),
             draw,
             tasks: TaskTracker::new(),
-            texter_endpoint: settings.texter_endpoint(),
+            known,
         });
         let keeper = Arc::clone(&inner);
         // Subscribed before the journeys are read: nothing falls between the two.
@@ -188,8 +217,8 @@ impl Inner {
         }
         tracing::info!(
             event.id = event_id,
-            number = journey.number,
-            "drew and sent a number"
+            "{} drawn; its webhooks are stored and on their way",
+            journey.number
         );
         self.refresh(&event_id).await;
         Ok(journey)
@@ -199,7 +228,7 @@ impl Inner {
     pub(crate) async fn refresh(&self, event_id: &str) {
         match self.webhooks.deliveries(CUSTOMER, event_id).await {
             Ok(found) => {
-                let legs = deliveries::legs(&found, &self.texter_endpoint);
+                let legs = deliveries::legs(&found, &self.known);
                 self.journeys.set_legs(event_id, legs);
             }
             Err(error) => {
@@ -228,6 +257,7 @@ impl Inner {
                 activity = activities.next() => activity,
             };
             let Some(activity) = activity else { return };
+            self.tell(&activity);
             match activity.event_id {
                 Some(event_id) if self.journeys.get(&event_id).is_some() => {
                     self.refresh(&event_id).await;
@@ -239,6 +269,40 @@ impl Inner {
                         self.refresh(&event_id).await;
                     }
                 }
+            }
+        }
+    }
+
+    /// Says in the log what came of an attempt.
+    fn tell(&self, activity: &Activity) {
+        let What::Attempted { attempt, next } = &activity.what else {
+            return;
+        };
+        let Some(event) = activity.event_id.as_deref() else {
+            return;
+        };
+        let Some(Journey { number, .. }) = self.journeys.get(event) else {
+            return;
+        };
+        let name = self.known.name(&activity.url);
+        let took = attempt.duration.as_millis();
+        match (&attempt.outcome, next) {
+            (Outcome::Success, _) => {
+                let status = attempt.status.unwrap_or_default();
+                tracing::info!(
+                    event.id = event,
+                    "{number} delivered to {name}: {status} in {took} ms"
+                );
+            }
+            (Outcome::Failure(failure), Next::RetryAt(at)) => {
+                let at = Moment::new(*at).local();
+                tracing::warn!("{number} not delivered to {name}: {failure}; next try at {at}");
+            }
+            (Outcome::Failure(failure), _) => {
+                tracing::error!(
+                    event.id = event,
+                    "{number} not delivered to {name}: {failure}; given up"
+                );
             }
         }
     }

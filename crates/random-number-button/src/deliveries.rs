@@ -4,21 +4,56 @@ use url::Url;
 use webhooks_core::{Attempt, Delivery, DeliveryState, Outcome};
 
 use crate::{
-    journey::{Leg, Standing, Try},
+    journey::{Leg, Reply, Standing, Try},
     said,
+    sent::SentRequests,
+    target::{TEXTER_NAME, Target},
 };
 
-/// The legs that `deliveries` tell of, the one to `texter` first.
-pub(crate) fn legs(deliveries: &[Delivery], texter: &Url) -> Vec<Leg> {
+/// What is known of the endpoints beside what the engine tells.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// Their names.
+    pub(crate) targets: Vec<Target>,
+    /// The one that is the texter's.
+    pub(crate) texter: Url,
+    /// What went out to them.
+    pub(crate) sent: SentRequests,
+}
+
+impl Known {
+    /// What the endpoint at `url` is called.
+    pub(crate) fn name(&self, url: &str) -> String {
+        let endpoint = Url::parse(url).ok();
+        if endpoint.as_ref() == Some(&self.texter) {
+            return TEXTER_NAME.to_owned();
+        }
+        let named = self.targets.iter();
+        named
+            .filter(|target| endpoint.as_ref() == Some(&target.url))
+            .map(|target| target.name.clone())
+            .next()
+            // One of an earlier list, or one that was removed.
+            .unwrap_or_else(|| match endpoint {
+                Some(_) => url.trim_end_matches('/').to_owned(),
+                None => "an endpoint that was removed".to_owned(),
+            })
+    }
+}
+
+/// The legs that `deliveries` tell of, the texter's first.
+pub(crate) fn legs(deliveries: &[Delivery], known: &Known) -> Vec<Leg> {
     let mut legs: Vec<Leg> = deliveries
         .iter()
-        .map(|delivery| leg(delivery, texter))
+        .map(|delivery| leg(delivery, known))
         .collect();
     legs.sort_by(|a, b| (!a.texter, &a.url).cmp(&(!b.texter, &b.url)));
     legs
 }
 
-fn leg(delivery: &Delivery, texter: &Url) -> Leg {
+fn leg(delivery: &Delivery, known: &Known) -> Leg {
+    let endpoint = Url::parse(&delivery.url).ok();
+    let texter = endpoint.as_ref() == Some(&known.texter);
     let standing = match &delivery.state {
         DeliveryState::InFlight => Standing::UnderWay,
         DeliveryState::Waiting { due_at } => Standing::WaitsUntil(*due_at),
@@ -35,15 +70,29 @@ fn leg(delivery: &Delivery, texter: &Url) -> Leg {
         delivery.url.trim_end_matches('/').to_owned()
     };
     Leg {
-        texter: Url::parse(&delivery.url).is_ok_and(|url| url == *texter),
+        name: known.name(&delivery.url),
+        texter,
         url,
-        attempts: delivery.attempts.iter().map(attempt).collect(),
+        attempts: delivery
+            .attempts
+            .iter()
+            .map(|made| Try {
+                request: known.sent.find(&delivery.event_id, &delivery.url, made.at),
+                ..attempt(made)
+            })
+            .collect(),
         standing,
     }
 }
 
 fn attempt(attempt: &Attempt) -> Try {
+    let reply = || Reply {
+        headers: attempt.headers.clone(),
+        body: String::from_utf8_lossy(&attempt.body_head).into_owned(),
+    };
     Try {
+        request: None,
+        answer: attempt.status.map(|_| reply()),
         number: attempt.number,
         at: attempt.at,
         took: attempt.duration,

@@ -47,7 +47,11 @@ pub(crate) async fn reconcile(
 ) -> Result<(), ReconcileError> {
     let endpoints = webhooks.endpoints(customer);
     let schedule = RetrySchedule::new(RETRY_WAITS_SECONDS.map(Duration::from_secs))?;
-    let mut missing = settings.webhook_urls.clone();
+    let mut missing: Vec<Url> = settings
+        .targets
+        .iter()
+        .map(|target| target.url.clone())
+        .collect();
     for stored in endpoints.list().await? {
         let listed = Url::parse(&stored.url)
             .ok()
@@ -75,11 +79,7 @@ pub(crate) async fn reconcile(
         kept.await
             .map_err(|source| ReconcileError::Endpoint { url, source })?;
     }
-    for url in settings
-        .webhook_urls
-        .iter()
-        .filter(|url| missing.contains(url))
-    {
+    for url in missing {
         let mut new = NewEndpoint::new(url.as_str()).retry(&schedule);
         if let Some(secret) = settings.secret.clone() {
             new = new.secret(secret);
@@ -87,10 +87,7 @@ pub(crate) async fn reconcile(
         endpoints
             .add(new)
             .await
-            .map_err(|source| ReconcileError::Endpoint {
-                url: url.clone(),
-                source,
-            })?;
+            .map_err(|source| ReconcileError::Endpoint { url, source })?;
     }
     Ok(())
 }

@@ -3,9 +3,14 @@
 //! A journey holds only facts that were reported: by the engine (deliveries and attempts) and by
 //! the texter (what became of the text). Turning facts into sentences is [`crate::story`]'s work.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use serde::Deserialize;
+
+use crate::sent::SentRequest;
 
 /// What is known of one drawn number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +30,8 @@ pub(crate) struct Journey {
 /// The way to one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Leg {
+    /// What the endpoint is called.
+    pub(crate) name: String,
     /// The endpoint's address, credentials hidden.
     pub(crate) url: String,
     /// Whether this endpoint is the texter; any other only listens.
@@ -50,6 +57,19 @@ pub(crate) struct Try {
     pub(crate) failure: Option<String>,
     /// The reason the endpoint itself gave in a JSON answer.
     pub(crate) said: Option<String>,
+    /// The request as it went out; `None` when an earlier run of the button made it.
+    pub(crate) request: Option<Arc<SentRequest>>,
+    /// The answer, when one came.
+    pub(crate) answer: Option<Reply>,
+}
+
+/// What an endpoint answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Reply {
+    /// Its headers.
+    pub(crate) headers: Vec<(String, String)>,
+    /// The beginning of its body.
+    pub(crate) body: String,
 }
 
 /// Where the delivery to one endpoint stands.

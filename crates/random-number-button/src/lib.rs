@@ -5,6 +5,7 @@
 //! becomes of the text is asked of the texter.
 
 mod app;
+mod breakage;
 mod button;
 mod deliveries;
 mod draws;
@@ -15,13 +16,18 @@ mod journey;
 mod journeys;
 mod moment;
 mod page;
+mod polis;
+mod polling;
 mod press_limit;
 mod said;
+mod sent;
 mod settings;
 mod story;
+mod target;
 
 pub use app::app;
 pub use button::{Button, Draw, OpenError, random_number};
 pub use endpoints::ReconcileError;
 pub use press_limit::Allowed;
 pub use settings::{Settings, SettingsError, VARIABLES};
+pub use target::Target;

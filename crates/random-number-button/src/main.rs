@@ -34,7 +34,7 @@ async fn run() -> anyhow::Result<()> {
     {
         anyhow::bail!("the file .env can't be read: {error}");
     }
-    serve::logs("info")?;
+    serve::narrate("info")?;
     let settings = Settings::from_env()?;
     let frame_origin = serve::FrameOrigin::from_env()?;
     let listener = serve::bind(settings.host, settings.port, "PORT").await?;

@@ -19,6 +19,12 @@ impl Moment {
         self.0.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
     }
 
+    /// For a log: the time of day on this machine.
+    pub(crate) fn local(&self) -> String {
+        let zoned = self.0.to_zoned_datetime(jiff::tz::TimeZone::system());
+        zoned.strftime("%H:%M:%S").to_string()
+    }
+
     /// For people.
     pub(crate) fn human(&self) -> String {
         self.0.strftime("%H:%M:%S UTC").to_string()

@@ -1,12 +1,14 @@
 //! The page and the two parts of it that change live.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use askama::Template;
 
 use crate::{
+    breakage::Breakage,
     journey::Journey,
     moment::Moment,
+    polling::{Comparison, INTERVALS_SECONDS},
     story::{self, Story},
 };
 
@@ -18,6 +20,8 @@ pub(crate) const HISTORY_SHOWN: usize = 8;
 #[template(path = "page.html")]
 pub(crate) struct Page {
     pub(crate) pages: Vec<serve::PageLink>,
+    /// Where the phone's page is, when one runs.
+    pub(crate) phone: Option<String>,
     /// Why nothing was generated, after a press that led to nothing.
     pub(crate) notice: Option<String>,
     /// Where the page's parts come from live.
@@ -25,7 +29,88 @@ pub(crate) struct Page {
     /// This page's own address.
     pub(crate) here: String,
     pub(crate) story: Option<Story>,
+    /// What was broken for this number.
+    pub(crate) broken: Option<Breakage>,
+    pub(crate) guide: Option<Guide>,
+    /// The event of the journey that is shown, for the form that chooses an interval.
+    pub(crate) shown: Option<(u16, String)>,
+    pub(crate) polling: Option<PollingPart>,
     pub(crate) history: History,
+}
+
+impl Page {
+    /// Whether the number that is shown met this.
+    fn met(&self, breakage: &Breakage) -> bool {
+        self.broken.as_ref() == Some(breakage)
+    }
+}
+
+/// The guided path.
+#[derive(Debug)]
+pub(crate) struct Guide {
+    /// Whether the phone is in airplane mode, and texts do not arrive until it is switched off.
+    pub(crate) airplane: bool,
+}
+
+impl Guide {
+    fn steps(&self) -> [Breakage; 3] {
+        Breakage::ALL
+    }
+}
+
+/// Polling beside the webhooks.
+#[derive(Debug, Template)]
+#[template(path = "polling.html")]
+pub(crate) struct PollingPart {
+    pub(crate) comparison: Comparison,
+}
+
+impl PollingPart {
+    fn since(&self) -> Moment {
+        Moment::new(self.comparison.since)
+    }
+
+    fn interval(&self) -> String {
+        spoken_seconds(self.comparison.interval.as_secs())
+    }
+
+    /// The intervals to choose from: seconds, words, and whether it is the chosen one.
+    fn intervals(&self) -> Vec<(u64, String, bool)> {
+        let chosen = self.comparison.interval.as_secs();
+        let choice = |seconds: &u64| (*seconds, spoken_seconds(*seconds), *seconds == chosen);
+        INTERVALS_SECONDS.iter().map(choice).collect()
+    }
+
+    /// Questions that would have learned nothing.
+    fn in_vain(&self) -> u64 {
+        self.comparison.polls - self.comparison.useful
+    }
+
+    fn lateness(&self) -> Option<String> {
+        self.comparison.lateness.map(spoken)
+    }
+
+    fn post(&self) -> Option<String> {
+        self.comparison.post.map(spoken)
+    }
+}
+
+fn spoken_seconds(seconds: u64) -> String {
+    match seconds {
+        1 => "second".to_owned(),
+        60 => "minute".to_owned(),
+        seconds if seconds % 60 == 0 => format!("{} minutes", seconds / 60),
+        seconds => format!("{seconds} seconds"),
+    }
+}
+
+/// A time to the millisecond below a second, to a tenth of a second above.
+fn spoken(time: Duration) -> String {
+    if time < Duration::from_secs(1) {
+        format!("{}\u{a0}ms", time.as_millis())
+    } else {
+        format!("{:.1}\u{a0}s", time.as_secs_f64())
+    }
 }
 
 /// The journey of one number.
@@ -73,6 +158,11 @@ impl History {
             .collect();
         Self { entries }
     }
+}
+
+/// Where the button leads to what polis shows of an attempt.
+pub(crate) fn in_polis(event_id: &str, attempt: u32) -> String {
+    format!("/in-polis?event={event_id}&attempt={attempt}")
 }
 
 /// The page's address for one number's journey.

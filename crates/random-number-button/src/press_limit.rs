@@ -10,20 +10,20 @@ use std::{
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How many presses are allowed; both hold at once.
+/// How many presses are allowed; both hold at once, and `None` is no limit.
 #[derive(Debug, Clone, Copy)]
 pub struct Allowed {
     /// Within any 60 seconds.
-    pub a_minute: NonZeroU32,
+    pub a_minute: Option<NonZeroU32>,
     /// Within any 24 hours.
-    pub a_day: NonZeroU32,
+    pub a_day: Option<NonZeroU32>,
 }
 
 /// The presses of the last 24 hours.
 #[derive(Debug)]
 pub(crate) struct PressLimit {
     allowed: Allowed,
-    /// Oldest first; never longer than the day's limit.
+    /// Oldest first; never longer than the larger limit.
     pressed_at: VecDeque<SystemTime>,
 }
 
@@ -41,6 +41,14 @@ pub(crate) struct TooMany {
     pub(crate) wait: Duration,
 }
 
+impl Allowed {
+    /// Presses that need to be remembered.
+    fn most(self) -> usize {
+        let most = [self.a_minute, self.a_day].into_iter().flatten().max();
+        most.map_or(0, |limit| limit.get() as usize)
+    }
+}
+
 impl PressLimit {
     pub(crate) fn new(allowed: Allowed) -> Self {
         Self {
@@ -53,9 +61,7 @@ impl PressLimit {
     pub(crate) fn restore(&mut self, pressed_at: impl IntoIterator<Item = SystemTime>) {
         let mut pressed_at: Vec<SystemTime> = pressed_at.into_iter().collect();
         pressed_at.sort_unstable();
-        let kept = pressed_at
-            .len()
-            .saturating_sub(self.allowed.a_day.get() as usize);
+        let kept = pressed_at.len().saturating_sub(self.allowed.most());
         self.pressed_at = pressed_at.split_off(kept).into();
     }
 
@@ -65,7 +71,10 @@ impl PressLimit {
         self.pressed_at
             .retain(|at| now.duration_since(*at).is_ok_and(|age| age < DAY));
         let Allowed { a_minute, a_day } = self.allowed;
-        for (limit, period) in [(a_day.get(), DAY), (a_minute.get(), MINUTE)] {
+        for (limit, period) in [(a_day, DAY), (a_minute, MINUTE)] {
+            let Some(limit) = limit.map(NonZeroU32::get) else {
+                continue;
+            };
             if let Some(wait) = self.wait(limit, period, now) {
                 return Err(TooMany {
                     limit,
@@ -75,6 +84,9 @@ impl PressLimit {
             }
         }
         self.pressed_at.push_back(now);
+        while self.pressed_at.len() > self.allowed.most() {
+            self.pressed_at.pop_front();
+        }
         Ok(())
     }
 
@@ -109,8 +121,8 @@ mod tests {
 
     fn limit(a_minute: u32, a_day: u32) -> PressLimit {
         PressLimit::new(Allowed {
-            a_minute: NonZeroU32::new(a_minute).unwrap(),
-            a_day: NonZeroU32::new(a_day).unwrap(),
+            a_minute: NonZeroU32::new(a_minute),
+            a_day: NonZeroU32::new(a_day),
         })
     }
 
@@ -162,6 +174,15 @@ mod tests {
         let refused = limit.press(second(30)).unwrap_err();
         assert!(refused.to_string().contains("24 hours"), "{refused}");
         limit.press(second(10 + 24 * 60 * 60)).unwrap();
+    }
+
+    #[test]
+    fn without_limits_nothing_is_refused_nor_remembered() {
+        let mut limit = limit(0, 0);
+        for _ in 0..10_000 {
+            limit.press(second(0)).unwrap();
+        }
+        assert!(limit.pressed_at.is_empty());
     }
 
     #[test]

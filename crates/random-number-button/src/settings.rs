@@ -8,7 +8,7 @@ use std::{
 use url::Url;
 use webhooks_core::Secret;
 
-use crate::{journeys::KEPT_MAX, press_limit::Allowed};
+use crate::{journeys::KEPT_MAX, press_limit::Allowed, target::Target};
 
 /// The port of the talk's button.
 const PORT_DEFAULT: u16 = 9090;
@@ -20,11 +20,13 @@ const STORE_DEFAULT: &str = "button.db";
 /// `WEBHOOK_ALLOW_NETWORKS` replaces it.
 const ALLOW_NETWORKS_DEFAULT: &str = "127.0.0.0/8,::1/128";
 /// More endpoints than anybody has for one button.
-const WEBHOOK_URLS_MAX: usize = 20;
+const TARGETS_MAX: usize = 20;
 /// A person does not press faster for long.
 const PRESSES_PER_MINUTE_DEFAULT: u32 = 10;
 /// Each press costs a text; the texter's own daily limit is the same.
 const PRESSES_PER_DAY_DEFAULT: u32 = 100;
+/// Where a press costs nothing there need not be a limit.
+const UNLIMITED: &str = "unlimited";
 /// As many as are kept on record, so that a restart forgets no press of the day.
 const PRESSES_MAX: u32 = 1_000;
 const _: () = assert!(PRESSES_MAX as usize <= KEPT_MAX);
@@ -36,13 +38,14 @@ Environment variables (a file .env is read too):
   HOST                    the address to listen on; 127.0.0.1
   HOST_NAMES              names the page is published under, separated by commas; none
   FRAME_ORIGIN            whose pages may frame this one, http://localhost:9030; nobody's
-  WEBHOOK_URLS            where the number goes, separated by commas; http://localhost:9000
+  WEBHOOK_URLS            where the number goes; http://localhost:9000. Further addresses are in
+                          WEBHOOK_URLS_1 to _99; polis=http://localhost:9001 gives one a name
   TEXTER_URL              who is asked what became of the text; the first of WEBHOOK_URLS
   WEBHOOK_SECRET          whsec_... that signs what is sent; without it one is made up
   WEBHOOK_ALLOW_NETWORKS  private networks that may be sent to; 127.0.0.0/8,::1/128
   BUTTON_STORE            the file that keeps the events; button.db
-  PRESSES_PER_MINUTE      10 at most, since each press costs a text
-  PRESSES_PER_DAY         100 at most
+  PRESSES_PER_MINUTE      10 at most, since each press costs a text; or unlimited
+  PRESSES_PER_DAY         100 at most; or unlimited
   DEMO_PAGES              pages to link, as name=URL separated by spaces; none
   RUST_LOG                how much is logged; info";
 
@@ -56,7 +59,7 @@ pub struct Settings {
     /// Names, beside localhost and IP addresses, under which the page is published.
     pub host_names: Vec<String>,
     /// Where each number goes; at least one.
-    pub webhook_urls: Vec<Url>,
+    pub targets: Vec<Target>,
     /// Who is asked what became of a text.
     pub texter: Url,
     /// Signs what is sent; one is generated when there is none.
@@ -100,8 +103,8 @@ impl Settings {
             IpAddr::V4(Ipv4Addr::LOCALHOST),
             "an IP address, like 127.0.0.1",
         );
-        let webhook_urls = reader.urls();
-        let texter = reader.texter(webhook_urls.first());
+        let targets = reader.targets();
+        let texter = reader.texter(targets.first());
         let secret = reader.secret();
         let presses = Allowed {
             a_minute: reader.presses("PRESSES_PER_MINUTE", PRESSES_PER_MINUTE_DEFAULT),
@@ -118,7 +121,7 @@ impl Settings {
                 host,
                 port,
                 host_names,
-                webhook_urls,
+                targets,
                 texter,
                 secret,
                 allow_networks,
@@ -134,11 +137,11 @@ impl Settings {
 impl Settings {
     /// The endpoint that is the texter's: the one at the texter's origin, else the first.
     pub(crate) fn texter_endpoint(&self) -> Url {
-        let at_texter = |url: &&Url| url.origin() == self.texter.origin();
-        let endpoint = self.webhook_urls.iter().find(at_texter);
+        let at_texter = |target: &&Target| target.url.origin() == self.texter.origin();
+        let endpoint = self.targets.iter().find(at_texter);
         endpoint
-            .or(self.webhook_urls.first())
-            .unwrap_or(&self.texter)
+            .or(self.targets.first())
+            .map_or(&self.texter, |target| &target.url)
             .clone()
     }
 }
@@ -176,66 +179,57 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
         })
     }
 
-    fn presses(&mut self, name: &str, default: u32) -> NonZeroU32 {
-        let presses = self.parsed(name, default, &format!("a number, 1 to {PRESSES_MAX}"));
-        if !(1..=PRESSES_MAX).contains(&presses) {
-            self.problems.push(format!(
-                "{name} is {presses}; it must be a number, 1 to {PRESSES_MAX}"
-            ));
+    fn presses(&mut self, name: &str, default: u32) -> Option<NonZeroU32> {
+        if self.var(name).as_deref() == Some(UNLIMITED) {
+            return None;
         }
-        NonZeroU32::new(presses).unwrap_or(NonZeroU32::MIN)
+        let shape = format!("a number, 1 to {PRESSES_MAX}, or {UNLIMITED}");
+        let presses = self.parsed(name, default, &shape);
+        if !(1..=PRESSES_MAX).contains(&presses) {
+            self.problems
+                .push(format!("{name} is {presses}; it must be {shape}"));
+        }
+        NonZeroU32::new(presses)
     }
 
-    fn urls(&mut self) -> Vec<Url> {
-        let listed = self.list("WEBHOOK_URLS", WEBHOOK_URLS_DEFAULT);
-        if listed.is_empty() || listed.len() > WEBHOOK_URLS_MAX {
+    fn targets(&mut self) -> Vec<Target> {
+        let mut listed = serve::numbered("WEBHOOK_URLS", |name| self.var(name));
+        if listed.is_empty() {
+            listed.push(WEBHOOK_URLS_DEFAULT.to_owned());
+        }
+        if listed.len() > TARGETS_MAX {
             self.problems.push(format!(
-                "WEBHOOK_URLS has {} addresses; it must have 1 to {WEBHOOK_URLS_MAX}",
+                "WEBHOOK_URLS and its numbered variables have {} addresses; the limit is {TARGETS_MAX}",
                 listed.len()
             ));
         }
-        let mut urls: Vec<Url> = Vec::new();
-        for value in listed {
-            if let Some(url) = self.url("WEBHOOK_URLS", &value)
-                && !urls.contains(&url)
-            {
-                urls.push(url);
+        let mut targets: Vec<Target> = Vec::new();
+        for text in listed {
+            match Target::parse(&text) {
+                Ok(target) if targets.iter().any(|known| known.url == target.url) => {}
+                Ok(target) => targets.push(target),
+                Err(problem) => self.problems.push(format!("WEBHOOK_URLS {problem}")),
             }
         }
-        urls
+        targets
     }
 
     /// The texter's base: its own variable, or the origin of the first endpoint.
-    fn texter(&mut self, first: Option<&Url>) -> Option<Url> {
+    fn texter(&mut self, first: Option<&Target>) -> Option<Url> {
         if let Some(value) = self.var("TEXTER_URL") {
-            return self.url("TEXTER_URL", &value);
+            return match Target::parse(&value) {
+                Ok(target) => Some(target.url),
+                Err(problem) => {
+                    self.problems.push(format!("TEXTER_URL {problem}"));
+                    None
+                }
+            };
         }
-        let mut base = first?.clone();
+        let mut base = first?.url.clone();
         base.set_path("/");
         base.set_query(None);
         base.set_fragment(None);
         Some(base)
-    }
-
-    fn url(&mut self, name: &str, value: &str) -> Option<Url> {
-        let problem = match Url::parse(value) {
-            Err(error) => error.to_string(),
-            Ok(url) if !matches!(url.scheme(), "http" | "https") => {
-                "only http and https are sent to".to_owned()
-            }
-            // It would be shown on the page and written to the log; the value itself is not.
-            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-                self.problems.push(format!(
-                    "{name} has an address with a user name or password; leave them out, what is sent is signed"
-                ));
-                return None;
-            }
-            Ok(url) => return Some(url),
-        };
-        self.problems.push(format!(
-            "{name} has {value:?} ({problem}); write it like http://localhost:9000"
-        ));
-        None
     }
 
     fn pages(&mut self) -> serve::Pages {
@@ -249,7 +243,15 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
 
     fn secret(&mut self) -> Option<Secret> {
         let value = self.var("WEBHOOK_SECRET")?;
-        match value.parse() {
+        match value.parse::<Secret>() {
+            Ok(secret) if !secret.can_sign() => {
+                self.problems.push(
+                    "WEBHOOK_SECRET is a public key (whpk_…), which only checks signatures; set a \
+                     secret that signs (whsec_… or whsk_…)"
+                        .to_owned(),
+                );
+                None
+            }
             Ok(secret) => Some(secret),
             Err(error) => {
                 self.problems.push(format!("WEBHOOK_SECRET: {error}"));
@@ -275,10 +277,8 @@ mod tests {
     fn without_variables_it_is_the_talks_button() {
         let settings = read(&[]).unwrap();
         assert_eq!(settings.port, 9090);
-        assert_eq!(
-            settings.webhook_urls,
-            ["http://localhost:9000".parse().unwrap()]
-        );
+        let urls: Vec<&str> = settings.targets.iter().map(|t| t.url.as_str()).collect();
+        assert_eq!(urls, ["http://localhost:9000/"]);
         assert_eq!(settings.texter.as_str(), "http://localhost:9000/");
         assert_eq!(settings.store, "button.db");
         assert!(settings.secret.is_none());
@@ -286,15 +286,13 @@ mod tests {
 
     #[test]
     fn the_texter_is_the_first_endpoints_origin_unless_named() {
-        let urls = (
-            "WEBHOOK_URLS",
-            "http://a.example:1/in?x=1, http://b.example",
-        );
+        let first = ("WEBHOOK_URLS_1", "http://a.example:1/in?x=1");
+        let second = ("WEBHOOK_URLS_2", "http://b.example");
         assert_eq!(
-            read(&[urls]).unwrap().texter.as_str(),
+            read(&[first, second]).unwrap().texter.as_str(),
             "http://a.example:1/"
         );
-        let named = read(&[urls, ("TEXTER_URL", "http://t.example/base")]).unwrap();
+        let named = read(&[first, second, ("TEXTER_URL", "http://t.example/base")]).unwrap();
         assert_eq!(named.texter.as_str(), "http://t.example/base");
     }
 
@@ -303,10 +301,9 @@ mod tests {
         let error = read(&[
             ("PORT", "70000"),
             ("HOST", "here"),
-            (
-                "WEBHOOK_URLS",
-                "ftp://a.example,nonsense,http://user:hunter2@b.example",
-            ),
+            ("WEBHOOK_URLS", "ftp://a.example"),
+            ("WEBHOOK_URLS_1", "nonsense"),
+            ("WEBHOOK_URLS_2", "http://user:hunter2@b.example"),
             ("WEBHOOK_SECRET", "hunter2"),
             ("PRESSES_PER_DAY", "0"),
         ])
@@ -319,11 +316,35 @@ mod tests {
             "\"nonsense\"",
             "a user name or password",
             "WEBHOOK_SECRET: ",
-            "PRESSES_PER_DAY is 0; it must be a number, 1 to 1000",
+            "PRESSES_PER_DAY is 0; it must be a number, 1 to 1000, or unlimited",
         ] {
             assert!(error.contains(part), "{part} is missing in {error}");
         }
         assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_that_cannot_sign_is_blamed_on_its_own_variable() {
+        let public = Secret::generate_ed25519().public_half().unwrap().expose();
+        let error = read(&[("WEBHOOK_SECRET", &public)])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("WEBHOOK_SECRET is a public key"), "{error}");
+        assert!(!error.contains("WEBHOOK_URLS"), "{error}");
+    }
+
+    #[test]
+    fn an_address_with_a_comma_is_one_address() {
+        let settings = read(&[
+            ("WEBHOOK_URLS", "http://a.example/in?ids=1,2"),
+            ("WEBHOOK_URLS_7", "polis=http://b.example/x,y"),
+        ])
+        .unwrap();
+        let urls: Vec<&str> = settings.targets.iter().map(|t| t.url.as_str()).collect();
+        assert_eq!(
+            urls,
+            ["http://a.example/in?ids=1,2", "http://b.example/x,y"]
+        );
     }
 
     #[test]
@@ -335,6 +356,7 @@ mod tests {
         })
         .unwrap();
         for name in asked.into_inner() {
+            let name = name.trim_end_matches(|c: char| c == '_' || c.is_ascii_digit());
             assert!(VARIABLES.contains(&format!("  {name} ")), "{name}");
         }
     }

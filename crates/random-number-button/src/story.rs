@@ -3,6 +3,7 @@
 //! Everything on the page is said here, so that the live page, the page without JavaScript and
 //! the history say the same. It never says more than the journey's facts do.
 
+mod exchange;
 mod headline;
 mod outcome;
 mod steps;
@@ -11,12 +12,10 @@ mod tests;
 
 use std::time::SystemTime;
 
-use crate::{
-    journey::{Journey, Leg},
-    moment::Moment,
-};
+use crate::{journey::Journey, moment::Moment};
+pub(crate) use exchange::Exchange;
 use headline::headline;
-use steps::{leg_step, text_step};
+use steps::{leg_branch, text_step};
 
 /// How good the news is; the stylesheet's `ok`, `warn`, `bad`, or `soft` while it is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +49,25 @@ pub(crate) struct Story {
     pub(crate) more: Option<Line>,
     /// Two words for the history.
     pub(crate) short: &'static str,
-    pub(crate) steps: Vec<Step>,
+    /// When it was drawn.
+    pub(crate) drawn: Line,
+    /// One for each endpoint: they are called at the same time.
+    pub(crate) branches: Vec<Branch>,
+}
+
+/// The webhook to one endpoint.
+#[derive(Debug)]
+pub(crate) struct Branch {
+    /// What the endpoint is called.
+    pub(crate) name: String,
+    /// Its address.
+    pub(crate) url: String,
+    /// How the delivery went.
+    pub(crate) step: Step,
+    /// The attempts, oldest first.
+    pub(crate) attempts: Vec<(Line, Exchange)>,
+    /// What came of it at the texter.
+    pub(crate) text: Option<Step>,
 }
 
 /// One station of the journey.
@@ -100,28 +117,47 @@ impl Line {
     }
 }
 
+impl Story {
+    /// Links each webhook to `endpoint` to where `address` says that the attempt is shown.
+    pub(crate) fn link(&mut self, endpoint: &str, address: impl Fn(u32) -> String) {
+        let branches = self.branches.iter_mut();
+        for branch in branches.filter(|branch| branch.name == endpoint) {
+            for (_, exchange) in &mut branch.attempts {
+                exchange.in_polis = Some(address(exchange.attempt));
+            }
+        }
+    }
+}
+
 /// Tells `journey` as of `now`.
 pub(crate) fn tell(journey: &Journey, now: SystemTime) -> Story {
     let (tone, short, headline, more) = headline(journey, now);
-    let mut steps = vec![Step {
-        tone: Tone::Good,
-        title: "Generated".to_owned(),
-        lines: vec![Line::at(
-            format!("{} was drawn at", journey.number),
-            journey.drawn_at,
-        )],
-    }];
-    let (texter, others): (Vec<&Leg>, Vec<&Leg>) = journey.legs.iter().partition(|leg| leg.texter);
-    steps.extend(texter.into_iter().map(|leg| leg_step(leg, now)));
-    // The text follows from the texter's leg; endpoints that only listen come after it.
-    steps.extend(text_step(journey));
-    steps.extend(others.into_iter().map(|leg| leg_step(leg, now)));
+    let mut branches: Vec<Branch> = journey
+        .legs
+        .iter()
+        .map(|leg| Branch {
+            // The text follows from the texter's webhook.
+            text: leg.texter.then(|| text_step(journey)).flatten(),
+            ..leg_branch(leg, now)
+        })
+        .collect();
+    // One is open from the start: a webhook is what this page is about.
+    if let Some((_, newest)) = branches
+        .first_mut()
+        .and_then(|first| first.attempts.last_mut())
+    {
+        newest.open = true;
+    }
     Story {
         number: journey.number,
         tone,
         headline,
         more,
         short,
-        steps,
+        drawn: Line::at(
+            format!("{number} was drawn at", number = journey.number),
+            journey.drawn_at,
+        ),
+        branches,
     }
 }

@@ -6,7 +6,7 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::{journey, page, status, texter::Texter, webhook};
+use crate::{downtime, journey, page, status, texter::Texter, webhook};
 
 /// The texter's routes, to serve or to call in a test.
 pub fn app(texter: Texter) -> Router {
@@ -24,5 +24,6 @@ pub fn app(texter: Texter) -> Router {
         .route("/assets/texter.css", get(page::style))
         .route("/assets/icon.svg", get(page::icon))
         .merge(serve::shared_assets())
-        .with_state(texter)
+        .with_state(texter.clone())
+        .merge(downtime::routes(texter))
 }

@@ -190,6 +190,12 @@ impl Config {
         self.account.base_url.scheme() == "http" && !is_loopback(&self.account.base_url)
     }
 
+    /// Whether a stand-in for Twilio on this machine is used: nothing costs money then.
+    #[must_use]
+    pub fn has_pretend_account(&self) -> bool {
+        is_loopback(&self.account.base_url)
+    }
+
     /// Whether webhooks must be signed.
     #[must_use]
     pub fn requires_signatures(&self) -> bool {

@@ -81,7 +81,8 @@ impl Parts {
                 tracing::info!(
                     event.id = text.event(),
                     text.sid = text.sid.as_deref().unwrap_or_default(),
-                    "Twilio has the text that was in doubt"
+                    "{} was in doubt: Twilio has the text",
+                    text.number()
                 );
                 self.announce(&text);
                 Ok(Settled::Known(Outcome::of(&text)))
@@ -111,7 +112,8 @@ impl Parts {
         }
         tracing::info!(
             event.id = text.event(),
-            "Twilio does not have the text that was in doubt"
+            "{} was in doubt: Twilio does not have the text",
+            text.number()
         );
         if let Some(text) = self.ledger.release(&text.id, None, now).await? {
             self.announce(&text);

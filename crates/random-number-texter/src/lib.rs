@@ -73,10 +73,16 @@
 //! # `POST /status/<text>`
 //!
 //! Twilio's status callbacks, by their `X-Twilio-Signature`. `GET /` is a page for people.
+//!
+//! # `POST /down`
+//!
+//! Only while `SMS_TWILIO_BASE_URL` is on the loopback address, so with no real account: answers
+//! 202 and refuses connections for [`DOWN_TIME`]. It is there to show what a sender does then.
 
 mod app;
 mod config;
 mod doubt;
+mod downtime;
 mod event;
 mod flights;
 mod journey;
@@ -95,6 +101,7 @@ mod webhook;
 
 pub use app::app;
 pub use config::{Account, Config, ConfigErrors, VARIABLES};
+pub use downtime::DOWN_TIME;
 pub use ledger::{LedgerError, StoreLocation};
 pub use number::PhoneNumber;
 pub use texter::{OpenError, Texter};

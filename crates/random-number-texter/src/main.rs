@@ -1,10 +1,10 @@
 //! Starts the texter.
 
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, pin::pin, process::ExitCode};
 
 use anyhow::Context;
 use clap::Parser;
-use random_number_texter::{Config, Texter, VARIABLES, app, system_clock};
+use random_number_texter::{Config, DOWN_TIME, Texter, VARIABLES, app, system_clock};
 
 /// As for a wrong flag: what was asked for can't be done.
 const WRONG_CONFIGURATION: u8 = 2;
@@ -53,7 +53,7 @@ fn configured() -> Result<Config, String> {
 
 #[tokio::main]
 async fn run(config: Config) -> anyhow::Result<()> {
-    serve::logs("info")?;
+    serve::narrate("info")?;
     let listener = serve::bind(config.host, config.port, "PORT").await?;
     let address = listener.local_addr().context("which port is it")?;
     if config.token_travels_in_the_clear() {
@@ -64,22 +64,50 @@ async fn run(config: Config) -> anyhow::Result<()> {
     }
     let callback_base = config.callback_base(address.port());
     if callback_base.is_none() {
-        tracing::info!("PUBLIC_URL is not set: Twilio can't report what becomes of a text");
+        tracing::info!("Twilio can't report what becomes of a text: PUBLIC_URL is not set");
     }
+    let host = config.host;
     let texter = Texter::open(config, callback_base, system_clock()).await?;
-    tracing::info!(%address, "listening for webhooks");
-    let stopping = texter.clone();
-    let stop = async move {
-        if let Err(error) = serve::stop_signal().await {
-            tracing::error!(%error, "stopping: signals can't be caught");
-        }
-        stopping.stop();
-    };
+    tracing::info!("the texter takes webhooks at http://{address}");
     let router = serve::protect(app(texter.clone()));
-    serve::serve(listener, router, serve::Limits::default(), stop).await;
+    let mut signal = pin!(serve::stop_signal());
+    let mut listener = listener;
+    loop {
+        let mut goes_down = false;
+        let stop = async {
+            tokio::select! {
+                signal = &mut signal => stopping(signal, &texter),
+                () = texter.goes_down() => goes_down = true,
+            }
+        };
+        serve::serve(listener, router.clone(), serve::Limits::default(), stop).await;
+        if !goes_down {
+            break;
+        }
+        tracing::info!(
+            "down for {} s, as asked: connections are refused",
+            DOWN_TIME.as_secs()
+        );
+        tokio::select! {
+            signal = &mut signal => {
+                stopping(signal, &texter);
+                break;
+            }
+            () = tokio::time::sleep(DOWN_TIME) => {}
+        }
+        listener = serve::bind(host, address.port(), "PORT").await?;
+        tracing::info!("up again");
+    }
     texter.shutdown().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn stopping(signal: std::io::Result<()>, texter: &Texter) {
+    if let Err(error) = signal {
+        tracing::error!(%error, "stopping: signals can't be caught");
+    }
+    texter.stop();
 }
 
 fn complain(text: &str) {

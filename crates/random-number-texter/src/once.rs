@@ -80,7 +80,12 @@ impl Parts {
         let (event, now) = (text.event(), self.now());
         let (changed, outcome) = match created {
             Created::Taken { sid, state } => {
-                tracing::info!(event.id = event, text.sid = sid, "Twilio took the text");
+                let number = text.number();
+                tracing::info!(
+                    event.id = event,
+                    text.sid = sid,
+                    "{number} handed to Twilio as {sid}"
+                );
                 // Answered before it is stored: whatever becomes of the store, the text is out.
                 let stored = self.ledger.advance(&text.id, &sid, state, None, now).await;
                 let changed = stored.unwrap_or_else(|error| {
@@ -97,7 +102,8 @@ impl Parts {
                 tracing::warn!(
                     event.id = event,
                     reason = told,
-                    "Twilio did not take the text; the sender is to try again"
+                    "{} not taken by Twilio; the sender should try again",
+                    text.number()
                 );
                 let after = retry_after.unwrap_or(TRY_AGAIN_AFTER);
                 let changed = self.ledger.release(&text.id, Some(reason), now).await?;
@@ -114,7 +120,8 @@ impl Parts {
                 tracing::error!(
                     event.id = event,
                     reason = told,
-                    "Twilio refused the text for good; it is not tried again"
+                    "{} refused by Twilio for good; it is not tried again",
+                    text.number()
                 );
                 let changed = self.ledger.refuse(&text.id, reason, now).await?;
                 (changed, Outcome::Refused { reason: told })

@@ -7,7 +7,12 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use url::form_urlencoded;
 
-use crate::{text::State as TextState, texter::Texter, twilio};
+use crate::{
+    outcome::words,
+    text::{State as TextState, Text},
+    texter::Texter,
+    twilio,
+};
 
 /// A report has some ten fields.
 pub(crate) const REPORT_BYTES_MAX: usize = 16 * 1024;
@@ -59,12 +64,7 @@ pub(crate) async fn report(
         .await;
     match advanced {
         Ok(Some(text)) => {
-            tracing::info!(
-                event.id = text.event(),
-                text.sid = report.sid,
-                text.status = state.status(),
-                "Twilio reported on a text"
-            );
+            tell(&text, &report.sid);
             parts.announce(&text);
             StatusCode::NO_CONTENT
         }
@@ -73,6 +73,30 @@ pub(crate) async fn report(
             tracing::error!(%error, "a status report could not be stored");
             StatusCode::SERVICE_UNAVAILABLE
         }
+    }
+}
+
+/// The end of a text's way is a fact for the log, the steps before it are detail.
+fn tell(text: &Text, sid: &str) {
+    let (event, number, status) = (text.event(), text.number(), text.state.status());
+    match (&text.reason, text.state) {
+        (reason, TextState::Undelivered | TextState::Failed) => {
+            let reason = words(reason.as_ref());
+            tracing::warn!(
+                event.id = event,
+                text.sid = sid,
+                reason,
+                "{number} did not reach the phone"
+            );
+        }
+        (_, TextState::Delivered) => {
+            tracing::info!(
+                event.id = event,
+                text.sid = sid,
+                "{number} delivered to the phone"
+            );
+        }
+        _ => tracing::debug!(event.id = event, text.sid = sid, "{number} is {status}"),
     }
 }
 

@@ -2,6 +2,9 @@
 
 use jiff::Timestamp;
 
+/// Digits of a number that are logged; phone numbers have more.
+const LOGGED_DIGITS_MAX: usize = 4;
+
 /// How far a text came. A text moves to a state of a higher [rank](State::rank) and never back,
 /// but for the first three, which lead into each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,6 +174,18 @@ pub(crate) struct Text {
 }
 
 impl Text {
+    /// What it is called in a log: the number, when it is one that a person could have drawn. An
+    /// event may bring any text, and what looks like a phone number has no place in a log.
+    pub(crate) fn number(&self) -> &str {
+        let word = self.body.rsplit(' ').next().unwrap_or_default();
+        let is_short = word.len() <= LOGGED_DIGITS_MAX;
+        if is_short && !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()) {
+            word
+        } else {
+            "a number"
+        }
+    }
+
     /// The event's id, for a log.
     pub(crate) fn event(&self) -> &str {
         self.event_id.as_deref().unwrap_or("(none)")

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 use url::Url;
@@ -57,6 +57,10 @@ pub(crate) struct Parts {
     pub(crate) changes: broadcast::Sender<Arc<Text>>,
     pub(crate) followers: Arc<Semaphore>,
     pub(crate) stopping: CancellationToken,
+    /// Whether no real account is used.
+    pub(crate) is_pretend: bool,
+    /// Wakes whoever serves when it should be down for a while.
+    pub(crate) down: Notify,
     clock: Clock,
     flights: Flights,
     tasks: TaskTracker,
@@ -86,6 +90,7 @@ impl Texter {
         callback_base: Option<Url>,
         clock: Clock,
     ) -> Result<Self, OpenError> {
+        let is_pretend = config.has_pretend_account();
         let twilio = Twilio::new(
             config.account.clone(),
             config.from,
@@ -110,6 +115,8 @@ impl Texter {
             changes: broadcast::Sender::new(CHANGES_KEPT),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             stopping: CancellationToken::new(),
+            is_pretend,
+            down: Notify::new(),
             clock,
             flights: Flights::default(),
             tasks: TaskTracker::new(),

@@ -24,10 +24,12 @@
 mod address;
 mod body;
 mod client_stream;
+mod color;
 mod frame;
 mod limits;
 mod logs;
 mod masked;
+mod narration;
 mod numbered;
 mod origin;
 mod pages;
@@ -37,10 +39,12 @@ mod shared_assets;
 mod signal;
 
 pub use address::{BindError, bind};
+pub use color::wants_color;
 pub use frame::{FrameOrigin, FrameOriginError, framed};
 pub use limits::Limits;
 pub use logs::{LogsError, logs};
 pub use masked::Masked;
+pub use narration::narrate;
 pub use numbered::numbered;
 pub use origin::{CrossSite, check_same_origin, same_origin};
 pub use pages::{PAGES_VARIABLE, PageLink, Pages, PagesError};

@@ -4,6 +4,8 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::{EnvFilter, filter::ParseError};
 
+use crate::color::wants_color;
+
 /// Logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LogsError {
@@ -27,22 +29,26 @@ pub enum LogsError {
 /// # Errors
 /// [`LogsError`]: stop the program, it names the variable to correct.
 pub fn logs(default_filter: &str) -> Result<(), LogsError> {
-    let asked = std::env::var("RUST_LOG").unwrap_or_default();
-    let filter = if asked.is_empty() {
-        default_filter
-    } else {
-        &asked
-    };
-    let filter = EnvFilter::try_new(filter).map_err(|source| LogsError::Filter {
-        value: filter.to_owned(),
-        source,
-    })?;
-    let colours = std::io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let filter = filter(default_filter)?;
+    let colours = wants_color(std::io::stderr().is_terminal());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(colours)
         .try_init()
         .map_err(|_| LogsError::AlreadySet)
+}
+
+/// What `RUST_LOG` asks for, or else `default_filter`.
+pub(crate) fn filter(default_filter: &str) -> Result<EnvFilter, LogsError> {
+    let asked = std::env::var("RUST_LOG").unwrap_or_default();
+    let filter = if asked.is_empty() {
+        default_filter
+    } else {
+        &asked
+    };
+    EnvFilter::try_new(filter).map_err(|source| LogsError::Filter {
+        value: filter.to_owned(),
+        source,
+    })
 }

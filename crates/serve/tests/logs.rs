@@ -108,10 +108,18 @@ const CHILD: &str = "child_that_logs";
 
 /// What a program logs to standard error with `RUST_LOG` set to `filter`.
 fn child_log(filter: &str) -> String {
+    child(&[CHILD], filter, &[])
+}
+
+fn child(test: &[&str], filter: &str, variables: &[(&str, &str)]) -> String {
     // A process of its own, because logging is set up once in a process.
     let output = Command::new(std::env::current_exe().unwrap())
-        .args([CHILD, "--exact", "--ignored", "--nocapture"])
+        .args(test)
+        .args(["--exact", "--ignored", "--nocapture"])
+        .env_remove("NO_COLOR")
+        .env_remove("CLICOLOR_FORCE")
         .env("RUST_LOG", filter)
+        .envs(variables.iter().copied())
         .output()
         .unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
@@ -134,6 +142,55 @@ fn logs_go_to_standard_error_as_far_as_rust_log_asks() {
     );
     assert!(child_log("debug").contains("a line for the curious"));
     assert!(!child_log("off").contains("a line"));
+}
+
+#[test]
+fn a_narrated_line_is_the_local_time_and_a_sentence_and_its_fields_come_with_debug() {
+    let log = narrated("", &[]);
+    let [fact, warning] = log.lines().collect::<Vec<_>>()[..] else {
+        panic!("two lines: {log}");
+    };
+    let (time, sentence) = fact.split_once(' ').unwrap();
+    assert_eq!(sentence, "548 handed over");
+    assert_eq!(time.len(), "23:59:59.123".len(), "{time}");
+    assert!(
+        warning.ends_with("WARN 548 refused event.id=\"e1\""),
+        "{warning}"
+    );
+
+    let log = narrated("debug", &[]);
+    assert!(log.contains("548 handed over event.id=\"e1\""), "{log}");
+    assert!(log.contains("DEBUG a detail"), "{log}");
+}
+
+#[test]
+fn a_narrated_line_is_in_local_time() {
+    let hour = |zone| narrated("", &[("TZ", zone)])[..2].parse::<i32>().unwrap();
+    // Read one after the other: the hour may turn in between.
+    let apart = (hour("Etc/GMT-5") - hour("Etc/GMT+0")).rem_euclid(24);
+    assert!((4..=6).contains(&apart), "{apart}");
+}
+
+#[test]
+fn a_narrated_line_is_coloured_through_a_pipe_when_that_is_asked_for() {
+    assert!(!narrated("", &[]).contains('\u{1b}'));
+    assert!(narrated("", &[("CLICOLOR_FORCE", "1")]).contains("\u{1b}[33mWARN"));
+    assert!(!narrated("", &[("CLICOLOR_FORCE", "0")]).contains('\u{1b}'));
+    let neither = [("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")];
+    assert!(!narrated("", &neither).contains('\u{1b}'));
+}
+
+fn narrated(filter: &str, variables: &[(&str, &str)]) -> String {
+    child(&["child_that_narrates"], filter, variables)
+}
+
+#[test]
+#[ignore = "run by the tests above, with RUST_LOG in its environment"]
+fn child_that_narrates() {
+    serve::narrate("info").unwrap();
+    tracing::info!(event.id = "e1", "548 handed over");
+    tracing::warn!(event.id = "e1", "548 refused");
+    tracing::debug!("a detail");
 }
 
 #[test]

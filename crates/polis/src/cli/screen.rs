@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{recall, trouble::Trouble};
 use crate::{
     api::Captured,
-    terminal::{Human, escaped, escaped_lines, is_harmful, wants_color},
+    terminal::{Human, escaped, escaped_lines, is_harmful},
 };
 
 /// Stdout of a verb.
@@ -27,7 +27,7 @@ impl Screen {
         Self {
             out,
             is_terminal,
-            human: Human::new(wants_color(is_terminal), None),
+            human: Human::new(serve::wants_color(is_terminal), None),
         }
     }
 

@@ -95,7 +95,7 @@ impl Terminal {
         if output.json {
             return Self::write_to(Box::new(JsonLines::new(redactor)), Box::new(io::stdout()));
         }
-        let colored = wants_color(io::stderr().is_terminal());
+        let colored = serve::wants_color(io::stderr().is_terminal());
         Self::write_to(
             Box::new(Human::new(colored, redactor)),
             Box::new(io::stderr()),
@@ -152,11 +152,6 @@ impl Terminal {
             let _ = wait.recv_timeout(Duration::from_secs(1));
         }
     }
-}
-
-/// Whether what is written there is to be coloured.
-pub(crate) fn wants_color(is_terminal: bool) -> bool {
-    is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 fn write_lines(

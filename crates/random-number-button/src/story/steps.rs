@@ -1,30 +1,29 @@
-//! The stations of a journey, one for each endpoint and one for the text.
+//! The branches of a journey, one for each endpoint, and the text that follows from one of them.
 
 use std::time::SystemTime;
 
 use super::{
-    Line, Step, Tone,
+    Branch, Exchange, Line, Step, Tone,
     outcome::{failure, sentence, success},
 };
 use crate::journey::{Journey, Leg, Stage, Standing, Text};
 
-pub(super) fn leg_step(leg: &Leg, now: SystemTime) -> Step {
-    let to = if leg.texter {
-        format!("the texter ({})", leg.url)
-    } else {
-        leg.url.clone()
-    };
-    let mut lines: Vec<Line> = leg
+pub(super) fn leg_branch(leg: &Leg, now: SystemTime) -> Branch {
+    let to = &leg.name;
+    let attempts = leg
         .attempts
         .iter()
         .map(|attempt| {
             let outcome = failure(attempt).unwrap_or_else(|| success(attempt));
-            Line::at(
+            let line = Line::at(
                 format!("Attempt {}: {outcome},", attempt.number),
                 attempt.at,
-            )
+            );
+            let key = format!("{}#{}", leg.url, attempt.number);
+            (line, Exchange::of(attempt, key))
         })
         .collect();
+    let mut lines = Vec::new();
     let (tone, title) = match &leg.standing {
         Standing::Delivered(_) if leg.refusal().is_some() => {
             (Tone::Careful, format!("Taken by {to}, which made no text"))
@@ -51,7 +50,13 @@ pub(super) fn leg_step(leg: &Leg, now: SystemTime) -> Step {
             (Tone::Bad, format!("Not delivered to {to}"))
         }
     };
-    Step { tone, title, lines }
+    Branch {
+        name: leg.name.clone(),
+        url: leg.url.clone(),
+        step: Step { tone, title, lines },
+        attempts,
+        text: None,
+    }
 }
 
 pub(super) fn text_step(journey: &Journey) -> Option<Step> {

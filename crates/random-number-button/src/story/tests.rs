@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::journey::{Standing, Text, TextStatus, Try};
+use crate::journey::{Leg, Standing, Text, TextStatus, Try};
 
 const CLAIM: &str = "Sent a text with this random number: 641";
 
@@ -19,12 +19,15 @@ fn attempt(status: Option<u16>, failure: Option<&str>, said: Option<&str>) -> Tr
         status,
         failure: failure.map(str::to_owned),
         said: said.map(str::to_owned),
+        request: None,
+        answer: None,
     }
 }
 
 fn journey(attempts: Vec<Try>, standing: Standing, text: Text) -> Journey {
     let mut journey = Journey::new("e1".to_owned(), 641, now());
     journey.legs = vec![Leg {
+        name: "the texter".to_owned(),
         url: "http://localhost:9000".to_owned(),
         texter: true,
         attempts,
@@ -54,9 +57,15 @@ fn whole(journey: &Journey) -> String {
     };
     let mut parts = vec![story.headline.clone()];
     parts.extend(story.more.iter().map(line));
-    for step in &story.steps {
-        parts.push(step.title.clone());
-        parts.extend(step.lines.iter().map(line));
+    for branch in &story.branches {
+        for step in [Some(&branch.step), branch.text.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            parts.push(step.title.clone());
+            parts.extend(step.lines.iter().map(line));
+        }
+        parts.extend(branch.attempts.iter().map(|(attempt, _)| line(attempt)));
     }
     parts.join(" | ")
 }

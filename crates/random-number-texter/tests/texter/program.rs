@@ -49,12 +49,12 @@ impl Running {
             .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
-        while !line.contains("listening for webhooks") {
+        while !line.contains("the texter takes webhooks at ") {
             line.clear();
             assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended");
         }
-        let (_, address) = line.split_once("address=").unwrap();
-        let url = format!("http://{}", address.trim());
+        let (_, url) = line.split_once("webhooks at ").unwrap();
+        let url = url.trim().to_owned();
         Self { child, log, url }
     }
 
@@ -200,4 +200,26 @@ fn help_explains_every_variable() {
     assert_eq!(output.status.code(), Some(0));
     let help = String::from_utf8(output.stdout).unwrap();
     assert!(help.contains("SMS_DAILY_LIMIT") && help.contains("TEXTER_STORE"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_texter_that_is_down_on_purpose_refuses_connections_and_still_stops() {
+    let directory = tempfile::tempdir().unwrap();
+    let twilio = Twilio::start(system_clock()).await;
+    let running = Running::start(directory.path(), &twilio, &[]);
+    let url = running.url.clone();
+    let answered = post(format!("{url}/down"), String::new()).await.unwrap();
+    assert_eq!(answered.status(), 202);
+    assert_eq!(answered.text().await.unwrap(), r#"{"seconds":20}"#);
+    soon(async {
+        // Until the listener is gone, an answer may still come.
+        while !post(url.clone(), event("a", 641))
+            .await
+            .is_err_and(|error| error.is_connect())
+        {}
+    })
+    .await;
+    let (code, log) = running.stop();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("down for 20 s, as asked"), "{log}");
 }

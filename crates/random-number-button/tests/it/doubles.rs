@@ -122,8 +122,13 @@ pub(crate) struct Answer {
 
 /// Settings for a button that sends to `urls` and keeps its events in `store`.
 pub(crate) fn settings(urls: &[&str], store: &str, more: &[(&str, &str)]) -> Settings {
+    let url = |name: &str| {
+        let number: usize = name.strip_prefix("WEBHOOK_URLS_")?.parse().ok()?;
+        urls.get(number.checked_sub(1)?)
+            .map(|url| (*url).to_owned())
+    };
     Settings::read(|name| match name {
-        "WEBHOOK_URLS" => Some(urls.join(",")),
+        _ if url(name).is_some() => url(name),
         "BUTTON_STORE" => Some(store.to_owned()),
         _ => more
             .iter()
