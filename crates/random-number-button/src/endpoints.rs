@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use url::Url;
 use webhooks_core::{
-    EndpointError, EndpointState, NewEndpoint, RetrySchedule, RetryScheduleError, Webhooks,
+    EndpointChange, EndpointError, EndpointState, NewEndpoint, RetrySchedule, RetryScheduleError,
+    Webhooks,
 };
 
 use crate::settings::Settings;
@@ -63,18 +64,19 @@ pub(crate) async fn reconcile(
         };
         let url = missing.swap_remove(place);
         let kept = async {
-            let new = NewEndpoint::new(url.as_str()).retry(&schedule);
-            endpoints.update(&stored.id, new).await?;
+            let change = EndpointChange::new().url(url.as_str()).retry(&schedule);
+            endpoints.edit(&stored.id, change).await?;
             if let Some(secret) = settings.secret.clone() {
                 let secret = Some(secret);
                 endpoints
                     .rotate_secret(&stored.id, secret, SECRET_GRACE)
                     .await?;
             }
-            if stored.state != EndpointState::Active {
-                endpoints.enable(&stored.id).await?;
+            match stored.state {
+                EndpointState::Paused => endpoints.resume(&stored.id).await,
+                EndpointState::Disabled { .. } => endpoints.enable(&stored.id).await,
+                _ => Ok(()),
             }
-            Ok(())
         };
         kept.await
             .map_err(|source| ReconcileError::Endpoint { url, source })?;

@@ -153,20 +153,24 @@ impl Failure {
         }
     }
 
-    /// The inverse of [`Failure::code`] and [`Failure::detail`].
-    pub(crate) fn from_stored(code: &str, detail: String, status: Option<u16>) -> Self {
-        match code {
-            "status" => Self::Status(status.unwrap_or_default()),
+    /// The inverse of [`Failure::code`] and [`Failure::detail`]; `None` when no version has stored
+    /// such a failure.
+    pub(crate) fn from_stored(code: &str, detail: String, status: Option<u16>) -> Option<Self> {
+        Some(match code {
+            "status" => Self::Status(status?),
             "refused" => Self::Refused,
             "name" => Self::Name(detail),
+            "connect" => Self::Connect(detail),
             "tls" => Self::Tls(detail),
             "broken" => Self::Broken(detail),
             "not_http" => Self::NotHttp(detail),
-            "timeout" => Self::Timeout(Duration::from_millis(detail.parse().unwrap_or_default())),
+            "timeout" => Self::Timeout(Duration::from_millis(detail.parse().ok()?)),
+            // Of versions for which an answer could be too large to count.
+            "too_large" => Self::Broken("the answer was larger than 65536 bytes".to_owned()),
             "address" => Self::Address(detail),
             "request" => Self::Request(detail),
-            _ => Self::Connect(detail),
-        }
+            _ => return None,
+        })
     }
 }
 

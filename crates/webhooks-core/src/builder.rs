@@ -304,12 +304,19 @@ fn open_store(builder: Builder, file: Option<PathBuf>) -> Result<Opened, OpenErr
 
 /// Reads one endpoint, to refuse a wrong key at the start and not at the first delivery.
 fn check_key(connection: &rusqlite::Connection, reader: &EndpointReader) -> Result<(), StoreError> {
-    reader.read(
+    let newest = reader.read(
         connection,
         "key = (select max(key) from webhooks_endpoint where state <> 'removed')",
         [],
-    )?;
-    Ok(())
+    );
+    match newest {
+        // Its own trouble, which another key would not mend.
+        Err(error @ StoreError::Damaged(_)) => {
+            tracing::error!(%error, "an endpoint cannot be read");
+            Ok(())
+        }
+        read => read.map(drop),
+    }
 }
 
 fn start(opened: Opened, sender: Sender) -> Webhooks {

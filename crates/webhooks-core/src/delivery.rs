@@ -103,17 +103,18 @@ impl Ending {
         }
     }
 
-    pub(crate) fn from_stored(word: &str) -> Self {
+    /// The inverse of [`Ending::as_str`]; `None` for a word that no version has stored.
+    pub(crate) fn from_stored(word: &str) -> Option<Self> {
         [
             Self::Exhausted,
             Self::Expired,
             Self::Disabled,
+            Self::Canceled,
             Self::Skipped,
             Self::Removed,
         ]
         .into_iter()
         .find(|ending| ending.as_str() == word)
-        .unwrap_or(Self::Canceled)
     }
 }
 

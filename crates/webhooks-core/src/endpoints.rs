@@ -2,20 +2,23 @@
 
 use std::{sync::Arc, time::Duration};
 
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::{
-    AddedEndpoint, Cursor, DeliveryError, Ending, Endpoint, EndpointError, EndpointId, Listing,
-    NewEndpoint, Page, Replay, Secret,
-    engine::{EndpointRecord, Shared},
+    AddedEndpoint, Attempt, Cursor, DeliveryError, Ending, Endpoint, EndpointChange, EndpointError,
+    EndpointId, EndpointSettings, Event, Listing, NewEndpoint, Page, Replay, Secret, SecretInfo,
+    endpoint::check_reason,
+    engine::{EndpointRecord, Shared, TestError, test_attempt},
     event::check_customer,
     store::{
         StoreError,
         act::{Act, ActContext},
-        listing,
-        manage::{self, Change},
-        read,
+        endpoint_state::{self, StateChange},
+        endpoints::find,
+        listing, manage, read,
         replay::{self, TakenAway},
+        secrets,
     },
     webhooks::Engine,
 };
@@ -59,25 +62,43 @@ impl<'a> Endpoints<'a> {
         let new = endpoint.into();
         let url = self.check(&new)?;
         let customer = self.customer.clone();
-        self.act(move |context| manage::add(context, &customer, &new, &url))
-            .await
+        self.act_and_tell(
+            move |context| manage::add(context, &customer, &new, &url),
+            |AddedEndpoint { id, endpoint, .. }| {
+                tracing::info!(
+                    customer = endpoint.customer,
+                    endpoint.id = %id,
+                    url = endpoint.url,
+                    "an endpoint was added"
+                );
+            },
+        )
+        .await
     }
 
-    /// Replaces the URL, event types and settings of an endpoint. Its id, secrets, order and
-    /// history stay; a secret or order in `endpoint` is ignored.
+    /// Changes of an endpoint what `change` names, and nothing else. Its id, secrets, order and
+    /// history stay.
     ///
     /// # Errors
-    /// As for [`Endpoints::add`], or the customer has no such endpoint.
-    pub async fn update(
+    /// As for [`Endpoints::add`], or the customer has no such endpoint; nothing was changed.
+    pub async fn edit(
         &self,
         id: &EndpointId,
-        endpoint: impl Into<NewEndpoint>,
+        change: EndpointChange,
     ) -> Result<Endpoint, EndpointError> {
-        let new = endpoint.into();
-        let url = self.check(&new)?;
         let (customer, id) = (self.customer.clone(), id.clone());
-        self.act(move |context| manage::update(context, &customer, &id, &new, &url))
-            .await
+        self.act_and_tell(
+            move |context| manage::edit(context, &customer, &id, &change),
+            |endpoint| {
+                tracing::info!(
+                    customer = endpoint.customer,
+                    endpoint.id = %endpoint.id,
+                    url = endpoint.url,
+                    "an endpoint was edited"
+                );
+            },
+        )
+        .await
     }
 
     fn check(&self, new: &NewEndpoint) -> Result<url::Url, EndpointError> {
@@ -116,69 +137,121 @@ impl<'a> Endpoints<'a> {
     }
 
     async fn record(&self, id: &EndpointId) -> Result<EndpointRecord, EndpointError> {
-        let (customer, wanted) = (self.customer.clone(), id.clone());
+        let (customer, id) = (self.customer.clone(), id.clone());
         let endpoints = self.engine.readers.endpoints.clone();
-        let found = self.engine.readers.read(self.shared(), move |connection| {
-            let condition = "id = ?1 and customer = ?2 and state <> 'removed'";
-            Ok(endpoints
-                .read(
-                    connection,
-                    condition,
-                    rusqlite::params![wanted.as_str(), customer],
-                )?
-                .pop())
-        });
-        found.await?.ok_or_else(|| EndpointError::Unknown {
-            customer: self.customer.clone(),
-            id: id.clone(),
+        self.read(move |connection| {
+            let key = find(connection, &customer, &id)?;
+            let found = endpoints.read(connection, "key = ?1", [key])?.pop();
+            Ok(found.ok_or(StoreError::Gone)?)
         })
+        .await
     }
 
-    /// Keeps events back until [`Endpoints::resume`].
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, EndpointError> + Send + 'static,
+    ) -> Result<T, EndpointError> {
+        let readers = &self.engine.readers;
+        readers
+            .read(self.shared(), move |connection| Ok(work(connection)))
+            .await?
+    }
+
+    /// What an endpoint is set to besides what [`Endpoints::get`] shows.
     ///
     /// # Errors
-    /// The customer has no such endpoint, or the store refused.
+    /// The customer has no such endpoint, or the store could not be read.
+    pub async fn settings(&self, id: &EndpointId) -> Result<EndpointSettings, EndpointError> {
+        let (customer, id) = (self.customer.clone(), id.clone());
+        let endpoints = self.engine.readers.endpoints.clone();
+        self.read(move |connection| {
+            let key = find(connection, &customer, &id)?;
+            let stored = endpoints.stored(connection, key)?;
+            let settings = stored.settings.to_public();
+            Ok(settings
+                .map_err(|what| StoreError::Damaged(what.to_owned()).of_endpoint(id.as_str()))?)
+        })
+        .await
+    }
+
+    /// Keeps events back until [`Endpoints::resume`]. A pause that is there already stays.
+    ///
+    /// # Errors
+    /// The endpoint is disabled, the customer has no such endpoint, or the store refused.
     pub async fn pause(&self, id: &EndpointId) -> Result<(), EndpointError> {
-        self.change(id, Change::Pause).await
+        self.change(id, StateChange::Pause).await
     }
 
-    /// Delivers again, what was kept back first.
+    /// Ends a pause: delivers again, what was kept back first. An endpoint that is active stays so.
     ///
     /// # Errors
-    /// As for [`Endpoints::pause`].
+    /// As for [`Endpoints::pause`]: what was disabled is not enabled by this.
     pub async fn resume(&self, id: &EndpointId) -> Result<(), EndpointError> {
-        self.change(id, Change::Activate).await
+        self.change(id, StateChange::Resume).await
     }
 
     /// Enables an endpoint that was disabled. What was sent meanwhile is on record as
-    /// [`Ending::Disabled`]; [`Endpoints::replay`] sends it.
+    /// [`Ending::Disabled`]; [`Endpoints::replay`] sends it. An endpoint that is active stays so.
     ///
     /// # Errors
-    /// As for [`Endpoints::pause`].
+    /// The endpoint is paused, the customer has no such endpoint, or the store refused.
     pub async fn enable(&self, id: &EndpointId) -> Result<(), EndpointError> {
-        self.change(id, Change::Activate).await
+        self.change(id, StateChange::Enable).await
     }
 
     /// Ends what is owed to the endpoint and records further events as [`Ending::Disabled`].
+    /// `reason` is shown in [`EndpointState::Disabled`](crate::EndpointState::Disabled), at most
+    /// [`DISABLE_REASON_BYTES_MAX`](crate::DISABLE_REASON_BYTES_MAX); that of an endpoint that is
+    /// disabled already is replaced.
     ///
     /// # Errors
-    /// As for [`Endpoints::pause`].
-    pub async fn disable(&self, id: &EndpointId) -> Result<(), EndpointError> {
-        self.change(id, Change::Disable).await
+    /// The reason is empty or too long, the customer has no such endpoint, or the store refused.
+    pub async fn disable(
+        &self,
+        id: &EndpointId,
+        reason: impl Into<String>,
+    ) -> Result<(), EndpointError> {
+        let reason = reason.into();
+        check_reason(&reason)?;
+        self.change(id, StateChange::Disable(reason)).await
     }
 
     /// Removes the endpoint with its secrets; what is owed to it ends.
     ///
     /// # Errors
-    /// As for [`Endpoints::pause`].
+    /// The customer has no such endpoint, or the store refused.
     pub async fn remove(&self, id: &EndpointId) -> Result<(), EndpointError> {
-        self.change(id, Change::Remove).await
+        let note = self.note(id, "an endpoint was removed");
+        let (customer, id) = (self.customer.clone(), id.clone());
+        self.act_and_tell(move |context| manage::remove(context, &customer, &id), note)
+            .await
     }
 
-    async fn change(&self, id: &EndpointId, change: Change) -> Result<(), EndpointError> {
+    async fn change(&self, id: &EndpointId, change: StateChange) -> Result<(), EndpointError> {
         let (customer, id) = (self.customer.clone(), id.clone());
-        self.act(move |context| manage::change(context, &customer, &id, change))
-            .await
+        let told = (customer.clone(), id.clone(), change.clone());
+        let changed = self.act_and_tell(
+            move |context| endpoint_state::change(context, &customer, &id, &change),
+            move |changed| {
+                let (customer, id, change) = told;
+                if *changed {
+                    tracing::info!(customer, endpoint.id = %id, "an endpoint was {change}");
+                }
+            },
+        );
+        changed.await.map(drop)
+    }
+
+    /// Makes one attempt at the endpoint now and returns what came of it, whatever the endpoint
+    /// filters and whether or not it is paused or disabled: to see whether a URL and secret are
+    /// right. Nothing is stored and nothing is retried; what is owed does not wait for it.
+    ///
+    /// # Errors
+    /// [`TestError`]; a receiver that fails is an [`Attempt`], not an error.
+    pub async fn test(&self, id: &EndpointId, event: Event) -> Result<Attempt, TestError> {
+        let event = event.prepare()?;
+        let record = self.record(id).await?;
+        test_attempt(self.shared(), &record, event).await
     }
 
     /// Signs with a new secret from now on; the ones before sign beside it for `grace`, so that a
@@ -198,9 +271,45 @@ impl<'a> Endpoints<'a> {
         if !secret.can_sign() {
             return Err(EndpointError::CannotSign);
         }
+        let note = self.note(id, "an endpoint's secret was rotated");
         let (customer, id) = (self.customer.clone(), id.clone());
-        self.act(move |context| manage::rotate(context, &customer, &id, secret, grace))
-            .await
+        self.act_and_tell(
+            move |context| secrets::rotate(context, &customer, &id, secret, grace),
+            note,
+        )
+        .await
+    }
+
+    /// The secrets that sign now, the newest first; the secrets themselves are not shown again.
+    ///
+    /// # Errors
+    /// The customer has no such endpoint, or the store could not be read.
+    pub async fn secrets(&self, id: &EndpointId) -> Result<Vec<SecretInfo>, EndpointError> {
+        let (customer, id) = (self.customer.clone(), id.clone());
+        let (shared, endpoints) = (
+            Arc::clone(self.shared()),
+            self.engine.readers.endpoints.clone(),
+        );
+        self.read(move |connection| {
+            secrets::list(connection, &endpoints, &shared.timeline, &customer, &id)
+        })
+        .await
+    }
+
+    /// Ends a secret that was rotated away before its grace is over: it leaked, or its receivers
+    /// have moved. `number` is [`SecretInfo::number`].
+    ///
+    /// # Errors
+    /// It is the newest, which [`Endpoints::rotate_secret`] replaces, there is no such secret or
+    /// endpoint, or the store refused.
+    pub async fn end_secret(&self, id: &EndpointId, number: u32) -> Result<(), EndpointError> {
+        let note = self.note(id, "an endpoint's secret was ended early");
+        let (customer, id) = (self.customer.clone(), id.clone());
+        self.act_and_tell(
+            move |context| secrets::end(context, &customer, &id, number),
+            note,
+        )
+        .await
     }
 
     /// A page of at most `limit` (1 to 500) of the endpoint's deliveries.
@@ -336,9 +445,25 @@ impl<'a> Endpoints<'a> {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.act_and_tell(work, |_| {}).await
+    }
+
+    /// `tell` says what was done, once it is stored.
+    async fn act_and_tell<T, E>(
+        &self,
+        work: impl FnOnce(&mut ActContext<'_>) -> Result<T, E> + Send + 'static,
+        tell: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         let place = self.shared().queue.place().await?;
         let (reply, answer) = oneshot::channel();
         self.shared().queue.act(Act::new(work, move |result| {
+            if let Ok(done) = &result {
+                tell(done);
+            }
             // A caller that went away has its change made all the same.
             let _ = reply.send(result);
             drop(place);
@@ -346,5 +471,11 @@ impl<'a> Endpoints<'a> {
         answer
             .await
             .unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    }
+
+    /// For [`Endpoints::act_and_tell`]: a change of the endpoint, for those who read the log.
+    fn note<T>(&self, id: &EndpointId, done: &'static str) -> impl FnOnce(&T) + Send + 'static {
+        let (customer, id) = (self.customer.clone(), id.clone());
+        move |_| tracing::info!(customer, endpoint.id = %id, "{done}")
     }
 }

@@ -1,5 +1,7 @@
 //! An event: a fact that happened, and the exact body that tells of it.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use serde::Serialize;
 use uuid::Uuid;
@@ -108,6 +110,20 @@ impl Event {
             body: Bytes::from(body),
         })
     }
+}
+
+/// An event as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EventRecord {
+    /// Its id.
+    pub id: String,
+    /// Its type.
+    pub event_type: String,
+    /// When it was stored.
+    pub created_at: SystemTime,
+    /// The body, byte for byte as it is sent.
+    pub body: Vec<u8>,
 }
 
 /// An event that passed every check, with its final body.

@@ -148,15 +148,19 @@ pub use clock::{Clock, SystemClock};
 pub use delivery::{Delivery, DeliveryState, Ending, Explanation, Held};
 #[cfg(feature = "sqlite")]
 pub use endpoint::{
-    AddedEndpoint, EVENT_TYPES_MAX, Endpoint, EndpointId, EndpointSettingsError, EndpointState,
+    AddedEndpoint, DISABLE_REASON_BYTES_MAX, ENDPOINTS_PER_CUSTOMER_MAX, EVENT_TYPES_MAX, Endpoint,
+    EndpointChange, EndpointId, EndpointSettings, EndpointSettingsError, EndpointState,
     IN_FLIGHT_DEFAULT, IN_FLIGHT_MAX, NewEndpoint, OWN_HEADERS_BYTES_MAX, OWN_HEADERS_MAX,
+    OwnHeader, SECRETS_MAX, SecretInfo,
 };
 #[cfg(feature = "sqlite")]
 pub use endpoints::{Endpoints, ROTATION_GRACE_DEFAULT};
 #[cfg(feature = "sqlite")]
+pub use engine::TestError;
+#[cfg(feature = "sqlite")]
 pub use event::{
     CUSTOMER_BYTES_MAX, EVENT_BYTES_MAX, EVENT_ID_BYTES_MAX, EVENT_TYPE_BYTES_MAX, Event,
-    EventError,
+    EventError, EventRecord,
 };
 #[cfg(feature = "sqlite")]
 pub use outgoing::Outgoing;
@@ -171,9 +175,9 @@ pub use sender::{CONNECTIONS_MAX_DEFAULT, CONNECTIONS_SHARE_OF_FILES, TIME_LIMIT
 #[cfg(feature = "sqlite")]
 pub use store::{
     StoreError,
+    endpoint_error::EndpointError,
     endpoints::ENDPOINTS_IN_MEMORY_DEFAULT,
     listing::{Cursor, Listing, PAGE_MAX, Page},
-    manage::{ENDPOINTS_PER_CUSTOMER_MAX, EndpointError, SECRETS_MAX},
     outbox_table::{REFUSED_ROWS_MAX, RefusedRow},
     replay::{DeliveryError, Replay, ReplayOutcome},
     schema::{Durability, OpenError},

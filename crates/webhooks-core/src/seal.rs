@@ -39,11 +39,10 @@ impl Seal {
             msg: value,
             aad: place.as_bytes(),
         };
-        match cipher.encrypt(&XNonce::from(nonce), payload) {
-            Ok(sealed) => [&[SEALED], &nonce[..], &sealed].concat(),
-            // Only a value of 256 GiB is refused by the cipher.
-            Err(_) => Vec::new(),
-        }
+        let sealed = cipher
+            .encrypt(&XNonce::from(nonce), payload)
+            .expect("only a value of 256 GiB is refused by the cipher");
+        [&[SEALED], &nonce[..], &sealed].concat()
     }
 
     pub(crate) fn open(&self, stored: &[u8], place: &str) -> Result<Vec<u8>, SealError> {

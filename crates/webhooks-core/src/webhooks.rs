@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use crate::{
-    Activities, Builder, Delivery, EndpointId, Endpoints, Event, Explanation,
+    Activities, Builder, Delivery, EndpointId, Endpoints, Event, EventRecord, Explanation,
     engine::Shared,
     event::{EventError, PreparedEvent, check_customer},
     store::{
@@ -269,6 +269,25 @@ impl Webhooks {
         answer
             .await
             .unwrap_or(Err(SendError::Store(StoreError::Closed)))
+    }
+
+    /// One event with its body; `None` when the customer has no such event, or no longer.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn event(
+        &self,
+        customer: &str,
+        event_id: &str,
+    ) -> Result<Option<EventRecord>, StoreError> {
+        let (customer, event_id) = (customer.to_owned(), event_id.to_owned());
+        let shared = Arc::clone(&self.engine.shared);
+        self.engine
+            .readers
+            .read(&self.engine.shared, move |connection| {
+                read::event_record(connection, &shared, &customer, &event_id)
+            })
+            .await
     }
 
     /// The deliveries of one event with their attempts, in the order its endpoints were added.

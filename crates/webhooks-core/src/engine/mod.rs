@@ -11,6 +11,7 @@ mod outbox;
 mod pace;
 mod places;
 mod record;
+mod test_attempt;
 mod worker;
 
 use std::sync::{
@@ -20,7 +21,7 @@ use std::sync::{
 
 use tokio::{
     runtime::Handle,
-    sync::{Notify, broadcast},
+    sync::{Notify, Semaphore, broadcast},
 };
 use tokio_util::task::TaskTracker;
 
@@ -28,6 +29,8 @@ pub(crate) use due::{act as due_act, run_due_loop};
 pub(crate) use outbox::{HeadInMemory, Outbox, Placement, StoredLane};
 pub(crate) use places::keep_places;
 pub(crate) use record::{EndpointRecord, SigningSecret};
+pub use test_attempt::TestError;
+pub(crate) use test_attempt::test_attempt;
 
 use places::Places;
 
@@ -48,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) timeline: Timeline,
     pub(crate) sender: Sender,
     places: Arc<Places>,
+    pub(crate) tests: Semaphore,
     pub(crate) tasks: TaskTracker,
     pub(crate) health: HealthPolicy,
     pub(crate) retention: Retention,
@@ -86,6 +90,7 @@ impl Shared {
             timeline,
             sender,
             places,
+            tests: Semaphore::new(test_attempt::TESTS_MAX),
             tasks: TaskTracker::new(),
             health,
             retention,

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use rusqlite::{Connection, params};
 
-use super::{StoreError, act::ActContext, endpoints, lane, row::ClaimedDelivery};
+use super::{StoreError, act::ActContext, endpoint_state, lane, row::ClaimedDelivery};
 use crate::{
     Activity, Attempt, BodyCut, Ending, Failure, Next, Outcome, What,
     engine::{Outbox, Shared},
@@ -181,7 +181,7 @@ impl Consequences {
             )?;
         }
         match &self.disabled {
-            Some(reason) => endpoints::disable(context, outbox, reason),
+            Some(reason) => endpoint_state::disable(context, outbox, reason),
             None => Ok(()),
         }
     }

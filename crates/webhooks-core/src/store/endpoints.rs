@@ -7,18 +7,18 @@ use std::{
     sync::Arc,
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::header;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use zeroize::Zeroizing;
 
-use super::{StoreError, act::ActContext};
+use super::{StoreError, endpoint_error::EndpointError};
 use crate::{
-    EndpointId, EndpointState, Secret, What,
+    EndpointId, EndpointState, Secret,
     address::{hide_credentials, split_credentials},
-    endpoint::{EndpointSettings, IN_FLIGHT_DEFAULT},
+    endpoint::{IN_FLIGHT_DEFAULT, StoredSettings, UnreadableSetting},
     engine::{EndpointRecord, Outbox, Shared, SigningSecret, StoredLane},
     retry::RetrySchedule,
-    seal::{Seal, SealError},
-    signature::LegacySignature,
+    seal::Seal,
 };
 
 /// Endpoints that memory keeps unless set otherwise, about 2 kB each. One that is not among them
@@ -231,11 +231,37 @@ impl EndpointCache {
     }
 }
 
+/// The key of a customer's endpoint.
+pub(crate) fn find(
+    connection: &Connection,
+    customer: &str,
+    id: &EndpointId,
+) -> Result<i64, EndpointError> {
+    connection
+        .prepare_cached(
+            "select key from webhooks_endpoint where id = ?1 and customer = ?2 and state <> 'removed'",
+        )?
+        .query_row([id.as_str(), customer], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| EndpointError::Unknown {
+            customer: customer.to_owned(),
+            id: id.clone(),
+        })
+}
+
 fn is_removed(connection: &Connection, key: i64) -> bool {
     let found = connection
         .prepare_cached("select 1 from webhooks_endpoint where key = ?1 and state = 'removed'")
         .and_then(|mut select| select.exists([key]));
     found.unwrap_or(false)
+}
+
+/// What people set of an endpoint, opened.
+pub(crate) struct StoredEndpoint {
+    /// With its credentials.
+    pub(crate) url: url::Url,
+    pub(crate) event_types: Vec<String>,
+    pub(crate) settings: StoredSettings,
 }
 
 /// A row of `endpoint`, sealed values not yet opened.
@@ -274,6 +300,20 @@ impl EndpointRow {
     }
 }
 
+impl EndpointRow {
+    fn state(&self) -> Result<EndpointState, StoreError> {
+        match self.state.as_str() {
+            "active" => Ok(EndpointState::Active),
+            "paused" => Ok(EndpointState::Paused),
+            // Who removed it is not asked any more: it gets nothing.
+            "disabled" | "removed" => Ok(EndpointState::Disabled {
+                reason: self.state_reason.clone(),
+            }),
+            _ => Err(damaged("its state")),
+        }
+    }
+}
+
 impl EndpointReader {
     /// Endpoints that `condition` selects, in the order they were added.
     pub(crate) fn read(
@@ -301,10 +341,8 @@ impl EndpointReader {
         row: EndpointRow,
     ) -> Result<EndpointRecord, StoreError> {
         let id = row.id.clone();
-        self.unsealed(connection, row).map_err(|error| match error {
-            StoreError::Sealed(problem) => StoreError::Sealed(format!("{problem} (endpoint {id})")),
-            error => error,
-        })
+        self.unsealed(connection, row)
+            .map_err(|error| error.of_endpoint(&id))
     }
 
     fn unsealed(
@@ -312,73 +350,80 @@ impl EndpointReader {
         connection: &Connection,
         row: EndpointRow,
     ) -> Result<EndpointRecord, StoreError> {
-        let place = place(&row.id);
-        let text = |bytes: Vec<u8>| {
-            String::from_utf8(bytes).map_err(|_| StoreError::Sealed(SealError::Form.to_string()))
-        };
-        let url = text(self.seal.open(&row.url, &place)?)?;
-        let url =
-            url::Url::parse(&url).map_err(|_| StoreError::Sealed(SealError::Form.to_string()))?;
-        let settings: EndpointSettings =
-            serde_json::from_slice(&self.seal.open(&row.settings, &place)?)
-                .map_err(|_| StoreError::Sealed(SealError::Form.to_string()))?;
-        let (bare_url, credentials) = split_credentials(&url);
-        let mut headers = HeaderMap::new();
-        for (name, value) in &settings.headers {
-            if let (Ok(name), Ok(mut value)) =
-                (HeaderName::try_from(name), HeaderValue::try_from(value))
-            {
-                value.set_sensitive(true);
-                headers.append(name, value);
-            }
-        }
+        let secrets = self.secrets(connection, row.key, &place(&row.id))?;
+        let state = row.state()?;
+        let stored = self.open(&row)?;
+        let settings = &stored.settings;
+        let (bare_url, credentials) = split_credentials(&stored.url);
+        let mut headers = settings.header_map().map_err(damaged)?;
         if let Some(credentials) = credentials {
             headers.insert(header::AUTHORIZATION, credentials.authorization());
         }
-        let schedule = match &settings.retry_waits_s {
-            None => Arc::clone(&self.schedule),
-            Some(waits) => {
-                let waits = waits
-                    .iter()
-                    .map(|wait| std::time::Duration::try_from_secs_f64(*wait).unwrap_or_default());
-                Arc::new(RetrySchedule::new(waits).unwrap_or_default())
-            }
+        let own_schedule = settings.schedule().map_err(damaged)?;
+        let in_flight = if row.ordered {
+            1
+        } else {
+            settings.in_flight.unwrap_or(IN_FLIGHT_DEFAULT)
         };
-        let secrets = self.secrets(connection, row.key, &place)?;
-        let legacy = settings
-            .also_sign
-            .as_ref()
-            .and_then(|(format, secret)| LegacySignature::parse(format, secret).ok());
         Ok(EndpointRecord {
             key: row.key,
             id: EndpointId::from_stored(row.id),
             customer: row.customer.into(),
-            shown_url: hide_credentials(&url),
+            shown_url: hide_credentials(&stored.url),
             url: bare_url,
-            event_types: serde_json::from_str(&row.event_types).unwrap_or_default(),
             ordered: row.ordered,
-            state: match row.state.as_str() {
-                "active" => EndpointState::Active,
-                "paused" => EndpointState::Paused,
-                _ => EndpointState::Disabled {
-                    reason: row.state_reason,
-                },
-            },
-            in_flight: if row.ordered {
-                1
-            } else {
-                usize::try_from(settings.in_flight.unwrap_or(IN_FLIGHT_DEFAULT)).unwrap_or(1)
-            },
+            state,
+            in_flight: in_flight
+                .try_into()
+                .map_err(|_| damaged("its requests in flight"))?,
             interval: settings
                 .per_second
                 .map(|rate| std::time::Duration::from_secs(1) / rate.get()),
-            schedule,
+            schedule: own_schedule.map_or_else(|| Arc::clone(&self.schedule), Arc::new),
             headers,
             secrets,
-            legacy,
+            legacy: settings.legacy().map_err(damaged)?,
+            event_types: stored.event_types,
             created_at: row.created_at,
             failing_since: row.failing_since,
         })
+    }
+
+    /// What people set of an endpoint.
+    pub(crate) fn stored(
+        &self,
+        connection: &Connection,
+        key: i64,
+    ) -> Result<StoredEndpoint, StoreError> {
+        let columns = EndpointRow::COLUMNS;
+        let row = connection
+            .prepare_cached(&format!(
+                "select {columns} from webhooks_endpoint where key = ?1"
+            ))?
+            .query_row([key], EndpointRow::read)
+            .optional()?
+            .ok_or(StoreError::Gone)?;
+        self.open(&row).map_err(|error| error.of_endpoint(&row.id))
+    }
+
+    fn open(&self, row: &EndpointRow) -> Result<StoredEndpoint, StoreError> {
+        let place = place(&row.id);
+        let url = String::from_utf8(self.seal.open(&row.url, &place)?).ok();
+        let url = url.and_then(|url| url::Url::parse(&url).ok());
+        Ok(StoredEndpoint {
+            url: url.ok_or(damaged("its URL"))?,
+            event_types: serde_json::from_str(&row.event_types)
+                .map_err(|_| damaged("its event types"))?,
+            settings: serde_json::from_slice(&self.seal.open(&row.settings, &place)?)
+                .map_err(|_| damaged("its settings"))?,
+        })
+    }
+
+    pub(crate) fn open_secret(&self, sealed: &[u8], place: &str) -> Result<Secret, StoreError> {
+        let exposed = Zeroizing::new(self.seal.open(sealed, place)?);
+        let exposed = std::str::from_utf8(&exposed).ok();
+        let secret = exposed.and_then(|exposed| Secret::parse(exposed).ok());
+        secret.ok_or(damaged("one of its secrets"))
     }
 
     fn secrets(
@@ -395,10 +440,10 @@ impl EndpointReader {
             .collect::<Result<_, _>>()?;
         rows.into_iter()
             .map(|(sealed, expires_at)| {
-                let exposed = self.seal.open(&sealed, place)?;
-                let exposed = std::str::from_utf8(&exposed).map_err(|_| SealError::Form)?;
-                let secret = Secret::parse(exposed).map_err(|_| SealError::Form)?;
-                Ok(SigningSecret { secret, expires_at })
+                Ok(SigningSecret {
+                    secret: self.open_secret(&sealed, place)?,
+                    expires_at,
+                })
             })
             .collect()
     }
@@ -409,73 +454,6 @@ pub(crate) fn place(endpoint_id: &str) -> String {
     format!("endpoint {endpoint_id}")
 }
 
-/// Disables an endpoint that answered 410 or failed for too long, and says so.
-pub(crate) fn disable(
-    context: &mut ActContext<'_>,
-    outbox: &Arc<Outbox>,
-    reason: &str,
-) -> Result<(), StoreError> {
-    match set_state(context, outbox.key(), "disabled", reason) {
-        // What is damaged must not keep outcomes from being stored; it fails again, if at all.
-        Err(StoreError::Sealed(problem)) => {
-            tracing::error!(endpoint.id = %outbox.endpoint().id, problem, "an endpoint could not be disabled");
-            return Ok(());
-        }
-        done => done?,
-    }
-    tracing::warn!(endpoint.id = %outbox.endpoint().id, reason, "an endpoint was disabled");
-    if context.shared.has_readers() {
-        let reason = reason.to_owned();
-        let activity = outbox
-            .endpoint()
-            .activity(None, What::EndpointDisabled { reason });
-        context.commit.activities.push(activity);
-    }
-    Ok(())
-}
-
-/// Changes an endpoint's state; what memory holds of it goes back to the lane.
-pub(crate) fn set_state(
-    context: &mut ActContext<'_>,
-    key: i64,
-    state: &str,
-    reason: &str,
-) -> Result<(), StoreError> {
-    context
-        .connection
-        .prepare_cached(
-            "update webhooks_endpoint set state = ?2, state_reason = ?3 where key = ?1",
-        )?
-        .execute(params![key, state, reason])?;
-    context.endpoints.reload(context.connection, key)?;
-    let Some(outbox) = context.endpoints.by_key(context.connection, key)? else {
-        return Ok(());
-    };
-    if state == "active" {
-        outbox.forgive();
-        context
-            .connection
-            .prepare_cached("update webhooks_endpoint set failing_since = null where key = ?1")?
-            .execute([key])?;
-        let now = context.shared.timeline.now();
-        context
-            .connection
-            .prepare_cached(
-                "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, ?2, 0, 0)
-                 on conflict (endpoint_key) do update set due_at = ?2, backoff_until = 0, failures = 0",
-            )?
-            .execute(params![key, now])?;
-        context.shared.due_by(now);
-        outbox.wake(context.shared);
-    } else {
-        outbox.give_all_back(context.shared);
-        context
-            .connection
-            .prepare_cached(
-                "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, null, 0, 0)
-                 on conflict (endpoint_key) do update set due_at = null",
-            )?
-            .execute([key])?;
-    }
-    Ok(())
+fn damaged(what: UnreadableSetting) -> StoreError {
+    StoreError::Damaged(what.to_owned())
 }

@@ -2,6 +2,9 @@
 
 pub(crate) mod act;
 pub(crate) mod completion;
+pub(crate) mod customer_events;
+pub(crate) mod endpoint_error;
+pub(crate) mod endpoint_state;
 pub(crate) mod endpoints;
 pub(crate) mod guard;
 pub(crate) mod lane;
@@ -17,11 +20,14 @@ pub(crate) mod retention;
 pub(crate) mod row;
 pub(crate) mod scan;
 pub(crate) mod schema;
+pub(crate) mod secrets;
 pub(crate) mod send;
 mod version;
 pub(crate) mod writer;
 
 use std::sync::Arc;
+
+use crate::seal::SealError;
 
 /// The store refused or failed.
 #[derive(Clone, thiserror::Error)]
@@ -46,9 +52,12 @@ pub enum StoreError {
     /// The app's closure panicked; nothing of it was stored.
     #[error("the transaction's closure panicked; nothing of it was stored")]
     Panicked,
-    /// Secrets cannot be read.
+    /// Secrets are sealed with another key.
     #[error("the endpoint's secrets cannot be read: {0}")]
     Sealed(String),
+    /// What is stored of an endpoint, an attempt or an ending cannot be read; the text says which.
+    #[error("what is stored is damaged: {0}")]
+    Damaged(String),
     /// Anything else that SQLite says.
     #[error("{0}")]
     Sqlite(Arc<rusqlite::Error>),
@@ -65,8 +74,27 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-impl From<crate::seal::SealError> for StoreError {
-    fn from(error: crate::seal::SealError) -> Self {
-        Self::Sealed(error.to_string())
+impl From<SealError> for StoreError {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::NoKey | SealError::WrongKey => Self::Sealed(error.to_string()),
+            SealError::Form => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+impl StoreError {
+    /// Whether it is about one endpoint only: others can be written and sent to all the same.
+    pub(crate) fn is_about_an_endpoint(&self) -> bool {
+        matches!(self, Self::Sealed(_) | Self::Damaged(_))
+    }
+
+    /// Names the endpoint that cannot be read, so that it can be mended.
+    pub(crate) fn of_endpoint(self, id: &str) -> Self {
+        match self {
+            Self::Sealed(problem) => Self::Sealed(format!("{problem} (endpoint {id})")),
+            Self::Damaged(problem) => Self::Damaged(format!("{problem} (endpoint {id})")),
+            error => error,
+        }
     }
 }

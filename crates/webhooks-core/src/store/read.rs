@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 
 use super::{StoreError, completion::header_pairs, endpoints::EndpointReader, lane, schema};
 use crate::{
-    Attempt, BodyCut, Delivery, DeliveryState, Ending, EndpointId, EndpointState, Explanation,
-    Failure, Held, Outcome,
+    Attempt, BodyCut, Delivery, DeliveryState, Ending, EndpointId, EndpointState, EventRecord,
+    Explanation, Failure, Held, Outcome,
     endpoint::wants,
     engine::{EndpointRecord, Shared, due_act},
 };
@@ -113,6 +113,28 @@ fn event(
         .optional()?)
 }
 
+/// An event with its body.
+pub(crate) fn event_record(
+    connection: &Connection,
+    shared: &Shared,
+    customer: &str,
+    id: &str,
+) -> Result<Option<EventRecord>, StoreError> {
+    Ok(connection
+        .prepare_cached(
+            "select id, type, created_at, body from webhooks_event where id = ?1 and customer = ?2",
+        )?
+        .query_row([id, customer], |row| {
+            Ok(EventRecord {
+                id: row.get(0)?,
+                event_type: row.get(1)?,
+                created_at: shared.timeline.to_wall(row.get(2)?),
+                body: row.get(3)?,
+            })
+        })
+        .optional()?)
+}
+
 /// Every delivery of an event, in the order its endpoints were added.
 pub(crate) fn deliveries_of_event(
     connection: &Connection,
@@ -161,7 +183,7 @@ pub(super) fn delivery(
             "select number, at, duration_us, status, failure, detail, headers, body from webhooks_attempt
              where event_seq = ?1 and endpoint_key = ?2 order by number",
         )?
-        .query_map([event.seq, key], |row| read_attempt(shared, row))?
+        .query_and_then([event.seq, key], |row| read_attempt(shared, row))?
         .collect::<Result<_, _>>()?;
     let state = state(connection, shared, event.seq, key, endpoint, &attempts)?;
     Ok(Delivery {
@@ -179,24 +201,27 @@ pub(super) fn delivery(
     })
 }
 
-fn read_attempt(shared: &Shared, row: &Row<'_>) -> rusqlite::Result<Attempt> {
+fn read_attempt(shared: &Shared, row: &Row<'_>) -> Result<Attempt, StoreError> {
+    let number: u32 = row.get(0)?;
+    let duration_us: i64 = row.get(2)?;
     let status: Option<u16> = row.get(3)?;
     let failure: Option<String> = row.get(4)?;
     let detail: Option<String> = row.get(5)?;
     let body_cut = detail.as_deref().and_then(BodyCut::from_stored);
-    let duration_us: i64 = row.get(2)?;
     let headers: String = row.get(6)?;
+    let outcome = match failure {
+        None => Outcome::Success,
+        Some(code) => {
+            let failure = Failure::from_stored(&code, detail.unwrap_or_default(), status);
+            let damaged = || StoreError::Damaged(format!("the failure of attempt {number}"));
+            Outcome::Failure(failure.ok_or_else(damaged)?)
+        }
+    };
     Ok(Attempt {
-        number: row.get(0)?,
+        number,
         at: shared.timeline.to_wall(row.get(1)?),
         duration: std::time::Duration::from_micros(duration_us.unsigned_abs()),
-        outcome: failure.map_or(Outcome::Success, |code| {
-            Outcome::Failure(Failure::from_stored(
-                &code,
-                detail.unwrap_or_default(),
-                status,
-            ))
-        }),
+        outcome,
         status,
         headers: header_pairs(&headers),
         body_head: row.get(7)?,
@@ -277,8 +302,10 @@ fn state(
         .query_row([seq, key], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let (reason, at) = ending.ok_or(StoreError::Gone)?;
+    let known = Ending::from_stored(&reason)
+        .ok_or_else(|| StoreError::Damaged(format!("why a delivery ended: {reason:?}")))?;
     Ok(DeliveryState::Ended {
-        reason: Ending::from_stored(&reason),
+        reason: known,
         at: shared.timeline.to_wall(at),
     })
 }

@@ -6,13 +6,8 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    StoreError,
-    act::ActContext,
-    completion::store_ending,
-    lane,
-    manage::{self, EndpointError},
-    retention::first_since,
-    row::StoredEvent,
+    StoreError, act::ActContext, completion::store_ending, customer_events,
+    endpoint_error::EndpointError, endpoints::find, lane, retention::first_since, row::StoredEvent,
     send::owe,
 };
 use crate::{
@@ -21,8 +16,8 @@ use crate::{
     engine::{EndpointRecord, HeadInMemory, Outbox, Shared},
 };
 
-/// Events looked at in one step of a replay.
-pub(crate) const LOOK_ROWS: i64 = 10_000;
+/// Events of the customer looked at in one step of a replay.
+pub(crate) const LOOK_ROWS: usize = 5_000;
 /// Deliveries that one transaction of a replay adds.
 pub(crate) const REPLAY_ROWS: usize = 500;
 
@@ -126,7 +121,7 @@ pub(crate) fn resend(
     event_id: &str,
     endpoint_id: &EndpointId,
 ) -> Result<(), DeliveryError> {
-    let key = manage::find(context, customer, endpoint_id)?;
+    let key = find(context.connection, customer, endpoint_id)?;
     let (seq, body) = find_event(context.connection, customer, event_id)?;
     let outbox = context
         .endpoints
@@ -218,7 +213,7 @@ pub(crate) fn take_away(
     endpoint_id: &EndpointId,
     ending: Ending,
 ) -> Result<TakenAway, DeliveryError> {
-    let key = manage::find(context, customer, endpoint_id)?;
+    let key = find(context.connection, customer, endpoint_id)?;
     let (seq, _) = find_event(context.connection, customer, event_id)?;
     let claim: Option<Option<i64>> = context
         .connection
@@ -309,44 +304,66 @@ pub(crate) fn look(
     let Some(from) = from else {
         return Ok(Look::default());
     };
-    let last: i64 = connection.query_row(
-        "select coalesce(max(seq), 0) from webhooks_event",
-        [],
-        |row| row.get(0),
+    let found = customer_events::after(connection, &endpoint.customer, from - 1, LOOK_ROWS)?;
+    let mut look = Look {
+        next: found
+            .last()
+            .filter(|_| found.len() == LOOK_ROWS)
+            .map(|seq| seq + 1),
+        ..Look::default()
+    };
+    let mut select = connection.prepare_cached(
+        "select type, created_at,
+                exists (select 1 from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2),
+                exists (select 1 from webhooks_ending where event_seq = ?1 and endpoint_key = ?2),
+                exists (select 1 from webhooks_attempt where event_seq = ?1 and endpoint_key = ?2 and failure is null)
+         from webhooks_event where seq = ?1",
     )?;
-    let rows: Vec<(i64, String, bool, bool, bool)> = connection
-        .prepare_cached(
-            "select e.seq, e.type,
-                    exists (select 1 from webhooks_delivery where event_seq = e.seq and endpoint_key = ?1),
-                    exists (select 1 from webhooks_ending where event_seq = e.seq and endpoint_key = ?1),
-                    exists (select 1 from webhooks_attempt where event_seq = e.seq and endpoint_key = ?1 and failure is null)
-             from webhooks_event e
-             where e.seq >= ?2 and e.seq < ?2 + ?3 and e.customer = ?4
-               and e.created_at >= ?5 and e.created_at < ?6",
-        )?
-        .query_map(params![endpoint.key, from, LOOK_ROWS, &*endpoint.customer, since, until], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-        })?
-        .collect::<Result<_, _>>()?;
-    let seqs = rows
-        .into_iter()
-        .filter(|(_, event_type, owed, ended, delivered)| {
-            !owed
-                && match replay.outcome {
-                    ReplayOutcome::GivenUp => *ended && !delivered,
-                    ReplayOutcome::Delivered => *delivered,
-                    ReplayOutcome::NeverOwed => {
-                        !ended && !delivered && wants(&endpoint.event_types, event_type)
-                    }
+    for seq in found {
+        let event: Option<LookedAt> = select
+            .query_row([seq, endpoint.key], |row| {
+                Ok(LookedAt {
+                    event_type: row.get(0)?,
+                    created_at: row.get(1)?,
+                    owed: row.get(2)?,
+                    ended: row.get(3)?,
+                    delivered: row.get(4)?,
+                })
+            })
+            .optional()?;
+        // Retention may have taken it away between the two looks.
+        let Some(event) = event else { continue };
+        if event.created_at >= until {
+            look.next = None;
+            break;
+        }
+        if event.created_at >= since && event.matches(replay.outcome, &endpoint.event_types) {
+            look.seqs.push(seq);
+        }
+    }
+    Ok(look)
+}
+
+/// An event that a replay looks at, and what became of it at the endpoint.
+struct LookedAt {
+    event_type: String,
+    created_at: i64,
+    owed: bool,
+    ended: bool,
+    delivered: bool,
+}
+
+impl LookedAt {
+    fn matches(&self, outcome: ReplayOutcome, wanted: &[String]) -> bool {
+        !self.owed
+            && match outcome {
+                ReplayOutcome::GivenUp => self.ended && !self.delivered,
+                ReplayOutcome::Delivered => self.delivered,
+                ReplayOutcome::NeverOwed => {
+                    !self.ended && !self.delivered && wants(wanted, &self.event_type)
                 }
-        })
-        .map(|(seq, ..)| seq)
-        .collect();
-    let next = from + LOOK_ROWS;
-    Ok(Look {
-        seqs,
-        next: (next <= last).then_some(next),
-    })
+            }
+    }
 }
 
 /// Adds the deliveries that one step of a replay found. Returns how many are owed now.

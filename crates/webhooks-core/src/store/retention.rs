@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{StoreError, act::ActContext, completion::store_ending};
+use super::{StoreError, act::ActContext, completion::store_ending, customer_events};
 use crate::Ending;
 
 /// Rows of one table that one transaction deletes.
@@ -45,7 +45,8 @@ pub(crate) fn maintain(context: &mut ActContext<'_>) -> Result<bool, StoreError>
     let (connection, sweep) = (context.connection, &mut *context.sweep);
     let full = delete_attempts(connection, sweep, now - retention.attempts_ms)?
         | delete_events(connection, sweep, now - retention.events_ms)?
-        | end_undeliverable(context, now)?;
+        | end_undeliverable(context, now)?
+        | customer_events::extend(context.connection)?;
     drop_expired_secrets(context, now)?;
     note_reached(context.connection, now)?;
     Ok(full)
@@ -147,13 +148,16 @@ fn delete_events(
     let mut changed = 0;
     for (index, seq) in seqs.iter().enumerate() {
         // An event that is still owed stays, and is looked at again by the next pass.
-        let deleted = connection
+        let customer: Option<String> = connection
             .prepare_cached(
                 "delete from webhooks_event where seq = ?1
-                 and not exists (select 1 from webhooks_delivery where event_seq = ?1)",
+                 and not exists (select 1 from webhooks_delivery where event_seq = ?1)
+                 returning customer",
             )?
-            .execute([seq])?;
-        if deleted > 0 {
+            .query_row([seq], |row| row.get(0))
+            .optional()?;
+        if let Some(customer) = customer {
+            customer_events::forget(connection, &customer, *seq)?;
             changed += connection
                 .prepare_cached("delete from webhooks_ending where event_seq = ?1")?
                 .execute([seq])?;

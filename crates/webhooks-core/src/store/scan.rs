@@ -78,10 +78,10 @@ fn find(context: &mut ActContext<'_>, key: i64) -> Result<Found, StoreError> {
     match context.endpoints.by_key(context.connection, key) {
         Ok(Some(outbox)) => Ok(Found::Outbox(outbox)),
         Ok(None) => Ok(Found::Removed),
-        Err(StoreError::Sealed(problem)) => {
+        Err(error) if error.is_about_an_endpoint() => {
             tracing::error!(
                 endpoint.key = key,
-                problem,
+                %error,
                 "an endpoint cannot be read; what it is owed is kept until it can be, and looked at when the store is next opened"
             );
             Ok(Found::Unreadable)

@@ -7,7 +7,8 @@ use rusqlite::Connection;
 
 use super::{
     StoreError,
-    act::{ActContext, AfterCommit, contain},
+    act::{Act, ActContext, AfterCommit, contain},
+    customer_events::{self, INDEX_ROWS},
     endpoints::EndpointCache,
     guard::Guard,
     queue::{Batch, WriterQueue},
@@ -110,6 +111,8 @@ pub(crate) struct Writer {
     commit: Commit,
     sweep: Sweep,
     refusals: Refusals,
+    /// With which event the index of customers' events is next extended.
+    index_at: i64,
 }
 
 /// What a send comes to.
@@ -146,6 +149,7 @@ impl Writer {
             commit,
             sweep: Sweep::default(),
             refusals: Refusals::default(),
+            index_at: last_event + INDEX_ROWS,
         }
     }
 
@@ -211,7 +215,7 @@ impl Writer {
             };
             match &result {
                 // An endpoint of this customer is damaged: nothing was written, nobody else minds.
-                Err(SendError::Store(StoreError::Sealed(_))) => {}
+                Err(SendError::Store(error)) if error.is_about_an_endpoint() => {}
                 Err(SendError::Store(error)) => written = Err(error.clone()),
                 _ => {}
             }
@@ -304,6 +308,21 @@ impl Writer {
         }
         self.shared
             .released(std::mem::take(&mut self.commit.released));
+        if self.commit.last_event >= self.index_at {
+            self.extend_index();
+        }
+    }
+
+    fn extend_index(&mut self) {
+        self.index_at = self.commit.last_event + INDEX_ROWS;
+        self.shared.queue.act(Act::new(
+            |context| customer_events::extend(context.connection),
+            |extended: Result<bool, StoreError>| {
+                if let Err(error) = extended {
+                    tracing::warn!(%error, "the index of customers' events was not extended; maintenance does it");
+                }
+            },
+        ));
     }
 
     fn failed(&mut self, error: &StoreError, replies: Replies) {

@@ -8,8 +8,8 @@ use crate::world::{
 };
 use futures_util::StreamExt;
 use webhooks_core::{
-    DeliveryState, Ending, EndpointError, EndpointState, Event, Explanation, Held, Listing,
-    NewEndpoint, Replay, ReplayOutcome, What,
+    DeliveryState, Ending, EndpointChange, EndpointError, EndpointState, Event, Explanation, Held,
+    Listing, NewEndpoint, Replay, ReplayOutcome, What,
 };
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn a_disabled_endpoint_records_its_events_and_a_replay_sends_them() {
     let world = World::new().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     let endpoints = world.webhooks.endpoints("acme");
-    endpoints.disable(&id).await.unwrap();
+    endpoints.disable(&id, "by hand").await.unwrap();
     world.send_all(["a", "b"].map(String::from)).await;
     world.webhooks.drain().await;
     assert!(matches!(
@@ -91,7 +91,12 @@ async fn what_was_owed_when_an_endpoint_is_disabled_ends_with_the_reason() {
         .send_all((0..2_500).map(|index| format!("e{index}")).take(1_000))
         .await;
     world.webhooks.drain().await;
-    world.webhooks.endpoints("acme").disable(&id).await.unwrap();
+    world
+        .webhooks
+        .endpoints("acme")
+        .disable(&id, "by hand")
+        .await
+        .unwrap();
     world.pass_in_steps(seconds(31), 4).await;
     assert_eq!(world.webhooks.owed().await.unwrap(), 0);
     assert!(matches!(
@@ -186,7 +191,7 @@ async fn a_change_at_the_moment_of_a_success_does_not_bring_the_failures_back() 
     let (held, release) = hold_writer_in_turn(&world.webhooks).await;
     let (changed, ()) = tokio::join!(
         biased;
-        endpoints.update(&id, NewEndpoint::new(&url)),
+        endpoints.edit(&id, EndpointChange::new().url(&url)),
         async {
             gate.open("good", 200);
             let_others_run().await;
@@ -425,7 +430,7 @@ async fn an_endpoint_can_be_moved_to_another_url() {
     world
         .webhooks
         .endpoints("acme")
-        .update(&id, NewEndpoint::new(other.url()))
+        .edit(&id, EndpointChange::new().url(other.url()))
         .await
         .unwrap();
     world.send("b").await;

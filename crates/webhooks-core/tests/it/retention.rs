@@ -11,7 +11,7 @@ const MANY: usize = 1_100;
 
 async fn rows(world: &World, table: &'static str) -> usize {
     let counted = world.webhooks.transaction(move |tx| {
-        let sql = format!("select count(*) from {table}");
+        let sql = format!("select count(*) from webhooks_{table}");
         tx.query_row(&sql, [], |row| row.get::<_, u32>(0))
     });
     usize::try_from(counted.await.unwrap()).unwrap()
@@ -90,7 +90,12 @@ async fn what_ended_is_deleted_with_its_event_however_many_endpoints_it_had() {
     let world = World::with(|builder| builder.keep(hours(100), hours(80))).await;
     for _ in 0..300 {
         let id = world.endpoint(|endpoint| endpoint).await;
-        world.webhooks.endpoints("acme").disable(&id).await.unwrap();
+        world
+            .webhooks
+            .endpoints("acme")
+            .disable(&id, "by hand")
+            .await
+            .unwrap();
     }
     for event in 0..10 {
         world.send(&format!("e{event}")).await;

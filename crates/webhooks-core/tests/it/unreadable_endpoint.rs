@@ -95,7 +95,7 @@ async fn others_that_send_in_the_same_commit_are_answered_for_themselves() {
     let (before, broken, after, ()) =
         tokio::join!(biased; send("acme"), send("broken"), send("nobody"), async { drop(release) });
     assert!(
-        matches!(broken, Err(SendError::Store(StoreError::Sealed(_)))),
+        matches!(broken, Err(SendError::Store(StoreError::Damaged(_)))),
         "{broken:?}"
     );
     before.unwrap();
@@ -172,6 +172,121 @@ async fn with_a_new_secret_it_gets_what_it_is_owed() {
         world.pass(seconds(60)).await;
         assert_eq!(world.webhooks.owed().await.unwrap(), 0);
         assert_eq!(receiver.event_ids(), ["broken", "acme", "acme", "broken"]);
+        world.webhooks.shutdown(seconds(5)).await;
+    }
+}
+
+/// Changes one stored value of the only endpoint of a file; returns what is said of it.
+async fn said_of(column: &str, value: &str) -> (String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.db");
+    let world = World::on_file(&file).await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    world.webhooks.shutdown(seconds(5)).await;
+    let changed = rusqlite::Connection::open(&file).unwrap().execute(
+        &format!("update webhooks_endpoint set {column} = {value}"),
+        [],
+    );
+    assert_eq!(changed.unwrap(), 1);
+    let world = World::on_file(&file).await;
+    let listed = world.webhooks.endpoints("acme").list().await.unwrap_err();
+    let event = Event::new("random_number:generate", &1);
+    let sent = world.webhooks.send("acme", event).await.unwrap_err();
+    let id = format!(" (endpoint {id})");
+    let said = |error: String| error.replace(&id, "");
+    (said(listed.to_string()), said(sent.to_string()))
+}
+
+#[tokio::test]
+async fn a_damaged_setting_is_an_error_and_no_default() {
+    // The first byte says that the value is not sealed.
+    let settings = |json: &str| format!("x'00{}'", hex(json));
+    for (column, value, what) in [
+        ("event_types", "'damaged'".to_owned(), "its event types"),
+        ("state", "'damaged'".to_owned(), "its state"),
+        ("url", "x'00'".to_owned(), "its URL"),
+        ("settings", settings("{"), "its settings"),
+        (
+            "settings",
+            settings(r#"{"retry_waits_s":[-1.0]}"#),
+            "its retry schedule",
+        ),
+        (
+            "settings",
+            settings(r#"{"headers":[["a b","c"]]}"#),
+            "one of its own headers",
+        ),
+        (
+            "settings",
+            settings(r#"{"also_sign":["unknown","secret"]}"#),
+            "its second signature",
+        ),
+    ] {
+        let (listed, sent) = said_of(column, &value).await;
+        assert_eq!(listed, format!("what is stored is damaged: {what}"));
+        assert_eq!(sent, listed);
+    }
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn a_damaged_secret_is_listed_and_can_be_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.db");
+    let world = World::on_file(&file).await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let grace = Duration::from_secs(24 * 3600);
+    endpoints.rotate_secret(&id, None, grace).await.unwrap();
+    world.webhooks.shutdown(seconds(5)).await;
+    let changed = rusqlite::Connection::open(&file).unwrap().execute(
+        "update webhooks_endpoint_secret set secret = x'00' where number = 1",
+        [],
+    );
+    assert_eq!(changed.unwrap(), 1);
+    let world = World::on_file(&file).await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let secrets = endpoints.secrets(&id).await.unwrap();
+    assert_eq!(secrets.len(), 2);
+    assert!(secrets[0].kind.is_some() && secrets[1].kind.is_none());
+    endpoints.end_secret(&id, 1).await.unwrap();
+    let event = Event::new("random_number:generate", &1);
+    let sent = world.webhooks.send("acme", event).await.unwrap();
+    assert_eq!(sent.deliveries, 1);
+}
+
+#[tokio::test]
+async fn a_damaged_outcome_is_an_error_and_no_other_outcome() {
+    for (damage, what) in [
+        (
+            "update webhooks_attempt set failure = 'damaged'",
+            "what is stored is damaged: the failure of attempt 1",
+        ),
+        (
+            "update webhooks_ending set reason = 'damaged'",
+            "what is stored is damaged: why a delivery ended: \"damaged\"",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("w.db");
+        let world = World::on_file(&file).await;
+        let id = world.endpoint(|endpoint| endpoint).await;
+        world.receiver.respond([400]);
+        world.send("a").await;
+        world.webhooks.drain().await;
+        world
+            .webhooks
+            .endpoints("acme")
+            .cancel(&id, "a")
+            .await
+            .unwrap();
+        let connection = rusqlite::Connection::open(&file).unwrap();
+        assert_eq!(connection.execute(damage, []).unwrap(), 1);
+        let error = world.webhooks.deliveries("acme", "a").await.unwrap_err();
+        assert_eq!(error.to_string(), what);
         world.webhooks.shutdown(seconds(5)).await;
     }
 }

@@ -4,7 +4,7 @@
 use std::num::NonZeroU32;
 
 use crate::world::{World, gate::let_others_run, seconds};
-use webhooks_core::{DeliveryState, Ending, EndpointId, NewEndpoint, testing::Answer};
+use webhooks_core::{DeliveryState, Ending, EndpointChange, EndpointId, testing::Answer};
 
 /// An endpoint that takes one request a second, with one that was made and two that wait.
 async fn one_and_two_that_wait(answer: Answer) -> (World, EndpointId) {
@@ -69,8 +69,8 @@ async fn what_is_sent_after_a_change_goes_to_the_new_url() {
     let (world, id) = one_and_two_that_wait(200.into()).await;
     let other = webhooks_core::testing::Receiver::start().await.unwrap();
     let endpoints = world.webhooks.endpoints("acme");
-    let endpoint = NewEndpoint::new(other.url());
-    endpoints.update(&id, endpoint).await.unwrap();
+    let change = EndpointChange::new().url(other.url());
+    endpoints.edit(&id, change).await.unwrap();
     world.pass(seconds(10)).await;
     assert_eq!(world.receiver.event_ids(), ["a"]);
     assert_eq!(other.requests().len(), 2);

@@ -1,0 +1,149 @@
+//! What to change of an endpoint.
+
+use std::{fmt, num::NonZeroU32};
+
+use super::{
+    StoredSettings,
+    settings::{self, EndpointSettingsError},
+};
+use crate::{retry::RetrySchedule, signature::LegacySignature};
+
+/// What [`Endpoints::edit`](crate::Endpoints::edit) changes; what is not named stays as it is.
+///
+/// `None` puts a setting back to its default.
+///
+/// ```
+/// # use webhooks_core::EndpointChange;
+/// let change = EndpointChange::new()
+///     .url("https://acme.example/new-hooks")
+///     .in_flight(None)
+///     .header("x-api-key", "k_2");
+/// ```
+#[derive(Clone, Default)]
+pub struct EndpointChange {
+    pub(crate) url: Option<String>,
+    pub(crate) event_types: Option<Vec<String>>,
+    in_flight: Option<Option<u32>>,
+    per_second: Option<Option<NonZeroU32>>,
+    retry_waits_s: Option<Option<Vec<f64>>>,
+    also_sign: Option<Option<(String, String)>>,
+    headers: Vec<HeaderChange>,
+}
+
+#[derive(Clone)]
+enum HeaderChange {
+    Set(String, String),
+    Remove(String),
+}
+
+impl fmt::Debug for EndpointChange {
+    /// Without URLs, the headers' values and secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EndpointChange")
+            .field("event_types", &self.event_types)
+            .field("in_flight", &self.in_flight)
+            .field("per_second", &self.per_second)
+            .finish_non_exhaustive()
+    }
+}
+
+impl EndpointChange {
+    /// Changes nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Moves the endpoint to another URL. The URL as listings show it, its credentials hidden,
+    /// changes nothing.
+    #[must_use]
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+
+    /// The event types it wants from now on, in place of those before; as
+    /// [`NewEndpoint::event_types`](super::NewEndpoint::event_types).
+    #[must_use]
+    pub fn event_types<T: Into<String>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
+        self.event_types = Some(types.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Requests in flight at once, 1 to [`IN_FLIGHT_MAX`](super::IN_FLIGHT_MAX).
+    #[must_use]
+    pub fn in_flight(mut self, requests: impl Into<Option<u32>>) -> Self {
+        self.in_flight = Some(requests.into());
+        self
+    }
+
+    /// Most requests a second; `None` for no limit.
+    #[must_use]
+    pub fn per_second(mut self, requests: impl Into<Option<NonZeroU32>>) -> Self {
+        self.per_second = Some(requests.into());
+        self
+    }
+
+    /// Its own retry schedule; `None` for the one of the engine.
+    #[must_use]
+    pub fn retry<'a>(mut self, schedule: impl Into<Option<&'a RetrySchedule>>) -> Self {
+        self.retry_waits_s = Some(schedule.into().map(RetrySchedule::to_seconds));
+        self
+    }
+
+    /// The second signature that is sent with every request; `None` for none.
+    #[must_use]
+    pub fn also_sign<'a>(mut self, legacy: impl Into<Option<&'a LegacySignature>>) -> Self {
+        let legacy = legacy.into();
+        self.also_sign = Some(legacy.map(|legacy| (legacy.format(), legacy.expose_secret())));
+        self
+    }
+
+    /// A header of its own, in place of those of this name.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers
+            .push(HeaderChange::Set(name.into(), value.into()));
+        self
+    }
+
+    /// Sends the header of this name no more.
+    #[must_use]
+    pub fn without_header(mut self, name: impl Into<String>) -> Self {
+        self.headers.push(HeaderChange::Remove(name.into()));
+        self
+    }
+
+    /// The settings with what is changed of them.
+    pub(crate) fn apply(
+        &self,
+        mut settings: StoredSettings,
+    ) -> Result<StoredSettings, EndpointSettingsError> {
+        if let Some(types) = &self.event_types {
+            settings::check_event_types(types)?;
+        }
+        if let Some(in_flight) = self.in_flight {
+            settings.in_flight = in_flight;
+        }
+        if let Some(per_second) = self.per_second {
+            settings.per_second = per_second;
+        }
+        if let Some(waits) = &self.retry_waits_s {
+            settings.retry_waits_s.clone_from(waits);
+        }
+        if let Some(also_sign) = &self.also_sign {
+            settings.also_sign.clone_from(also_sign);
+        }
+        for change in &self.headers {
+            let (HeaderChange::Set(name, _) | HeaderChange::Remove(name)) = change;
+            settings
+                .headers
+                .retain(|(present, _)| !present.eq_ignore_ascii_case(name));
+            if let HeaderChange::Set(name, value) = change {
+                settings.headers.push((name.clone(), value.clone()));
+            }
+        }
+        settings.check()?;
+        Ok(settings)
+    }
+}

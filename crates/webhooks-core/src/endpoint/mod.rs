@@ -1,0 +1,171 @@
+//! An endpoint: a URL with its secrets and the event types it wants.
+
+mod change;
+mod new;
+mod settings;
+
+use std::{fmt, time::SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Secret, SecretKind, event::shorten};
+
+pub use change::EndpointChange;
+pub use new::NewEndpoint;
+pub use settings::{EndpointSettings, EndpointSettingsError, OwnHeader};
+pub(crate) use settings::{StoredSettings, UnreadableSetting};
+
+/// Requests in flight to one endpoint at once, unless it says otherwise.
+pub const IN_FLIGHT_DEFAULT: u32 = 8;
+/// The most that an endpoint can ask for.
+pub const IN_FLIGHT_MAX: u32 = 256;
+/// Most endpoints of one customer: each event costs a delivery for each.
+pub const ENDPOINTS_PER_CUSTOMER_MAX: usize = 1_000;
+/// Most secrets of one endpoint that sign at once: the newest, and those within their grace.
+pub const SECRETS_MAX: usize = 8;
+/// Most event types that one endpoint can name.
+pub const EVENT_TYPES_MAX: usize = 64;
+/// Most headers of its own that one endpoint can have.
+pub const OWN_HEADERS_MAX: usize = 20;
+/// Most bytes of the reason for which an endpoint is disabled.
+pub const DISABLE_REASON_BYTES_MAX: usize = 256;
+/// Most bytes of an endpoint's own headers, names and values together.
+pub const OWN_HEADERS_BYTES_MAX: usize = 4 * 1024;
+
+/// The id of an endpoint: `ep_` and 32 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EndpointId(String);
+
+impl EndpointId {
+    pub(crate) fn generate() -> Self {
+        Self(format!("ep_{}", uuid::Uuid::new_v4().simple()))
+    }
+
+    pub(crate) fn from_stored(id: String) -> Self {
+        Self(id)
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EndpointId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&str> for EndpointId {
+    /// Any text is taken: an id that no endpoint has is told when it is used.
+    fn from(id: &str) -> Self {
+        Self(id.to_owned())
+    }
+}
+
+/// Whether an endpoint gets its events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EndpointState {
+    /// Events are delivered.
+    Active,
+    /// Events are kept until it is resumed.
+    Paused,
+    /// Events are recorded as [`Ending::Disabled`](crate::Ending::Disabled), not kept; enable the
+    /// endpoint and replay them.
+    Disabled {
+        /// Why, for people: "answered 410", "failing for 5 days", or who did it.
+        reason: String,
+    },
+}
+
+/// An endpoint as listings show it. Secrets and URL credentials are not part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its id.
+    pub id: EndpointId,
+    /// Whose it is.
+    pub customer: String,
+    /// Where events go, credentials hidden.
+    pub url: String,
+    /// Which event types it wants: exact, `prefix*`, or `*`.
+    pub event_types: Vec<String>,
+    /// Whether it gets its events one at a time in commit order.
+    pub ordered: bool,
+    /// Whether it gets events now.
+    pub state: EndpointState,
+    /// Since when every attempt has failed; `None` when the last one succeeded.
+    pub failing_since: Option<SystemTime>,
+    /// When it was added.
+    pub created_at: SystemTime,
+}
+
+/// What [`Endpoints::add`](crate::Endpoints::add) made. The secret is shown here and never again.
+#[derive(Debug)]
+pub struct AddedEndpoint {
+    /// The endpoint's id.
+    pub id: EndpointId,
+    /// Give it to the receiver; `expose()` shows it.
+    pub secret: Secret,
+    /// The endpoint as listings show it.
+    pub endpoint: Endpoint,
+}
+
+/// One secret of an endpoint, as listings show it: the secret itself is not part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SecretInfo {
+    /// 1 for the endpoint's first secret; each rotation counts on.
+    pub number: u32,
+    /// What it signs with; `None` when what is stored is damaged or sealed with another key.
+    pub kind: Option<SecretKind>,
+    /// When it was added; `None` for one that was stored before this was recorded.
+    pub created_at: Option<SystemTime>,
+    /// Until when it signs; `None` for the newest, which signs until another takes its place.
+    pub expires_at: Option<SystemTime>,
+}
+
+/// Why a person disables an endpoint, checked.
+pub(crate) fn check_reason(reason: &str) -> Result<(), EndpointSettingsError> {
+    let valid = !reason.trim().is_empty()
+        && reason.len() <= DISABLE_REASON_BYTES_MAX
+        && !reason.chars().any(char::is_control);
+    if valid {
+        Ok(())
+    } else {
+        Err(EndpointSettingsError::DisableReason(shorten(reason)))
+    }
+}
+
+/// Whether an endpoint that names `patterns` wants `event_type`.
+pub(crate) fn wants(patterns: &[String], event_type: &str) -> bool {
+    patterns
+        .iter()
+        .any(|pattern| match pattern.strip_suffix('*') {
+            Some(prefix) => event_type.starts_with(prefix),
+            None => pattern == event_type,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn event_types_match_exactly_by_prefix_or_all() {
+        let patterns = |pattern: &str| vec![pattern.to_owned()];
+        assert!(wants(&patterns("*"), "random_number:generate"));
+        assert!(wants(
+            &patterns("random_number:*"),
+            "random_number:generate"
+        ));
+        assert!(!wants(
+            &patterns("random_number:*"),
+            "random_letter:generate"
+        ));
+        assert!(wants(&patterns("a"), "a") && !wants(&patterns("a"), "ab"));
+    }
+}

@@ -1,0 +1,239 @@
+//! What an endpoint is set to: as it is stored, as people see it, and what is refused.
+
+use std::{fmt, num::NonZeroU32, time::Duration};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    DISABLE_REASON_BYTES_MAX, EVENT_TYPES_MAX, IN_FLIGHT_MAX, OWN_HEADERS_BYTES_MAX,
+    OWN_HEADERS_MAX,
+};
+use crate::{
+    event::{EVENT_TYPE_BYTES_MAX, is_token, shorten},
+    retry::RetrySchedule,
+    signature::LegacySignature,
+};
+
+/// What of an endpoint is stored as one JSON document: read whole, never searched.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct StoredSettings {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) in_flight: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) per_second: Option<NonZeroU32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) retry_waits_s: Option<Vec<f64>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) headers: Vec<(String, String)>,
+    /// Format and secret of a [`LegacySignature`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) also_sign: Option<(String, String)>,
+}
+
+/// What an endpoint is set to besides what [`Endpoint`](super::Endpoint) shows. `None` is the
+/// default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndpointSettings {
+    /// Requests in flight at once; an ordered endpoint has 1 whatever is set.
+    pub in_flight: Option<u32>,
+    /// Most requests a second.
+    pub per_second: Option<NonZeroU32>,
+    /// Its own retry schedule.
+    pub retry: Option<RetrySchedule>,
+    /// Its own headers, in the order they are sent.
+    pub headers: Vec<OwnHeader>,
+    /// The second signature that is sent with every request.
+    pub also_sign: Option<LegacySignature>,
+}
+
+/// A header of an endpoint's own. Its value can be an API key and does not show in `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OwnHeader {
+    name: String,
+    value: String,
+}
+
+impl OwnHeader {
+    /// Its name, as it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its value: the only way to see it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.value
+    }
+}
+
+impl fmt::Debug for OwnHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OwnHeader({}: ..)", self.name)
+    }
+}
+
+/// What is wrong with an endpoint's settings.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndpointSettingsError {
+    /// No event types, or too many.
+    #[error("an endpoint names 1 to {EVENT_TYPES_MAX} event types, not {0}")]
+    EventTypes(usize),
+    /// A pattern that can match nothing.
+    #[error("event type {0:?} is not valid: an exact type, a prefix and one star at the end, or *")]
+    EventType(String),
+    /// Outside of 1 to [`IN_FLIGHT_MAX`].
+    #[error("{0} requests in flight is out of range: 1 to {IN_FLIGHT_MAX}")]
+    InFlight(u32),
+    /// More than [`OWN_HEADERS_MAX`], or than [`OWN_HEADERS_BYTES_MAX`].
+    #[error(
+        "{count} own headers of {bytes} bytes are too many: at most {OWN_HEADERS_MAX} of {OWN_HEADERS_BYTES_MAX}"
+    )]
+    Headers {
+        /// How many there were.
+        count: usize,
+        /// Names and values together.
+        bytes: usize,
+    },
+    /// Not a header name, or not a header value.
+    #[error(
+        "header {0:?} is not valid: letters, digits and - for a name, visible ASCII for a value"
+    )]
+    Header(String),
+    /// A reason for disabling that says nothing, or is too long to show.
+    #[error(
+        "the reason {0:?} is not valid: 1 to {DISABLE_REASON_BYTES_MAX} bytes without control characters"
+    )]
+    DisableReason(String),
+    /// A header that the sender sets itself, or that frames the request.
+    #[error("header {0:?} is set by the sender and cannot be an endpoint's own")]
+    Reserved(String),
+}
+
+crate::error_text::debug_is_display!(EndpointSettingsError);
+
+/// Headers that frame the request or that the sender sets; `webhook-*` and `svix-*` besides.
+const RESERVED_HEADERS: [&str; 16] = [
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+];
+
+/// A stored setting that cannot be used: what it is.
+pub(crate) type UnreadableSetting = &'static str;
+
+impl StoredSettings {
+    pub(crate) fn check(&self) -> Result<(), EndpointSettingsError> {
+        if let Some(requests) = self.in_flight
+            && !(1..=IN_FLIGHT_MAX).contains(&requests)
+        {
+            return Err(EndpointSettingsError::InFlight(requests));
+        }
+        let headers = &self.headers;
+        let bytes = headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        if headers.len() > OWN_HEADERS_MAX || bytes > OWN_HEADERS_BYTES_MAX {
+            return Err(EndpointSettingsError::Headers {
+                count: headers.len(),
+                bytes,
+            });
+        }
+        for (name, value) in headers {
+            let invalid = || EndpointSettingsError::Header(shorten(name));
+            let parsed = HeaderName::try_from(name.as_str()).map_err(|_| invalid())?;
+            HeaderValue::try_from(value.as_str()).map_err(|_| invalid())?;
+            let name = parsed.as_str();
+            if RESERVED_HEADERS.contains(&name)
+                || name.starts_with("webhook-")
+                || name.starts_with("svix-")
+            {
+                return Err(EndpointSettingsError::Reserved(name.to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The schedule of its own, when it has one.
+    pub(crate) fn schedule(&self) -> Result<Option<RetrySchedule>, UnreadableSetting> {
+        let Some(waits) = &self.retry_waits_s else {
+            return Ok(None);
+        };
+        let waits: Result<Vec<Duration>, _> = waits
+            .iter()
+            .map(|wait| Duration::try_from_secs_f64(*wait))
+            .collect();
+        let schedule = waits.ok().and_then(|waits| RetrySchedule::new(waits).ok());
+        schedule.map(Some).ok_or("its retry schedule")
+    }
+
+    /// Its own headers, marked as sensitive.
+    pub(crate) fn header_map(&self) -> Result<HeaderMap, UnreadableSetting> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let (Ok(name), Ok(mut value)) =
+                (HeaderName::try_from(name), HeaderValue::try_from(value))
+            else {
+                return Err("one of its own headers");
+            };
+            value.set_sensitive(true);
+            headers.append(name, value);
+        }
+        Ok(headers)
+    }
+
+    pub(crate) fn legacy(&self) -> Result<Option<LegacySignature>, UnreadableSetting> {
+        let Some((format, secret)) = &self.also_sign else {
+            return Ok(None);
+        };
+        let legacy = LegacySignature::parse(format, secret);
+        legacy.map(Some).map_err(|_| "its second signature")
+    }
+
+    pub(crate) fn to_public(&self) -> Result<EndpointSettings, UnreadableSetting> {
+        let header = |(name, value): &(String, String)| OwnHeader {
+            name: name.clone(),
+            value: value.clone(),
+        };
+        Ok(EndpointSettings {
+            in_flight: self.in_flight,
+            per_second: self.per_second,
+            retry: self.schedule()?,
+            headers: self.headers.iter().map(header).collect(),
+            also_sign: self.legacy()?,
+        })
+    }
+}
+
+/// Refuses patterns that can match nothing.
+pub(crate) fn check_event_types(patterns: &[String]) -> Result<(), EndpointSettingsError> {
+    if !(1..=EVENT_TYPES_MAX).contains(&patterns.len()) {
+        return Err(EndpointSettingsError::EventTypes(patterns.len()));
+    }
+    for pattern in patterns {
+        let exact = pattern.strip_suffix('*').unwrap_or(pattern);
+        let valid = pattern == "*" || is_token(exact, EVENT_TYPE_BYTES_MAX, b"_.:/-");
+        if !valid {
+            return Err(EndpointSettingsError::EventType(shorten(pattern)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! One attempt that a person asks for: beside the queues, stored nowhere.
+
+use crate::{
+    Attempt, EndpointError,
+    engine::{EndpointRecord, Shared},
+    event::{EventError, PreparedEvent},
+    store::row::StoredEvent,
+};
+
+/// Tests that may be under way at once, apart from deliveries: neither can take the other's places.
+pub(super) const TESTS_MAX: usize = 16;
+
+/// An endpoint could not be tested.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum TestError {
+    /// The event is not valid.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// The customer has no such endpoint, or the store could not be read.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// As many tests as may be are under way.
+    #[error("{TESTS_MAX} tests are under way already, which is the limit; try again in a moment")]
+    TooMany,
+    /// This machine could not make the request; the receiver is not to blame.
+    #[error("the request could not be made: {0}")]
+    Machine(String),
+    /// The engine was shut down.
+    #[error("the engine was shut down")]
+    Closed,
+}
+
+crate::error_text::debug_is_display!(TestError);
+
+/// Makes the attempt, within the engine's time limit.
+pub(crate) async fn test_attempt(
+    shared: &Shared,
+    endpoint: &EndpointRecord,
+    event: PreparedEvent,
+) -> Result<Attempt, TestError> {
+    let Ok(_place) = shared.tests.try_acquire() else {
+        return Err(TestError::TooMany);
+    };
+    let event = StoredEvent {
+        seq: 0,
+        id: event.id,
+        body: event.body,
+    };
+    let stopped = shared.stopped.notified();
+    if shared.is_stopping() {
+        return Err(TestError::Closed);
+    }
+    let response = tokio::select! {
+        response = shared.sender.attempt(endpoint, &event, &shared.timeline) => response,
+        () = stopped => return Err(TestError::Closed),
+    };
+    let response = response.map_err(|error| TestError::Machine(error.to_string()))?;
+    let attempt = response.record.to_public(shared, 1);
+    tracing::info!(
+        customer = &*endpoint.customer,
+        endpoint.id = %endpoint.id,
+        url = endpoint.shown_url,
+        event.id,
+        status = attempt.status,
+        "an endpoint was tested"
+    );
+    Ok(attempt)
+}

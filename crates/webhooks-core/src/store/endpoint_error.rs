@@ -1,0 +1,86 @@
+//! Why an endpoint could not be added, changed or read.
+
+use super::StoreError;
+use crate::{
+    EndpointId,
+    endpoint::{ENDPOINTS_PER_CUSTOMER_MAX, EndpointSettingsError, SECRETS_MAX},
+    event::EventError,
+};
+
+/// An endpoint could not be added, changed or read.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum EndpointError {
+    /// The customer id is not valid.
+    #[error(transparent)]
+    Customer(#[from] EventError),
+    /// The URL is not one that may be sent to.
+    #[error(transparent)]
+    Address(#[from] crate::address::AddressRefusal),
+    /// A setting is out of range.
+    #[error(transparent)]
+    Settings(#[from] EndpointSettingsError),
+    /// The secret can verify but not sign.
+    #[error(
+        "the secret is a public key (whpk_): give the signing key (whsk_) or a shared secret (whsec_)"
+    )]
+    CannotSign,
+    /// The customer has no such endpoint.
+    #[error("customer {customer:?} has no endpoint {id}")]
+    Unknown {
+        /// The customer asked for.
+        customer: String,
+        /// The endpoint asked for.
+        id: EndpointId,
+    },
+    /// The customer has [`ENDPOINTS_PER_CUSTOMER_MAX`] endpoints already.
+    #[error(
+        "customer {0:?} has {ENDPOINTS_PER_CUSTOMER_MAX} endpoints already, which is the limit"
+    )]
+    TooMany(String),
+    /// The endpoint is disabled, and this would not enable it.
+    #[error("endpoint {id} is disabled ({reason}); enable it first")]
+    Disabled {
+        /// The endpoint asked for.
+        id: EndpointId,
+        /// Why it is disabled.
+        reason: String,
+    },
+    /// The endpoint is paused, and this would not resume it.
+    #[error("endpoint {0} is paused, not disabled; resume it")]
+    Paused(EndpointId),
+    /// [`SECRETS_MAX`] secrets sign already.
+    #[error(
+        "{SECRETS_MAX} secrets of this endpoint sign already, which is the limit; end one, or wait for one's grace to end"
+    )]
+    TooManySecrets,
+    /// The endpoint has no secret of this number, or no longer.
+    #[error("endpoint {id} has no secret {number}")]
+    UnknownSecret {
+        /// The endpoint asked for.
+        id: EndpointId,
+        /// The secret asked for.
+        number: u32,
+    },
+    /// The newest secret signs until another one takes its place.
+    #[error(
+        "secret {number} is the newest of endpoint {id} and cannot be ended; rotate it instead"
+    )]
+    NewestSecret {
+        /// The endpoint asked for.
+        id: EndpointId,
+        /// The secret asked for.
+        number: u32,
+    },
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+crate::error_text::debug_is_display!(EndpointError);
+
+impl From<rusqlite::Error> for EndpointError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
