@@ -51,10 +51,12 @@
 mod extract;
 mod rejection;
 mod replay;
+mod shape;
 mod verifier;
 
 pub use crate::scheme::{Challenge, VerifyError, meta_challenge};
 pub use extract::{Verified, VerifiedBody};
 pub use rejection::Rejection;
 pub use replay::{Claim, Once, OnceError, ReplayError, ReplayGuard, Ticket};
+pub use shape::{Bare, Envelope, Shape, StandardWebhooks};
 pub use verifier::{Verification, Verifier};

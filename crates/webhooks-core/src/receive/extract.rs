@@ -1,6 +1,8 @@
 //! axum extractors: read within a limit, verify, and only then parse.
 
-use super::{Rejection, Verification, Verifier};
+use super::rejection::{Labels, Rejection};
+use super::shape::{Envelope, Shape};
+use super::verifier::{Verification, Verifier};
 use crate::scheme::{Challenge, Provider, is_form};
 use axum::body::Body;
 use axum::extract::{FromRef, FromRequest, OriginalUri, Request};
@@ -8,13 +10,16 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Uri};
 use http_body_util::{BodyExt, LengthLimitError};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::error::Error as StdError;
+use std::marker::PhantomData;
 use std::time::SystemTime;
 
-/// A verified event in the shape `{"id": …, "event": …, "data": …}`.
+/// A verified event, by default in the shape `{"id": …, "event": …, "data": …}`.
+///
+/// The second type says what bodies look like: [`StandardWebhooks`](super::StandardWebhooks) for
+/// `{"type": …, "timestamp": …, "data": …}`, [`Bare`](super::Bare) where the whole body is the data.
 ///
 /// The state must be, or give ([`FromRef`]), a [`Verifier::standard`]. An endpoint that gets many
 /// event types takes `Verified<serde_json::Value>`, looks at `event_type` and reads `data` then: a
@@ -22,20 +27,29 @@ use std::time::SystemTime;
 ///
 /// ```
 /// use axum::http::StatusCode;
-/// use webhooks_core::receive::Verified;
+/// use webhooks_core::receive::{StandardWebhooks, Verified};
 ///
 /// async fn hook(event: Verified<u32>) -> StatusCode {
 ///     println!("{} {} {}", event.id, event.event_type, event.data);
 ///     StatusCode::NO_CONTENT
 /// }
+///
+/// // Clerk and Resend send this.
+/// async fn mail(event: Verified<serde_json::Value, StandardWebhooks>) -> StatusCode {
+///     println!("{} {}", event.event_type, event.data["email_id"]);
+///     StatusCode::NO_CONTENT
+/// }
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Verified<T> {
+pub struct Verified<T, S = Envelope> {
     /// The event's id, the same on every attempt: the key for the replay guard.
     pub id: String,
-    /// The event's type, for example `random_number:generate`.
+    /// The event's type, for example `random_number:generate`; empty where a
+    /// [`Bare`](super::Bare) body has none.
     pub event_type: String,
+    /// When it happened, as a [`StandardWebhooks`](super::StandardWebhooks) body says it.
+    pub occurred_at: Option<String>,
     /// When this attempt was signed.
     pub timestamp: SystemTime,
     /// What happened.
@@ -44,6 +58,7 @@ pub struct Verified<T> {
     pub body: Bytes,
     /// Which of the verifier's secrets matched, counted from 0.
     pub secret_index: usize,
+    shape: PhantomData<fn() -> S>,
 }
 
 /// A verified request whose body has any shape: for every provider but Standard Webhooks.
@@ -90,13 +105,6 @@ pub struct VerifiedBody {
     provider: Provider,
 }
 
-#[derive(Deserialize)]
-struct Envelope<T> {
-    id: String,
-    event: String,
-    data: T,
-}
-
 impl VerifiedBody {
     /// Parses a JSON body, or the JSON in the `payload` field of a form, as GitHub sends it when it
     /// is set so, and Slack for what people do in a message.
@@ -114,7 +122,13 @@ impl VerifiedBody {
                 .and_then(|(_, json)| serde_json::from_str(&json).map_err(Rejection::Unfit)),
             None => parse_json(&self.headers, &self.body),
         };
-        parsed.map_err(Rejection::logged)
+        parsed.map_err(|rejection| rejection.logged(&self.labels()))
+    }
+
+    fn labels(&self) -> Labels<'_> {
+        let verified = &self.verification;
+        let id = verified.id.as_deref().or(verified.unsigned_id.as_deref());
+        Labels::new(id, verified.unsigned_event_type.as_deref())
     }
 
     /// The fields of a form body, in order; empty for any other body.
@@ -142,48 +156,58 @@ where
     async fn from_request(request: Request, state: &S) -> Result<Self, Rejection> {
         receive(request, &Verifier::from_ref(state))
             .await
-            .map_err(Rejection::logged)
+            .map_err(|rejection| rejection.logged(&Labels::default()))
     }
 }
 
-impl<S, T> FromRequest<S> for Verified<T>
+impl<State, T, S> FromRequest<State> for Verified<T, S>
 where
-    S: Send + Sync,
+    State: Send + Sync,
     T: DeserializeOwned,
-    Verifier: FromRef<S>,
+    S: Shape,
+    Verifier: FromRef<State>,
 {
     type Rejection = Rejection;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Rejection> {
-        receive(request, &Verifier::from_ref(state))
-            .await
-            .and_then(Self::from_verified)
-            .map_err(Rejection::logged)
+    async fn from_request(request: Request, state: &State) -> Result<Self, Rejection> {
+        let request = VerifiedBody::from_request(request, state).await?;
+        Self::from_verified(request)
     }
 }
 
-impl<T: DeserializeOwned> Verified<T> {
+impl<T: DeserializeOwned, S: Shape> Verified<T, S> {
     fn from_verified(request: VerifiedBody) -> Result<Self, Rejection> {
-        let Verification {
-            id: Some(id),
-            timestamp: Some(timestamp),
-            secret_index,
-            ..
-        } = request.verification
-        else {
-            return Err(Rejection::NotStandard);
+        let refuse = |rejection: Rejection, kind| {
+            let id = request.verification.id.as_deref();
+            Err(rejection.logged(&Labels::new(id, kind)))
         };
-        let envelope: Envelope<T> = parse_json(&request.headers, &request.body)?;
-        if envelope.id != id {
-            return Err(Rejection::IdsDiffer);
+        let (Some(id), Some(timestamp)) =
+            (&request.verification.id, request.verification.timestamp)
+        else {
+            return refuse(Rejection::NotStandard, None);
+        };
+        if !is_json(&request.headers) {
+            return refuse(Rejection::NotJson, None);
         }
+        let opened = match S::open(&request.body, id) {
+            Ok(opened) => opened,
+            Err(rejection) => return refuse(rejection, None),
+        };
+        let data = match opened.data {
+            Ok(data) => data,
+            Err(rejection) => return refuse(rejection, Some(&opened.event_type)),
+        };
+        let labels = Labels::new(Some(id), Some(&opened.event_type));
+        tracing::debug!(event.id = labels.id, event.type = labels.kind, "received a webhook");
         Ok(Self {
-            id,
-            event_type: envelope.event,
+            id: id.clone(),
+            event_type: opened.event_type,
+            occurred_at: opened.occurred_at,
             timestamp,
-            data: envelope.data,
+            data,
             body: request.body,
-            secret_index,
+            secret_index: request.verification.secret_index,
+            shape: PhantomData,
         })
     }
 }

@@ -32,9 +32,21 @@ pub enum Rejection {
     NotJson,
 
     /// 422: signed, but not what the handler takes. Repeats nothing of the body, which may hold
-    /// personal data; the source does.
-    #[error("the body is not what the handler takes, at line {} column {}", .0.line(), .0.column())]
+    /// personal data; the source does. Where the error is inside the event's data, line and column
+    /// are counted from there.
+    #[error("the body is not what the handler takes, at line {} column {}{}", .0.line(), .0.column(), missing_field(.0))]
     Unfit(#[source] serde_json::Error),
+
+    /// 422: signed, but a field of the event's shape is not there.
+    #[error(
+        "the body has no field `{field}`; this handler takes {shape}: `Verified<T>` is for {{id, event, data}}, `Verified<T, StandardWebhooks>` for {{type, timestamp, data}}, `Verified<T, Bare>` for anything else"
+    )]
+    MissingField {
+        /// The field's name.
+        field: &'static str,
+        /// The fields that the handler's type asks for.
+        shape: &'static str,
+    },
 
     /// 422: signed, but the body's `id` is not the one in the header.
     #[error("the id in the body is not the id in the header")]
@@ -56,22 +68,57 @@ impl Rejection {
             Self::BodyIncomplete(_) => StatusCode::BAD_REQUEST,
             Self::Refused(error) => verify_status(error),
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Unfit(_) | Self::IdsDiffer => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Unfit(_) | Self::MissingField { .. } | Self::IdsDiffer => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::NotStandard => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
-    /// Writes the reason to the log, where only the operator sees it.
-    pub(super) fn logged(self) -> Self {
+    /// Writes the reason to the log, where only the operator sees it, with the id and the type of
+    /// the event as far as they are verified.
+    pub(super) fn logged(self, event: &Labels<'_>) -> Self {
         let status = self.status();
         let code = status.as_u16();
+        let Labels { id, kind } = event;
         if status.is_server_error() {
-            tracing::error!(http.status = code, reason = %self, "cannot receive webhooks");
+            tracing::error!(http.status = code, event.id = id, event.type = kind, reason = %self, "cannot receive webhooks");
         } else {
-            tracing::warn!(http.status = code, reason = %self, "refused a webhook");
+            tracing::warn!(http.status = code, event.id = id, event.type = kind, reason = %self, "refused a webhook");
         }
         self
     }
+}
+
+/// How an event is named in the log.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Labels<'a> {
+    pub(super) id: Option<&'a str>,
+    pub(super) kind: Option<&'a str>,
+}
+
+impl<'a> Labels<'a> {
+    pub(super) fn new(id: Option<&'a str>, kind: Option<&'a str>) -> Self {
+        Self {
+            id,
+            // A label; anything longer is an accident, and so is a line break.
+            kind: kind.filter(|kind| {
+                kind.len() <= EVENT_TYPE_BYTES_MAX && !kind.contains(char::is_control)
+            }),
+        }
+    }
+}
+
+/// The longest event type that the log names.
+const EVENT_TYPE_BYTES_MAX: usize = 128;
+
+/// The handler's own name of the field that is not there; nothing of the body.
+fn missing_field(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let name = text
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.split('`').next());
+    name.map_or_else(String::new, |name| format!(": missing field `{name}`"))
 }
 
 fn verify_status(error: &VerifyError) -> StatusCode {

@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tower::ServiceExt;
-use webhooks_core::receive::{Rejection, Verified, VerifiedBody, Verifier, VerifyError};
+use webhooks_core::receive::{
+    Bare, Rejection, StandardWebhooks, Verified, VerifiedBody, Verifier, VerifyError,
+};
 use webhooks_core::signature::{LegacySignature, sign};
 use webhooks_core::{Secret, SharedSecret};
 
@@ -407,6 +409,117 @@ async fn the_log_says_why_and_holds_neither_secret_nor_body() {
         !text.contains("5005550006") && !text.contains("MfKQ9r8"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn the_type_of_a_handler_says_what_a_body_looks_like() {
+    type Data = serde_json::Value;
+    async fn standard(event: Verified<Data, StandardWebhooks>) -> String {
+        format!(
+            "{} {:?} {}",
+            event.event_type, event.occurred_at, event.data
+        )
+    }
+    async fn bare(event: Verified<Data, Bare>) -> String {
+        format!(
+            "{} {:?} {}",
+            event.event_type, event.occurred_at, event.data
+        )
+    }
+    async fn ours(event: Verified<Data>) -> String {
+        format!(
+            "{} {:?} {}",
+            event.event_type, event.occurred_at, event.data
+        )
+    }
+    let router = Router::new()
+        .route("/standard", post(standard))
+        .route("/bare", post(bare))
+        .route("/ours", post(ours))
+        .with_state(verifier());
+    let mail = r#"{"type":"email.sent","timestamp":"2026-01-31T12:00:00Z","data":{"to":1}}"#;
+    let untyped = r#"[1,{"type":"x"}]"#;
+    for (path, body, expected) in [
+        (
+            "/standard",
+            mail,
+            r#"email.sent Some("2026-01-31T12:00:00Z") {"to":1}"#.to_owned(),
+        ),
+        (
+            "/standard",
+            r#"{"type":"a","data":null}"#,
+            "a None null".to_owned(),
+        ),
+        ("/ours", EVENT, "random_number:generate None 863".to_owned()),
+        (
+            "/bare",
+            r#"{"type":"t","a":1}"#,
+            r#"t None {"a":1,"type":"t"}"#.to_owned(),
+        ),
+        ("/bare", untyped, format!(" None {untyped}")),
+        ("/bare", r#"{"type":5}"#, r#" None {"type":5}"#.to_owned()),
+        ("/bare", "863", " None 863".to_owned()),
+    ] {
+        let mut request = signed("evt_1", body);
+        *request.uri_mut() = path.parse().unwrap();
+        let (status, text) = send(router.clone(), request).await;
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        assert_eq!((status, text), (StatusCode::OK, expected), "{path} {body}");
+    }
+    for (path, body) in [
+        ("/ours", mail),
+        ("/standard", EVENT),
+        ("/standard", "863"),
+        ("/bare", "{"),
+    ] {
+        let mut request = signed("evt_1", body);
+        *request.uri_mut() = path.parse().unwrap();
+        let found = status(router.clone(), request).await;
+        assert_eq!(found, StatusCode::UNPROCESSABLE_ENTITY, "{path} {body}");
+    }
+}
+
+#[tokio::test]
+async fn the_log_names_the_missing_field_and_the_event() {
+    #[derive(serde::Deserialize)]
+    struct Order {
+        #[allow(dead_code)]
+        total: u32,
+    }
+    async fn standard(_: Verified<Order, StandardWebhooks>) -> StatusCode {
+        ACCEPTED
+    }
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_max_level(tracing::Level::DEBUG)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _installed = tracing::subscriber::set_default(subscriber);
+    let router = Router::new()
+        .route("/", post(standard))
+        .with_state(verifier());
+    for (id, body) in [
+        ("evt_1", r#"{"id":"evt_1","event":"e","data":1}"#),
+        (
+            "evt_2",
+            r#"{"type":"order.paid","data":{"phone":"+15005550006"}}"#,
+        ),
+        ("evt_3", r#"{"type":"order.paid","data":{"total":1}}"#),
+    ] {
+        send(router.clone(), signed(id, body)).await;
+    }
+    let text = log.text();
+    for part in [
+        "event.id=\"evt_1\" reason=the body has no field `type`; this handler takes {type, timestamp, data}",
+        "event.id=\"evt_2\" event.type=\"order.paid\" reason=the body is not what the handler takes, at line 1 column",
+        ": missing field `total`",
+        "received a webhook event.id=\"evt_3\" event.type=\"order.paid\"",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(!text.contains("5005550006"), "{text}");
 }
 
 #[tokio::test]
