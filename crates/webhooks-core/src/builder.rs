@@ -10,7 +10,7 @@ use crate::{
     Webhooks,
     address::{AddressPolicy, NetworkError, Resolve, SystemResolver},
     clock::{Clock, SystemClock, Timeline, millis},
-    engine::{HealthPolicy, Shared, keep_places, run_due_loop},
+    engine::{HealthPolicy, Shared, keep_places, run_due_loop, watch_clock},
     outgoing::{Outgoing, Watcher},
     retry::RetrySchedule,
     seal::Seal,
@@ -24,6 +24,7 @@ use crate::{
         read::Readers,
         retention::{self, Retention},
         schema::{self, Durability, FileLock, OpenError},
+        uptime,
         writer::Writer,
     },
     webhooks::{Engine, Threads},
@@ -269,6 +270,7 @@ fn open_store(builder: Builder, file: Option<PathBuf>) -> Result<Opened, OpenErr
     retention::store_setting(&taking_over, "boot", boot).map_err(refuse_stored)?;
     retention::store_setting(&taking_over, "offset", timeline.offset()).map_err(refuse_stored)?;
     let last_event = retention::last_event(&taking_over).map_err(refuse)?;
+    let uptime = uptime::begin(&taking_over, reached, timeline.now()).map_err(refuse)?;
     let held = lane::recover(&taking_over, timeline.now()).map_err(refuse)?;
     taking_over.commit().map_err(refuse)?;
     if held > 0 {
@@ -286,6 +288,7 @@ fn open_store(builder: Builder, file: Option<PathBuf>) -> Result<Opened, OpenErr
     Ok(Opened {
         health: HealthPolicy {
             disable_after_ms: builder.disable_after.map(millis),
+            uptime,
         },
         retention: Retention {
             events_ms: millis(builder.keep_events),
@@ -364,6 +367,7 @@ fn start(opened: Opened, sender: Sender) -> Webhooks {
     };
     tokio::spawn(run_due_loop(Arc::downgrade(&shared)));
     tokio::spawn(keep_places(Arc::downgrade(&shared)));
+    tokio::spawn(watch_clock(Arc::downgrade(&shared)));
     Webhooks::start(Engine::new(
         shared,
         readers,

@@ -85,13 +85,16 @@ const JUMP_MS: i64 = 2_000;
 
 /// The engine's own time in milliseconds: starts at the wall clock, runs with the monotonic one.
 ///
-/// `offset` is timeline minus wall clock. It is stored, so that a restart continues the timeline.
+/// `offset` is timeline minus wall clock. It is stored, so that a restart continues the timeline; the
+/// caller of [`Timeline::new`] stores the first.
 pub(crate) struct Timeline {
     clock: std::sync::Arc<dyn Clock>,
     /// Timeline minus monotonic clock.
     base: AtomicI64,
     /// Timeline minus wall clock.
     offset: AtomicI64,
+    /// The offset that the store has.
+    stored_offset: AtomicI64,
     following: Mutex<()>,
 }
 
@@ -102,9 +105,11 @@ impl Timeline {
         let wall = unix_millis(clock.wall());
         let now = wall.saturating_add(offset).max(reached);
         let base = now.saturating_sub(millis(clock.monotonic()));
+        let offset = now.saturating_sub(wall);
         Self {
             base: AtomicI64::new(base),
-            offset: AtomicI64::new(now.saturating_sub(wall)),
+            offset: AtomicI64::new(offset),
+            stored_offset: AtomicI64::new(offset),
             clock,
             following: Mutex::new(()),
         }
@@ -141,9 +146,19 @@ impl Timeline {
             .sleep_until(Duration::from_millis(monotonic.unsigned_abs()))
     }
 
-    /// Follows the wall clock's small corrections; notes a jump. Returns the jump in
-    /// milliseconds, whose new offset the caller must store.
-    pub(crate) fn follow_wall(&self) -> Option<i64> {
+    /// Looks at the wall clock. The offset, when the store has another: each commit stores it.
+    pub(crate) fn offset_to_store(&self) -> Option<i64> {
+        self.follow_wall();
+        let offset = self.offset();
+        (offset != self.stored_offset.load(Ordering::Relaxed)).then_some(offset)
+    }
+
+    pub(crate) fn offset_is_stored(&self, offset: i64) {
+        self.stored_offset.store(offset, Ordering::Relaxed);
+    }
+
+    /// Follows the wall clock's small corrections; notes a jump.
+    fn follow_wall(&self) {
         let _one_at_a_time = self
             .following
             .lock()
@@ -151,9 +166,12 @@ impl Timeline {
         let drift = self.at_wall(self.clock.wall()).saturating_sub(self.now());
         if drift.abs() < JUMP_MS {
             self.base.fetch_add(drift, Ordering::Relaxed);
-            return None;
+            return;
         }
         self.offset.fetch_sub(drift, Ordering::Relaxed);
-        Some(drift)
+        tracing::warn!(
+            jump_ms = drift,
+            "the wall clock jumped; what is owed keeps its pace"
+        );
     }
 }

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::finite::not_finite;
+
 /// Largest body of an event in bytes. Standard Webhooks advises small payloads; 256 KiB is what
 /// common receivers accept.
 pub const EVENT_BYTES_MAX: usize = 256 * 1024;
@@ -62,13 +64,14 @@ impl Event {
     pub fn new<T: Serialize + ?Sized>(event_type: impl Into<String>, data: &T) -> Self {
         Self {
             event_type: event_type.into(),
-            data: serde_json::value::to_raw_value(data).map_err(|error| error.to_string()),
+            data: to_json(data),
             id: None,
         }
     }
 
     /// Gives the event an id of the caller's, which makes sending idempotent: for one customer
-    /// the same id with the same content is the same event, with other content an error.
+    /// the same id with the same content is the same event, with other content an error. Content is
+    /// compared as JSON: neither the order of keys nor how a number is written makes a difference.
     #[must_use]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
@@ -124,6 +127,18 @@ pub struct EventRecord {
     pub created_at: SystemTime,
     /// The body, byte for byte as it is sent.
     pub body: Vec<u8>,
+}
+
+/// Data as JSON. A number that is not finite is refused: serde_json writes `null` in its place.
+fn to_json<T: Serialize + ?Sized>(data: &T) -> Result<Box<serde_json::value::RawValue>, String> {
+    let json = serde_json::value::to_raw_value(data).map_err(|error| error.to_string())?;
+    // Looked for only where there may be one.
+    if json.get().contains("null")
+        && let Some(number) = not_finite(data)
+    {
+        return Err(format!("{number} is not a number that JSON has"));
+    }
+    Ok(json)
 }
 
 /// An event that passed every check, with its final body.
@@ -184,6 +199,12 @@ mod tests {
         assert_eq!(Uuid::parse_str(&event.id).unwrap().get_version_num(), 7);
     }
 
+    /// Data with a `null` of its own, and a number deep inside.
+    fn serde_json_like(number: f64) -> impl Serialize {
+        let inner = std::collections::HashMap::from([("x", vec![Some((1, number))])]);
+        (None::<u8>, Some(inner))
+    }
+
     #[test]
     fn what_is_wrong_is_named() {
         let refused = |event: Event| event.prepare().unwrap_err();
@@ -200,6 +221,14 @@ mod tests {
         assert!(
             matches!(refused(Event::new("a", &large)), EventError::TooLarge(size) if size > EVENT_BYTES_MAX)
         );
+        for (number, name) in [(f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
+            let data = serde_json_like(number);
+            assert_eq!(
+                refused(Event::new("a", &data)),
+                EventError::Data(format!("{name} is not a number that JSON has"))
+            );
+        }
+        assert!(Event::new("a", &serde_json_like(1.0)).prepare().is_ok());
         let not_json = std::collections::HashMap::from([((1, 2), 3)]);
         assert!(matches!(
             refused(Event::new("a", &not_json)),

@@ -104,6 +104,8 @@ mod error_text;
 #[cfg(feature = "sqlite")]
 mod event;
 #[cfg(feature = "sqlite")]
+mod finite;
+#[cfg(feature = "sqlite")]
 mod outbox_table;
 #[cfg(feature = "sqlite")]
 mod outgoing;
@@ -111,6 +113,8 @@ mod outgoing;
 pub mod receive;
 #[cfg(feature = "sqlite")]
 mod retry;
+#[cfg(feature = "sqlite")]
+mod same_json;
 pub mod scheme;
 #[cfg(feature = "sqlite")]
 mod seal;

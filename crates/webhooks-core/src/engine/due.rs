@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::Shared;
 use crate::store::{StoreError, act::Act, retention, scan};
 
-/// The longest sleep: how often the wall clock is looked at and retention runs.
+/// The longest sleep: how often retention runs.
 const SLEEP_MAX_MS: i64 = 30_000;
 /// The wait after a scan that the store refused.
 const REFUSED_WAIT_MS: i64 = 1_000;
@@ -87,17 +87,6 @@ async fn scan(shared: &Arc<Shared>) -> Result<Option<i64>, StoreError> {
 
 /// True when there is more to do at once.
 async fn maintain(shared: &Arc<Shared>) -> Result<bool, StoreError> {
-    if let Some(jump_ms) = shared.timeline.follow_wall() {
-        tracing::warn!(
-            jump_ms,
-            "the wall clock jumped; what is owed keeps its pace"
-        );
-        let offset = shared.timeline.offset();
-        act(shared, move |context| {
-            retention::store_offset(context.connection, offset)
-        })
-        .await?;
-    }
     act(shared, retention::maintain).await
 }
 

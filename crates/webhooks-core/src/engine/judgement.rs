@@ -147,6 +147,6 @@ fn tell_of_trouble(shared: &Shared, outbox: &Outbox, failed: &FailedEndpoint, no
 fn disabled_after(shared: &Shared, failed: &FailedEndpoint, now: i64) -> Option<String> {
     let limit = shared.health.disable_after_ms?;
     let days = limit / (24 * 3600 * 1000);
-    (now.saturating_sub(failed.failing_since) >= limit)
+    (failed.failing_since <= shared.health.uptime.began(now, limit))
         .then(|| format!("every attempt failed for {days} days"))
 }

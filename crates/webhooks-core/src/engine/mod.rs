@@ -12,6 +12,8 @@ mod pace;
 mod places;
 mod record;
 mod test_attempt;
+mod uptime;
+mod watch_clock;
 mod worker;
 
 use std::sync::{
@@ -31,6 +33,9 @@ pub(crate) use places::keep_places;
 pub(crate) use record::{EndpointRecord, SigningSecret};
 pub use test_attempt::TestError;
 pub(crate) use test_attempt::test_attempt;
+
+pub(crate) use uptime::{Outage, Uptime};
+pub(crate) use watch_clock::watch_clock;
 
 use places::Places;
 
@@ -70,11 +75,14 @@ pub(crate) struct Shared {
     pub(crate) stopped: Notify,
 }
 
-/// When an endpoint that only fails is disabled.
-#[derive(Debug, Clone, Copy)]
+/// When something that only fails is given up.
+#[derive(Debug)]
 pub(crate) struct HealthPolicy {
-    /// Failing without a success for so long, in milliseconds; `None`: never.
+    /// An endpoint that fails without a success for so long is disabled, in milliseconds; `None`:
+    /// never.
     pub(crate) disable_after_ms: Option<i64>,
+    /// Only time in which the engine could try is counted.
+    pub(crate) uptime: Uptime,
 }
 
 impl Shared {

@@ -302,7 +302,8 @@ pub(super) fn set_due(
     Ok(())
 }
 
-/// Ends the deliveries of a lane that have waited longer than their schedule lasts. True when
+/// Ends the deliveries of a lane that have waited longer than their schedule lasts, each of which
+/// was tried, and since the engine is back if it was down for long. True when
 /// there may be more of them.
 fn expire(
     context: &mut ActContext<'_>,
@@ -310,23 +311,29 @@ fn expire(
     now: i64,
 ) -> Result<bool, StoreError> {
     let key = outbox.key();
-    let oldest = now - outbox.endpoint().expires_after_ms();
+    let uptime = &context.shared.health.uptime;
+    let oldest = uptime.began(now, outbox.endpoint().expires_after_ms());
     // What a pause held back has waited, but not for an endpoint that failed all that time.
     if outbox.failing_since().is_none_or(|since| since > oldest) {
         return Ok(false);
     }
-    // Rows of a lane are roughly in the order of their age; the first few tell whether to look.
-    let rows: Vec<(i64, i64)> = context
+    // Rows of a lane are roughly in the order of their age; the first few tell whether to look. One
+    // that was not tried is the next to be: nothing behind it is given up before.
+    let back_since = uptime.back_since().unwrap_or(i64::MIN);
+    let rows: Vec<(i64, bool)> = context
         .connection
         .prepare_cached(
-            "select event_seq, owed_at from webhooks_delivery
+            "select event_seq, owed_at < ?2 and attempts > 0 and (?3 < owed_at or exists (
+                 select 1 from webhooks_attempt a
+                 where a.event_seq = d.event_seq and a.endpoint_key = ?1 and a.at >= ?3))
+             from webhooks_delivery d
              where endpoint_key = ?1 and claim is null and lane = 1
-             order by due_at, event_seq limit ?2",
+             order by due_at, event_seq limit ?4",
         )?
-        .query_map(params![key, EXPIRE_ROWS], |row| {
+        .query_map(params![key, oldest, back_since, EXPIRE_ROWS], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?
-        .take_while(|row| row.as_ref().map_or(true, |(_, owed_at)| *owed_at < oldest))
+        .take_while(|row| row.as_ref().map_or(true, |(_, is_over)| *is_over))
         .collect::<Result<_, _>>()?;
     let expired = rows.len();
     for (seq, _) in rows {

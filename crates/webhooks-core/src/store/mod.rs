@@ -22,6 +22,7 @@ pub(crate) mod scan;
 pub(crate) mod schema;
 pub(crate) mod secrets;
 pub(crate) mod send;
+pub(crate) mod uptime;
 mod version;
 pub(crate) mod writer;
 

@@ -234,14 +234,9 @@ fn note_reached(connection: &Connection, now: i64) -> Result<(), StoreError> {
     store_setting(connection, "reached", now)
 }
 
-/// Keeps where the timeline stands, so that the next start goes on from there even when the wall
-/// clock jumped since it was last looked at.
+/// Keeps where the timeline stands, so that the next start goes on from there.
 pub(crate) fn note_stop(context: &mut ActContext<'_>) -> Result<(), StoreError> {
-    let timeline = &context.shared.timeline;
-    if timeline.follow_wall().is_some() {
-        store_offset(context.connection, timeline.offset())?;
-    }
-    note_reached(context.connection, timeline.now())
+    note_reached(context.connection, context.shared.timeline.now())
 }
 
 pub(crate) fn store_offset(connection: &Connection, offset: i64) -> Result<(), StoreError> {

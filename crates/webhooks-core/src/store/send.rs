@@ -20,6 +20,7 @@ use crate::{
     endpoint::wants,
     engine::{Outbox, Placement, Shared},
     event::PreparedEvent,
+    same_json::is_same_json,
 };
 
 /// Events of one caller, and where the answer goes.
@@ -203,20 +204,23 @@ fn known_event(
     customer: &str,
     event: PreparedEvent,
 ) -> Result<Sent, SendError> {
-    let (seq, same): (i64, bool) = connection
+    // The body is read only when its bytes are others.
+    let (seq, same_type, other_body): (i64, bool, Option<Vec<u8>>) = connection
         .prepare_cached(
-            "select seq, type = ?3 and body = ?4 from webhooks_event where id = ?1 and customer = ?2",
+            "select seq, type = ?3, case when body = ?4 then null else body end
+             from webhooks_event where id = ?1 and customer = ?2",
         )
         .and_then(|mut select| {
             select
                 .query_row(
                     params![event.id, customer, event.event_type, &event.body[..]],
-                    |row| Ok((row.get(0)?, row.get(1)?)),
+                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
                 )
                 .optional()
         })
         .map_err(StoreError::from)?
         .ok_or(SendError::Store(StoreError::Gone))?;
+    let same = same_type && other_body.is_none_or(|body| is_same_json(&body, &event.body));
     if !same {
         return Err(SendError::Conflict(event.id));
     }

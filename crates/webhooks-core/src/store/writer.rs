@@ -13,7 +13,7 @@ use super::{
     guard::Guard,
     queue::{Batch, WriterQueue},
     refusals::Refusals,
-    retention::Sweep,
+    retention::{Sweep, store_offset},
     row::ClaimedDelivery,
     send::{Scope, SendReply, store_events},
 };
@@ -183,6 +183,10 @@ impl Writer {
             .connection
             .execute_batch("begin immediate")
             .map_err(StoreError::from);
+        let offset = self.shared.timeline.offset_to_store();
+        if let Some(offset) = offset {
+            written = written.and_then(|()| store_offset(&self.connection, offset));
+        }
         let mut stored = 0;
         while let (Ok(()), Some(completion)) = (&written, completions.get(stored)) {
             written = completion.store(&mut self.context());
@@ -237,6 +241,9 @@ impl Writer {
         }
         match written {
             Ok(()) => {
+                if let Some(offset) = offset {
+                    self.shared.timeline.offset_is_stored(offset);
+                }
                 if !completions.is_empty() || !replies.sends.is_empty() {
                     self.refusals.ended();
                 }

@@ -8,6 +8,7 @@ mod certificate;
 mod clock_jump;
 mod delivery;
 mod disk;
+mod downtime;
 mod endpoint_memory;
 mod endpoint_state;
 mod examples;

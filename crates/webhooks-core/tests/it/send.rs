@@ -292,3 +292,33 @@ async fn an_event_that_could_not_be_stored_whole_is_not_stored_though_its_closur
     world.webhooks.drain().await;
     assert_eq!(world.receiver.event_ids(), ["a", "a"], "one for each");
 }
+
+#[tokio::test]
+async fn an_event_whose_map_is_written_in_another_order_is_the_same_event() {
+    let world = World::new().await;
+    world.endpoint(|endpoint| endpoint).await;
+    let raw = |json: &str| serde_json::value::RawValue::from_string(json.to_owned()).unwrap();
+    let first = raw(r#"{"total":100,"items":[{"sku":"a","price":1.5}],"note":"\u00e9"}"#);
+    let again = raw(r#"{"note":"é", "items":[{"price":15e-1,"sku":"a"}], "total":1e2}"#);
+    let other = raw(r#"{"note":"é", "items":[{"price":15e-1,"sku":"a"}], "total":101}"#);
+    let send = async |data: &serde_json::value::RawValue| {
+        let event = Event::new("order", data).id("order-1");
+        world.webhooks.send("acme", event).await
+    };
+    assert!(!send(&first).await.unwrap().duplicate);
+    assert!(send(&again).await.unwrap().duplicate);
+    assert!(matches!(send(&other).await, Err(SendError::Conflict(id)) if id == "order-1"));
+    // Inside a transaction too: the caller's rows stay.
+    let event = Event::new("order", &*again).id("order-1");
+    let sent = world
+        .webhooks
+        .transaction(move |tx| {
+            tx.execute("create table app_order (id integer)", [])?;
+            Ok::<_, TransactionError>(tx.send("acme", event)?)
+        })
+        .await
+        .unwrap();
+    assert!(sent.duplicate);
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.requests().len(), 1);
+}

@@ -1,0 +1,32 @@
+//! Notices at once when the wall clock is set, also while nothing happens.
+
+use std::sync::Weak;
+
+use super::{Shared, due_act};
+use crate::store::StoreError;
+
+/// How often the wall clock is looked at. A jump that is not stored when the process ends is taken
+/// for time that passed: retries would be made early.
+const LOOK_EVERY_MS: i64 = 1_000;
+
+/// Runs until the engine stops. Every commit stores a jump that was noticed; this makes one.
+pub(crate) async fn watch_clock(weak: Weak<Shared>) {
+    loop {
+        let Some(shared) = weak.upgrade() else { return };
+        let stopped = shared.stopped.notified();
+        if shared.is_stopping() {
+            return;
+        }
+        let at = shared.timeline.now() + LOOK_EVERY_MS;
+        tokio::select! {
+            () = shared.timeline.sleep_until(at) => {}
+            () = stopped => return,
+        }
+        if shared.timeline.offset_to_store().is_some() {
+            let commit: Result<(), StoreError> = due_act(&shared, |_| Ok(())).await;
+            if let Err(error) = commit {
+                tracing::warn!(%error, "where the clock stands could not be stored; trying again in a second");
+            }
+        }
+    }
+}
