@@ -12,6 +12,7 @@ use super::{Asked, Echo, EchoFault, Sequence, SequenceFault, SpanFault, TimeSpan
 use crate::{
     content::LABEL_CHARS,
     destination::{Destination, DestinationError},
+    scope_path,
 };
 
 /// What `huge_body` may be at most: more than any reader should accept.
@@ -317,6 +318,8 @@ fn never_matching(spec: &RuleSpec) -> Vec<RuleFault> {
             "it is compared with the path alone, without the query"
         } else if !value.starts_with(['/', '*']) {
             "a path begins with / or *"
+        } else if scope_path::split(value).is_some() {
+            "requests to /in/<name>/ go to the rules of that scope, which see the path behind it"
         } else if value.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
             "a path has no white space; it is written %20"
         } else {
@@ -459,6 +462,7 @@ mod tests {
             (r#"{"path":"/a?b=1"}"#, "without the query"),
             (r#"{"path":"/a b"}"#, "%20"),
             (r#"{"path":""}"#, "begins with /"),
+            (r#"{"path":"/in/acme/*"}"#, "the rules of that scope"),
             (r#"{"method":"post "}"#, "method: \"post \" never matches"),
             (r#"{"method":""}"#, "a word like POST"),
             (r#"{"event":""}"#, "1 to 128 characters"),
@@ -468,6 +472,7 @@ mod tests {
         for json in [
             r#"{"path":"*"}"#,
             r#"{"path":"*/hooks"}"#,
+            r#"{"path":"/in/*"}"#,
             r#"{"method":"post"}"#,
         ] {
             assert!(

@@ -111,7 +111,7 @@ pub(super) fn answer(record: &Record) -> (&'static str, String) {
 }
 
 /// When the client closed the connection before the answer; else empty.
-fn hung_up(record: &Record) -> String {
+pub(super) fn hung_up(record: &Record) -> String {
     let at = record.answer().and_then(|answer| answer.hung_up_after);
     at.map(|at| format!("the client hung up at {}", seconds(at.as_secs_f64())))
         .unwrap_or_default()

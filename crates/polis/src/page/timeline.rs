@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::list::{answer, clock, gap_text};
+use super::list::{answer, clock, gap_text, hung_up};
 use crate::record::Record;
 
 /// Attempts shown.
@@ -18,6 +18,8 @@ pub(super) struct Stop {
     pub(super) length: &'static str,
     pub(super) time: String,
     pub(super) answer: String,
+    /// `the client hung up at 2.01 s`, or empty.
+    pub(super) hung_up: String,
     pub(super) class: &'static str,
     pub(super) current: bool,
 }
@@ -43,6 +45,7 @@ pub(super) fn timeline(record: &Record, newest_first: &[Arc<Record>]) -> Vec<Sto
                 length: length(same.gap_ms.unwrap_or_default()),
                 time: clock(other.received_at, "%H:%M:%S%.3f"),
                 answer,
+                hung_up: hung_up(other),
                 class,
                 current: other.id == record.id,
             })
