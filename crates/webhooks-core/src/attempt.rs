@@ -103,8 +103,9 @@ pub enum Failure {
     /// No response within the time limit.
     #[error("no answer within {} s", .0.as_secs_f64())]
     Timeout(Duration),
-    /// The address guard refused the URL or what its name resolved to.
-    #[error("refused: {0}")]
+    /// The address may not be sent to. Holds what operators need: what it resolved to, and how to
+    /// allow that. The text is for customers, and says nothing of the network behind us.
+    #[error("webhooks may not be sent to this address; use a URL on the public internet")]
     Address(String),
     /// The request could not be built from the endpoint's settings.
     #[error("the request could not be made: {0}")]

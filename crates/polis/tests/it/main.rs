@@ -13,6 +13,7 @@ mod diagnosis;
 mod example;
 mod forwards;
 mod keeps;
+mod old_file;
 mod program;
 mod replays;
 mod scopes;

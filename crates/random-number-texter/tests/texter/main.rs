@@ -5,6 +5,7 @@
 mod downtime;
 mod journey;
 mod limit;
+mod old_file;
 mod once;
 mod page;
 mod program;

@@ -10,7 +10,7 @@ use axum::{Router, body::Body};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
-use random_number_texter::{Clock, Config, Texter, app};
+use random_number_texter::{Clock, Config, OpenError, Texter, app};
 use serde_json::Value;
 use tower::ServiceExt;
 use url::Url;
@@ -112,6 +112,12 @@ impl Rig {
         self.app = app(self.texter.clone());
     }
 
+    /// Starts another texter, which is refused: why.
+    pub(crate) async fn refusal(&self) -> String {
+        let refused = try_open(&self.variables, &self.now).await;
+        refused.err().expect("it is refused").to_string()
+    }
+
     /// Sets a variable, to take effect at the next start.
     pub(crate) fn set(&mut self, name: &'static str, value: &str) {
         self.variables.retain(|(known, _)| *known != name);
@@ -190,6 +196,13 @@ fn clock(now: &Arc<Mutex<Timestamp>>) -> Clock {
 }
 
 async fn open(variables: &[(&'static str, String)], now: &Arc<Mutex<Timestamp>>) -> Texter {
+    try_open(variables, now).await.unwrap()
+}
+
+async fn try_open(
+    variables: &[(&'static str, String)],
+    now: &Arc<Mutex<Timestamp>>,
+) -> Result<Texter, OpenError> {
     let mut config = Config::read(|name| {
         variables
             .iter()
@@ -203,7 +216,5 @@ async fn open(variables: &[(&'static str, String)], now: &Arc<Mutex<Timestamp>>)
         config.times.create = Duration::from_secs(30);
         config.times.answer = Duration::from_millis(answer.parse().unwrap());
     }
-    Texter::open(config, Some(Url::parse(BASE).unwrap()), clock(now))
-        .await
-        .unwrap()
+    Texter::open(config, Some(Url::parse(BASE).unwrap()), clock(now)).await
 }

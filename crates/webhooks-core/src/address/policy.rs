@@ -30,6 +30,10 @@ const MAX_URL_BYTES: usize = 2048;
 /// let refusal = policy.parse("http://0x7f.1/").unwrap_err();
 /// assert_eq!(
 ///     refusal.to_string(),
+///     "127.0.0.1 is not a public address; use a URL on the public internet"
+/// );
+/// assert_eq!(
+///     refusal.for_operators().to_string(),
 ///     "127.0.0.1, which is loopback (127.0.0.0/8, RFC 1122); \
 ///      add 127.0.0.0/8 to allow_networks if webhooks may go there"
 /// );

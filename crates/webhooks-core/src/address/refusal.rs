@@ -1,10 +1,14 @@
-//! Why an address was refused, and how to allow it.
+//! Why an address was refused: for the customer who gave it, and for the operator who may allow it.
 
 use std::{fmt, net::IpAddr};
 
 use ipnet::IpNet;
 
 /// A URL, or an address that its name stands for, may not be sent to.
+///
+/// Its text is for customers: what is wrong with the URL, and nothing of the network behind us.
+/// [`AddressRefusal::for_operators`] adds what it resolved to and how to allow that; so does
+/// `Debug`, which `main` prints.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressRefusal {
@@ -29,7 +33,7 @@ pub enum AddressRefusal {
         scheme: String,
     },
     /// It is http where only https is allowed.
-    #[error("http is not encrypted; use https, or turn https_only off")]
+    #[error("http is not encrypted; use https")]
     NotEncrypted,
     /// What stands before the `@` is not a user and a password.
     #[error(
@@ -40,10 +44,7 @@ pub enum AddressRefusal {
         problem: &'static str,
     },
     /// The port belongs to something that is no web server.
-    #[error(
-        "port {port} belongs to {service}; use 443, 80 or another port above 1023, \
-         or add {port} to allow_ports"
-    )]
+    #[error("port {port} belongs to {service}; use 443, 80 or another port above 1023")]
     Port {
         /// The port that the URL names.
         port: u16,
@@ -51,7 +52,10 @@ pub enum AddressRefusal {
         service: &'static str,
     },
     /// The address is not one of the public internet.
-    #[error("{}", Forbidden { name, address, embedding, network, is, source_document })]
+    #[error(
+        "{} is not a public address; use a URL on the public internet",
+        shown(name, address)
+    )]
     Forbidden {
         /// The name that resolved to the address; `None` when the URL has the address itself.
         name: Option<String>,
@@ -67,8 +71,6 @@ pub enum AddressRefusal {
         source_document: &'static str,
     },
 }
-
-crate::error_text::debug_is_display!(AddressRefusal);
 
 /// A way to carry an IPv4 address in an IPv6 address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,31 +112,51 @@ impl fmt::Display for Embedding {
     }
 }
 
-/// Writes [`AddressRefusal::Forbidden`] as a sentence.
-struct Forbidden<'a> {
-    name: &'a Option<String>,
-    address: &'a IpAddr,
-    embedding: &'a Option<(Embedding, IpAddr)>,
-    network: &'a IpNet,
-    is: &'a &'static str,
-    source_document: &'a &'static str,
+impl AddressRefusal {
+    /// The text for whoever runs the program: with the address, and how to allow it.
+    pub fn for_operators(&self) -> impl fmt::Display {
+        ForOperators(self)
+    }
 }
 
-impl fmt::Display for Forbidden<'_> {
+impl fmt::Debug for AddressRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(name) = self.name {
-            write!(f, "{name} resolves to ")?;
-        }
-        write!(f, "{}", self.address)?;
-        if let Some((how, ipv4)) = self.embedding {
-            write!(f, " (that is {ipv4}, {how})")?;
-        }
-        let Self {
+        fmt::Display::fmt(&self.for_operators(), f)
+    }
+}
+
+/// What the customer knows of it: the name, or the address that the URL itself has.
+fn shown(name: &Option<String>, address: &IpAddr) -> String {
+    name.clone().unwrap_or_else(|| address.to_string())
+}
+
+struct ForOperators<'a>(&'a AddressRefusal);
+
+impl fmt::Display for ForOperators<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let AddressRefusal::Forbidden {
+            name,
+            address,
+            embedding,
             network,
             is,
             source_document,
-            ..
-        } = self;
+        } = self.0
+        else {
+            write!(f, "{}", self.0)?;
+            return match self.0 {
+                AddressRefusal::NotEncrypted => f.write_str(", or turn https_only off"),
+                AddressRefusal::Port { port, .. } => write!(f, ", or add {port} to allow_ports"),
+                _ => Ok(()),
+            };
+        };
+        if let Some(name) = name {
+            write!(f, "{name} resolves to ")?;
+        }
+        write!(f, "{address}")?;
+        if let Some((how, ipv4)) = embedding {
+            write!(f, " (that is {ipv4}, {how})")?;
+        }
         write!(
             f,
             ", which is {is} ({network}, {source_document}); \

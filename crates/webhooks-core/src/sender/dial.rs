@@ -96,7 +96,9 @@ impl Dialler {
             Some(Host::Domain(name)) => {
                 let found = self.names.addresses(customer, name).await;
                 let found = found.map_err(|error| match error {
-                    NameError::Refused(refusal) => Failure::Address(refusal.to_string()).into(),
+                    NameError::Refused(refusal) => {
+                        Failure::Address(refusal.for_operators().to_string()).into()
+                    }
                     NameError::Lookup(LookupError::Unavailable(reason)) => {
                         SendError::from(MachineError::Names(reason))
                     }
@@ -109,7 +111,7 @@ impl Dialler {
             None => return Err(Failure::Request("the URL has no host".to_owned()).into()),
         };
         let judged = self.names.policy().judge_ip(address);
-        judged.map_err(|refusal| Failure::Address(refusal.to_string()))?;
+        judged.map_err(|refusal| Failure::Address(refusal.for_operators().to_string()))?;
         Ok(vec![SocketAddr::new(address, port)])
     }
 }

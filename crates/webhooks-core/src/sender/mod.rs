@@ -191,7 +191,7 @@ impl Sender {
         request: impl Fn() -> Result<Request, Failure>,
     ) -> Result<Option<Answer>, SendError> {
         let judged = self.policy().judge(&endpoint.url);
-        judged.map_err(|refusal| Failure::Address(refusal.to_string()))?;
+        judged.map_err(|refusal| Failure::Address(refusal.for_operators().to_string()))?;
         let Some(connection) = self.kept(origin(&endpoint.url)).await else {
             return Ok(None);
         };

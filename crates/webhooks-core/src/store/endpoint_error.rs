@@ -77,7 +77,15 @@ pub enum EndpointError {
     Store(#[from] StoreError),
 }
 
-crate::error_text::debug_is_display!(EndpointError);
+impl std::fmt::Debug for EndpointError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            // What `main` prints is for the operator.
+            Self::Address(refusal) => std::fmt::Debug::fmt(refusal, f),
+            error => std::fmt::Display::fmt(error, f),
+        }
+    }
+}
 
 impl From<rusqlite::Error> for EndpointError {
     fn from(error: rusqlite::Error) -> Self {

@@ -52,7 +52,9 @@ impl Sender {
         let customer = format!("c{}", self.attempts.fetch_add(1, Ordering::SeqCst));
         match self.webhooks.endpoints(&customer).add(url).await {
             Ok(_) => {}
-            Err(EndpointError::Address(refusal)) => return Outcome::Refused(refusal.to_string()),
+            Err(EndpointError::Address(refusal)) => {
+                return Outcome::Refused(refusal.for_operators().to_string());
+            }
             Err(error) => panic!("{url}: {error}"),
         }
         let event = Event::new("random_number:generate", &1);

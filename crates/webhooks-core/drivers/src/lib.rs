@@ -1,0 +1,1 @@
+//! Only the examples matter: `examples/sqlx.rs` and `examples/diesel.rs`.
