@@ -48,10 +48,10 @@ function sent(event) {
     event.preventDefault();
     const compared = { with: new FormData(form).get("with") };
     show(address(form.getAttribute("action"), compared), { focus: "comparison" }).catch(lost);
-  } else if (form.id === "replay") {
+  } else if (form.id === "replay" || form.id === "secret") {
     event.preventDefault();
     say("sending…");
-    send(form, "replayed").then(() => say("sent"), lost);
+    send(form, form.id === "replay" ? "replayed" : "detail").then(() => say("sent"), lost);
   } else if (form.id === "clear" && !isMeant(form)) event.preventDefault();
 }
 

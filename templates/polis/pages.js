@@ -195,6 +195,7 @@ export async function show(url, { address = "push", focus = "" } = {}) {
 export async function send(form, focus) {
   const page = await load(form.action, {}, { method: "POST", body: new URLSearchParams(new FormData(form)) });
   if (Number(page.getElementById("detail").dataset.id) !== chosen()) return;
+  putPart(page, "above");
   putDetail(page);
   byId(focus)?.focus();
 }

@@ -1,4 +1,4 @@
-//! Chromium through its driver, with a profile that is thrown away.
+//! Chromium, or Firefox, through its driver, with a profile that is thrown away.
 
 use std::{
     io::{Read, Write},
@@ -81,21 +81,12 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Opens a window.
+    /// Opens a window of Chromium.
     ///
     /// # Errors
     /// When Chromium or its driver is missing or does not start.
     pub async fn open(window: Window) -> anyhow::Result<Self> {
         let profile = tempfile::tempdir()?;
-        let [port] = free_ports()?;
-        let driver = Command::new("chromedriver")
-            .arg(format!("--port={port}"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .context("chromedriver can't be started; scripts/test installs it")?;
         let mut arguments = vec![
             "--headless".to_owned(),
             "--no-sandbox".to_owned(),
@@ -122,8 +113,43 @@ impl Browser {
             "binary": chromium()?,
             "mobileEmulation": { "deviceMetrics": metrics },
         });
+        Self::driven("chromedriver", "goog:chromeOptions", options, profile).await
+    }
+
+    /// Opens a window of Firefox, light and with Firefox's own limits on how small it can be.
+    ///
+    /// # Errors
+    /// When Firefox or its driver is missing or does not start.
+    pub async fn open_firefox(window: Window) -> anyhow::Result<Self> {
+        let (width, height) = (window.width.to_string(), window.height.to_string());
+        let options = json!({ "args": ["-headless", "-width", width, "-height", height] });
+        Self::driven(
+            "geckodriver",
+            "moz:firefoxOptions",
+            options,
+            tempfile::tempdir()?,
+        )
+        .await
+    }
+
+    async fn driven(
+        program: &str,
+        name: &str,
+        options: serde_json::Value,
+        profile: TempDir,
+    ) -> anyhow::Result<Self> {
+        let [port] = free_ports()?;
+        let driver = Command::new(program)
+            .arg(format!("--port={port}"))
+            .env("TMPDIR", profile.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("{program} can't be started; scripts/test installs it"))?;
         let mut capabilities = serde_json::Map::new();
-        capabilities.insert("goog:chromeOptions".to_owned(), options);
+        capabilities.insert(name.to_owned(), options);
         let url = format!("http://127.0.0.1:{port}");
         let client = until("a browser window", PATIENCE, || async {
             Ok(ClientBuilder::new(HttpConnector::new())

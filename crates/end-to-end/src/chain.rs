@@ -222,6 +222,12 @@ impl Chain {
         Ok(text_of(&reqwest::get(&journey.url).await?.text().await?))
     }
 
+    /// Where polis captures.
+    #[must_use]
+    pub fn capture_url(&self) -> &str {
+        &self.polis_url
+    }
+
     /// What polis logged so far.
     #[must_use]
     pub fn polis_log(&self) -> String {

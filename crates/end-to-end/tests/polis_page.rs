@@ -635,3 +635,92 @@ async fn an_open_page_says_that_polis_was_started_anew_and_what_was_lost() -> an
     assert!(copy.contains("/lost"), "{copy}");
     page.browser.close().await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn send_again_keeps_what_was_sent_and_where_it_went() -> anyhow::Result<()> {
+    let page = Page::open(&["--verify", "standard"], Window::DESKTOP).await?;
+    page.webhook("first", KEY, 0, BODY, BODY).await?;
+    page.send("/second", "x", &[]).await?;
+    page.browser
+        .goto(&format!("{}/requests/1", page.url))
+        .await?;
+    let field = async |name: &str| {
+        let script = format!("return document.querySelector('#replay [name={name}]').value");
+        page.script(&script).await
+    };
+    let edit = async |name: &str, text: &str| {
+        let script = format!("document.querySelector('#replay [name={name}]').value = {text:?}");
+        page.script(&script).await
+    };
+    page.browser.click("#again summary").await?;
+    edit("body", "{}").await?;
+    edit("set", "header.X-Tried=1").await?;
+    edit("to", &format!("{}/elsewhere", page.capture)).await?;
+    page.browser.click("#replay button").await?;
+    let said = page.browser.reads("#replayed", "answered 200").await?;
+    assert!(
+        said.contains("The standard signature is of the body before the change"),
+        "{said}"
+    );
+    page.browser.click("#replayed summary").await?;
+    page.browser
+        .reads("#answered-headers", "Content-Type")
+        .await?;
+    assert_eq!(field("body").await?, "{}");
+    assert_eq!(field("set").await?, "header.X-Tried=1");
+    assert_eq!(field("to").await?, format!("{}/elsewhere", page.capture));
+    // What was sent arrives here, an attempt of the same delivery: the page is renewed.
+    page.browser.reads("#timeline", "attempt 2").await?;
+    assert_eq!(field("body").await?, "{}", "after the renewal");
+
+    // Also what could not be sent.
+    edit("to", "http://192.0.2.1/").await?;
+    page.browser.click("#replay button").await?;
+    page.browser.reads("#replayed", "Not sent").await?;
+    assert_eq!(field("body").await?, "{}");
+    assert_eq!(field("to").await?, "http://192.0.2.1/");
+    // The target is remembered for other requests, and in the next window.
+    page.browser
+        .goto(&format!("{}/requests/2", page.url))
+        .await?;
+    assert_eq!(field("to").await?, "http://192.0.2.1/");
+    page.browser
+        .goto(&format!("{}/requests/1", page.url))
+        .await?;
+    page.browser
+        .reads("#sent-again", "/elsewhere: answered 200, edited")
+        .await?;
+    page.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_is_pasted_checks_everything_that_is_kept() -> anyhow::Result<()> {
+    let page = Page::open(&[], Window::DESKTOP).await?;
+    let key: &[u8; 32] = b"a key that polis was not told of";
+    page.webhook("one", key, 0, BODY, BODY).await?;
+    page.webhook("two", key, 0, BODY, &format!("{BODY}\n"))
+        .await?;
+    page.browser
+        .goto(&format!("{}/requests/1", page.url))
+        .await?;
+    let guessed = page
+        .script("return document.querySelector('#secret [name=verify]').value")
+        .await?;
+    assert_eq!(guessed, "standard");
+    page.browser.click("#secret [name=secret]").await?;
+    let secret = format!("whsec_{}", BASE64_STANDARD.encode(key));
+    page.browser.keys(&format!("{secret}\u{e007}")).await?;
+    page.browser
+        .reads("#above", "2 kept requests were checked anew")
+        .await?;
+    page.browser.reads(".chips", "sig ok").await?;
+    page.browser
+        .reads("#rows > li:last-child", "sig ok")
+        .await?;
+    page.browser
+        .reads("#rows > li:first-child", "sig failed")
+        .await?;
+    let whole = page.script("return document.body.outerHTML").await?;
+    assert!(!whole.as_str().context("no page")?.contains(&secret));
+    page.browser.close().await
+}

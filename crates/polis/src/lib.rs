@@ -35,6 +35,7 @@ mod rediagnosis;
 mod resend;
 pub mod scope;
 mod scope_path;
+mod sent_again;
 mod snippet;
 pub mod store;
 pub mod terminal;

@@ -17,6 +17,7 @@ use crate::{
     record::{Answer, Record},
     redact::Redactor,
     scope::{Scopes, ViewToken},
+    sent_again::Replays,
     store::{Fallen, Store, StoreError},
     terminal::Terminal,
 };
@@ -51,6 +52,8 @@ pub(crate) struct Polis {
     pub(crate) replay_to: Vec<Url>,
     /// The pages of programs that run together with this one.
     pub(crate) pages: serve::Pages,
+    /// What was sent again since the start.
+    pub(crate) replays: Replays,
     /// Tells this run's changes from those of a run before.
     pub(crate) run: String,
     /// Where requests are captured, once that is known.
@@ -81,6 +84,7 @@ impl Polis {
             outbound: Outbound::new(settings.body_limit),
             replay_to: settings.replay_to,
             pages: settings.pages,
+            replays: Replays::default(),
             run: uuid::Uuid::new_v4().simple().to_string(),
             capture: OnceLock::new(),
             terminal,

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     destination::Destination,
-    diagnosis::{Preset, SignError, SigningSecret, ToSign, sign, with_body_hash},
+    diagnosis::{Preset, SignError, SigningSecret, ToSign, preset_of, sign, with_body_hash},
     edit::{self, Edits},
     outbound::Outgoing,
     record::Record,
@@ -20,6 +20,15 @@ use crate::{
 pub(crate) struct Signer {
     pub(crate) preset: Preset,
     pub(crate) secret: SigningSecret,
+}
+
+/// The preset whose signature is of the body before this change, when the request carries one.
+pub(crate) fn broken_signature(record: &Record, set: &Edits) -> Option<Preset> {
+    let changes_body = set
+        .keys()
+        .any(|place| place == "body" || place.starts_with("body."));
+    let carried = record.head.as_ref().and_then(preset_of);
+    carried.filter(|_| changes_body)
 }
 
 /// Refuses what cannot be sent again.

@@ -12,7 +12,7 @@ pub(crate) mod query;
 pub(crate) mod replay;
 pub(crate) mod requests;
 mod rules;
-mod scopes;
+pub(crate) mod scopes;
 mod sign;
 mod wait;
 

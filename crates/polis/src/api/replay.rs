@@ -8,6 +8,7 @@ use axum::{
     http::HeaderMap,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -19,6 +20,7 @@ use crate::{
     outbound::{Outgoing, Reach},
     record::Record,
     resend::{self, Signer},
+    sent_again::SentAgain,
 };
 
 /// What of the answer's body is told.
@@ -94,8 +96,23 @@ pub(crate) async fn replay(
         true => Reach::Anywhere,
         false => Reach::Loopback,
     };
-    let answer = (shared.polis.outbound.send(url, outgoing, reach).await)
-        .map_err(|error| ApiError::Upstream(format!("{}: {error}", replay.to)))?;
+    let at = Timestamp::now();
+    let sent = shared.polis.outbound.send(url, outgoing, reach).await;
+    let sent = sent.map_err(|error| error.to_string());
+    shared.polis.replays.add(
+        id,
+        SentAgain {
+            at,
+            to: replay.to.clone(),
+            outcome: sent
+                .as_ref()
+                .map(|answer| answer.status)
+                .map_err(String::clone),
+            is_edited: !replay.set.is_empty(),
+            is_resigned: replay.resign,
+        },
+    );
+    let answer = sent.map_err(|error| ApiError::Upstream(format!("{}: {error}", replay.to)))?;
     let shown = &answer.body[..answer.body.len().min(BODY_BYTES)];
     Ok(Json(Replayed {
         url: replay.to.clone(),

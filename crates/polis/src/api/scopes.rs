@@ -125,7 +125,7 @@ pub(super) async fn one(
         .ok_or(ApiError::NoScope(name))
 }
 
-pub(super) async fn put(
+pub(crate) async fn put(
     State(shared): State<Shared>,
     Path(name): Path<String>,
     Params(query): Params<Query>,

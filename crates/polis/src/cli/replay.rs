@@ -71,7 +71,11 @@ impl ReplayAgain {
         let request = match self.resign {
             true => self.signed(&client, &record, set).await?,
             false => {
-                warn_of_change(&record, &set);
+                if let Some(preset) = resend::broken_signature(&record, &set) {
+                    tell(&format!(
+                        "the {preset} signature is of the body before the change; --resign signs anew"
+                    ));
+                }
                 outgoing(&record, &set, &self.to, None)?
             }
         };
@@ -131,18 +135,6 @@ fn outgoing(
     signer: Option<&Signer>,
 ) -> Result<Outgoing, Trouble> {
     resend::outgoing(record, set, to, signer).map_err(|faults| Trouble::Given(faults.join("; ")))
-}
-
-fn warn_of_change(record: &Record, set: &Edits) {
-    let changes_body = set
-        .keys()
-        .any(|place| place == "body" || place.starts_with("body."));
-    let carried = record.head.as_ref().and_then(preset_of);
-    if let Some(preset) = carried.filter(|_| changes_body) {
-        tell(&format!(
-            "the {preset} signature is of the body before the change; --resign signs anew"
-        ));
-    }
 }
 
 /// The preset that was checked, else the one whose header there is.

@@ -11,18 +11,18 @@ use axum::{
 use super::{
     body::{BodyViews, visible},
     list::{Row, clock},
+    send_form::Answered,
     timeline::{Stop, timeline},
 };
 use crate::{
-    api::{
-        Captured, CapturedHeader, Replayed, Shared, query::Query, requests::visible as admitted,
-    },
+    api::{Captured, CapturedHeader, Shared, query::Query, requests::visible as admitted},
     cli::recall,
     curl,
-    diagnosis::Verdict,
+    diagnosis::{Diagnosis, Preset, Verdict, preset_of},
     difference::{Difference, FIRST_BYTES, differences},
     record::Record,
     redact::Redactor,
+    sent_again::SentAgain,
     snippet,
 };
 
@@ -52,7 +52,10 @@ pub(super) struct Detail {
     /// The body to edit, when it is a text.
     pub(super) editable: Option<String>,
     pub(super) can_sign: bool,
-    pub(super) replayed: Option<Result<Replayed, String>>,
+    pub(super) replayed: Option<Answered>,
+    pub(super) sent_again: Vec<SentLine>,
+    /// Whose signature a pasted secret would check, when there is one to check.
+    pub(super) checkable: Option<Preset>,
     pub(super) comparison: Option<Comparison>,
 }
 
@@ -180,9 +183,27 @@ impl Detail {
                 .find(&record.scope)
                 .is_some_and(|scope| scope.settings().verification.is_some()),
             replayed: None,
+            sent_again: (shared.polis.replays.of(record.id).into_iter())
+                .map(|sent| SentLine::of(sent, redactor))
+                .collect(),
+            checkable: checkable(shared, record),
             comparison: None,
             row,
         }
+    }
+
+    /// The presets that a pasted secret may be for.
+    pub(super) fn presets(&self) -> impl Iterator<Item = (String, bool)> {
+        Preset::all().map(|preset| (preset.to_string(), self.checkable == Some(preset)))
+    }
+
+    /// The fields of "send again" keep what was sent.
+    pub(super) fn sent(&mut self, answered: Answered) {
+        self.again = answered.form.to.clone();
+        if self.editable.is_some() && answered.form.body.is_some() {
+            self.editable = answered.form.body.clone();
+        }
+        self.replayed = Some(answered);
     }
 
     /// Adds the comparison with another request.
@@ -211,6 +232,52 @@ impl Detail {
             differences,
         });
     }
+}
+
+/// One line of what was sent again.
+pub(super) struct SentLine {
+    pub(super) time: String,
+    pub(super) to: String,
+    /// `answered 200`, or why nothing was.
+    pub(super) outcome: String,
+    pub(super) class: &'static str,
+    /// `edited, signed anew`
+    pub(super) how: &'static str,
+}
+
+impl SentLine {
+    fn of(sent: SentAgain, redactor: &Redactor) -> Self {
+        let (class, outcome) = match sent.outcome {
+            Ok(status @ 200..=299) => ("ok", format!("answered {status}")),
+            Ok(status) => ("bad", format!("answered {status}")),
+            Err(error) => ("bad", error),
+        };
+        Self {
+            time: clock(sent.at, "%H:%M:%S"),
+            to: redactor.text(&sent.to).into_owned(),
+            outcome,
+            class,
+            how: match (sent.is_edited, sent.is_resigned) {
+                (true, true) => ", edited, signed anew",
+                (true, false) => ", edited",
+                (false, true) => ", signed anew",
+                (false, false) => "",
+            },
+        }
+    }
+}
+
+/// The preset that its scope checks, else the one whose header it has; None when the check is ok.
+fn checkable(shared: &Shared, record: &Record) -> Option<Preset> {
+    let is_ok = |diagnosis: &Diagnosis| diagnosis.verdict == Verdict::Ok;
+    if record.diagnosis.as_ref().is_some_and(is_ok) {
+        return None;
+    }
+    let carried = record.head.as_ref().and_then(preset_of)?;
+    let scope = shared.polis.scopes.find(&record.scope);
+    let settings = scope.map(|scope| scope.settings());
+    let checked = settings.and_then(|settings| Some(settings.verification.as_ref()?.preset));
+    Some(checked.unwrap_or(carried))
 }
 
 /// Bodies that are offered for editing: what a person edits in a text field.

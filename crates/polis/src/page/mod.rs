@@ -13,6 +13,8 @@ mod live;
 mod multipart;
 mod rule_form;
 mod rules;
+mod secret_form;
+mod send_form;
 mod timeline;
 mod view;
 
@@ -29,7 +31,8 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/", get(view::list))
         .route("/requests/{id}", get(view::request))
         .route("/requests/{id}/as/{form}", get(detail::copy))
-        .route("/requests/{id}/replay", post(view::replay))
+        .route("/requests/{id}/replay", post(send_form::replay))
+        .route("/requests/{id}/secret", post(secret_form::accept))
         .route("/changes", get(live::changes))
         .route("/rules", get(rules::show).post(rules::change))
         .route("/export.har", get(archive::export))

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::{
-    Form, Json,
     extract::{Path, Query as Params, State},
     http::{HeaderMap, StatusCode, header},
     response::{Html, IntoResponse, Redirect, Response},
@@ -12,20 +11,18 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    detail::{Detail, editable},
+    detail::Detail,
     filters::Filters,
     list::Row,
     live::{self, Known},
+    send_form::Answered,
 };
 use crate::{
     api::{
-        Replay, Shared,
-        error::ApiError,
+        Shared,
         query::{Query, given},
-        replay,
         requests::{self, visible},
     },
-    edit::{self, Edits},
     record::Record,
 };
 
@@ -69,7 +66,7 @@ pub(super) fn html(template: &impl Template) -> Response {
     }
 }
 
-async fn page(
+pub(super) async fn page(
     shared: Shared,
     query: Query,
     headers: HeaderMap,
@@ -87,10 +84,11 @@ async fn page(
 }
 
 /// What is shown beside a request.
-enum Shown {
+pub(super) enum Shown {
     With(Result<u64, String>),
-    Replayed(Result<crate::api::Replayed, String>),
+    Replayed(Box<Answered>),
     Problem(String),
+    Notice(String),
 }
 
 fn build(
@@ -105,6 +103,7 @@ fn build(
     let all: Vec<Arc<Record>> = shared.polis.admitted(query.token(headers)).collect();
     let redactor = &shared.polis.redactor;
     let mut problem = String::new();
+    let mut notice = imported(query);
     let mut found: Vec<&Arc<Record>> = match query
         .check_scope(shared, headers)
         .and_then(|()| query.filter())
@@ -144,7 +143,8 @@ fn build(
                         Err(error) => problem = error.to_string(),
                     },
                     Some(Shown::With(Err(reason)) | Shown::Problem(reason)) => problem = reason,
-                    Some(Shown::Replayed(replayed)) => detail.replayed = Some(replayed),
+                    Some(Shown::Replayed(answered)) => detail.sent(*answered),
+                    Some(Shown::Notice(done)) => notice = done,
                     None => {}
                 }
                 Some(detail)
@@ -177,7 +177,7 @@ fn build(
         detail,
         has_detail,
         problem,
-        notice: imported(query),
+        notice,
         change,
         token: given(&query.token).unwrap_or_default().to_owned(),
     };
@@ -257,88 +257,6 @@ pub(super) async fn request(
         });
     let extra = with.map(Shown::With);
     page(shared, query, headers, Some((id, extra))).await
-}
-
-/// The fields of "send again".
-#[derive(Deserialize)]
-pub(super) struct ReplayForm {
-    to: String,
-    /// A line each: `body.data=1`, `header.X-Name=value`, `header.X-Name=` to take it away.
-    #[serde(default)]
-    set: String,
-    /// The whole body, when it could be shown as text.
-    body: Option<String>,
-    #[serde(default)]
-    resign: Option<String>,
-}
-
-impl ReplayForm {
-    /// `shown` is the body as the form showed it. A browser sends CR LF for every line end, so
-    /// a body counts as edited only when more than that differs.
-    fn read(&self, shown: Option<&str>) -> Result<Replay, String> {
-        let mut set = Edits::new();
-        if let (Some(body), Some(shown)) = (&self.body, shown) {
-            let body = body.replace("\r\n", "\n");
-            if body != shown.replace("\r\n", "\n") {
-                let body = if shown.contains("\r\n") {
-                    body.replace('\n', "\r\n")
-                } else {
-                    body
-                };
-                let body =
-                    serde_json::value::to_raw_value(&body).map_err(|error| error.to_string())?;
-                set.insert("body".to_owned(), body);
-            }
-        }
-        for line in self
-            .set
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-        {
-            let (name, value) = edit::typed(line)?;
-            set.insert(name, value);
-        }
-        Ok(Replay {
-            to: self.to.clone(),
-            set,
-            resign: self.resign.is_some(),
-        })
-    }
-}
-
-pub(super) async fn replay(
-    State(shared): State<Shared>,
-    Path(id): Path<u64>,
-    Params(query): Params<Query>,
-    headers: HeaderMap,
-    Form(form): Form<ReplayForm>,
-) -> Response {
-    let shown = visible(&shared, id, &query, &headers)
-        .ok()
-        .and_then(|record| editable(&record, &shared.polis.redactor));
-    let replayed = match form.read(shown.as_deref()) {
-        Err(reason) => Err(reason),
-        Ok(wanted) => {
-            let sent: Result<Json<crate::api::Replayed>, ApiError> = replay::replay(
-                State(shared.clone()),
-                Path(id),
-                Params(query.clone()),
-                headers.clone(),
-                Json(wanted),
-            )
-            .await;
-            sent.map(|Json(replayed)| replayed)
-                .map_err(|error| error.to_string())
-        }
-    };
-    page(
-        shared,
-        query,
-        headers,
-        Some((id, Some(Shown::Replayed(replayed)))),
-    )
-    .await
 }
 
 /// Removes what the reader may see and the filters let through.
