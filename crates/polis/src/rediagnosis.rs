@@ -1,31 +1,52 @@
 //! The signature check of what is kept, made anew when the secrets of a scope change.
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use crate::{answer::Asked, diagnosis::Diagnosis, polis::Polis, record::Record, scope::Scope};
 
 /// Checks every kept request of the scope anew; how many say something else now.
 pub(crate) async fn diagnose_kept(polis: &Arc<Polis>, scope: &Arc<Scope>) -> usize {
+    let check = scope.settings();
+    let newest = polis
+        .store
+        .newest_first()
+        .first()
+        .map_or(0, |record| record.id);
+    let mut changed = 0;
+    // What was on its way into the store under the check before is there at the second look.
+    for ids in [0..=newest, newest + 1..=u64::MAX] {
+        for (id, diagnosis) in differing(polis, scope, ids).await {
+            if scope.settings().verification != check.verification {
+                // A newer change of the secrets has the last word.
+                return changed;
+            }
+            changed += usize::from(polis.store.diagnosed(id, diagnosis).await);
+        }
+    }
+    changed
+}
+
+/// The requests with these ids of which the check says something else than what is kept.
+async fn differing(
+    polis: &Arc<Polis>,
+    scope: &Arc<Scope>,
+    ids: RangeInclusive<u64>,
+) -> Vec<(u64, Option<Diagnosis>)> {
     let (searched, of) = (Arc::clone(polis), Arc::clone(scope));
     // The search for an explanation takes its time: not on a thread that answers senders.
     let found = tokio::task::spawn_blocking(move || {
         let kept = searched.store.newest_first().into_iter();
-        kept.filter(|record| record.scope == of.name)
+        kept.filter(|record| record.scope == of.name && ids.contains(&record.id))
             .filter_map(|record| {
                 let diagnosis = diagnosed(&searched, &of, &record);
                 (diagnosis != record.diagnosis).then_some((record.id, diagnosis))
             })
-            .collect::<Vec<_>>()
+            .collect()
     });
-    let found = found.await.unwrap_or_else(|error| {
+    found.await.unwrap_or_else(|error| {
         tracing::error!(%error, scope = %scope.name, "the check of what is kept ended");
         Vec::new()
-    });
-    let mut changed = 0;
-    for (id, diagnosis) in found {
-        changed += usize::from(polis.store.diagnosed(id, diagnosis).await);
-    }
-    changed
+    })
 }
 
 /// What the scope's check says of a request that came before.

@@ -107,6 +107,18 @@ pub(super) struct Layers<'a> {
 }
 
 impl Layers<'_> {
+    /// A setting without a variable; its flag is its key with hyphens.
+    pub(super) fn plain(
+        &self,
+        key: &str,
+        flag_value: Option<String>,
+        file_value: Option<impl ToString>,
+    ) -> Option<Given> {
+        let flag = format!("--{}", key.replace('_', "-"));
+        let file_value = file_value.map(|value| value.to_string());
+        self.pick(&flag, flag_value, "", key, file_value)
+    }
+
     /// The uppermost layer that says something; an empty `variable` is none.
     pub(super) fn pick(
         &self,

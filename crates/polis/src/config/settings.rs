@@ -134,26 +134,14 @@ impl Settings {
         let keep = Keep {
             requests: faults
                 .read(
-                    layers.pick(
-                        "--keep-requests",
-                        flags.keep_requests,
-                        "",
-                        "keep_requests",
-                        text(file.keep_requests),
-                    ),
+                    layers.plain("keep_requests", flags.keep_requests, file.keep_requests),
                     "it is a number of requests, 1 or more",
                     |text| text.parse().ok().filter(|count| *count > 0),
                 )
                 .unwrap_or(keep_usual.requests),
             bytes: faults
                 .read(
-                    layers.pick(
-                        "--keep-bytes",
-                        flags.keep_bytes,
-                        "",
-                        "keep_bytes",
-                        text(file.keep_bytes),
-                    ),
+                    layers.plain("keep_bytes", flags.keep_bytes, file.keep_bytes),
                     size_due,
                     size,
                 )
@@ -161,13 +149,7 @@ impl Settings {
         };
         let body_limit = faults
             .read(
-                layers.pick(
-                    "--body-limit",
-                    flags.body_limit,
-                    "",
-                    "body_limit",
-                    text(file.body_limit),
-                ),
+                layers.plain("body_limit", flags.body_limit, file.body_limit),
                 size_due,
                 size,
             )
@@ -221,29 +203,17 @@ impl Settings {
                 })
                 .map(NumberOrText::Text),
             fail_rate: faults.read(
-                layers.pick(
-                    "--fail-rate",
-                    flags.fail_rate,
-                    "",
-                    "fail_rate",
-                    text(file.fail_rate),
-                ),
+                layers.plain("fail_rate", flags.fail_rate, file.fail_rate),
                 "it is a share from 0 to 1",
                 |text| text.parse().ok().filter(|rate| (0.0..=1.0).contains(rate)),
             ),
             seed: faults.read(
-                layers.pick("--seed", flags.seed, "", "seed", text(file.seed)),
+                layers.plain("seed", flags.seed, file.seed),
                 "it is a whole number",
                 |text| text.parse().ok(),
             ),
             retry_after: faults.read(
-                layers.pick(
-                    "--retry-after",
-                    flags.retry_after,
-                    "",
-                    "retry_after",
-                    text(file.retry_after),
-                ),
+                layers.plain("retry_after", flags.retry_after, file.retry_after),
                 "it is a number of seconds",
                 |text| text.parse().ok(),
             ),
@@ -306,7 +276,7 @@ impl Settings {
         }
         let verification = verification(
             &layers,
-            layers.pick("--verify", flags.verify, "", "verify", file.verify),
+            layers.plain("verify", flags.verify, file.verify),
             &SecretsFiles {
                 flag: flags.secrets_file,
                 file: file.secrets_file.map(PathBuf::from),
