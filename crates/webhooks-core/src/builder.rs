@@ -113,7 +113,8 @@ impl Builder {
         self
     }
 
-    /// From the start of connecting to the head of the response; 15 s unless set.
+    /// From the start of connecting to the head of the response; 15 s unless set. The name is looked
+    /// up before, in a third of that and at most 5 s.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
         self
@@ -127,7 +128,7 @@ impl Builder {
     }
 
     /// Most connections that are open at once, those that wait for their next request among them.
-    /// Each is an open file. Unless set: [`CONNECTIONS_MAX_DEFAULT`](crate::CONNECTIONS_MAX_DEFAULT),
+    /// Each is an open file; lookups of names take a quarter as many besides. Unless set: [`CONNECTIONS_MAX_DEFAULT`](crate::CONNECTIONS_MAX_DEFAULT),
     /// or one of [`CONNECTIONS_SHARE_OF_FILES`](crate::CONNECTIONS_SHARE_OF_FILES) of the files that
     /// the process may open when that is less. At least 1.
     pub fn connections(mut self, max: usize) -> Self {

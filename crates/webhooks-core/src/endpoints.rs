@@ -107,7 +107,9 @@ impl<'a> Endpoints<'a> {
         if new.secret.as_ref().is_some_and(|secret| !secret.can_sign()) {
             return Err(EndpointError::CannotSign);
         }
-        Ok(self.shared().sender.policy().parse(&new.url)?)
+        let url = self.shared().sender.policy().parse(&new.url)?;
+        new.settings.check_header_names(&url)?;
+        Ok(url)
     }
 
     /// Every endpoint of the customer, in the order they were added.

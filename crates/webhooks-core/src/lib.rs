@@ -50,15 +50,17 @@
 //!
 //! | | |
 //! |---|---|
-//! | success | any 2xx; redirects are not followed |
-//! | time limit | 15 s over connecting, headers and body ([`Builder::time_limit`]) |
+//! | success | any 2xx, with its head, whatever comes of its body; redirects are not followed |
+//! | time limit | 15 s over connecting and the answer's head ([`Builder::time_limit`]); its name is looked up in 5 s before |
+//! | connections | HTTP/1.1, kept for 1.5 s, or a second less than `Keep-Alive` says; at most 1,024, or half of the process's files ([`Builder::connections`]) |
 //! | schedule | 0 s, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h, each up to a tenth longer ([`RetrySchedule`]) |
 //! | `Retry-After` | honoured, up to 24 h ([`RETRY_AFTER_MAX`]) |
 //! | 410 | disables the endpoint |
 //! | 429, 502, 503, 504, no connection, no answer | the endpoint is in trouble: its deliveries wait, and it is left alone for 5 s, then 10 s, up to a minute; then one of those that are due is tried, and when it gets through all follow. A delivery that was tried is due by its own schedule |
 //! | any other failure | only this delivery waits; five in a row are trouble |
 //! | nothing but failures for 5 days | disables the endpoint ([`Builder::disable_after`]) |
-//! | response | at most 64 KiB are read; more is a failure |
+//! | response | its body is read for a second, at most 64 KiB; [`Attempt::body_cut`] says when there was more |
+//! | no network, no file, no name server | this machine's failure: no attempt is spent, no endpoint is blamed, deliveries wait |
 //! | kept | events and attempts for 30 days ([`Builder::keep`]) |
 //!
 //! A **paused** endpoint keeps its events until it is resumed. A **disabled** one records them as
@@ -105,6 +107,7 @@ mod error_text;
 mod event;
 #[cfg(feature = "sqlite")]
 mod finite;
+mod header_rules;
 #[cfg(feature = "sqlite")]
 mod outbox_table;
 #[cfg(feature = "sqlite")]
@@ -138,7 +141,7 @@ pub use address::{
     split_credentials,
 };
 #[cfg(feature = "sqlite")]
-pub use address::{LookupError, Resolve, Resolving, SystemResolver};
+pub use address::{LookupError, Resolve, Resolved, Resolving, SystemResolver};
 #[cfg(feature = "sqlite")]
 pub use attempt::{
     Attempt, BodyCut, Failure, Outcome, RESPONSE_BODY_LIMIT, RESPONSE_BYTES_MAX,

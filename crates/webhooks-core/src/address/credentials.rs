@@ -50,33 +50,30 @@ pub fn hide_credentials(url: &Url) -> String {
 
 /// Parts a URL into the one to request and the credentials to send with it.
 pub fn split_credentials(url: &Url) -> (Url, Option<Credentials>) {
-    let credentials = match (url.username(), url.password()) {
-        ("", _) | (_, None) => None,
-        (user, Some(password)) => decoded(user)
+    let credentials = match (url.username(), url.password().unwrap_or_default()) {
+        ("", "") => None,
+        (user, password) => decoded(user)
             .zip(decoded(password))
             .map(|(user, password)| Credentials { user, password }),
     };
     (without_credentials(url), credentials)
 }
 
-/// Refuses everything before the `@` that is not a plain user and password.
+/// Refuses everything before the `@` that is not a plain user, a password, or both: an API key is
+/// often given as either.
 pub(super) fn check(url: &Url) -> Result<(), AddressRefusal> {
-    let problem = match (url.username(), url.password()) {
-        ("", None) => return Ok(()),
-        ("", Some(_)) => "has no user",
-        (_, None | Some("")) => "has no password",
-        (user, Some(password)) => match (decoded(user), decoded(password)) {
-            (Some(user), Some(password)) => {
-                if user.contains(':') {
-                    "has a colon in the user, which basic auth cannot send"
-                } else if user.chars().chain(password.chars()).any(char::is_control) {
-                    "has a control character"
-                } else {
-                    return Ok(());
-                }
+    let (user, password) = (url.username(), url.password().unwrap_or_default());
+    let problem = match (decoded(user), decoded(password)) {
+        (Some(user), Some(password)) => {
+            if user.contains(':') {
+                "has a colon in the user, which basic auth cannot send"
+            } else if user.chars().chain(password.chars()).any(char::is_control) {
+                "has a control character"
+            } else {
+                return Ok(());
             }
-            _ => "is not UTF-8",
-        },
+        }
+        _ => "is not UTF-8",
     };
     Err(AddressRefusal::UserInfo { problem })
 }
@@ -154,6 +151,20 @@ mod tests {
     }
 
     #[test]
+    fn a_user_or_a_password_alone_is_sent() {
+        for (text, header) in [
+            ("https://key@acme.example", "Basic a2V5Og=="),
+            ("https://key:@acme.example", "Basic a2V5Og=="),
+            ("https://:key@acme.example", "Basic OmtleQ=="),
+        ] {
+            let (bare, credentials) = split_credentials(&url(text));
+            assert_eq!(bare.as_str(), "https://acme.example/");
+            assert_eq!(credentials.unwrap().authorization(), header, "{text}");
+            assert_eq!(hide_credentials(&url(text)), "https://***@acme.example/");
+        }
+    }
+
+    #[test]
     fn a_url_without_credentials_is_shown_as_it_is() {
         let url = url("https://acme.example/hooks");
         assert_eq!(hide_credentials(&url), "https://acme.example/hooks");
@@ -161,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_user_with_a_password_passes() {
+    fn a_user_a_password_or_both_pass() {
         for (text, passes) in [
             ("https://acme.example", true),
             ("https://user:password@acme.example", true),
@@ -169,9 +180,9 @@ mod tests {
                 "https://me%40acme.example:p%C3%A4ss%2F%25@acme.example",
                 true,
             ),
-            ("https://user@acme.example", false),
-            ("https://user:@acme.example", false),
-            ("https://:password@acme.example", false),
+            ("https://user@acme.example", true),
+            ("https://user:@acme.example", true),
+            ("https://:password@acme.example", true),
             ("https://us%3Aer:password@acme.example", false),
             ("https://user:pass%0d%0aword@acme.example", false),
             ("https://user:%ff@acme.example", false),

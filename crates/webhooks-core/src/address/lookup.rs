@@ -1,10 +1,27 @@
 //! What a name stands for: the interface to whoever knows, and why there may be no answer.
 
-use std::{future::Future, net::IpAddr, pin::Pin};
+use std::{future::Future, net::IpAddr, pin::Pin, time::Duration};
 
 /// What a [`Resolve`] gives back: the addresses of a name, or why there are none.
-pub type Resolving<'a> =
-    Pin<Box<dyn Future<Output = Result<Vec<IpAddr>, LookupError>> + Send + 'a>>;
+pub type Resolving<'a> = Pin<Box<dyn Future<Output = Result<Resolved, LookupError>> + Send + 'a>>;
+
+/// The addresses of a name, in the order in which they should be dialled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    pub(super) addresses: Vec<IpAddr>,
+    pub(super) keep: Duration,
+}
+
+impl Resolved {
+    /// `keep`: for how long the answer may be used again; zero for this once.
+    #[must_use]
+    pub fn new(addresses: impl IntoIterator<Item = IpAddr>, keep: Duration) -> Self {
+        Self {
+            addresses: addresses.into_iter().collect(),
+            keep,
+        }
+    }
+}
 
 /// Finds the addresses of names. The engine asks a name once at a time, judges every answer by its
 /// [`AddressPolicy`](crate::AddressPolicy), and dials the addresses that it judged.
@@ -12,7 +29,7 @@ pub type Resolving<'a> =
 /// Its futures may take as long as they like: the engine gives up on them, and dropping one must
 /// end its work.
 pub trait Resolve: Send + Sync + 'static {
-    /// Every address of `name`, at most some of them are dialled, in this order.
+    /// Every address of `name`; the first eight may be dialled.
     ///
     /// # Errors
     /// [`LookupError`]; only [`LookupError::Unavailable`] spares the receiver the blame.

@@ -8,6 +8,8 @@
 mod credentials;
 mod embedded;
 #[cfg(feature = "sqlite")]
+mod known_names;
+#[cfg(feature = "sqlite")]
 mod lookup;
 #[cfg(feature = "sqlite")]
 pub(crate) mod names;
@@ -20,7 +22,7 @@ mod system_resolver;
 
 pub use credentials::{Credentials, hide_credentials, split_credentials};
 #[cfg(feature = "sqlite")]
-pub use lookup::{LookupError, Resolve, Resolving};
+pub use lookup::{LookupError, Resolve, Resolved, Resolving};
 pub use policy::{AddressPolicy, NetworkError};
 pub use refusal::{AddressRefusal, Embedding};
 #[cfg(feature = "sqlite")]

@@ -1,6 +1,7 @@
-//! The names that the engine asks for: one lookup a name at a time, few enough at once that they
-//! need few files, and a place for each customer in turn. A lookup that takes long gives way to
-//! those that wait, so that no number of dead name servers holds up anybody else.
+//! The names that the engine asks for: answers are kept for as long as they may be, one lookup a
+//! name at a time, few enough at once that they need few files, and a turn for each customer. A
+//! lookup that takes long gives way to those that wait, and all names that nobody answered for
+//! share one turn, so that no number of dead name servers holds up anybody else.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -16,13 +17,19 @@ use tokio::{
 };
 
 use super::{
-    lookup::{LookupError, Resolve},
+    known_names::KnownNames,
+    lookup::{LookupError, Resolve, Resolved},
     policy::AddressPolicy,
     refusal::AddressRefusal,
 };
 
 /// How long a lookup keeps its place although others wait: most answers from afar take less.
 const GIVE_WAY_AFTER: Duration = Duration::from_millis(250);
+
+/// The longest that an answer is kept, whatever it says itself.
+const KEEP_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Whose turn it is for a name that nobody answered for: no customer has this id.
+const SILENT: &str = "";
 
 /// Why a name cannot be dialled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +63,7 @@ type Answer = Result<Arc<[IpAddr]>, LookupError>;
 
 #[derive(Default)]
 struct State {
+    known: KnownNames,
     /// Those that wait or run.
     lookups: HashMap<Arc<str>, Lookup>,
     /// Those that run, the oldest first.
@@ -116,6 +124,9 @@ impl Names {
     }
 
     async fn lookup(self: &Arc<Self>, customer: &Arc<str>, name: &str) -> Answer {
+        if let Some(addresses) = self.state.lock().known.addresses(name) {
+            return Ok(addresses);
+        }
         let mut answer = self.ask(customer, name);
         loop {
             // Whoever waits looks now and then whether an old lookup can give way.
@@ -172,17 +183,21 @@ impl Names {
             });
             let names = Arc::clone(self);
             tokio::spawn(async move {
-                let answer = names.resolve(&name, gives_way).await;
-                names.answered(&name, answer);
+                let found = names.resolve(&name, gives_way).await;
+                names.answered(&name, found);
             });
         }
     }
 
-    async fn resolve(&self, name: &str, gives_way: oneshot::Receiver<()>) -> Answer {
+    async fn resolve(
+        &self,
+        name: &str,
+        gives_way: oneshot::Receiver<()>,
+    ) -> Result<Resolved, LookupError> {
         let limited = tokio::time::timeout(self.limits.time, self.resolver.resolve(name));
         let reason = tokio::select! {
             answer = limited => match answer {
-                Ok(Ok(addresses)) => return Ok(addresses.into()),
+                Ok(Ok(resolved)) => return Ok(resolved),
                 Ok(Err(LookupError::Unanswered { reason, .. })) => reason,
                 Ok(Err(error)) => return Err(error),
                 Err(_) => format!("none came within {} s", self.limits.time.as_secs_f64()),
@@ -199,8 +214,23 @@ impl Names {
         }
     }
 
-    fn answered(self: &Arc<Self>, name: &Arc<str>, answer: Answer) {
+    fn answered(self: &Arc<Self>, name: &Arc<str>, found: Result<Resolved, LookupError>) {
         let mut state = self.state.lock();
+        let answer = match found {
+            Ok(Resolved { addresses, keep }) => {
+                let addresses = addresses.into();
+                state
+                    .known
+                    .keep(name, &addresses, Instant::now() + keep.min(KEEP_MAX));
+                Ok(addresses)
+            }
+            Err(error) => {
+                if matches!(error, LookupError::Unanswered { .. }) {
+                    state.known.note_silence(name);
+                }
+                Err(error)
+            }
+        };
         state.running.retain(|running| running.name != *name);
         if let Some(lookup) = state.lookups.remove(name) {
             lookup.answer.send_replace(Some(answer));
@@ -212,6 +242,13 @@ impl Names {
 
 impl State {
     fn queue(&mut self, customer: &Arc<str>, name: Arc<str>) {
+        let silent: Arc<str>;
+        let customer = if self.known.is_silent(&name) {
+            silent = SILENT.into();
+            &silent
+        } else {
+            customer
+        };
         let queue = match self.queues.get_mut(customer) {
             Some(queue) => queue,
             None => {

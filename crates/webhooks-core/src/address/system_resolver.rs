@@ -19,7 +19,7 @@ use hickory_resolver::{
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::lookup::{LookupError, Resolve, Resolving};
+use super::lookup::{LookupError, Resolve, Resolved, Resolving};
 
 /// One question to one name server; it is asked twice.
 const QUESTION_LIMIT: Duration = Duration::from_secs(2);
@@ -33,8 +33,7 @@ const FILES_WAIT: Duration = Duration::from_secs(1);
 /// For how long an answer about one name shows that others could be had.
 const AVAILABLE_FOR: Duration = Duration::from_secs(1);
 
-/// Looks names up as the operating system is set up to. Cheap to ask again: answers are kept for
-/// as long as they allow.
+/// Looks names up as the operating system is set up to.
 pub struct SystemResolver {
     configured: Mutex<Configured>,
     available: tokio::sync::Mutex<Option<(Instant, bool)>>,
@@ -108,7 +107,12 @@ impl Resolve for SystemResolver {
     fn resolve<'a>(&'a self, name: &'a str) -> Resolving<'a> {
         Box::pin(async move {
             match self.current()?.lookup_ip(name).await {
-                Ok(answer) => Ok(answer.iter().collect()),
+                Ok(answer) => {
+                    let keep = answer
+                        .valid_until()
+                        .saturating_duration_since(Instant::now().into_std());
+                    Ok(Resolved::new(answer.iter(), keep))
+                }
                 Err(error) if is_silence(&error) => Err(LookupError::Unanswered {
                     name: name.to_owned(),
                     reason: error.to_string(),

@@ -1,6 +1,7 @@
 //! An endpoint: a URL with its secrets and the event types it wants.
 
 mod change;
+mod header_names;
 mod new;
 mod settings;
 

@@ -124,7 +124,12 @@ mod tests {
 
     #[test]
     fn settings_out_of_range_are_refused_with_their_limit() {
-        let refused = |endpoint: NewEndpoint| endpoint.check().unwrap_err();
+        let target = "https://acme.example".parse().unwrap();
+        let check = |endpoint: NewEndpoint| {
+            endpoint.check()?;
+            endpoint.settings.check_header_names(&target)
+        };
+        let refused = |endpoint: NewEndpoint| check(endpoint).unwrap_err();
         let url = || NewEndpoint::new("https://acme.example");
         assert_eq!(
             refused(url().in_flight(0)),
@@ -140,7 +145,10 @@ mod tests {
         );
         assert_eq!(
             refused(url().header("Host", "x")),
-            EndpointSettingsError::Reserved("host".to_owned())
+            EndpointSettingsError::Reserved {
+                name: "host".to_owned(),
+                reason: "it is the URL's host",
+            }
         );
         assert_eq!(
             refused(url().header("a b", "x")),
@@ -150,6 +158,6 @@ mod tests {
             refused(url().header("a", "x\r\ny")),
             EndpointSettingsError::Header("a".to_owned())
         );
-        assert!(url().header("X-Api-Key", "k").check().is_ok());
+        assert!(check(url().header("X-Api-Key", "k")).is_ok());
     }
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     event::{EVENT_TYPE_BYTES_MAX, is_token, shorten},
     retry::RetrySchedule,
-    signature::LegacySignature,
+    signature::{LegacySignature, LegacySignatureError},
 };
 
 /// What of an endpoint is stored as one JSON document: read whole, never searched.
@@ -109,37 +109,34 @@ pub enum EndpointSettingsError {
         "the reason {0:?} is not valid: 1 to {DISABLE_REASON_BYTES_MAX} bytes without control characters"
     )]
     DisableReason(String),
+    /// A second signature whose header or secret cannot be used.
+    #[error("the second signature {0:?} cannot be made: {1}")]
+    AlsoSign(String, #[source] LegacySignatureError),
     /// A header that the sender sets itself, or that frames the request.
-    #[error("header {0:?} is set by the sender and cannot be an endpoint's own")]
-    Reserved(String),
+    #[error("header {name:?} cannot be an endpoint's own: {reason}")]
+    Reserved {
+        /// Its name.
+        name: String,
+        /// What it is for.
+        reason: &'static str,
+    },
+    /// A header that would be sent twice.
+    #[error("header {name:?} would be sent twice: {reason}")]
+    Twice {
+        /// Its name.
+        name: String,
+        /// What else brings it.
+        reason: &'static str,
+    },
 }
 
 crate::error_text::debug_is_display!(EndpointSettingsError);
-
-/// Headers that frame the request or that the sender sets; `webhook-*` and `svix-*` besides.
-const RESERVED_HEADERS: [&str; 16] = [
-    "accept-encoding",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-];
 
 /// A stored setting that cannot be used: what it is.
 pub(crate) type UnreadableSetting = &'static str;
 
 impl StoredSettings {
+    /// Refuses what is out of range; the headers' names are checked with the URL.
     pub(crate) fn check(&self) -> Result<(), EndpointSettingsError> {
         if let Some(requests) = self.in_flight
             && !(1..=IN_FLIGHT_MAX).contains(&requests)
@@ -156,18 +153,6 @@ impl StoredSettings {
                 count: headers.len(),
                 bytes,
             });
-        }
-        for (name, value) in headers {
-            let invalid = || EndpointSettingsError::Header(shorten(name));
-            let parsed = HeaderName::try_from(name.as_str()).map_err(|_| invalid())?;
-            HeaderValue::try_from(value.as_str()).map_err(|_| invalid())?;
-            let name = parsed.as_str();
-            if RESERVED_HEADERS.contains(&name)
-                || name.starts_with("webhook-")
-                || name.starts_with("svix-")
-            {
-                return Err(EndpointSettingsError::Reserved(name.to_owned()));
-            }
         }
         Ok(())
     }

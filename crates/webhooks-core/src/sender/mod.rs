@@ -21,7 +21,7 @@ use url::Url;
 pub(crate) use machine::{MachineError, MachineLog};
 
 use self::{
-    connection::{Connection, Peer, Place, Transport},
+    connection::{Connection, Peer, Transport},
     dial::Dialler,
     exchange::{Answer, Deadline, exchange},
     machine::lost_network,
@@ -52,9 +52,9 @@ pub const CONNECTIONS_MAX_DEFAULT: usize = 1_024;
 pub const CONNECTIONS_SHARE_OF_FILES: usize = 2;
 /// Lookups of names at once, for each so many connections.
 const CONNECTIONS_PER_LOOKUP: usize = 8;
-/// A lookup of a name and asking whether any can be looked up fit within the time limit.
-const LOOKUP_SHARE_OF_TIME: u32 = 3;
+/// The time that one lookup of a name may take, and the share of the time limit that it may at most.
 const LOOKUP_LIMIT: Duration = Duration::from_secs(5);
+const LOOKUP_SHARE_OF_TIME: u32 = 3;
 
 /// Makes attempts.
 pub(crate) struct Sender {
@@ -125,7 +125,7 @@ impl Sender {
         timeline: &Timeline,
     ) -> Result<Response, MachineError> {
         let at = timeline.now();
-        let mut started = Instant::now();
+        let started = Instant::now();
         let request = || {
             let request = request::build(endpoint, event, timeline)?;
             if let Some(watch) = &self.watcher {
@@ -140,12 +140,7 @@ impl Sender {
         };
         let answered = match self.over_kept(endpoint, request).await {
             Ok(Some(answer)) => Ok(answer),
-            Ok(None) => {
-                // A wait for other connections to end is no time of this receiver's.
-                let place = self.pool.place().await;
-                started = Instant::now();
-                self.over_fresh(endpoint, request, place).await
-            }
+            Ok(None) => self.over_fresh(endpoint, request).await,
             Err(error) => Err(error),
         };
         let outcome = match answered {
@@ -216,31 +211,22 @@ impl Sender {
         &self,
         endpoint: &EndpointRecord,
         request: impl Fn() -> Result<Request, Failure>,
-        place: Place,
     ) -> Result<Answer, SendError> {
-        let deadline = Deadline::after(self.time_limit);
-        let (peer, transport) = self.dial(endpoint, deadline).await?;
-        let connection = Connection::new(peer, transport, place).await;
-        let connection = connection.map_err(|error| of_exchange(&error))?;
-        let answer = exchange(&self.pool, connection, request()?, deadline).await;
-        answer.map_err(|unanswered| unanswered.error)
-    }
-
-    async fn dial(
-        &self,
-        endpoint: &EndpointRecord,
-        deadline: Deadline,
-    ) -> Result<(Peer, Transport), SendError> {
         let url = &endpoint.url;
-        let looking_up = self.dialler.addresses(&endpoint.customer, url);
-        let addresses = tokio::time::timeout_at(deadline.at, looking_up).await;
-        let addresses = addresses.map_err(|_| deadline.failure())??;
+        // Has a limit of its own, and comes before the place: names that take long hold none.
+        let addresses = self.dialler.addresses(&endpoint.customer, url).await?;
+        let place = self.pool.place().await;
+        // Waiting for others' lookups and connections is no time of this receiver's.
+        let deadline = Deadline::after(self.time_limit);
         let connecting = tokio::time::timeout_at(deadline.at, self.connect(url, &addresses));
         let (address, transport) = connecting.await.map_err(|_| {
             lost_network(&addresses).map_or_else(|| deadline.failure().into(), SendError::from)
         })??;
         let origin = origin(url).into();
-        Ok((Peer { origin, address }, transport))
+        let connection = Connection::new(Peer { origin, address }, transport, place).await;
+        let connection = connection.map_err(|error| of_exchange(&error))?;
+        let answer = exchange(&self.pool, connection, request()?, deadline).await;
+        answer.map_err(|unanswered| unanswered.error)
     }
 
     /// Connects. When the process has no file left, a connection that waits is given up first.

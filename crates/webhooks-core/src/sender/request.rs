@@ -68,10 +68,14 @@ fn headers(
         })
         .collect();
     let mut headers = HeaderMap::with_capacity(8 + endpoint.headers.len());
+    // First, so that whatever else is in the store none of ours is replaced.
+    for (name, value) in &endpoint.headers {
+        headers.insert(name, value.clone());
+    }
     let host = &endpoint.url[Position::BeforeHost..Position::BeforePath];
     headers.insert(header::HOST, value(host)?);
     headers.insert(header::CONTENT_TYPE, JSON);
-    headers.insert(header::ACCEPT, ANYTHING);
+    headers.entry(header::ACCEPT).or_insert(ANYTHING);
     headers.insert(header::USER_AGENT, USER_AGENT);
     headers.insert(WEBHOOK_ID, value(&event.id)?);
     headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(timestamp_s));
@@ -80,9 +84,6 @@ fn headers(
         for (name, value) in legacy.headers(&event.id, timestamp_s, &event.body) {
             headers.insert(name, value);
         }
-    }
-    for (name, value) in &endpoint.headers {
-        headers.append(name, value.clone());
     }
     Ok(headers)
 }

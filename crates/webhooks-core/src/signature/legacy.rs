@@ -4,6 +4,7 @@
 //! it checks `webhook-signature`, drop the second set. The engine stores [`LegacySignature::format`]
 //! as text and the secret sealed, and rebuilds the value with [`LegacySignature::parse`].
 
+use crate::header_rules;
 use crate::scheme::{Encoding, Key, Part, Provider, ToSign};
 use crate::secret::{SecretError, SharedSecret};
 use hmac::Mac;
@@ -64,11 +65,13 @@ pub enum LegacySignatureError {
         /// What was given.
         name: String,
     },
-    /// The header belongs to the standard set, which is always sent.
-    #[error("the header `{name}` is sent already; name the old system's header")]
+    /// No signature can go into this header.
+    #[error("a signature cannot go into the header `{name}`: {reason}")]
     ReservedHeader {
         /// What was given.
         name: String,
+        /// What the header is for.
+        reason: &'static str,
     },
     /// The prefix does not fit into a header.
     #[error("the prefix is {bytes} bytes; it may be up to {limit} visible ASCII characters")]
@@ -130,9 +133,10 @@ impl LegacySignature {
             HeaderName::try_from(name).map_err(|_| LegacySignatureError::InvalidHeader {
                 name: name.to_owned(),
             })?;
-        if header.as_str().starts_with("webhook-") {
+        if let Some(reason) = header_rules::reserved_for_signature(&header) {
             return Err(LegacySignatureError::ReservedHeader {
                 name: name.to_owned(),
+                reason,
             });
         }
         if prefix.len() > MAX_PREFIX_BYTES || !prefix.bytes().all(|byte| byte.is_ascii_graphic()) {

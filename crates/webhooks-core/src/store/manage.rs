@@ -110,6 +110,7 @@ pub(crate) fn edit(
         Some(url) if *url != shown => context.shared.sender.policy().parse(url)?,
         _ => stored.url,
     };
+    settings.check_header_names(&url)?;
     let place = endpoints::place(id.as_str());
     context
         .connection

@@ -31,6 +31,7 @@ mod open_refusal;
 mod ordered_backlog;
 mod outbox_table;
 mod outgoing;
+mod own_headers;
 mod partial_failure;
 mod private_file;
 mod property;

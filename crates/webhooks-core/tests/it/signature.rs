@@ -205,7 +205,8 @@ fn a_format_that_cannot_be_sent_is_refused_with_the_reason() {
     assert_eq!(refused("hex:", "s"), "`` is not a header name");
     assert_eq!(
         refused("hex:Webhook-Signature", "s"),
-        "the header `Webhook-Signature` is sent already; name the old system's header"
+        "a signature cannot go into the header `Webhook-Signature`: \
+         it belongs to the signature of Standard Webhooks"
     );
     assert!(refused("hex:x-a:bad prefix", "s").starts_with("the prefix is 10 bytes; "));
     assert!(refused(&format!("hex:x-a:{}", "p".repeat(65)), "s").contains("65 bytes"));

@@ -4,6 +4,7 @@
 mod engine;
 mod environment;
 mod fuzz;
+mod lookups;
 pub(crate) mod name_server;
 mod rebinding;
 mod redirects;

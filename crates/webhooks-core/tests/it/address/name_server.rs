@@ -8,11 +8,12 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use reqwest::dns::Addrs;
 use tokio::net::UdpSocket;
-use webhooks_core::{LookupError, Resolve, Resolving};
+use webhooks_core::{LookupError, Resolve, Resolved, Resolving};
 
 /// The fixed part of every packet: id, flags, and how many entries follow.
 const HEADER_BYTES: usize = 12;
@@ -77,7 +78,7 @@ impl Resolve for NameClient {
         Box::pin(async move {
             let answer = self.ask(name).await;
             let address = answer.map_err(|error| LookupError::Unavailable(error.to_string()))?;
-            Ok(vec![address.into()])
+            Ok(Resolved::new([address.into()], Duration::ZERO))
         })
     }
 }

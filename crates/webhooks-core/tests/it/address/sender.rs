@@ -12,7 +12,7 @@ use std::{
 
 use webhooks_core::{
     AddressPolicy, EndpointError, Event, Failure, LookupError, Outcome as Attempted, Resolve,
-    Resolving, Webhooks,
+    Resolved, Resolving, Webhooks,
 };
 
 use crate::world::builder;
@@ -91,6 +91,9 @@ impl Names {
 impl Resolve for Names {
     fn resolve<'a>(&'a self, name: &'a str) -> Resolving<'a> {
         let answer = self.0.get(name.trim_end_matches('.')).cloned();
-        Box::pin(async move { answer.ok_or_else(|| LookupError::NoAddress(name.to_owned())) })
+        Box::pin(async move {
+            let addresses = answer.ok_or_else(|| LookupError::NoAddress(name.to_owned()))?;
+            Ok(Resolved::new(addresses, Duration::ZERO))
+        })
     }
 }

@@ -212,12 +212,9 @@ const URLS: &[(&str, &str)] = &[
     ("data:text/plain,x", "scheme \"data\""),
     ("unix:/run/docker.sock", "scheme \"unix\""),
     // User-info that is no basic auth.
-    ("http://acme.example@127.0.0.1:{port}/", "has no password"),
-    (
-        "http://127.0.0.1:@loopback.example:{port}/",
-        "has no password",
-    ),
-    ("http://:{port}@loopback.example:{port}/", "has no user"),
+    ("http://acme.example@127.0.0.1:{port}/", "127.0.0.0/8"),
+    ("http://127.0.0.1:@loopback.example:{port}/", "127.0.0.0/8"),
+    ("http://:{port}@loopback.example:{port}/", "127.0.0.0/8"),
     (
         "http://a%0d%0a:b@loopback.example:{port}/",
         "control character",

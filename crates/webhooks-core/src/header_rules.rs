@@ -1,0 +1,54 @@
+//! Whose each header of a request is: the one place that says which names an endpoint cannot have
+//! for itself, and why. Every header is sent once.
+
+use http::HeaderName;
+
+/// Headers that nobody but the sender sets, and why.
+const RESERVED: [(&str, &str); 17] = [
+    ("accept-encoding", DECODES_NOTHING),
+    ("connection", CONNECTION),
+    ("content-encoding", BODY),
+    ("content-length", BODY),
+    ("content-type", BODY),
+    ("expect", CONNECTION),
+    ("host", "it is the URL's host"),
+    ("http2-settings", CONNECTION),
+    ("keep-alive", CONNECTION),
+    ("proxy-authorization", NO_PROXY),
+    ("proxy-connection", NO_PROXY),
+    ("te", CONNECTION),
+    ("trailer", CONNECTION),
+    ("transfer-encoding", CONNECTION),
+    ("upgrade", CONNECTION),
+    ("user-agent", "it names the sender"),
+    ("via", NO_PROXY),
+];
+const BODY: &str = "it describes the body, which is the event as JSON";
+const CONNECTION: &str = "it steers the connection";
+const DECODES_NOTHING: &str = "the sender decodes nothing";
+const NO_PROXY: &str = "the sender uses no proxy";
+
+/// Headers of the signatures, by what their names begin with.
+const SIGNATURES: [(&str, &str); 2] = [
+    (
+        "webhook-",
+        "it belongs to the signature of Standard Webhooks",
+    ),
+    ("svix-", "it belongs to Svix's signature; sign as svix"),
+];
+
+/// Why no endpoint can have this header for itself, or a signature go there.
+pub(crate) fn reserved(name: &HeaderName) -> Option<&'static str> {
+    let name = name.as_str();
+    let exact = RESERVED.iter().find(|(reserved, _)| *reserved == name);
+    let begun = || SIGNATURES.iter().find(|(start, _)| name.starts_with(start));
+    exact.or_else(begun).map(|(_, reason)| *reason)
+}
+
+/// Why a signature of one's own format cannot go into this header.
+pub(crate) fn reserved_for_signature(name: &HeaderName) -> Option<&'static str> {
+    match name {
+        &http::header::AUTHORIZATION => Some("credentials go there"),
+        name => reserved(name),
+    }
+}
