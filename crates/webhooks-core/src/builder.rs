@@ -18,12 +18,13 @@ use crate::{
     store::{
         StoreError,
         endpoints::{ENDPOINTS_IN_MEMORY_DEFAULT, EndpointCache, EndpointReader},
+        file_lock::FileLock,
         guard::Guard,
         lane,
         outbox_watch::OutboxWatch,
         read::Readers,
         retention::{self, Retention},
-        schema::{self, Durability, FileLock, OpenError},
+        schema::{self, Durability, OpenError},
         uptime,
         writer::Writer,
     },
@@ -51,6 +52,7 @@ pub struct Builder {
     key: Option<[u8; 32]>,
     clock: Option<Arc<dyn Clock>>,
     watcher: Option<Watcher>,
+    lock_wait: Duration,
 }
 
 impl std::fmt::Debug for Builder {
@@ -78,6 +80,7 @@ impl Default for Builder {
             key: None,
             clock: None,
             watcher: None,
+            lock_wait: Duration::ZERO,
         }
     }
 }
@@ -184,6 +187,14 @@ impl Builder {
         self
     }
 
+    /// How long [`Builder::open`] waits for another engine to stop delivering from the file, as in a
+    /// deployment that starts the new process before the old one has ended. Unless set it does not
+    /// wait, and says [`OpenError::InUse`].
+    pub fn wait_for_lock(mut self, wait: Duration) -> Self {
+        self.lock_wait = wait;
+        self
+    }
+
     /// Opens the store at `address` (`sqlite:<file>` or `sqlite::memory:`), takes over what a
     /// process before this one left, and starts delivering on the current tokio runtime.
     ///
@@ -234,7 +245,10 @@ fn open_store(builder: Builder, file: Option<PathBuf>) -> Result<Opened, OpenErr
     let shown = file
         .as_deref()
         .map_or_else(|| ":memory:".to_owned(), |file| file.display().to_string());
-    let lock = file.as_deref().map(FileLock::take).transpose()?;
+    let lock = file
+        .as_deref()
+        .map(|file| FileLock::take(file, builder.lock_wait))
+        .transpose()?;
     let (connection, guard) = schema::open_writer(file.as_deref(), builder.durability)?;
     let refuse = |source: rusqlite::Error| schema::refusal(&shown, source);
     let clock = builder

@@ -109,6 +109,8 @@ mod event;
 mod finite;
 mod header_rules;
 #[cfg(feature = "sqlite")]
+pub mod guide;
+#[cfg(feature = "sqlite")]
 mod outbox_table;
 #[cfg(feature = "sqlite")]
 mod outgoing;
@@ -182,6 +184,7 @@ pub use sender::{CONNECTIONS_MAX_DEFAULT, CONNECTIONS_SHARE_OF_FILES, TIME_LIMIT
 #[cfg(feature = "sqlite")]
 pub use store::{
     StoreError,
+    backup::BackupError,
     endpoint_error::EndpointError,
     endpoints::ENDPOINTS_IN_MEMORY_DEFAULT,
     listing::{Cursor, Listing, PAGE_MAX, Page},

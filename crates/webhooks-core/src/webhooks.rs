@@ -1,6 +1,7 @@
 //! The public face: [`Webhooks`].
 
 use std::{
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -13,10 +14,12 @@ use crate::{
     event::{EventError, PreparedEvent, check_customer},
     store::{
         StoreError,
+        backup::{self, BackupError},
+        file_lock::FileLock,
         outbox_watch::OutboxWatch,
         read::{self, Readers},
         retention,
-        schema::{FileLock, OpenError},
+        schema::OpenError,
         send::{SendJob, SendReply},
     },
 };
@@ -358,6 +361,33 @@ impl Webhooks {
             .readers
             .read(&self.engine.shared, read::count_owed)
             .await
+    }
+
+    /// Copies the database as it is at this moment to a new file, readable by its owner alone, while
+    /// events are sent and delivered. The copy is opened like the file itself; see
+    /// [the guide](crate::guide::operating) for what a restore means.
+    ///
+    /// Nothing waits for it, but the write-ahead log cannot be folded meanwhile: the disk needs room
+    /// for the copy and for what is written in the time.
+    ///
+    /// # Errors
+    /// There is no such file then; [`BackupError`] says why.
+    pub async fn backup(&self, path: impl AsRef<Path>) -> Result<(), BackupError> {
+        let path = path.as_ref().to_owned();
+        let database = self.engine.readers.file().ok_or(BackupError::InMemory)?;
+        let database = database.to_owned();
+        let shown = path.display().to_string();
+        let copied = tokio::task::spawn_blocking(move || backup::make(&database, &path));
+        let ended = copied.await.unwrap_or_else(|error| {
+            Err(BackupError::Io {
+                path: shown.clone(),
+                source: std::io::Error::other(error),
+            })
+        });
+        if ended.is_ok() {
+            tracing::info!(path = shown, "a backup was made");
+        }
+        ended
     }
 
     /// Stops: no further attempt is started ([`Webhooks::flush`] waits for first attempts), requests in flight may finish within `grace`, their

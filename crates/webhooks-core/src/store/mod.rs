@@ -1,17 +1,21 @@
 //! The store: SQLite with one writer thread and group commit, readers apart.
 
 pub(crate) mod act;
+pub(crate) mod backup;
 pub(crate) mod completion;
 pub(crate) mod customer_events;
 pub(crate) mod endpoint_error;
 pub(crate) mod endpoint_state;
 pub(crate) mod endpoints;
+pub(crate) mod file_lock;
+mod fold;
 pub(crate) mod guard;
 pub(crate) mod lane;
 pub(crate) mod listing;
 pub(crate) mod manage;
 pub(crate) mod outbox_table;
 pub(crate) mod outbox_watch;
+pub(crate) mod private_file;
 pub(crate) mod queue;
 pub(crate) mod read;
 mod refusals;
@@ -44,6 +48,9 @@ pub enum StoreError {
          with \"or rollback\" or raise(rollback); nothing was stored"
     )]
     RolledBack,
+    /// Another program has the database locked; nothing was stored.
+    #[error("the database is locked by another program; nothing was stored. Send again")]
+    Locked,
     /// The engine was shut down.
     #[error("the engine was shut down")]
     Closed,
@@ -70,6 +77,7 @@ impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => Self::Full,
+            _ if schema::tells_of_a_lock(&error) => Self::Locked,
             _ => Self::Sqlite(Arc::new(error)),
         }
     }

@@ -65,6 +65,16 @@ impl Drop for AbandonAtEnd<'_> {
     }
 }
 
+/// What the writer does next.
+pub(crate) enum NextWork {
+    /// One commit.
+    Write(Batch),
+    /// Nothing has come for as long as was asked for.
+    Idle,
+    /// The queue is closed and empty.
+    End,
+}
+
 /// What one commit takes.
 pub(crate) struct Batch {
     pub(crate) sends: Vec<SendJob>,
@@ -179,8 +189,9 @@ impl WriterQueue {
         waiting.lazy_since = Some(Instant::now());
     }
 
-    /// Waits for work. `None` once the queue is closed and empty.
-    pub(crate) fn next(&self) -> Option<Batch> {
+    /// Waits for work, for no longer than `idle_wait` when that is set.
+    pub(crate) fn next(&self, idle_wait: Option<Duration>) -> NextWork {
+        let idle_at = idle_wait.map(|wait| Instant::now() + wait);
         let mut waiting = self.lock();
         loop {
             let urgent = !waiting.sends.is_empty() || !waiting.acts.is_empty() || waiting.closed;
@@ -193,7 +204,11 @@ impl WriterQueue {
             {
                 break;
             }
-            waiting = match lazy_wait {
+            let idle_wait = idle_at.map(|at| at.saturating_duration_since(Instant::now()));
+            if lazy_wait.is_none() && idle_wait == Some(Duration::ZERO) {
+                return NextWork::Idle;
+            }
+            waiting = match lazy_wait.or(idle_wait) {
                 Some(wait) => {
                     self.work
                         .wait_timeout(waiting, wait)
@@ -216,7 +231,11 @@ impl WriterQueue {
         drop(waiting);
         self.room.notify_waiters();
         let empty = batch.sends.is_empty() && batch.acts.is_empty() && batch.completions.is_empty();
-        if empty { None } else { Some(batch) }
+        if empty {
+            NextWork::End
+        } else {
+            NextWork::Write(batch)
+        }
     }
 
     /// For the writer's thread to hold: however it ends, no call is left without an answer.

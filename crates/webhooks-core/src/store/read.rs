@@ -1,7 +1,7 @@
 //! Reading: connections of their own, so that a look never waits for the writer.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -41,6 +41,11 @@ impl Readers {
             closed: AtomicBool::new(false),
             endpoints,
         }
+    }
+
+    /// The database file; `None` for one in memory.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// Runs `work` on a connection, away from the async threads.

@@ -1,12 +1,13 @@
 //! Opening the database file: settings, version, and the refusals.
 
-use std::{fs::File, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::{
     StoreError,
     guard::Guard,
+    private_file,
     version::{self, Found, VERSION},
 };
 
@@ -17,7 +18,7 @@ const WRITER_CACHE_KIB: i32 = 32 * 1024;
 /// p99 that scripts/bench measured. The same hot pages are written once however often they changed.
 const CHECKPOINT_PAGES: i32 = 16_000;
 /// How long a statement waits for an outside program that has the file locked.
-const BUSY_WAIT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
 
 /// Whether a commit waits for the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,6 +45,15 @@ pub enum OpenError {
         "{file} is in use by another process, or by this one already; one engine at a time delivers from a file. Stop it, or use another file"
     )]
     InUse {
+        /// The database file.
+        file: String,
+    },
+    /// Another program has the database locked: it writes, or has left a transaction open.
+    #[error(
+        "{file} is locked by another program, which did not let go within {} s; end its transaction, or stop it",
+        BUSY_WAIT.as_secs()
+    )]
+    Locked {
         /// The database file.
         file: String,
     },
@@ -124,70 +134,20 @@ pub enum OpenError {
 
 crate::error_text::debug_is_display!(OpenError);
 
-/// Holds the file against other processes for as long as it lives.
-///
-/// A lock on a file of its own: closing any handle of the database file itself would drop
-/// SQLite's own POSIX locks.
-#[derive(Debug)]
-pub(crate) struct FileLock {
-    _file: File,
-}
-
-impl FileLock {
-    pub(crate) fn take(database: &Path) -> Result<Self, OpenError> {
-        let shown = database.display().to_string();
-        let folder = database
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let io = |source: std::io::Error| OpenError::Io {
-            file: shown.clone(),
-            source: match folder {
-                Some(folder) if !folder.is_dir() => std::io::Error::new(
-                    source.kind(),
-                    format!("there is no folder {}; make it first", folder.display()),
-                ),
-                _ => source,
-            },
-        };
-        // One lock a file, by whatever name it is opened; a file that is yet to be made has one.
-        let resolved = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
-        let mut name = resolved.into_os_string();
-        name.push("-lock");
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(name)
-            .map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse { file: shown }),
-            Err(std::fs::TryLockError::Error(source)) => Err(io(source)),
-        }
-    }
-}
-
-/// Makes a file that is not there yet, for its owner alone: it will hold the endpoints' secrets.
-/// SQLite gives the files beside it the same mode. What is wrong with the place, SQLite reports.
-fn make_private(file: &Path) {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let _ = options.open(file);
-}
-
 /// Opens, checks and migrates the writer's connection. `None` is a database in memory.
 pub(crate) fn open_writer(
     file: Option<&Path>,
     durability: Durability,
 ) -> Result<(Connection, Guard), OpenError> {
     let shown = file.map_or_else(|| ":memory:".to_owned(), |file| file.display().to_string());
-    if let Some(file) = file {
-        make_private(file);
-    }
     let connection = match file {
-        Some(file) => Connection::open(file),
+        Some(file) => {
+            private_file::create(file).map_err(|source| OpenError::Io {
+                file: shown.clone(),
+                source,
+            })?;
+            Connection::open(file)
+        }
         None => Connection::open_in_memory(),
     };
     let refuse = |source: rusqlite::Error| refusal(&shown, source);
@@ -282,6 +242,8 @@ pub(crate) fn refusal(shown: &str, source: rusqlite::Error) -> OpenError {
     if tells_of_damage(&source) {
         let problem = source.to_string();
         OpenError::Damaged { file, problem }
+    } else if tells_of_a_lock(&source) {
+        OpenError::Locked { file }
     } else {
         OpenError::Sqlite { file, source }
     }
@@ -296,8 +258,18 @@ pub(crate) fn store_refusal(shown: &str, source: StoreError) -> OpenError {
             problem: source.to_string(),
         },
         StoreError::Sealed(problem) => OpenError::Key { file, problem },
+        StoreError::Locked => OpenError::Locked { file },
         source => OpenError::Store { file, source },
     }
+}
+
+/// Whether another program's lock is the reason.
+pub(super) fn tells_of_a_lock(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+    matches!(
+        error.sqlite_error_code(),
+        Some(DatabaseBusy | DatabaseLocked)
+    )
 }
 
 fn tells_of_damage(error: &rusqlite::Error) -> bool {
@@ -306,4 +278,30 @@ fn tells_of_damage(error: &rusqlite::Error) -> bool {
         error.sqlite_error_code(),
         Some(DatabaseCorrupt | NotADatabase)
     )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_of_another_program_is_told_as_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("w.db");
+        let other = Connection::open(&file).unwrap();
+        other.execute_batch("begin exclusive").unwrap();
+        let ours = Connection::open(&file).unwrap();
+        ours.busy_timeout(Duration::ZERO).unwrap();
+        let refused = || ours.execute_batch("begin immediate").unwrap_err();
+        let open = refusal("w.db", refused());
+        assert_eq!(
+            open.to_string(),
+            "w.db is locked by another program, which did not let go within 5 s; end its transaction, or stop it"
+        );
+        let stored = StoreError::from(refused());
+        assert!(matches!(stored, StoreError::Locked), "{stored}");
+        let open = store_refusal("w.db", stored);
+        assert!(matches!(open, OpenError::Locked { .. }), "{open}");
+    }
 }

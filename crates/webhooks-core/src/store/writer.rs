@@ -10,8 +10,9 @@ use super::{
     act::{Act, ActContext, AfterCommit, contain},
     customer_events::{self, INDEX_ROWS},
     endpoints::EndpointCache,
+    fold::Fold,
     guard::Guard,
-    queue::{Batch, WriterQueue},
+    queue::{Batch, NextWork, WriterQueue},
     refusals::Refusals,
     retention::{Sweep, store_offset},
     row::ClaimedDelivery,
@@ -155,19 +156,22 @@ impl Writer {
 
     /// Runs until the queue is closed and empty.
     pub(crate) fn run(mut self, queue: &WriterQueue) {
-        while let Some(batch) = queue.next() {
-            let mut rest = self.write(batch, queue);
-            while let Some(batch) = rest {
-                rest = self.write(batch, queue);
+        let mut fold = Fold::default();
+        loop {
+            match queue.next(fold.idle_wait()) {
+                NextWork::Write(batch) => {
+                    let mut rest = Some(batch);
+                    while let Some(batch) = rest {
+                        rest = self.write(batch, queue);
+                    }
+                    fold.written();
+                }
+                NextWork::Idle => fold.now(&self.connection),
+                NextWork::End => break,
             }
         }
         // A clean stop leaves no write-ahead log behind.
-        if let Err(error) = self
-            .connection
-            .execute_batch("pragma wal_checkpoint(truncate)")
-        {
-            tracing::warn!(%error, "the write-ahead log could not be folded into the database at the stop");
-        }
+        fold.now(&self.connection);
     }
 
     /// Writes a batch. What stood behind an act that ended the transaction, and was not begun, is

@@ -28,6 +28,7 @@ mod migration;
 mod misbehaving_receiver;
 mod official;
 mod open_refusal;
+mod operation;
 mod ordered_backlog;
 mod outbox_table;
 mod outgoing;
