@@ -11,6 +11,7 @@ use crate::{
     address::{AddressPolicy, NetworkError, Resolve, SystemResolver},
     clock::{Clock, SystemClock, Timeline, millis},
     engine::{HealthPolicy, Shared, keep_places, run_due_loop, watch_clock},
+    metrics,
     outgoing::{Outgoing, Watcher},
     retry::RetrySchedule,
     seal::Seal,
@@ -25,7 +26,7 @@ use crate::{
         read::Readers,
         retention::{self, Retention},
         schema::{self, Durability, OpenError},
-        uptime,
+        trouble, uptime,
         writer::Writer,
     },
     webhooks::{Engine, Threads},
@@ -294,6 +295,7 @@ fn open_store(builder: Builder, file: Option<PathBuf>) -> Result<Opened, OpenErr
             "took over deliveries that were in memory when the process before this one ended"
         );
     }
+    trouble::tell(&connection, &reader, &timeline).map_err(refuse_stored)?;
     if timeline.offset().abs() > 60_000 {
         tracing::warn!(
             offset_s = timeline.offset() / 1_000,
@@ -383,6 +385,7 @@ fn start(opened: Opened, sender: Sender) -> Webhooks {
     tokio::spawn(run_due_loop(Arc::downgrade(&shared)));
     tokio::spawn(keep_places(Arc::downgrade(&shared)));
     tokio::spawn(watch_clock(Arc::downgrade(&shared)));
+    metrics::watch(&shared, &readers);
     Webhooks::start(Engine::new(
         shared,
         readers,

@@ -26,6 +26,7 @@ pub struct Event {
     event_type: String,
     data: Result<Box<serde_json::value::RawValue>, String>,
     id: Option<String>,
+    traceparent: Option<String>,
 }
 
 /// An event was refused before anything was stored.
@@ -50,6 +51,11 @@ pub enum EventError {
     /// The body is larger than [`EVENT_BYTES_MAX`].
     #[error("the event's body is {0} bytes; the limit is {EVENT_BYTES_MAX}")]
     TooLarge(usize),
+    /// The trace context is not one.
+    #[error(
+        "traceparent {0:?} is not valid: 00, 32, 16 and 2 lower-case hexadecimal digits joined by -, neither id all zeros"
+    )]
+    Traceparent(String),
     /// The data could not be written as JSON.
     #[error("the event's data is not JSON: {0}")]
     Data(String),
@@ -66,6 +72,7 @@ impl Event {
             event_type: event_type.into(),
             data: to_json(data),
             id: None,
+            traceparent: None,
         }
     }
 
@@ -78,6 +85,15 @@ impl Event {
         self
     }
 
+    /// The trace that the event belongs to, a `traceparent` of W3C Trace Context such as
+    /// `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`. Every attempt sends it on as it is,
+    /// so that what the receiver does is part of the app's trace.
+    #[must_use]
+    pub fn traceparent(mut self, traceparent: impl Into<String>) -> Self {
+        self.traceparent = Some(traceparent.into());
+        self
+    }
+
     /// Checks everything and fixes the body's bytes.
     pub(crate) fn prepare(self) -> Result<PreparedEvent, EventError> {
         let data = self.data.map_err(EventError::Data)?;
@@ -87,6 +103,11 @@ impl Event {
         let id = self.id.unwrap_or_else(|| Uuid::now_v7().to_string());
         if !is_token(&id, EVENT_ID_BYTES_MAX, b"_:-") {
             return Err(EventError::Id(shorten(&id)));
+        }
+        if let Some(traceparent) = &self.traceparent
+            && !is_traceparent(traceparent)
+        {
+            return Err(EventError::Traceparent(shorten(traceparent)));
         }
         let data = data.get();
         let size =
@@ -111,6 +132,7 @@ impl Event {
             id,
             event_type: self.event_type,
             body: Bytes::from(body),
+            traceparent: self.traceparent,
         })
     }
 }
@@ -147,6 +169,7 @@ pub(crate) struct PreparedEvent {
     pub(crate) id: String,
     pub(crate) event_type: String,
     pub(crate) body: Bytes,
+    pub(crate) traceparent: Option<String>,
 }
 
 pub(crate) fn check_customer(customer: &str) -> Result<(), EventError> {
@@ -166,6 +189,22 @@ pub(crate) fn is_token(text: &str, max: usize, extra: &[u8]) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || extra.contains(&byte))
+}
+
+/// Version 00 of <https://www.w3.org/TR/trace-context/>.
+fn is_traceparent(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let [version, trace, parent, flags] = parts[..] else {
+        return false;
+    };
+    let hex = |part: &str, digits: usize| {
+        part.len() == digits
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    };
+    let id = |part: &str, digits| hex(part, digits) && part.bytes().any(|byte| byte != b'0');
+    version == "00" && id(trace, 32) && id(parent, 16) && hex(flags, 2)
 }
 
 /// Enough of a refused value to recognise it, never megabytes of it.
@@ -203,6 +242,29 @@ mod tests {
     fn serde_json_like(number: f64) -> impl Serialize {
         let inner = std::collections::HashMap::from([("x", vec![Some((1, number))])]);
         (None::<u8>, Some(inner))
+    }
+
+    #[test]
+    fn a_trace_context_is_checked() {
+        let prepared = |text: &str| Event::new("a", &1).traceparent(text).prepare();
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(prepared(good).unwrap().traceparent.as_deref(), Some(good));
+        for bad in [
+            "",
+            "00",
+            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\nx: y",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-02",
+        ] {
+            let refused = prepared(bad).unwrap_err();
+            assert!(
+                matches!(refused, EventError::Traceparent(_)),
+                "{bad}: {refused}"
+            );
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use http::HeaderName;
 
 /// Headers that nobody but the sender sets, and why.
-const RESERVED: [(&str, &str); 17] = [
+const RESERVED: [(&str, &str); 18] = [
     ("accept-encoding", DECODES_NOTHING),
     ("connection", CONNECTION),
     ("content-encoding", BODY),
@@ -17,6 +17,7 @@ const RESERVED: [(&str, &str); 17] = [
     ("proxy-authorization", NO_PROXY),
     ("proxy-connection", NO_PROXY),
     ("te", CONNECTION),
+    ("traceparent", "it is the trace of the event"),
     ("trailer", CONNECTION),
     ("transfer-encoding", CONNECTION),
     ("upgrade", CONNECTION),

@@ -71,10 +71,14 @@
 //! * `sqlite` (default): the engine and its store.
 //! * `receive`: [`receive`], for programs that get webhooks: verifying, an axum extractor, a
 //!   guard against replays.
+//! * `metrics`: counts and times attempts, commits and what is pending through the
+//!   [`metrics`](https://docs.rs/metrics) facade; [the guide][operating] lists the names.
 //! * `testing`: [`testing`], a receiver to script, a clock to move, `drain()`.
 //!
 //! What happens is told through [`tracing`](https://docs.rs/tracing): install a subscriber to see why
 //! nothing arrives, or ask [`Webhooks::explain`].
+//!
+//! How it is backed up, upgraded, moved and watched is in [the guide][operating].
 //!
 //! The examples `hello`, `transaction`, `ordered` and `testing` run as they are:
 //! `cargo run -p webhooks-core --features testing --example hello`.
@@ -82,6 +86,8 @@
 // Without a feature its chapter is not there to link to.
 #![cfg_attr(not(feature = "receive"), doc = " [`receive`]: #features")]
 #![cfg_attr(not(feature = "testing"), doc = " [`testing`]: #features")]
+#![cfg_attr(feature = "sqlite", doc = " [operating]: guide::operating")]
+#![cfg_attr(not(feature = "sqlite"), doc = " [operating]: #features")]
 
 #[cfg(feature = "sqlite")]
 mod activity;
@@ -107,9 +113,11 @@ mod error_text;
 mod event;
 #[cfg(feature = "sqlite")]
 mod finite;
-mod header_rules;
 #[cfg(feature = "sqlite")]
 pub mod guide;
+mod header_rules;
+#[cfg(feature = "sqlite")]
+mod metrics;
 #[cfg(feature = "sqlite")]
 mod outbox_table;
 #[cfg(feature = "sqlite")]

@@ -7,6 +7,7 @@ use std::{
 };
 
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use crate::{
     Activities, Builder, Delivery, EndpointId, Endpoints, Event, EventRecord, Explanation,
@@ -261,6 +262,7 @@ impl Webhooks {
         let queue = &self.engine.shared.queue;
         let place = queue.place().await?;
         let (reply, answer) = oneshot::channel();
+        let span = tracing::info_span!("webhooks.send", customer, events = events.len());
         queue.send(SendJob {
             customer: customer.to_owned(),
             events,
@@ -270,6 +272,7 @@ impl Webhooks {
             },
         });
         answer
+            .instrument(span)
             .await
             .unwrap_or(Err(SendError::Store(StoreError::Closed)))
     }

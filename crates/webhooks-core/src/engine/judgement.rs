@@ -75,7 +75,9 @@ fn judge_failure(
     let Some(wait) = endpoint.schedule.wait_after(made) else {
         tracing::info!(
             event.id = %row.event.id,
+            customer = &*endpoint.customer,
             endpoint.id = %endpoint.id,
+            url = endpoint.shown_url,
             attempt.number = row.number + 1,
             reason = %failure,
             "the last attempt of a delivery failed; it is given up"
@@ -94,7 +96,9 @@ fn judge_failure(
     let retry_at = now.saturating_add(millis(wait));
     tracing::info!(
         event.id = %row.event.id,
+        customer = &*endpoint.customer,
         endpoint.id = %endpoint.id,
+        url = endpoint.shown_url,
         attempt.number = row.number + 1,
         attempts_of = endpoint.schedule.attempts(),
         retry_in_s = wait.as_secs(),
@@ -123,8 +127,11 @@ fn judge_failure(
 
 fn tell_of_trouble(shared: &Shared, outbox: &Outbox, failed: &FailedEndpoint, now: i64) {
     if failed.newly_slow {
+        let endpoint = outbox.endpoint();
         tracing::info!(
-            endpoint.id = %outbox.endpoint().id,
+            customer = &*endpoint.customer,
+            endpoint.id = %endpoint.id,
+            url = endpoint.shown_url,
             "an endpoint fails at times; it is sent to more slowly while it does"
         );
     }
@@ -133,7 +140,9 @@ fn tell_of_trouble(shared: &Shared, outbox: &Outbox, failed: &FailedEndpoint, no
     }
     let endpoint = outbox.endpoint();
     tracing::warn!(
+        customer = &*endpoint.customer,
         endpoint.id = %endpoint.id,
+        url = endpoint.shown_url,
         next_try_s = (failed.backoff_until - now) / 1_000,
         "an endpoint is in trouble; its deliveries wait in its lane"
     );

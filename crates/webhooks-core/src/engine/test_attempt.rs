@@ -46,6 +46,7 @@ pub(crate) async fn test_attempt(
         seq: 0,
         id: event.id,
         body: event.body,
+        traceparent: event.traceparent,
     };
     let stopped = shared.stopped.notified();
     if shared.is_stopping() {

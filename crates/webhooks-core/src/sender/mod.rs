@@ -9,6 +9,7 @@ mod connection;
 mod dial;
 mod exchange;
 mod machine;
+mod observed;
 mod outcome;
 mod pool;
 mod request;
@@ -16,6 +17,7 @@ mod request;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
+use tracing::Instrument;
 use url::Url;
 
 pub(crate) use machine::{MachineError, MachineLog};
@@ -114,11 +116,24 @@ impl Sender {
         self.connections_max
     }
 
-    /// Makes one attempt.
+    /// Makes one attempt, in a span of its own.
     ///
     /// # Errors
     /// This machine could not make it: nothing was attempted.
     pub(crate) async fn attempt(
+        &self,
+        endpoint: &EndpointRecord,
+        event: &StoredEvent,
+        timeline: &Timeline,
+    ) -> Result<Response, MachineError> {
+        let span = observed::span(endpoint, event);
+        let making = self.make(endpoint, event, timeline);
+        let response = making.instrument(span.clone()).await?;
+        observed::tell(&span, endpoint, event, &response.record);
+        Ok(response)
+    }
+
+    async fn make(
         &self,
         endpoint: &EndpointRecord,
         event: &StoredEvent,

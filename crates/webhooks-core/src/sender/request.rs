@@ -1,7 +1,7 @@
 //! A request: the endpoint's own headers, ours, and a signature of this moment.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use http_body_util::Full;
 use url::{Position, Url};
 
@@ -16,6 +16,7 @@ use crate::{
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("webhooks-core/", env!("CARGO_PKG_VERSION")));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
 
 /// A request with its whole body.
@@ -80,6 +81,9 @@ fn headers(
     headers.insert(WEBHOOK_ID, value(&event.id)?);
     headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(timestamp_s));
     headers.insert(WEBHOOK_SIGNATURE, value(&signatures.join(" "))?);
+    if let Some(traceparent) = &event.traceparent {
+        headers.insert(TRACEPARENT, value(traceparent)?);
+    }
     if let Some(legacy) = &endpoint.legacy {
         for (name, value) in legacy.headers(&event.id, timestamp_s, &event.body) {
             headers.insert(name, value);

@@ -87,7 +87,14 @@ pub(super) fn disable(
         }
         done => done?,
     }
-    tracing::warn!(endpoint.id = %outbox.endpoint().id, reason, "an endpoint was disabled");
+    let endpoint = outbox.endpoint();
+    tracing::warn!(
+        customer = &*endpoint.customer,
+        endpoint.id = %endpoint.id,
+        url = endpoint.shown_url,
+        reason,
+        "an endpoint was disabled"
+    );
     if context.shared.has_readers() {
         let reason = reason.to_owned();
         let activity = outbox

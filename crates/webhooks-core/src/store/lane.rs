@@ -102,18 +102,24 @@ pub(super) struct FoundRow {
     pub(super) number: u32,
     pub(super) seq: i64,
     /// `None` when the event is gone.
-    pub(super) event: Option<(String, Bytes)>,
+    pub(super) event: Option<StoredEvent>,
 }
 
 impl FoundRow {
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let seq = row.get(0)?;
         let id: Option<String> = row.get(4)?;
         let event = match id {
-            Some(id) => Some((id, Bytes::from(row.get::<_, Vec<u8>>(5)?))),
+            Some(id) => Some(StoredEvent {
+                seq,
+                id,
+                body: Bytes::from(row.get::<_, Vec<u8>>(5)?),
+                traceparent: row.get(6)?,
+            }),
             None => None,
         };
         Ok(Self {
-            seq: row.get(0)?,
+            seq,
             endpoint_key: row.get(1)?,
             attempts: row.get(2)?,
             number: row.get(3)?,
@@ -206,7 +212,7 @@ fn load_rows(
     let rows: Vec<FoundRow> = context
         .connection
         .prepare_cached(
-            "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body
+            "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent
              from webhooks_delivery d left join webhooks_event e on e.seq = d.event_seq
              where d.endpoint_key = ?1 and d.claim is null and d.lane = 1 and d.due_at <= ?2
              order by d.due_at, d.event_seq limit ?3",
@@ -223,16 +229,12 @@ fn load_rows(
     let found = rows.len();
     let mut claimed = 0;
     for row in rows {
-        let Some((id, body)) = row.event else {
+        let Some(event) = row.event else {
             end(context, row.seq, key, Ending::Expired, now)?;
             continue;
         };
         claimed += 1;
-        let event = Arc::new(StoredEvent {
-            seq: row.seq,
-            id,
-            body,
-        });
+        let event = Arc::new(event);
         outbox.expect(context.shared, event.body.len());
         let (attempts, number) = (row.attempts, row.number);
         claim(context, outbox, &event, attempts, number, plan.retreats)?;
@@ -340,8 +342,11 @@ fn expire(
         end(context, seq, key, Ending::Expired, now)?;
     }
     if expired > 0 {
+        let endpoint = outbox.endpoint();
         tracing::info!(
-            endpoint.id = %outbox.endpoint().id,
+            customer = &*endpoint.customer,
+            endpoint.id = %endpoint.id,
+            url = endpoint.shown_url,
             expired,
             "deliveries waited longer than their retry schedule lasts and were given up"
         );

@@ -26,6 +26,7 @@ pub(crate) mod scan;
 pub(crate) mod schema;
 pub(crate) mod secrets;
 pub(crate) mod send;
+pub(crate) mod trouble;
 pub(crate) mod uptime;
 mod version;
 pub(crate) mod writer;

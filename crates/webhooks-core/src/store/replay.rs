@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
@@ -101,12 +100,12 @@ fn find_event(
     connection: &Connection,
     customer: &str,
     event_id: &str,
-) -> Result<(i64, Bytes), DeliveryError> {
+) -> Result<StoredEvent, DeliveryError> {
     connection
-        .prepare_cached("select seq, body from webhooks_event where id = ?1 and customer = ?2")?
-        .query_row([event_id, customer], |row| {
-            Ok((row.get(0)?, Bytes::from(row.get::<_, Vec<u8>>(1)?)))
-        })
+        .prepare_cached(
+            "select seq, id, body, traceparent from webhooks_event where id = ?1 and customer = ?2",
+        )?
+        .query_row([event_id, customer], StoredEvent::read)
         .optional()?
         .ok_or_else(|| DeliveryError::UnknownEvent {
             customer: customer.to_owned(),
@@ -122,7 +121,8 @@ pub(crate) fn resend(
     endpoint_id: &EndpointId,
 ) -> Result<(), DeliveryError> {
     let key = find(context.connection, customer, endpoint_id)?;
-    let (seq, body) = find_event(context.connection, customer, event_id)?;
+    let event = find_event(context.connection, customer, event_id)?;
+    let seq = event.seq;
     let outbox = context
         .endpoints
         .by_key(context.connection, key)?
@@ -142,16 +142,7 @@ pub(crate) fn resend(
         .query_row([seq, key], |row| row.get(0))
         .optional()?;
     match owed {
-        None => owe_again(
-            context,
-            &outbox,
-            StoredEvent {
-                seq,
-                id: event_id.to_owned(),
-                body,
-            },
-            now,
-        )?,
+        None => owe_again(context, &outbox, event, now)?,
         Some(_) => {
             context
                 .connection
@@ -214,7 +205,7 @@ pub(crate) fn take_away(
     ending: Ending,
 ) -> Result<TakenAway, DeliveryError> {
     let key = find(context.connection, customer, endpoint_id)?;
-    let (seq, _) = find_event(context.connection, customer, event_id)?;
+    let seq = find_event(context.connection, customer, event_id)?.seq;
     let claim: Option<Option<i64>> = context
         .connection
         .prepare_cached(
@@ -378,25 +369,16 @@ pub(crate) fn owe_all(
     };
     let mut added = 0;
     for seq in seqs {
-        let event: Option<(String, Vec<u8>)> = context
+        let event = context
             .connection
             .prepare_cached(
-                "select id, body from webhooks_event where seq = ?1
+                "select seq, id, body, traceparent from webhooks_event where seq = ?1
                  and not exists (select 1 from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2)",
             )?
-            .query_row([*seq, key], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row([*seq, key], StoredEvent::read)
             .optional()?;
-        if let Some((id, body)) = event {
-            owe_again(
-                context,
-                &outbox,
-                StoredEvent {
-                    seq: *seq,
-                    id,
-                    body: Bytes::from(body),
-                },
-                now,
-            )?;
+        if let Some(event) = event {
+            owe_again(context, &outbox, event, now)?;
             added += 1;
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rusqlite::Row;
 
 /// An event as a sender needs it.
 #[derive(Debug)]
@@ -10,6 +11,20 @@ pub(crate) struct StoredEvent {
     pub(crate) seq: i64,
     pub(crate) id: String,
     pub(crate) body: Bytes,
+    /// The W3C trace context that it was sent in.
+    pub(crate) traceparent: Option<String>,
+}
+
+impl StoredEvent {
+    /// Reads the columns `seq, id, body, traceparent`.
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            seq: row.get(0)?,
+            id: row.get(1)?,
+            body: Bytes::from(row.get::<_, Vec<u8>>(2)?),
+            traceparent: row.get(3)?,
+        })
+    }
 }
 
 /// A delivery held in memory. `claim` fences: a completion whose claim is no longer the row's

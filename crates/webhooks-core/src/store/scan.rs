@@ -8,7 +8,6 @@ use super::{
     StoreError,
     act::ActContext,
     lane::{FoundRow, claim, end, join, refill, set_due},
-    row::StoredEvent,
 };
 use crate::{
     Ending,
@@ -121,7 +120,7 @@ fn scan_retries(context: &mut ActContext<'_>, now: i64) -> Result<(), StoreError
     let rows: Vec<FoundRow> = context
         .connection
         .prepare_cached(
-            "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body
+            "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent
              from webhooks_delivery d left join webhooks_event e on e.seq = d.event_seq
              where d.claim is null and d.lane = 0 and d.due_at <= ?1
              order by d.due_at limit ?2",
@@ -137,11 +136,11 @@ fn scan_retries(context: &mut ActContext<'_>, now: i64) -> Result<(), StoreError
                 continue;
             }
         };
-        let (Some(outbox), Some((id, body))) = (outbox, row.event) else {
+        let (Some(outbox), Some(event)) = (outbox, row.event) else {
             end(context, row.seq, row.endpoint_key, Ending::Removed, now)?;
             continue;
         };
-        match outbox.place(context.shared, body.len()) {
+        match outbox.place(context.shared, event.body.len()) {
             Placement::Refuse => end(context, row.seq, row.endpoint_key, Ending::Disabled, now)?,
             Placement::Lane { wake } => {
                 context
@@ -159,11 +158,7 @@ fn scan_retries(context: &mut ActContext<'_>, now: i64) -> Result<(), StoreError
                 context.commit.touched.push(outbox);
             }
             Placement::Memory { retreats, .. } => {
-                let event = Arc::new(StoredEvent {
-                    seq: row.seq,
-                    id,
-                    body,
-                });
+                let event = Arc::new(event);
                 claim(context, &outbox, &event, row.attempts, row.number, retreats)?;
             }
         }

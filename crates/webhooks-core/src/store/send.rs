@@ -110,8 +110,8 @@ fn store_event(
     let seq = commit.event_seq();
     let inserted = connection
         .prepare_cached(
-            "insert into webhooks_event (seq, id, customer, type, body, created_at)
-             values (?1, ?2, ?3, ?4, ?5, ?6)
+            "insert into webhooks_event (seq, id, customer, type, body, created_at, traceparent)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              on conflict (id, customer) do nothing",
         )
         .and_then(|mut insert| {
@@ -121,7 +121,8 @@ fn store_event(
                 customer,
                 event.event_type,
                 &event.body[..],
-                now
+                now,
+                event.traceparent
             ])
         })
         .map_err(StoreError::from)?;
@@ -132,7 +133,9 @@ fn store_event(
         seq,
         id: event.id,
         body: event.body,
+        traceparent: event.traceparent,
     });
+    commit.accepted += 1;
     let mut deliveries = 0;
     for outbox in outboxes.iter() {
         if wants(&outbox.endpoint().event_types, &event.event_type) {

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     Activity, SendError, Sent, crash_point,
     engine::{Outbox, Shared},
+    metrics::{self, CommitClock},
 };
 
 /// What a transaction does once it is committed.
@@ -30,6 +31,8 @@ pub(crate) struct Commit {
     pub(crate) activities: Vec<Activity>,
     /// Deliveries that memory no longer holds.
     pub(crate) released: usize,
+    /// Events that were stored.
+    pub(crate) accepted: u64,
     /// Outboxes whose lane changed in memory: looked at again should the commit fail.
     pub(crate) touched: Vec<Arc<Outbox>>,
     next_claim: i64,
@@ -50,6 +53,7 @@ pub(crate) struct CommitMark {
     handovers: usize,
     activities: usize,
     released: usize,
+    accepted: u64,
 }
 
 impl Commit {
@@ -91,6 +95,7 @@ impl Commit {
             handovers: self.handovers.len(),
             activities: self.activities.len(),
             released: self.released,
+            accepted: self.accepted,
         }
     }
 
@@ -100,6 +105,7 @@ impl Commit {
         }
         self.activities.truncate(mark.activities);
         self.released = mark.released;
+        self.accepted = mark.accepted;
     }
 }
 
@@ -182,6 +188,7 @@ impl Writer {
             acts,
             completions,
         } = batch;
+        let clock = CommitClock::start();
         let mut replies = Replies::default();
         let mut written = self
             .connection
@@ -251,6 +258,7 @@ impl Writer {
                 if !completions.is_empty() || !replies.sends.is_empty() {
                     self.refusals.ended();
                 }
+                clock.committed(completions.len() + replies.sends.len() + replies.acts.len());
                 self.committed(replies);
             }
             Err(error) => {
@@ -319,6 +327,7 @@ impl Writer {
         }
         self.shared
             .released(std::mem::take(&mut self.commit.released));
+        metrics::accepted(std::mem::take(&mut self.commit.accepted));
         if self.commit.last_event >= self.index_at {
             self.extend_index();
         }
@@ -348,6 +357,7 @@ impl Writer {
             handovers: 0,
             activities: 0,
             released: 0,
+            accepted: 0,
         };
         self.commit.roll_back_to(&self.shared, mark);
         for (reply, result) in replies.sends {

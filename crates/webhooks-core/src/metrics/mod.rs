@@ -1,0 +1,18 @@
+//! Figures for dashboards and alerts, through the [`metrics`](https://docs.rs/metrics) facade. The
+//! chapter "Operating it" of the guide says what each means.
+//!
+//! Without the feature `metrics` everything here is empty, and the compiler leaves it out.
+
+#[cfg(not(feature = "metrics"))]
+mod absent;
+#[cfg(feature = "metrics")]
+mod emitted;
+#[cfg(feature = "metrics")]
+mod gauges;
+
+#[cfg(not(feature = "metrics"))]
+pub(crate) use absent::{CommitClock, accepted, attempted, watch};
+#[cfg(feature = "metrics")]
+pub(crate) use emitted::{CommitClock, accepted, attempted};
+#[cfg(feature = "metrics")]
+pub(crate) use gauges::watch;
