@@ -13,6 +13,7 @@
 //! let added = webhooks.endpoints("acme").add("https://acme.example/hooks").await?;
 //! println!("give this to acme, it is shown once: {}", added.secret.expose());
 //! webhooks.send("acme", Event::new("random_number:generate", &863)).await?;
+//! webhooks.flush(Duration::from_secs(10)).await?; // waits for first attempts
 //! webhooks.shutdown(Duration::from_secs(10)).await;
 //! # Ok(())
 //! # }
@@ -28,7 +29,11 @@
 //!
 //! * What `send` acknowledged is on disk, and is delivered at least once, or ends with a reason
 //!   on record: across crashes, restarts and full disks.
-//! * [`Webhooks::transaction`] stores your own rows and your events together or not at all.
+//! * [`Webhooks::transaction`] stores your own rows and your events together or not at all. So
+//!   does a transaction of any other driver that inserts into `webhooks_outbox`: see
+//!   [`Webhooks::check_outbox`].
+//! * The file can be an app's database. The library's tables begin with `webhooks_`; the app's
+//!   tables, its `user_version` and its `application_id` are left alone.
 //! * Every attempt is recorded: when, how long, status, headers, the first 4 KiB of the answer,
 //!   or the typed reason for the failure. [`Webhooks::explain`] answers "why did it not arrive?".
 //! * An endpoint that hangs, refuses or is slow never delays another: each has its own limit on

@@ -18,6 +18,7 @@ use crate::{
         backup::{self, BackupError},
         file_lock::FileLock,
         outbox_watch::OutboxWatch,
+        queue::WriterQueue,
         read::{self, Readers},
         retention,
         schema::OpenError,
@@ -55,11 +56,13 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
-    /// Waits until both have ended. The queue was closed.
-    fn join(self) {
+    /// Closes the queue, and waits until both have ended. The writer last: its connection, which is
+    /// the only one left then, takes the write-ahead log with it.
+    fn join(self, queue: &WriterQueue) {
         if let Some(watch) = self.watch {
             watch.stop();
         }
+        queue.close();
         if let Some(writer) = self.writer
             && writer.join().is_err()
         {
@@ -108,8 +111,8 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.shared.stop();
         self.readers.close();
-        self.shared.queue.close();
         let threads = self.take_threads();
+        let shared = Arc::clone(&self.shared);
         let lock = self
             .lock
             .lock()
@@ -117,7 +120,7 @@ impl Drop for Engine {
             .take();
         // The file stays locked until the writer has let go of it; a destructor must not wait.
         std::thread::spawn(move || {
-            threads.join();
+            threads.join(&shared.queue);
             drop(lock);
         });
     }
@@ -408,10 +411,10 @@ impl Webhooks {
             .is_ok();
         let cut_off = if finished { 0 } else { shared.tasks.len() };
         let deliveries = self.owed_after_completions().await;
-        shared.queue.close();
         self.engine.readers.close();
         let threads = self.engine.take_threads();
-        let joined = tokio::task::spawn_blocking(move || threads.join()).await;
+        let stopped = Arc::clone(shared);
+        let joined = tokio::task::spawn_blocking(move || threads.join(&stopped.queue)).await;
         if let Err(error) = joined {
             tracing::error!(%error, "the engine's threads could not be waited for");
         }

@@ -1,7 +1,8 @@
 //! Notices what other connections commit to the outbox table.
 //!
-//! SQLite has no way to be told; its `data_version` says cheaply whether another connection has
-//! committed anything. Only then is the table looked at.
+//! SQLite has no way to be told. Every commit writes the write-ahead log: while that file is as it
+//! was, nothing happened. Else `data_version` says whether another connection has committed
+//! anything, and only then is the table looked at.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,7 +12,7 @@ use std::{
         mpsc,
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use rusqlite::Connection;
@@ -27,6 +28,9 @@ use crate::engine::Shared;
 /// Between two looks: a row is taken within twice this, and the looks of an idle engine take less
 /// than a thousandth of a core.
 const LOOK_WAIT: Duration = Duration::from_millis(50);
+/// A file that was written this shortly before it is looked at may be written again under the same
+/// time: file systems date by the kernel's tick, of 10 ms at most.
+const SETTLED_AFTER: Duration = Duration::from_millis(20);
 /// The wait after the store refused.
 const REFUSED_WAIT: Duration = Duration::from_secs(1);
 
@@ -45,6 +49,8 @@ impl OutboxWatch {
             shared: Arc::downgrade(shared),
             stopped: Arc::clone(&stopped),
             seen: None,
+            log: log_of(&file),
+            settled: None,
         };
         let thread = std::thread::Builder::new()
             .name("webhooks-outbox".to_owned())
@@ -62,11 +68,26 @@ impl OutboxWatch {
     }
 }
 
+/// The file of the write-ahead log, beside the database itself and not beside a link to it.
+fn log_of(file: &Path) -> PathBuf {
+    let mut log = std::fs::canonicalize(file)
+        .unwrap_or_else(|_| file.to_owned())
+        .into_os_string();
+    log.push("-wal");
+    log.into()
+}
+
+/// When the write-ahead log was last written, and its size.
+type LogState = (SystemTime, u64);
+
 struct Look {
     shared: Weak<Shared>,
     stopped: Arc<AtomicBool>,
     /// The `data_version` up to which everything was taken.
     seen: Option<i64>,
+    log: PathBuf,
+    /// The log as it was when everything was taken; `None` when it was being written then.
+    settled: Option<LogState>,
 }
 
 impl Look {
@@ -78,7 +99,7 @@ impl Look {
                 Err(StoreError::Closed) => return,
                 Err(error) => {
                     tracing::warn!(%error, "the outbox table could not be looked at; trying again in a second");
-                    (connection, self.seen) = (None, None);
+                    (connection, self.seen, self.settled) = (None, None, None);
                     REFUSED_WAIT
                 }
             };
@@ -87,7 +108,32 @@ impl Look {
         }
     }
 
+    /// The log, if any; and whether what is written to it later will have another time.
+    fn log_state(&self) -> Option<(LogState, bool)> {
+        let metadata = std::fs::metadata(&self.log).ok()?;
+        let written = metadata.modified().ok()?;
+        let is_settled = SystemTime::now()
+            .duration_since(written)
+            .is_ok_and(|since| since >= SETTLED_AFTER);
+        Some(((written, metadata.len()), is_settled))
+    }
+
     fn look(&mut self, open: &mut Option<Connection>, file: &Path) -> Result<(), StoreError> {
+        // Before the database: what is committed meanwhile changes it once more.
+        let log = self.log_state();
+        if self.settled.is_some() && self.settled == log.map(|(state, _)| state) {
+            return Ok(());
+        }
+        self.look_at_database(open, file)?;
+        self.settled = log.and_then(|(state, is_settled)| is_settled.then_some(state));
+        Ok(())
+    }
+
+    fn look_at_database(
+        &mut self,
+        open: &mut Option<Connection>,
+        file: &Path,
+    ) -> Result<(), StoreError> {
         let connection = match open {
             Some(connection) => connection,
             None => open.insert(schema::open_reader(file)?),

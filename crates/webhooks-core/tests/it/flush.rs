@@ -59,7 +59,8 @@ async fn what_a_paused_endpoint_is_owed_is_counted_and_not_waited_for() {
 async fn what_an_endpoint_in_trouble_is_owed_is_counted_and_not_waited_for() {
     let world = World::new().await;
     world.endpoint(|endpoint| endpoint).await;
-    world.receiver.respond([503]);
+    let stop = Answer::status(429).header("retry-after", "60");
+    world.receiver.respond([stop]);
     world.send("tried").await;
     assert_eq!(world.webhooks.flush(LONG).await.unwrap(), 0);
     world.send("held").await;
