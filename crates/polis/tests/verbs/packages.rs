@@ -10,8 +10,11 @@ use std::{
 use serde_json::Value;
 
 /// The newest versions when the tests were written.
-const PACKAGES: [&str; 4] = [
+const PACKAGES: [&str; 7] = [
+    "@linear/sdk@98.0.0",
     "@octokit/webhooks-methods@6.0.0",
+    "@paddle/paddle-node-sdk@3.10.0",
+    "discord-interactions@4.4.0",
     "standardwebhooks@1.1.1",
     "stripe@23.1.0",
     "twilio@6.2.0",
@@ -58,7 +61,7 @@ fn installed(program: &str) -> PathBuf {
 
 /// The script beside its packages: Node looks for them from the script's own folder upwards.
 fn script() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("providers-1");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("providers-2");
     fs::create_dir_all(&folder).unwrap();
     // Parallel tests wait for one that installs.
     let lock = File::create(folder.with_extension("lock")).unwrap();

@@ -1,5 +1,5 @@
-//! What polis signs is accepted by the official libraries of GitHub, Stripe, Twilio and
-//! Standard Webhooks.
+//! What polis signs is accepted by the official libraries of GitHub, Stripe, Twilio, Paddle, Linear,
+//! Discord and Standard Webhooks.
 
 use polis::Listener;
 use serde_json::{Value, json};
@@ -30,6 +30,11 @@ fn assert_accepted(provider: &str, url: &str, headers: &Value, body: &str, secre
 
 /// Sends and signs; both have to be accepted.
 async fn accepted(provider: &str, secret: &str) {
+    accepted_by(provider, secret, secret).await;
+}
+
+/// The same, when the library takes another secret than the one that signs.
+async fn accepted_by(provider: &str, secret: &str, library_secret: &str) {
     let listener = Listener::start().await.unwrap();
     let url = listener.url() + "/hooks?a=%20b";
     for (index, data) in DATA.iter().enumerate() {
@@ -56,7 +61,7 @@ async fn accepted(provider: &str, secret: &str) {
             })
             .collect();
         let body = std::str::from_utf8(&request.body).unwrap();
-        assert_accepted(provider, &url, &headers.into(), body, secret);
+        assert_accepted(provider, &url, &headers.into(), body, library_secret);
 
         let signed = polis(&["sign", "--provider", provider, "--url", &url, "--json"])
             .variable("POLIS_SECRETS", secret)
@@ -70,7 +75,7 @@ async fn accepted(provider: &str, secret: &str) {
             .iter()
             .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
             .collect();
-        assert_accepted(provider, &url, &headers.into(), body, secret);
+        assert_accepted(provider, &url, &headers.into(), body, library_secret);
     }
 }
 
@@ -92,4 +97,28 @@ async fn twilios_library_accepts_what_polis_signs() {
 #[tokio::test]
 async fn standard_webhooks_library_accepts_what_polis_signs() {
     accepted("standard", SECRET).await;
+}
+
+#[tokio::test]
+async fn paddles_library_accepts_what_polis_signs() {
+    accepted("paddle", "pdl_ntfset_01_secret").await;
+}
+
+#[tokio::test]
+async fn linears_library_accepts_what_polis_signs() {
+    accepted("linear", "lin_wh_secret").await;
+}
+
+#[tokio::test]
+async fn githubs_library_accepts_what_polis_signs_for_meta() {
+    accepted("meta", "an app's secret").await;
+}
+
+#[tokio::test]
+async fn discords_library_accepts_what_polis_signs() {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let pair = webhooks_core::Secret::generate_ed25519();
+    let public = pair.public_half().unwrap().expose();
+    let bytes = STANDARD.decode(public.trim_start_matches("whpk_")).unwrap();
+    accepted_by("discord", &pair.expose(), &hex::encode(bytes)).await;
 }

@@ -88,7 +88,8 @@ fn every_provider_is_in_the_list_once_and_is_found_by_its_name() {
     }
 }
 
-/// Computed by the providers' own packages, which `official` asks as well.
+/// Computed with OpenSSL by the providers' documentation, and accepted by the libraries of Paddle,
+/// Linear and Discord; polis asks those as well (`tests/verbs/providers.rs`).
 #[test]
 fn known_answers_of_the_newer_presets_are_accepted_and_nothing_else() {
     let body = br#"{"n":1,"webhookTimestamp":1700000000000}"#;
