@@ -162,13 +162,13 @@ pub(crate) async fn report(phone: &Phone, message: &Message) {
         tracing::info!(
             message.sid = sid,
             outcome,
-            "{sid} is {status}; its callback {outcome}"
+            "{sid} {status}; callback {outcome}"
         );
     } else {
         tracing::debug!(
             message.sid = sid,
             outcome,
-            "{sid} is {status}; its callback {outcome}"
+            "{sid} {status}; callback {outcome}"
         );
     }
     phone.note(Exchange {

@@ -1,4 +1,5 @@
-//! Pictures of a running demo: press the button, wait for the text, photograph both pages.
+//! Pictures of a running demo: press the button, wait for the text, photograph the opened webhook,
+//! the phone and the guided path.
 //!
 //! `scripts/screenshots` starts the demo and calls this with the button's address, the phone's
 //! address, and the directory to write to.
@@ -9,18 +10,41 @@ use anyhow::{Context, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use end_to_end::{Browser, Window};
 
-/// Half of the README's picture.
-const HALF: Window = Window {
-    width: 460,
-    height: 760,
+/// The two pages of the README's picture.
+const BUTTON_PART: Window = Window {
+    width: 700,
+    height: 1000,
     ..Window::DESKTOP
 };
-/// Both halves with a gap.
+const PHONE_PART: Window = Window {
+    width: 400,
+    height: 1000,
+    ..Window::DESKTOP
+};
+/// Both with a gap.
 const PAIR: Window = Window {
-    width: 960,
-    height: 800,
+    width: 1160,
+    height: 1040,
+    pixel_ratio: 1.0,
     ..Window::DESKTOP
 };
+/// Tall enough for the whole of a page.
+const DESKTOP: Window = Window {
+    height: 1900,
+    pixel_ratio: 1.0,
+    ..Window::DESKTOP
+};
+const NARROW: Window = Window {
+    height: 3600,
+    pixel_ratio: 1.0,
+    ..Window::PHONE
+};
+const SIGHTS: [(&str, Window); 4] = [
+    ("desktop", DESKTOP),
+    ("desktop-dark", DESKTOP.dark()),
+    ("narrow", NARROW),
+    ("narrow-dark", NARROW.dark()),
+];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -31,52 +55,118 @@ async fn main() -> anyhow::Result<()> {
     let directory = Path::new(directory);
     std::fs::create_dir_all(directory)?;
 
-    let button = pressed(button).await?;
-    let sights = [
-        ("desktop", Window::DESKTOP),
-        ("desktop-dark", Window::DESKTOP.dark()),
-        ("narrow", Window::PHONE),
-        ("narrow-dark", Window::PHONE.dark()),
-        ("half", HALF),
-    ];
-    for (sight, window) in sights {
-        let browser = Browser::open(window).await?;
-        for (page, url, awaited) in [
-            ("button", &button, "It was delivered to the phone."),
-            ("phone", phone, "Here's a random number"),
-        ] {
-            browser.goto(url).await?;
-            browser.reads("body", awaited).await?;
-            let file = directory.join(format!("{page}-{sight}.png"));
-            std::fs::write(file, browser.picture().await?)?;
-        }
-        browser.close().await?;
+    let number = pressed(button, "#press button", "It was delivered to the phone.").await?;
+    for (sight, window) in SIGHTS {
+        photograph(
+            &number,
+            "See this request in polis",
+            window,
+            directory,
+            &format!("webhook-{sight}"),
+        )
+        .await?;
+        photograph(
+            phone,
+            "Here's a random number",
+            window,
+            directory,
+            &format!("phone-{sight}"),
+        )
+        .await?;
     }
-    side_by_side(directory).await
+    photograph(
+        &number,
+        "See this request in polis",
+        BUTTON_PART,
+        directory,
+        "button-part",
+    )
+    .await?;
+    photograph(
+        phone,
+        "Here's a random number",
+        PHONE_PART,
+        directory,
+        "phone-part",
+    )
+    .await?;
+    side_by_side(directory).await?;
+    std::fs::write(directory.join("pages.txt"), read_out(&number).await?)?;
+
+    let broken = "form[action='/break/texter-down'] button";
+    let number = pressed(button, broken, "connection refused").await?;
+    for (sight, window) in SIGHTS {
+        photograph(
+            &number,
+            "what to watch for",
+            window,
+            directory,
+            &format!("broken-{sight}"),
+        )
+        .await?;
+    }
+    Ok(())
 }
 
-/// Presses the button in a browser; the address of the number's page.
-async fn pressed(button: &str) -> anyhow::Result<String> {
+/// Presses what `selector` finds, in a browser; the address of the number's page.
+async fn pressed(button: &str, selector: &str, awaited: &str) -> anyhow::Result<String> {
     let browser = Browser::open(Window::DESKTOP).await?;
     browser.goto(button).await?;
-    browser.click("form button").await?;
-    browser
-        .reads(".journey", "It was delivered to the phone.")
-        .await?;
+    browser.click(selector).await?;
+    browser.reads(".journey", awaited).await?;
     let address = browser.address().await?;
     browser.close().await?;
     Ok(address)
 }
 
-/// The README's picture, from the two halves.
+/// What a person reads on every page of the demo after one press, for somebody who is to say then
+/// what a webhook is.
+async fn read_out(number: &str) -> anyhow::Result<String> {
+    let browser = Browser::open(Window::DESKTOP).await?;
+    browser.goto(number).await?;
+    let links =
+        "return [...document.querySelectorAll('.pages a')].map(a => [a.textContent, a.href])";
+    let links: Vec<(String, String)> =
+        serde_json::from_value(browser.client.execute(links, Vec::new()).await?)?;
+    let mut text = String::new();
+    for (name, url) in links {
+        let url = if name == "button" { number } else { &url };
+        browser.goto(url).await?;
+        let page = browser.text("main").await?;
+        text.push_str(&format!("==== {name}, {url}\n\n{page}\n\n"));
+    }
+    browser.close().await?;
+    Ok(text)
+}
+
+async fn photograph(
+    url: &str,
+    awaited: &str,
+    window: Window,
+    directory: &Path,
+    name: &str,
+) -> anyhow::Result<()> {
+    let browser = Browser::open(window).await?;
+    browser.goto(url).await?;
+    browser.reads("body", awaited).await?;
+    browser.client.execute("scrollTo(0, 0)", Vec::new()).await?;
+    std::fs::write(
+        directory.join(format!("{name}.png")),
+        browser.picture().await?,
+    )?;
+    browser.close().await
+}
+
+/// The README's picture, from its two parts.
 async fn side_by_side(directory: &Path) -> anyhow::Result<()> {
     let mut images = String::new();
-    for page in ["button", "phone"] {
-        let file = directory.join(format!("{page}-half.png"));
+    for (page, window) in [("button", BUTTON_PART), ("phone", PHONE_PART)] {
+        let file = directory.join(format!("{page}-part.png"));
         let png = std::fs::read(&file).with_context(|| file.display().to_string())?;
         let data = BASE64_STANDARD.encode(png);
         images.push_str(&format!(
-            "<img width=460 src='data:image/png;base64,{data}'>"
+            "<img width={} src='data:image/png;base64,{data}'>",
+            window.width
         ));
     }
     let html = format!(

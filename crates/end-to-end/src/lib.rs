@@ -1,11 +1,12 @@
 //! The whole chain as a person meets it: real programs, a real browser.
 //!
 //! What the tests of this crate stand on: [`Chain`] starts phone, texter, polis and button as
-//! their own processes on free ports, [`Browser`] drives Chromium, [`until`] waits for a
+//! their own processes on free ports, [`Demo`] is `scripts/demo`, [`Browser`] drives Chromium, [`until`] waits for a
 //! condition within a limit. Nothing here looks inside a program.
 
 mod browser;
 mod chain;
+mod demo;
 mod phone;
 mod program;
 mod script;
@@ -13,6 +14,7 @@ mod waiting;
 
 pub use browser::{Browser, Window};
 pub use chain::{Chain, Journey};
+pub use demo::Demo;
 pub use phone::Phone;
 pub use program::{Program, free_ports, program_path};
 pub use script::Script;

@@ -1,134 +1,24 @@
 //! `scripts/demo` as a person runs it: it comes up, and Ctrl-C leaves nothing behind.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use anyhow::{Context, bail};
-use end_to_end::{PATIENCE, Phone, free_ports, until};
-use tokio::process::{Child, Command};
-
-/// A running `scripts/demo` in a process group of its own, as a terminal gives it one.
-struct Demo {
-    child: Child,
-    group: u32,
-    output: PathBuf,
-    directory: tempfile::TempDir,
-    ports: [u16; 4],
-}
-
-const PORTS: [&str; 4] = ["BUTTON_PORT", "TEXTER_PORT", "PHONE_PORT", "POLIS_PORT"];
-
-impl Demo {
-    fn start(ports: [u16; 4]) -> anyhow::Result<Self> {
-        let directory = tempfile::tempdir()?;
-        let output = directory.path().join("output");
-        let file = std::fs::File::create(&output)?;
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/demo");
-        let mut command = Command::new(script);
-        command
-            .args(["--no-open", "--no-build"])
-            .envs(PORTS.iter().zip(ports.map(|port| port.to_string())))
-            .env("TMPDIR", directory.path())
-            // From any directory.
-            .current_dir(directory.path())
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .process_group(0);
-        for variable in ["SID", "TOKEN", "FROM_NUMBER", "TO_NUMBER"] {
-            command.env_remove(format!("SMS_TWILIO_{variable}"));
-        }
-        let child = command.spawn().context("scripts/demo can't be started")?;
-        let group = child.id().context("scripts/demo ended at once")?;
-        Ok(Self {
-            child,
-            group,
-            output,
-            directory,
-            ports,
-        })
-    }
-
-    fn output(&self) -> String {
-        std::fs::read_to_string(&self.output).unwrap_or_default()
-    }
-
-    async fn is_up(&self) -> anyhow::Result<()> {
-        until("scripts/demo to be up", PATIENCE * 2, || async {
-            let output = self.output();
-            if !output.contains("Ctrl-C stops everything") {
-                bail!("it says:\n{output}");
-            }
-            Ok(())
-        })
-        .await
-    }
-
-    /// What Ctrl-C in a terminal does: the signal goes to every process of the group.
-    async fn interrupt(&self) -> anyhow::Result<()> {
-        let group = format!("-{}", self.group);
-        let sent = Command::new("kill")
-            .args(["-INT", "--", &group])
-            .status()
-            .await?;
-        if !sent.success() {
-            bail!("kill: {sent}");
-        }
-        Ok(())
-    }
-
-    /// The processes of the demo's group that still run.
-    async fn left(&self) -> anyhow::Result<String> {
-        let group = self.group.to_string();
-        let listed = Command::new("ps")
-            .args(["-e", "-o", "pgid=,pid=,stat=,args="])
-            .output()
-            .await?;
-        let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-        let left = listed.lines().filter(|line| {
-            let mut words = line.split_whitespace();
-            words.next() == Some(&group) && !words.nth(1).unwrap_or("Z").starts_with('Z')
-        });
-        Ok(left.collect::<Vec<_>>().join("\n"))
-    }
-}
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        let group = format!("-{}", self.group);
-        let _ = std::process::Command::new("kill")
-            .args(["-KILL", "--", &group])
-            .stderr(Stdio::null())
-            .status();
-    }
-}
+use end_to_end::{Demo, PATIENCE, program_path, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_comes_up_texts_a_number_and_ctrl_c_leaves_nothing_behind() -> anyhow::Result<()> {
-    let [button, texter, phone, polis, page] = consecutive_last(free_ports::<4>()?)?;
-    let mut demo = Demo::start([button, texter, phone, polis])?;
-    demo.is_up().await?;
+    let mut demo = Demo::up().await?;
     let output = demo.output();
-    for port in [button, texter, phone, page] {
-        assert!(
-            output.contains(&format!("http://localhost:{port}")),
-            "{output}"
-        );
-    }
-    // Without it the verbs look for polis on 9001, where this one captures.
-    assert!(
-        output.contains(&format!("POLIS_API=http://localhost:{page}\n")),
-        "{output}"
-    );
+    let open = format!("Open {} and press the button", demo.button_url());
+    assert!(output.contains(&open), "{output}");
+    let [button, ..] = demo.ports();
 
     let pressed = reqwest::Client::new()
         .post(format!("http://127.0.0.1:{button}/"))
         .send()
         .await?;
     assert_eq!(pressed.status(), 200, "the number's page");
-    let phone = Phone::at(format!("http://127.0.0.1:{phone}"));
+    let phone = demo.phone();
     until("a text", PATIENCE, || async {
         phone.bodies().await?.pop().context("no text yet")
     })
@@ -137,12 +27,14 @@ async fn the_demo_comes_up_texts_a_number_and_ctrl_c_leaves_nothing_behind() -> 
         let output = demo.output();
         let arrived = output
             .lines()
-            .any(|line| line.starts_with("polis  | ") && line.contains("random_number:generate"));
+            .any(|line| line.starts_with("polis  ") && line.contains("random_number:generate"));
         arrived.then_some(()).context(output)
     })
     .await?;
 
-    polis_shows_it_verified(&format!("http://127.0.0.1:{page}")).await?;
+    polis_shows_it_verified(&demo.polis_url()).await?;
+    one_line_a_fact(&demo).await?;
+    the_verbs_work_as_they_are_printed(&demo)?;
 
     demo.interrupt().await?;
     let status = tokio::time::timeout(PATIENCE, demo.child.wait())
@@ -196,11 +88,200 @@ async fn polis_shows_it_verified(page: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Of one press each program says its facts, each in a line that a terminal of 100 columns holds.
+async fn one_line_a_fact(demo: &Demo) -> anyhow::Result<()> {
+    let lines = until("the last fact", PATIENCE, || async {
+        let output = demo.output();
+        let (_, pressed) = output.split_once("stops everything.").context("not up")?;
+        let said = |name: &str, part: &str| {
+            pressed
+                .lines()
+                .any(|line| line.starts_with(name) && line.contains(part))
+        };
+        let facts = [
+            ("button", " drawn; its webhooks are stored"),
+            ("button", " delivered to the texter: 201 in "),
+            ("button", " delivered to polis: 200 in "),
+            ("texter", " handed to Twilio as SM"),
+            ("texter", " delivered to the phone"),
+            ("phone", " took a text, SM"),
+        ];
+        match facts.iter().find(|(name, part)| !said(name, part)) {
+            Some(missing) => bail!("no {missing:?} in {output}"),
+            None => Ok(pressed.lines().map(str::to_owned).collect::<Vec<_>>()),
+        }
+    })
+    .await?;
+    let ours = lines.iter().filter(|line| !line.starts_with("polis"));
+    let (mut count, mut longest) = (0, 0);
+    for line in ours.filter(|line| !line.trim().is_empty()) {
+        count += 1;
+        longest = longest.max(line.chars().count());
+    }
+    assert!(
+        count <= 7 && longest <= 100,
+        "{count} lines, {longest} columns: {lines:#?}"
+    );
+    Ok(())
+}
+
+/// Where no polis is installed, too.
+fn the_verbs_work_as_they_are_printed(demo: &Demo) -> anyhow::Result<()> {
+    let output = demo.output();
+    let printed: Vec<&str> = output
+        .lines()
+        .skip_while(|line| !line.contains("export POLIS_API"))
+        .take_while(|line| !line.trim().is_empty())
+        .collect();
+    assert_eq!(printed.len(), 3, "{output}");
+    let ran = Command::new("bash")
+        .args(["-euc", &printed.join("\n")])
+        .env("PATH", "/usr/bin:/bin")
+        .current_dir(demo.directory.path())
+        .output()?;
+    let (said, complained) = (
+        String::from_utf8_lossy(&ran.stdout),
+        String::from_utf8_lossy(&ran.stderr),
+    );
+    assert!(ran.status.success(), "{said}{complained}");
+    assert!(
+        said.contains("random_number:generate") && said.contains("webhook-signature"),
+        "{said}"
+    );
+    Ok(())
+}
+
+/// The packages that the demo builds, as its script lists them.
+fn packages() -> anyhow::Result<Vec<String>> {
+    let script = std::fs::read_to_string(root().join("scripts/demo"))?;
+    let list = script
+        .lines()
+        .find_map(|line| line.strip_prefix("packages=(")?.strip_suffix(')'))
+        .context("scripts/demo lists its packages")?;
+    Ok(list.split_whitespace().map(str::to_owned).collect())
+}
+
+fn root() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The crates that `arguments` of `cargo tree` name.
+fn tree(arguments: &[&str]) -> anyhow::Result<String> {
+    let tree = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "--edges=normal,build",
+            "--prefix=none",
+        ])
+        .args(arguments)
+        .current_dir(root())
+        .output()?;
+    anyhow::ensure!(
+        tree.status.success(),
+        "{}",
+        String::from_utf8_lossy(&tree.stderr)
+    );
+    Ok(String::from_utf8(tree.stdout)?)
+}
+
+#[test]
+fn the_demo_never_compiles_what_only_other_programs_need() -> anyhow::Result<()> {
+    let packages = packages()?;
+    let named: Vec<String> = packages
+        .iter()
+        .map(|name| format!("--package={name}"))
+        .collect();
+    let named: Vec<&str> = named.iter().map(String::as_str).collect();
+    let demo = tree(&named)?;
+    let has = |tree: &str, name: &str| {
+        tree.lines()
+            .any(|line| line.split(' ').next() == Some(name))
+    };
+    // This search finds what is there.
+    for package in packages
+        .iter()
+        .map(String::as_str)
+        .chain(["rusqlite", "webhooks-core"])
+    {
+        assert!(has(&demo, package), "{package} is not in {demo}");
+    }
+    for other in [
+        "sqlx",
+        "sqlx-core",
+        "sqlx-postgres",
+        "fantoccini",
+        "webhooks-server",
+    ] {
+        assert!(!has(&demo, other), "{other} is in the demo's tree:\n{demo}");
+    }
+    let lock = std::fs::read_to_string(root().join("Cargo.lock"))?;
+    if lock.contains("name = \"sqlx\"") {
+        let whole = tree(&["--workspace", "--all-features"])?;
+        assert!(has(&whole, "sqlx"), "sqlx is in the lock and in no program");
+    }
+    Ok(())
+}
+
+/// Starts the demo with a cargo that builds nothing, on programs as old as `age` (for `touch -d`);
+/// what cargo was asked to build.
+async fn asked_to_build(age: &str) -> anyhow::Result<String> {
+    let directory = tempfile::tempdir()?;
+    let debug = directory.path().join("target/debug");
+    std::fs::create_dir_all(&debug)?;
+    for package in packages()? {
+        let program = program_path(&package)?;
+        let dependencies = program.with_extension("d");
+        for file in [program, dependencies] {
+            let copy = debug.join(file.file_name().context("a name")?);
+            std::fs::copy(&file, &copy)?;
+            let touched = Command::new("touch")
+                .args(["-d", age])
+                .arg(&copy)
+                .status()?;
+            anyhow::ensure!(touched.success());
+        }
+    }
+    let cargo = directory.path().join("cargo");
+    let built = directory.path().join("built");
+    let target = directory.path().join("target");
+    std::fs::write(
+        &cargo,
+        format!(
+            "#!/bin/sh\ncase $1 in\n  metadata) echo '{{\"target_directory\":\"{}\"}}' ;;\n  \
+             *) echo \"$@\" >>{} ;;\nesac\n",
+            target.display(),
+            built.display()
+        ),
+    )?;
+    std::fs::set_permissions(&cargo, PermissionsExt::from_mode(0o755))?;
+    let path = std::env::var("PATH")?;
+    let path = format!("{}:{path}", directory.path().display());
+    let demo = Demo::start(&[], &[("PATH", path)])?;
+    demo.is_up().await?;
+    Ok(std::fs::read_to_string(&built).unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_that_are_newer_than_their_sources_are_not_built_again() -> anyhow::Result<()> {
+    assert_eq!(asked_to_build("now").await?, "");
+    let asked = asked_to_build("2015-09-28").await?;
+    for package in packages()? {
+        assert!(asked.contains(&format!("--package={package}")), "{asked}");
+    }
+    assert!(
+        !asked.contains("--quiet"),
+        "cargo shows its progress: {asked}"
+    );
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_busy_port_is_named_with_its_variable_before_anything_starts() -> anyhow::Result<()> {
-    let [button, texter, phone, polis, _] = consecutive_last(free_ports::<4>()?)?;
-    let busy = tokio::net::TcpListener::bind(("127.0.0.1", texter)).await?;
-    let mut demo = Demo::start([button, texter, phone, polis])?;
+    let busy = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
+    let texter = busy.local_addr()?.port();
+    let mut demo = Demo::start(&["--no-build"], &[("TEXTER_PORT", texter.to_string())])?;
     let status = tokio::time::timeout(PATIENCE, demo.child.wait())
         .await
         .context("scripts/demo does not stop")??;
@@ -214,25 +295,9 @@ async fn a_busy_port_is_named_with_its_variable_before_anything_starts() -> anyh
     );
     assert!(output.contains("nothing was started"), "{output}");
     assert!(
-        !output.contains(" | "),
+        !output.contains("the phone is on"),
         "no program said anything: {output}"
     );
-    assert_eq!(demo.ports[1], texter);
     drop(busy);
     Ok(())
-}
-
-/// polis's page is on the port after its own: the last port must have a free one behind it.
-fn consecutive_last(ports: [u16; 4]) -> anyhow::Result<[u16; 5]> {
-    let [button, texter, phone, _] = ports;
-    for _ in 0..100 {
-        let [polis] = free_ports()?;
-        let page = polis.checked_add(1).filter(|page| !ports.contains(page));
-        if let Some(page) = page
-            && std::net::TcpListener::bind(("127.0.0.1", page)).is_ok()
-        {
-            return Ok([button, texter, phone, polis, page]);
-        }
-    }
-    bail!("no two consecutive free ports")
 }

@@ -64,7 +64,7 @@ fn the_documented_file_is_read_as_it_is_explained() {
 
 #[test]
 fn the_readme_has_the_same_file() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = std::fs::read_to_string(path).unwrap();
     assert!(readme.contains(&format!("```toml\n{}```", printed())));
 }

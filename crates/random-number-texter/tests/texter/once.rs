@@ -216,7 +216,8 @@ async fn a_slow_twilio_does_not_keep_the_sender_beyond_its_time() {
     rig.twilio.release();
     rig.read_until("/texts/a/events", "\"status\":\"queued\"")
         .await;
-    assert_eq!(rig.draw("a", 641).await.status, StatusCode::CREATED);
+    // A busy machine may need longer than that time for a look into the store, too.
+    soon(async { while rig.draw("a", 641).await.status != StatusCode::CREATED {} }).await;
     assert_eq!(rig.twilio.posts(), 1);
 }
 
