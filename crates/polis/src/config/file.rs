@@ -7,7 +7,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::layers::Faults;
 use crate::answer::{NumberOrText, RuleSpec};
 
-/// A file with every part of it; the README has the same.
+/// A file with every part of it; the crate's README has the same.
 pub(crate) const EXAMPLE: &str = include_str!("example.toml");
 
 /// The file. Top-level settings have the names of the flags; `[[rules]]` are tried before

@@ -2,6 +2,9 @@
 
 use crate::journey::{Reply, Try};
 
+/// What the engine says of an address where nobody listens.
+const REFUSED: &str = "connection refused";
+
 /// An attempt's request and answer as the page shows them.
 #[derive(Debug)]
 pub(crate) struct Exchange {
@@ -10,8 +13,10 @@ pub(crate) struct Exchange {
     pub(crate) attempt: u32,
     /// Whether it is open before anybody chose.
     pub(crate) open: bool,
-    /// Where it went; `None` when the request was made by an earlier run and is not kept.
+    /// What was sent; `None` when nothing was, or an earlier run did.
     pub(crate) request: Option<Request>,
+    /// Why no request is shown.
+    pub(crate) no_request: &'static str,
     /// The status line of the answer, such as `201 Created`.
     pub(crate) status: Option<String>,
     /// What the status means.
@@ -52,6 +57,15 @@ impl Exchange {
             attempt: attempt.number,
             open: false,
             request,
+            no_request: match (&attempt.failure, attempt.status) {
+                (Some(failure), None) if failure == REFUSED => {
+                    "Nothing was sent: nobody listens there, so the connection was refused."
+                }
+                (_, None) => {
+                    "No connection was made, or an earlier run of the button made this request; it is not kept."
+                }
+                (_, Some(_)) => "An earlier run of the button made this request; it is not kept.",
+            },
             status: attempt.status.map(status_line),
             meaning: meaning(attempt),
             answer_headers: headers.iter().map(plain).collect(),

@@ -51,7 +51,7 @@ fn shown_request(page: &str) -> String {
     let exchange = between(
         page,
         "The button sent this request",
-        "The endpoint answered",
+        "The endpoint’s answer",
     )[0];
     let url = between(exchange, "<b>POST</b> ", "</p>")[0];
     let path = url.splitn(4, '/').nth(3).unwrap();
@@ -167,6 +167,20 @@ async fn endpoints_are_branches_with_names_and_polis_shows_the_very_request() {
     assert_eq!(led.headers["location"], format!("{polis_page}/requests/9"));
     let made_up = request(&button, "GET", "/in-polis?event=nonsense&attempt=1", &[]).await;
     assert_eq!(made_up.status, 404);
+}
+
+#[tokio::test]
+async fn where_nobody_listens_nothing_was_sent() {
+    let button = button(&["http://127.0.0.1:1"], &[]).await;
+    let page = press(&button).await;
+    let shown = shows(&button, &page, "Attempt 1: connection refused").await;
+    assert!(
+        shown.contains("Nothing was sent: nobody listens there"),
+        "{shown}"
+    );
+    for untrue in ["The button sent this request", "earlier run"] {
+        assert!(!shown.contains(untrue), "{untrue}: {shown}");
+    }
 }
 
 #[tokio::test]
