@@ -1,7 +1,9 @@
 //! The receiver: a process of its own that checks every id and measures how long events took.
 //!
 //! `POST /<n>` takes a webhook whose data is `[number, sent at ns]`; `GET /report` answers a
-//! [`Report`] as JSON; `POST /reset` forgets everything; `/hang/…` answers after [`HANG`].
+//! [`Report`] as JSON; `POST /reset` forgets everything; `/hang/…` answers after [`HANG`], `/slow/…`
+//! after [`SLOW`], `/begin/…` at once for the first [`HANG_AFTER`] numbers and then as `/hang`, and
+//! `/flaky/<percent>` with 503 to so many of a hundred requests.
 
 use std::{
     collections::HashMap,
@@ -24,6 +26,10 @@ const LATENCIES_MAX: usize = 2_000_000;
 
 /// How long `/hang` takes.
 const HANG: Duration = Duration::from_secs(30);
+/// How long `/slow` takes.
+const SLOW: Duration = Duration::from_secs(5);
+/// The number of the first event for which `/begin` hangs.
+pub(crate) const HANG_AFTER: u64 = 10;
 
 /// What arrived since the last reset.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -42,13 +48,43 @@ pub(crate) struct Report {
     pub(crate) latencies_us: Vec<u32>,
 }
 
-#[derive(Default)]
 struct Tally {
     paths: HashMap<String, Path>,
     requests: u64,
     duplicates: u64,
     out_of_order: u64,
     latencies_us: Vec<u32>,
+    /// Never 0.
+    random: u64,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            paths: HashMap::new(),
+            requests: 0,
+            duplicates: 0,
+            out_of_order: 0,
+            latencies_us: Vec::new(),
+            random: 0x9e37_79b9_7f4a_7c15,
+        }
+    }
+}
+
+impl Tally {
+    /// Whether a request is one of those that `/flaky` answers with 503: it is counted, and no more.
+    fn fails(&mut self, path: &str) -> bool {
+        let Some(percent) = path.strip_prefix("/flaky/") else {
+            return false;
+        };
+        // An xorshift: the same failures in every run, in no pattern.
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        let fails = self.random % 100 < percent.parse().unwrap_or(0);
+        self.requests += u64::from(fails);
+        fails
+    }
 }
 
 /// What arrived at one path: a bit a number.
@@ -116,6 +152,15 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyp
         return Ok(Response::new(Full::default()));
     }
     let body = body.collect().await?.to_bytes();
+    if path.starts_with("/slow") {
+        tokio::time::sleep(SLOW).await;
+    }
+    if path.starts_with("/begin")
+        && read_data(&body).is_some_and(|(number, _)| number >= HANG_AFTER)
+    {
+        tokio::time::sleep(HANG).await;
+        return Ok(Response::new(Full::default()));
+    }
     let mut tally = TALLY.lock().unwrap_or_else(PoisonError::into_inner);
     let tally = tally.get_or_insert_default();
     let mut response = Response::new(Full::default());
@@ -123,6 +168,12 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyp
         (Method::GET, "/report") => {
             *response.body_mut() =
                 Full::from(serde_json::to_vec(&report(tally)).unwrap_or_default());
+        }
+        (_, path) if tally.fails(path) => {
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        }
+        (Method::GET, "/timed") => {
+            *response.body_mut() = Full::from(tally.latencies_us.len().to_string());
         }
         (Method::GET, "/count") => *response.body_mut() = Full::from(tally.requests.to_string()),
         (Method::POST, "/reset") => {

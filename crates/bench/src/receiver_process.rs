@@ -95,6 +95,19 @@ impl ReceiverClient {
         Ok(())
     }
 
+    /// As [`ReceiverClient::wait_for`], of requests whose latency is measured.
+    pub(crate) async fn wait_for_timed(&self, count: u64) -> anyhow::Result<()> {
+        let end = Instant::now() + ARRIVAL_LIMIT;
+        loop {
+            let answer = self.client.get(self.url("timed")).send().await?;
+            let arrived: u64 = answer.text().await?.parse()?;
+            if arrived >= count || Instant::now() >= end {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Waits until the first request has arrived.
     pub(crate) async fn wait_for_first(&self) -> anyhow::Result<()> {
         let end = Instant::now() + ARRIVAL_LIMIT;

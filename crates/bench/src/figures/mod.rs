@@ -3,6 +3,7 @@
 mod backlog;
 mod comparison;
 mod delivery;
+mod failing;
 mod growth;
 mod isolation;
 mod latency;
@@ -34,6 +35,8 @@ pub(crate) enum Name {
     Latency,
     /// A healthy endpoint beside troubled ones
     Isolation,
+    /// What gets through to an endpoint that fails at times
+    Failing,
     /// A million deliveries owed to dead endpoints
     Backlog,
     /// Many endpoints and ten million finished deliveries
@@ -43,11 +46,12 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Delivery,
         Self::Storing,
         Self::Latency,
         Self::Isolation,
+        Self::Failing,
         Self::Backlog,
         Self::Growth,
         Self::Polis,
@@ -61,6 +65,7 @@ impl fmt::Display for Name {
             Self::Storing => "storing",
             Self::Latency => "latency",
             Self::Isolation => "isolation",
+            Self::Failing => "failing",
             Self::Backlog => "backlog",
             Self::Growth => "growth",
             Self::Polis => "polis",
@@ -112,6 +117,7 @@ pub(crate) async fn run(name: Name, settings: &Settings) -> anyhow::Result<Figur
         Name::Storing => storing::measure(&bench).await?,
         Name::Latency => latency::measure(&bench).await?,
         Name::Isolation => isolation::measure(&bench).await?,
+        Name::Failing => failing::measure(&bench).await?,
         Name::Backlog => backlog::measure(&bench).await?,
         Name::Growth => growth::measure(&bench).await?,
         Name::Polis => polis::measure(&bench).await?,

@@ -3,6 +3,8 @@
 mod add_endpoints;
 mod backlog;
 mod bare;
+mod beside_crowd;
+mod failing;
 mod latency;
 mod storing;
 mod sustained;
@@ -16,7 +18,9 @@ use tokio::process::Command;
 pub(crate) use add_endpoints::AddEndpoints;
 pub(crate) use backlog::{BuildBacklog, refusing_ports};
 pub(crate) use bare::{Bare, BareLoop};
-pub(crate) use latency::{Companions, LatencyAt, Rounds};
+pub(crate) use beside_crowd::{BesideCrowd, Crowd};
+pub(crate) use failing::{Failing, GotThrough};
+pub(crate) use latency::{Companions, LatencyAt, Measured, Rounds};
 pub(crate) use storing::{Storing, Target};
 pub(crate) use sustained::Sustained;
 
@@ -53,7 +57,9 @@ pub(crate) async fn run(name: &str, step: &str) -> anyhow::Result<()> {
     match name {
         AddEndpoints::NAME => run_here::<AddEndpoints>(step).await,
         Bare::NAME => run_here::<Bare>(step).await,
+        BesideCrowd::NAME => run_here::<BesideCrowd>(step).await,
         BuildBacklog::NAME => run_here::<BuildBacklog>(step).await,
+        Failing::NAME => run_here::<Failing>(step).await,
         LatencyAt::NAME => run_here::<LatencyAt>(step).await,
         Storing::NAME => run_here::<Storing>(step).await,
         Sustained::NAME => run_here::<Sustained>(step).await,

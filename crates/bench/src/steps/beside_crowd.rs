@@ -1,0 +1,181 @@
+//! A healthy endpoint in an open loop, beside a crowd of others that are slow or not well.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+use webhooks_core::{LookupError, Resolve, Resolving, Webhooks};
+
+use super::{Measured, Step};
+use crate::{
+    event::event,
+    load::{Latencies, add_endpoint, open_loop},
+    process::peak_bytes,
+    receiver::{HANG_AFTER, now_ns},
+    receiver_process::ReceiverClient,
+};
+
+/// Requests are made and statements prepared before anything is measured.
+const WARM_UP: Duration = Duration::from_secs(1);
+/// The name server of these names does not answer.
+const DEAD_SUFFIX: &str = ".dead.example";
+
+/// What is the matter with a crowd of endpoints, each of a customer of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Crowd {
+    /// They answer 200 after 5 s.
+    Slow,
+    /// They have answered at once until now, and from now on not within the time limit.
+    BeginToHang,
+    Refuse {
+        port: u16,
+    },
+    /// The name server of each does not answer.
+    DeadNames,
+}
+
+/// An open loop to one endpoint while a crowd is sent its events.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct BesideCrowd {
+    pub(crate) database: PathBuf,
+    pub(crate) port: u16,
+    pub(crate) name: String,
+    /// `None`: alone.
+    pub(crate) crowd: Option<(Crowd, usize)>,
+    /// Events to each of the crowd, in the course of the measurement.
+    pub(crate) events_each: usize,
+    pub(crate) per_second: u64,
+    pub(crate) time: Duration,
+}
+
+/// Never answers for some names; no other is asked for.
+struct DeadNameServer;
+
+impl Resolve for DeadNameServer {
+    fn resolve<'a>(&'a self, name: &'a str) -> Resolving<'a> {
+        Box::pin(async move {
+            if name.ends_with(DEAD_SUFFIX) {
+                std::future::pending::<()>().await;
+            }
+            Err(LookupError::NoAddress(name.to_owned()))
+        })
+    }
+}
+
+impl BesideCrowd {
+    fn url(&self, receiver: &ReceiverClient, crowd: Crowd, index: usize) -> String {
+        let name = &self.name;
+        match crowd {
+            Crowd::Slow => receiver.url(&format!("slow/{name}-{index}")),
+            Crowd::BeginToHang => receiver.url(&format!("begin/{name}-{index}")),
+            Crowd::Refuse { port } => format!("http://127.0.0.1:{port}/{index}"),
+            Crowd::DeadNames => format!("http://h{index}{DEAD_SUFFIX}/"),
+        }
+    }
+
+    fn customer(&self, index: usize) -> String {
+        format!("{}-crowd-{index}", self.name)
+    }
+
+    /// Adds the crowd, and has those that begin to hang answer for the last time.
+    async fn gather(
+        &self,
+        webhooks: &Webhooks,
+        receiver: &ReceiverClient,
+    ) -> anyhow::Result<usize> {
+        let Some((crowd, count)) = self.crowd else {
+            return Ok(0);
+        };
+        let mut sent = 0;
+        for index in 0..count {
+            let url = self.url(receiver, crowd, index);
+            add_endpoint(webhooks, &self.customer(index), url).await?;
+            if crowd == Crowd::BeginToHang {
+                let events = (0..HANG_AFTER).map(|number| event(number, now_ns()));
+                sent += webhooks
+                    .send_all(&self.customer(index), events)
+                    .await?
+                    .len();
+            }
+        }
+        receiver.wait_for(u64::try_from(sent)?).await?;
+        Ok(sent)
+    }
+
+    /// Sends the crowd its events, evenly over the time. Returns how many.
+    async fn keep_busy(&self, webhooks: &Webhooks) -> anyhow::Result<usize> {
+        let count = self.crowd.map_or(0, |(_, count)| count);
+        let started = Instant::now();
+        for index in 0..count {
+            let at = self.time.mul_f64(index as f64 / count as f64);
+            tokio::time::sleep(at.saturating_sub(started.elapsed())).await;
+            let numbers = HANG_AFTER..HANG_AFTER + u64::try_from(self.events_each)?;
+            let events = numbers.map(|number| event(number, now_ns()));
+            webhooks.send_all(&self.customer(index), events).await?;
+        }
+        Ok(count * self.events_each)
+    }
+}
+
+impl Step for BesideCrowd {
+    const NAME: &str = "beside_crowd";
+    type Outcome = Measured;
+
+    async fn run(self) -> anyhow::Result<Measured> {
+        let receiver = ReceiverClient::new(self.port)?;
+        receiver.reset().await?;
+        let started = Instant::now();
+        let webhooks = Webhooks::builder()
+            .allow_networks(["127.0.0.0/8"])?
+            .resolver(Arc::new(DeadNameServer))
+            .open(&format!("sqlite:{}", self.database.display()))
+            .await?;
+        let url = receiver.url(&format!("timed/{}", self.name));
+        add_endpoint(&webhooks, &self.name, url).await?;
+        webhooks.send(&self.name, event(0, now_ns())).await?;
+        receiver.wait_for_first().await?;
+        let first_delivery = started.elapsed();
+        receiver.reset().await?;
+        let mut owed = 1 + self.gather(&webhooks, &receiver).await?;
+        receiver.reset().await?;
+        let warm_up = open_loop(&webhooks, &self.name, self.per_second, WARM_UP).await?;
+        receiver.wait_for(warm_up).await?;
+        receiver.reset().await?;
+        let (sent, busy) = tokio::join!(
+            open_loop(&webhooks, &self.name, self.per_second, self.time),
+            self.keep_busy(&webhooks),
+        );
+        let sent = sent?;
+        owed += busy? + usize::try_from(warm_up + sent)?;
+        receiver.wait_for_timed(sent).await?;
+        let report = receiver.report().await?;
+        let peak_bytes = peak_bytes()?;
+        webhooks.shutdown(Duration::ZERO).await;
+        let timed = u64::try_from(report.latencies_us.len())?;
+        Ok(Measured {
+            latencies: Latencies::new(report.latencies_us),
+            lost: sent.saturating_sub(timed) + unaccounted(&self.database, owed)?,
+            duplicates: report.duplicates,
+            first_delivery,
+            peak_bytes,
+        })
+    }
+}
+
+/// Deliveries of which the store knows neither that they are owed nor that they got through.
+fn unaccounted(database: &Path, deliveries: usize) -> anyhow::Result<u64> {
+    let connection = Connection::open(database)?;
+    let known: i64 = connection.query_row(
+        "select count(*) from (
+             select event_seq, endpoint_key from webhooks_delivery
+             union
+             select event_seq, endpoint_key from webhooks_attempt where failure is null)",
+        [],
+        |row| row.get(0),
+    )?;
+    Ok(u64::try_from(deliveries)?.saturating_sub(u64::try_from(known)?))
+}
