@@ -36,9 +36,12 @@
 //!   tables, its `user_version` and its `application_id` are left alone.
 //! * Every attempt is recorded: when, how long, status, headers, the first 4 KiB of the answer,
 //!   or the typed reason for the failure. [`Webhooks::explain`] answers "why did it not arrive?".
-//! * An endpoint that hangs, refuses or is slow never delays another: each has its own limit on
-//!   requests in flight, its own queue, and when it is in trouble a lane that is tried with one
-//!   delivery at a time.
+//! * An endpoint that hangs, refuses or is slow never delays another that answers: each has its own
+//!   limit on requests in flight, its own queue, and when it is in trouble a lane that is tried with
+//!   one delivery at a time. Of the places for requests the slow have a share of their own, those
+//!   that have just answered a reserve, and who waits gets a turn by customer and by endpoint.
+//! * A delivery is given up only after it was tried. Time in which the engine did not run does not
+//!   count as a wait, nor as an endpoint's failing.
 //! * [`NewEndpoint::ordered`] endpoints get one event at a time, in the order of commits.
 //! * Webhooks go to public addresses only, unless [`Builder::allow_networks`] says otherwise,
 //!   judged on the very address that is dialled.
@@ -61,8 +64,9 @@
 //! | schedule | 0 s, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h, each up to a tenth longer ([`RetrySchedule`]) |
 //! | `Retry-After` | honoured, up to 24 h ([`RETRY_AFTER_MAX`]) |
 //! | 410 | disables the endpoint |
-//! | 429, 502, 503, 504, no connection, no answer | the endpoint is in trouble: its deliveries wait, and it is left alone for 5 s, then 10 s, up to a minute; then one of those that are due is tried, and when it gets through all follow. A delivery that was tried is due by its own schedule |
-//! | any other failure | only this delivery waits; five in a row are trouble |
+//! | 502, 503, 504 | only this delivery waits; the endpoint is sent to more slowly, by degrees: fewer requests at once, then with pauses, and faster again with every success |
+//! | 429, any failure with `Retry-After`; no connection or no answer while nothing else was answered | the endpoint is in trouble: its deliveries wait, and it is left alone for as long as it asks, or 5 s, then 10 s, up to a minute; then one of those that are due is tried, and when it gets through all follow. A delivery that was tried is due by its own schedule |
+//! | any other failure | only this delivery waits; five in a row with no success for 5 s, or forty, are trouble, whatever they are |
 //! | nothing but failures for 5 days | disables the endpoint ([`Builder::disable_after`]) |
 //! | response | its body is read for a second, at most 64 KiB; [`Attempt::body_cut`] says when there was more |
 //! | no network, no file, no name server | this machine's failure: no attempt is spent, no endpoint is blamed, deliveries wait |

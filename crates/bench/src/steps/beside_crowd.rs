@@ -21,6 +21,8 @@ use crate::{
 
 /// Requests are made and statements prepared before anything is measured.
 const WARM_UP: Duration = Duration::from_secs(1);
+/// Callers that add endpoints at once, so that many share a commit.
+const CALLERS: usize = 256;
 /// The name server of these names does not answer.
 const DEAD_SUFFIX: &str = ".dead.example";
 
@@ -91,15 +93,22 @@ impl BesideCrowd {
             return Ok(0);
         };
         let mut sent = 0;
-        for index in 0..count {
-            let url = self.url(receiver, crowd, index);
-            add_endpoint(webhooks, &self.customer(index), url).await?;
-            if crowd == Crowd::BeginToHang {
-                let events = (0..HANG_AFTER).map(|number| event(number, now_ns()));
-                sent += webhooks
-                    .send_all(&self.customer(index), events)
-                    .await?
-                    .len();
+        for first in (0..count).step_by(CALLERS) {
+            let mut callers = tokio::task::JoinSet::new();
+            for index in first..count.min(first + CALLERS) {
+                let (webhooks, customer) = (webhooks.clone(), self.customer(index));
+                let url = self.url(receiver, crowd, index);
+                callers.spawn(async move {
+                    add_endpoint(&webhooks, &customer, url).await?;
+                    if crowd != Crowd::BeginToHang {
+                        return anyhow::Ok(0);
+                    }
+                    let events = (0..HANG_AFTER).map(|number| event(number, now_ns()));
+                    Ok(webhooks.send_all(&customer, events).await?.len())
+                });
+            }
+            while let Some(added) = callers.join_next().await {
+                sent += added??;
             }
         }
         receiver.wait_for(u64::try_from(sent)?).await?;

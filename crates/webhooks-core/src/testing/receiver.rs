@@ -17,6 +17,8 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use tokio::sync::Notify;
 
+use crate::{Clock, SystemClock};
+
 /// How long [`Receiver::wait_for`] waits before it panics: a test must end.
 const WAIT_LIMIT: Duration = Duration::from_secs(30);
 /// Requests kept; a test that makes more should look at them sooner.
@@ -67,6 +69,7 @@ pub struct Answer {
     headers: Vec<(String, String)>,
     body: String,
     hang: bool,
+    after: Duration,
 }
 
 impl From<u16> for Answer {
@@ -76,6 +79,7 @@ impl From<u16> for Answer {
             headers: Vec::new(),
             body: String::new(),
             hang: false,
+            after: Duration::ZERO,
         }
     }
 }
@@ -96,6 +100,13 @@ impl Answer {
         }
     }
 
+    /// Answers so long after the request came, by the receiver's clock; see [`Receiver::clock`].
+    #[must_use]
+    pub fn after(mut self, wait: Duration) -> Self {
+        self.after = wait;
+        self
+    }
+
     /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -111,9 +122,11 @@ impl Answer {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shared {
     script: Mutex<Script>,
+    /// `None`: the system's.
+    clock: Mutex<Option<Arc<dyn Clock>>>,
     arrived: Notify,
 }
 
@@ -126,7 +139,21 @@ struct Script {
     by_event: HashMap<String, VecDeque<Answer>>,
 }
 
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("script", &self.script)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Shared {
+    fn clock(&self) -> Arc<dyn Clock> {
+        let clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        let system = || Arc::new(SystemClock::default()) as _;
+        clock.clone().unwrap_or_else(system)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Script> {
         self.script.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -185,6 +212,16 @@ impl Receiver {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}/", self.address)
+    }
+
+    /// By which clock it waits before it answers; the system's unless set.
+    pub fn clock(&self, clock: Arc<dyn Clock>) {
+        let mut own = self
+            .state
+            .clock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *own = Some(clock);
     }
 
     /// The answers to come, one a request; the last one repeats.
@@ -278,6 +315,10 @@ async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     shared.arrived.notify_waiters();
     if answer.hang {
         std::future::pending::<()>().await;
+    }
+    if !answer.after.is_zero() {
+        let clock = shared.clock();
+        clock.sleep_until(clock.monotonic() + answer.after).await;
     }
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() =
