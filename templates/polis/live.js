@@ -33,7 +33,7 @@ function sayRestarted(before, kept) {
   note.className = "card warn";
   note.setAttribute("role", "alert");
   note.textContent = "polis was started anew. "
-    + (isKept ? "" : `The ${kept} requests that it kept are gone; with --store they stay. `)
+    + (isKept ? "" : `${kept} ${kept === "1" ? "request that it kept is" : "requests that it kept are"} gone; --store keeps them. `)
     + (!isKept && chosen() ? `What you see of #${chosen()} is this page's copy. ` : "")
     + "Answers, scopes and secrets that were set while it ran are what they were at its start.";
   document.getElementById("restarted")?.remove();
