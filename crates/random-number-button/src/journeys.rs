@@ -7,10 +7,13 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::journey::{Journey, Leg, Text};
+use crate::{
+    journey::{Journey, Leg, Text},
+    sent::EVENTS_MAX,
+};
 
 /// Journeys kept, in memory and on record; the oldest goes when another begins.
-pub(crate) const KEPT_MAX: usize = 1_000;
+pub(crate) const KEPT_MAX: usize = EVENTS_MAX;
 
 /// The known journeys. Cheap to ask, never locked across an await.
 #[derive(Debug)]

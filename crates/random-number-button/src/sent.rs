@@ -11,8 +11,8 @@ use std::{
 use parking_lot::Mutex;
 use webhooks_core::Outgoing;
 
-use crate::journeys::KEPT_MAX;
-
+/// Events whose requests are kept: as many as the page knows.
+pub(crate) const EVENTS_MAX: usize = 1_000;
 /// Requests kept for one event: three endpoints with a whole retry schedule.
 const REQUESTS_MAX: usize = 50;
 /// Between the attempt's own time and the moment its request was seen. Attempts of one delivery
@@ -63,7 +63,7 @@ impl SentRequests {
             Some(_) => {}
             None => {
                 events.push_back((request.event_id.to_owned(), vec![sent]));
-                if events.len() > KEPT_MAX {
+                if events.len() > EVENTS_MAX {
                     events.pop_front();
                 }
             }
