@@ -13,9 +13,9 @@ use std::{
 use crate::world::{builder, seconds};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use webhooks_core::{
-    DeliveryState, EndpointChange, EndpointId, Event, NewEndpoint, OpenError, Replay,
+    Clock, DeliveryState, EndpointChange, EndpointId, Event, NewEndpoint, OpenError, Replay,
     ReplayOutcome, RetrySchedule, SendError, StoreError, Webhooks,
-    testing::{ManualClock, Receiver},
+    testing::{Answer, ManualClock, Receiver},
 };
 
 /// Histories of one test run.
@@ -25,6 +25,12 @@ const STEPS: usize = 60;
 /// More events than memory queues for one endpoint (1,024), and how often a step sends them.
 const BURST: usize = 1_100;
 const BURST_CHANCE: f64 = 0.3;
+/// Endpoints more in one history of three, each of a customer of its own.
+const CROWD: usize = 8;
+const CROWD_CHANCE: f64 = 0.3;
+/// How often a receiver is slow, and the time that passes while slow answers are waited for.
+const SLOW_CHANCE: f64 = 0.05;
+const SLOW_WAIT: Duration = Duration::from_secs(2);
 /// Attempts that the schedule allows: one at once and five more.
 const ATTEMPTS: usize = 6;
 
@@ -37,7 +43,7 @@ fn new_endpoint(receiver: &Receiver, ordered: bool) -> NewEndpoint {
 
 /// One customer with one endpoint.
 struct Party {
-    customer: &'static str,
+    customer: String,
     id: EndpointId,
     receiver: Receiver,
     ordered: bool,
@@ -99,12 +105,20 @@ impl Simulation {
             history: Vec::new(),
         };
         simulation.open().await;
-        for (customer, ordered) in [("plain", false), ("ordered", true), ("other", false)] {
+        let mut customers: Vec<(String, bool)> =
+            [("plain", false), ("ordered", true), ("other", false)]
+                .map(|(customer, ordered)| (customer.to_owned(), ordered))
+                .to_vec();
+        if simulation.random.random_bool(CROWD_CHANCE) {
+            customers.extend((0..CROWD).map(|number| (format!("crowd{number}"), number % 5 == 0)));
+        }
+        for (customer, ordered) in customers {
             let receiver = Receiver::start().await.unwrap();
+            receiver.clock(Arc::clone(&simulation.clock) as Arc<dyn Clock>);
             let endpoint = new_endpoint(&receiver, ordered);
             let id = simulation
                 .webhooks()
-                .endpoints(customer)
+                .endpoints(&customer)
                 .add(endpoint)
                 .await
                 .unwrap()
@@ -181,8 +195,22 @@ impl Simulation {
         }
         // What cannot be stored stays in memory, for which draining would wait.
         if !self.fault && self.random.random_bool(0.7) {
-            self.webhooks().drain().await;
+            self.drain().await;
             self.history.push("drain".to_owned());
+        }
+    }
+
+    /// Waits until all is done that can be; slow answers come as time passes.
+    async fn drain(&self) {
+        loop {
+            let drained = self.webhooks().drain();
+            if tokio::time::timeout(Duration::from_millis(20), drained)
+                .await
+                .is_ok()
+            {
+                return;
+            }
+            self.clock.advance(SLOW_WAIT);
         }
     }
 
@@ -217,14 +245,14 @@ impl Simulation {
         self.parties[party].removed = true;
         let Party { customer, id, .. } = &self.parties[party];
         // It may have been removed before.
-        let _ = self.webhooks().endpoints(*customer).remove(id).await;
+        let _ = self.webhooks().endpoints(customer).remove(id).await;
     }
 
     /// Changes nothing, but has the endpoint read anew.
     async fn update(&mut self, party: usize) {
         self.history.push(format!("update {party}"));
         let Party { customer, id, .. } = &self.parties[party];
-        let endpoints = self.webhooks().endpoints(*customer);
+        let endpoints = self.webhooks().endpoints(customer);
         endpoints.edit(id, EndpointChange::new()).await.unwrap();
     }
 
@@ -244,7 +272,7 @@ impl Simulation {
             ..Replay::default()
         };
         let Party { customer, id, .. } = &self.parties[party];
-        let endpoints = self.webhooks().endpoints(*customer);
+        let endpoints = self.webhooks().endpoints(customer);
         endpoints.replay(id, replay).await.unwrap();
     }
 
@@ -255,29 +283,52 @@ impl Simulation {
     }
 
     async fn send(&mut self, party: usize, count: usize) {
-        self.history.push(format!("send {count} to {party}"));
+        // A receiver that fails every second time, at random: it is slowed down, not stopped.
+        let half_fails = !self.parties[party].ordered && self.random.random_bool(0.2);
+        let what = if half_fails {
+            ", half of which fail"
+        } else {
+            ""
+        };
+        self.history.push(format!("send {count} to {party}{what}"));
         let mut events = Vec::new();
         let mut ids = Vec::new();
         for _ in 0..count {
             let id = format!("e{}", self.sent);
             self.sent += 1;
             // One probe at a time, a burst of failures would take days.
-            let failures = if count <= 5 && self.random.random_bool(0.4) {
+            let failures = if half_fails {
+                usize::from(self.random.random_bool(0.5))
+            } else if count <= 5 && self.random.random_bool(0.4) {
                 self.random.random_range(1..=ATTEMPTS + 1)
             } else {
                 0
             };
-            let statuses: Vec<u16> = (0..failures)
-                .map(|_| *[500, 503, 400, 302, 429].choose(&mut self.random).unwrap())
+            let kinds: &[u16] = if half_fails {
+                &[502, 503, 504]
+            } else {
+                &[500, 503, 400, 302, 429]
+            };
+            let slow = count <= 5 && self.random.random_bool(SLOW_CHANCE);
+            let answers: Vec<Answer> = (0..failures)
+                .map(|_| *kinds.choose(&mut self.random).unwrap())
                 .chain([200])
+                .map(|status| {
+                    let answer = Answer::status(status);
+                    if slow {
+                        answer.after(SLOW_WAIT)
+                    } else {
+                        answer
+                    }
+                })
                 .collect();
-            self.parties[party].receiver.respond_to(&id, statuses);
+            self.parties[party].receiver.respond_to(&id, answers);
             let body = "x".repeat(self.random.random_range(0..2_000));
             events.push(Event::new("a", &body).id(&id));
             ids.push(id);
         }
-        let customer = self.parties[party].customer;
-        match self.webhooks().send_all(customer, events).await {
+        let customer = self.parties[party].customer.clone();
+        match self.webhooks().send_all(&customer, events).await {
             Ok(_) => self.parties[party].acknowledged.extend(ids),
             Err(SendError::Store(StoreError::Sqlite(_) | StoreError::RolledBack)) if self.fault => {
                 self.refused.extend(ids);
@@ -299,12 +350,7 @@ impl Simulation {
             return;
         };
         let Party { customer, id, .. } = &self.parties[party];
-        if let Ok(false) = self
-            .webhooks()
-            .endpoints(*customer)
-            .cancel(id, &event)
-            .await
-        {
+        if let Ok(false) = self.webhooks().endpoints(customer).cancel(id, &event).await {
             let party = &mut self.parties[party];
             let arrived = party.arrivals(&event);
             party.canceled.insert(event, arrived);
@@ -322,7 +368,7 @@ impl Simulation {
             paused,
             ..
         } = &self.parties[party];
-        let endpoints = self.webhooks().endpoints(*customer);
+        let endpoints = self.webhooks().endpoints(customer);
         if *paused {
             endpoints.resume(id).await.unwrap();
         } else {
@@ -344,7 +390,7 @@ impl Simulation {
         self.is_owed_again(party, event.clone());
         let Party { customer, id, .. } = &self.parties[party];
         self.webhooks()
-            .endpoints(*customer)
+            .endpoints(customer)
             .resend(id, &event)
             .await
             .unwrap();
@@ -353,7 +399,7 @@ impl Simulation {
     async fn skip(&mut self, party: usize) {
         self.history.push(format!("skip {party}"));
         let Party { customer, id, .. } = &self.parties[party];
-        self.webhooks().endpoints(*customer).skip(id).await.unwrap();
+        self.webhooks().endpoints(customer).skip(id).await.unwrap();
     }
 
     async fn restart(&mut self) {
@@ -378,7 +424,7 @@ impl Simulation {
             }
         }
         for _ in 0..200 {
-            self.webhooks().drain().await;
+            self.drain().await;
             if self.webhooks().owed().await.unwrap() == 0 {
                 return;
             }
@@ -421,7 +467,7 @@ impl Simulation {
             for event in &party.acknowledged {
                 let deliveries = self
                     .webhooks()
-                    .deliveries(party.customer, event)
+                    .deliveries(&party.customer, event)
                     .await
                     .unwrap();
                 // An event sent after its only endpoint was removed is owed to nobody.
