@@ -71,7 +71,7 @@ async fn what_is_sent_after_a_change_goes_to_the_new_url() {
     let endpoints = world.webhooks.endpoints("acme");
     let change = EndpointChange::new().url(other.url());
     endpoints.edit(&id, change).await.unwrap();
-    world.pass(seconds(10)).await;
+    world.pass_in_steps(seconds(5), 2).await;
     assert_eq!(world.receiver.event_ids(), ["a"]);
     assert_eq!(other.requests().len(), 2);
 }
