@@ -7,6 +7,8 @@ import { rememberTarget } from "./again.js";
 import { renewTabs } from "./tabs.js";
 import { showPins } from "./pins.js";
 
+const FLASHES_MAX = 3;
+
 const byId = (id) => document.getElementById(id);
 let move = null; // What was asked for and is not shown yet: its url, address and abort.
 let renewal = new AbortController();
@@ -107,7 +109,8 @@ function putList(page, url) {
   listed = filtersOf(url);
   markChosen();
   const fresh = rows.filter((row) => !known.has(row.value));
-  for (const row of fresh) row.classList.add("new");
+  // In a burst nobody sees them one by one, and so many would hold the page up.
+  if (fresh.length <= FLASHES_MAX) for (const row of fresh) row.classList.add("new");
   if (focused && !document.activeElement?.closest("#rows")) {
     const link = document.querySelector(`#rows a[href="${CSS.escape(focused)}"]`);
     (link ?? list()).focus({ preventScroll: true });
