@@ -160,7 +160,10 @@ export async function renew(isHeld) {
   const shown = owed ? {} : { "polis-shown": chosen() };
   const page = await news(location.href, shown, { signal: renewal.signal });
   if (isHeld()) return [];
+  const notice = byId("notice");
   const added = putList(page, location.href);
+  // What was just done is said until somebody moves on.
+  if (notice && !byId("notice")) byId("above").prepend(notice);
   const part = page.getElementById("detail");
   // The time tells it from a request of another run.
   const at = (within) => within.querySelector("h2.line")?.dataset.at;

@@ -359,6 +359,11 @@ async fn requests_are_pinned_exported_and_imported() -> anyhow::Result<()> {
         archive["log"]["entries"][0]["request"]["postData"]["text"],
         "it's 'quoted'"
     );
+    // What is kept is not taken in twice.
+    client
+        .delete(format!("{}/api/requests", page.url))
+        .send()
+        .await?;
     let imported = client
         .post(format!("{}/import", page.url))
         .body(har)
