@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use http::StatusCode;
 
 use crate::{
-    rig::{ANSWER_MS, FROM, Rig, TO, event, json_post},
+    rig::{ANSWER_MS, FROM, Rig, TO, event, json_post, soon},
     twilio::Answer,
 };
 
