@@ -23,7 +23,7 @@ async fn a_full_disk_refuses_sends_and_loses_nothing_that_was_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let world = World::on_file(&folder.path().join("w.db")).await;
     world.endpoint(|endpoint| endpoint).await;
-    limit_pages(&world, 80).await;
+    limit_pages(&world, 100).await;
     let mut acknowledged = Vec::new();
     let mut refused = 0;
     for index in 0..400 {
