@@ -127,7 +127,7 @@ async fn a_log_comes_back_with_its_diagnosis_and_the_signed_string() {
     assert!(page.contains("an old secret matched"), "{page}");
     let signed = "{&#34;id&#34;:&#34;msg_17&#34;,&#34;event&#34;:&#34;random_number:generate&#34;,&#34;data&#34;:863}";
     assert!(
-        page.contains("<pre class=\"signed\">msg_17.") && page.contains(signed),
+        page.contains("<pre class=\"signed\" tabindex=\"0\">msg_17.") && page.contains(signed),
         "{page}"
     );
 }
