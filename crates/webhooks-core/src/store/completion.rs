@@ -105,7 +105,17 @@ impl Completion {
                     .execute(params![seq, key, self.row.claim, due_at, attempts, number])?;
                 // What stood behind a head that was taken away does not wait for its retry.
                 let overtaken = changed == 0 && self.outbox.endpoint().ordered;
-                let until = if overtaken { shared.timeline.now() } else { *backoff_until };
+                let until = if overtaken {
+                    // Nor does what memory gives back to the lane after this.
+                    let now = shared.timeline.now();
+                    self.outbox.back_off_until(now);
+                    now
+                } else if self.attempt.is_none() {
+                    // It was given back before that was known.
+                    self.outbox.backoff_until().min(*backoff_until)
+                } else {
+                    *backoff_until
+                };
                 lane::back_off(connection, shared, &self.outbox, until, *failures)?;
                 changed
             }

@@ -14,8 +14,8 @@ impl Webhooks {
         let shared = self.shared();
         loop {
             let idle = shared.idle.notified();
-            // Before the look: what is let go of between the two can have made a lane due that the
-            // look did not see.
+            // Before the look and after it: what is let go of between the two can have made a lane
+            // due that the look did not see, and what is taken up can have ended one that was.
             let held = shared.held();
             let looked = due_act(shared, |context| {
                 let due = scan::next_due(context.connection)?;
@@ -26,7 +26,7 @@ impl Webhooks {
                 return;
             };
             let waits = due.is_none_or(|at| at > shared.timeline.now());
-            if held == paced && waits {
+            if held == paced && shared.held() == paced && waits {
                 match due_act(shared, retention::maintain).await {
                     Ok(true) => continue,
                     Ok(false) | Err(_) => return,

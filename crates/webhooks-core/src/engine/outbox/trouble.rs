@@ -87,7 +87,7 @@ impl Outbox {
     }
 
     /// For an ordered endpoint the head's own schedule is the backoff.
-    pub(in crate::engine) fn back_off_until(&self, at: i64) {
+    pub(crate) fn back_off_until(&self, at: i64) {
         self.lock().backoff_until = at;
     }
 
