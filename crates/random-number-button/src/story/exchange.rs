@@ -118,14 +118,15 @@ fn header(line: &(String, String)) -> Header {
 fn note(name: &str) -> &'static str {
     match name {
         "webhook-id" => {
-            "The event’s id. A repeat carries the same id, so the receiver can tell that it has it already."
+            "The event’s id. A retry carries the same id, so the receiver notices an event that it already has."
         }
         "webhook-timestamp" => {
             "When this request was made, in seconds since 1970. The receiver refuses old requests."
         }
         "webhook-signature" => {
             "The proof that it is genuine: made from id, timestamp and body with a secret that only sender and \
-             receiver know (HMAC-SHA256). The receiver makes it anew and compares."
+             receiver know (HMAC-SHA256). The receiver computes it too, and the two \
+             must be equal."
         }
         "content-type" => "The body is JSON.",
         _ => "",

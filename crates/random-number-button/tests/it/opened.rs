@@ -88,7 +88,7 @@ async fn each_line_that_is_not_plain_is_explained() {
     let shown = shows(&button, &page, "Delivered to the texter").await;
     for explanation in [
         "the button called the endpoint’s URL",
-        "A repeat carries the same id",
+        "A retry carries the same id",
         "The receiver refuses old requests",
         "The proof that it is genuine",
         "a secret that only sender and receiver know",
