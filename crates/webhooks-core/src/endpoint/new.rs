@@ -73,8 +73,8 @@ impl NewEndpoint {
         self
     }
 
-    /// Requests in flight at once, 1 to [`IN_FLIGHT_MAX`]; [`IN_FLIGHT_DEFAULT`] unless set. An
-    /// ordered endpoint always has 1.
+    /// Requests in flight at once, 1 to [`IN_FLIGHT_MAX`](crate::IN_FLIGHT_MAX);
+    /// [`IN_FLIGHT_DEFAULT`](crate::IN_FLIGHT_DEFAULT) unless set. An ordered endpoint always has 1.
     #[must_use]
     pub fn in_flight(mut self, requests: u32) -> Self {
         self.settings.in_flight = Some(requests);
