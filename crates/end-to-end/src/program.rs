@@ -2,7 +2,9 @@
 
 use std::{
     fs::File,
+    hash::{BuildHasher, RandomState},
     net::TcpListener,
+    ops::Range,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -12,6 +14,11 @@ use anyhow::{Context, bail};
 use tokio::process::{Child, Command};
 
 use crate::waiting::{PATIENCE, until};
+
+/// Where free ports are looked for: above those that common servers have, below the system's own.
+const PORTS: Range<u16> = 15_000..30_000;
+/// Far more looks than a machine with a few busy ports needs.
+const PORT_TRIES: usize = 1_000;
 
 /// A running program; ends with this value.
 #[derive(Debug)]
@@ -144,12 +151,22 @@ pub fn program_path(name: &str) -> anyhow::Result<PathBuf> {
 /// # Errors
 /// When the operating system has none.
 pub fn free_ports<const COUNT: usize>() -> anyhow::Result<[u16; COUNT]> {
-    let listeners: Vec<TcpListener> = (0..COUNT)
-        .map(|_| TcpListener::bind(("127.0.0.1", 0)))
-        .collect::<Result<_, _>>()?;
+    // Below the ports that the system gives to connections: one of those could take what was free a
+    // moment ago. The port after each is free too, for programs that have a second one there.
+    let mut held = Vec::new();
     let mut ports = [0; COUNT];
-    for (port, listener) in ports.iter_mut().zip(&listeners) {
-        *port = listener.local_addr()?.port();
+    for port in &mut ports {
+        let (found, listeners) = (0..PORT_TRIES)
+            .find_map(|_| {
+                let random =
+                    RandomState::new().hash_one(held.len()) % u64::from(PORTS.end - PORTS.start);
+                let candidate = PORTS.start + u16::try_from(random).ok()?;
+                let listen = |port| TcpListener::bind(("127.0.0.1", port)).ok();
+                Some((candidate, [listen(candidate)?, listen(candidate + 1)?]))
+            })
+            .context("no two free ports in a row")?;
+        *port = found;
+        held.push(listeners);
     }
     Ok(ports)
 }
