@@ -1,26 +1,30 @@
 //! Which events are a customer's, so that one who has few is answered at once beside one who has
 //! millions.
 //!
-//! Sends do not keep this index: an entry for each event at its customer's place would touch as many
-//! pages in a commit as there are customers in it. It is extended behind them, many events at a time
-//! and sorted; what it does not hold yet is looked through, and is never much more than
-//! [`INDEX_ROWS`] unless a file of an older version was just opened.
+//! The index says which blocks of [`BLOCK`] events have one of a customer's. Sends do not keep it: a
+//! row at each customer's place would touch as many pages in a commit as there are customers in it. It
+//! is extended behind them, many events at a time; what it does not hold yet is looked through, and is
+//! never much more than [`INDEX_ROWS`] unless a file of an older version was just opened.
 
-use rusqlite::{Connection, params};
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, Params, params};
 
 use super::{StoreError, retention};
 
 /// Events that are indexed in one transaction: a few milliseconds of the writer's time.
 pub(crate) const INDEX_ROWS: i64 = 2_048;
 
+/// Events of a block: so many are read to find the one of a customer who sends seldom. A customer who
+/// sends often has a row for so many.
+const BLOCK: i64 = 64;
+
 /// The setting that says up to which event the index goes.
 const INDEXED: &str = "indexed";
 
 /// Takes the next events into the index. True when there are more.
 pub(crate) fn extend(connection: &Connection) -> Result<bool, StoreError> {
-    let (first, last): (i64, i64) = connection
-        .prepare_cached("select coalesce(min(seq), 1), coalesce(max(seq), 0) from webhooks_event")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (first, last) = retention::first_and_last(connection)?;
     let from = retention::setting(connection, INDEXED)?.max(first - 1);
     if from >= last {
         return Ok(false);
@@ -28,23 +32,35 @@ pub(crate) fn extend(connection: &Connection) -> Result<bool, StoreError> {
     let to = last.min(from + INDEX_ROWS);
     connection
         .prepare_cached(
-            "insert into webhooks_customer_event (customer, event_seq)
-             select customer, seq from webhooks_event where seq > ?1 and seq <= ?2
-             order by customer, seq",
+            "insert or ignore into webhooks_customer_block (customer, block)
+             select distinct customer, seq / ?3 from webhooks_event where seq > ?1 and seq <= ?2",
         )?
-        .execute([from, to])?;
+        .execute([from, to, BLOCK])?;
     retention::store_setting(connection, INDEXED, to)?;
     Ok(to < last)
 }
 
-/// Forgets an event that retention took away.
-pub(super) fn forget(connection: &Connection, customer: &str, seq: i64) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(
-            "delete from webhooks_customer_event where customer = ?1 and event_seq = ?2",
-        )?
-        .execute(params![customer, seq])?;
-    Ok(())
+/// The blocks of events that retention took away, by customer.
+#[derive(Default)]
+pub(super) struct Emptied(BTreeSet<(String, i64)>);
+
+impl Emptied {
+    pub(super) fn note(&mut self, customer: String, seq: i64) {
+        self.0.insert((customer, seq / BLOCK));
+    }
+
+    /// Forgets those in which the customer has no event any more.
+    pub(super) fn forget(self, connection: &Connection) -> Result<(), StoreError> {
+        let mut delete = connection.prepare_cached(
+            "delete from webhooks_customer_block where customer = ?1 and block = ?2 and not exists (
+                 select 1 from webhooks_event
+                 where seq >= ?2 * ?3 and seq < (?2 + 1) * ?3 and customer = ?1)",
+        )?;
+        for (customer, block) in self.0 {
+            delete.execute(params![customer, block, BLOCK])?;
+        }
+        Ok(())
+    }
 }
 
 /// At most `limit` of a customer's events after `after`, in the order of commits.
@@ -54,7 +70,21 @@ pub(super) fn after(
     after: i64,
     limit: usize,
 ) -> Result<Vec<i64>, StoreError> {
-    select(connection, AFTER, (customer, after), limit)
+    let indexed = retention::setting(connection, INDEXED)?;
+    let mut seqs = select(
+        connection,
+        "select seq from webhooks_customer_block b join webhooks_event e
+         on seq >= max(block * ?4, ?2 + 1) and seq < min((block + 1) * ?4, ?3 + 1)
+         where b.customer = ?1 and block >= ?2 / ?4 and e.customer = ?1 order by block, seq limit ?5",
+        params![customer, after, indexed, BLOCK, limit_of(limit)],
+    )?;
+    let rest = limit - seqs.len();
+    seqs.extend(select(
+        connection,
+        "select seq from webhooks_event where seq > ?2 and customer = ?1 order by seq limit ?3",
+        params![customer, after.max(indexed), limit_of(rest)],
+    )?);
+    Ok(seqs)
 }
 
 /// At most `limit` of a customer's events before `before`, the newest first.
@@ -64,35 +94,37 @@ pub(super) fn before(
     before: i64,
     limit: usize,
 ) -> Result<Vec<i64>, StoreError> {
-    select(connection, BEFORE, (customer, before), limit)
+    let indexed = retention::setting(connection, INDEXED)?;
+    let mut seqs = select(
+        connection,
+        "select seq from webhooks_event where seq > ?2 and seq < ?3 and customer = ?1
+         order by seq desc limit ?4",
+        params![customer, indexed, before, limit_of(limit)],
+    )?;
+    let rest = limit - seqs.len();
+    seqs.extend(select(
+        connection,
+        "select seq from webhooks_customer_block b join webhooks_event e
+         on seq >= block * ?4 and seq < min((block + 1) * ?4, ?2, ?3 + 1)
+         where b.customer = ?1 and block <= ?2 / ?4 and e.customer = ?1
+         order by block desc, seq desc limit ?5",
+        params![customer, before, indexed, BLOCK, limit_of(rest)],
+    )?);
+    Ok(seqs)
 }
 
-/// Both are merges of two ranges that are in order: the index, and what it does not hold yet.
-const AFTER: &str = "
-    select event_seq from webhooks_customer_event where customer = ?1 and event_seq > ?2
-    union all
-    select seq from webhooks_event
-    where seq > max(?2, coalesce((select value from webhooks_setting where name = 'indexed'), 0))
-      and customer = ?1
-    order by 1 limit ?3";
-const BEFORE: &str = "
-    select event_seq from webhooks_customer_event where customer = ?1 and event_seq < ?2
-    union all
-    select seq from webhooks_event
-    where seq > coalesce((select value from webhooks_setting where name = 'indexed'), 0)
-      and seq < ?2 and customer = ?1
-    order by 1 desc limit ?3";
+fn limit_of(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
 
 fn select(
     connection: &Connection,
     select: &str,
-    (customer, from): (&str, i64),
-    limit: usize,
+    params: impl Params,
 ) -> Result<Vec<i64>, StoreError> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let seqs = connection
         .prepare_cached(select)?
-        .query_map(params![customer, from, limit], |row| row.get(0))?
+        .query_map(params, |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     Ok(seqs)
 }

@@ -3,7 +3,12 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{StoreError, act::ActContext, completion::store_ending, customer_events};
+use super::{
+    StoreError,
+    act::ActContext,
+    completion::store_ending,
+    customer_events::{self, Emptied},
+};
 use crate::Ending;
 
 /// Rows of one table that one transaction deletes.
@@ -145,7 +150,9 @@ fn delete_events(
         })
         .map(|row| row.map(|(seq, _)| seq))
         .collect::<Result<_, _>>()?;
-    let mut changed = 0;
+    let mut full = is_slice(seqs.len());
+    let mut endings = 0;
+    let mut emptied = Emptied::default();
     for (index, seq) in seqs.iter().enumerate() {
         // An event that is still owed stays, and is looked at again by the next pass.
         let customer: Option<String> = connection
@@ -157,32 +164,42 @@ fn delete_events(
             .query_row([seq], |row| row.get(0))
             .optional()?;
         if let Some(customer) = customer {
-            customer_events::forget(connection, &customer, *seq)?;
-            changed += connection
+            emptied.note(customer, *seq);
+            endings += connection
                 .prepare_cached("delete from webhooks_ending where event_seq = ?1")?
                 .execute([seq])?;
         }
         sweep.event = *seq;
         // An event has an ending for each of many endpoints, at worst.
-        if is_slice(changed) {
-            return Ok(index + 1 < seqs.len());
+        if is_slice(endings) {
+            full = index + 1 < seqs.len();
+            break;
         }
     }
-    Ok(is_slice(seqs.len()))
+    emptied.forget(connection)?;
+    Ok(full)
 }
 
 fn is_slice(rows: usize) -> bool {
     i64::try_from(rows).is_ok_and(|rows| rows >= SLICE_ROWS)
 }
 
+/// One query each: SQLite finds the least or the greatest at once, and reads the whole table when it is
+/// asked for both together.
+const FIRST_AND_LAST: &str = "select coalesce((select min(seq) from webhooks_event), 1),
+    coalesce((select max(seq) from webhooks_event), 0)";
+
+/// The first and the last event that are kept: 1 and 0 when there is none.
+pub(super) fn first_and_last(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
+    connection
+        .prepare_cached(FIRST_AND_LAST)?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
 /// The first event at or after a time; `None` when there is none. Events are stored in the order
 /// of time, so that halving the range finds it.
 pub(crate) fn first_since(connection: &Connection, since: i64) -> Result<Option<i64>, StoreError> {
-    let (mut low, last): (i64, i64) = connection.query_row(
-        "select coalesce(min(seq), 1), coalesce(max(seq), 0) from webhooks_event",
-        [],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
+    let (mut low, last) = first_and_last(connection)?;
     let mut high = last + 1;
     while low < high {
         let middle = low + (high - low) / 2;
@@ -266,4 +283,31 @@ pub(crate) fn setting(connection: &Connection, name: &str) -> rusqlite::Result<i
         )
         .optional()?;
     Ok(value.unwrap_or_default())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn the_first_and_the_last_event_are_found_without_reading_the_others() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "create table webhooks_event (seq integer primary key);
+                 insert into webhooks_event values (7), (8), (9);",
+            )
+            .unwrap();
+        assert_eq!(first_and_last(&connection).unwrap(), (7, 9));
+        let statement = connection.prepare_cached(FIRST_AND_LAST).unwrap();
+        assert_eq!(statement.get_status(StatementStatus::FullscanStep), 0);
+        drop(statement);
+        connection
+            .execute("delete from webhooks_event", [])
+            .unwrap();
+        assert_eq!(first_and_last(&connection).unwrap(), (1, 0));
+    }
 }

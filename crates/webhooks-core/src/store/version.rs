@@ -10,11 +10,12 @@ const TABLES: &str = include_str!("schema/3_tables.sql");
 const FIRST_VERSION: i32 = 3;
 /// What each version adds to the one before; never changed once released. Those up to
 /// [`FIRST_VERSION`] are for files of which `user_version` tells the version.
-const MIGRATIONS: [(i32, &str); 4] = [
+const MIGRATIONS: [(i32, &str); 5] = [
     (2, include_str!("schema/2_owed_at.sql")),
     (FIRST_VERSION, include_str!("schema/3_prefix.sql")),
     (4, include_str!("schema/4_customer_event.sql")),
     (5, include_str!("schema/5_outage.sql")),
+    (6, include_str!("schema/6_customer_block.sql")),
 ];
 /// The version that this code reads and writes.
 pub(super) const VERSION: i32 = MIGRATIONS[MIGRATIONS.len() - 1].0;
