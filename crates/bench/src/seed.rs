@@ -42,6 +42,9 @@ pub(crate) fn finished_deliveries(database: &Path, count: usize) -> anyhow::Resu
             let mut event = transaction.prepare_cached(
                 "insert into webhooks_event (id, customer, type, body, created_at) values (?1, ?2, ?3, ?4, ?5)",
             )?;
+            let mut block = transaction.prepare_cached(
+                "insert or ignore into webhooks_customer_block (customer, block) values (?1, ?2 / 64)",
+            )?;
             let mut attempt = transaction.prepare_cached(
                 "insert into webhooks_attempt
                  (event_seq, endpoint_key, number, at, duration_us, status, failure, detail, headers, body)
@@ -63,6 +66,7 @@ pub(crate) fn finished_deliveries(database: &Path, count: usize) -> anyhow::Resu
                     at.cast_signed()
                 ])?;
                 let seq = transaction.last_insert_rowid();
+                block.execute(params![customer, seq])?;
                 let duration_us = 300 + number.cast_signed() % 700;
                 attempt.execute(params![seq, key, at.cast_signed(), duration_us, HEADERS])?;
             }

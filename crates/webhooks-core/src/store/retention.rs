@@ -3,12 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{
-    StoreError,
-    act::ActContext,
-    completion::store_ending,
-    customer_events::{self, Emptied},
-};
+use super::{StoreError, act::ActContext, completion::store_ending, customer_events::Emptied};
 use crate::Ending;
 
 /// Rows of one table that one transaction deletes.
@@ -50,8 +45,7 @@ pub(crate) fn maintain(context: &mut ActContext<'_>) -> Result<bool, StoreError>
     let (connection, sweep) = (context.connection, &mut *context.sweep);
     let full = delete_attempts(connection, sweep, now - retention.attempts_ms)?
         | delete_events(connection, sweep, now - retention.events_ms)?
-        | end_undeliverable(context, now)?
-        | customer_events::extend(context.connection)?;
+        | end_undeliverable(context, now)?;
     drop_expired_secrets(context, now)?;
     note_reached(context.connection, now)?;
     Ok(full)
@@ -190,7 +184,7 @@ const FIRST_AND_LAST: &str = "select coalesce((select min(seq) from webhooks_eve
     coalesce((select max(seq) from webhooks_event), 0)";
 
 /// The first and the last event that are kept: 1 and 0 when there is none.
-pub(super) fn first_and_last(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
+fn first_and_last(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
     connection
         .prepare_cached(FIRST_AND_LAST)?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))

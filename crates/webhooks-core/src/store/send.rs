@@ -129,6 +129,7 @@ fn store_event(
     if inserted == 0 {
         return known_event(connection, customer, event);
     }
+    commit.newest_block.note(connection, customer, seq)?;
     let stored = Arc::new(StoredEvent {
         seq,
         id: event.id,

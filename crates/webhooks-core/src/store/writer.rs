@@ -7,8 +7,8 @@ use rusqlite::Connection;
 
 use super::{
     StoreError,
-    act::{Act, ActContext, AfterCommit, contain},
-    customer_events::{self, INDEX_ROWS},
+    act::{ActContext, AfterCommit, contain},
+    customer_events::NewestBlock,
     endpoints::EndpointCache,
     fold::Fold,
     guard::Guard,
@@ -37,6 +37,7 @@ pub(crate) struct Commit {
     pub(crate) touched: Vec<Arc<Outbox>>,
     next_claim: i64,
     last_event: i64,
+    pub(super) newest_block: NewestBlock,
 }
 
 /// A claimed delivery on its way to memory.
@@ -106,6 +107,8 @@ impl Commit {
         self.activities.truncate(mark.activities);
         self.released = mark.released;
         self.accepted = mark.accepted;
+        // What it wrote may be among what is rolled back.
+        self.newest_block = NewestBlock::default();
     }
 }
 
@@ -118,8 +121,6 @@ pub(crate) struct Writer {
     commit: Commit,
     sweep: Sweep,
     refusals: Refusals,
-    /// With which event the index of customers' events is next extended.
-    index_at: i64,
 }
 
 /// What a send comes to.
@@ -156,7 +157,6 @@ impl Writer {
             commit,
             sweep: Sweep::default(),
             refusals: Refusals::default(),
-            index_at: last_event + INDEX_ROWS,
         }
     }
 
@@ -328,21 +328,6 @@ impl Writer {
         self.shared
             .released(std::mem::take(&mut self.commit.released));
         metrics::accepted(std::mem::take(&mut self.commit.accepted));
-        if self.commit.last_event >= self.index_at {
-            self.extend_index();
-        }
-    }
-
-    fn extend_index(&mut self) {
-        self.index_at = self.commit.last_event + INDEX_ROWS;
-        self.shared.queue.act(Act::new(
-            |context| customer_events::extend(context.connection),
-            |extended: Result<bool, StoreError>| {
-                if let Err(error) = extended {
-                    tracing::warn!(%error, "the index of customers' events was not extended; maintenance does it");
-                }
-            },
-        ));
     }
 
     fn failed(&mut self, error: &StoreError, replies: Replies) {

@@ -12,7 +12,7 @@ use std::{
 };
 
 use webhooks_core::{
-    Builder, DeliveryState, Ending, EndpointState, OpenError, Secret,
+    Builder, DeliveryState, Ending, EndpointState, Listing, OpenError, Secret,
     receive::Verifier,
     testing::{ManualClock, Receiver},
 };
@@ -99,6 +99,14 @@ async fn deliver_what_is_owed(name: &str, address: &str, change: impl Fn(Builder
         if request.target == "/healthy" {
             assert_eq!(request.header("x-own"), "kept");
         }
+    }
+
+    // Events stored before the update are found among their customer's.
+    for endpoint in webhooks.endpoints("acme").list().await.unwrap() {
+        let endpoints = webhooks.endpoints("acme");
+        let listed = endpoints.deliveries(&endpoint.id, Listing::All, None, 10);
+        let listed = listed.await.unwrap().deliveries;
+        assert!(!listed.is_empty(), "{}", endpoint.url);
     }
 
     // The attempts before the update are on record with those after it.
