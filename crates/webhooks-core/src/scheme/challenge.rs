@@ -1,6 +1,7 @@
 //! What a provider asks before it sends webhooks to a URL, and the answer.
 
 use super::key::Key;
+use serde::Deserialize;
 
 /// Answers a verified request when it is a question; the key is the one that verified it.
 pub(super) type ChallengeOf = fn(body: &[u8], key: &Key) -> Option<Challenge>;
@@ -41,6 +42,14 @@ impl Challenge {
             body: String::new(),
         }
     }
+}
+
+/// The question in a body of JSON, when `is_asked` finds that it is one.
+pub(super) fn question<'a, Question: Deserialize<'a>>(
+    body: &'a [u8],
+    is_asked: impl FnOnce(&Question) -> bool,
+) -> Option<Question> {
+    serde_json::from_slice(body).ok().filter(is_asked)
 }
 
 #[cfg(feature = "receive")]

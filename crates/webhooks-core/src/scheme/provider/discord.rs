@@ -1,7 +1,7 @@
 //! Discord: ed25519 in hex over `timestamp` and body, for interactions and webhook events.
 
 use super::super::algorithm::{Algorithm, Encoding, SecretForm};
-use super::super::challenge::Challenge;
+use super::super::challenge::{Challenge, question};
 use super::super::format::{Form, Names, Part, Scheme};
 use super::super::key::Key;
 use super::standard::BODY_LIMIT_BYTES;
@@ -36,10 +36,11 @@ struct Question {
 
 /// An interaction of type 1 wants a pong; a webhook event of type 0 an empty answer.
 fn ping(body: &[u8], _: &Key) -> Option<Challenge> {
-    let asked: Question = serde_json::from_slice(body).ok()?;
-    match asked.r#type {
-        0 => Some(Challenge::empty()),
-        1 if asked.event.is_none() => Some(Challenge::json(&serde_json::json!({ "type": 1 }))),
-        _ => None,
-    }
+    let asked = question(body, |asked: &Question| {
+        asked.r#type == 0 || (asked.r#type == 1 && asked.event.is_none())
+    })?;
+    Some(match asked.r#type {
+        0 => Challenge::empty(),
+        _ => Challenge::json(&serde_json::json!({ "type": 1 })),
+    })
 }

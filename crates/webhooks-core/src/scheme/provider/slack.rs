@@ -1,7 +1,7 @@
 //! Slack: `v0=` and hex over `v0:timestamp:body`.
 
 use super::super::algorithm::{Algorithm, Encoding, SecretForm};
-use super::super::challenge::Challenge;
+use super::super::challenge::{Challenge, question};
 use super::super::format::{Form, Names, Part, Scheme};
 use super::super::key::Key;
 use super::standard::BODY_LIMIT_BYTES;
@@ -40,6 +40,6 @@ struct Question {
 
 /// The first request to a new URL wants its challenge back.
 fn url_verification(body: &[u8], _: &Key) -> Option<Challenge> {
-    let asked: Question = serde_json::from_slice(body).ok()?;
-    (asked.r#type == "url_verification").then(|| Challenge::text(asked.challenge))
+    question(body, |asked: &Question| asked.r#type == "url_verification")
+        .map(|asked| Challenge::text(asked.challenge))
 }

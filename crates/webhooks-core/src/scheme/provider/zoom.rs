@@ -1,10 +1,10 @@
-//! Zoom: `v0=` and hex over `v0:timestamp:body`.
+//! Zoom: as Slack signs, in headers of its own.
 
-use super::super::algorithm::{Algorithm, Encoding, SecretForm};
-use super::super::challenge::Challenge;
-use super::super::format::{Form, Names, Part, Scheme};
+use super::super::algorithm::{Algorithm, Encoding};
+use super::super::challenge::{Challenge, question};
+use super::super::format::{Names, Scheme};
 use super::super::key::Key;
-use super::standard::BODY_LIMIT_BYTES;
+use super::slack;
 use serde::Deserialize;
 
 pub(super) const SCHEME: Scheme = Scheme {
@@ -15,21 +15,9 @@ pub(super) const SCHEME: Scheme = Scheme {
         id: None,
         event_type: None,
     }],
-    form: Form::Prefixed("v0="),
-    encoding: Encoding::Hex,
-    algorithm: Algorithm::HmacSha256,
-    content: &[
-        Part::Text("v0:"),
-        Part::Timestamp,
-        Part::Text(":"),
-        Part::Body,
-    ],
-    secret: SecretForm::Text,
-    malformed: "it is not `v0=` and 64 hexadecimal digits",
-    body_time_ms: None,
     payload_field: None,
-    body_limit_bytes: BODY_LIMIT_BYTES,
     challenge: Some(url_validation),
+    ..slack::SCHEME
 };
 
 #[derive(Deserialize)]
@@ -46,10 +34,9 @@ struct Payload {
 
 /// A new URL, and later every known one, is asked to sign a token.
 fn url_validation(body: &[u8], key: &Key) -> Option<Challenge> {
-    let asked: Question = serde_json::from_slice(body).ok()?;
-    if asked.event != "endpoint.url_validation" {
-        return None;
-    }
+    let asked = question(body, |asked: &Question| {
+        asked.event == "endpoint.url_validation"
+    })?;
     let token = asked.payload.plain_token;
     let signature = key.sign(Algorithm::HmacSha256, &[token.as_bytes()])?;
     Some(Challenge::json(&serde_json::json!({
