@@ -7,11 +7,12 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{File, OpenOptions},
+    fs::File,
     io::{Read, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
+
+use webhooks_core::private_file;
 
 use crate::message::Message;
 
@@ -142,12 +143,10 @@ impl KeepFile {
 }
 
 fn open_for_appending(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new()
+    private_file::options()
         .read(true)
         .append(true)
         .create(true)
-        // Texts and phone numbers are for the owner's eyes only.
-        .mode(0o600)
         .open(path)
 }
 

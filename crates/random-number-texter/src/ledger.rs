@@ -66,6 +66,16 @@ pub enum LedgerError {
         /// What its header says.
         found: i64,
     },
+    /// The operating system refused to make the file.
+    #[error(
+        "{location} can't be made: {source}; set TEXTER_STORE to a file in a directory you may write"
+    )]
+    File {
+        /// The file.
+        location: StoreLocation,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// SQLite refused.
     #[error("{location} can't be used: {source}; check TEXTER_STORE")]
     Sqlite {
@@ -170,6 +180,10 @@ fn connect(location: &StoreLocation) -> Result<Connection, LedgerError> {
             source,
         },
     };
+    location.create().map_err(|source| LedgerError::File {
+        location: location.clone(),
+        source,
+    })?;
     let mut connection = location.connect().map_err(failed)?;
     // Exclusive: see above. Full: a claim that a power cut can undo would let a text out twice.
     connection

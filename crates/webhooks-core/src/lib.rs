@@ -131,6 +131,7 @@ mod metrics;
 mod outbox_table;
 #[cfg(feature = "sqlite")]
 mod outgoing;
+pub mod private_file;
 #[cfg(feature = "receive")]
 pub mod receive;
 #[cfg(feature = "sqlite")]

@@ -144,3 +144,15 @@ async fn only_the_owner_can_read_the_file() {
     let mode = std::fs::metadata(&file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn kept_texts_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let (_directory, file) = place();
+    let phone = desk(&file);
+    phone.deliver("one").await;
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
+use webhooks_core::private_file;
 
 use crate::{
     content::Content,
@@ -37,6 +38,14 @@ pub enum StoreError {
         path: String,
         /// What SQLite said.
         source: rusqlite::Error,
+    },
+    /// The operating system refused.
+    #[error("the store {path} cannot be made: {source}; name a file in a directory you may write")]
+    File {
+        /// The file.
+        path: String,
+        /// What the operating system said.
+        source: std::io::Error,
     },
     /// Written by another version.
     #[error(
@@ -92,6 +101,10 @@ impl Disk {
             path: name.clone(),
             source,
         };
+        private_file::create(path).map_err(|source| StoreError::File {
+            path: name.clone(),
+            source,
+        })?;
         let connection = Connection::open(path).map_err(wrong)?;
         // A crash of polis loses nothing that was written; NORMAL may lose the last
         // moments when the whole machine fails, which a debugging tool can afford.

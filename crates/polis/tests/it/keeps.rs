@@ -128,3 +128,23 @@ async fn memory_is_bounded_by_bytes_and_what_fell_out_is_counted() {
     assert_eq!(page["kept"], 4);
     assert_eq!(page["fell_out"]["requests"], 16);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_store_of_what_was_captured_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let _listener = stored(&folder.path().join("polis.db"), 100).await;
+    for name in ["polis.db", "polis.db-wal", "polis.db-shm"] {
+        let metadata = std::fs::metadata(folder.path().join(name)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{name}");
+    }
+    let nowhere = folder.path().join("no/such/folder.db");
+    let refused = Listener::start_with(Settings {
+        store: Some(nowhere.clone()),
+        ..Settings::quiet()
+    });
+    let told = refused.await.unwrap_err().to_string();
+    assert!(told.contains(&nowhere.display().to_string()), "{told}");
+}

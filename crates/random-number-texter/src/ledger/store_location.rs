@@ -1,8 +1,9 @@
 //! Where the ledger is kept.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
 use rusqlite::Connection;
+use webhooks_core::private_file;
 
 const IN_MEMORY: &str = ":memory:";
 
@@ -23,6 +24,14 @@ impl StoreLocation {
             Self::Memory
         } else {
             Self::File(PathBuf::from(text))
+        }
+    }
+
+    /// Makes the file when there is none, for its owner alone.
+    pub(super) fn create(&self) -> io::Result<()> {
+        match self {
+            Self::File(path) => private_file::create(path),
+            Self::Memory => Ok(()),
         }
     }
 

@@ -44,3 +44,21 @@ async fn a_file_of_a_newer_version_is_refused_with_both_versions() {
         "{refused}"
     );
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_file_of_texts_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("texter.db");
+    let mut rig = Rig::new().await;
+    rig.set("TEXTER_STORE", &file.display().to_string());
+    rig.restart().await;
+    assert_eq!(rig.draw("new", 641).await.status, StatusCode::CREATED);
+    // Locked exclusively, it needs no file for shared memory.
+    for name in ["texter.db", "texter.db-wal"] {
+        let metadata = std::fs::metadata(folder.path().join(name)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{name}");
+    }
+}

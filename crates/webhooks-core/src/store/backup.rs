@@ -11,7 +11,8 @@ use rusqlite::{
     backup::{Backup, StepResult},
 };
 
-use super::{private_file, schema};
+use super::schema;
+use crate::private_file;
 
 /// A backup was not made; there is no file of its name.
 #[derive(thiserror::Error)]

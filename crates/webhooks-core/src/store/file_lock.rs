@@ -6,7 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{private_file, schema::OpenError};
+use super::schema::OpenError;
+use crate::private_file;
 
 /// How often the lock of an engine that is about to stop is tried.
 const TRY_WAIT: Duration = Duration::from_millis(50);
@@ -37,7 +38,11 @@ impl FileLock {
                 _ => source,
             },
         };
-        let file = private_file::open(&lock_of(database)).map_err(io)?;
+        let file = private_file::options()
+            .create(true)
+            .truncate(false)
+            .open(lock_of(database))
+            .map_err(io)?;
         let since = Instant::now();
         let mut said = false;
         loop {

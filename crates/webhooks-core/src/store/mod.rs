@@ -15,7 +15,6 @@ pub(crate) mod listing;
 pub(crate) mod manage;
 pub(crate) mod outbox_table;
 pub(crate) mod outbox_watch;
-pub(crate) mod private_file;
 pub(crate) mod queue;
 pub(crate) mod read;
 mod refusals;

@@ -7,9 +7,9 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use super::{
     StoreError,
     guard::Guard,
-    private_file,
     version::{self, Found, VERSION},
 };
+use crate::private_file;
 
 /// Pages kept in memory by the writer, in KiB: the hot tables of a healthy engine fit.
 const WRITER_CACHE_KIB: i32 = 32 * 1024;

@@ -1,9 +1,9 @@
-//! A database holds the endpoints' secrets.
+//! A database holds the endpoints' secrets, a guard's file what was received.
 #![cfg(unix)]
 
 use std::os::unix::fs::PermissionsExt;
 
-use webhooks_core::Webhooks;
+use webhooks_core::{Webhooks, receive::ReplayGuard};
 
 #[tokio::test]
 async fn a_new_database_is_its_owners_alone_and_an_existing_ones_mode_is_kept() {
@@ -24,4 +24,15 @@ async fn a_new_database_is_its_owners_alone_and_an_existing_ones_mode_is_kept() 
     let webhooks = Webhooks::open(&address).await.unwrap();
     assert_eq!(mode("webhooks.db"), 0o640);
     webhooks.shutdown(std::time::Duration::ZERO).await;
+}
+
+#[tokio::test]
+async fn a_replay_guards_file_is_its_owners_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("replay.db");
+    let _guard = ReplayGuard::open(&file).unwrap();
+    for name in ["replay.db", "replay.db-wal", "replay.db-shm"] {
+        let metadata = std::fs::metadata(directory.path().join(name)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{name}");
+    }
 }

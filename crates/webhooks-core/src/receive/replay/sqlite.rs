@@ -5,6 +5,7 @@
 //! row exists; SQLite's write lock makes that hold between processes too.
 
 use super::{Answer, KeyHash, ReplayError};
+use crate::private_file;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::path::Path;
 use std::thread;
@@ -101,6 +102,7 @@ impl Sqlite {
             path: path.display().to_string(),
             problem,
         };
+        private_file::create(path).map_err(|error| failed(error.to_string()))?;
         let connection = connect(path).map_err(|error| failed(error.to_string()))?;
         let (requests, queue) = mpsc::channel(QUEUE);
         thread::Builder::new()
