@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, Write},
-    net::IpAddr,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -30,9 +29,9 @@ struct Flags {
     talk: Option<PathBuf>,
     #[command(flatten)]
     common: Common,
-    /// The address to listen on.
-    #[arg(long, env = "HOST", default_value = "127.0.0.1")]
-    host: IpAddr,
+    /// The address to listen on [env: HOST] [default: 127.0.0.1]
+    #[arg(long)]
+    host: Option<serve::Host>,
     /// The port to listen on; 0 for a free one.
     #[arg(long, env = "PORT", default_value_t = 9030)]
     port: u16,
@@ -78,7 +77,12 @@ async fn main() -> ExitCode {
             }),
             _,
         ) => build(&talk, &output, &common),
-        (None, Some(talk)) => serve_talk(&talk, &flags.common, (flags.host, flags.port)).await,
+        (None, Some(talk)) => {
+            let host = flags
+                .host
+                .unwrap_or_else(|| serve::Host::of_variable(std::env::var("HOST").ok().as_deref()));
+            serve_talk(&talk, &flags.common, (host, flags.port)).await
+        }
         (None, None) => unreachable!("clap requires a talk where there is no verb"),
     };
     match done {
@@ -113,7 +117,7 @@ fn build(talk: &Path, output: &Path, common: &Common) -> anyhow::Result<()> {
 async fn serve_talk(
     talk: &Path,
     common: &Common,
-    (host, port): (IpAddr, u16),
+    (host, port): (serve::Host, u16),
 ) -> anyhow::Result<()> {
     serve::logs("info")?;
     let (frames, reveal) = common.read()?;

@@ -37,9 +37,8 @@ fn configured() -> Result<Settings, String> {
         // The error's own text would show the line, and with it perhaps the token.
         Err(_) => return Err(".env can't be read; correct its lines or remove it".to_owned()),
     }
-    let token = std::env::var("SMS_TWILIO_TOKEN").ok();
     Flags::parse()
-        .with_token(token)
+        .with_variables(|name| std::env::var(name).ok())
         .settings()
         .map_err(|wrong| wrong.to_string())
 }
@@ -47,7 +46,7 @@ fn configured() -> Result<Settings, String> {
 #[tokio::main]
 async fn run(settings: Settings) -> anyhow::Result<()> {
     serve::narrate("info")?;
-    let listener = serve::bind(settings.host, settings.port, "PORT").await?;
+    let listener = serve::bind(settings.host.clone(), settings.port, "PORT").await?;
     let address = listener.local_addr().context("which port is it")?;
     let introduction = introduce(&settings, address);
     let phone = Phone::new(settings.config)?;

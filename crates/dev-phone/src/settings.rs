@@ -1,10 +1,6 @@
 //! Flags and variables, checked all together so that one start tells everything that is wrong.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    path::PathBuf,
-    str::FromStr,
-};
+use std::{path::PathBuf, str::FromStr};
 
 use clap::Parser;
 use jiff::tz::TimeZone;
@@ -25,9 +21,12 @@ pub struct Flags {
     /// The port to listen on [default: 9020]
     #[arg(long, env = "PORT")]
     port: Option<String>,
-    /// The address to listen on [default: 127.0.0.1]
-    #[arg(long, env = "HOST")]
+    /// The address to listen on [env: HOST] [default: 127.0.0.1]
+    #[arg(long)]
     host: Option<String>,
+    /// The variable HOST, which is not always meant for this program
+    #[arg(skip)]
+    host_variable: Option<String>,
     /// Where texts written on the page go, as Twilio's inbound webhook
     #[arg(long, env = "REPLY_URL", value_name = "URL", hide_env_values = true)]
     reply_url: Option<String>,
@@ -72,7 +71,7 @@ pub struct Flags {
 #[derive(Debug)]
 pub struct Settings {
     /// The address to listen on.
-    pub host: IpAddr,
+    pub host: serve::Host,
     /// The port to listen on.
     pub port: u16,
     /// The phone.
@@ -85,9 +84,10 @@ pub struct Settings {
 pub struct BadSettings(Vec<String>);
 
 impl Flags {
-    /// These flags with the account's token.
-    pub fn with_token(mut self, token: Option<String>) -> Self {
-        self.token = token;
+    /// These flags with the variables that are not flags, looked up by `variable`.
+    pub fn with_variables(mut self, variable: impl Fn(&str) -> Option<String>) -> Self {
+        self.token = variable("SMS_TWILIO_TOKEN");
+        self.host_variable = variable("HOST");
         self
     }
 
@@ -116,9 +116,9 @@ impl Flags {
         };
         let settings = Settings {
             host: read(
-                "HOST",
+                "--host",
                 self.host,
-                IpAddr::V4(Ipv4Addr::LOCALHOST),
+                serve::Host::of_variable(self.host_variable.as_deref()),
                 &mut wrong,
             ),
             port: read("PORT", self.port, DEFAULT_PORT, &mut wrong),

@@ -210,9 +210,9 @@ pub struct Running {
 /// # Errors
 /// [`StartError`] names the port that is taken and the variable that changes it.
 pub async fn start(settings: Settings) -> Result<Running, StartError> {
-    let loopback = std::net::Ipv4Addr::LOCALHOST.into();
     let listener = serve::bind(settings.host, settings.port, "PORT").await?;
-    let page_listener = serve::bind(loopback, settings.page_port(), "UI_PORT").await?;
+    let page_listener =
+        serve::bind(serve::Host::default(), settings.page_port(), "UI_PORT").await?;
     let capture = listener.local_addr()?;
     let page = page_listener.local_addr()?;
     let frame_origin = settings.frame_origin.clone();

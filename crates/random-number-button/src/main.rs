@@ -37,7 +37,7 @@ async fn run() -> anyhow::Result<()> {
     serve::narrate("info")?;
     let settings = Settings::from_env()?;
     let frame_origin = serve::FrameOrigin::from_env()?;
-    let listener = serve::bind(settings.host, settings.port, "PORT").await?;
+    let listener = serve::bind(settings.host.clone(), settings.port, "PORT").await?;
     let address = listener.local_addr()?;
     let button = Button::open(&settings, random_number).await?;
     tracing::info!("the button is at http://{address}");

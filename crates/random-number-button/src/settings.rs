@@ -1,9 +1,6 @@
 //! The button's settings, read from environment variables; all that is wrong is told at once.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    num::NonZeroU32,
-};
+use std::num::NonZeroU32;
 
 use url::Url;
 use webhooks_core::Secret;
@@ -53,7 +50,7 @@ Environment variables (a file .env is read too):
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The address to listen on.
-    pub host: IpAddr,
+    pub host: serve::Host,
     /// The port to listen on; 0 for a free one.
     pub port: u16,
     /// Names, beside localhost and IP addresses, under which the page is published.
@@ -98,11 +95,7 @@ impl Settings {
             problems: Vec::new(),
         };
         let port = reader.parsed("PORT", PORT_DEFAULT, "a port number, 0 to 65535");
-        let host = reader.parsed(
-            "HOST",
-            IpAddr::V4(Ipv4Addr::LOCALHOST),
-            "an IP address, like 127.0.0.1",
-        );
+        let host = serve::Host::of_variable(reader.var("HOST").as_deref());
         let targets = reader.targets();
         let texter = reader.texter(targets.first());
         let secret = reader.secret();
@@ -300,7 +293,6 @@ mod tests {
     fn all_that_is_wrong_is_told_at_once_and_no_secret_is_quoted() {
         let error = read(&[
             ("PORT", "70000"),
-            ("HOST", "here"),
             ("WEBHOOK_URLS", "ftp://a.example"),
             ("WEBHOOK_URLS_1", "nonsense"),
             ("WEBHOOK_URLS_2", "http://user:hunter2@b.example"),
@@ -311,7 +303,6 @@ mod tests {
         .to_string();
         for part in [
             "PORT is \"70000\"; it must be a port number",
-            "HOST is \"here\"",
             "\"ftp://a.example\" (only http and https",
             "\"nonsense\"",
             "a user name or password",
@@ -321,6 +312,16 @@ mod tests {
             assert!(error.contains(part), "{part} is missing in {error}");
         }
         assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_host_that_a_shell_or_conda_sets_does_not_stop_the_button() {
+        for host in ["localhost", "x86_64-conda-linux-gnu"] {
+            let settings = read(&[("HOST", host)]).unwrap();
+            assert_eq!(settings.host.address.to_string(), "127.0.0.1");
+        }
+        let address = read(&[("HOST", "0.0.0.0")]).unwrap().host.address;
+        assert_eq!(address.to_string(), "0.0.0.0");
     }
 
     #[test]

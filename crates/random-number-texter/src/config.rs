@@ -57,7 +57,7 @@ pub struct Config {
     /// Where is remembered what was texted.
     pub store: StoreLocation,
     /// The address to listen on.
-    pub host: IpAddr,
+    pub host: serve::Host,
     /// The port to listen on.
     pub port: u16,
     /// The pages of programs that run together with this one.
@@ -98,7 +98,7 @@ impl Config {
         let sid = reading.required("SMS_TWILIO_SID", |text| {
             is_account_sid(text)
                 .then(|| text.to_owned())
-                .ok_or_else(|| "is to be AC and 32 hexadecimal digits".to_owned())
+                .ok_or_else(|| "must be AC and 32 hexadecimal digits".to_owned())
         });
         let token = reading.required("SMS_TWILIO_TOKEN", |text| {
             if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -108,12 +108,12 @@ impl Config {
         });
         let from = reading.required("SMS_TWILIO_FROM_NUMBER", |text| {
             PhoneNumber::sender(text).ok_or_else(|| {
-                "is to be a number like +15005550006, a short code or a sender's name".to_owned()
+                "must be a number like +15005550006, a short code or a sender's name".to_owned()
             })
         });
         let to = reading.required("SMS_TWILIO_TO_NUMBER", |text| {
             PhoneNumber::recipient(text)
-                .ok_or_else(|| "is to be a number like +15555550100".to_owned())
+                .ok_or_else(|| "must be a number like +15555550100".to_owned())
         });
         let base_url = reading.or_default("SMS_TWILIO_BASE_URL", DEFAULT_BASE_URL, plain_url);
         let webhooks = reading.optional("WEBHOOK_SECRET", WebhookCheck::parse);
@@ -124,20 +124,17 @@ impl Config {
             |text| match text.parse() {
                 Ok(limit @ 1..=DAILY_LIMIT_MAX) => Ok(limit),
                 _ => Err(format!(
-                    "is {text:?}; it is to be a whole number from 1 to {DAILY_LIMIT_MAX}"
+                    "is {text:?}; it must be a whole number from 1 to {DAILY_LIMIT_MAX}"
                 )),
             },
         );
         let store = reading.or_default("TEXTER_STORE", DEFAULT_STORE, |text| {
             Ok(StoreLocation::parse(text))
         });
-        let host = reading.or_default("HOST", "127.0.0.1", |text| {
-            text.parse()
-                .map_err(|_| format!("is {text:?}; it is to be an IP address like 127.0.0.1"))
-        });
+        let host = serve::Host::of_variable(reading.get("HOST").as_deref());
         let port = reading.or_default("PORT", &DEFAULT_PORT.to_string(), |text| {
             text.parse()
-                .map_err(|_| format!("is {text:?}; it is to be a port from 0 to 65535"))
+                .map_err(|_| format!("is {text:?}; it must be a port from 0 to 65535"))
         });
         let pages = reading.optional(serve::PAGES_VARIABLE, |text| {
             text.parse::<serve::Pages>()
@@ -156,7 +153,7 @@ impl Config {
                 public_url: public_url?,
                 daily_limit: daily_limit?,
                 store: store?,
-                host: host?,
+                host,
                 port: port?,
                 pages: pages?.unwrap_or_default(),
                 times: TimeLimits::default(),
@@ -176,7 +173,7 @@ impl Config {
             return None;
         }
         // A server on the same machine reaches "any address" through loopback.
-        let host = match self.host {
+        let host = match self.host.address {
             host if !host.is_unspecified() => host,
             IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
             IpAddr::V6(_) => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
@@ -272,16 +269,16 @@ fn is_account_sid(text: &str) -> bool {
 /// A URL that paths can be added to. The value is not repeated: a mistyped one may hold a password.
 fn plain_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| {
-        format!("is not a URL ({error}); it is to look like https://example.com")
+        format!("is not a URL ({error}); it must look like https://example.com")
     })?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err("is to begin with https:// or http://".to_owned());
+        return Err("must begin with https:// or http://".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("is to have no user name or password".to_owned());
+        return Err("must have no user name or password".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("is to have no ? and no #".to_owned());
+        return Err("must have no ? and no #".to_owned());
     }
     Ok(url)
 }
@@ -326,7 +323,7 @@ mod tests {
         let config = read(&[]).unwrap();
         assert_eq!(config.account.base_url.as_str(), "https://api.twilio.com/");
         assert_eq!(
-            (config.host.to_string().as_str(), config.port),
+            (config.host.address.to_string().as_str(), config.port),
             ("127.0.0.1", 9000)
         );
         assert_eq!(config.daily_limit, DEFAULT_DAILY_LIMIT);
@@ -347,7 +344,6 @@ mod tests {
             ("WEBHOOK_SECRET", "planted"),
             ("PUBLIC_URL", "https://planted:planted@example.com"),
             ("SMS_DAILY_LIMIT", "0"),
-            ("HOST", "localhost"),
             ("PORT", "90000"),
         ];
         let told = read(&wrong).unwrap_err().to_string();
@@ -355,6 +351,14 @@ mod tests {
         assert_eq!(lines.len(), wrong.len(), "{told}");
         for ((name, _), line) in wrong.iter().zip(lines) {
             assert!(told.contains(name) && !line.contains("planted"), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_a_shell_or_conda_sets_does_not_stop_the_texter() {
+        for host in ["localhost", "x86_64-conda-linux-gnu"] {
+            let config = read(&[("HOST", host)]).unwrap();
+            assert_eq!(config.host.address.to_string(), "127.0.0.1");
         }
     }
 

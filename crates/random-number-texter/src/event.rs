@@ -42,17 +42,17 @@ pub(crate) enum EventError {
     #[error("the body is not JSON: {0}")]
     NotJson(String),
     /// 422.
-    #[error("the body is not an event: it is to be an object with \"id\", \"event\" and \"data\"")]
+    #[error("the body is not an event: it must be an object with \"id\", \"event\" and \"data\"")]
     NotAnObject,
     /// 422.
     #[error("\"event\" is missing or not a string, like \"random_number:generate\"")]
     NoType,
     /// 422.
-    #[error("\"id\" is to be a string of 1 to {ID_BYTES_MAX} bytes without control characters")]
+    #[error("\"id\" must be a string of 1 to {ID_BYTES_MAX} bytes without control characters")]
     BadId,
     /// 422.
     #[error(
-        "\"data\" is missing; it is to be a number or a string of up to {DATA_CHARS_MAX} characters"
+        "\"data\" is missing; it must be a number or a string of up to {DATA_CHARS_MAX} characters"
     )]
     NoData,
     /// 422.

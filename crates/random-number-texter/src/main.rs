@@ -54,7 +54,7 @@ fn configured() -> Result<Config, String> {
 #[tokio::main]
 async fn run(config: Config) -> anyhow::Result<()> {
     serve::narrate("info")?;
-    let listener = serve::bind(config.host, config.port, "PORT").await?;
+    let listener = serve::bind(config.host.clone(), config.port, "PORT").await?;
     let address = listener.local_addr().context("which port is it")?;
     if config.token_travels_in_the_clear() {
         tracing::warn!("SMS_TWILIO_BASE_URL is http: the auth token travels unencrypted");
@@ -66,7 +66,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     if callback_base.is_none() {
         tracing::info!("Twilio can't report what becomes of a text: PUBLIC_URL is not set");
     }
-    let host = config.host;
+    let host = config.host.address;
     let texter = Texter::open(config, callback_base, system_clock()).await?;
     tracing::info!("the texter takes webhooks at http://{address}");
     let router = serve::protect(app(texter.clone()));

@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::{TcpListener, TcpSocket};
 
+use crate::host::Host;
+
 /// Connections that may wait to be accepted. Beyond it the operating system drops them and clients
 /// try again a second later; the usual 128 overflowed when 500 connected in one burst.
 const BACKLOG: u32 = 1024;
@@ -36,14 +38,22 @@ pub enum BindError {
 }
 
 /// Listens on `host`:`port`; port 0 picks a free one. `variable` is named when the port is busy.
+/// A HOST that was ignored is logged.
 ///
 /// # Errors
 /// [`BindError`] names the port and the variable to change.
 pub async fn bind(
-    host: IpAddr,
+    host: impl Into<Host>,
     port: u16,
     variable: &'static str,
 ) -> Result<TcpListener, BindError> {
+    let Host {
+        address: host,
+        ignored,
+    } = host.into();
+    if let Some(ignored) = ignored {
+        tracing::warn!("{ignored}");
+    }
     let address = SocketAddr::new(host, port);
     listen(address).map_err(|source| {
         if source.kind() == std::io::ErrorKind::AddrInUse {

@@ -10,7 +10,7 @@
 //! use axum::{Router, routing::get};
 //!
 //! serve::logs("info")?;
-//! let listener = serve::bind([127, 0, 0, 1].into(), 8080, "PORT").await?;
+//! let listener = serve::bind(serve::Host::default(), 8080, "PORT").await?;
 //! let router = serve::protect(Router::new().route("/", get(|| async { "hello" })));
 //! let stop = async {
 //!     if let Err(error) = serve::stop_signal().await {
@@ -26,6 +26,7 @@ mod body;
 mod client_stream;
 mod color;
 mod frame;
+mod host;
 mod limits;
 mod logs;
 mod masked;
@@ -41,6 +42,7 @@ mod signal;
 pub use address::{BindError, bind};
 pub use color::wants_color;
 pub use frame::{FrameOrigin, FrameOriginError, framed};
+pub use host::{Host, HostError, IgnoredHost};
 pub use limits::Limits;
 pub use logs::{LogsError, logs};
 pub use masked::Masked;

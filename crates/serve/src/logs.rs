@@ -10,7 +10,7 @@ use crate::color::wants_color;
 #[derive(Debug, thiserror::Error)]
 pub enum LogsError {
     /// `RUST_LOG` is not a filter.
-    #[error("RUST_LOG is {value:?}, which is no filter ({source}); try RUST_LOG=debug")]
+    #[error("RUST_LOG is {value:?}, which is not a filter ({source}); try RUST_LOG=debug")]
     Filter {
         /// The variable's value.
         value: String,

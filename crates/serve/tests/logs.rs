@@ -197,7 +197,7 @@ fn child_that_narrates() {
 fn a_wrong_rust_log_is_named() {
     let log = child_log("logs=loud");
     assert!(
-        log.contains("RUST_LOG is \"logs=loud\", which is no filter"),
+        log.contains("RUST_LOG is \"logs=loud\", which is not a filter"),
         "{log}"
     );
 }

@@ -246,8 +246,9 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) async fn start(desk: &Desk) -> Self {
-        let loopback = std::net::Ipv4Addr::LOCALHOST.into();
-        let listener = serve::bind(loopback, 0, "PORT").await.unwrap();
+        let listener = serve::bind(serve::Host::default(), 0, "PORT")
+            .await
+            .unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         tokio::spawn(serve::serve(

@@ -29,7 +29,6 @@ fn ended(command: &mut Command) -> Output {
 fn every_wrong_variable_is_named_at_once_and_the_token_is_not_shown() {
     let output = ended(program().envs([
         ("PORT", "ninety"),
-        ("HOST", "nowhere"),
         ("SMS_TWILIO_SID", "AC1"),
         ("SMS_TWILIO_TOKEN", "planted-token"),
         ("SMS_TWILIO_FROM_NUMBER", "5550006"),
@@ -41,7 +40,6 @@ fn every_wrong_variable_is_named_at_once_and_the_token_is_not_shown() {
     let said = String::from_utf8(output.stderr).unwrap();
     for name in [
         "PORT",
-        "HOST",
         "SMS_TWILIO_SID",
         "SMS_TWILIO_FROM_NUMBER",
         "SMS_TWILIO_TO_NUMBER",
@@ -51,6 +49,29 @@ fn every_wrong_variable_is_named_at_once_and_the_token_is_not_shown() {
         assert!(said.contains(name), "{name} in {said}");
     }
     assert!(!said.contains("planted-token"), "{said}");
+}
+
+#[test]
+fn a_host_that_conda_sets_is_warned_of_and_a_wrong_flag_refused() {
+    let mut child = program()
+        .env("HOST", "x86_64-conda-linux-gnu")
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let warning = lines.next().unwrap().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(
+        warning.contains("WARN") && warning.contains("x86_64-conda-linux-gnu"),
+        "{warning}"
+    );
+    let refused = ended(program().args(["--host", "nowhere"]));
+    assert!(!refused.status.success());
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        said.contains("--host=\"nowhere\": it must be an IP"),
+        "{said}"
+    );
 }
 
 #[test]

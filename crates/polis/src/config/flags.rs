@@ -66,7 +66,7 @@ pub struct Flags {
     /// Answer with so many bytes
     #[arg(long, value_name = "BYTES", help_heading = "Answer", num_args = 0..=1, require_equals = true, default_missing_value = "104857600")]
     pub huge_body: Option<String>,
-    /// Answer a provider's check of the URL with what it asks for: hub.challenge, validationToken, challenge in query or JSON
+    /// Answer a provider's check of the URL with what it asks for: hub.challenge, validationToken, challenge in query or JSON; with --verify zoom or discord and its secret, what that provider wants computed
     #[arg(long, help_heading = "Answer")]
     pub challenge: bool,
     /// Redirect to this URL

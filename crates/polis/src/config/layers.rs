@@ -3,6 +3,7 @@
 use std::{collections::HashMap, fmt, path::Path};
 
 use super::dot_env;
+use crate::answer::NumberOrText;
 
 /// The world around the program, so that tests need not change it.
 #[derive(Clone, Default)]
@@ -135,6 +136,11 @@ impl Layers<'_> {
                 file_value.map(|value| Given::new(format!("{key} in {}", self.file_name), value))
             })
     }
+}
+
+/// A number or a text of a file, as a flag would have it.
+pub(super) fn text(value: Option<NumberOrText>) -> Option<String> {
+    value.map(|value| value.to_string())
 }
 
 /// Everything that is wrong with the configuration, one sentence each.

@@ -12,7 +12,7 @@ use url::Url;
 use super::{
     ConfigError, Flags, Surroundings,
     file::{File, read_file},
-    layers::{Faults, Given, Layers, size},
+    layers::{Faults, Given, Layers, size, text},
     ports::{Ports, Written},
     scopes::scopes,
     status::{self, Statuses},
@@ -333,18 +333,12 @@ fn host(
     in_file: Option<String>,
     (faults, warnings): (&mut Faults, &mut Vec<String>),
 ) -> IpAddr {
-    let read = |text: &str| match text {
-        "localhost" => Some(IpAddr::from(Ipv4Addr::LOCALHOST)),
-        text => text.parse().ok(),
-    };
+    let read = |text: &str| text.parse().ok().map(|host: serve::Host| host.address);
     let mut given = layers.pick("--host", flag, "HOST", "host", in_file.clone());
-    if let Some(variable) =
-        given.take_if(|given| given.source == "HOST" && read(given.value.trim()).is_none())
+    if let Some(variable) = given.as_ref().filter(|given| given.source == "HOST")
+        && let Some(ignored) = serve::Host::of_variable(Some(&variable.value)).ignored
     {
-        warnings.push(format!(
-            "HOST is {:?}, which is not an address to listen on, and is ignored; --host says one",
-            variable.value
-        ));
+        warnings.push(format!("{ignored}, or give --host"));
         given = layers.pick("--host", None, "", "host", in_file);
     }
     faults
@@ -354,10 +348,6 @@ fn host(
             read,
         )
         .unwrap_or(Ipv4Addr::LOCALHOST.into())
-}
-
-pub(super) fn text(value: Option<NumberOrText>) -> Option<String> {
-    value.map(|value| value.to_string())
 }
 
 /// Passes a value on when a rule accepts it; else the fault names where it was set.

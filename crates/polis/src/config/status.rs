@@ -3,10 +3,7 @@
 //! Both say the same thing, so only one counts: that of the uppermost layer. The other is never
 //! ignored in silence.
 
-use super::{
-    layers::{Faults, Given, Layers},
-    settings::text,
-};
+use super::layers::{Faults, Given, Layers, text};
 use crate::answer::NumberOrText;
 
 /// Both settings, as they were written in one place.

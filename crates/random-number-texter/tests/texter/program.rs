@@ -174,7 +174,7 @@ fn everything_wrong_is_told_at_once_with_exit_code_2() {
         "SMS_TWILIO_SID is not set",
         "SMS_TWILIO_TOKEN is not set",
         "SMS_TWILIO_FROM_NUMBER is not set",
-        "SMS_TWILIO_TO_NUMBER is to be",
+        "SMS_TWILIO_TO_NUMBER must be",
         "PORT is \"many\"",
         "WEBHOOK_SECRET",
     ] {

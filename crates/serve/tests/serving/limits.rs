@@ -323,7 +323,7 @@ async fn a_panic_ends_neither_the_server_nor_the_connection() {
 async fn a_busy_port_is_named_with_its_variable() {
     let server = Server::start(app(), patient()).await;
     let port = server.address.port();
-    let error = serve::bind([127, 0, 0, 1].into(), port, "POLIS_PORT").await;
+    let error = serve::bind(serve::Host::default(), port, "POLIS_PORT").await;
     assert_eq!(
         error.unwrap_err().to_string(),
         format!(

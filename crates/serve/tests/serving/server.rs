@@ -38,8 +38,9 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(router: Router, limits: Limits) -> Self {
-        let host = [127, 0, 0, 1].into();
-        let listener = serve::bind(host, 0, "PORT").await.unwrap();
+        let listener = serve::bind(serve::Host::default(), 0, "PORT")
+            .await
+            .unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(serve::serve(listener, router, limits, async {

@@ -130,7 +130,9 @@ fn sigterm_and_ctrl_c_stop_the_program_in_order() {
 #[tokio::test]
 #[ignore = "run by the test above, which sends it a signal"]
 async fn child_that_serves_until_a_signal() {
-    let listener = serve::bind([127, 0, 0, 1].into(), 0, "PORT").await.unwrap();
+    let listener = serve::bind(serve::Host::default(), 0, "PORT")
+        .await
+        .unwrap();
     let stop = async {
         let signal = serve::stop_signal();
         let mut signal = std::pin::pin!(signal);
