@@ -97,8 +97,24 @@ impl Script {
     /// When it does not end.
     pub async fn interrupt(&mut self) -> anyhow::Result<Option<i32>> {
         self.signal("-INT").await?;
+        self.ended().await
+    }
+
+    /// Waits until the script has ended; its status.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn ended(&mut self) -> anyhow::Result<Option<i32>> {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
-        Ok(ended.context("it does not end")??.code())
+        let name = &self.name;
+        let ended = ended.with_context(|| format!("scripts/{name} does not end"))?;
+        Ok(ended?.code())
+    }
+
+    /// Where it runs and keeps its temporary files.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// The processes of the script's group that still run.

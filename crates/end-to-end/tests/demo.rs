@@ -8,7 +8,7 @@ use end_to_end::{Demo, PATIENCE, program_path, until};
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_comes_up_texts_a_number_and_ctrl_c_leaves_nothing_behind() -> anyhow::Result<()> {
     let mut demo = Demo::up().await?;
-    let output = demo.output();
+    let output = demo.script.output();
     let open = format!("Open {} and press the button", demo.button_url());
     assert!(output.contains(&open), "{output}");
     let [button, ..] = demo.ports();
@@ -24,7 +24,7 @@ async fn the_demo_comes_up_texts_a_number_and_ctrl_c_leaves_nothing_behind() -> 
     })
     .await?;
     until("the webhook in polis's log", PATIENCE, || async {
-        let output = demo.output();
+        let output = demo.script.output();
         let arrived = output
             .lines()
             .any(|line| line.starts_with("polis  ") && line.contains("random_number:generate"));
@@ -36,23 +36,17 @@ async fn the_demo_comes_up_texts_a_number_and_ctrl_c_leaves_nothing_behind() -> 
     one_line_a_fact(&demo).await?;
     the_verbs_work_as_they_are_printed(&demo)?;
 
-    demo.interrupt().await?;
-    let status = tokio::time::timeout(PATIENCE, demo.child.wait())
-        .await
-        .context("scripts/demo does not stop")??;
-    assert_eq!(status.code(), Some(130), "{}", demo.output());
+    let status = demo.script.interrupt().await?;
+    assert_eq!(status, Some(130), "{}", demo.script.output());
     until("the demo's processes to be gone", PATIENCE, || async {
-        let left = demo.left().await?;
+        let left = demo.script.left().await?;
         if !left.is_empty() {
             bail!("still running:\n{left}");
         }
         Ok(())
     })
     .await?;
-    let files: Vec<_> = std::fs::read_dir(demo.directory.path())?
-        .map(|entry| entry.map(|entry| entry.file_name()))
-        .collect::<Result<_, _>>()?;
-    assert_eq!(files, ["output"], "nothing but the test's own file");
+    assert_eq!(demo.script.files_left()?, Vec::<String>::new());
     Ok(())
 }
 
@@ -91,7 +85,7 @@ async fn polis_shows_it_verified(page: &str) -> anyhow::Result<()> {
 /// Of one press each program says its facts, each in a line that a terminal of 100 columns holds.
 async fn one_line_a_fact(demo: &Demo) -> anyhow::Result<()> {
     let lines = until("the last fact", PATIENCE, || async {
-        let output = demo.output();
+        let output = demo.script.output();
         let (_, pressed) = output.split_once("stops everything.").context("not up")?;
         let said = |name: &str, part: &str| {
             pressed
@@ -127,7 +121,7 @@ async fn one_line_a_fact(demo: &Demo) -> anyhow::Result<()> {
 
 /// Where no polis is installed, too.
 fn the_verbs_work_as_they_are_printed(demo: &Demo) -> anyhow::Result<()> {
-    let output = demo.output();
+    let output = demo.script.output();
     let printed: Vec<&str> = output
         .lines()
         .skip_while(|line| !line.contains("export POLIS_API"))
@@ -137,7 +131,7 @@ fn the_verbs_work_as_they_are_printed(demo: &Demo) -> anyhow::Result<()> {
     let ran = Command::new("bash")
         .args(["-euc", &printed.join("\n")])
         .env("PATH", "/usr/bin:/bin")
-        .current_dir(demo.directory.path())
+        .current_dir(demo.script.directory())
         .output()?;
     let (said, complained) = (
         String::from_utf8_lossy(&ran.stdout),
@@ -282,11 +276,9 @@ async fn a_busy_port_is_named_with_its_variable_before_anything_starts() -> anyh
     let busy = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
     let texter = busy.local_addr()?.port();
     let mut demo = Demo::start(&["--no-build"], &[("TEXTER_PORT", texter.to_string())])?;
-    let status = tokio::time::timeout(PATIENCE, demo.child.wait())
-        .await
-        .context("scripts/demo does not stop")??;
-    let output = demo.output();
-    assert_eq!(status.code(), Some(1), "{output}");
+    let status = demo.script.ended().await?;
+    let output = demo.script.output();
+    assert_eq!(status, Some(1), "{output}");
     assert!(
         output.contains(&format!(
             "port {texter} is in use; stop the program that has it or set TEXTER_PORT"
