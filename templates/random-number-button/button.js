@@ -77,18 +77,41 @@ localTimes(document);
 countDown();
 setInterval(countDown, 1000);
 
-// The comparison comes with the first number's own page.
-const show = (name) => (html) => {
-  const part = document.getElementById(name);
-  if (part) replace(part, html);
-};
-follow(main.dataset.live, {
-  journey: show("journey"),
-  polling: show("polling"),
-  history: show("history"),
-  open: () => { lost.hidden = true; },
-  error: () => { lost.hidden = false; },
+// The stream says only that something moved, so that windows on different numbers share it; each
+// asks for its own parts.
+const told = {};
+let deaf = false;
+let asking = false;
+let askAgain = false;
+async function catchUp() {
+  askAgain = true;
+  if (asking) return;
+  asking = true;
+  while (askAgain) {
+    askAgain = false;
+    try {
+      const answer = await fetch(main.dataset.parts);
+      if (!answer.ok) throw new Error(answer.statusText);
+      for (const [name, html] of Object.entries(await answer.json())) {
+        // The comparison comes with the first number's own page.
+        const part = document.getElementById(name);
+        if (part && told[name] !== html) replace(part, html);
+        told[name] = html;
+      }
+      lost.hidden = !deaf;
+    } catch {
+      lost.hidden = false;
+    }
+  }
+  asking = false;
+}
+follow("/live", {
+  moved: catchUp,
+  open: () => { deaf = false; lost.hidden = true; },
+  error: () => { deaf = true; lost.hidden = false; },
 });
+// One more question would have been asked.
+setInterval(() => { if (!document.hidden) catchUp(); }, 1000 * main.dataset.poll);
 
 // A second click while the first is on its way would cost a second text.
 const presses = [...document.querySelectorAll("#press button, .breakages button")];

@@ -162,6 +162,8 @@ impl Chain {
         variables.push(("WEBHOOK_URLS_1", self.texter_url.clone()));
         variables.push(("WEBHOOK_URLS_2", format!("polis={}", self.polis_url)));
         variables.push(("WEBHOOK_SECRET", self.secret.clone()));
+        // No press of a test costs a text.
+        variables.push(("PRESSES_PER_MINUTE", "unlimited".to_owned()));
         let mut button = Program::start("random-number-button", self.data.path(), &[], &variables)?;
         button.answers(&self.button_url).await?;
         self.button = Some(button);

@@ -7,10 +7,15 @@ use end_to_end::{Browser, Chain, PATIENCE, Window};
 
 const TABS: usize = 12;
 
-/// Opens `url` twelve times. Separate windows are all seen, so that none lets its stream go.
+/// Opens `url` twelve times.
 async fn twelve(url: &str) -> anyhow::Result<Browser> {
+    windows(&[url; TABS]).await
+}
+
+/// Opens each URL. Separate windows are all seen, so that none lets its stream go.
+async fn windows(urls: &[&str]) -> anyhow::Result<Browser> {
     let browser = Browser::open(Window::DESKTOP).await?;
-    for tab in 1..=TABS {
+    for (tab, url) in (1..).zip(urls) {
         if tab > 1 {
             let window = browser.client.new_window(false).await?;
             browser.client.switch_to_window(window.handle).await?;
@@ -42,6 +47,22 @@ async fn twelve_tabs_of_the_button_are_live() -> anyhow::Result<()> {
     let browser = twelve(&chain.press().await?.url).await?;
     let next = chain.press().await?;
     all_read(&browser, "#history", &next.number.to_string()).await?;
+    browser.close().await
+}
+
+/// Each has a stream of its own to show, unless they share one.
+#[tokio::test(flavor = "multi_thread")]
+async fn twelve_windows_on_twelve_numbers_are_live() -> anyhow::Result<()> {
+    let chain = Chain::start().await?;
+    let mut numbers = Vec::new();
+    for _ in 0..TABS {
+        numbers.push(chain.press().await?.url);
+    }
+    let urls: Vec<&str> = numbers.iter().map(String::as_str).collect();
+    let browser = windows(&urls).await?;
+    let next = chain.press().await?;
+    all_read(&browser, "#history", &next.number.to_string()).await?;
+    all_read(&browser, "#journey", "It was delivered to the phone.").await?;
     browser.close().await
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use askama::Template;
 use axum::{
-    Router,
+    Json, Router,
     extract::{Path, Query, State},
     http::{StatusCode, header},
     response::{
@@ -17,7 +17,7 @@ use axum::{
     routing::{get, post},
 };
 use futures_util::stream;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     breakage::Breakage,
@@ -33,11 +33,15 @@ use crate::{
 /// How soon a press that failed for the store's sake is worth repeating, in seconds.
 const STORE_RETRY_AFTER_SECONDS: u64 = 5;
 
+/// Between two times that pages hear of news: each asks once for all that moved meanwhile.
+const LIVE_PAUSE: Duration = Duration::from_millis(50);
+
 /// The whole app, ready to be served.
 pub fn app(button: &Button) -> Router {
     let router = Router::new()
         .route("/", get(show).post(press))
         .route("/live", get(live))
+        .route("/parts", get(parts))
         .route("/in-polis", get(in_polis))
         .route("/break/{what}", post(break_it))
         .route("/put-right", post(put_right))
@@ -218,7 +222,8 @@ async fn page(
         pages: inner.pages.seen_from("button"),
         phone: inner.pages.url("phone").map(str::to_owned),
         notice,
-        live: format!("/live{}", here.trim_start_matches('/')),
+        parts: format!("/parts{}", here.trim_start_matches('/')),
+        poll_seconds: address.poll_seconds(),
         here,
         story: journey.map(|journey| told(inner, journey, now)),
         broken: address.broken().filter(|_| journey.is_some()),
@@ -266,8 +271,9 @@ fn history(inner: &Inner, journey: Option<&Journey>, now: SystemTime) -> History
     History::new(&inner.journeys.newest(HISTORY_SHOWN), shown, now)
 }
 
-/// The parts of the page that change, each time that they do.
-async fn live(State(button): State<Button>, Query(address): Query<Address>) -> Response {
+/// Says that something moved, at once and then each time. It is the same stream for every page, so
+/// that all windows of a browser share one; each asks for its own parts.
+async fn live(State(button): State<Button>) -> Response {
     let Ok(place) = button.inner.live_places.clone().try_acquire_owned() else {
         return (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -278,75 +284,45 @@ async fn live(State(button): State<Button>, Query(address): Query<Address>) -> R
     };
     let mut moved = button.inner.journeys.moved();
     moved.mark_changed();
-    let page = LivePage {
-        button,
-        address,
-        journey: String::new(),
-        polling: String::new(),
-        history: String::new(),
-    };
-    let parts = stream::unfold((page, moved, place), |(mut page, mut moved, place)| async {
-        loop {
-            let stop = page.button.inner.stop.clone();
-            let next_poll = Duration::from_secs(page.address.poll_seconds());
-            tokio::select! {
-                () = stop.cancelled() => return None,
-                changed = moved.changed() => changed.ok()?,
-                // One more question would have been asked.
-                () = tokio::time::sleep(next_poll) => {}
-            }
-            let news = page.news();
-            if !news.is_empty() {
-                return Some((stream::iter(news), (page, moved, place)));
-            }
+    let stop = button.inner.stop.clone();
+    let events = stream::unfold((moved, stop, place), |(mut moved, stop, place)| async {
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            changed = moved.changed() => changed.ok()?,
         }
+        let event = Event::default().event("moved").data("");
+        tokio::time::sleep(LIVE_PAUSE).await;
+        Some((Ok::<_, Infallible>(event), (moved, stop, place)))
     });
-    let events = futures_util::StreamExt::flatten(parts);
     Sse::new(events)
         .keep_alive(KeepAlive::default())
         .into_response()
 }
 
-/// What one open page was last told.
-struct LivePage {
-    button: Button,
-    address: Address,
-    journey: String,
-    polling: String,
-    history: String,
+/// The parts of a page that change, as HTML; what the page does not have is left out.
+#[derive(Debug, Serialize)]
+struct Parts {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    journey: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    polling: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<String>,
 }
 
-impl LivePage {
-    /// The parts that differ from what was told last.
-    fn news(&mut self) -> Vec<Result<Event, Infallible>> {
-        let inner = &self.button.inner;
-        let now = SystemTime::now();
-        let journey = self.address.journey(inner);
-        let history = history(inner, journey.as_ref(), now);
-        let polling = polling(inner, &self.address, now);
-        let story = journey.map(|journey| told(inner, &journey, now));
-        let journey = story.and_then(|story| JourneyPart { story }.render().ok());
-        let mut news = Vec::new();
-        for (name, html, told) in [
-            ("journey", journey, &mut self.journey),
-            (
-                "polling",
-                polling.and_then(|part| part.render().ok()),
-                &mut self.polling,
-            ),
-            ("history", history.render().ok(), &mut self.history),
-        ] {
-            if let Some(html) = html
-                && html != *told
-            {
-                // A carriage return can't be carried by an event stream.
-                let data = html.replace('\r', " ");
-                news.push(Ok(Event::default().event(name).data(data)));
-                *told = html;
-            }
-        }
-        news
-    }
+async fn parts(State(button): State<Button>, Query(address): Query<Address>) -> Response {
+    let inner = &button.inner;
+    let now = SystemTime::now();
+    let journey = address.journey(inner);
+    let history = history(inner, journey.as_ref(), now);
+    let polling = polling(inner, &address, now);
+    let story = journey.map(|journey| told(inner, &journey, now));
+    let parts = Parts {
+        journey: story.and_then(|story| JourneyPart { story }.render().ok()),
+        polling: polling.and_then(|part| part.render().ok()),
+        history: history.render().ok(),
+    };
+    ([(header::CACHE_CONTROL, "no-store")], Json(parts)).into_response()
 }
 
 async fn stylesheet() -> impl IntoResponse {

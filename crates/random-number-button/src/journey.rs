@@ -94,7 +94,7 @@ pub(crate) enum Text {
     Unknown,
     /// The texter was asked and can't be reached right now.
     OutOfReach,
-    /// The endpoint that was asked is no texter of ours: it tells nothing of texts.
+    /// The endpoint that was asked is not a texter of ours: it tells nothing of texts.
     NotTold,
     /// The texter stopped telling before the text's end; the last that it said, if anything.
     LostSight(Option<TextStatus>),

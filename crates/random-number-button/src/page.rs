@@ -24,8 +24,10 @@ pub(crate) struct Page {
     pub(crate) phone: Option<String>,
     /// Why nothing was generated, after a press that led to nothing.
     pub(crate) notice: Option<String>,
-    /// Where the page's parts come from live.
-    pub(crate) live: String,
+    /// Where the parts come from that change.
+    pub(crate) parts: String,
+    /// How often the polling would ask, and the comparison with it changes.
+    pub(crate) poll_seconds: u64,
     /// This page's own address.
     pub(crate) here: String,
     pub(crate) story: Option<Story>,

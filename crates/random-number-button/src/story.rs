@@ -6,37 +6,17 @@
 mod exchange;
 mod headline;
 mod outcome;
+mod station;
 mod steps;
 #[cfg(test)]
 mod tests;
 
 use std::time::SystemTime;
 
-use crate::{journey::Journey, moment::Moment};
-pub(crate) use exchange::Exchange;
+use crate::journey::Journey;
 use headline::headline;
+pub(crate) use station::{Branch, Line, Tone};
 use steps::{leg_branch, text_step};
-
-/// How good the news is; the stylesheet's `ok`, `warn`, `bad`, or `soft` while it is open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tone {
-    Open,
-    Good,
-    Careful,
-    Bad,
-}
-
-impl Tone {
-    /// The class of the shared stylesheet.
-    pub(crate) fn class(self) -> &'static str {
-        match self {
-            Self::Open => "soft",
-            Self::Good => "ok",
-            Self::Careful => "warn",
-            Self::Bad => "bad",
-        }
-    }
-}
 
 /// One journey, told.
 #[derive(Debug)]
@@ -53,68 +33,6 @@ pub(crate) struct Story {
     pub(crate) drawn: Line,
     /// One for each endpoint: they are called at the same time.
     pub(crate) branches: Vec<Branch>,
-}
-
-/// The webhook to one endpoint.
-#[derive(Debug)]
-pub(crate) struct Branch {
-    /// What the endpoint is called.
-    pub(crate) name: String,
-    /// Its address.
-    pub(crate) url: String,
-    /// How the delivery went.
-    pub(crate) step: Step,
-    /// The attempts, oldest first.
-    pub(crate) attempts: Vec<(Line, Exchange)>,
-    /// What came of it at the texter.
-    pub(crate) text: Option<Step>,
-}
-
-/// One station of the journey.
-#[derive(Debug)]
-pub(crate) struct Step {
-    pub(crate) tone: Tone,
-    pub(crate) title: String,
-    pub(crate) lines: Vec<Line>,
-}
-
-/// A sentence that may end in a time.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Line {
-    pub(crate) text: String,
-    pub(crate) at: Option<Moment>,
-    /// Whether that time was still to come: worth a countdown.
-    pub(crate) ahead: bool,
-}
-
-impl Line {
-    fn new(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            at: None,
-            ahead: false,
-        }
-    }
-
-    fn at(text: impl Into<String>, at: SystemTime) -> Self {
-        Self {
-            text: text.into(),
-            at: Some(Moment::new(at)),
-            ahead: false,
-        }
-    }
-
-    /// A line on what comes at `due`: the time when it is ahead, "any moment" when it is not.
-    fn next_try(due: SystemTime, now: SystemTime) -> Self {
-        if due > now {
-            Self {
-                ahead: true,
-                ..Self::at("It tries again at", due)
-            }
-        } else {
-            Self::new("It tries again any moment.")
-        }
-    }
 }
 
 impl Story {

@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use super::{
-    Line, Tone,
     outcome::{sentence, trouble},
+    station::{Line, Tone},
 };
 use crate::journey::{Journey, Leg, Stage, Standing, Text, TextStatus};
 

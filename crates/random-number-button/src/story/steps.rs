@@ -3,8 +3,9 @@
 use std::time::SystemTime;
 
 use super::{
-    Branch, Exchange, Line, Step, Tone,
+    exchange::Exchange,
     outcome::{failure, sentence, success},
+    station::{Branch, Line, Step, Tone},
 };
 use crate::journey::{Journey, Leg, Stage, Standing, Text};
 

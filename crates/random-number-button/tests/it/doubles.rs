@@ -195,27 +195,40 @@ pub(crate) async fn shows(button: &Button, uri: &str, part: &str) -> String {
     }
 }
 
-/// The live stream of a page, piece by piece.
-pub(crate) struct Live(Body);
+/// A page that is kept live: the stream, and the parts that it asks for at each word of it.
+pub(crate) struct Live {
+    stream: Body,
+    button: Button,
+    parts: String,
+}
 
 impl Live {
     pub(crate) async fn open(button: &Button, page: &str) -> Self {
-        let request = Request::get(format!("/live{}", page.trim_start_matches('/')))
+        let request = Request::get("/live")
             .header(header::HOST, "localhost:9090")
             .body(Body::empty())
             .unwrap();
         let answer = app(button).oneshot(request).await.unwrap();
         assert_eq!(answer.status(), 200);
-        Self(answer.into_body())
+        Self {
+            stream: answer.into_body(),
+            button: button.clone(),
+            parts: format!("/parts{}", page.trim_start_matches('/')),
+        }
     }
 
-    /// Reads on until an event has `part`.
+    /// Reads on until the page has `part`.
     pub(crate) async fn tells(&mut self, part: &str) {
         let mut told = String::new();
         let reading = async {
             while !told.contains(part) {
-                let frame = self.0.frame().await.expect("the stream goes on").unwrap();
-                told.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
+                let moved = self.stream.frame().await;
+                moved.expect("the stream goes on").unwrap();
+                let parts = request(&self.button, "GET", &self.parts, &[]).await.text;
+                let parts: serde_json::Value = serde_json::from_str(&parts).unwrap();
+                told = ["journey", "polling", "history"]
+                    .map(|name| parts[name].as_str().unwrap_or_default())
+                    .join("\n");
             }
         };
         let read = tokio::time::timeout(PATIENCE, reading).await;
@@ -224,7 +237,7 @@ impl Live {
 
     /// Whether the stream ends within the time that a stop may take.
     pub(crate) async fn ends(mut self) -> bool {
-        let reading = async { while self.0.frame().await.is_some() {} };
+        let reading = async { while self.stream.frame().await.is_some() {} };
         tokio::time::timeout(PATIENCE, reading).await.is_ok()
     }
 }
