@@ -1,7 +1,11 @@
 //! One request, as the rules see it.
 
-use super::echo::Echo;
-use crate::{diagnosis::preset_of, scope_path, wire::Head};
+use super::echo::{Echo, Echoed};
+use crate::{
+    diagnosis::{Verification, preset_of},
+    scope_path,
+    wire::Head,
+};
 
 /// The facts that an answer is planned from.
 #[derive(Debug, Clone)]
@@ -13,6 +17,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) event: Option<&'a str>,
     /// Attempts of the same delivery before this one.
     pub(crate) before: u32,
+    /// How the scope's signatures are checked.
+    pub(crate) verification: Option<&'a Verification>,
 }
 
 impl<'a> Asked<'a> {
@@ -29,6 +35,7 @@ impl<'a> Asked<'a> {
             body,
             event: None,
             before: 0,
+            verification: None,
         }
     }
 
@@ -40,8 +47,8 @@ impl<'a> Asked<'a> {
         &self.path
     }
 
-    pub(super) fn value(&self, echo: &Echo) -> Option<String> {
-        echo.value(self.head, self.body)
+    pub(super) fn answer(&self, echo: &Echo) -> Option<Echoed> {
+        echo.answer(self.head, self.body, self.verification)
     }
 
     /// A browser's question whether it may send a request.

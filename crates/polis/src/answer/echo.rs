@@ -3,19 +3,28 @@
 use std::{fmt, str::FromStr};
 
 use serde_json::Value;
+use webhooks_core::scheme::Challenge;
 
-use crate::wire::Head;
+use crate::{
+    diagnosis::{Verification, challenge},
+    wire::Head,
+};
 
 /// A provider's check of a URL is short; every other body would be read for nothing.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// What providers send and want back: WebSub and Meta, Microsoft Graph, Dropbox, Slack.
-pub(crate) const CHALLENGES: [&str; 4] = [
+/// What providers send and want back: Zoom and Discord by their secret; WebSub and Meta,
+/// Microsoft Graph, Dropbox, Slack.
+pub(crate) const CHALLENGES: [&str; 5] = [
+    PROVIDER,
     "query.hub.challenge",
     "query.validationToken",
     "query.challenge",
     "body.challenge",
 ];
+
+/// Names the answer that a provider wants computed.
+const PROVIDER: &str = "provider";
 
 /// The place of a value: `query.hub.challenge`, `header.X-Hook-Secret`, `body.challenge`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,12 +35,15 @@ pub enum Echo {
     Header(String),
     /// A text or a number in a JSON body, by its path.
     Body(String),
+    /// What the provider whose signatures are checked wants to hear: no place, but an answer that
+    /// is computed with the secret that signed the question.
+    Provider,
 }
 
 /// The text names no value of a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} names no value of a request; write query.hub.challenge, header.X-Name or body.challenge"
+    "{0:?} names no value of a request; write query.hub.challenge, header.X-Name, body.challenge or provider"
 )]
 pub struct EchoFault(String);
 
@@ -45,6 +57,7 @@ impl FromStr for Echo {
                 Ok(Self::Header(name.to_owned()))
             }
             Some(("body", path)) if !path.is_empty() => Ok(Self::Body(path.to_owned())),
+            None if text == PROVIDER => Ok(Self::Provider),
             _ => Err(EchoFault(text.to_owned())),
         }
     }
@@ -56,21 +69,50 @@ impl fmt::Display for Echo {
             Self::Query(name) => write!(f, "query.{name}"),
             Self::Header(name) => write!(f, "header.{name}"),
             Self::Body(path) => write!(f, "body.{path}"),
+            Self::Provider => f.write_str(PROVIDER),
         }
     }
 }
 
 impl Echo {
-    /// The value, when the request has one that is not empty.
-    pub(super) fn value(&self, head: &Head, body: &[u8]) -> Option<String> {
+    /// The answer, when the request has a value that is not empty, or is the provider's question.
+    pub(super) fn answer(
+        &self,
+        head: &Head,
+        body: &[u8],
+        verification: Option<&Verification>,
+    ) -> Option<Echoed> {
         let value = match self {
+            Self::Provider if body.len() > BODY_BYTES_MAX => None,
+            Self::Provider => return challenge(verification?, head, body).map(Echoed::from),
             Self::Query(name) => form_urlencoded::parse(head.query())
                 .find(|(given, _)| given == name)
                 .map(|(_, value)| value.into_owned()),
             Self::Header(name) => head.text(name).map(str::to_owned),
             Self::Body(path) => in_json(body, path),
         };
-        value.filter(|value| !value.is_empty())
+        value.filter(|value| !value.is_empty()).map(|body| Echoed {
+            status: 200,
+            content_type: "text/plain; charset=utf-8",
+            body,
+        })
+    }
+}
+
+/// The answer to a provider's check of the URL.
+pub(super) struct Echoed {
+    pub(super) status: u16,
+    pub(super) content_type: &'static str,
+    pub(super) body: String,
+}
+
+impl From<Challenge> for Echoed {
+    fn from(answer: Challenge) -> Self {
+        Self {
+            status: answer.status,
+            content_type: answer.content_type,
+            body: answer.body,
+        }
     }
 }
 
@@ -103,9 +145,11 @@ mod tests {
             ("body.challenge", Some("3eZb")),
             ("body.n.m", Some("7")),
             ("body.o", None),
+            ("provider", None),
         ] {
             let echo: Echo = place.parse().unwrap();
-            assert_eq!(echo.value(&head, body).as_deref(), value, "{place}");
+            let answer = echo.answer(&head, body, None).map(|answer| answer.body);
+            assert_eq!(answer.as_deref(), value, "{place}");
             assert_eq!(echo.to_string(), place);
         }
         for place in ["", "challenge", "query.", "header.a b", "body.", "path.a"] {

@@ -53,7 +53,7 @@ pub(crate) enum Manner {
 pub(crate) enum Occasion {
     /// A webhook, or anything else that is not one of the others.
     Webhook,
-    /// A provider's check of the URL; its value is echoed.
+    /// A provider's check of the URL; its value is echoed, or its answer computed.
     Challenge,
     /// A browser's preflight.
     Preflight,
@@ -119,12 +119,14 @@ impl Plan {
                 false => Self::plain(200),
             };
         };
-        let echoed = rule.echo.as_ref().and_then(|echo| asked.value(echo));
+        let echoed = rule.echo.as_ref().and_then(|echo| asked.answer(echo));
         let mut plan = match echoed {
-            Some(value) => Self {
+            Some(answer) => Self {
+                headers: vec![("Content-Type".into(), answer.content_type.into())],
+                body: PlannedBody::Fixed(answer.body.into()),
                 status_wins: true,
                 occasion: Occasion::Challenge,
-                ..Self::text(value)
+                ..Self::plain(answer.status)
             },
             None => Self::plain(200),
         };

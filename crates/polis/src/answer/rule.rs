@@ -58,7 +58,8 @@ pub struct RuleSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
     /// A value of the request that is answered as text: `query.hub.challenge`,
-    /// `header.X-Hook-Secret` or `body.challenge`; the rule is only for requests that have it.
+    /// `header.X-Hook-Secret` or `body.challenge`, or `provider` for the answer that Zoom or Discord
+    /// wants computed with its secret; the rule is only for requests that have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub echo: Option<String>,
     /// Statuses in turn, counted per delivery: `500x2,200`.
@@ -305,7 +306,7 @@ impl Rule {
         method.is_none_or(|wanted| wanted.eq_ignore_ascii_case(asked.method()))
             && path.is_none_or(|wanted| glob(wanted, asked.path()))
             && event.is_none_or(|wanted| asked.event.is_some_and(|event| glob(wanted, event)))
-            && (self.echo.as_ref()).is_none_or(|echo| asked.value(echo).is_some())
+            && (self.echo.as_ref()).is_none_or(|echo| asked.answer(echo).is_some())
     }
 }
 

@@ -51,6 +51,7 @@ pub(super) fn arrive(
     let mut asked = Asked::new(&head, &read.bytes);
     asked.event = event.as_deref();
     asked.before = counted.before;
+    asked.verification = settings.verification.as_ref();
     let planned = Plan::by(&settings.rules, &asked);
     // A body that did not come whole cannot be verified: the fault says all there is to say.
     // Nobody signs a browser's preflight or the question whether polis is up.
@@ -105,7 +106,7 @@ pub(super) fn arrive(
     }
 }
 
-/// The record of bytes that are no request.
+/// The record of bytes that are not a request.
 pub(super) fn unreadable(
     polis: &Polis,
     remote: SocketAddr,

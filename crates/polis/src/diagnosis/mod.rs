@@ -4,6 +4,8 @@
 //! other keys, other bodies and other contents until one matches what came, and names the
 //! difference. It judges nothing but signatures and is given the time.
 
+mod arrived;
+mod challenge;
 mod claims;
 mod preset;
 mod report;
@@ -14,6 +16,7 @@ mod time;
 mod twilio;
 mod variants;
 
+pub(crate) use challenge::challenge;
 pub use preset::{Preset, UnknownPreset, preset_names, preset_of};
 pub use report::{Diagnosis, Finding, FindingKind, Verdict};
 pub use search::diagnose;

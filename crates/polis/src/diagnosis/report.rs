@@ -29,7 +29,7 @@ pub enum FindingKind {
     OtherSecret,
     /// The key was derived from the secret in another way.
     Key,
-    /// The timestamp is too old, too far in the future, or no number.
+    /// The timestamp is too old, too far in the future, or not a number.
     Timestamp,
     /// The signature matches the body written as other JSON.
     Reserialised,
@@ -56,6 +56,15 @@ pub struct Finding {
     pub kind: FindingKind,
     /// A sentence for people.
     pub text: String,
+}
+
+impl Finding {
+    pub(super) fn new(kind: FindingKind, text: impl Into<String>) -> Self {
+        Self {
+            kind,
+            text: text.into(),
+        }
+    }
 }
 
 /// What was found out about one request's signature.

@@ -3,13 +3,13 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
-use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
-use webhooks_core::scheme::{Encoding, Part, Request, Signed, VerifyError, judge_time};
+use webhooks_core::scheme::{Encoding, Part, judge_time};
 
 use super::{
     Diagnosis, Finding, FindingKind, Preset, SigningSecret, TOLERANCE, Verdict, Verification,
+    arrived::Arrived,
     claims::Claims,
     secret::LENIENT,
     time, twilio,
@@ -71,7 +71,7 @@ pub fn diagnose(
                 Some(Err(error)) if diagnosis.findings.is_empty() => {
                     diagnosis
                         .findings
-                        .push(finding(FindingKind::Timestamp, error.to_string()));
+                        .push(Finding::new(FindingKind::Timestamp, error.to_string()));
                 }
                 Some(Err(_)) => {}
             }
@@ -95,7 +95,7 @@ pub fn diagnose(
                 // Right by all that a patient reader sees; a verifier refuses it all the same.
                 diagnosis
                     .findings
-                    .push(finding(FindingKind::Header, error.to_string()));
+                    .push(Finding::new(FindingKind::Header, error.to_string()));
             }
         }
     }
@@ -121,7 +121,7 @@ fn explain(
         diagnosis.verdict = Verdict::Missing;
         if diagnosis.findings.is_empty() {
             let name = preset.scheme().signature_header();
-            diagnosis.findings.push(finding(
+            diagnosis.findings.push(Finding::new(
                 FindingKind::Header,
                 format!("there is no {name} header"),
             ));
@@ -135,7 +135,7 @@ fn explain(
     {
         other_secret(scope)
     } else if claims.signatures.is_empty() {
-        finding(
+        Finding::new(
             FindingKind::Unknown,
             "no accepted public key verifies the ed25519 signature: the key is another one, or the body was changed",
         )
@@ -156,62 +156,10 @@ fn explain(
                 diagnosis.findings.splice(0..0, found.findings);
                 return;
             }
-            None => finding(FindingKind::Unknown, unknown(&search, verification)),
+            None => Finding::new(FindingKind::Unknown, unknown(&search, verification)),
         }
     };
     diagnosis.findings.insert(0, found);
-}
-
-/// The request as webhooks-core takes it.
-struct Arrived<'a> {
-    preset: Preset,
-    headers: HeaderMap,
-    url: String,
-    body: &'a [u8],
-}
-
-impl<'a> Arrived<'a> {
-    fn new(verification: &Verification, head: &Head, body: &'a [u8]) -> Self {
-        // A value that no header may have is not text to the verifier either.
-        let value = |value: &[u8]| {
-            HeaderValue::from_bytes(value).unwrap_or_else(|_| {
-                HeaderValue::from_bytes(b"\xff").expect("a header may have bytes beyond ASCII")
-            })
-        };
-        let headers = head
-            .headers()
-            .filter_map(|(name, text)| {
-                Some((HeaderName::from_bytes(name.as_bytes()).ok()?, value(text)))
-            })
-            .collect();
-        let urls = twilio::urls(head, verification.public_url.as_deref());
-        let url = urls
-            .first()
-            .map(|signed| String::from_utf8_lossy(&signed.url).into_owned());
-        Self {
-            preset: verification.preset,
-            headers,
-            url: url.unwrap_or_default(),
-            body,
-        }
-    }
-
-    fn verify(&self, secrets: &[SigningSecret]) -> Result<Signed, VerifyError> {
-        let usable: Vec<(usize, _)> = secrets
-            .iter()
-            .enumerate()
-            .filter_map(|(index, secret)| Some((index, secret.to_key(self.preset)?)))
-            .collect();
-        let keys: Vec<_> = usable.iter().map(|(_, key)| key.clone()).collect();
-        let request = Request {
-            headers: &self.headers,
-            url: Some(&self.url),
-            body: self.body,
-        };
-        let mut signed = self.preset.verify(&keys, &request)?;
-        signed.key_index = usable[signed.key_index].0;
-        Ok(signed)
-    }
 }
 
 fn sentence(diagnosis: &Diagnosis, secrets: &[SigningSecret]) -> String {
@@ -232,7 +180,7 @@ fn sentence(diagnosis: &Diagnosis, secrets: &[SigningSecret]) -> String {
 }
 
 fn old_secret(index: usize, count: usize) -> Finding {
-    finding(
+    Finding::new(
         FindingKind::OldSecret,
         format!(
             "an old secret matched ({} of {count}): the sender still signs with it",
@@ -242,17 +190,10 @@ fn old_secret(index: usize, count: usize) -> Finding {
 }
 
 fn other_secret(scope: &str) -> Finding {
-    finding(
+    Finding::new(
         FindingKind::OtherSecret,
         format!("another secret matches: the one of scope {scope}"),
     )
-}
-
-pub(super) fn finding(kind: FindingKind, text: impl Into<String>) -> Finding {
-    Finding {
-        kind,
-        text: text.into(),
-    }
 }
 
 /// What may stand before the body in the signed content.
@@ -272,7 +213,7 @@ fn contents(
             .into_iter()
             .map(|(text, prefix)| Content {
                 prefix,
-                difference: text.map(|text| finding(FindingKind::Content, text)),
+                difference: text.map(|text| Finding::new(FindingKind::Content, text)),
             })
             .collect();
     }
@@ -282,7 +223,7 @@ fn contents(
         .map(|signed| Content {
             difference: signed.difference.map(|difference| {
                 let url = String::from_utf8_lossy(&signed.url);
-                finding(
+                Finding::new(
                     FindingKind::Url,
                     format!("the sender signed the URL {url} ({difference}); behind a tunnel, give its URL with --public-url"),
                 )
@@ -329,7 +270,7 @@ fn keys(verification: &Verification, others: &[(String, SigningSecret)]) -> Vec<
             keys.push(Key {
                 bytes,
                 secret: None,
-                difference: Some(finding(
+                difference: Some(Finding::new(
                     FindingKind::Key,
                     format!(
                         "secret {} matches, but the sender derives its key another way: {text}",
@@ -456,7 +397,7 @@ impl Search<'_> {
     ) -> Found {
         let mut findings: Vec<Finding> = Vec::new();
         if let Some(variant) = variant {
-            findings.push(finding(
+            findings.push(Finding::new(
                 variant.kind,
                 format!(
                     "the signature matches the body only {}: the sender signed another text than it sent, or something between rewrote the body",
@@ -468,7 +409,7 @@ impl Search<'_> {
         findings.extend(key.difference.clone());
         let expected = self.preset.scheme().encoding;
         if encoding != expected {
-            findings.push(finding(
+            findings.push(Finding::new(
                 FindingKind::Encoding,
                 format!("the signature is right but written in {encoding}; expected {expected}"),
             ));

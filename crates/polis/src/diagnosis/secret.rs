@@ -31,7 +31,7 @@ impl std::fmt::Debug for SigningSecret {
     }
 }
 
-/// Why a text is no signing secret.
+/// Why a text is not a signing secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretFault {
     /// An empty secret would verify what anybody signs.
@@ -163,7 +163,7 @@ impl SigningSecret {
         ];
         if let Some(decoded) = self.decoded() {
             keys.push((
-                "the secret is decoded from base64, but is to be used as text",
+                "the secret is decoded from base64, but must be used as text",
                 decoded,
             ));
         }
@@ -175,7 +175,7 @@ impl SigningSecret {
         }
         if let Ok(decoded) = hex::decode(&self.0) {
             keys.push((
-                "the secret is decoded from hex, but is to be used as text",
+                "the secret is decoded from hex, but must be used as text",
                 decoded,
             ));
         }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use webhooks_core::scheme::Part;
 
-use super::{Diagnosis, FindingKind, Preset, TOLERANCE, claims::Claims, search::finding};
+use super::{Diagnosis, Finding, FindingKind, Preset, TOLERANCE, claims::Claims};
 
 /// Adds what is wrong with the timestamp, for the schemes that sign one.
 pub(super) fn judge(claims: &Claims, preset: Preset, now: Timestamp, diagnosis: &mut Diagnosis) {
@@ -12,13 +12,14 @@ pub(super) fn judge(claims: &Claims, preset: Preset, now: Timestamp, diagnosis: 
         return;
     }
     let Some(text) = &claims.timestamp else {
-        diagnosis
-            .findings
-            .push(finding(FindingKind::Timestamp, "the timestamp is missing"));
+        diagnosis.findings.push(Finding::new(
+            FindingKind::Timestamp,
+            "the timestamp is missing",
+        ));
         return;
     };
     let Ok(seconds) = text.parse::<i64>() else {
-        diagnosis.findings.push(finding(
+        diagnosis.findings.push(Finding::new(
             FindingKind::Timestamp,
             format!("the timestamp {text:?} is not a number of seconds since 1970"),
         ));
@@ -43,5 +44,5 @@ pub(super) fn judge(claims: &Claims, preset: Preset, now: Timestamp, diagnosis: 
     };
     diagnosis
         .findings
-        .push(finding(FindingKind::Timestamp, text));
+        .push(Finding::new(FindingKind::Timestamp, text));
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use polis::{
     Listener,
-    diagnosis::{Preset, SigningSecret, Verification},
+    diagnosis::{Preset, SigningSecret, ToSign, Verification, sign},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -95,8 +95,8 @@ async fn get_root_with_a_query_a_signature_or_a_rule_is_a_request_like_others() 
     );
 }
 
-#[tokio::test]
-async fn a_providers_check_of_the_url_is_answered_with_its_challenge() {
+/// A polis that answers challenges and else 500, and enforces this preset's signatures.
+async fn challenged(preset: &str, secret: &str) -> Listener {
     use clap::Parser;
     #[derive(Parser)]
     struct Line {
@@ -109,18 +109,88 @@ async fn a_providers_check_of_the_url_is_answered_with_its_challenge() {
         "--respond",
         "500",
         "--verify",
-        "github",
+        preset,
         "--enforce",
     ];
     let flags = Line::try_parse_from(flags).unwrap().flags;
-    let around = polis::config::Surroundings::of(&[("POLIS_SECRETS", "a-secret")], &[]);
+    let around = polis::config::Surroundings::of(&[("POLIS_SECRETS", secret)], &[]);
     let settings = polis::config::Settings::read(flags, &around).unwrap();
-    let listener = Listener::start_with(polis::config::Settings {
+    Listener::start_with(polis::config::Settings {
         default_scope: settings.default_scope,
         ..polis::config::Settings::quiet()
     })
     .await
-    .unwrap();
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_challenge_whose_answer_is_computed_is_answered_with_the_providers_secret() {
+    let discord = webhooks_core::Secret::generate_ed25519().expose();
+    let json = "application/json";
+    for (preset, secret, body, (status, kind, answer)) in [
+        (
+            Preset::Zoom,
+            "zoom-secret",
+            r#"{"event":"endpoint.url_validation","payload":{"plainToken":"qgg8vlvZRS6UYooatFL8Aw"}}"#,
+            (
+                200,
+                json,
+                r#"{"encryptedToken":"b17f0320a1322a509340a1a835b3d9edbc491f0b0790ed2d20d0604d39dfe922","plainToken":"qgg8vlvZRS6UYooatFL8Aw"}"#,
+            ),
+        ),
+        (
+            Preset::Slack,
+            "slack-secret",
+            r#"{"type":"url_verification","challenge":"3eZb"}"#,
+            (200, "text/plain", "3eZb"),
+        ),
+        (
+            Preset::Discord,
+            &discord,
+            r#"{"type":1}"#,
+            (200, json, r#"{"type":1}"#),
+        ),
+        (
+            Preset::Discord,
+            &discord,
+            r#"{"type":0}"#,
+            (204, "text/plain", ""),
+        ),
+    ] {
+        let listener = challenged(&preset.to_string(), secret).await;
+        let send = |secret: &str, body: &'static str| {
+            let what = ToSign {
+                id: "1",
+                at: jiff::Timestamp::now(),
+                url: "",
+                content_type: Some(json),
+                body: body.as_bytes(),
+            };
+            let secret = SigningSecret::new(secret, preset).unwrap();
+            let mut request = client().post(listener.url()).body(body);
+            for (name, value) in sign(preset, &secret, &what).unwrap() {
+                request = request.header(name, value);
+            }
+            request.send()
+        };
+        let answered = send(secret, body).await.unwrap();
+        assert_eq!(answered.status(), status, "{preset}");
+        assert_eq!(answered.headers()["content-type"], kind, "{preset}");
+        assert_eq!(answered.text().await.unwrap(), answer, "{preset}");
+        // Another secret's question is refused, and what is no question goes to the next rule.
+        let other = match preset {
+            Preset::Discord => &webhooks_core::Secret::generate_ed25519().expose(),
+            _ => "another secret",
+        };
+        assert_eq!(send(other, body).await.unwrap().status(), 401, "{preset}");
+        let event = send(secret, r#"{"type":2,"event":"x"}"#).await.unwrap();
+        assert_eq!(event.status(), 500, "{preset}");
+    }
+}
+
+#[tokio::test]
+async fn a_providers_check_of_the_url_is_answered_with_its_challenge() {
+    let listener = challenged("github", "a-secret").await;
     let slack = r#"{"type":"url_verification","challenge":"3eZb+/"}"#;
     let url = |path: &str| listener.url() + path;
     let client = client();

@@ -1,0 +1,20 @@
+//! The answer to a provider's signed question whether the URL is ours.
+
+use webhooks_core::scheme::Challenge;
+
+use super::{Verification, arrived::Arrived};
+use crate::wire::Head;
+
+/// What the provider wants to hear, such as Zoom's token signed or Discord's pong; `None` when the
+/// request is not its question, or no accepted secret signed it. An old timestamp does not matter.
+pub(crate) fn challenge(
+    verification: &Verification,
+    head: &Head,
+    body: &[u8],
+) -> Option<Challenge> {
+    let answer = verification.preset.scheme().challenge?;
+    let arrived = Arrived::new(verification, head, body);
+    let signed = arrived.verify(&verification.secrets).ok()?;
+    let secret = verification.secrets.get(signed.key_index)?;
+    answer(body, &secret.to_key(verification.preset)?)
+}
