@@ -17,7 +17,7 @@ use crate::{
     record::{Answer, Record},
     redact::Redactor,
     scope::{Scopes, ViewToken},
-    sent_again::Replays,
+    sent_again::{Replays, SentAgain},
     store::{Fallen, Store, StoreError},
     terminal::Terminal,
 };
@@ -144,6 +144,12 @@ impl Polis {
         if let Some(terminal) = &self.terminal {
             terminal.answered(record);
         }
+    }
+
+    /// Lists what was sent again under its request, also on the pages that are open.
+    pub(crate) fn sent_again(&self, id: u64, sent: SentAgain) {
+        self.replays.add(id, sent);
+        self.store.sent_again(id);
     }
 
     /// Says it the first time, and whenever the number has doubled since.

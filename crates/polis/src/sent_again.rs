@@ -1,4 +1,4 @@
-//! What was sent again from the page or by the API, listed under the request that it was.
+//! What was sent again from the page, by the API or the command line, listed under the request that it was.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -150,8 +150,10 @@ impl Reader {
         }
         let name = match change.kind {
             ChangeKind::Arrived => "arrived",
+            ChangeKind::Answered => "answered",
             ChangeKind::Diagnosed => "diagnosed",
-            _ => "answered",
+            // The request is as it was.
+            ChangeKind::SentAgain | ChangeKind::Removed => return None,
         };
         let captured = Captured::summary(&record, self.query.redactor(&self.shared));
         event.event(name).json_data(captured).ok()

@@ -10,6 +10,7 @@ pub(crate) mod import;
 mod openapi;
 pub(crate) mod query;
 pub(crate) mod replay;
+mod replays;
 pub(crate) mod requests;
 mod rules;
 pub(crate) mod scopes;
@@ -22,6 +23,7 @@ pub use captured::{
 };
 pub use import::Imported;
 pub use replay::{Replay, Replayed};
+pub use replays::ReplayMade;
 pub use requests::{Page, Removed};
 pub use scopes::{ScopeShown, ScopeSpec};
 pub use sign::Signed;
@@ -67,6 +69,7 @@ pub(crate) fn app(polis: Arc<Polis>, stop: watch::Receiver<bool>) -> Router {
         .route("/api/requests/{id}/body", get(requests::body))
         .route("/api/requests/{id}/answer/body", get(requests::answer_body))
         .route("/api/requests/{id}/replay", post(replay::replay))
+        .route("/api/requests/{id}/replays", post(replays::add))
         .route("/api/requests/{id}/sign", post(sign::sign))
         .route("/api/import", post(import::import))
         .route("/api/events", get(events::stream))

@@ -99,7 +99,7 @@ pub(crate) async fn replay(
     let at = Timestamp::now();
     let sent = shared.polis.outbound.send(url, outgoing, reach).await;
     let sent = sent.map_err(|error| error.to_string());
-    shared.polis.replays.add(
+    shared.polis.sent_again(
         id,
         SentAgain {
             at,

@@ -85,6 +85,11 @@ impl Exchange {
         })
     }
 
+    /// The status that was answered.
+    pub(super) fn status(&self) -> u16 {
+        self.answer.status
+    }
+
     /// Prints both; whether the answer is a 2xx.
     pub(super) fn show(&self, screen: &mut Screen, json: bool) -> Result<Found, Trouble> {
         if json {

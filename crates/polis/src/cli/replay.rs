@@ -12,7 +12,7 @@ use super::{
     trouble::{Found, Trouble},
 };
 use crate::{
-    api::{Replay, ScopeShown, Signed},
+    api::{Replay, ReplayMade, ScopeShown, Signed},
     destination::Destination,
     diagnosis::{Preset, preset_names, preset_of},
     edit::{self, Edits},
@@ -79,12 +79,32 @@ impl ReplayAgain {
                 outgoing(&record, &set, &self.to, None)?
             }
         };
-        let exchange = Exchange::make(&self.to.url, request).await?;
+        let made = Exchange::make(&self.to.url, request).await;
+        self.list(&client, &made).await;
+        let exchange = made?;
         exchange.show(&mut Screen::new(), self.json)
     }
 }
 
 impl ReplayAgain {
+    /// Has the running polis list it on its page. The replay was made all the same when it cannot.
+    async fn list(&self, client: &Client, made: &Result<Exchange, Trouble>) {
+        let listed = ReplayMade {
+            to: self.to.to_string(),
+            status: made.as_ref().ok().map(Exchange::status),
+            error: made.as_ref().err().map(|trouble| match trouble {
+                Trouble::Unanswered { error, .. } => error.to_string(),
+                other => other.to_string(),
+            }),
+            edited: !self.set.is_empty(),
+            resigned: self.resign,
+        };
+        let path = format!("api/requests/{}/replays", self.id);
+        if let Err(trouble) = client.post::<ReplayMade>(&path, &listed).await {
+            tell(&format!("polis does not list this replay: {trouble}"));
+        }
+    }
+
     /// Signed by polis, whose secrets nobody else needs to have, or by the secret that was given.
     async fn signed(
         &self,
@@ -119,7 +139,7 @@ impl ReplayAgain {
         }
         let preset = self.provider.or(checked).ok_or_else(|| {
             Trouble::Given(format!(
-                "request #{} has no signature; say whose is to be made with --provider",
+                "request #{} has no signature; name the provider to sign for with --provider",
                 self.id
             ))
         })?;

@@ -10,6 +10,7 @@ pub(crate) enum ChangeKind {
     Arrived,
     Answered,
     Diagnosed,
+    SentAgain,
     Removed,
 }
 

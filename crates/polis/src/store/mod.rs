@@ -5,10 +5,12 @@
 
 mod change;
 mod filter;
+mod keep;
 mod ring;
 mod sqlite;
 
 pub use filter::{Filter, SignatureState};
+pub use keep::Keep;
 pub use ring::Fallen;
 pub use sqlite::StoreError;
 
@@ -30,25 +32,6 @@ use crate::{
 };
 use ring::Ring;
 use sqlite::Disk;
-
-/// How much is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keep {
-    /// Requests.
-    pub requests: usize,
-    /// Bytes of memory.
-    pub bytes: usize,
-}
-
-impl Default for Keep {
-    fn default() -> Self {
-        Self {
-            // An afternoon of debugging, in memory that nobody misses.
-            requests: 10_000,
-            bytes: 64_000_000,
-        }
-    }
-}
 
 /// The captured requests.
 #[derive(Debug)]
@@ -121,6 +104,12 @@ impl Store {
             disk.put(Arc::clone(record)).await;
             disk.forget(gone).await;
         }
+    }
+
+    /// Notes that the request was sent again.
+    pub(crate) fn sent_again(&self, id: u64) {
+        let newest = self.ring().note(ChangeKind::SentAgain, id);
+        self.newest_change.send_replace(newest);
     }
 
     /// Keeps what another check found with the record; whether it is still kept.

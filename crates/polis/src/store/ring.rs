@@ -8,8 +8,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Keep,
     change::{Change, ChangeKind, ChangeLog, Missed},
+    keep::Keep,
 };
 use crate::{
     diagnosis::Diagnosis,

@@ -155,6 +155,12 @@ async fn every_route_answers_as_the_document_says() {
             "/api/requests/4/sign",
             Some(json!({"to": app.url(), "set": {"header.X-A": "b"}})),
         ),
+        (
+            "post",
+            "/api/requests/{id}/replays",
+            "/api/requests/4/replays",
+            Some(json!({"to": app.url(), "status": 200, "edited": true})),
+        ),
         ("post", "/api/import", "/api/import", Some(archive)),
         ("get", "/api/wait", "/api/wait?count=2&timeout=1s", None),
         ("get", "/api/events", "/api/events", None),

@@ -236,3 +236,22 @@ async fn resign_uses_the_secret_of_the_polis_that_runs() {
     assert_eq!(received[0].delivery.as_ref().unwrap().id, "m1");
     assert!(received[1].header("x-hub-signature-256").is_some());
 }
+
+#[tokio::test]
+async fn a_replay_of_the_command_line_is_listed_under_its_request() {
+    let scene = Scene::of(Preset::Standard).await;
+    scene.comes("/", &[], b"{\"n\":1}").await;
+    scene.replay(1, &["--set", "body.n=2"]).await;
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = closed.local_addr().unwrap().to_string();
+    drop(closed);
+    let unanswered = polis(&["replay", "1", "--to", &nobody])
+        .at(&scene.captured)
+        .end()
+        .await;
+    assert_eq!(unanswered.code, 2, "{unanswered:?}");
+    let page = reqwest::get(scene.captured.page_url() + "/requests/1");
+    let page = page.await.unwrap().text().await.unwrap();
+    assert!(page.contains("answered 200</b>, edited"), "{page}");
+    assert!(page.contains(&format!("<code>http://{nobody}</code>: <b class=\"bad\">")));
+}

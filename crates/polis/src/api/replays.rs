@@ -1,0 +1,71 @@
+//! Lists what another program sent again, so that the page shows it with its own replays.
+
+use axum::{
+    Json,
+    extract::{Path, Query as Params, State},
+    http::HeaderMap,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Shared, error::ApiError, query::Query, requests::visible};
+use crate::sent_again::SentAgain;
+
+/// Bytes of a URL or a reason: the page shows them on a line.
+const TEXT_BYTES_MAX: usize = 4096;
+
+/// A replay that was made elsewhere.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReplayMade {
+    /// Where it went, at most 4,096 bytes.
+    pub to: String,
+    /// The status that was answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Why nothing was answered, at most 4,096 bytes; only without a status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Whether it was changed first.
+    pub edited: bool,
+    /// Whether it was signed anew.
+    pub resigned: bool,
+}
+
+pub(super) async fn add(
+    State(shared): State<Shared>,
+    Path(id): Path<u64>,
+    Params(query): Params<Query>,
+    headers: HeaderMap,
+    Json(made): Json<ReplayMade>,
+) -> Result<Json<ReplayMade>, ApiError> {
+    visible(&shared, id, &query, &headers)?;
+    let invalid = |fault: String| ApiError::Invalid(vec![fault]);
+    let texts = [("to", Some(&made.to)), ("error", made.error.as_ref())];
+    for (name, text) in texts {
+        let size = text.map_or(0, String::len);
+        if size > TEXT_BYTES_MAX {
+            return Err(invalid(format!(
+                "{name} is {size} bytes; the limit is {TEXT_BYTES_MAX}"
+            )));
+        }
+    }
+    let outcome = match (made.status, &made.error) {
+        (Some(status @ 100..=999), None) => Ok(status),
+        (None, Some(error)) => Err(error.clone()),
+        _ => {
+            return Err(invalid(
+                "give the status that was answered, 100 to 999, or the error".to_owned(),
+            ));
+        }
+    };
+    let sent = SentAgain {
+        at: Timestamp::now(),
+        to: made.to.clone(),
+        outcome,
+        is_edited: made.edited,
+        is_resigned: made.resigned,
+    };
+    shared.polis.sent_again(id, sent);
+    Ok(Json(made))
+}
