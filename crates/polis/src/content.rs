@@ -24,7 +24,7 @@ pub enum Content {
     Xml,
     /// Other text in UTF-8.
     Text,
-    /// Bytes that are no text.
+    /// Bytes that are not text.
     Binary,
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Destination {
     has_path: bool,
 }
 
-/// Why a text is no destination.
+/// Why a text is not a destination.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DestinationError {
     /// Not a URL, not a host and port, not a port.

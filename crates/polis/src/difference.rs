@@ -73,7 +73,7 @@ fn version(record: &Record) -> String {
     version.map_or("", Version::as_str).to_owned()
 }
 
-/// How far they could be read: the problem, the cut, and the bytes that are no request.
+/// How far they could be read: the problem, the cut, and the bytes that are not a request.
 fn reading(a: &Record, b: &Record, found: &mut Vec<Difference>) {
     if a.problem != b.problem {
         let (a, b) = (a.problem.clone(), b.problem.clone());
@@ -93,7 +93,7 @@ fn reading(a: &Record, b: &Record, found: &mut Vec<Difference>) {
     lines(FIRST_BYTES, &a, &b, found);
 }
 
-/// Bytes as lines of text, with what is no text written out.
+/// Bytes as lines of text, with what is not text written out.
 fn text(bytes: &[u8]) -> String {
     let mut text = String::new();
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -180,7 +180,7 @@ impl<'a> Node<'a> {
             Some(b'"') => serde_json::from_str(text).map(Self::Text),
             _ => Ok(Self::Word),
         };
-        // An escape that is half a letter is no text, but can be compared.
+        // An escape that is half a letter is not text, but can be compared.
         read.unwrap_or(Self::Word)
     }
 }

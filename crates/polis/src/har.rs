@@ -19,7 +19,7 @@ pub const END: &str = "]}}\n";
 
 /// One request and its answer, with the bodies that were told with it.
 ///
-/// HAR has no place for a request's bytes that are no text: they stand in
+/// HAR has no place for a request's bytes that are not text: they stand in
 /// `postData.text` as base64, and `postData._encoding` says so.
 #[must_use]
 pub fn entry(captured: &Captured) -> Value {

@@ -20,7 +20,7 @@ const IMPORTED_MAX: usize = 10_000;
 /// The records of a HAR file or of a polis log, the oldest first.
 pub(crate) fn read(file: &[u8]) -> Result<Vec<Record>, String> {
     let text = std::str::from_utf8(file)
-        .map_err(|_| "the file is no text; a HAR file or a polis log is".to_owned())?;
+        .map_err(|_| "the file is not UTF-8 text; import a HAR file or a polis log".to_owned())?;
     let records = match serde_json::from_str::<Value>(text) {
         Ok(document) if document.get("log").is_some() => from_har(&document)?,
         _ => from_log(text)?,
@@ -42,7 +42,7 @@ fn from_log(text: &str) -> Result<Vec<Record>, String> {
         .filter(|(_, line)| !line.trim().is_empty())
     {
         let wrong = |error: &dyn std::fmt::Display| {
-            format!("line {} is no line of a polis log: {error}", index + 1)
+            format!("line {} is not a line of a polis log: {error}", index + 1)
         };
         let mut line: Value = serde_json::from_str(line).map_err(|error| wrong(&error))?;
         match line.get("what").and_then(Value::as_str) {

@@ -46,7 +46,7 @@ impl Redactor {
         known.0 = searched;
     }
 
-    /// A header's value as it may be shown, whatever its bytes: `None` for bytes that are no text
+    /// A header's value as it may be shown, whatever its bytes: `None` for bytes that are not text
     /// and hold nothing that is hidden.
     pub(crate) fn value<'a>(&self, name: &str, value: &'a [u8]) -> Option<Cow<'a, str>> {
         match std::str::from_utf8(value) {
@@ -77,7 +77,7 @@ impl Redactor {
     }
 
     /// Header lines as they stood on the wire, what is hidden replaced and every other byte kept:
-    /// for a request that could not be read, whose lines are no headers yet.
+    /// for a request that could not be read, whose lines are not headers yet.
     #[must_use]
     pub fn lines<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let mut shown = Vec::with_capacity(bytes.len());

@@ -9,7 +9,7 @@ const ENTRIES: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sequence(Vec<(u16, u32)>);
 
-/// Why a text is no sequence of statuses.
+/// Why a text is not a sequence of statuses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SequenceFault {
     /// Nothing is in it.

@@ -88,7 +88,7 @@ mod tests {
         assert!(header("Content-Length: 3").is_ok());
         assert!(
             header_to_send("Content-Length: 3").is_err(),
-            "two lengths are no request"
+            "two lengths are not a request"
         );
         assert!(header("X A: b").is_err());
         assert!(header("no colon").is_err());

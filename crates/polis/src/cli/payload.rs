@@ -138,7 +138,7 @@ fn json(data: &[u8]) -> Result<&str, String> {
     serde_json::from_slice::<&RawValue>(data)
         .map(RawValue::get)
         .map_err(|error| {
-            format!("--data is not JSON ({error}); a text is JSON in quotes: --data '\"hello\"'")
+            format!("--data is not JSON ({error}); a JSON string has quotes: --data '\"hello\"'")
         })
 }
 

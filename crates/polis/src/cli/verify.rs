@@ -62,7 +62,7 @@ impl Verify {
         let (head, body) = self.read()?;
         let preset = self.provider.or_else(|| preset_of(&head)).ok_or_else(|| {
             Trouble::Given(
-                "there is no signature header of a known provider; say whose is due with --provider"
+                "there is no known provider's signature header; name the provider with --provider"
                     .into(),
             )
         })?;

@@ -55,7 +55,7 @@ fn spliced(json: &[u8], place: Range<usize>, new: &[u8]) -> Vec<u8> {
 
 fn kind(first: Option<u8>) -> &'static str {
     match first {
-        Some(b'"') => "a text",
+        Some(b'"') => "a string",
         Some(b't') => "true",
         Some(b'f') => "false",
         Some(b'n') => "null",
@@ -320,7 +320,7 @@ mod tests {
         );
         assert_eq!(
             refused(json, "text.x.y"),
-            "body.text is a text, which has no \"x\" in it"
+            "body.text is a string, which has no \"x\" in it"
         );
         assert_eq!(
             refused(json, "items.1.a.b"),
@@ -328,7 +328,7 @@ mod tests {
         );
         assert_eq!(
             refused(json, "more.text"),
-            "there is no body.more; give it with what is to be in it"
+            "there is no body.more; set it together with its content"
         );
         for step in ["2", "-1", "+1", "x", ""] {
             assert_eq!(

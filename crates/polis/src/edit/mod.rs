@@ -90,12 +90,12 @@ pub(crate) fn edited(
 /// A sentence that says how a change is written.
 pub(crate) fn typed(change: &str) -> Result<(String, Box<RawValue>), String> {
     let wrong =
-        || format!("{change:?} is no change; one is like body.data=1 or header.X-Name=text");
+        || format!("{change:?} is not a change; write one like body.data=1 or header.X-Name=text");
     let (place, value) = change.split_once('=').ok_or_else(wrong)?;
     let value = if place.starts_with("header.") && value.is_empty() {
         Ok(RawValue::NULL.to_owned())
     } else if place.starts_with("body.") {
-        // What is no JSON is a text.
+        // What is not JSON is text.
         serde_json::from_str(value).or_else(|_| serde_json::value::to_raw_value(value))
     } else {
         serde_json::value::to_raw_value(value)

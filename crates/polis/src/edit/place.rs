@@ -13,7 +13,7 @@ pub(crate) struct Place(Vec<String>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PlaceError {
     /// A name on the way is missing; only the last one is made.
-    #[error("there is no {0}; give it with what is to be in it")]
+    #[error("there is no {0}; set it together with its content")]
     Missing(String),
     /// Something on the way has nothing inside.
     #[error("{place} is {found}, which has no {step:?} in it")]

@@ -11,7 +11,7 @@ use axum::{
 use super::{
     body::{BodyViews, visible},
     list::{Row, clock},
-    send_form::Answered,
+    send_form::{Answered, editable},
     timeline::{Stop, timeline},
 };
 use crate::{
@@ -49,7 +49,7 @@ pub(super) struct Detail {
     pub(super) attempt_before: Option<u64>,
     /// Where "send again" goes when nobody says otherwise.
     pub(super) again: String,
-    /// The body to edit, when it is a text.
+    /// The body to edit, when it is text.
     pub(super) editable: Option<String>,
     pub(super) can_sign: bool,
     pub(super) replayed: Option<Answered>,
@@ -278,20 +278,6 @@ fn checkable(shared: &Shared, record: &Record) -> Option<Preset> {
     let settings = scope.map(|scope| scope.settings());
     let checked = settings.and_then(|settings| Some(settings.verification.as_ref()?.preset));
     Some(checked.unwrap_or(carried))
-}
-
-/// Bodies that are offered for editing: what a person edits in a text field.
-const EDITABLE_BYTES: usize = 64 * 1024;
-
-/// The body as a text that can be edited and sent. None when it is no text, or holds what is
-/// hidden: an edit must not send "[redacted secret]".
-pub(super) fn editable(record: &Record, redactor: &Redactor) -> Option<String> {
-    let text = std::str::from_utf8(&record.body).ok()?;
-    let shown = visible(&text.replace("\r\n", "\n"));
-    let is_itself = text.len() <= EDITABLE_BYTES
-        && shown == text.replace("\r\n", "\n")
-        && redactor.text(text) == text;
-    is_itself.then(|| text.to_owned())
 }
 
 /// The signed string with what cannot be seen made visible: here one letter decides.

@@ -14,6 +14,7 @@ mod multipart;
 mod rule_form;
 mod rules;
 mod secret_form;
+mod send_again;
 mod send_form;
 mod timeline;
 mod view;
@@ -31,7 +32,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/", get(view::list))
         .route("/requests/{id}", get(view::request))
         .route("/requests/{id}/as/{form}", get(detail::copy))
-        .route("/requests/{id}/replay", post(send_form::replay))
+        .route("/requests/{id}/replay", post(send_again::replay))
         .route("/requests/{id}/secret", post(secret_form::accept))
         .route("/changes", get(live::changes))
         .route("/rules", get(rules::show).post(rules::change))

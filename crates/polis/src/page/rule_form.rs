@@ -72,7 +72,7 @@ impl RuleForm {
     pub(super) fn rules(&self) -> Result<Vec<RuleSpec>, Vec<String>> {
         if let Some(json) = &self.json {
             let spec: RulesSpec = serde_json::from_str(json)
-                .map_err(|error| vec![format!("the rules are no JSON of rules: {error}")])?;
+                .map_err(|error| vec![format!("the rules are not valid JSON: {error}")])?;
             return Ok(spec.rules);
         }
         // Through JSON, so that the fields mean here what they mean everywhere.

@@ -1,21 +1,13 @@
-//! "Send again": its fields, read into a replay and shown again with what came of it.
+//! The fields of "send again", and what they hold once it was sent.
 
-use axum::{
-    Form, Json,
-    extract::{Path, Query as Params, State},
-    http::HeaderMap,
-    response::Response,
-};
 use serde::Deserialize;
 
-use super::{
-    detail::editable,
-    view::{Shown, page},
-};
+use super::body::visible;
 use crate::{
-    api::{Replay, Replayed, Shared, query::Query, replay, requests::visible},
+    api::{Replay, Replayed},
     edit::{self, Edits},
-    resend::broken_signature,
+    record::Record,
+    redact::Redactor,
 };
 
 /// What was sent again and what came of it.
@@ -43,7 +35,7 @@ pub(super) struct ReplayForm {
 impl ReplayForm {
     /// `shown` is the body as the form showed it. A browser sends CR LF for every line end, so
     /// a body counts as edited only when more than that differs.
-    fn read(&self, shown: Option<&str>) -> Result<Replay, String> {
+    pub(super) fn read(&self, shown: Option<&str>) -> Result<Replay, String> {
         let mut set = Edits::new();
         if let (Some(body), Some(shown)) = (&self.body, shown) {
             let body = body.replace("\r\n", "\n");
@@ -75,45 +67,16 @@ impl ReplayForm {
     }
 }
 
-pub(super) async fn replay(
-    State(shared): State<Shared>,
-    Path(id): Path<u64>,
-    Params(query): Params<Query>,
-    headers: HeaderMap,
-    Form(form): Form<ReplayForm>,
-) -> Response {
-    let record = visible(&shared, id, &query, &headers).ok();
-    let shown = record
-        .as_ref()
-        .and_then(|record| editable(record, &shared.polis.redactor));
-    let wanted = form.read(shown.as_deref());
-    let broken = match (&record, &wanted) {
-        (Some(record), Ok(wanted)) if !wanted.resign => broken_signature(record, &wanted.set),
-        _ => None,
-    };
-    let warning = broken.map_or_else(String::new, |preset| {
-        format!(
-            "The {preset} signature is of the body before the change. Sign it anew, or it fails."
-        )
-    });
-    let outcome = match wanted {
-        Err(reason) => Err(reason),
-        Ok(wanted) => replay::replay(
-            State(shared.clone()),
-            Path(id),
-            Params(query.clone()),
-            headers.clone(),
-            Json(wanted),
-        )
-        .await
-        .map(|Json(replayed)| replayed)
-        .map_err(|error| error.to_string()),
-    };
-    let answered = Answered {
-        form,
-        outcome,
-        warning,
-    };
-    let shown = Some((id, Some(Shown::Replayed(Box::new(answered)))));
-    page(shared, query, headers, shown).await
+/// Bodies that are offered for editing: what a person edits in a text field.
+const EDITABLE_BYTES: usize = 64 * 1024;
+
+/// The body as a text that can be edited and sent. None when it is not text, or holds what is
+/// hidden: an edit must not send "[redacted secret]".
+pub(super) fn editable(record: &Record, redactor: &Redactor) -> Option<String> {
+    let text = std::str::from_utf8(&record.body).ok()?;
+    let shown = visible(&text.replace("\r\n", "\n"));
+    let is_itself = text.len() <= EDITABLE_BYTES
+        && shown == text.replace("\r\n", "\n")
+        && redactor.text(text) == text;
+    is_itself.then(|| text.to_owned())
 }

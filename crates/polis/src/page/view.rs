@@ -253,7 +253,7 @@ pub(super) async fn request(
         .filter(|text| !text.is_empty())
         .map(|text| {
             text.parse::<u64>()
-                .map_err(|_| format!("{text:?} is no number of a request; compare with 17"))
+                .map_err(|_| format!("{text:?} is not a request's number; give one like 17"))
         });
     let extra = with.map(Shown::With);
     page(shared, query, headers, Some((id, extra))).await

@@ -5,8 +5,8 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
-    Format,
     escape::{escaped, escaped_bytes, escaped_lines},
+    format::Format,
     paint::{Ink, Paint},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 
 /// What of a body is written; the page shows the rest.
 const SHOWN_BYTES: usize = 16 * 1024;
-/// What of a body that is no text is written, in hex.
+/// How much of a body that is not text is written, in hex.
 const SHOWN_BINARY_BYTES: usize = 64;
 
 /// Writes records for people.

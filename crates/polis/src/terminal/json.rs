@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Format;
+use super::format::Format;
 use crate::{
     api::{Captured, CapturedAnswer},
     record::Record,

@@ -5,6 +5,7 @@
 //! and the count is said.
 
 mod escape;
+mod format;
 mod human;
 mod json;
 mod paint;
@@ -28,6 +29,7 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{record::Record, redact::Redactor};
+use format::Format;
 use json::JsonLines;
 
 /// Lines that wait to be written.
@@ -80,12 +82,6 @@ struct Gauge {
 pub(crate) struct Terminal {
     queue: SyncSender<Queued>,
     gauge: Arc<Gauge>,
-}
-
-/// Turns records into lines.
-pub(crate) trait Format: Send {
-    fn arrived(&self, out: &mut Vec<u8>, record: &Record);
-    fn answered(&self, out: &mut Vec<u8>, record: &Record, at: Timestamp);
 }
 
 impl Terminal {

@@ -32,7 +32,7 @@ pub enum Framing {
 /// What is wrong with a body.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyFault {
-    /// `Content-Length` is no number.
+    /// `Content-Length` is not a number.
     #[error("content-length {0:?} is not a number")]
     Length(String),
     /// Two different lengths.

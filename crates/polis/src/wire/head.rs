@@ -29,7 +29,7 @@ impl Version {
     }
 }
 
-/// Why the bytes are no head of an HTTP/1 request.
+/// Why the bytes are not the head of an HTTP/1 request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {
     /// The client spoke TLS.
@@ -49,7 +49,7 @@ pub enum HeadError {
     /// Another version than 1.0 or 1.1.
     #[error("the version {0:?} is not HTTP/1.0 or HTTP/1.1")]
     Version(String),
-    /// A header line without a colon, or with a name that is no token.
+    /// A header line without a colon, or with a name that is not a token.
     #[error("header line {number} {line:?} is not \"Name: value\"")]
     HeaderLine {
         /// Counted from 1.

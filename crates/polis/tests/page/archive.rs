@@ -191,7 +191,7 @@ async fn what_cannot_be_imported_is_refused_with_the_reason_on_the_page() {
     let listener = Listener::start().await.unwrap();
     for (file, reason) in [
         ("", "there are no requests in the file"),
-        ("not a log", "line 1 is no line of a polis log"),
+        ("not a log", "line 1 is not a line of a polis log"),
         (r#"{"log":{}}"#, "the HAR file has no log.entries"),
         (
             r#"{"log":{"entries":[{"request":{"method":"A B"}}]}}"#,

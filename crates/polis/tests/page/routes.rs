@@ -270,7 +270,7 @@ async fn sending_again_changes_the_values_that_are_named_and_no_other_byte() {
     assert_eq!(received.header("x-a"), Some("b"));
     let page = again("nonsense").await.unwrap().text().await.unwrap();
     assert!(
-        text_of(&page).contains("\"nonsense\" is no change; one is like body.data=1"),
+        text_of(&page).contains("\"nonsense\" is not a change; write one like body.data=1"),
         "{page}"
     );
 }

@@ -159,7 +159,7 @@ async fn a_change_that_cannot_be_made_says_what_is_there_instead() {
         (1, "body.more.x=1", "body.more.x: there is no body.more"),
         (2, "body.a=1", "body.a: the body is multipart/form-data"),
         (1, "nonsense=1", "nonsense is neither body"),
-        (1, "body", "one is like body.data=1"),
+        (1, "body", "write one like body.data=1"),
     ] {
         let ran = scene.replay(id, &["--set", change]).await;
         assert_eq!(ran.code, 2, "{ran:?}");

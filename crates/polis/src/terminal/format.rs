@@ -1,0 +1,11 @@
+//! How records become lines of the log.
+
+use jiff::Timestamp;
+
+use crate::record::Record;
+
+/// Turns records into lines.
+pub(crate) trait Format: Send {
+    fn arrived(&self, out: &mut Vec<u8>, record: &Record);
+    fn answered(&self, out: &mut Vec<u8>, record: &Record, at: Timestamp);
+}
