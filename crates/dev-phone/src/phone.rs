@@ -41,7 +41,7 @@ pub struct Config {
     pub account: Account,
     /// Where texts written on the page go.
     pub reply_url: Option<CallUrl>,
-    /// Names beside localhost and IP addresses under which the phone is reached.
+    /// Names besides localhost and IP addresses under which the phone is reached.
     pub names: Vec<String>,
     /// The file that keeps texts across a restart.
     pub keep: Option<PathBuf>,

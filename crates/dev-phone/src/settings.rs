@@ -30,7 +30,7 @@ pub struct Flags {
     /// Where texts written on the page go, as Twilio's inbound webhook
     #[arg(long, env = "REPLY_URL", value_name = "URL", hide_env_values = true)]
     reply_url: Option<String>,
-    /// Names, separated by commas, under which it is reached beside localhost and IP addresses,
+    /// Names, separated by commas, under which it is reached besides localhost and IP addresses,
     /// such as a container's
     #[arg(long, env = "PHONE_NAMES", value_name = "NAMES")]
     names: Option<String>,

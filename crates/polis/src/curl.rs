@@ -66,7 +66,7 @@ pub fn command(record: &Record) -> Result<String, String> {
     if is_plain(body) && body.len() <= ARGUMENT_BYTES {
         let _ = write!(command, " \\\n  --data-raw {}", quoted(body));
     } else {
-        // printf is part of the shell, but its argument is typed all the same.
+        // printf is part of the shell, but its argument is typed anyway.
         let typed = octal(body);
         if typed.len() > ARGUMENT_BYTES * 8 {
             return Err(format!(

@@ -22,7 +22,7 @@ pub(crate) struct AppAnswer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     pub(crate) body: Bytes,
-    /// Why the body is not whole; the status stands all the same.
+    /// Why the body is not whole; the status stands anyway.
     pub(crate) broken: Option<String>,
 }
 

@@ -7,7 +7,7 @@ pub enum Spacing {
     Compact,
     /// `, ` and `: `, as Python writes by default.
     Spaced,
-    /// One entry a line, indented by so many spaces.
+    /// One entry a line, indented by this many spaces.
     Indented(usize),
 }
 

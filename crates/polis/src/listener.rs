@@ -110,7 +110,7 @@ impl Listener {
         requests
     }
 
-    /// Waits until so many requests came and were answered, and returns what was captured.
+    /// Waits until this many requests came and were answered, and returns what was captured.
     ///
     /// # Errors
     /// [`TooFew`] when they did not come within ten seconds.

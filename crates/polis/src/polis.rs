@@ -22,7 +22,7 @@ use crate::{
     terminal::Terminal,
 };
 
-/// All bodies that are being received may hold so many times the limit of one.
+/// All bodies that are being received may hold this many times the limit of one.
 const BODIES_IN_RECEPTION: usize = 16;
 
 /// Why polis did not start.
@@ -48,7 +48,7 @@ pub(crate) struct Polis {
     pub(crate) limits: CaptureLimits,
     pub(crate) reception: Reception,
     pub(crate) outbound: Outbound,
-    /// Where replays may go beside this machine.
+    /// Where replays may go besides this machine.
     pub(crate) replay_to: Vec<Url>,
     /// The pages of programs that run together with this one.
     pub(crate) pages: serve::Pages,

@@ -1,4 +1,4 @@
-//! The journeys that the page knows: the last so many, newest first, and a signal when one moves.
+//! The journeys that the page knows: a bounded number, newest first, and a signal when one moves.
 
 use std::{
     collections::VecDeque,

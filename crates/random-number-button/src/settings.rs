@@ -1,4 +1,4 @@
-//! The button's settings, read from environment variables; all that is wrong is told at once.
+//! The button's settings, read from environment variables; all that is wrong is reported at once.
 
 use std::num::NonZeroU32;
 
@@ -53,7 +53,7 @@ pub struct Settings {
     pub host: serve::Host,
     /// The port to listen on; 0 for a free one.
     pub port: u16,
-    /// Names, beside localhost and IP addresses, under which the page is published.
+    /// Names, besides localhost and IP addresses, under which the page is published.
     pub host_names: Vec<String>,
     /// Where each number goes; at least one.
     pub targets: Vec<Target>,

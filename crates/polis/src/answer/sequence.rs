@@ -50,7 +50,7 @@ impl Sequence {
         }
     }
 
-    /// The status after so many attempts of the same delivery.
+    /// The status after this many attempts of the same delivery.
     #[must_use]
     pub fn status(&self, before: u32) -> u16 {
         let mut left = before;

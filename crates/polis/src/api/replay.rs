@@ -23,7 +23,7 @@ use crate::{
     sent_again::SentAgain,
 };
 
-/// What of the answer's body is told.
+/// How much of the answer's body is reported.
 const BODY_BYTES: usize = 64 * 1024;
 
 /// What is to be sent, and where.

@@ -27,7 +27,7 @@ const AWAITED: usize = 4096;
 pub(super) struct Ls {
     #[command(flatten)]
     selection: Selection,
-    /// The newest so many, at most 1000
+    /// The newest ones, at most 1000
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
     /// Go on with what arrives
@@ -129,7 +129,7 @@ impl List {
         loop {
             match stream.next().await? {
                 Some(Told::Arrived(captured)) => {
-                    // With a filter that looks at answers the same request is told again when it
+                    // With a filter that looks at answers the same request is reported again when it
                     // is answered: it stays noted until then.
                     let new = if needs_answer {
                         self.listed.insert(captured.id)

@@ -87,7 +87,7 @@ impl ReplayAgain {
 }
 
 impl ReplayAgain {
-    /// Has the running polis list it on its page. The replay was made all the same when it cannot.
+    /// Has the running polis list it on its page. The replay was made even when it cannot.
     async fn list(&self, client: &Client, made: &Result<Exchange, Trouble>) {
         let listed = ReplayMade {
             to: self.to.to_string(),

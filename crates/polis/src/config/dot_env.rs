@@ -1,4 +1,4 @@
-//! The `.env` file. What is wrong with a line is told by the name of its variable alone: what
+//! The `.env` file. What is wrong with a line is reported by the name of its variable alone: what
 //! stands in the line may be a secret, and dotenvy's own errors repeat it.
 
 use std::{collections::HashMap, io, path::Path};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::diagnosis::preset_names;
 
 /// Values stay text here: `layers` reads them together with variables and files, so that
-/// every wrong one is told at once, wherever it was set.
+/// every wrong one is reported at once, wherever it was set.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Listen")]
 pub struct Flags {
@@ -63,7 +63,7 @@ pub struct Flags {
     /// Seconds between two bytes of the body
     #[arg(long, value_name = "SECONDS", help_heading = "Answer", num_args = 0..=1, require_equals = true, default_missing_value = "0.25")]
     pub slow_body: Option<String>,
-    /// Answer with so many bytes
+    /// Answer with this many bytes
     #[arg(long, value_name = "BYTES", help_heading = "Answer", num_args = 0..=1, require_equals = true, default_missing_value = "104857600")]
     pub huge_body: Option<String>,
     /// Answer a provider's check of the URL with what it asks for: hub.challenge, validationToken, challenge in query or JSON; with --verify zoom or discord and its secret, what that provider wants computed
@@ -101,7 +101,7 @@ pub struct Flags {
     /// SQLite file that keeps requests across restarts
     #[arg(long, value_name = "FILE", help_heading = "Keep")]
     pub store: Option<PathBuf>,
-    /// URL that replays may go to beside this machine, repeatable
+    /// URL that replays may go to besides this machine, repeatable
     #[arg(long, value_name = "URL", help_heading = "Keep")]
     pub replay_to: Vec<String>,
 

@@ -1,6 +1,6 @@
 //! What polis is started with: flag over variable over `.env` over `polis.toml`.
 //!
-//! Everything that is wrong is told at once, each with the name of where it was set.
+//! Everything that is wrong is reported at once, each with the name of where it was set.
 
 mod dot_env;
 mod file;

@@ -47,7 +47,7 @@ pub struct Settings {
     pub limits: serve::Limits,
     /// SQLite file.
     pub store: Option<PathBuf>,
-    /// Where replays may go beside this machine.
+    /// Where replays may go besides this machine.
     pub replay_to: Vec<Url>,
     /// The log; `None` for none.
     pub output: Option<Output>,

@@ -1,5 +1,5 @@
 //! What a request claims about its signature, read with more patience than a verifier has: what is
-//! odd becomes a finding, and is looked at all the same.
+//! odd becomes a finding, and is looked at anyway.
 
 use serde_json::value::RawValue;
 use webhooks_core::scheme::{Algorithm, Form, Names, Part, SIGNATURES_MAX, Scheme};

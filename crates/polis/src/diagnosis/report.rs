@@ -39,7 +39,7 @@ pub enum FindingKind {
     LineEnds,
     /// The body was changed.
     Body,
-    /// Hex where base64 is due, or the reverse.
+    /// Hex where base64 was expected, or the reverse.
     Encoding,
     /// Another string than the scheme's was signed.
     Content,

@@ -92,7 +92,7 @@ pub fn diagnose(
                 diagnosis.findings.splice(0..0, uncovered);
             }
             if diagnosis.findings.is_empty() {
-                // Right by all that a patient reader sees; a verifier refuses it all the same.
+                // Right by all that a patient reader sees; a verifier refuses it anyway.
                 diagnosis
                     .findings
                     .push(Finding::new(FindingKind::Header, error.to_string()));

@@ -93,7 +93,7 @@ impl SigningSecret {
         &self.0
     }
 
-    /// What is odd about the secret, which it never repeats. Such a secret is used all the same:
+    /// What is odd about the secret, which it never repeats. Such a secret is used anyway:
     /// who debugs a sender has to be able to try what the sender has.
     #[must_use]
     pub fn doubt(&self, preset: Preset) -> Option<String> {

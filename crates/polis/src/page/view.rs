@@ -97,7 +97,7 @@ fn build(
     headers: &HeaderMap,
     shown: Option<(u64, Option<Shown>)>,
 ) -> Response {
-    // Before the records: a change between the two is told twice, not never.
+    // Before the records: a change between the two is reported twice, not never.
     let change = live::newest(&shared.polis);
     let known = Known::of(&shared.polis, headers);
     let all: Vec<Arc<Record>> = shared.polis.admitted(query.token(headers)).collect();
