@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     connection::Connection,
-    machine::lost_network,
+    machine::{lost_network, wait_for},
     outcome::{SendError, of_exchange},
     pool::Pool,
     request::Request,
@@ -71,14 +71,15 @@ pub(super) async fn exchange(
     request: Request,
     deadline: Deadline,
 ) -> Result<Answer, Unanswered> {
-    let sent = tokio::time::timeout_at(deadline.at, connection.send(request)).await;
-    let (failure, broke) = match sent {
+    let receiver = [connection.peer().address];
+    let sent = wait_for(&receiver, deadline.at, connection.send(request)).await;
+    let (failure, lost, broke) = match sent {
         Ok(Ok(response)) => return Ok(receive(pool, connection, response, deadline).await),
-        Ok(Err(error)) => (of_exchange(&error), true),
-        Err(_) => (deadline.failure(), false),
+        Ok(Err(error)) => (of_exchange(&error), lost_network(&receiver), true),
+        Err(lost) => (deadline.failure(), lost, false),
     };
     let answered = connection.has_answered();
-    let lost = lost_network(&[connection.peer().address]).filter(|_| !answered);
+    let lost = lost.filter(|_| !answered);
     Err(Unanswered {
         error: lost.map_or(failure.into(), SendError::from),
         in_silence: broke && !answered,

@@ -4,9 +4,11 @@ use std::{
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
 use rustix::io::Errno;
+use tokio::time::{Instant, timeout_at};
 
 /// Two addresses of the public internet that nobody has (RFC 5737, RFC 3849): a machine with a
 /// route to neither can reach nobody. Nothing is sent to them.
@@ -21,6 +23,9 @@ const ELSEWHERE: [SocketAddr; 2] = [
     ),
 ];
 const DISCARD_PORT: u16 = 9;
+/// How often whoever waits for a receiver looks whether there is a way to it. A shorter outage is
+/// TCP's to get over: it sends again after twice that time at most.
+const LOOK_WAIT: Duration = Duration::from_secs(1);
 
 /// Why this machine could not make a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +56,30 @@ impl MachineError {
                 (!ELSEWHERE.into_iter().any(has_route)).then_some(Self::Network(text))
             }
             _ => None,
+        }
+    }
+}
+
+/// Waits for a receiver until `deadline`, and looks meanwhile whether there is a way to it: a
+/// network that is back by then may have been away for so long that no answer can come in time.
+///
+/// # Errors
+/// Nothing came; with what of that is this machine's doing.
+pub(super) async fn wait_for<T>(
+    addresses: &[SocketAddr],
+    deadline: Instant,
+    coming: impl Future<Output = T>,
+) -> Result<T, Option<MachineError>> {
+    let mut coming = std::pin::pin!(coming);
+    let mut lost = None;
+    loop {
+        let look = deadline.min(Instant::now() + LOOK_WAIT);
+        if let Ok(came) = timeout_at(look, coming.as_mut()).await {
+            return Ok(came);
+        }
+        lost = lost.or_else(|| lost_network(addresses));
+        if look == deadline {
+            return Err(lost);
         }
     }
 }

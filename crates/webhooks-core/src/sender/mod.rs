@@ -26,7 +26,7 @@ use self::{
     connection::{Connection, Peer, Transport},
     dial::Dialler,
     exchange::{Answer, Deadline, exchange},
-    machine::lost_network,
+    machine::wait_for,
     outcome::{SendError, of_exchange},
     pool::Pool,
     request::{Request, origin},
@@ -233,10 +233,10 @@ impl Sender {
         let place = self.pool.place().await;
         // Waiting for others' lookups and connections is no time of this receiver's.
         let deadline = Deadline::after(self.time_limit);
-        let connecting = tokio::time::timeout_at(deadline.at, self.connect(url, &addresses));
-        let (address, transport) = connecting.await.map_err(|_| {
-            lost_network(&addresses).map_or_else(|| deadline.failure().into(), SendError::from)
-        })??;
+        let connecting = wait_for(&addresses, deadline.at, self.connect(url, &addresses));
+        let (address, transport) = connecting
+            .await
+            .map_err(|lost| lost.map_or_else(|| deadline.failure().into(), SendError::from))??;
         let origin = origin(url).into();
         let connection = Connection::new(Peer { origin, address }, transport, place).await;
         let connection = connection.map_err(|error| of_exchange(&error))?;
