@@ -3,8 +3,9 @@
 //! Three shares, so that nobody waits for those who are slower than oneself. The **fast** share
 //! is for endpoints that answer soon. A request there that takes longer than [`PLACE_LIMIT_MS`] is
 //! overdue: up to a bound it is counted apart and its place is free again, and its endpoint is
-//! known as slow. The **slow** share is for those that are. **Probes** are for endpoints in
-//! trouble. In each share those who wait take turns, by customer and then by endpoint.
+//! known as slow. The **slow** share is for those that are; it lends to what is overdue. **Probes**
+//! are for endpoints in trouble. In each share those who wait take turns, by customer and then by
+//! endpoint.
 //!
 //! When thousands of endpoints begin to hang at once, each has to be found out by a request that
 //! hangs, and there are fewer places than that. A reserve of the fast share is therefore kept for
@@ -280,6 +281,39 @@ mod tests {
             .map(|_| have(places.take(&occupant("fast"), Need::Delivery, 300)))
             .collect();
         drop((overdue, more, waits, fast));
+    }
+
+    #[test]
+    fn endpoints_that_hang_with_several_requests_each_leave_room_for_a_new_one() {
+        let places = sixteen();
+        let hanging: Vec<Place> = [(0, "first"), (PLACE_LIMIT_MS, "second")]
+            .into_iter()
+            .flat_map(|(at, customer)| {
+                let endpoint = occupant(customer);
+                let take = || have(places.take(&endpoint, Need::Delivery, at));
+                std::iter::repeat_with(take).take(4).collect::<Vec<_>>()
+            })
+            .collect();
+        let new = have(places.take(&occupant("new"), Need::Delivery, 2 * PLACE_LIMIT_MS));
+        drop((hanging, new));
+    }
+
+    #[test]
+    fn what_is_overdue_leaves_half_of_the_slow_share_to_those_that_answer() {
+        let places = sixteen();
+        let slow = occupant("slow");
+        have(places.take(&slow, Need::Delivery, 0)).end(5_000, Answer::Success);
+        let mut held = Vec::new();
+        let mut now = 5_000;
+        for number in 0..8 {
+            let endpoint = occupant(&format!("hangs{number}"));
+            held.extend((0..4).map(|_| places.take(&endpoint, Need::Delivery, now)));
+            now += PLACE_LIMIT_MS;
+        }
+        let answers: Vec<Place> = (0..3)
+            .map(|_| have(places.take(&slow, Need::Delivery, now)))
+            .collect();
+        drop((held, answers));
     }
 
     #[test]

@@ -14,6 +14,10 @@ use super::{Answer, Occupant, PLACE_LIMIT_MS, Place, Shares, turns::Turns};
 /// could take the last ones, none of them has answered recently enough.
 const PROOF_AGE_MAX_MS: i64 = 1_000;
 
+/// The part of the slow share, as a divisor, that is lent to requests that are overdue: endpoints
+/// that begin to hang have some in flight each before the first is overdue.
+const LENT_PART: usize = 2;
+
 /// What counts a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Account {
@@ -90,7 +94,7 @@ impl State {
     pub(super) fn goes_at_once(&self, occupant: &Occupant, account: Account) -> bool {
         match account {
             Account::Probe => self.probe_turns.is_empty() && self.free_probes() > 0,
-            Account::Slow => self.slow_turns.is_empty() && self.slow < self.shares.slow,
+            Account::Slow => self.slow_turns.is_empty() && self.slow_room() > 0,
             Account::Fast | Account::Overdue => {
                 self.fast_turns.is_empty() && self.open_room() > 0
                     || occupant
@@ -230,23 +234,31 @@ impl State {
         }
     }
 
+    /// Requests that may be overdue before the fast share has fewer places for it.
+    fn overdue_max(&self) -> usize {
+        let Shares { overdue, slow, .. } = self.shares;
+        overdue + (slow / LENT_PART).min(slow.saturating_sub(self.slow))
+    }
+
+    /// Places of the slow share that are free and not lent.
+    fn slow_room(&self) -> usize {
+        let Shares { overdue, slow, .. } = self.shares;
+        let lent = self.overdue.saturating_sub(overdue).min(slow / LENT_PART);
+        slow.saturating_sub(self.slow + lent)
+    }
+
     /// Places of the fast share for whoever is not known as slow.
     fn open_room(&self) -> usize {
-        let Shares { open, overdue, .. } = self.shares;
+        let open = self.shares.open;
         let fast = open.saturating_sub(self.fast);
-        fast.min((open + overdue).saturating_sub(self.fast + self.overdue))
+        fast.min((open + self.overdue_max()).saturating_sub(self.fast + self.overdue))
     }
 
     /// Whether a place of the reserve is for an endpoint whose proof is so old.
     fn reserve_is_for(&self, age_ms: i64) -> bool {
-        let Shares {
-            open,
-            reserve,
-            overdue,
-            ..
-        } = self.shares;
+        let Shares { open, reserve, .. } = self.shares;
         let fast = (open + reserve).saturating_sub(self.fast);
-        let all = (open + reserve + overdue).saturating_sub(self.fast + self.overdue);
+        let all = (open + reserve + self.overdue_max()).saturating_sub(self.fast + self.overdue);
         let count = |places: usize| i64::try_from(places).unwrap_or(i64::MAX);
         let (left, reserve) = (count(fast.min(all).min(reserve)), count(reserve));
         left > 0 && age_ms.saturating_mul(reserve * reserve) <= PROOF_AGE_MAX_MS * left * left
@@ -281,7 +293,7 @@ impl State {
             return Some((waiter, Account::Fast));
         }
         // After the fast share: who waited there may have turned out to be slow.
-        while self.slow < self.shares.slow
+        while self.slow_room() > 0
             && let Some(number) = self.slow_turns.pop()
         {
             if let Some(waiter) = self.still_waits(number) {
