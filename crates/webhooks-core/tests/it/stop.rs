@@ -1,25 +1,36 @@
 //! After a stop no further attempt is started, not even by those that waited for a place.
 #![cfg(feature = "testing")]
 
-use crate::world::{World, seconds};
-use webhooks_core::testing::Answer;
+use crate::world::{World, gate::Gate, hours, seconds};
 
-/// More endpoints than the engine has requests in flight (512).
-const ENDPOINTS: usize = 540;
+/// Most connections, and how many of them endpoints can have that have not answered yet: a quarter.
+const CONNECTIONS: usize = 64;
+const IN_FLIGHT: usize = CONNECTIONS / 4;
+const ENDPOINTS: usize = IN_FLIGHT + 10;
 
 #[tokio::test]
 async fn what_waits_for_a_place_is_not_sent_after_a_stop() {
-    let world = World::with(|builder| builder.time_limit(seconds(3))).await;
-    world.receiver.respond([Answer::hang()]);
+    let world = World::with(|builder| builder.connections(CONNECTIONS).time_limit(hours(1))).await;
+    let (gate, url) = Gate::start().await;
     for _ in 0..ENDPOINTS {
-        world.endpoint(|endpoint| endpoint).await;
+        world
+            .webhooks
+            .endpoints("acme")
+            .add(url.as_str())
+            .await
+            .unwrap();
     }
     world.send("e").await;
-    world.receiver.wait_for(512).await;
-    let owed = world.webhooks.shutdown(seconds(10)).await;
+    gate.wait_for(IN_FLIGHT).await;
+    // What is in flight is answered after the stop began, which frees the places.
+    let (owed, ()) = tokio::join!(
+        biased;
+        world.webhooks.shutdown(seconds(10)),
+        async { gate.open("e", 200) },
+    );
     assert_eq!(owed.cut_off, 0);
-    assert_eq!(owed.deliveries, ENDPOINTS as u64);
-    assert_eq!(world.receiver.requests().len(), 512);
+    assert_eq!(owed.deliveries, (ENDPOINTS - IN_FLIGHT) as u64);
+    assert_eq!(gate.arrived().len(), IN_FLIGHT);
 }
 
 #[tokio::test]
