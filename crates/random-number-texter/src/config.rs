@@ -74,6 +74,32 @@ pub struct Account {
     pub(crate) base_url: Url,
 }
 
+/// An account can't be used: which part is wrong, and how.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{part} {wrong}")]
+pub struct AccountError {
+    /// `sid`, `token` or `base_url`.
+    pub part: &'static str,
+    /// What is wrong with it; never its value.
+    pub wrong: String,
+}
+
+impl Account {
+    /// The account `sid` with its auth token, at Twilio or at a `base_url` of another's.
+    ///
+    /// # Errors
+    /// [`AccountError`] names the part to correct.
+    pub fn new(sid: &str, token: &str, base_url: Option<&str>) -> Result<Self, AccountError> {
+        let named = |part| move |wrong| AccountError { part, wrong };
+        let base_url = base_url.unwrap_or(DEFAULT_BASE_URL);
+        Ok(Self {
+            sid: account_sid(sid).map_err(named("sid"))?,
+            token: auth_token(token).map_err(named("token"))?,
+            base_url: plain_url(base_url).map_err(named("base_url"))?,
+        })
+    }
+}
+
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Account({}, Secret(..))", self.base_url)
@@ -95,17 +121,8 @@ impl Config {
             variable: &variable,
             wrong: Vec::new(),
         };
-        let sid = reading.required("SMS_TWILIO_SID", |text| {
-            is_account_sid(text)
-                .then(|| text.to_owned())
-                .ok_or_else(|| "must be AC and 32 hexadecimal digits".to_owned())
-        });
-        let token = reading.required("SMS_TWILIO_TOKEN", |text| {
-            if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err("has a character that no auth token has".to_owned());
-            }
-            SharedSecret::parse(text).map_err(|error| format!("can't be one: {error}"))
-        });
+        let sid = reading.required("SMS_TWILIO_SID", account_sid);
+        let token = reading.required("SMS_TWILIO_TOKEN", auth_token);
         let from = reading.required("SMS_TWILIO_FROM_NUMBER", |text| {
             PhoneNumber::sender(text).ok_or_else(|| {
                 "must be a number like +15005550006, a short code or a sender's name".to_owned()
@@ -260,10 +277,18 @@ impl Reading<'_> {
     }
 }
 
-fn is_account_sid(text: &str) -> bool {
-    text.strip_prefix("AC").is_some_and(|digits| {
-        digits.len() == SID_DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
-    })
+fn account_sid(text: &str) -> Result<String, String> {
+    let digits = text.strip_prefix("AC").unwrap_or_default();
+    let fits = digits.len() == SID_DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| "must be AC and 32 hexadecimal digits".to_owned())
+}
+
+fn auth_token(text: &str) -> Result<SharedSecret, String> {
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("has a character that no auth token has".to_owned());
+    }
+    SharedSecret::parse(text).map_err(|error| format!("can't be one: {error}"))
 }
 
 /// A URL that paths can be added to. The value is not repeated: a mistyped one may hold a password.

@@ -27,7 +27,7 @@ pub(crate) enum Settled {
 }
 
 /// What Twilio's list says of one text.
-enum Listing {
+pub(crate) enum Listing {
     /// Those that may be it.
     Complete(Vec<(String, State, Option<Reason>)>),
     /// Those that may be it; there may be more that are not listed.
@@ -57,7 +57,9 @@ impl Parts {
     /// Asks Twilio whether it has a text, and remembers the answer.
     pub(crate) async fn settle(&self, text: &Text, doubt: Doubt) -> Result<Settled, LedgerError> {
         let listing = match (self.twilio.look_up().await, doubt) {
-            (LookedUp::Listed { texts, is_whole }, _) => listing(text, texts, is_whole),
+            (LookedUp::Listed { texts, is_whole }, _) => {
+                listing(&text.body, text.posted_at, texts, is_whole)
+            }
             // Twilio's word that it failed is enough where it shows no list.
             (LookedUp::NotOffered(_), Doubt::Answered) => Listing::Complete(Vec::new()),
             (LookedUp::NotOffered(why) | LookedUp::NoAnswer(why), _) => {
@@ -139,11 +141,14 @@ impl Parts {
     }
 }
 
-/// Those of `listed`, newest first, that may be `text`.
-fn listing(text: &Text, listed: Vec<Listed>, is_whole: bool) -> Listing {
-    let since = text
-        .posted_at
-        .map(|at| at.checked_sub(CLOCKS_DIFFER_MAX).unwrap_or(Timestamp::MIN));
+/// Those of `listed`, newest first, that may be the text `body`, given to Twilio at `posted_at`.
+pub(crate) fn listing(
+    body: &str,
+    posted_at: Option<Timestamp>,
+    listed: Vec<Listed>,
+    is_whole: bool,
+) -> Listing {
+    let since = posted_at.map(|at| at.checked_sub(CLOCKS_DIFFER_MAX).unwrap_or(Timestamp::MIN));
     let is_recent = |listed: &Listed| match (listed.created_at(), since) {
         (Some(at), Some(since)) => at >= since,
         _ => true,
@@ -152,7 +157,7 @@ fn listing(text: &Text, listed: Vec<Listed>, is_whole: bool) -> Listing {
     let candidates = listed
         .into_iter()
         .filter(is_recent)
-        .filter(|listed| says(listed.body.as_deref().unwrap_or_default(), &text.body))
+        .filter(|listed| says(listed.body.as_deref().unwrap_or_default(), body))
         .map(|listed| (listed.sid.clone(), listed.state(), listed.reason()))
         .collect();
     if reaches_back {
