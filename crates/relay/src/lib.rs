@@ -1,0 +1,25 @@
+//! relay: turns verified webhooks into something useful, by rules in a file.
+//!
+//! The README has the file's every key and what is promised. As a library: [`Config`] reads the
+//! file and says all that is wrong with it, [`preview`] shows what a rule would do, and [`Relay`]
+//! is what runs, as two routers to serve.
+
+mod action;
+mod config;
+mod ledger;
+mod page;
+mod perform;
+mod preview;
+mod reading;
+mod receive;
+mod relay;
+mod route;
+mod rule;
+mod source;
+mod template;
+mod values;
+
+pub use config::Config;
+pub use preview::{Trial, TrialError, preview};
+pub use reading::{ConfigError, Fault};
+pub use relay::{OpenError, Relay};

@@ -1,0 +1,179 @@
+//! Starts the relay, checks its file, or tries a rule.
+
+use std::{
+    future::Future,
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use jiff::Timestamp;
+use relay::{Config, Relay, Trial, preview};
+use webhooks_core::SystemClock;
+
+/// As for a wrong flag: what was asked for can't be done.
+const WRONG_CONFIGURATION: u8 = 2;
+/// How long actions that run may go on once the relay was asked to stop.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// Turns verified webhooks into messages, mails, rows and calls, by rules in a file.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The file with sources and rules.
+    #[arg(long, default_value = "relay.toml", global = true)]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Say everything that is wrong with the file, with its line.
+    Check,
+    /// Show what a rule would send about an event, without sending it.
+    Try {
+        /// The rule's name.
+        rule: String,
+        /// A file with the event's body, as its source sends it.
+        #[arg(long)]
+        event: PathBuf,
+        /// The event's type, where its body does not say it (GitHub's is in a header).
+        #[arg(long = "type")]
+        event_type: Option<String>,
+        /// What a fetch would bring, as NAME=FILE.
+        #[arg(long = "with")]
+        fetched: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let config = match configured(&arguments.config) {
+        Ok(config) => config,
+        Err(wrong) => {
+            complain(&wrong);
+            return ExitCode::from(WRONG_CONFIGURATION);
+        }
+    };
+    let outcome = match arguments.command {
+        None => run(config),
+        Some(Command::Check) => say(&format!("{} is right\n", arguments.config.display())),
+        Some(Command::Try {
+            rule,
+            event,
+            event_type,
+            fetched,
+        }) => trial(&event, event_type, &fetched)
+            .and_then(|trial| Ok(preview(&config, &rule, trial)?))
+            .and_then(|text| say(&text)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reads `.env`, the environment and the file.
+fn configured(path: &Path) -> Result<Config, String> {
+    match dotenvy::dotenv() {
+        Ok(_) => {}
+        Err(error) if error.not_found() => {}
+        // The error's own text would show the line, and with it perhaps a secret.
+        Err(dotenvy::Error::LineParse(_, column)) => {
+            return Err(format!(
+                ".env has a line that is wrong near column {column}"
+            ));
+        }
+        Err(_) => return Err(".env can't be read".to_owned()),
+    }
+    let variables = |name: &str| std::env::var_os(name)?.into_string().ok();
+    Config::read(path, variables).map_err(|error| error.to_string())
+}
+
+fn trial(event: &Path, event_type: Option<String>, fetched: &[String]) -> anyhow::Result<Trial> {
+    let fetched = fetched.iter().map(|given| {
+        let (name, path) = given
+            .split_once('=')
+            .with_context(|| format!("--with {given} has no =; give NAME=FILE"))?;
+        Ok((name.to_owned(), json(Path::new(path))?))
+    });
+    Ok(Trial {
+        body: json(event)?,
+        event_type,
+        fetched: fetched.collect::<anyhow::Result<_>>()?,
+        now: Timestamp::now(),
+    })
+}
+
+fn json(path: &Path) -> anyhow::Result<serde_json::Value> {
+    let shown = path.display();
+    let text = std::fs::read(path).with_context(|| format!("{shown} can't be read"))?;
+    serde_json::from_slice(&text).with_context(|| format!("{shown} is not JSON"))
+}
+
+#[tokio::main]
+async fn run(config: Config) -> anyhow::Result<()> {
+    serve::narrate("info,webhooks_core=warn")?;
+    let (listen, page) = (config.listen, config.page);
+    let sources = serve::bind(listen.ip(), listen.port(), "listen in the file").await?;
+    let page = serve::bind(page.ip(), page.port(), "page in the file").await?;
+    let page_address = page.local_addr().context("which port is it")?;
+    let pages = serve::Pages::from_env()?;
+    let relay = Relay::open(
+        config,
+        page_address,
+        pages,
+        Arc::new(SystemClock::default()),
+    )
+    .await?;
+    tracing::info!("webhooks arrive at http://{}", sources.local_addr()?);
+    tracing::info!("what came and what was done: http://{page_address}");
+    let (stop_page, page_stopped) = tokio::sync::oneshot::channel::<()>();
+    let page = tokio::spawn(served(page, relay.page(), async {
+        // The sender gone is a stop, too.
+        let _ = page_stopped.await;
+    }));
+    served(sources, relay.sources(), async {
+        if let Err(error) = serve::stop_signal().await {
+            tracing::error!(%error, "stopping: signals can't be caught");
+        }
+    })
+    .await;
+    // The engine's requests arrive at the page's port: that stays until they are done.
+    relay.shutdown(STOP_GRACE).await;
+    drop(stop_page);
+    page.await.context("the page's server ended badly")?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn served(
+    listener: tokio::net::TcpListener,
+    router: axum::Router,
+    stop: impl Future<Output = ()>,
+) {
+    serve::serve(
+        listener,
+        serve::protect(router),
+        serve::Limits::default(),
+        stop,
+    )
+    .await;
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
+fn complain(text: &str) {
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

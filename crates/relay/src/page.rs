@@ -1,0 +1,316 @@
+//! The page: what came, what was done about it, and the button to do it again.
+
+use std::time::SystemTime;
+
+use askama::Template;
+use axum::{
+    Form, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{Html, IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+use webhooks_core::{Delivery, DeliveryState, Ending, EndpointError, Listing, Outcome, StoreError};
+
+use crate::{
+    ledger::Entry,
+    receive::source_customer,
+    relay::{EVERY_TYPE, Relay, rule_customer},
+    route::{action_id, stored},
+};
+
+/// As many as fit a few screens.
+const EVENTS_SHOWN: usize = 30;
+/// Enough of an event's data to know it again.
+const DATA_CHARS_SHOWN: usize = 600;
+
+#[derive(Template)]
+#[template(path = "page.html")]
+struct Page {
+    pages: Vec<serve::PageLink>,
+    now: String,
+    sources: Vec<SourceView>,
+    events: Vec<EventView>,
+}
+
+struct SourceView {
+    url: String,
+    provider: &'static str,
+}
+
+struct EventView {
+    key: String,
+    id: String,
+    event: String,
+    source: String,
+    at: String,
+    at_words: String,
+    data: String,
+    note: String,
+    tone: &'static str,
+    actions: Vec<ActionView>,
+}
+
+struct ActionView {
+    rule: String,
+    step: String,
+    state: String,
+    tone: &'static str,
+    answer: Option<String>,
+    /// The button's word.
+    again: Option<&'static str>,
+}
+
+/// The page could not be filled.
+#[derive(Debug, thiserror::Error)]
+enum PageError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    #[error("{0}")]
+    Event(String),
+    #[error(transparent)]
+    Template(#[from] askama::Error),
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        tracing::error!(error = %self, "the page could not be filled");
+        let text = "The relay's store failed; its log says why. Try again later.\n";
+        (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+    }
+}
+
+pub(crate) fn routes(relay: &Relay) -> Router {
+    let asset = |kind: &'static str, text: &'static str| {
+        get(move || async move {
+            let headers = [
+                (header::CONTENT_TYPE, kind),
+                (header::CACHE_CONTROL, "max-age=300"),
+            ];
+            (headers, text)
+        })
+    };
+    let style = include_str!("../../../templates/relay/relay.css");
+    let icon = include_str!("../../../templates/relay/icon.svg");
+    Router::new()
+        .route("/", get(page))
+        .route("/again", post(again))
+        .with_state(relay.clone())
+        .route("/assets/relay.css", asset("text/css; charset=utf-8", style))
+        .route("/assets/icon.svg", asset("image/svg+xml", icon))
+        .merge(serve::shared_assets())
+}
+
+async fn page(State(relay): State<Relay>) -> Result<Response, PageError> {
+    let config = relay.config();
+    let mut arrivals = Vec::new();
+    for source in &config.sources {
+        let customer = source_customer(&source.name);
+        let Some(endpoint) = relay.endpoint(&customer, EVERY_TYPE) else {
+            continue;
+        };
+        let endpoints = relay.webhooks().endpoints(&customer);
+        let page = endpoints
+            .deliveries(endpoint, Listing::All, None, EVENTS_SHOWN)
+            .await?;
+        arrivals.extend(
+            page.deliveries
+                .into_iter()
+                .map(|delivery| (source.name.as_str(), delivery)),
+        );
+    }
+    arrivals.sort_by_key(|(_, delivery)| std::cmp::Reverse(delivery.created_at));
+    arrivals.truncate(EVENTS_SHOWN);
+    let mut events = Vec::new();
+    for (source, delivery) in arrivals {
+        events.extend(event_view(&relay, source, &delivery).await?);
+    }
+    let page = Page {
+        pages: relay.pages().seen_from("relay"),
+        now: relay.now().strftime("%H:%M:%S UTC").to_string(),
+        sources: config
+            .sources
+            .iter()
+            .map(|source| SourceView {
+                url: format!("http://{}{}", config.listen, source.path),
+                provider: source.provider.name(),
+            })
+            .collect(),
+        events,
+    };
+    Ok(([(header::CACHE_CONTROL, "no-store")], Html(page.render()?)).into_response())
+}
+
+/// `None` when the event was cleaned away between two looks.
+async fn event_view(
+    relay: &Relay,
+    source: &str,
+    arrival: &Delivery,
+) -> Result<Option<EventView>, PageError> {
+    let key = &arrival.event_id;
+    let stored = stored(relay, source, key).await.map_err(PageError::Event)?;
+    let Some((received, at)) = stored else {
+        return Ok(None);
+    };
+    let mut actions = Vec::new();
+    for rule in relay
+        .config()
+        .rules
+        .iter()
+        .filter(|rule| rule.source == source)
+    {
+        for (place, step) in rule.steps.iter().enumerate() {
+            let customer = rule_customer(&rule.name);
+            let deliveries = relay
+                .webhooks()
+                .deliveries(&customer, &action_id(key, &step.name))
+                .await?;
+            let Some(delivery) = deliveries.first() else {
+                if place > 0 {
+                    actions.push(ActionView {
+                        rule: rule.name.clone(),
+                        step: step.name.clone(),
+                        state: "comes after the one before".to_owned(),
+                        tone: "soft",
+                        answer: None,
+                        again: None,
+                    });
+                    continue;
+                }
+                // The rule did not want it.
+                break;
+            };
+            actions.push(action_view(&rule.name, &step.name, delivery));
+        }
+    }
+    let (state, tone, _) = state_words(&arrival.state);
+    let (note, tone) = match arrival.state {
+        DeliveryState::Delivered { .. } => (answer(arrival).unwrap_or_default(), "soft"),
+        _ => (format!("its rules are being looked for: {state}"), tone),
+    };
+    Ok(Some(EventView {
+        key: key.clone(),
+        data: received
+            .data
+            .to_string()
+            .chars()
+            .take(DATA_CHARS_SHOWN)
+            .collect(),
+        id: received.id,
+        event: received.event,
+        source: source.to_owned(),
+        at: at.to_string(),
+        at_words: at.strftime("%-d %B %Y, %H:%M:%S UTC").to_string(),
+        note,
+        tone,
+        actions,
+    }))
+}
+
+fn action_view(rule: &str, step: &str, delivery: &Delivery) -> ActionView {
+    let (mut state, tone, again) = state_words(&delivery.state);
+    if delivery.attempts.len() > 1 {
+        state.push_str(&format!(" ({} tries)", delivery.attempts.len()));
+    }
+    ActionView {
+        rule: rule.to_owned(),
+        step: step.to_owned(),
+        state,
+        tone,
+        answer: answer(delivery),
+        again,
+    }
+}
+
+/// What the last try said.
+fn answer(delivery: &Delivery) -> Option<String> {
+    let attempt = delivery.attempts.last()?;
+    let text = String::from_utf8_lossy(&attempt.body_head).into_owned();
+    match &attempt.outcome {
+        Outcome::Failure(failure) if text.is_empty() => Some(failure.to_string()),
+        _ => Some(text),
+    }
+}
+
+/// In words, with a tone, and what can be done about it.
+fn state_words(state: &DeliveryState) -> (String, &'static str, Option<&'static str>) {
+    match state {
+        DeliveryState::InFlight => ("being done".to_owned(), "soft", None),
+        DeliveryState::Waiting { due_at } => (
+            format!("tried again at {}", clock_words(*due_at)),
+            "warn",
+            Some("Try now"),
+        ),
+        DeliveryState::Held { reason, next_try } => {
+            let next = next_try.map(|at| format!("; next try at {}", clock_words(at)));
+            let text = format!("waits: {reason}{}", next.unwrap_or_default());
+            (text, "warn", None)
+        }
+        DeliveryState::Delivered { .. } => ("done".to_owned(), "ok", Some("Do it again")),
+        DeliveryState::Ended { reason, .. } => {
+            let text = match reason {
+                Ending::Canceled => "refused".to_owned(),
+                reason => format!("given up: {reason}"),
+            };
+            (text, "bad", Some("Do it again"))
+        }
+        _ => ("not known".to_owned(), "soft", None),
+    }
+}
+
+fn clock_words(at: SystemTime) -> String {
+    let at = Timestamp::try_from(at).unwrap_or_default();
+    at.strftime("%H:%M:%S UTC").to_string()
+}
+
+/// Which action of which event.
+#[derive(Deserialize)]
+struct Again {
+    source: String,
+    key: String,
+    rule: String,
+    step: String,
+}
+
+async fn again(State(relay): State<Relay>, Form(form): Form<Again>) -> Response {
+    let customer = rule_customer(&form.rule);
+    let Some(endpoint) = relay.endpoint(&customer, &form.step) else {
+        let text = "This action is no longer in the file.\n";
+        return (StatusCode::NOT_FOUND, text).into_response();
+    };
+    let entry = Entry {
+        event: action_id(&form.key, &form.step),
+        rule: form.rule,
+        step: form.step,
+    };
+    if let Err(error) = relay.ledger().forget(&entry).await {
+        tracing::error!(%error, "an action can't be done again");
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The store failed; try again.\n",
+        )
+            .into_response();
+    }
+    let resent = relay
+        .webhooks()
+        .endpoints(&customer)
+        .resend(endpoint, &entry.event)
+        .await;
+    match resent {
+        Ok(()) => {
+            tracing::info!(
+                rule = entry.rule,
+                action = entry.step,
+                source = form.source,
+                "{} is done again, as asked",
+                entry.rule
+            );
+            Redirect::to(&format!("/#{}", form.key)).into_response()
+        }
+        Err(error) => (StatusCode::CONFLICT, format!("{error}\n")).into_response(),
+    }
+}

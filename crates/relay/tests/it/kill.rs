@@ -1,0 +1,139 @@
+//! The program itself, ended in the middle of an action by `kill -9`.
+
+use std::{path::Path, process::Command};
+
+use end_to_end::{PATIENCE, Program, free_ports, until};
+use serde_json::json;
+use webhooks_core::{
+    Secret,
+    testing::{Answer, Receiver},
+};
+
+use crate::rig::SECRET;
+
+async fn start(directory: &Path, page: u16) -> Program {
+    let mut program = Program::start("relay", directory, &[], &[]).unwrap();
+    program
+        .answers(&format!("http://127.0.0.1:{page}/"))
+        .await
+        .unwrap();
+    program
+}
+
+async fn draw(port: u16, id: &str) {
+    let body = json!({"id": id, "event": "random_number:generate", "data": 863}).to_string();
+    let secret: Secret = SECRET.parse().unwrap();
+    let at = jiff::Timestamp::now().as_second();
+    let signature = webhooks_core::signature::sign(&[secret], id, at, body.as_bytes());
+    let sent = reqwest::Client::new()
+        .post(format!("http://127.0.0.1:{port}/numbers"))
+        .header("content-type", "application/json")
+        .header("webhook-id", id)
+        .header("webhook-timestamp", at.to_string())
+        .header("webhook-signature", signature)
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(sent.status(), 200);
+}
+
+#[tokio::test]
+async fn an_action_that_a_kill_interrupts_is_done_after_the_restart_and_says_its_doubt() {
+    let chat = Receiver::start().await.unwrap();
+    chat.respond([Answer::hang(), Answer::status(200).body("ok")]);
+    let directory = tempfile::tempdir().unwrap();
+    let [listen, page] = free_ports().unwrap();
+    let rules = format!(
+        r#"
+        listen = "127.0.0.1:{listen}"
+        page = "127.0.0.1:{page}"
+        [source.numbers]
+        verify = "standard"
+        secret = "{SECRET}"
+        [[rule]]
+        name = "tell"
+        source = "numbers"
+        [[rule.action]]
+        kind = "slack"
+        url = "{}"
+        text = "The number {{{{ data }}}}"
+        [[rule.action]]
+        kind = "file"
+        path = "numbers.jsonl"
+        "#,
+        chat.url()
+    );
+    std::fs::write(directory.path().join("relay.toml"), rules).unwrap();
+    let mut program = start(directory.path(), page).await;
+    draw(listen, "first").await;
+    chat.wait_for(1).await;
+    program.kill().await.unwrap();
+    let program = start(directory.path(), page).await;
+    // What was acknowledged before is not taken a second time.
+    draw(listen, "first").await;
+    let requests = chat.wait_for(2).await;
+    assert_eq!(requests[0].json()["text"], "The number 863");
+    let text = requests[1].json()["text"].as_str().unwrap().to_owned();
+    assert!(
+        text.starts_with("The number 863") && text.contains("may be a repeat"),
+        "{text}"
+    );
+    let file = directory.path().join("numbers.jsonl");
+    let written = || async {
+        let text = std::fs::read_to_string(&file)?;
+        anyhow::ensure!(text.ends_with('\n'), "it is {text:?}");
+        Ok(())
+    };
+    until("the line", PATIENCE, written).await.unwrap();
+    program.stop().await.unwrap();
+    assert_eq!(chat.requests().len(), 2);
+    assert_eq!(std::fs::read_to_string(file).unwrap().lines().count(), 1);
+}
+
+#[test]
+fn a_wrong_file_stops_the_program_before_it_starts() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_relay"))
+            .args(arguments)
+            .current_dir(directory.path())
+            .output()
+            .unwrap()
+    };
+    let none = run(&[]);
+    assert_eq!(none.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&none.stderr).contains("relay.toml can't be read"));
+    let good = format!(
+        "[source.numbers]\nverify = \"standard\"\nsecret = \"{SECRET}\"\n[[rule]]\nname = \"keep\"\nsource = \"numbers\"\n[[rule.action]]\nkind = \"file\"\npath = \"x.jsonl\"\n"
+    );
+    std::fs::write(directory.path().join("relay.toml"), &good).unwrap();
+    let checked = run(&["check"]);
+    assert_eq!(
+        String::from_utf8_lossy(&checked.stdout),
+        "relay.toml is right\n"
+    );
+    std::fs::write(
+        directory.path().join("event.json"),
+        r#"{"id":"a","event":"draw","data":7}"#,
+    )
+    .unwrap();
+    let tried = run(&["try", "keep", "--event", "event.json"]);
+    let text = String::from_utf8_lossy(&tried.stdout).into_owned();
+    assert!(
+        text.contains("append to x.jsonl") && text.contains(r#""data":7"#),
+        "{text}"
+    );
+    std::fs::write(
+        directory.path().join("relay.toml"),
+        good.replace("path", "pat"),
+    )
+    .unwrap();
+    let wrong = run(&["check"]);
+    let text = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(
+        text.contains("relay.toml:9: unknown key \"pat\"; did you mean \"path\"?"),
+        "{text}"
+    );
+}
