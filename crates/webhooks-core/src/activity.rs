@@ -10,7 +10,7 @@ use futures_util::Stream;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 
-use crate::{Attempt, Ending, EndpointId};
+use crate::{attempt::Attempt, delivery::Ending, endpoint::EndpointId};
 
 /// How many activities a slow reader may fall behind before it misses some.
 pub const ACTIVITY_BUFFER: usize = 1024;

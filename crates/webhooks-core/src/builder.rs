@@ -7,29 +7,36 @@ use std::{
 };
 
 use crate::{
-    Webhooks,
-    address::{AddressPolicy, NetworkError, Resolve, SystemResolver},
+    address::{
+        lookup::Resolve,
+        policy::{AddressPolicy, NetworkError},
+        system_resolver::SystemResolver,
+    },
     clock::{Clock, SystemClock, Timeline, millis},
-    engine::{HealthPolicy, Shared, keep_places, run_due_loop, watch_clock},
+    engine::{
+        HealthPolicy, Shared, due::run_due_loop, keep_places::keep_places, watch_clock::watch_clock,
+    },
     metrics,
     outgoing::{Outgoing, Watcher},
     retry::RetrySchedule,
     seal::Seal,
     sender::{Sender, SenderSettings, TIME_LIMIT_DEFAULT},
     store::{
-        StoreError,
-        endpoints::{ENDPOINTS_IN_MEMORY_DEFAULT, EndpointCache, EndpointReader},
-        file_lock::FileLock,
-        guard::Guard,
-        lane,
-        outbox_watch::OutboxWatch,
-        read::Readers,
-        retention::{self, Retention},
-        schema::{self, Durability, OpenError},
-        trouble, uptime,
-        writer::Writer,
+        error::StoreError,
+        sqlite::{
+            endpoints::{ENDPOINTS_IN_MEMORY_DEFAULT, EndpointCache, EndpointReader},
+            file_lock::FileLock,
+            guard::Guard,
+            lane,
+            outbox_watch::OutboxWatch,
+            read::Readers,
+            retention::{self, Retention},
+            schema::{self, Durability, OpenError},
+            trouble, uptime,
+            writer::Writer,
+        },
     },
-    webhooks::{Engine, Threads},
+    webhooks::{Engine, Threads, Webhooks},
 };
 
 /// How long events, and how long attempts, are kept unless set otherwise.
@@ -225,6 +232,24 @@ impl Builder {
             .await
             .map_err(|error| OpenError::Client(error.to_string()))??;
         Ok(start(opened, sender))
+    }
+}
+
+impl Webhooks {
+    /// Opens the store at `address` with the default settings, and starts delivering.
+    ///
+    /// `sqlite:webhooks.db` is a file beside the program; `sqlite::memory:` is for throw-away
+    /// data. Call it within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what to do.
+    pub async fn open(address: &str) -> Result<Self, OpenError> {
+        Builder::default().open(address).await
+    }
+
+    /// Settings other than the default ones.
+    pub fn builder() -> Builder {
+        Builder::default()
     }
 }
 

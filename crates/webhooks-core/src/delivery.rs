@@ -2,7 +2,10 @@
 
 use std::{fmt, time::SystemTime};
 
-use crate::{Attempt, EndpointId, Outcome};
+use crate::{
+    attempt::{Attempt, Outcome},
+    endpoint::EndpointId,
+};
 
 /// One event owed to one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]

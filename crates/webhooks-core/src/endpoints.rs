@@ -6,21 +6,37 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::{
-    AddedEndpoint, Attempt, Cursor, DeliveryError, Ending, Endpoint, EndpointChange, EndpointError,
-    EndpointId, EndpointSettings, Event, Listing, NewEndpoint, Page, Replay, Secret, SecretInfo,
-    endpoint::check_reason,
-    engine::{EndpointRecord, Shared, TestError, test_attempt},
-    event::check_customer,
-    store::{
-        StoreError,
-        act::{Act, ActContext},
-        endpoint_state::{self, StateChange},
-        endpoints::find,
-        listing, manage, read,
-        replay::{self, TakenAway},
-        secrets,
+    attempt::Attempt,
+    delivery::Ending,
+    endpoint::{
+        AddedEndpoint, Endpoint, EndpointId, SecretInfo, change::EndpointChange, check_reason,
+        new::NewEndpoint, settings::EndpointSettings,
     },
-    webhooks::Engine,
+    engine::{
+        Shared,
+        test_attempt::{TestError, test_attempt},
+    },
+    event::{Event, check_customer},
+    model::{
+        endpoint::EndpointRecord,
+        page::{Cursor, Listing, Page},
+        replay::{REPLAY_ROWS, Replay},
+    },
+    secret::Secret,
+    store::{
+        delivery_error::DeliveryError,
+        endpoint_error::EndpointError,
+        error::StoreError,
+        sqlite::{
+            act::{Act, ActContext},
+            endpoint_state::{self, StateChange},
+            endpoints::find,
+            listing, manage, read,
+            replay::{self, TakenAway},
+            secrets,
+        },
+    },
+    webhooks::{Engine, Webhooks},
 };
 
 /// How long a secret that was rotated away still signs, unless said otherwise.
@@ -37,6 +53,14 @@ impl std::fmt::Debug for Endpoints<'_> {
         f.debug_struct("Endpoints")
             .field("customer", &self.customer)
             .finish_non_exhaustive()
+    }
+}
+
+impl Webhooks {
+    /// The endpoints of one customer. The customer is the caller's own id, 1 to 128 bytes.
+    #[must_use]
+    pub fn endpoints(&self, customer: impl Into<String>) -> Endpoints<'_> {
+        Endpoints::new(self.engine(), customer.into())
     }
 }
 
@@ -352,7 +376,11 @@ impl<'a> Endpoints<'a> {
     /// the error stays owed.
     pub async fn replay(&self, id: &EndpointId, replay: Replay) -> Result<u64, DeliveryError> {
         let record = Arc::new(self.record(id).await?);
-        if matches!(record.state, crate::EndpointState::Disabled { .. }) && !replay.dry_run {
+        if matches!(
+            record.state,
+            crate::endpoint::EndpointState::Disabled { .. }
+        ) && !replay.dry_run
+        {
             return Err(DeliveryError::Disabled(id.clone()));
         }
         let mut total = 0;
@@ -366,7 +394,7 @@ impl<'a> Endpoints<'a> {
             if replay.dry_run {
                 total += look.seqs.len();
             } else {
-                for seqs in look.seqs.chunks(replay::REPLAY_ROWS) {
+                for seqs in look.seqs.chunks(REPLAY_ROWS) {
                     let (key, seqs) = (record.key, seqs.to_vec());
                     let added: Result<usize, StoreError> = self
                         .act(move |context| replay::owe_all(context, key, &seqs))

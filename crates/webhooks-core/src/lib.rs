@@ -128,9 +128,15 @@ mod header_rules;
 #[cfg(feature = "sqlite")]
 mod metrics;
 #[cfg(feature = "sqlite")]
+mod model;
+#[cfg(feature = "sqlite")]
+mod outbox;
+#[cfg(feature = "sqlite")]
 mod outbox_table;
 #[cfg(feature = "sqlite")]
 mod outgoing;
+#[cfg(feature = "sqlite")]
+mod places;
 pub mod private_file;
 #[cfg(feature = "receive")]
 pub mod receive;
@@ -142,6 +148,8 @@ pub mod scheme;
 #[cfg(feature = "sqlite")]
 mod seal;
 mod secret;
+#[cfg(feature = "sqlite")]
+mod send;
 #[cfg(feature = "sqlite")]
 mod sender;
 pub mod signature;
@@ -183,11 +191,17 @@ pub use endpoint::{
 #[cfg(feature = "sqlite")]
 pub use endpoints::{Endpoints, ROTATION_GRACE_DEFAULT};
 #[cfg(feature = "sqlite")]
-pub use engine::TestError;
+pub use engine::test_attempt::TestError;
 #[cfg(feature = "sqlite")]
 pub use event::{
     CUSTOMER_BYTES_MAX, EVENT_BYTES_MAX, EVENT_ID_BYTES_MAX, EVENT_TYPE_BYTES_MAX, Event,
     EventError, EventRecord,
+};
+#[cfg(feature = "sqlite")]
+pub use model::{
+    page::{Cursor, Listing, PAGE_MAX, Page},
+    refused_row::{REFUSED_ROWS_MAX, RefusedRow},
+    replay::{Replay, ReplayOutcome},
 };
 #[cfg(feature = "sqlite")]
 pub use outgoing::Outgoing;
@@ -198,19 +212,21 @@ pub use retry::{ATTEMPTS_MAX, RETRY_AFTER_MAX, RetrySchedule, RetryScheduleError
 pub use rusqlite;
 pub use secret::{Secret, SecretError, SecretKind, SharedSecret};
 #[cfg(feature = "sqlite")]
+pub use send::{SEND_ALL_BYTES_MAX, SEND_ALL_MAX, SendError, Sent};
+#[cfg(feature = "sqlite")]
 pub use sender::{CONNECTIONS_MAX_DEFAULT, CONNECTIONS_SHARE_OF_FILES, TIME_LIMIT_DEFAULT};
 #[cfg(feature = "sqlite")]
 pub use store::{
-    StoreError,
-    backup::BackupError,
+    delivery_error::DeliveryError,
     endpoint_error::EndpointError,
-    endpoints::ENDPOINTS_IN_MEMORY_DEFAULT,
-    listing::{Cursor, Listing, PAGE_MAX, Page},
-    outbox_table::{REFUSED_ROWS_MAX, RefusedRow},
-    replay::{DeliveryError, Replay, ReplayOutcome},
-    schema::{Durability, OpenError},
+    error::StoreError,
+    sqlite::{
+        backup::BackupError,
+        endpoints::ENDPOINTS_IN_MEMORY_DEFAULT,
+        schema::{Durability, OpenError},
+    },
 };
 #[cfg(feature = "sqlite")]
 pub use transaction::{Transaction, TransactionError};
 #[cfg(feature = "sqlite")]
-pub use webhooks::{Owed, SEND_ALL_BYTES_MAX, SEND_ALL_MAX, SendError, Sent, Webhooks};
+pub use webhooks::{Owed, Webhooks};

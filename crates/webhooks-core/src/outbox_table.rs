@@ -4,12 +4,13 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    StoreError, Webhooks,
-    engine::{Shared, due_act},
+    engine::{Shared, due::act},
+    model::refused_row::RefusedRow,
     store::{
-        outbox_table::{self, RefusedRow},
-        read, scan,
+        error::StoreError,
+        sqlite::{outbox_table, read, scan},
     },
+    webhooks::Webhooks,
 };
 
 impl Webhooks {
@@ -27,7 +28,7 @@ impl Webhooks {
     pub async fn check_outbox(&self) -> Result<u64, StoreError> {
         let mut events = 0;
         loop {
-            let taken = due_act(self.shared(), outbox_table::take).await?;
+            let taken = act(self.shared(), outbox_table::take).await?;
             events += taken.events;
             if !taken.more {
                 return Ok(events);
@@ -55,7 +56,7 @@ impl Webhooks {
     /// # Errors
     /// The store refused; the row stays as it was.
     pub async fn retry_refused(&self, id: i64) -> Result<bool, StoreError> {
-        let found = due_act(self.shared(), move |context| {
+        let found = act(self.shared(), move |context| {
             outbox_table::retry(context, id)
         })
         .await?;
@@ -85,7 +86,7 @@ impl Webhooks {
 async fn until_tried(shared: &Arc<Shared>) -> Result<(), StoreError> {
     loop {
         let idle = shared.idle.notified();
-        let due = due_act(shared, |context| {
+        let due = act(shared, |context| {
             scan::next_due_of_healthy(context.connection)
         })
         .await?;

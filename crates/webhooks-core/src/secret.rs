@@ -5,23 +5,25 @@
 //! clone goes. Nothing prints a secret: `Debug` says `Secret(..)`, there is no `Display` and no
 //! `Serialize`, and no error repeats the value. [`Secret::expose`] is the only way to see one.
 
-mod error;
-mod shared;
+pub(crate) mod error;
+pub(crate) mod shared;
 
 pub use error::SecretError;
 pub use shared::SharedSecret;
 
-use base64::Engine as _;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use std::{fmt, str::FromStr, sync::Arc};
+
+use base64::{
+    Engine as _,
+    engine::{
+        DecodePaddingMode,
+        general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD},
+    },
+};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use hmac::{Hmac, KeyInit};
-use rand::TryRng;
-use rand::rngs::SysRng;
+use rand::{TryRng, rngs::SysRng};
 use sha2::Sha256;
-use std::fmt;
-use std::str::FromStr;
-use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 

@@ -4,16 +4,16 @@
 //! during a rotation a receiver that knows either of two secrets finds one it can check. The
 //! delivery engine calls [`sign`] for every attempt; verifying lives in `receive`.
 
-mod legacy;
+pub(crate) mod legacy;
 
 pub use legacy::{LegacySignature, LegacySignatureError};
 
-use crate::secret::{Key, Secret};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ed25519_dalek::ed25519::signature::MultipartSigner;
 use hmac::Mac;
 use http::HeaderName;
+
+use crate::secret::{Key, Secret};
 
 /// `webhook-id`: the event's id, the same for every attempt; receivers de-duplicate by it.
 pub const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");

@@ -4,15 +4,17 @@ use rusqlite::{Connection, Params, Row};
 use tokio::sync::oneshot;
 
 use crate::{
-    Event, SendError, Sent, Webhooks,
-    event::{PreparedEvent, check_customer},
+    event::{Event, PreparedEvent, check_customer},
+    send::{SendError, Sent, prepare_all},
     store::{
-        StoreError,
-        act::{Act, ActContext},
-        outbox_table,
-        send::{Scope, store_events},
+        error::StoreError,
+        sqlite::{
+            act::{Act, ActContext},
+            outbox_table,
+            send::{Scope, store_events},
+        },
     },
-    webhooks::prepare_all,
+    webhooks::Webhooks,
 };
 
 /// The transaction that [`Webhooks::transaction`] gives to its closure.

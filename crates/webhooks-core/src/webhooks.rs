@@ -10,26 +10,24 @@ use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use crate::{
-    Activities, Builder, Delivery, EndpointId, Endpoints, Event, EventRecord, Explanation,
+    activity::Activities,
+    delivery::{Delivery, Explanation},
+    endpoint::EndpointId,
     engine::Shared,
-    event::{EventError, PreparedEvent, check_customer},
+    event::{Event, EventRecord, PreparedEvent, check_customer},
+    send::{SendError, Sent, prepare_all},
     store::{
-        StoreError,
-        backup::{self, BackupError},
-        file_lock::FileLock,
-        outbox_watch::OutboxWatch,
-        queue::WriterQueue,
-        read::{self, Readers},
-        retention,
-        schema::OpenError,
-        send::{SendJob, SendReply},
+        error::StoreError,
+        queue::{SendJob, SendReply, WriterQueue},
+        sqlite::{
+            backup::{self, BackupError},
+            file_lock::FileLock,
+            outbox_watch::OutboxWatch,
+            read::{self, Readers},
+            retention,
+        },
     },
 };
-
-/// Most events of one [`Webhooks::send_all`].
-pub const SEND_ALL_MAX: usize = 1_000;
-/// Most bytes of bodies of one [`Webhooks::send_all`].
-pub const SEND_ALL_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// An engine that stores events, and delivers them to the endpoints of their customers.
 ///
@@ -126,44 +124,6 @@ impl Drop for Engine {
     }
 }
 
-/// What `send` stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sent {
-    /// The event's id: the caller's, or the UUID it was given.
-    pub event_id: String,
-    /// How many endpoints it is owed to, 0 when none wants it; for a duplicate, was owed to.
-    pub deliveries: usize,
-    /// The same event had been sent before; nothing was added.
-    pub duplicate: bool,
-}
-
-/// An event was not stored.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum SendError {
-    /// The event or the customer is not valid.
-    #[error(transparent)]
-    Event(#[from] EventError),
-    /// The customer sent another event under this id before.
-    #[error("event {0:?} was sent before with other content; use another id")]
-    Conflict(String),
-    /// More than one call takes.
-    #[error(
-        "{events} events of {bytes} bytes are too many for one call: at most {SEND_ALL_MAX} of {SEND_ALL_BYTES_MAX} bytes"
-    )]
-    TooMany {
-        /// How many events there were.
-        events: usize,
-        /// Bytes of all bodies together.
-        bytes: usize,
-    },
-    /// The store refused; nothing was stored.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-crate::error_text::debug_is_display!(SendError);
-
 /// What was still owed at the stop; it is delivered after the next [`Webhooks::open`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Owed {
@@ -173,45 +133,15 @@ pub struct Owed {
     pub cut_off: u64,
 }
 
-/// Checks the events of one call.
-pub(crate) fn prepare_all(
-    events: impl IntoIterator<Item = Event>,
-) -> Result<Vec<PreparedEvent>, SendError> {
-    let events = events
-        .into_iter()
-        .map(Event::prepare)
-        .collect::<Result<Vec<_>, _>>()?;
-    let bytes = events.iter().map(|event| event.body.len()).sum();
-    if events.len() > SEND_ALL_MAX || bytes > SEND_ALL_BYTES_MAX {
-        return Err(SendError::TooMany {
-            events: events.len(),
-            bytes,
-        });
-    }
-    Ok(events)
-}
-
 impl Webhooks {
-    /// Opens the store at `address` with the default settings, and starts delivering.
-    ///
-    /// `sqlite:webhooks.db` is a file beside the program; `sqlite::memory:` is for throw-away
-    /// data. Call it within a tokio runtime.
-    ///
-    /// # Errors
-    /// [`OpenError`] says what to do.
-    pub async fn open(address: &str) -> Result<Self, OpenError> {
-        Builder::default().open(address).await
-    }
-
-    /// Settings other than the default ones.
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
     pub(crate) fn start(engine: Engine) -> Self {
         Self {
             engine: Arc::new(engine),
         }
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     pub(crate) fn readers(&self) -> &Arc<Readers> {
@@ -220,12 +150,6 @@ impl Webhooks {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.engine.shared
-    }
-
-    /// The endpoints of one customer. The customer is the caller's own id, 1 to 128 bytes.
-    #[must_use]
-    pub fn endpoints(&self, customer: impl Into<String>) -> Endpoints<'_> {
-        Endpoints::new(&self.engine, customer.into())
     }
 
     /// Stores an event and what it owes to the customer's endpoints, and returns once that is on
@@ -438,7 +362,7 @@ impl Webhooks {
 
     /// Counts on the writer thread, behind every completion that was queued before.
     async fn owed_after_completions(&self) -> u64 {
-        let counted = crate::engine::due_act(&self.engine.shared, |context| {
+        let counted = crate::engine::due::act(&self.engine.shared, |context| {
             retention::note_stop(context)?;
             read::count_owed(context.connection)
         });

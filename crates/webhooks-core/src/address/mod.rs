@@ -5,20 +5,20 @@
 //! attempt, and [`names::Names`] judges the very addresses that are dialled, so that a name which
 //! changes its answer (DNS rebinding) gains nothing. Neither opens a connection itself.
 
-mod credentials;
-mod embedded;
+pub(crate) mod credentials;
+pub(crate) mod embedded;
 #[cfg(feature = "sqlite")]
-mod known_names;
+pub(crate) mod known_names;
 #[cfg(feature = "sqlite")]
-mod lookup;
+pub(crate) mod lookup;
 #[cfg(feature = "sqlite")]
 pub(crate) mod names;
-mod policy;
-mod ports;
-mod ranges;
-mod refusal;
+pub(crate) mod policy;
+pub(crate) mod ports;
+pub(crate) mod ranges;
+pub(crate) mod refusal;
 #[cfg(feature = "sqlite")]
-mod system_resolver;
+pub(crate) mod system_resolver;
 
 pub use credentials::{Credentials, hide_credentials, split_credentials};
 #[cfg(feature = "sqlite")]

@@ -2,11 +2,8 @@
 
 use std::{fmt, num::NonZeroU32};
 
-use super::{
-    StoredSettings,
-    settings::{self, EndpointSettingsError},
-};
-use crate::{retry::RetrySchedule, signature::LegacySignature};
+use super::settings::{self, EndpointSettingsError, StoredSettings};
+use crate::{retry::RetrySchedule, signature::legacy::LegacySignature};
 
 /// What [`Endpoints::edit`](crate::Endpoints::edit) changes; what is not named stays as it is.
 ///

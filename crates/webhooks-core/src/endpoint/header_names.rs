@@ -4,7 +4,10 @@ use http::{HeaderName, HeaderValue, header};
 use url::Url;
 
 use super::settings::{EndpointSettingsError, StoredSettings};
-use crate::{address::split_credentials, event::shorten, header_rules, signature::LegacySignature};
+use crate::{
+    address::credentials::split_credentials, event::shorten, header_rules,
+    signature::legacy::LegacySignature,
+};
 
 /// A header that something else than the endpoint's own headers brings, and what.
 type Brought = (HeaderName, &'static str);

@@ -1,20 +1,22 @@
 //! An endpoint: a URL with its secrets and the event types it wants.
 
-mod change;
-mod header_names;
-mod new;
-mod settings;
+pub(crate) mod change;
+pub(crate) mod header_names;
+pub(crate) mod new;
+pub(crate) mod settings;
 
 use std::{fmt, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Secret, SecretKind, event::shorten};
+use crate::{
+    event::shorten,
+    secret::{Secret, SecretKind},
+};
 
 pub use change::EndpointChange;
 pub use new::NewEndpoint;
 pub use settings::{EndpointSettings, EndpointSettingsError, OwnHeader};
-pub(crate) use settings::{StoredSettings, UnreadableSetting};
 
 /// Requests in flight to one endpoint at once, unless it says otherwise.
 pub const IN_FLIGHT_DEFAULT: u32 = 8;

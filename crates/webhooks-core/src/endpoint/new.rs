@@ -3,7 +3,10 @@
 use std::{fmt, num::NonZeroU32};
 
 use super::settings::{self, EndpointSettingsError, StoredSettings};
-use crate::{Secret, address::hide_credentials, retry::RetrySchedule, signature::LegacySignature};
+use crate::{
+    address::credentials::hide_credentials, retry::RetrySchedule, secret::Secret,
+    signature::legacy::LegacySignature,
+};
 
 /// An endpoint to add: a URL is enough, everything else has a default.
 #[derive(Clone)]

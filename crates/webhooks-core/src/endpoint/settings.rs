@@ -12,7 +12,7 @@ use super::{
 use crate::{
     event::{EVENT_TYPE_BYTES_MAX, is_token, shorten},
     retry::RetrySchedule,
-    signature::{LegacySignature, LegacySignatureError},
+    signature::legacy::{LegacySignature, LegacySignatureError},
 };
 
 /// What of an endpoint is stored as one JSON document: read whole, never searched.

@@ -9,7 +9,10 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::Shared;
-use crate::store::{StoreError, act::Act, retention, scan};
+use crate::store::{
+    error::StoreError,
+    sqlite::{act::Act, retention, scan},
+};
 
 /// The longest sleep: how often retention runs.
 const SLEEP_MAX_MS: i64 = 30_000;
@@ -93,7 +96,9 @@ async fn maintain(shared: &Arc<Shared>) -> Result<bool, StoreError> {
 /// Runs an act of the engine's own and waits for it.
 pub(crate) async fn act<T: Send + 'static>(
     shared: &Arc<Shared>,
-    work: impl FnOnce(&mut crate::store::act::ActContext<'_>) -> Result<T, StoreError> + Send + 'static,
+    work: impl FnOnce(&mut crate::store::sqlite::act::ActContext<'_>) -> Result<T, StoreError>
+    + Send
+    + 'static,
 ) -> Result<T, StoreError> {
     let (reply, answer) = oneshot::channel();
     shared.queue.act(Act::new(work, move |result| {

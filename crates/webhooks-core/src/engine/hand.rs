@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Outbox, Shared};
-use crate::store::row::ClaimedDelivery;
+use super::Shared;
+use crate::{model::delivery::ClaimedDelivery, outbox::Outbox};
 
 /// A delivery in a worker's hand. Should the worker be cut off, it goes back to the lane.
 pub(super) struct InHand<'a> {

@@ -1,15 +1,17 @@
 //! What an attempt means: for its delivery, and for its endpoint.
 
-use super::{
-    Outbox, Shared,
-    hand::InHand,
-    outbox::{FailedAttempt, FailedEndpoint},
-};
+use super::{Shared, hand::InHand};
 use crate::{
-    Ending, Failure, What,
+    activity::What,
+    attempt::Failure,
     clock::millis,
+    delivery::Ending,
+    model::outcome::{Consequences, LaneDate, Verdict},
+    outbox::{
+        Outbox,
+        trouble::{FailedAttempt, FailedEndpoint},
+    },
     sender::Response,
-    store::completion::{Consequences, LaneDate, Verdict},
 };
 
 /// When an attempt was made, on the timeline.

@@ -4,17 +4,13 @@
 //! the attempt and queues a completion; the writer stores that. Only retries and lanes come
 //! through the due loop. No lock is held across an await.
 
-mod due;
-mod hand;
-mod judgement;
-mod outbox;
-mod pace;
-mod places;
-mod record;
-mod test_attempt;
-mod uptime;
-mod watch_clock;
-mod worker;
+pub(crate) mod due;
+pub(crate) mod hand;
+pub(crate) mod judgement;
+pub(crate) mod keep_places;
+pub(crate) mod test_attempt;
+pub(crate) mod watch_clock;
+pub(crate) mod worker;
 
 use std::sync::{
     Arc,
@@ -27,24 +23,13 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-pub(crate) use due::{act as due_act, run_due_loop};
-pub(crate) use outbox::{HeadInMemory, Outbox, Placement, StoredLane};
-pub(crate) use places::keep_places;
-pub(crate) use record::{EndpointRecord, SigningSecret};
-pub use test_attempt::TestError;
-pub(crate) use test_attempt::test_attempt;
-
-pub(crate) use uptime::{Outage, Uptime};
-pub(crate) use watch_clock::watch_clock;
-
-use places::Places;
-
 use crate::{
-    Activity,
-    activity::ACTIVITY_BUFFER,
+    activity::{ACTIVITY_BUFFER, Activity},
     clock::Timeline,
+    model::uptime::Uptime,
+    places::Places,
     sender::Sender,
-    store::{queue::WriterQueue, retention::Retention},
+    store::{queue::WriterQueue, sqlite::retention::Retention},
 };
 
 /// Bytes of event bodies that wait in memory, all endpoints together; more waits in the store.
@@ -55,7 +40,7 @@ pub(crate) struct Shared {
     pub(crate) queue: WriterQueue,
     pub(crate) timeline: Timeline,
     pub(crate) sender: Sender,
-    places: Arc<Places>,
+    pub(crate) places: Arc<Places>,
     pub(crate) tests: Semaphore,
     pub(crate) tasks: TaskTracker,
     pub(crate) health: HealthPolicy,

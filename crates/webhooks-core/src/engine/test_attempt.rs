@@ -1,10 +1,11 @@
 //! One attempt that a person asks for: beside the queues, stored nowhere.
 
+use super::Shared;
 use crate::{
-    Attempt, EndpointError,
-    engine::{EndpointRecord, Shared},
+    attempt::Attempt,
     event::{EventError, PreparedEvent},
-    store::row::StoredEvent,
+    model::{delivery::StoredEvent, endpoint::EndpointRecord},
+    store::endpoint_error::EndpointError,
 };
 
 /// Tests that may be under way at once, apart from deliveries: neither can take the other's places.
@@ -57,7 +58,7 @@ pub(crate) async fn test_attempt(
         () = stopped => return Err(TestError::Closed),
     };
     let response = response.map_err(|error| TestError::Machine(error.to_string()))?;
-    let attempt = response.record.to_public(shared, 1);
+    let attempt = response.record.to_public(&shared.timeline, 1);
     tracing::info!(
         customer = &*endpoint.customer,
         endpoint.id = %endpoint.id,

@@ -5,16 +5,22 @@ use std::sync::Arc;
 use tokio::sync::futures::Notified;
 
 use super::{
-    Outbox, Shared,
+    Shared,
     hand::InHand,
     judgement::{Span, judge},
-    outbox::{Next, Wake},
-    places::{Answer, Place},
 };
-use crate::{crash_point, store::completion::Completion};
+use crate::{
+    crash_point,
+    outbox::{
+        Outbox,
+        next::{Next, Wake},
+    },
+    places::{Place, share::Answer},
+    store::completion::Completion,
+};
 
 /// Works until the endpoint's queue is empty. The worker was counted when it was spawned.
-pub(super) async fn work(shared: Arc<Shared>, outbox: Arc<Outbox>) {
+pub(crate) async fn work(shared: Arc<Shared>, outbox: Arc<Outbox>) {
     let _counted = Counted {
         shared: &shared,
         outbox: &outbox,

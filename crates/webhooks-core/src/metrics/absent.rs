@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{
-    engine::Shared,
-    store::{completion::AttemptRecord, read::Readers},
-};
+use crate::{engine::Shared, model::outcome::AttemptRecord, store::sqlite::read::Readers};
 
 pub(crate) fn attempted(_record: &AttemptRecord) {}
 

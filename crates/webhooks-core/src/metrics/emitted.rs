@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use ::metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 
-use crate::{Failure, store::completion::AttemptRecord};
+use crate::{attempt::Failure, model::outcome::AttemptRecord};
 
 const EVENTS_ACCEPTED: &str = "webhooks_events_accepted_total";
 const ATTEMPTS: &str = "webhooks_attempts_total";

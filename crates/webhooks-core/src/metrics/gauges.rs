@@ -12,7 +12,7 @@ use super::emitted;
 use crate::{
     clock::millis,
     engine::Shared,
-    store::{StoreError, read::Readers},
+    store::{error::StoreError, sqlite::read::Readers},
 };
 
 const PENDING: &str = "webhooks_pending";

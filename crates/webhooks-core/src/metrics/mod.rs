@@ -4,11 +4,11 @@
 //! Without the feature `metrics` everything here is empty, and the compiler leaves it out.
 
 #[cfg(not(feature = "metrics"))]
-mod absent;
+pub(crate) mod absent;
 #[cfg(feature = "metrics")]
-mod emitted;
+pub(crate) mod emitted;
 #[cfg(feature = "metrics")]
-mod gauges;
+pub(crate) mod gauges;
 
 #[cfg(not(feature = "metrics"))]
 pub(crate) use absent::{CommitClock, accepted, attempted, watch};

@@ -7,6 +7,7 @@
 //! may then be done a second time. Exactly once across a crash is for the handler to arrange, in
 //! the transaction that does its work.
 
+mod claim;
 mod memory;
 mod once;
 #[cfg(feature = "sqlite")]
@@ -14,6 +15,7 @@ mod sqlite;
 
 pub use once::{Once, OnceError};
 
+use claim::{Answer, KeyHash};
 use memory::Memory;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -34,9 +36,6 @@ const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(60);
 const LEASE_MARGIN: Duration = Duration::from_secs(10);
 
 type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
-
-/// A key's hash: every key costs the same memory, however long a stranger made it.
-type KeyHash = [u8; 32];
 
 /// Remembers which ids were handled. Cheap to clone; clones share what they remember.
 ///
@@ -94,15 +93,6 @@ pub struct Ticket {
     /// Fences a holder whose claim ended and went to another.
     token: i64,
     open: bool,
-}
-
-/// What a store says to a claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
-    Granted,
-    Already,
-    Underway,
-    Full,
 }
 
 /// Why the guard cannot say whether a key is new. Refuse the request (503): the sender comes again.

@@ -1,13 +1,13 @@
 //! Secrets of other systems: any string, used as the HMAC key byte for byte.
 
-use super::{SecretError, hmac_sha256};
+use std::{fmt, str::FromStr, sync::Arc};
+
 use hmac::Hmac;
 use sha2::Sha256;
-use std::fmt;
-use std::str::FromStr;
-use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
+
+use super::{error::SecretError, hmac_sha256};
 
 /// Longer than any key a provider gives out; bounds what configuration can make us hold.
 const MAX_BYTES: usize = 1024;

@@ -21,11 +21,11 @@ use super::{
     outcome::{SendError, of_connecting, of_handshake},
 };
 use crate::{
-    Failure,
     address::{
-        LookupError,
+        lookup::LookupError,
         names::{NameError, Names},
     },
+    attempt::Failure,
 };
 
 /// Addresses of a name that are tried; RFC 8305 wants both families among the first.

@@ -14,11 +14,9 @@ use super::{
     pool::Pool,
     request::Request,
 };
-use crate::{
-    BodyCut, Failure,
-    attempt::{
-        RESPONSE_BODY_LIMIT, RESPONSE_BYTES_MAX, RESPONSE_HEAD_BYTES, RESPONSE_HEADERS_BYTES,
-    },
+use crate::attempt::{
+    BodyCut, Failure, RESPONSE_BODY_LIMIT, RESPONSE_BYTES_MAX, RESPONSE_HEAD_BYTES,
+    RESPONSE_HEADERS_BYTES,
 };
 
 /// Pieces of a body that are read; 64 KiB in one TCP segment each are 45.

@@ -5,14 +5,14 @@
 //! `dial` and `connection` over what, `pool` keeps connections, `exchange` makes the request, and
 //! `outcome` and `machine` say whose failure it was.
 
-mod connection;
-mod dial;
-mod exchange;
-mod machine;
-mod observed;
-mod outcome;
-mod pool;
-mod request;
+pub(crate) mod connection;
+pub(crate) mod dial;
+pub(crate) mod exchange;
+pub(crate) mod machine;
+pub(crate) mod observed;
+pub(crate) mod outcome;
+pub(crate) mod pool;
+pub(crate) mod request;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -20,29 +20,27 @@ use tokio::time::Instant;
 use tracing::Instrument;
 use url::Url;
 
-pub(crate) use machine::{MachineError, MachineLog};
-
-use self::{
-    connection::{Connection, Peer, Transport},
-    dial::Dialler,
-    exchange::{Answer, Deadline, exchange},
-    machine::wait_for,
-    outcome::{SendError, of_exchange},
-    pool::Pool,
-    request::{Request, origin},
-};
 use crate::{
-    Failure,
     address::{
-        AddressPolicy, Resolve,
+        lookup::Resolve,
         names::{LookupLimits, Names},
+        policy::AddressPolicy,
     },
+    attempt::Failure,
     clock::Timeline,
-    engine::EndpointRecord,
+    model::{delivery::StoredEvent, endpoint::EndpointRecord, outcome::AttemptRecord},
     outgoing::{Outgoing, Watcher},
     retry::retry_after,
-    store::{completion::AttemptRecord, row::StoredEvent},
 };
+use connection::{Connection, Peer, Transport};
+use dial::Dialler;
+use exchange::{Answer, Deadline, exchange};
+use machine::wait_for;
+use outcome::{SendError, of_exchange};
+use pool::Pool;
+use request::{Request, origin};
+
+pub(crate) use machine::{MachineError, MachineLog};
 
 /// From the start of connecting to the head of the answer; Standard Webhooks advises 15 to 30 s.
 pub const TIME_LIMIT_DEFAULT: Duration = Duration::from_secs(15);

@@ -3,8 +3,9 @@
 use tracing::{Span, field::Empty};
 
 use crate::{
-    Failure, engine::EndpointRecord, metrics, store::completion::AttemptRecord,
-    store::row::StoredEvent,
+    attempt::Failure,
+    metrics,
+    model::{delivery::StoredEvent, endpoint::EndpointRecord, outcome::AttemptRecord},
 };
 
 /// The span of one attempt. Fields that begin with `otel.`, `http.` and `error.` are those of

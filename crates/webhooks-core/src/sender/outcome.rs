@@ -3,7 +3,7 @@
 use std::{error::Error, io, net::SocketAddr};
 
 use super::machine::MachineError;
-use crate::Failure;
+use crate::attempt::Failure;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -6,11 +6,10 @@ use http_body_util::Full;
 use url::{Position, Url};
 
 use crate::{
-    Failure,
+    attempt::Failure,
     clock::{Timeline, unix_millis},
-    engine::EndpointRecord,
+    model::{delivery::StoredEvent, endpoint::EndpointRecord},
     signature::{self, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP},
-    store::row::StoredEvent,
 };
 
 const USER_AGENT: HeaderValue =

@@ -1,9 +1,10 @@
 //! Why an endpoint could not be added, changed or read.
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::{
-    EndpointId,
-    endpoint::{ENDPOINTS_PER_CUSTOMER_MAX, EndpointSettingsError, SECRETS_MAX},
+    endpoint::{
+        ENDPOINTS_PER_CUSTOMER_MAX, EndpointId, SECRETS_MAX, settings::EndpointSettingsError,
+    },
     event::EventError,
 };
 
@@ -16,7 +17,7 @@ pub enum EndpointError {
     Customer(#[from] EventError),
     /// The URL is not one that may be sent to.
     #[error(transparent)]
-    Address(#[from] crate::address::AddressRefusal),
+    Address(#[from] crate::address::refusal::AddressRefusal),
     /// A setting is out of range.
     #[error(transparent)]
     Settings(#[from] EndpointSettingsError),

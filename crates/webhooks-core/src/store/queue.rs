@@ -10,13 +10,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
-    StoreError,
-    act::{Act, contain},
     completion::Completion,
-    send::SendJob,
+    error::StoreError,
+    sqlite::act::{Act, contain},
+};
+use crate::{
+    event::PreparedEvent,
+    send::{SendError, Sent},
 };
 
 /// How long a completion waits for a commit to ride along with.
@@ -85,6 +88,28 @@ pub(crate) struct Batch {
 /// A place among the calls that wait for a commit. It is kept with the reply, not by the caller:
 /// what a caller that gave up has queued still takes memory.
 pub(crate) type Place = OwnedSemaphorePermit;
+
+/// Events of one caller, and where the answer goes.
+pub(crate) struct SendJob {
+    pub(crate) customer: String,
+    pub(crate) events: Vec<PreparedEvent>,
+    pub(crate) reply: SendReply,
+}
+
+/// Where the answer goes.
+pub(crate) struct SendReply {
+    pub(crate) answer: oneshot::Sender<Result<Vec<Sent>, SendError>>,
+    pub(crate) place: Place,
+}
+
+impl SendReply {
+    /// Gives the answer, and then the caller's place to another.
+    pub(crate) fn give(self, result: Result<Vec<Sent>, SendError>) {
+        // A caller that went away has its event stored all the same.
+        let _ = self.answer.send(result);
+        drop(self.place);
+    }
+}
 
 /// The queue before the writer thread.
 pub(crate) struct WriterQueue {

@@ -1,9 +1,9 @@
 //! Waiting until an engine has done what it can do now.
 
 use crate::{
-    Webhooks,
-    engine::due_act,
-    store::{retention, scan},
+    engine::due::act,
+    store::sqlite::{retention, scan},
+    webhooks::Webhooks,
 };
 
 impl Webhooks {
@@ -17,7 +17,7 @@ impl Webhooks {
             // Before the look and after it: what is let go of between the two can have made a lane
             // due that the look did not see, and what is taken up can have ended one that was.
             let held = shared.held();
-            let looked = due_act(shared, |context| {
+            let looked = act(shared, |context| {
                 let due = scan::next_due(context.connection)?;
                 Ok((due, context.endpoints.waits_for_clock()))
             });
@@ -27,7 +27,7 @@ impl Webhooks {
             };
             let waits = due.is_none_or(|at| at > shared.timeline.now());
             if held == paced && shared.held() == paced && waits {
-                match due_act(shared, retention::maintain).await {
+                match act(shared, retention::maintain).await {
                     Ok(true) => continue,
                     Ok(false) | Err(_) => return,
                 }

@@ -9,10 +9,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::{
-    Clock,
-    clock::{system_time, unix_millis},
-};
+use crate::clock::{Clock, system_time, unix_millis};
 
 /// A clock that stands still until a test moves it.
 #[derive(Debug)]

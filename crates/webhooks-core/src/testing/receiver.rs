@@ -17,7 +17,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use tokio::sync::Notify;
 
-use crate::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock};
 
 /// How long [`Receiver::wait_for`] waits before it panics: a test must end.
 const WAIT_LIMIT: Duration = Duration::from_secs(30);

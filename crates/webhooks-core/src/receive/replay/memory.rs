@@ -1,6 +1,6 @@
 //! What the guard remembers in memory, bounded by number and age.
 
-use super::{Answer, KeyHash};
+use super::claim::{Answer, KeyHash};
 use std::collections::{BTreeSet, HashMap};
 use std::time::SystemTime;
 

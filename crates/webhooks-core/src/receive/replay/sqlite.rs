@@ -4,7 +4,8 @@
 //! thousand copies at once cost a few commits. A claim is an insert that does nothing when a live
 //! row exists; SQLite's write lock makes that hold between processes too.
 
-use super::{Answer, KeyHash, ReplayError};
+use super::ReplayError;
+use super::claim::{Answer, KeyHash};
 use crate::private_file;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::path::Path;

@@ -1,0 +1,80 @@
+//! An endpoint as the engine uses it: read from the store once, replaced whole when it changes.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderMap, HeaderValue};
+use url::Url;
+
+use crate::{
+    activity::{Activity, What},
+    clock::{Timeline, millis},
+    endpoint::{Endpoint, EndpointId, EndpointState},
+    retry::RetrySchedule,
+    secret::Secret,
+    signature::legacy::LegacySignature,
+};
+
+/// An endpoint, ready to be sent to.
+pub(crate) struct EndpointRecord {
+    pub(crate) key: i64,
+    pub(crate) id: EndpointId,
+    pub(crate) customer: Arc<str>,
+    /// Without credentials.
+    pub(crate) url: Url,
+    /// As people see it.
+    pub(crate) shown_url: String,
+    pub(crate) event_types: Vec<String>,
+    pub(crate) ordered: bool,
+    pub(crate) state: EndpointState,
+    pub(crate) in_flight: usize,
+    /// Between two requests, for an endpoint with a rate limit.
+    pub(crate) interval: Option<Duration>,
+    pub(crate) schedule: Arc<RetrySchedule>,
+    /// Its own headers and credentials; the sender adds the rest.
+    pub(crate) headers: HeaderMap<HeaderValue>,
+    pub(crate) secrets: Vec<SigningSecret>,
+    /// A second set of signature headers, of the system that the receiver comes from.
+    pub(crate) legacy: Option<LegacySignature>,
+    pub(crate) created_at: i64,
+    pub(crate) failing_since: Option<i64>,
+}
+
+/// A secret and until when it signs.
+pub(crate) struct SigningSecret {
+    pub(crate) secret: Secret,
+    /// On the timeline; `None`: until it is rotated away.
+    pub(crate) expires_at: Option<i64>,
+}
+
+/// Beyond the schedule's own span, for jitter, `Retry-After` and the receiver's slowness.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(3600);
+
+impl EndpointRecord {
+    /// How long a delivery may wait before it is given up, in milliseconds.
+    pub(crate) fn expires_after_ms(&self) -> i64 {
+        millis(self.schedule.span().mul_f64(1.1) + EXPIRY_MARGIN)
+    }
+
+    pub(crate) fn activity(&self, event_id: Option<String>, what: What) -> Activity {
+        Activity {
+            customer: self.customer.to_string(),
+            endpoint_id: self.id.clone(),
+            url: self.shown_url.clone(),
+            event_id,
+            what,
+        }
+    }
+
+    pub(crate) fn to_public(&self, timeline: &Timeline) -> Endpoint {
+        Endpoint {
+            id: self.id.clone(),
+            customer: self.customer.to_string(),
+            url: self.shown_url.clone(),
+            event_types: self.event_types.clone(),
+            ordered: self.ordered,
+            state: self.state.clone(),
+            failing_since: self.failing_since.map(|at| timeline.to_wall(at)),
+            created_at: timeline.to_wall(self.created_at),
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What the parts of the engine hand to each other: data, and what can be said of it without a
+//! database, a network or a lock.
+
+pub(crate) mod delivery;
+pub(crate) mod endpoint;
+pub(crate) mod outcome;
+pub(crate) mod page;
+pub(crate) mod refused_row;
+pub(crate) mod replay;
+pub(crate) mod uptime;

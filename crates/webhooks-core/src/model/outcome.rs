@@ -1,0 +1,89 @@
+//! What came of an attempt, as it is stored: the record of it, what becomes of its delivery, and
+//! what it means for its endpoint.
+
+use std::time::Duration;
+
+use crate::{
+    attempt::{Attempt, BodyCut, Failure, Outcome},
+    clock::Timeline,
+    delivery::Ending,
+};
+
+/// One attempt, as it is stored.
+#[derive(Debug, Clone)]
+pub(crate) struct AttemptRecord {
+    /// On the timeline.
+    pub(crate) at: i64,
+    pub(crate) duration: Duration,
+    pub(crate) status: Option<u16>,
+    pub(crate) failure: Option<Failure>,
+    /// `name: value` lines.
+    pub(crate) headers: String,
+    pub(crate) body_head: Vec<u8>,
+    pub(crate) body_cut: Option<BodyCut>,
+}
+
+/// What becomes of the delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Delivered,
+    /// Waits by itself until `due_at`.
+    Retry {
+        due_at: i64,
+    },
+    /// Waits in the endpoint's lane, which is not tried before `backoff_until`.
+    Lane {
+        due_at: i64,
+        backoff_until: i64,
+        failures: u32,
+    },
+    End(Ending),
+}
+
+/// What an attempt means for its endpoint. Stored in the transaction of its outcome: a transaction
+/// that fails is made again with both.
+#[derive(Default)]
+pub(crate) struct Consequences {
+    /// It began to fail, or no longer does.
+    pub(crate) failing_changed: bool,
+    /// When its lane is next tried, though this delivery does not go there.
+    pub(crate) lane: Option<LaneDate>,
+    /// Why it is disabled.
+    pub(crate) disabled: Option<String>,
+    /// Its outbox counts this outcome as on its way to the lane.
+    pub(crate) returning: bool,
+}
+
+/// How long a lane is left alone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LaneDate {
+    pub(crate) backoff_until: i64,
+    pub(crate) failures: u32,
+}
+
+impl AttemptRecord {
+    pub(crate) fn to_public(&self, timeline: &Timeline, number: u32) -> Attempt {
+        Attempt {
+            number,
+            at: timeline.to_wall(self.at),
+            duration: self.duration,
+            outcome: self
+                .failure
+                .clone()
+                .map_or(Outcome::Success, Outcome::Failure),
+            status: self.status,
+            headers: header_pairs(&self.headers),
+            body_head: self.body_head.clone(),
+            body_cut: self.body_cut,
+        }
+    }
+}
+
+/// The inverse of how headers are stored.
+pub(crate) fn header_pairs(lines: &str) -> Vec<(String, String)> {
+    lines
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}

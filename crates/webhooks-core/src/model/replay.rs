@@ -1,0 +1,40 @@
+//! Which events of an endpoint are sent again.
+
+use std::time::SystemTime;
+
+/// Deliveries that one transaction of a replay adds.
+pub(crate) const REPLAY_ROWS: usize = 500;
+
+/// Which events of an endpoint to send again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Replay {
+    /// Events sent at or after this time; `None`: from the oldest that is kept.
+    pub since: Option<SystemTime>,
+    /// Events sent before this time; `None`: up to now.
+    pub until: Option<SystemTime>,
+    /// What became of them.
+    pub outcome: ReplayOutcome,
+    /// Only counts.
+    pub dry_run: bool,
+}
+
+/// What became of the events to send again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ReplayOutcome {
+    /// Given up: exhausted, expired, disabled, canceled, skipped.
+    #[default]
+    GivenUp,
+    /// Delivered.
+    Delivered,
+    /// Never owed to this endpoint, though it wants them now: sent before it was added, or
+    /// filtered then.
+    NeverOwed,
+}
+
+/// One step of a replay's look through the events: what matches, and where to go on.
+#[derive(Default)]
+pub(crate) struct Look {
+    pub(crate) seqs: Vec<i64>,
+    pub(crate) next: Option<i64>,
+}

@@ -1,0 +1,46 @@
+//! Why a delivery could not be acted on.
+
+use super::{endpoint_error::EndpointError, error::StoreError};
+use crate::endpoint::EndpointId;
+
+/// A delivery could not be acted on.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum DeliveryError {
+    /// The endpoint is unknown, or the store refused.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The customer has no such event, or no longer.
+    #[error("customer {customer:?} has no event {event_id:?}; it may be older than the retention")]
+    UnknownEvent {
+        /// The customer asked for.
+        customer: String,
+        /// The event asked for.
+        event_id: String,
+    },
+    /// The endpoint is disabled.
+    #[error("endpoint {0} is disabled; enable it first")]
+    Disabled(EndpointId),
+    /// Nothing is owed: it was delivered, or has ended.
+    #[error("event {event_id:?} is not owed to endpoint {endpoint_id}")]
+    NotOwed {
+        /// The event asked for.
+        event_id: String,
+        /// The endpoint asked for.
+        endpoint_id: EndpointId,
+    },
+}
+
+crate::error_text::debug_is_display!(DeliveryError);
+
+impl From<StoreError> for DeliveryError {
+    fn from(error: StoreError) -> Self {
+        Self::Endpoint(error.into())
+    }
+}
+
+impl From<rusqlite::Error> for DeliveryError {
+    fn from(error: rusqlite::Error) -> Self {
+        StoreError::from(error).into()
+    }
+}

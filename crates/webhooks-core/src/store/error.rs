@@ -1,0 +1,69 @@
+//! Why the store refused.
+
+use std::sync::Arc;
+
+use crate::seal::SealError;
+
+/// The store refused or failed.
+#[derive(Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The disk is full; nothing was stored.
+    #[error("the disk is full; nothing was stored. Free some space and send again")]
+    Full,
+    /// SQLite rolled the transaction back: a full disk, an I/O error, or a statement that asks for
+    /// that when it fails.
+    #[error(
+        "the transaction was rolled back by a full disk, an I/O error, or a statement or trigger \
+         with \"or rollback\" or raise(rollback); nothing was stored"
+    )]
+    RolledBack,
+    /// Another program has the database locked; nothing was stored.
+    #[error("the database is locked by another program; nothing was stored. Send again")]
+    Locked,
+    /// The engine was shut down.
+    #[error("the engine was shut down")]
+    Closed,
+    /// What was asked for is no longer there.
+    #[error("it is no longer in the store")]
+    Gone,
+    /// The app's closure panicked; nothing of it was stored.
+    #[error("the transaction's closure panicked; nothing of it was stored")]
+    Panicked,
+    /// Secrets are sealed with another key.
+    #[error("the endpoint's secrets cannot be read: {0}")]
+    Sealed(String),
+    /// What is stored of an endpoint, an attempt or an ending cannot be read; the text says which.
+    #[error("what is stored is damaged: {0}")]
+    Damaged(String),
+    /// Anything else that SQLite says.
+    #[error("{0}")]
+    Sqlite(Arc<rusqlite::Error>),
+}
+
+crate::error_text::debug_is_display!(StoreError);
+
+impl From<SealError> for StoreError {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::NoKey | SealError::WrongKey => Self::Sealed(error.to_string()),
+            SealError::Form => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+impl StoreError {
+    /// Whether it is about one endpoint only: others can be written and sent to all the same.
+    pub(crate) fn is_about_an_endpoint(&self) -> bool {
+        matches!(self, Self::Sealed(_) | Self::Damaged(_))
+    }
+
+    /// Names the endpoint that cannot be read, so that it can be mended.
+    pub(crate) fn of_endpoint(self, id: &str) -> Self {
+        match self {
+            Self::Sealed(problem) => Self::Sealed(format!("{problem} (endpoint {id})")),
+            Self::Damaged(problem) => Self::Damaged(format!("{problem} (endpoint {id})")),
+            error => error,
+        }
+    }
+}

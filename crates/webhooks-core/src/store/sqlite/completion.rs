@@ -1,0 +1,221 @@
+//! Recording outcomes: the attempt is appended, the delivery leaves the hot table or is re-dated.
+
+use std::{borrow::Cow, sync::Arc};
+
+use rusqlite::{Connection, params};
+
+use super::{act::ActContext, endpoint_state, lane};
+use crate::{
+    activity::{Activity, Next, What},
+    attempt::Failure,
+    delivery::Ending,
+    engine::Shared,
+    model::outcome::{AttemptRecord, Consequences, Verdict},
+    outbox::Outbox,
+    store::{completion::Completion, error::StoreError},
+};
+
+impl Completion {
+    /// Writes the outcome and what follows from it. Each change of the delivery is one statement
+    /// guarded by the claim.
+    pub(crate) fn store(&self, context: &mut ActContext<'_>) -> Result<(), StoreError> {
+        let (connection, shared) = (context.connection, context.shared);
+        let (seq, key) = (self.row.event.seq, self.outbox.key());
+        let number = match &self.attempt {
+            Some(attempt) => attempt.store(connection, seq, key, self.row.number + 1)?,
+            None => self.row.number,
+        };
+        let attempts = self.row.attempts + u32::from(self.attempt.is_some());
+        let changed = match &self.verdict {
+            Verdict::Delivered | Verdict::End(_) => connection
+                .prepare_cached("delete from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2 and claim = ?3")?
+                .execute(params![seq, key, self.row.claim])?,
+            Verdict::Retry { due_at } => {
+                shared.due_by(*due_at);
+                connection
+                    .prepare_cached(
+                        "update webhooks_delivery set claim = null, lane = 0, due_at = ?4, attempts = ?5, number = ?6
+                         where event_seq = ?1 and endpoint_key = ?2 and claim = ?3",
+                    )?
+                    .execute(params![seq, key, self.row.claim, due_at, attempts, number])?
+            }
+            Verdict::Lane { due_at, backoff_until, failures } => {
+                let changed = connection
+                    .prepare_cached(
+                        "update webhooks_delivery set claim = null, lane = 1, due_at = ?4, attempts = ?5, number = ?6
+                         where event_seq = ?1 and endpoint_key = ?2 and claim = ?3",
+                    )?
+                    .execute(params![seq, key, self.row.claim, due_at, attempts, number])?;
+                // What stood behind a head that was taken away does not wait for its retry.
+                let overtaken = changed == 0 && self.outbox.endpoint().ordered;
+                let until = if overtaken {
+                    // Nor does what memory gives back to the lane after this.
+                    let now = shared.timeline.now();
+                    self.outbox.back_off_until(now);
+                    now
+                } else if self.attempt.is_none() {
+                    // It was given back before that was known.
+                    self.outbox.backoff_until().min(*backoff_until)
+                } else {
+                    *backoff_until
+                };
+                lane::back_off(connection, shared, &self.outbox, until, *failures)?;
+                changed
+            }
+        };
+        if changed == 0 {
+            tracing::info!(
+                event.id = %self.row.event.id,
+                endpoint.id = %self.outbox.endpoint().id,
+                "the outcome of an attempt came after its delivery was taken away"
+            );
+        } else if let Verdict::End(ending) = self.verdict {
+            store_ending(connection, seq, key, ending, shared.timeline.now())?;
+        }
+        context.commit.released += 1;
+        if shared.has_readers() {
+            let activity = self.activity(shared, number);
+            context.commit.activities.extend(activity);
+        }
+        self.consequences.store(context, &self.outbox)?;
+        if self.consequences.returning {
+            self.outbox.returned(context.shared);
+        }
+        Ok(())
+    }
+
+    /// After [`Completion::store`]: its transaction failed.
+    pub(crate) fn taken_back(&self) {
+        if self.consequences.returning {
+            self.outbox.returns_again();
+        }
+    }
+
+    /// What there is to announce: nothing of a delivery that only goes back to its lane.
+    fn activity(&self, shared: &Shared, number: u32) -> Option<Activity> {
+        let what = match (&self.attempt, &self.verdict) {
+            (Some(attempt), verdict) => What::Attempted {
+                attempt: attempt.to_public(&shared.timeline, number),
+                next: match verdict {
+                    Verdict::Delivered => Next::Done,
+                    Verdict::Retry { due_at } => Next::RetryAt(shared.timeline.to_wall(*due_at)),
+                    Verdict::Lane {
+                        due_at,
+                        backoff_until,
+                        ..
+                    } => Next::RetryAt(shared.timeline.to_wall(*due_at.max(backoff_until))),
+                    Verdict::End(ending) => Next::GaveUp(*ending),
+                },
+            },
+            (None, Verdict::End(ending)) => What::Ended(*ending),
+            (None, _) => return None,
+        };
+        let event_id = Some(self.row.event.id.clone());
+        Some(self.outbox.endpoint().activity(event_id, what))
+    }
+}
+
+impl Consequences {
+    fn store(&self, context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
+        if self.failing_changed {
+            // As it is now: another outcome that changed it may have been stored before this one.
+            context
+                .connection
+                .prepare_cached("update webhooks_endpoint set failing_since = ?2 where key = ?1")?
+                .execute(params![outbox.key(), outbox.failing_since()])?;
+        }
+        if let Some(date) = self.lane {
+            lane::back_off(
+                context.connection,
+                context.shared,
+                outbox,
+                date.backoff_until,
+                date.failures,
+            )?;
+        }
+        match &self.disabled {
+            Some(reason) => endpoint_state::disable(context, outbox, reason),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Records why a delivery is not tried any more.
+pub(crate) fn store_ending(
+    connection: &Connection,
+    seq: i64,
+    key: i64,
+    ending: Ending,
+    at: i64,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "insert into webhooks_ending (event_seq, endpoint_key, reason, at) values (?1, ?2, ?3, ?4)
+             on conflict (event_seq, endpoint_key) do update set reason = excluded.reason, at = excluded.at",
+        )?
+        .execute(params![seq, key, ending.as_str(), at])?;
+    Ok(())
+}
+
+impl AttemptRecord {
+    /// Stores it as `number`, or as the next one that is free: a delivery that was canceled in
+    /// flight and sent again has two attempts under way that count from the same. Returns which.
+    fn store(
+        &self,
+        connection: &Connection,
+        seq: i64,
+        key: i64,
+        number: u32,
+    ) -> rusqlite::Result<u32> {
+        if self.insert(connection, seq, key, number)? {
+            return Ok(number);
+        }
+        let free: u32 = connection
+            .prepare_cached(
+                "select max(number) + 1 from webhooks_attempt where event_seq = ?1 and endpoint_key = ?2",
+            )?
+            .query_row([seq, key], |row| row.get(0))?;
+        self.insert(connection, seq, key, free)?;
+        Ok(free)
+    }
+
+    /// False when there is an attempt of that number already.
+    fn insert(
+        &self,
+        connection: &Connection,
+        seq: i64,
+        key: i64,
+        number: u32,
+    ) -> rusqlite::Result<bool> {
+        let duration_us = i64::try_from(self.duration.as_micros()).unwrap_or(i64::MAX);
+        let inserted = connection
+            .prepare_cached(
+                "insert into webhooks_attempt
+                 (event_seq, endpoint_key, number, at, duration_us, status, failure, detail, headers, body)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                 on conflict do nothing",
+            )?
+            .execute(params![
+                seq,
+                key,
+                number,
+                self.at,
+                duration_us,
+                self.status,
+                self.failure.as_ref().map(Failure::code),
+                self.detail(),
+                self.headers,
+                self.body_head,
+            ])?;
+        Ok(inserted > 0)
+    }
+
+    /// Says more of the failure, or of an answer's body: an answer's status says all of its failure.
+    fn detail(&self) -> Option<Cow<'static, str>> {
+        match (self.body_cut, &self.failure) {
+            (Some(cut), _) => Some(cut.code().into()),
+            (None, Some(failure)) => Some(failure.detail().into()),
+            (None, None) => None,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Which events are a customer's, so that one who has few is answered at once beside one who has
+//! millions.
+//!
+//! The index says which blocks of [`BLOCK`] events have one of a customer's: a customer who sends much
+//! costs a row in so many events, and to find the event of one who sends seldom so many are read.
+
+use std::collections::{BTreeSet, HashSet};
+
+use rusqlite::{Connection, params};
+
+use crate::store::error::StoreError;
+
+/// Events of a block; the migration to version 6 has it too.
+const BLOCK: i64 = 64;
+
+/// The customers who are in the index with the newest block: at most [`BLOCK`].
+#[derive(Default)]
+pub(super) struct NewestBlock {
+    block: i64,
+    customers: HashSet<String>,
+}
+
+impl NewestBlock {
+    /// Takes an event that was stored into the index.
+    pub(super) fn note(
+        &mut self,
+        connection: &Connection,
+        customer: &str,
+        seq: i64,
+    ) -> Result<(), StoreError> {
+        let block = seq / BLOCK;
+        if block != self.block {
+            self.block = block;
+            self.customers.clear();
+        } else if self.customers.contains(customer) {
+            return Ok(());
+        }
+        connection
+            .prepare_cached(
+                "insert or ignore into webhooks_customer_block (customer, block) values (?1, ?2)",
+            )?
+            .execute(params![customer, block])?;
+        self.customers.insert(customer.to_owned());
+        Ok(())
+    }
+}
+
+/// The blocks of events that retention took away, by customer.
+#[derive(Default)]
+pub(super) struct Emptied(BTreeSet<(String, i64)>);
+
+impl Emptied {
+    pub(super) fn note(&mut self, customer: String, seq: i64) {
+        self.0.insert((customer, seq / BLOCK));
+    }
+
+    /// Forgets those in which the customer has no event any more.
+    pub(super) fn forget(self, connection: &Connection) -> Result<(), StoreError> {
+        let mut delete = connection.prepare_cached(
+            "delete from webhooks_customer_block where customer = ?1 and block = ?2 and not exists (
+                 select 1 from webhooks_event
+                 where seq >= ?2 * ?3 and seq < (?2 + 1) * ?3 and customer = ?1)",
+        )?;
+        for (customer, block) in self.0 {
+            delete.execute(params![customer, block, BLOCK])?;
+        }
+        Ok(())
+    }
+}
+
+/// At most `limit` of a customer's events after `after`, in the order of commits.
+pub(super) fn after(
+    connection: &Connection,
+    customer: &str,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<i64>, StoreError> {
+    select(
+        connection,
+        "select seq from webhooks_customer_block b join webhooks_event e
+         on seq >= max(block * ?3, ?2 + 1) and seq < (block + 1) * ?3
+         where b.customer = ?1 and block >= ?2 / ?3 and e.customer = ?1
+         order by block, seq limit ?4",
+        (customer, after),
+        limit,
+    )
+}
+
+/// At most `limit` of a customer's events before `before`, the newest first.
+pub(super) fn before(
+    connection: &Connection,
+    customer: &str,
+    before: i64,
+    limit: usize,
+) -> Result<Vec<i64>, StoreError> {
+    select(
+        connection,
+        "select seq from webhooks_customer_block b join webhooks_event e
+         on seq >= block * ?3 and seq < min((block + 1) * ?3, ?2)
+         where b.customer = ?1 and block <= ?2 / ?3 and e.customer = ?1
+         order by block desc, seq desc limit ?4",
+        (customer, before),
+        limit,
+    )
+}
+
+fn select(
+    connection: &Connection,
+    select: &str,
+    (customer, from): (&str, i64),
+    limit: usize,
+) -> Result<Vec<i64>, StoreError> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let seqs = connection
+        .prepare_cached(select)?
+        .query_map(params![customer, from, BLOCK, limit], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    Ok(seqs)
+}

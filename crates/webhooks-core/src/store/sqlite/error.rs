@@ -1,0 +1,24 @@
+//! What SQLite says, as the store says it.
+
+use std::sync::Arc;
+
+use crate::store::error::StoreError;
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::Full,
+            _ if tells_of_a_lock(&error) => Self::Locked,
+            _ => Self::Sqlite(Arc::new(error)),
+        }
+    }
+}
+
+/// Whether another program's lock is the reason.
+pub(super) fn tells_of_a_lock(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+    matches!(
+        error.sqlite_error_code(),
+        Some(DatabaseBusy | DatabaseLocked)
+    )
+}

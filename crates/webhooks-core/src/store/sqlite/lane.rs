@@ -1,0 +1,351 @@
+//! Lanes, and moving deliveries between them and memory: refills, expiry, recovery.
+//!
+//! Everything here runs on the writer thread, so a lane cannot gain a row between the moment it
+//! is found empty and the moment its endpoint leaves it.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{act::ActContext, completion::store_ending, row::FoundRow};
+use crate::{
+    activity::What,
+    delivery::Ending,
+    engine::Shared,
+    model::delivery::{ClaimedDelivery, StoredEvent},
+    outbox::Outbox,
+    store::error::StoreError,
+};
+
+/// Deliveries of one lane that one transaction can expire.
+const EXPIRE_ROWS: i64 = 1_000;
+
+/// Adds a row to a lane: makes sure that the lane exists, and is tried no later than its backoff
+/// allows. `wake` is the time for a lane that nothing in memory would come back to.
+pub(crate) fn join(
+    connection: &Connection,
+    shared: &Arc<Shared>,
+    outbox: &Arc<Outbox>,
+    wake: Option<i64>,
+) -> Result<(), StoreError> {
+    let now = shared.timeline.now();
+    let changed = connection
+        .prepare_cached(
+            "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, ?2, 0, 0)
+             on conflict (endpoint_key) do update set due_at = max(backoff_until, ?3)
+             where (due_at is null and ?2 is not null) or due_at > max(backoff_until, ?3)",
+        )?
+        .execute(params![outbox.key(), wake, now])?;
+    if wake.is_some() {
+        outbox.wake(shared);
+    }
+    // A lane in trouble may have waited for the retry of another delivery, hours away.
+    let sooner = changed > 0 && outbox.is_in_trouble();
+    if let Some(at) = wake.or_else(|| sooner.then(|| outbox.backoff_until().max(now))) {
+        shared.due_by(at);
+    }
+    Ok(())
+}
+
+/// Has a lane looked at again that waits for something in memory, or was set aside because its
+/// endpoint could not be read.
+pub(super) fn try_again(context: &ActContext<'_>, key: i64) -> Result<(), StoreError> {
+    let now = context.shared.timeline.now();
+    context
+        .connection
+        .prepare_cached(
+            "update webhooks_lane set due_at = max(backoff_until, ?2)
+             where endpoint_key = ?1 and due_at is null",
+        )?
+        .execute([key, now])?;
+    context.shared.due_by(now);
+    Ok(())
+}
+
+/// Dates a lane after a failure: not before its backoff, nor before anything in it is due.
+pub(crate) fn back_off(
+    connection: &Connection,
+    shared: &Shared,
+    outbox: &Outbox,
+    backoff_until: i64,
+    failures: u32,
+) -> rusqlite::Result<()> {
+    let key = outbox.key();
+    let first_due: Option<i64> = connection
+        .prepare_cached(
+            "select min(due_at) from webhooks_delivery where endpoint_key = ?1 and claim is null and lane = 1",
+        )?
+        .query_row([key], |row| row.get(0))?;
+    // An empty lane is dated too: when it is tried it finds that, and its endpoint leaves it.
+    let due_at = outbox
+        .is_active()
+        .then(|| first_due.unwrap_or(backoff_until).max(backoff_until));
+    connection
+        .prepare_cached(
+            "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, ?2, ?3, ?4)
+             on conflict (endpoint_key) do update
+             set due_at = excluded.due_at, backoff_until = excluded.backoff_until, failures = excluded.failures",
+        )?
+        .execute(params![key, due_at, backoff_until, failures])?;
+    if let Some(at) = due_at {
+        shared.due_by(at);
+    }
+    Ok(())
+}
+
+/// Marks a row as held by memory and hands it over after the commit.
+pub(super) fn claim(
+    context: &mut ActContext<'_>,
+    outbox: &Arc<Outbox>,
+    event: &Arc<StoredEvent>,
+    attempts: u32,
+    number: u32,
+    retreats: u64,
+) -> Result<(), StoreError> {
+    let claim = context.commit.claim();
+    let marked = context
+        .connection
+        .prepare_cached(
+            "update webhooks_delivery set claim = ?3 where event_seq = ?1 and endpoint_key = ?2",
+        )
+        .and_then(|mut update| update.execute(params![event.seq, outbox.key(), claim]));
+    let row = ClaimedDelivery {
+        event: Arc::clone(event),
+        claim,
+        attempts,
+        number,
+    };
+    let (commit, shared) = (&mut *context.commit, context.shared);
+    commit.hand_over(shared, outbox, row, retreats, &marked);
+    marked?;
+    Ok(())
+}
+
+/// Takes an unclaimed row away and records why.
+pub(super) fn end(
+    context: &mut ActContext<'_>,
+    seq: i64,
+    key: i64,
+    ending: Ending,
+    now: i64,
+) -> Result<(), StoreError> {
+    context
+        .connection
+        .prepare_cached("delete from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2")?
+        .execute([seq, key])?;
+    store_ending(context.connection, seq, key, ending, now)?;
+    Ok(())
+}
+
+/// Loads the next rows of a lane into memory, or finds that the lane is at its end. `due`: its
+/// time has come; else memory asked for more.
+pub(crate) fn refill(
+    context: &mut ActContext<'_>,
+    outbox: &Arc<Outbox>,
+    due: bool,
+) -> Result<(), StoreError> {
+    let refilled = load_rows(context, outbox, due);
+    // Whatever came of it, another may be asked for.
+    outbox.refill_ended();
+    refilled
+}
+
+fn load_rows(
+    context: &mut ActContext<'_>,
+    outbox: &Arc<Outbox>,
+    due: bool,
+) -> Result<(), StoreError> {
+    let now = context.shared.timeline.now();
+    let key = outbox.key();
+    let Some(plan) = outbox.plan_refill(context.shared) else {
+        // A person resumes it, or what is on its way back to the lane dates it.
+        return set_due(context, key, None);
+    };
+    if plan.trouble && !due {
+        // It failed since it was asked for: the outcome says when the lane is tried.
+        return Ok(());
+    }
+    context.commit.touched.push(Arc::clone(outbox));
+    if plan.trouble && expire(context, outbox, now)? {
+        // There may be more to expire before anything is worth a request.
+        set_due(context, key, Some(now))?;
+        context.shared.due_by(now);
+        return Ok(());
+    }
+    let due_before = if plan.trouble { now } else { i64::MAX };
+    // Uses the index delivery_lane, whose order is the commit order for ordered endpoints.
+    let rows: Vec<FoundRow> = context
+        .connection
+        .prepare_cached(
+            "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent
+             from webhooks_delivery d left join webhooks_event e on e.seq = d.event_seq
+             where d.endpoint_key = ?1 and d.claim is null and d.lane = 1 and d.due_at <= ?2
+             order by d.due_at, d.event_seq limit ?3",
+        )?
+        .query_map(
+            params![
+                key,
+                due_before,
+                i64::try_from(plan.rows).unwrap_or(i64::MAX)
+            ],
+            FoundRow::read,
+        )?
+        .collect::<Result<_, _>>()?;
+    let found = rows.len();
+    let mut claimed = 0;
+    for row in rows {
+        let Some(event) = row.event else {
+            end(context, row.seq, key, Ending::Expired, now)?;
+            continue;
+        };
+        claimed += 1;
+        let event = Arc::new(event);
+        outbox.expect(context.shared, event.body.len());
+        let (attempts, number) = (row.attempts, row.number);
+        claim(context, outbox, &event, attempts, number, plan.retreats)?;
+    }
+    if plan.trouble && found == 0 {
+        return wait_or_leave(context, outbox);
+    }
+    if !plan.trouble && found < plan.rows {
+        // Everything that is owed is in memory now.
+        return leave(context, outbox);
+    }
+    if claimed == 0 {
+        // Only rows whose events are gone: look again for others.
+        context.shared.due_by(now);
+        return set_due(context, key, Some(now));
+    }
+    set_due(context, key, None)
+}
+
+/// A lane in trouble with nothing due: wait for its next row, or leave when there is none.
+fn wait_or_leave(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
+    let key = outbox.key();
+    let first: Option<i64> = context
+        .connection
+        .prepare_cached(
+            "select min(due_at) from webhooks_delivery where endpoint_key = ?1 and claim is null and lane = 1",
+        )?
+        .query_row([key], |row| row.get(0))?;
+    match first {
+        Some(first) => {
+            let due_at = first.max(outbox.backoff_until());
+            set_due(context, key, Some(due_at))?;
+            context.shared.due_by(due_at);
+            Ok(())
+        }
+        None => leave(context, outbox),
+    }
+}
+
+fn leave(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
+    let Some(recovered) = outbox.leave_lane() else {
+        // What failed since dates the lane when its outcome is stored.
+        return set_due(context, outbox.key(), None);
+    };
+    context
+        .connection
+        .prepare_cached("delete from webhooks_lane where endpoint_key = ?1")?
+        .execute([outbox.key()])?;
+    if recovered && context.shared.has_readers() {
+        context
+            .commit
+            .activities
+            .push(outbox.endpoint().activity(None, What::EndpointRecovered));
+    }
+    Ok(())
+}
+
+pub(super) fn set_due(
+    context: &ActContext<'_>,
+    key: i64,
+    due_at: Option<i64>,
+) -> Result<(), StoreError> {
+    context
+        .connection
+        .prepare_cached("update webhooks_lane set due_at = ?2 where endpoint_key = ?1")?
+        .execute(params![key, due_at])?;
+    Ok(())
+}
+
+/// Ends the deliveries of a lane that have waited longer than their schedule lasts, each of which
+/// was tried, and since the engine is back if it was down for long. True when
+/// there may be more of them.
+fn expire(
+    context: &mut ActContext<'_>,
+    outbox: &Arc<Outbox>,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let key = outbox.key();
+    let uptime = &context.shared.health.uptime;
+    let oldest = uptime.began(now, outbox.endpoint().expires_after_ms());
+    // What a pause held back has waited, but not for an endpoint that failed all that time.
+    if outbox.failing_since().is_none_or(|since| since > oldest) {
+        return Ok(false);
+    }
+    // Rows of a lane are roughly in the order of their age; the first few tell whether to look. One
+    // that was not tried is the next to be: nothing behind it is given up before.
+    let back_since = uptime.back_since().unwrap_or(i64::MIN);
+    let rows: Vec<(i64, bool)> = context
+        .connection
+        .prepare_cached(
+            "select event_seq, owed_at < ?2 and attempts > 0 and (?3 < owed_at or exists (
+                 select 1 from webhooks_attempt a
+                 where a.event_seq = d.event_seq and a.endpoint_key = ?1 and a.at >= ?3))
+             from webhooks_delivery d
+             where endpoint_key = ?1 and claim is null and lane = 1
+             order by due_at, event_seq limit ?4",
+        )?
+        .query_map(params![key, oldest, back_since, EXPIRE_ROWS], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .take_while(|row| row.as_ref().map_or(true, |(_, is_over)| *is_over))
+        .collect::<Result<_, _>>()?;
+    let expired = rows.len();
+    for (seq, _) in rows {
+        end(context, seq, key, Ending::Expired, now)?;
+    }
+    if expired > 0 {
+        let endpoint = outbox.endpoint();
+        tracing::info!(
+            customer = &*endpoint.customer,
+            endpoint.id = %endpoint.id,
+            url = endpoint.shown_url,
+            expired,
+            "deliveries waited longer than their retry schedule lasts and were given up"
+        );
+    }
+    Ok(i64::try_from(expired).is_ok_and(|expired| expired == EXPIRE_ROWS))
+}
+
+/// Takes over what a process before this one held: nothing is in flight any more.
+pub(crate) fn recover(connection: &Connection, now: i64) -> rusqlite::Result<usize> {
+    // A pass over the hot table only: what is done is not in it.
+    connection.execute(
+        "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures)
+         select distinct endpoint_key, ?1, 0, 0 from webhooks_delivery where claim is not null and lane = 1
+         on conflict (endpoint_key) do nothing",
+        [now],
+    )?;
+    let held = connection.execute(
+        "update webhooks_delivery set claim = null, due_at = min(due_at, ?1) where claim is not null",
+        [now],
+    )?;
+    connection.execute(
+        "update webhooks_lane set due_at = max(backoff_until, ?1)
+         where due_at is null
+           and endpoint_key in (select key from webhooks_endpoint where state = 'active')",
+        [now],
+    )?;
+    Ok(held)
+}
+
+/// When an endpoint's lane is next tried.
+pub(crate) fn next_try(connection: &Connection, key: i64) -> rusqlite::Result<Option<i64>> {
+    Ok(connection
+        .prepare_cached("select due_at from webhooks_lane where endpoint_key = ?1")?
+        .query_row([key], |row| row.get::<_, Option<i64>>(0))
+        .optional()?
+        .flatten())
+}

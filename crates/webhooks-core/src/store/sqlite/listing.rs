@@ -1,0 +1,181 @@
+//! Pages of an endpoint's deliveries, with cursors.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{
+    customer_events,
+    read::{EventRow, delivery},
+};
+use crate::{
+    delivery::Delivery,
+    engine::Shared,
+    model::{
+        endpoint::EndpointRecord,
+        page::{Cursor, Listing, PAGE_MAX, Page},
+    },
+    store::error::StoreError,
+};
+
+/// Events of the customer that are looked through for one page: a few milliseconds.
+const LOOKED_THROUGH: usize = 2_000;
+
+/// A page of an endpoint's deliveries.
+pub(crate) fn page(
+    connection: &Connection,
+    shared: &Shared,
+    endpoint: &EndpointRecord,
+    listing: Listing,
+    cursor: Option<Cursor>,
+    limit: usize,
+) -> Result<Page, StoreError> {
+    let limit = limit.clamp(1, PAGE_MAX);
+    let (positions, cursor) = match listing {
+        Listing::All => all(connection, endpoint, cursor, limit)?,
+        Listing::Owed => full(owed(connection, endpoint, cursor, limit)?, limit),
+        Listing::Ended => full(newest(connection, ENDED, endpoint, cursor, limit)?, limit),
+        Listing::Failed => full(newest(connection, FAILED, endpoint, cursor, limit)?, limit),
+    };
+    Ok(Page {
+        deliveries: hydrate(connection, shared, endpoint, &positions)?,
+        cursor,
+    })
+}
+
+fn rows(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// A page that is full may have another behind it.
+fn full(positions: Vec<Cursor>, limit: usize) -> (Vec<Cursor>, Option<Cursor>) {
+    let cursor = (positions.len() == limit).then(|| positions.last().copied());
+    (positions, cursor.flatten())
+}
+
+/// Uses the index webhooks_ending_endpoint.
+const ENDED: &str = "
+    select at, event_seq from webhooks_ending where endpoint_key = ?1 and (at, event_seq) < (?2, ?3)
+    order by at desc, event_seq desc limit ?4";
+/// Uses the index webhooks_attempt_failed.
+const FAILED: &str = "
+    select max(at), event_seq from webhooks_attempt
+    where endpoint_key = ?1 and failure is not null
+    group by event_seq having (max(at), event_seq) < (?2, ?3)
+    order by 1 desc, 2 desc limit ?4";
+
+fn newest(
+    connection: &Connection,
+    select: &str,
+    endpoint: &EndpointRecord,
+    cursor: Option<Cursor>,
+    limit: usize,
+) -> Result<Vec<Cursor>, StoreError> {
+    let from = cursor.unwrap_or(Cursor {
+        at: i64::MAX,
+        seq: i64::MAX,
+    });
+    let positions = connection
+        .prepare_cached(select)?
+        .query_map(
+            params![endpoint.key, from.at, from.seq, rows(limit)],
+            |row| {
+                Ok(Cursor {
+                    at: row.get(0)?,
+                    seq: row.get(1)?,
+                })
+            },
+        )?
+        .collect::<Result<_, _>>()?;
+    Ok(positions)
+}
+
+fn all(
+    connection: &Connection,
+    endpoint: &EndpointRecord,
+    cursor: Option<Cursor>,
+    limit: usize,
+) -> Result<(Vec<Cursor>, Option<Cursor>), StoreError> {
+    let from = cursor.map_or(i64::MAX, |cursor| cursor.seq);
+    let seqs = customer_events::before(connection, &endpoint.customer, from, LOOKED_THROUGH)?;
+    let mut on_record = connection.prepare_cached(
+        "select 1 where exists (select 1 from webhooks_attempt where event_seq = ?1 and endpoint_key = ?2)
+             or exists (select 1 from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2)
+             or exists (select 1 from webhooks_ending where event_seq = ?1 and endpoint_key = ?2)",
+    )?;
+    let mut positions = Vec::new();
+    for seq in &seqs {
+        if on_record.exists([*seq, endpoint.key])? {
+            positions.push(Cursor { at: 0, seq: *seq });
+        }
+        if positions.len() == limit {
+            return Ok(full(positions, limit));
+        }
+    }
+    let cursor = seqs.last().filter(|_| seqs.len() == LOOKED_THROUGH);
+    Ok((positions, cursor.map(|seq| Cursor { at: 0, seq: *seq })))
+}
+
+/// What is owed has no index by endpoint, which every delivery would pay for twice. A customer with
+/// few events is answered from those; else what is owed to all is looked through.
+fn owed(
+    connection: &Connection,
+    endpoint: &EndpointRecord,
+    cursor: Option<Cursor>,
+    limit: usize,
+) -> Result<Vec<Cursor>, StoreError> {
+    let after = cursor.map_or(-1, |cursor| cursor.seq);
+    let seqs = customer_events::after(connection, &endpoint.customer, after, LOOKED_THROUGH)?;
+    let mut found = Vec::new();
+    if seqs.len() < LOOKED_THROUGH {
+        let mut is_owed = connection.prepare_cached(
+            "select 1 from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2",
+        )?;
+        for seq in seqs {
+            if found.len() < limit && is_owed.exists([seq, endpoint.key])? {
+                found.push(seq);
+            }
+        }
+    } else {
+        found = connection
+            .prepare_cached(
+                "select event_seq from webhooks_delivery where endpoint_key = ?1 and event_seq > ?2
+                 order by event_seq limit ?3",
+            )?
+            .query_map(params![endpoint.key, after, rows(limit)], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+    }
+    Ok(found.into_iter().map(|seq| Cursor { at: 0, seq }).collect())
+}
+
+fn hydrate(
+    connection: &Connection,
+    shared: &Shared,
+    endpoint: &EndpointRecord,
+    positions: &[Cursor],
+) -> Result<Vec<Delivery>, StoreError> {
+    let mut deliveries = Vec::with_capacity(positions.len());
+    for position in positions {
+        let event: Option<(String, EventRow)> = connection
+            .prepare_cached("select id, seq, type, created_at from webhooks_event where seq = ?1")?
+            .query_row([position.seq], |row| {
+                let event = EventRow {
+                    seq: row.get(1)?,
+                    event_type: row.get(2)?,
+                    created_at: row.get(3)?,
+                };
+                Ok((row.get(0)?, event))
+            })
+            .optional()?;
+        // An event that retention took away between the two looks is left out.
+        if let Some((id, event)) = event {
+            deliveries.push(delivery(
+                connection,
+                shared,
+                &id,
+                &event,
+                endpoint.key,
+                Some(endpoint),
+            )?);
+        }
+    }
+    Ok(deliveries)
+}

@@ -1,0 +1,148 @@
+//! Adding and changing endpoints: acts on the writer thread.
+
+use rusqlite::params;
+
+use super::{
+    act::ActContext,
+    endpoint_state,
+    endpoints::{self, find},
+    lane, secrets,
+};
+use crate::{
+    address::credentials::hide_credentials,
+    endpoint::{
+        AddedEndpoint, ENDPOINTS_PER_CUSTOMER_MAX, Endpoint, EndpointId, change::EndpointChange,
+        new::NewEndpoint,
+    },
+    secret::Secret,
+    store::{endpoint_error::EndpointError, error::StoreError},
+};
+
+/// Stores a new endpoint, whose settings and URL were checked.
+pub(crate) fn add(
+    context: &mut ActContext<'_>,
+    customer: &str,
+    new: &NewEndpoint,
+    url: &url::Url,
+) -> Result<AddedEndpoint, EndpointError> {
+    let connection = context.connection;
+    let count: i64 = connection
+        .prepare_cached(
+            "select count(*) from webhooks_endpoint where customer = ?1 and state <> 'removed'",
+        )?
+        .query_row([customer], |row| row.get(0))?;
+    if count.unsigned_abs() >= ENDPOINTS_PER_CUSTOMER_MAX as u64 {
+        return Err(EndpointError::TooMany(customer.to_owned()));
+    }
+    let id = EndpointId::generate();
+    let place = endpoints::place(id.as_str());
+    let secret = new.secret.clone().unwrap_or_else(Secret::generate);
+    let seal = context.endpoints.reader.seal.clone();
+    let now = context.shared.timeline.now();
+    connection
+        .prepare_cached(
+            "insert into webhooks_endpoint
+             (id, customer, url, event_types, ordered, settings, state, state_reason, failing_since, created_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, 'active', '', null, ?7)",
+        )?
+        .execute(params![
+            id.as_str(),
+            customer,
+            seal.seal(url.as_str().as_bytes(), &place),
+            json(&new.event_types),
+            new.ordered,
+            seal.seal(json(&new.settings).as_bytes(), &place),
+            now,
+        ])?;
+    let key = connection.last_insert_rowid();
+    secrets::insert(context, (key, &id), 1, &secret)?;
+    context.endpoints.forget_customer(customer);
+    Ok(AddedEndpoint {
+        id,
+        secret,
+        endpoint: read_back(context, key)?,
+    })
+}
+
+/// Forgets an endpoint's secrets, settings and URL; the rest keeps its attempts readable.
+pub(crate) fn remove(
+    context: &mut ActContext<'_>,
+    customer: &str,
+    id: &EndpointId,
+) -> Result<(), EndpointError> {
+    let key = find(context.connection, customer, id)?;
+    let place = endpoints::place(id.as_str());
+    let seal = context.endpoints.reader.seal.clone();
+    let connection = context.connection;
+    // First what may be damaged: from then on the endpoint can be read.
+    connection
+        .prepare_cached("delete from webhooks_endpoint_secret where endpoint_key = ?1")?
+        .execute([key])?;
+    connection
+        .prepare_cached("update webhooks_endpoint set settings = ?2, url = ?3 where key = ?1")?
+        .execute(params![
+            key,
+            seal.seal(b"{}", &place),
+            seal.seal(b"about:removed", &place),
+        ])?;
+    endpoint_state::set(context, key, "disabled", "removed")?;
+    connection
+        .prepare_cached("update webhooks_endpoint set state = 'removed' where key = ?1")?
+        .execute([key])?;
+    context.endpoints.forget_customer(customer);
+    context.endpoints.forget_key(key);
+    context.shared.due_by(context.shared.timeline.now());
+    Ok(())
+}
+
+/// Changes of an endpoint what `change` names; its id, secrets, order and history stay.
+pub(crate) fn edit(
+    context: &mut ActContext<'_>,
+    customer: &str,
+    id: &EndpointId,
+    change: &EndpointChange,
+) -> Result<Endpoint, EndpointError> {
+    let key = find(context.connection, customer, id)?;
+    let in_use = context.endpoints.holds(key);
+    let reader = context.endpoints.reader.clone();
+    let stored = reader.stored(context.connection, key)?;
+    let settings = change.apply(stored.settings)?;
+    let event_types = change.event_types.as_ref().unwrap_or(&stored.event_types);
+    let shown = hide_credentials(&stored.url);
+    let url = match &change.url {
+        Some(url) if *url != shown => context.shared.sender.policy().parse(url)?,
+        _ => stored.url,
+    };
+    settings.check_header_names(&url)?;
+    let place = endpoints::place(id.as_str());
+    context
+        .connection
+        .prepare_cached(
+            "update webhooks_endpoint set url = ?2, event_types = ?3, settings = ?4 where key = ?1",
+        )?
+        .execute(params![
+            key,
+            reader.seal.seal(url.as_str().as_bytes(), &place),
+            json(event_types),
+            reader.seal.seal(json(&settings).as_bytes(), &place),
+        ])?;
+    context.endpoints.reload(context.connection, key)?;
+    if !in_use {
+        lane::try_again(context, key)?;
+    }
+    read_back(context, key)
+}
+
+fn read_back(context: &ActContext<'_>, key: i64) -> Result<Endpoint, EndpointError> {
+    let record = context
+        .endpoints
+        .reader
+        .read(context.connection, "key = ?1", params![key])?
+        .pop()
+        .ok_or(StoreError::Gone)?;
+    Ok(record.to_public(&context.shared.timeline))
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("lists of text and numbers can be written as JSON")
+}

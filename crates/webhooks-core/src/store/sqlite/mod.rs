@@ -1,0 +1,30 @@
+//! The store in SQLite: one writer thread with group commit, readers apart.
+
+pub(crate) mod act;
+pub(crate) mod backup;
+pub(crate) mod completion;
+pub(crate) mod customer_events;
+pub(crate) mod endpoint_state;
+pub(crate) mod endpoints;
+pub(crate) mod error;
+pub(crate) mod file_lock;
+pub(crate) mod fold;
+pub(crate) mod guard;
+pub(crate) mod lane;
+pub(crate) mod listing;
+pub(crate) mod manage;
+pub(crate) mod outbox_table;
+pub(crate) mod outbox_watch;
+pub(crate) mod read;
+pub(crate) mod refusals;
+pub(crate) mod replay;
+pub(crate) mod retention;
+pub(crate) mod row;
+pub(crate) mod scan;
+pub(crate) mod schema;
+pub(crate) mod secrets;
+pub(crate) mod send;
+pub(crate) mod trouble;
+pub(crate) mod uptime;
+pub(crate) mod version;
+pub(crate) mod writer;

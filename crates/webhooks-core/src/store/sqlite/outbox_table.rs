@@ -1,0 +1,219 @@
+//! The outbox table: rows that any program put into `webhooks_outbox` in its own transaction become
+//! events here, each exactly once, in the order of their ids.
+//!
+//! A row leaves the table in the transaction that stores its event. One that cannot become an
+//! event stays, with the reason in `refused`, and holds nothing up.
+
+use rusqlite::{Connection, OptionalExtension, Row, params, types::ValueRef};
+use serde_json::value::RawValue;
+
+use super::{
+    act::ActContext,
+    send::{Scope, store_events},
+};
+use crate::{
+    event::{EVENT_BYTES_MAX, Event, EventError, check_customer, shorten},
+    model::refused_row::{REFUSED_ROWS_MAX, RefusedRow},
+    send::SendError,
+    store::error::StoreError,
+};
+
+/// Rows taken in one transaction: bounds how long they keep the writer from sends.
+const TAKE_ROWS: usize = 256;
+/// Bytes of data taken in one transaction, for the same reason.
+const TAKE_BYTES: usize = 4 * 1024 * 1024;
+/// What one transaction took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Taken {
+    /// Rows that became events, or were the same as an event before.
+    pub(crate) events: u64,
+    /// There may be more.
+    pub(crate) more: bool,
+}
+
+/// Whether a row waits.
+pub(crate) fn has_rows(connection: &Connection) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("select 1 from webhooks_outbox where refused is null limit 1")?
+        .exists([])
+}
+
+/// Takes what waits, up to a bound.
+pub(crate) fn take(context: &mut ActContext<'_>) -> Result<Taken, StoreError> {
+    let mut taken = Taken::default();
+    let mut bytes = 0;
+    for _ in 0..TAKE_ROWS {
+        // Uses the index webhooks_outbox_waiting. One row at a time: they can be of any size.
+        let row = context
+            .connection
+            .prepare_cached(
+                "select id, customer, type, iif(length(data) > ?1, null, data), event_id, length(data)
+                 from webhooks_outbox where refused is null order by id limit 1",
+            )?
+            .query_row([i64::try_from(EVENT_BYTES_MAX).unwrap_or(i64::MAX)], WaitingRow::read)
+            .optional()?;
+        let Some(row) = row else {
+            return Ok(taken);
+        };
+        bytes += row.data_bytes;
+        let id = row.id;
+        match row.store(context) {
+            Ok(()) => {
+                context
+                    .connection
+                    .prepare_cached("delete from webhooks_outbox where id = ?1")?
+                    .execute([id])?;
+                taken.events += 1;
+            }
+            Err(RowError::Refused(reason)) => {
+                tracing::warn!(
+                    outbox.id = id,
+                    reason,
+                    "a row of the outbox table cannot become an event; it stays, and holds nothing up"
+                );
+                context
+                    .connection
+                    .prepare_cached("update webhooks_outbox set refused = ?2 where id = ?1")?
+                    .execute(params![id, reason])?;
+            }
+            Err(RowError::Store(error)) => return Err(error),
+        }
+        if bytes >= TAKE_BYTES {
+            break;
+        }
+    }
+    taken.more = has_rows(context.connection)?;
+    Ok(taken)
+}
+
+/// The refused rows behind `after`, in the order of their ids.
+pub(crate) fn refused_rows(
+    connection: &Connection,
+    after: i64,
+) -> Result<Vec<RefusedRow>, StoreError> {
+    let limit = i64::try_from(REFUSED_ROWS_MAX).unwrap_or(i64::MAX);
+    Ok(connection
+        .prepare_cached(
+            "select id, customer, type, event_id, refused from webhooks_outbox
+             where refused is not null and id > ?1 order by id limit ?2",
+        )?
+        .query_map([after, limit], |row| {
+            let shown = |column| {
+                Ok::<_, rusqlite::Error>(text(row.get_ref(column)?).as_deref().map(shorten))
+            };
+            Ok(RefusedRow {
+                id: row.get(0)?,
+                customer: shown(1)?.unwrap_or_default(),
+                event_type: shown(2)?.unwrap_or_default(),
+                event_id: shown(3)?,
+                reason: shown(4)?.unwrap_or_default(),
+            })
+        })?
+        .collect::<Result<_, _>>()?)
+}
+
+/// Makes a refused row wait again. False when there is none of this id.
+pub(crate) fn retry(context: &ActContext<'_>, id: i64) -> Result<bool, StoreError> {
+    let changed = context
+        .connection
+        .prepare_cached(
+            "update webhooks_outbox set refused = null where id = ?1 and refused is not null",
+        )?
+        .execute([id])?;
+    Ok(changed > 0)
+}
+
+/// A row as it was found: SQLite keeps what does not fit a column's type.
+struct WaitingRow {
+    id: i64,
+    customer: Option<String>,
+    event_type: Option<String>,
+    /// `None` when it is too large or is not text.
+    data: Option<String>,
+    event_id: Option<Option<String>>,
+    data_bytes: usize,
+}
+
+enum RowError {
+    /// What is wrong with this row.
+    Refused(String),
+    /// The store refused: so it would the next row.
+    Store(StoreError),
+}
+
+impl WaitingRow {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let event_id = row.get_ref(4)?;
+        let length: i64 = row.get::<_, Option<i64>>(5)?.unwrap_or_default();
+        Ok(Self {
+            id: row.get(0)?,
+            customer: text(row.get_ref(1)?),
+            event_type: text(row.get_ref(2)?),
+            data: text(row.get_ref(3)?),
+            event_id: match event_id {
+                ValueRef::Null => Some(None),
+                value => text(value).map(Some),
+            },
+            data_bytes: usize::try_from(length).unwrap_or(usize::MAX),
+        })
+    }
+
+    /// Stores the row's event, or nothing of it.
+    fn store(self, context: &mut ActContext<'_>) -> Result<(), RowError> {
+        let refused = |reason: &str| Err(RowError::Refused(reason.to_owned()));
+        if self.data_bytes > EVENT_BYTES_MAX {
+            return Err(EventError::TooLarge(self.data_bytes).into());
+        }
+        let (Some(customer), Some(event_type)) = (self.customer, self.event_type) else {
+            return refused("customer and type must be text");
+        };
+        let Some(event_id) = self.event_id else {
+            return refused("event_id must be text or null");
+        };
+        let Some(data) = self.data else {
+            return refused("data must be text: JSON");
+        };
+        check_customer(&customer)?;
+        let data: &RawValue =
+            serde_json::from_str(&data).map_err(|error| EventError::Data(error.to_string()))?;
+        let mut event = Event::new(event_type, data);
+        if let Some(id) = event_id {
+            event = event.id(id);
+        }
+        let event = event.prepare()?;
+        store_events(context, &customer, vec![event], Scope::Savepoint)?;
+        Ok(())
+    }
+}
+
+impl From<EventError> for RowError {
+    fn from(error: EventError) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+impl From<SendError> for RowError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Store(StoreError::Sealed(_)) => Self::Refused(error.to_string()),
+            SendError::Store(StoreError::Sqlite(source)) if is_constraint(&source) => {
+                Self::Refused(source.to_string())
+            }
+            SendError::Store(error) => Self::Store(error),
+            error => Self::Refused(error.to_string()),
+        }
+    }
+}
+
+/// A trigger of the app's refuses this event; it need not refuse the next.
+fn is_constraint(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
+}
+
+/// Text in UTF-8. What was inserted as a number is text here: the columns have that affinity.
+fn text(value: ValueRef<'_>) -> Option<String> {
+    match value {
+        ValueRef::Text(bytes) => std::str::from_utf8(bytes).ok().map(str::to_owned),
+        _ => None,
+    }
+}

@@ -1,0 +1,170 @@
+//! Notices what other connections commit to the outbox table.
+//!
+//! SQLite has no way to be told. Every commit writes the write-ahead log: while that file is as it
+//! was, nothing happened. Else `data_version` says whether another connection has committed
+//! anything, and only then is the table looked at.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread::JoinHandle,
+    time::{Duration, SystemTime},
+};
+
+use rusqlite::Connection;
+
+use super::{
+    act::Act,
+    outbox_table::{self, Taken},
+    schema,
+};
+use crate::{engine::Shared, store::error::StoreError};
+
+/// Between two looks: a row is taken within twice this, and the looks of an idle engine take less
+/// than a thousandth of a core.
+const LOOK_WAIT: Duration = Duration::from_millis(50);
+/// A file that was written this shortly before it is looked at may be written again under the same
+/// time: file systems date by the kernel's tick, of 10 ms at most.
+const SETTLED_AFTER: Duration = Duration::from_millis(20);
+/// The wait after the store refused.
+const REFUSED_WAIT: Duration = Duration::from_secs(1);
+
+/// The thread that looks. It ends when it is stopped, or with the engine.
+#[derive(Debug)]
+pub(crate) struct OutboxWatch {
+    stopped: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl OutboxWatch {
+    /// Starts looking at `file`.
+    pub(crate) fn start(file: PathBuf, shared: &Arc<Shared>) -> std::io::Result<Self> {
+        let stopped = Arc::<AtomicBool>::default();
+        let look = Look {
+            shared: Arc::downgrade(shared),
+            stopped: Arc::clone(&stopped),
+            seen: None,
+            log: log_of(&file),
+            settled: None,
+        };
+        let thread = std::thread::Builder::new()
+            .name("webhooks-outbox".to_owned())
+            .spawn(move || look.run(&file))?;
+        Ok(Self { stopped, thread })
+    }
+
+    /// No further look is begun; the thread's connection is closed when this returns.
+    pub(crate) fn stop(self) {
+        self.stopped.store(true, Ordering::Release);
+        self.thread.thread().unpark();
+        if self.thread.join().is_err() {
+            tracing::error!("the thread that watches the outbox table had panicked");
+        }
+    }
+}
+
+/// The file of the write-ahead log, beside the database itself and not beside a link to it.
+fn log_of(file: &Path) -> PathBuf {
+    let mut log = std::fs::canonicalize(file)
+        .unwrap_or_else(|_| file.to_owned())
+        .into_os_string();
+    log.push("-wal");
+    log.into()
+}
+
+/// When the write-ahead log was last written, and its size.
+type LogState = (SystemTime, u64);
+
+struct Look {
+    shared: Weak<Shared>,
+    stopped: Arc<AtomicBool>,
+    /// The `data_version` up to which everything was taken.
+    seen: Option<i64>,
+    log: PathBuf,
+    /// The log as it was when everything was taken; `None` when it was being written then.
+    settled: Option<LogState>,
+}
+
+impl Look {
+    fn run(mut self, file: &Path) {
+        let mut connection = None;
+        while !self.stopped.load(Ordering::Acquire) {
+            let wait = match self.look(&mut connection, file) {
+                Ok(()) => LOOK_WAIT,
+                Err(StoreError::Closed) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "the outbox table could not be looked at; trying again in a second");
+                    (connection, self.seen, self.settled) = (None, None, None);
+                    REFUSED_WAIT
+                }
+            };
+            // An unpark before this is not missed.
+            std::thread::park_timeout(wait);
+        }
+    }
+
+    /// The log, if any; and whether what is written to it later will have another time.
+    fn log_state(&self) -> Option<(LogState, bool)> {
+        let metadata = std::fs::metadata(&self.log).ok()?;
+        let written = metadata.modified().ok()?;
+        let is_settled = SystemTime::now()
+            .duration_since(written)
+            .is_ok_and(|since| since >= SETTLED_AFTER);
+        Some(((written, metadata.len()), is_settled))
+    }
+
+    fn look(&mut self, open: &mut Option<Connection>, file: &Path) -> Result<(), StoreError> {
+        // Before the database: what is committed meanwhile changes it once more.
+        let log = self.log_state();
+        if self.settled.is_some() && self.settled == log.map(|(state, _)| state) {
+            return Ok(());
+        }
+        self.look_at_database(open, file)?;
+        self.settled = log.and_then(|(state, is_settled)| is_settled.then_some(state));
+        Ok(())
+    }
+
+    fn look_at_database(
+        &mut self,
+        open: &mut Option<Connection>,
+        file: &Path,
+    ) -> Result<(), StoreError> {
+        let connection = match open {
+            Some(connection) => connection,
+            None => open.insert(schema::open_reader(file)?),
+        };
+        let version: i64 = connection
+            .prepare_cached("pragma data_version")?
+            .query_row([], |row| row.get(0))?;
+        if self.seen == Some(version) {
+            return Ok(());
+        }
+        if outbox_table::has_rows(connection)? {
+            while self.take()?.more && !self.stopped.load(Ordering::Acquire) {}
+        }
+        // What was committed since has another version.
+        self.seen = Some(version);
+        Ok(())
+    }
+
+    /// Has the writer take what waits.
+    fn take(&self) -> Result<Taken, StoreError> {
+        let (reply, answer) = mpsc::channel();
+        let act = Act::new(outbox_table::take, move |taken| {
+            let _ = reply.send(taken);
+        });
+        // The engine is not kept alive while this waits.
+        let queued = self
+            .shared
+            .upgrade()
+            .is_some_and(|shared| shared.queue.act(act));
+        if !queued {
+            return Err(StoreError::Closed);
+        }
+        answer.recv().unwrap_or(Err(StoreError::Closed))
+    }
+}

@@ -1,0 +1,307 @@
+//! What is deleted in time: events and attempts by age, and what disabled endpoints are no
+//! longer owed. Always in bounded slices, so that a send never waits long.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{act::ActContext, completion::store_ending, customer_events::Emptied};
+use crate::{delivery::Ending, store::error::StoreError};
+
+/// Rows of one table that one transaction deletes.
+const SLICE_ROWS: i64 = 1_000;
+
+/// How often what a pass left is looked at again. A pass reads what it leaves, which can be a
+/// million deliveries to endpoints that are down.
+const PASS_EVERY_MS: i64 = 3_600_000;
+
+/// How long what is done is kept, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Retention {
+    pub(crate) events_ms: i64,
+    pub(crate) attempts_ms: i64,
+}
+
+/// How far a pass over what is old has come. What it leaves, because it is still owed or was
+/// tried again since, must not be looked at every time.
+#[derive(Debug, Default)]
+pub(crate) struct Sweep {
+    /// The event that was looked at last.
+    event: i64,
+    /// The attempt that was looked at last, by its primary key.
+    attempt: (i64, i64, i64),
+    /// When the next pass begins, at the oldest again.
+    next_pass_at: i64,
+}
+
+/// One slice of each kind of maintenance. True when there is more to do.
+pub(crate) fn maintain(context: &mut ActContext<'_>) -> Result<bool, StoreError> {
+    let now = context.shared.timeline.now();
+    let retention = context.shared.retention;
+    if now >= context.sweep.next_pass_at {
+        *context.sweep = Sweep {
+            next_pass_at: now + PASS_EVERY_MS,
+            ..Sweep::default()
+        };
+    }
+    let (connection, sweep) = (context.connection, &mut *context.sweep);
+    let full = delete_attempts(connection, sweep, now - retention.attempts_ms)?
+        | delete_events(connection, sweep, now - retention.events_ms)?
+        | end_undeliverable(context, now)?;
+    drop_expired_secrets(context, now)?;
+    note_reached(context.connection, now)?;
+    Ok(full)
+}
+
+/// Ends what is owed to endpoints that were disabled or removed.
+fn end_undeliverable(context: &mut ActContext<'_>, now: i64) -> Result<bool, StoreError> {
+    let connection = context.connection;
+    // Lanes are few; an endpoint that is disabled or removed has one when it is owed anything.
+    let lane: Option<(i64, String)> = connection
+        .prepare_cached(
+            "select l.endpoint_key, coalesce(e.state, 'removed') from webhooks_lane l
+             left join webhooks_endpoint e on e.key = l.endpoint_key
+             where e.key is null or e.state in ('disabled', 'removed') limit 1",
+        )?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((key, state)) = lane else {
+        return Ok(false);
+    };
+    let ending = if state == "disabled" {
+        Ending::Disabled
+    } else {
+        Ending::Removed
+    };
+    let seqs: Vec<i64> = connection
+        .prepare_cached(
+            "select event_seq from webhooks_delivery where endpoint_key = ?1 and claim is null and lane = 1 limit ?2",
+        )?
+        .query_map(params![key, SLICE_ROWS], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for seq in &seqs {
+        connection
+            .prepare_cached(
+                "delete from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2",
+            )?
+            .execute(params![seq, key])?;
+        store_ending(connection, *seq, key, ending, now)?;
+    }
+    if seqs.is_empty() {
+        connection
+            .prepare_cached("delete from webhooks_lane where endpoint_key = ?1")?
+            .execute([key])?;
+    }
+    // There may be other such lanes, or more rows in this one.
+    Ok(true)
+}
+
+/// Deletes attempts by age, also in front of younger ones of an old event that was sent again.
+fn delete_attempts(
+    connection: &Connection,
+    sweep: &mut Sweep,
+    before: i64,
+) -> Result<bool, StoreError> {
+    let (seq, key, number) = sweep.attempt;
+    // The events of that age or older; a younger event has no attempt older than itself.
+    let end = first_since(connection, before)?.unwrap_or(i64::MAX);
+    let rows: Vec<(i64, i64, i64, i64)> = connection
+        .prepare_cached(
+            "select event_seq, endpoint_key, number, at from webhooks_attempt
+             where (event_seq, endpoint_key, number) > (?1, ?2, ?3) and event_seq < ?4
+             order by event_seq, endpoint_key, number limit ?5",
+        )?
+        .query_map(params![seq, key, number, end, SLICE_ROWS], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?
+        .collect::<Result<_, _>>()?;
+    for (seq, key, number, at) in &rows {
+        if *at < before {
+            connection
+                .prepare_cached(
+                    "delete from webhooks_attempt where event_seq = ?1 and endpoint_key = ?2 and number = ?3",
+                )?
+                .execute([seq, key, number])?;
+        }
+        sweep.attempt = (*seq, *key, *number);
+    }
+    Ok(is_slice(rows.len()))
+}
+
+fn delete_events(
+    connection: &Connection,
+    sweep: &mut Sweep,
+    before: i64,
+) -> Result<bool, StoreError> {
+    let seqs: Vec<i64> = connection
+        .prepare_cached(
+            "select seq, created_at from webhooks_event where seq > ?1 order by seq limit ?2",
+        )?
+        .query_map(params![sweep.event, SLICE_ROWS], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .take_while(|row: &rusqlite::Result<(i64, i64)>| {
+            row.as_ref()
+                .map_or(true, |(_, created_at)| *created_at < before)
+        })
+        .map(|row| row.map(|(seq, _)| seq))
+        .collect::<Result<_, _>>()?;
+    let mut full = is_slice(seqs.len());
+    let mut endings = 0;
+    let mut emptied = Emptied::default();
+    for (index, seq) in seqs.iter().enumerate() {
+        // An event that is still owed stays, and is looked at again by the next pass.
+        let customer: Option<String> = connection
+            .prepare_cached(
+                "delete from webhooks_event where seq = ?1
+                 and not exists (select 1 from webhooks_delivery where event_seq = ?1)
+                 returning customer",
+            )?
+            .query_row([seq], |row| row.get(0))
+            .optional()?;
+        if let Some(customer) = customer {
+            emptied.note(customer, *seq);
+            endings += connection
+                .prepare_cached("delete from webhooks_ending where event_seq = ?1")?
+                .execute([seq])?;
+        }
+        sweep.event = *seq;
+        // An event has an ending for each of many endpoints, at worst.
+        if is_slice(endings) {
+            full = index + 1 < seqs.len();
+            break;
+        }
+    }
+    emptied.forget(connection)?;
+    Ok(full)
+}
+
+fn is_slice(rows: usize) -> bool {
+    i64::try_from(rows).is_ok_and(|rows| rows >= SLICE_ROWS)
+}
+
+/// One query each: SQLite finds the least or the greatest at once, and reads the whole table when it is
+/// asked for both together.
+const FIRST_AND_LAST: &str = "select coalesce((select min(seq) from webhooks_event), 1),
+    coalesce((select max(seq) from webhooks_event), 0)";
+
+/// The first and the last event that are kept: 1 and 0 when there is none.
+fn first_and_last(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
+    connection
+        .prepare_cached(FIRST_AND_LAST)?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// The first event at or after a time; `None` when there is none. Events are stored in the order
+/// of time, so that halving the range finds it.
+pub(crate) fn first_since(connection: &Connection, since: i64) -> Result<Option<i64>, StoreError> {
+    let (mut low, last) = first_and_last(connection)?;
+    let mut high = last + 1;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let found: Option<i64> = connection
+            .prepare_cached(
+                "select created_at from webhooks_event where seq >= ?1 order by seq limit 1",
+            )?
+            .query_row([middle], |row| row.get(0))
+            .optional()?;
+        if found.is_some_and(|created_at| created_at < since) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok((low <= last).then_some(low))
+}
+
+/// The last event of which anything is on record; its attempts may be kept for longer than itself.
+pub(crate) fn last_event(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row(
+        "select max(
+             (select coalesce(max(seq), 0) from webhooks_event),
+             (select coalesce(max(event_seq), 0) from webhooks_delivery),
+             (select coalesce(max(event_seq), 0) from webhooks_attempt),
+             (select coalesce(max(event_seq), 0) from webhooks_ending))",
+        [],
+        |row| row.get(0),
+    )
+}
+
+/// Secrets whose grace after a rotation is over.
+fn drop_expired_secrets(context: &mut ActContext<'_>, now: i64) -> Result<(), StoreError> {
+    let keys: Vec<i64> = context
+        .connection
+        .prepare_cached(
+            "delete from webhooks_endpoint_secret where expires_at <= ?1 returning endpoint_key",
+        )?
+        .query_map([now], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for key in keys {
+        context.endpoints.reload(context.connection, key)?;
+    }
+    Ok(())
+}
+
+/// Keeps the timeline from starting again before a time it had reached.
+fn note_reached(connection: &Connection, now: i64) -> Result<(), StoreError> {
+    store_setting(connection, "reached", now)
+}
+
+/// Keeps where the timeline stands, so that the next start goes on from there.
+pub(crate) fn note_stop(context: &mut ActContext<'_>) -> Result<(), StoreError> {
+    note_reached(context.connection, context.shared.timeline.now())
+}
+
+pub(crate) fn store_offset(connection: &Connection, offset: i64) -> Result<(), StoreError> {
+    store_setting(connection, "offset", offset)
+}
+
+pub(crate) fn store_setting(
+    connection: &Connection,
+    name: &str,
+    value: i64,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "insert into webhooks_setting (name, value) values (?1, ?2)
+             on conflict (name) do update set value = excluded.value where value <> excluded.value",
+        )?
+        .execute(params![name, value])?;
+    Ok(())
+}
+
+pub(crate) fn setting(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+    let value = connection
+        .query_row(
+            "select value from webhooks_setting where name = ?1",
+            [name],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(value.unwrap_or_default())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn the_first_and_the_last_event_are_found_without_reading_the_others() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "create table webhooks_event (seq integer primary key);
+                 insert into webhooks_event values (7), (8), (9);",
+            )
+            .unwrap();
+        assert_eq!(first_and_last(&connection).unwrap(), (7, 9));
+        let statement = connection.prepare_cached(FIRST_AND_LAST).unwrap();
+        assert_eq!(statement.get_status(StatementStatus::FullscanStep), 0);
+        drop(statement);
+        connection
+            .execute("delete from webhooks_event", [])
+            .unwrap();
+        assert_eq!(first_and_last(&connection).unwrap(), (1, 0));
+    }
+}

@@ -1,0 +1,184 @@
+//! The due scan: loads retries and lanes whose time has come. Runs on the writer thread.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, params};
+
+use super::{
+    act::ActContext,
+    lane::{claim, end, join, refill, set_due},
+    row::FoundRow,
+};
+use crate::{
+    delivery::Ending,
+    outbox::{Outbox, Placement},
+    store::error::StoreError,
+};
+
+/// Retries loaded by one scan: bounds how long it keeps the writer from sends.
+const SCAN_ROWS: i64 = 256;
+/// Lanes of healthy endpoints that one scan may load, for the same reason.
+const LANES_A_SCAN: usize = 32;
+/// Endpoints in trouble that one scan may try. With 32 of them the p99 of a healthy endpoint
+/// beside a thousand dead ones doubled. With the due loop's pace it is 200 a second: enough to
+/// try 12,000 that are dead once a minute.
+const PROBES_A_SCAN: usize = 1;
+
+/// Loads what is due: single retries and lanes. Returns when to come back.
+pub(crate) fn scan(context: &mut ActContext<'_>) -> Result<Option<i64>, StoreError> {
+    let now = context.shared.timeline.now();
+    scan_retries(context, now)?;
+    // Two classes, each with an index: endpoints that hang can have every place for probes for as
+    // long as they like, and what a restart found of healthy ones must not wait behind them.
+    let healthy = due_lanes(
+        context.connection,
+        "select endpoint_key from webhooks_lane where failures = 0 and due_at <= ?1 order by due_at limit ?2",
+        now,
+        LANES_A_SCAN,
+    )?;
+    let in_trouble = due_lanes(
+        context.connection,
+        "select endpoint_key from webhooks_lane where failures > 0 and due_at <= ?1 order by due_at limit ?2",
+        now,
+        context.shared.probe_places().min(PROBES_A_SCAN),
+    )?;
+    for key in healthy.into_iter().chain(in_trouble) {
+        match find(context, key)? {
+            Found::Outbox(outbox) => refill(context, &outbox, true)?,
+            // Of an endpoint that was removed maintenance ends what the lane holds.
+            Found::Removed | Found::Unreadable => set_due(context, key, None)?,
+        }
+    }
+    next_due(context.connection)
+}
+
+fn due_lanes(
+    connection: &Connection,
+    select: &str,
+    now: i64,
+    limit: usize,
+) -> rusqlite::Result<Vec<i64>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    connection
+        .prepare_cached(select)?
+        .query_map(params![now, limit], |row| row.get(0))?
+        .collect()
+}
+
+/// The endpoint that something due belongs to.
+enum Found {
+    Outbox(Arc<Outbox>),
+    Removed,
+    /// What is stored of it is damaged. What it is owed is set aside until the next start, so
+    /// that what others are owed is still found.
+    Unreadable,
+}
+
+fn find(context: &mut ActContext<'_>, key: i64) -> Result<Found, StoreError> {
+    match context.endpoints.by_key(context.connection, key) {
+        Ok(Some(outbox)) => Ok(Found::Outbox(outbox)),
+        Ok(None) => Ok(Found::Removed),
+        Err(error) if error.is_about_an_endpoint() => {
+            tracing::error!(
+                endpoint.key = key,
+                %error,
+                "an endpoint cannot be read; what it is owed is kept until it can be, and looked at when the store is next opened"
+            );
+            Ok(Found::Unreadable)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// When the next retry or lane is due.
+pub(crate) fn next_due(connection: &Connection) -> Result<Option<i64>, StoreError> {
+    let in_trouble: Option<i64> = connection
+        .prepare_cached(
+            "select min(due_at) from webhooks_lane where failures > 0 and due_at is not null",
+        )?
+        .query_row([], |row| row.get(0))?;
+    let healthy = next_due_of_healthy(connection)?;
+    Ok(healthy.into_iter().chain(in_trouble).min())
+}
+
+/// When the next single retry, or lane of an endpoint that is not in trouble, is due.
+pub(crate) fn next_due_of_healthy(connection: &Connection) -> Result<Option<i64>, StoreError> {
+    let retry: Option<i64> = connection
+        .prepare_cached(
+            "select min(due_at) from webhooks_delivery where claim is null and lane = 0",
+        )?
+        .query_row([], |row| row.get(0))?;
+    let lane: Option<i64> = connection
+        .prepare_cached(
+            "select min(due_at) from webhooks_lane where failures = 0 and due_at is not null",
+        )?
+        .query_row([], |row| row.get(0))?;
+    Ok(retry.into_iter().chain(lane).min())
+}
+
+fn scan_retries(context: &mut ActContext<'_>, now: i64) -> Result<(), StoreError> {
+    // Uses the index delivery_due.
+    let rows: Vec<FoundRow> = context
+        .connection
+        .prepare_cached(
+            "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent
+             from webhooks_delivery d left join webhooks_event e on e.seq = d.event_seq
+             where d.claim is null and d.lane = 0 and d.due_at <= ?1
+             order by d.due_at limit ?2",
+        )?
+        .query_map(params![now, SCAN_ROWS], FoundRow::read)?
+        .collect::<Result<_, _>>()?;
+    for row in rows {
+        let outbox = match find(context, row.endpoint_key)? {
+            Found::Outbox(outbox) => Some(outbox),
+            Found::Removed => None,
+            Found::Unreadable => {
+                set_aside(context.connection, row.seq, row.endpoint_key)?;
+                continue;
+            }
+        };
+        let (Some(outbox), Some(event)) = (outbox, row.event) else {
+            end(context, row.seq, row.endpoint_key, Ending::Removed, now)?;
+            continue;
+        };
+        match outbox.place(context.shared, event.body.len()) {
+            Placement::Refuse => end(context, row.seq, row.endpoint_key, Ending::Disabled, now)?,
+            Placement::Lane { wake } => {
+                context
+                    .connection
+                    .prepare_cached(
+                        "update webhooks_delivery set lane = 1 where event_seq = ?1 and endpoint_key = ?2",
+                    )?
+                    .execute([row.seq, row.endpoint_key])?;
+                join(
+                    context.connection,
+                    context.shared,
+                    &outbox,
+                    wake.then_some(now),
+                )?;
+                context.commit.touched.push(outbox);
+            }
+            Placement::Memory { retreats, .. } => {
+                let event = Arc::new(event);
+                claim(context, &outbox, &event, row.attempts, row.number, retreats)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Moves a retry of an endpoint that cannot be read to a lane that is not tried.
+fn set_aside(connection: &Connection, seq: i64, key: i64) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, null, 0, 0)
+             on conflict (endpoint_key) do update set due_at = null",
+        )?
+        .execute([key])?;
+    connection
+        .prepare_cached(
+            "update webhooks_delivery set lane = 1 where event_seq = ?1 and endpoint_key = ?2 and claim is null",
+        )?
+        .execute([seq, key])?;
+    Ok(())
+}

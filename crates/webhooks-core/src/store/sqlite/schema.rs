@@ -1,0 +1,298 @@
+//! Opening the database file: settings, version, and the refusals.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use super::{
+    error::tells_of_a_lock,
+    guard::Guard,
+    version::{self, Found, VERSION},
+};
+use crate::{private_file, store::error::StoreError};
+
+/// Pages kept in memory by the writer, in KiB: the hot tables of a healthy engine fit.
+const WRITER_CACHE_KIB: i32 = 32 * 1024;
+/// Checkpoint after this many pages (4 KiB each) of write-ahead log, about 64 MiB. Sends wait
+/// while one runs: with 4,000 pages that was once a second at 500 events a second, and was the
+/// p99 that scripts/bench measured. The same hot pages are written once however often they changed.
+const CHECKPOINT_PAGES: i32 = 16_000;
+/// How long a statement waits for an outside program that has the file locked.
+pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
+
+/// Whether a commit waits for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// `synchronous=FULL`: what `send` acknowledged survives a loss of power.
+    #[default]
+    Full,
+    /// `synchronous=NORMAL`: survives a crash of the process; a loss of power may lose the last
+    /// moments before it. Several times more commits a second.
+    Normal,
+}
+
+/// A store could not be opened.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The address of the store is not one that is known.
+    #[error(
+        "store {0:?} is not known: use sqlite:<file> without options, or sqlite::memory: for throw-away data"
+    )]
+    Address(String),
+    /// Another process, or another engine of this one, has the file.
+    #[error(
+        "{file} is in use by another process, or by this one already; one engine at a time delivers from a file. Stop it, or use another file"
+    )]
+    InUse {
+        /// The database file.
+        file: String,
+    },
+    /// Another program has the database locked: it writes, or has left a transaction open.
+    #[error(
+        "{file} is locked by another program, which did not let go within {} s; end its transaction, or stop it",
+        BUSY_WAIT.as_secs()
+    )]
+    Locked {
+        /// The database file.
+        file: String,
+    },
+    /// The file was written by a newer version.
+    #[error(
+        "{file} has schema version {found}; this version knows up to {VERSION}. Use a newer version of webhooks-core"
+    )]
+    Newer {
+        /// The database file.
+        file: String,
+        /// The version found in it.
+        found: i32,
+    },
+    /// The database is an app's, and has a name of ours in it.
+    #[error(
+        "{file} has something named {name:?} already, which is the name of a table or index of webhooks-core; rename yours, or name another file"
+    )]
+    NameTaken {
+        /// The database file.
+        file: String,
+        /// The name.
+        name: String,
+    },
+    /// The file is not a healthy database.
+    #[error("{file} is damaged: {problem}. Restore it from a backup; nothing was changed")]
+    Damaged {
+        /// The database file.
+        file: String,
+        /// What SQLite found.
+        problem: String,
+    },
+    /// Endpoints' secrets are sealed with another key, or with one and none was given.
+    #[error("the endpoints' secrets in {file} cannot be read: {problem}")]
+    Key {
+        /// The database file.
+        file: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The file or its folder cannot be used.
+    #[error("{file}: {source}")]
+    Io {
+        /// The database file.
+        file: String,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// Anything else that SQLite refuses.
+    #[error("{file}: {source}")]
+    Sqlite {
+        /// The database file.
+        file: String,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The store could not be taken over.
+    #[error("{file}: {source}")]
+    Store {
+        /// The database file.
+        file: String,
+        /// What the store said: a full disk, for one.
+        source: StoreError,
+    },
+    /// The HTTP client cannot be built.
+    #[error("the HTTP client cannot be built: {0}")]
+    Client(String),
+    /// A retention shorter than the time that deliveries are tried.
+    #[error(
+        "a retention of {retention:?} is shorter than the retry schedule, which lasts {schedule:?}"
+    )]
+    Retention {
+        /// What was asked for.
+        retention: Duration,
+        /// The shortest that works.
+        schedule: Duration,
+    },
+}
+
+crate::error_text::debug_is_display!(OpenError);
+
+/// Opens, checks and migrates the writer's connection. `None` is a database in memory.
+pub(crate) fn open_writer(
+    file: Option<&Path>,
+    durability: Durability,
+) -> Result<(Connection, Guard), OpenError> {
+    let shown = file.map_or_else(|| ":memory:".to_owned(), |file| file.display().to_string());
+    let connection = match file {
+        Some(file) => {
+            private_file::create(file).map_err(|source| OpenError::Io {
+                file: shown.clone(),
+                source,
+            })?;
+            Connection::open(file)
+        }
+        None => Connection::open_in_memory(),
+    };
+    let refuse = |source: rusqlite::Error| refusal(&shown, source);
+    let mut connection = connection.map_err(refuse)?;
+    connection.busy_timeout(BUSY_WAIT).map_err(refuse)?;
+    check(&connection, &shown)?;
+    connection
+        .pragma_update(None, "journal_mode", "wal")
+        .map_err(refuse)?;
+    let synchronous = match durability {
+        Durability::Full => "full",
+        Durability::Normal => "normal",
+    };
+    connection
+        .pragma_update(None, "synchronous", synchronous)
+        .map_err(refuse)?;
+    connection
+        .pragma_update(None, "cache_size", -WRITER_CACHE_KIB)
+        .map_err(refuse)?;
+    connection
+        .pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
+        .map_err(refuse)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    version::migrate(&mut connection).map_err(refuse)?;
+    let guard = Guard::install(&mut connection).map_err(refuse)?;
+    Ok((connection, guard))
+}
+
+/// Opens a connection that only reads.
+pub(crate) fn open_reader(file: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(
+        file,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+/// Refuses what cannot be used before anything is written.
+fn check(connection: &Connection, shown: &str) -> Result<(), OpenError> {
+    let refuse = |source: rusqlite::Error| refusal(shown, source);
+    let found = version::find(connection).map_err(refuse)?;
+    if let Some(found) = found.newer() {
+        return Err(OpenError::Newer {
+            file: shown.to_owned(),
+            found,
+        });
+    }
+    if found == Found::Nothing
+        && let Some(name) = version::taken_name(connection).map_err(refuse)?
+    {
+        return Err(OpenError::NameTaken {
+            file: shown.to_owned(),
+            name,
+        });
+    }
+    quick_check(connection, found, shown)
+}
+
+/// Reads the root page of every table of ours: cheap however large the file is. Deeper damage
+/// is told by the statement that meets it. An app's may need modules that only the app has.
+fn quick_check(connection: &Connection, found: Found, shown: &str) -> Result<(), OpenError> {
+    let pattern = match found {
+        Found::Nothing => return Ok(()),
+        Found::Before(_) => "%",
+        Found::Tables(_) => r"webhooks\_%",
+    };
+    let read = || -> rusqlite::Result<()> {
+        let names: Vec<String> = connection
+            .prepare(
+                "select name from sqlite_schema where type = 'table' and name like ?1 escape '\\'",
+            )?
+            .query_map([pattern], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        for name in names {
+            let quoted = name.replace('"', "\"\"");
+            connection
+                .query_row(&format!("select 1 from \"{quoted}\" limit 1"), [], |_| {
+                    Ok(())
+                })
+                .optional()?;
+        }
+        Ok(())
+    };
+    read().map_err(|source| refusal(shown, source))
+}
+
+/// What an error of SQLite means for opening the file.
+pub(crate) fn refusal(shown: &str, source: rusqlite::Error) -> OpenError {
+    let file = shown.to_owned();
+    if tells_of_damage(&source) {
+        let problem = source.to_string();
+        OpenError::Damaged { file, problem }
+    } else if tells_of_a_lock(&source) {
+        OpenError::Locked { file }
+    } else {
+        OpenError::Sqlite { file, source }
+    }
+}
+
+/// What an error of the store means for opening the file.
+pub(crate) fn store_refusal(shown: &str, source: StoreError) -> OpenError {
+    let file = shown.to_owned();
+    match source {
+        StoreError::Sqlite(source) if tells_of_damage(&source) => OpenError::Damaged {
+            file,
+            problem: source.to_string(),
+        },
+        StoreError::Sealed(problem) => OpenError::Key { file, problem },
+        StoreError::Locked => OpenError::Locked { file },
+        source => OpenError::Store { file, source },
+    }
+}
+
+fn tells_of_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    matches!(
+        error.sqlite_error_code(),
+        Some(DatabaseCorrupt | NotADatabase)
+    )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_of_another_program_is_told_as_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("w.db");
+        let other = Connection::open(&file).unwrap();
+        other.execute_batch("begin exclusive").unwrap();
+        let ours = Connection::open(&file).unwrap();
+        ours.busy_timeout(Duration::ZERO).unwrap();
+        let refused = || ours.execute_batch("begin immediate").unwrap_err();
+        let open = refusal("w.db", refused());
+        assert_eq!(
+            open.to_string(),
+            "w.db is locked by another program, which did not let go within 5 s; end its transaction, or stop it"
+        );
+        let stored = StoreError::from(refused());
+        assert!(matches!(stored, StoreError::Locked), "{stored}");
+        let open = store_refusal("w.db", stored);
+        assert!(matches!(open, OpenError::Locked { .. }), "{open}");
+    }
+}

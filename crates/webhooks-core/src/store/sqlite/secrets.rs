@@ -1,0 +1,146 @@
+//! The secrets of an endpoint: rotating them, listing them, ending one early.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, params};
+
+use super::{
+    act::ActContext,
+    endpoints::{self, EndpointReader, find},
+    lane,
+};
+use crate::{
+    clock::{Timeline, millis},
+    endpoint::{EndpointId, SECRETS_MAX, SecretInfo},
+    secret::Secret,
+    store::{endpoint_error::EndpointError, error::StoreError},
+};
+
+/// Stores a secret of an endpoint, named by key and id; it signs from now on.
+pub(super) fn insert(
+    context: &ActContext<'_>,
+    (key, id): (i64, &EndpointId),
+    number: i64,
+    secret: &Secret,
+) -> Result<(), StoreError> {
+    let seal = &context.endpoints.reader.seal;
+    let sealed = seal.seal(secret.expose().as_bytes(), &endpoints::place(id.as_str()));
+    context
+        .connection
+        .prepare_cached(
+            "insert into webhooks_endpoint_secret (endpoint_key, number, secret, expires_at, created_at)
+             values (?1, ?2, ?3, null, ?4)",
+        )?
+        .execute(params![key, number, sealed, context.shared.timeline.now()])?;
+    Ok(())
+}
+
+/// Adds a secret that signs from now on; those before sign beside it until the grace is over. With
+/// no grace they are not kept, readable or not.
+pub(crate) fn rotate(
+    context: &mut ActContext<'_>,
+    customer: &str,
+    id: &EndpointId,
+    secret: Secret,
+    grace: Duration,
+) -> Result<Secret, EndpointError> {
+    let key = find(context.connection, customer, id)?;
+    let connection = context.connection;
+    let now = context.shared.timeline.now();
+    // Those whose grace is over sign no more, though maintenance may not have removed them yet.
+    let (signing, last): (i64, i64) = connection
+        .prepare_cached(
+            "select count(*) filter (where expires_at is null or expires_at > ?2), coalesce(max(number), 0)
+             from webhooks_endpoint_secret where endpoint_key = ?1",
+        )?
+        .query_row([key, now], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if grace.is_zero() {
+        connection
+            .prepare_cached("delete from webhooks_endpoint_secret where endpoint_key = ?1")?
+            .execute([key])?;
+    } else if signing.unsigned_abs() >= SECRETS_MAX as u64 {
+        return Err(EndpointError::TooManySecrets);
+    }
+    let until = now.saturating_add(millis(grace));
+    connection
+        .prepare_cached(
+            "update webhooks_endpoint_secret set expires_at = min(coalesce(expires_at, ?2), ?2) where endpoint_key = ?1",
+        )?
+        .execute(params![key, until])?;
+    insert(context, (key, id), last + 1, &secret)?;
+    use_from_now(context, key)?;
+    Ok(secret)
+}
+
+/// Ends a secret that was rotated away before its grace is over.
+pub(crate) fn end(
+    context: &mut ActContext<'_>,
+    customer: &str,
+    id: &EndpointId,
+    number: u32,
+) -> Result<(), EndpointError> {
+    let key = find(context.connection, customer, id)?;
+    let ended = context
+        .connection
+        .prepare_cached(
+            "delete from webhooks_endpoint_secret
+             where endpoint_key = ?1 and number = ?2 and expires_at is not null",
+        )?
+        .execute(params![key, number])?;
+    if ended > 0 {
+        return Ok(use_from_now(context, key)?);
+    }
+    let newest = context
+        .connection
+        .prepare_cached(
+            "select 1 from webhooks_endpoint_secret where endpoint_key = ?1 and number = ?2",
+        )?
+        .exists(params![key, number])?;
+    let id = id.clone();
+    Err(if newest {
+        EndpointError::NewestSecret { id, number }
+    } else {
+        EndpointError::UnknownSecret { id, number }
+    })
+}
+
+fn use_from_now(context: &mut ActContext<'_>, key: i64) -> Result<(), StoreError> {
+    let in_use = context.endpoints.holds(key);
+    context.endpoints.reload(context.connection, key)?;
+    if !in_use {
+        lane::try_again(context, key)?;
+    }
+    Ok(())
+}
+
+/// The secrets that sign now, the newest first. One that is damaged is listed too: it can be ended.
+pub(crate) fn list(
+    connection: &Connection,
+    reader: &EndpointReader,
+    timeline: &Timeline,
+    customer: &str,
+    id: &EndpointId,
+) -> Result<Vec<SecretInfo>, EndpointError> {
+    let key = find(connection, customer, id)?;
+    let place = endpoints::place(id.as_str());
+    let secrets = connection
+        .prepare_cached(
+            "select number, secret, created_at, expires_at from webhooks_endpoint_secret
+             where endpoint_key = ?1 and (expires_at is null or expires_at > ?2)
+             order by number desc",
+        )?
+        .query_map([key, timeline.now()], |row| {
+            let sealed: Vec<u8> = row.get(1)?;
+            let secret = reader.open_secret(&sealed, &place);
+            let created_at: Option<i64> = row.get(2)?;
+            let expires_at: Option<i64> = row.get(3)?;
+            Ok(SecretInfo {
+                number: row.get(0)?,
+                kind: secret.ok().map(|secret| secret.kind()),
+                created_at: created_at.map(|at| timeline.to_wall(at)),
+                expires_at: expires_at.map(|at| timeline.to_wall(at)),
+            })
+        })?
+        .collect::<Result<_, _>>()?;
+    Ok(secrets)
+}

@@ -1,0 +1,219 @@
+//! Storing events and the deliveries they owe.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{
+    act::ActContext, completion::store_ending, endpoints::EndpointCache, lane, writer::Commit,
+};
+use crate::{
+    delivery::Ending,
+    endpoint::wants,
+    engine::Shared,
+    event::PreparedEvent,
+    model::delivery::{ClaimedDelivery, StoredEvent},
+    outbox::{Outbox, Placement},
+    same_json::is_same_json,
+    send::{SendError, Sent},
+    store::error::StoreError,
+};
+
+/// What an event that is refused takes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// What was written of the events: the transaction goes on without them.
+    Savepoint,
+    /// Nothing was written of a lone event that is refused; another error ends the transaction.
+    Transaction,
+}
+
+/// Stores events, all of them or none.
+pub(crate) fn store_events(
+    context: &mut ActContext<'_>,
+    customer: &str,
+    events: Vec<PreparedEvent>,
+    scope: Scope,
+) -> Result<Vec<Sent>, SendError> {
+    let ActContext {
+        connection, shared, ..
+    } = *context;
+    let mark = context.commit.mark();
+    let run = |statements: &str| {
+        connection
+            .execute_batch(statements)
+            .map_err(StoreError::from)
+    };
+    let savepoint = scope == Scope::Savepoint;
+    if savepoint {
+        run("savepoint webhooks_send")?;
+    }
+    let stored: Result<Vec<Sent>, SendError> = events
+        .into_iter()
+        .map(|event| {
+            let (endpoints, commit) = (&mut *context.endpoints, &mut *context.commit);
+            store_event(connection, shared, endpoints, commit, customer, event)
+        })
+        .collect();
+    if stored.is_err() {
+        context.commit.roll_back_to(shared, mark);
+    }
+    // A full disk rolls everything back, the savepoint included.
+    if savepoint && !connection.is_autocommit() {
+        run(if stored.is_ok() {
+            "release webhooks_send"
+        } else {
+            "rollback to webhooks_send; release webhooks_send"
+        })?;
+    }
+    stored
+}
+
+/// Stores one event and its deliveries, already claimed where memory has room for them.
+fn store_event(
+    connection: &Connection,
+    shared: &Arc<Shared>,
+    endpoints: &mut EndpointCache,
+    commit: &mut Commit,
+    customer: &str,
+    event: PreparedEvent,
+) -> Result<Sent, SendError> {
+    let now = shared.timeline.now();
+    // First: an endpoint that cannot be read refuses the event before anything of it is written.
+    let outboxes = endpoints.of_customer(connection, customer)?;
+    let seq = commit.event_seq();
+    let inserted = connection
+        .prepare_cached(
+            "insert into webhooks_event (seq, id, customer, type, body, created_at, traceparent)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             on conflict (id, customer) do nothing",
+        )
+        .and_then(|mut insert| {
+            insert.execute(params![
+                seq,
+                event.id,
+                customer,
+                event.event_type,
+                &event.body[..],
+                now,
+                event.traceparent
+            ])
+        })
+        .map_err(StoreError::from)?;
+    if inserted == 0 {
+        return known_event(connection, customer, event);
+    }
+    commit.newest_block.note(connection, customer, seq)?;
+    let stored = Arc::new(StoredEvent {
+        seq,
+        id: event.id,
+        body: event.body,
+        traceparent: event.traceparent,
+    });
+    commit.accepted += 1;
+    let mut deliveries = 0;
+    for outbox in outboxes.iter() {
+        if wants(&outbox.endpoint().event_types, &event.event_type) {
+            owe(connection, shared, commit, outbox, &stored, now, 0)?;
+            deliveries += 1;
+        }
+    }
+    Ok(Sent {
+        event_id: stored.id.clone(),
+        deliveries,
+        duplicate: false,
+    })
+}
+
+/// Adds one delivery to what an endpoint is owed.
+pub(crate) fn owe(
+    connection: &Connection,
+    shared: &Arc<Shared>,
+    commit: &mut Commit,
+    outbox: &Arc<Outbox>,
+    event: &Arc<StoredEvent>,
+    now: i64,
+    number: u32,
+) -> Result<(), StoreError> {
+    let key = outbox.key();
+    let (held, in_lane) = match outbox.place(shared, event.body.len()) {
+        Placement::Refuse => {
+            store_ending(connection, event.seq, key, Ending::Disabled, now)?;
+            return Ok(());
+        }
+        Placement::Memory { lane, retreats } => (Some((commit.claim(), retreats)), lane),
+        Placement::Lane { wake } => {
+            lane::join(
+                connection,
+                shared,
+                outbox,
+                if wake { Some(now) } else { None },
+            )?;
+            commit.touched.push(Arc::clone(outbox));
+            (None, true)
+        }
+    };
+    let due_at = if outbox.endpoint().ordered { 0 } else { now };
+    let claim = held.map(|(claim, _)| claim);
+    let inserted = connection
+        .prepare_cached(
+            "insert into webhooks_delivery (event_seq, endpoint_key, claim, lane, due_at, attempts, number, owed_at)
+             values (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)",
+        )
+        .and_then(|mut insert| {
+            insert.execute(params![event.seq, key, claim, in_lane, due_at, number, now])
+        });
+    if let Some((claim, retreats)) = held {
+        let row = ClaimedDelivery {
+            event: Arc::clone(event),
+            claim,
+            attempts: 0,
+            number,
+        };
+        commit.hand_over(shared, outbox, row, retreats, &inserted);
+    }
+    inserted?;
+    Ok(())
+}
+
+/// The same id again: the same content is the same event, other content an error.
+fn known_event(
+    connection: &Connection,
+    customer: &str,
+    event: PreparedEvent,
+) -> Result<Sent, SendError> {
+    // The body is read only when its bytes are others.
+    let (seq, same_type, other_body): (i64, bool, Option<Vec<u8>>) = connection
+        .prepare_cached(
+            "select seq, type = ?3, case when body = ?4 then null else body end
+             from webhooks_event where id = ?1 and customer = ?2",
+        )
+        .and_then(|mut select| {
+            select
+                .query_row(
+                    params![event.id, customer, event.event_type, &event.body[..]],
+                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+                )
+                .optional()
+        })
+        .map_err(StoreError::from)?
+        .ok_or(SendError::Store(StoreError::Gone))?;
+    let same = same_type && other_body.is_none_or(|body| is_same_json(&body, &event.body));
+    if !same {
+        return Err(SendError::Conflict(event.id));
+    }
+    let deliveries: i64 = connection
+        .prepare_cached(
+            "select count(*) from (
+                 select endpoint_key from webhooks_delivery where event_seq = ?1
+                 union select endpoint_key from webhooks_attempt where event_seq = ?1
+                 union select endpoint_key from webhooks_ending where event_seq = ?1)",
+        )
+        .and_then(|mut count| count.query_row([seq], |row| row.get(0)))
+        .map_err(StoreError::from)?;
+    Ok(Sent {
+        event_id: event.id,
+        deliveries: usize::try_from(deliveries).unwrap_or_default(),
+        duplicate: true,
+    })
+}
