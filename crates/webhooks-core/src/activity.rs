@@ -75,9 +75,29 @@ pub enum Next {
 #[derive(Debug)]
 pub struct Activities(BroadcastStream<Activity>);
 
-impl Activities {
-    pub(crate) fn new(receiver: broadcast::Receiver<Activity>) -> Self {
-        Self(BroadcastStream::new(receiver))
+/// Whoever reads the live stream at this moment.
+#[derive(Clone)]
+pub(crate) struct Audience(broadcast::Sender<Activity>);
+
+impl Default for Audience {
+    fn default() -> Self {
+        Self(broadcast::channel(ACTIVITY_BUFFER).0)
+    }
+}
+
+impl Audience {
+    pub(crate) fn subscribe(&self) -> Activities {
+        Activities(BroadcastStream::new(self.0.subscribe()))
+    }
+
+    /// Whether anyone would read an activity: making one costs allocations.
+    pub(crate) fn is_there(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
+    pub(crate) fn tell(&self, activity: Activity) {
+        // No reader any more is fine.
+        let _ = self.0.send(activity);
     }
 }
 

@@ -12,28 +12,21 @@ use crate::{
         policy::{AddressPolicy, NetworkError},
         system_resolver::SystemResolver,
     },
-    clock::{Clock, SystemClock, Timeline, millis},
+    clock::{Clock, SystemClock, millis},
     engine::{
-        HealthPolicy, Shared, due::run_due_loop, keep_places::keep_places, watch_clock::watch_clock,
+        HealthPolicy, Shared, commit::run_writer, due::run_due_loop, keep_places::keep_places,
+        watch_clock::watch_clock,
     },
     metrics,
     outgoing::{Outgoing, Watcher},
     retry::RetrySchedule,
-    seal::Seal,
     sender::{Sender, SenderSettings, TIME_LIMIT_DEFAULT},
     store::{
-        error::StoreError,
+        host::Retention,
         sqlite::{
-            endpoints::{ENDPOINTS_IN_MEMORY_DEFAULT, EndpointCache, EndpointReader},
-            file_lock::FileLock,
-            guard::Guard,
-            lane,
-            outbox_watch::OutboxWatch,
-            read::Readers,
-            retention::{self, Retention},
-            schema::{self, Durability, OpenError},
-            trouble, uptime,
-            writer::Writer,
+            endpoints::ENDPOINTS_IN_MEMORY_DEFAULT,
+            open::{OpenSettings, Opened, Started, open},
+            schema::{Durability, OpenError},
         },
     },
     webhooks::{Engine, Threads, Webhooks},
@@ -217,21 +210,40 @@ impl Builder {
             });
         }
         let sender = Sender::new(SenderSettings {
-            policy: self.policy.clone(),
+            policy: self.policy,
             resolver: self
                 .resolver
-                .clone()
                 .unwrap_or_else(|| Arc::new(SystemResolver::new())),
             time_limit: self.time_limit,
             connections: self.connections,
-            watcher: self.watcher.clone(),
+            watcher: self.watcher,
         })
         .map_err(|error| OpenError::Client(error.to_string()))?;
-        let opening = tokio::task::spawn_blocking(move || open_store(self, file));
+        let settings = OpenSettings {
+            file,
+            durability: self.durability,
+            lock_wait: self.lock_wait,
+            key: self.key,
+            schedule: self.schedule,
+            clock: self
+                .clock
+                .unwrap_or_else(|| Arc::new(SystemClock::default())),
+            endpoints_in_memory: self.endpoints_in_memory,
+        };
+        let opening = tokio::task::spawn_blocking(move || open(settings));
         let opened = opening
             .await
             .map_err(|error| OpenError::Client(error.to_string()))??;
-        Ok(start(opened, sender))
+        let health = HealthPolicy {
+            disable_after_ms: self.disable_after.map(millis),
+            uptime: Arc::clone(&opened.uptime),
+        };
+        let retention = Retention {
+            events_ms: millis(self.keep_events),
+            attempts_ms: millis(self.keep_attempts),
+        };
+        let shared = Shared::new(Arc::clone(&opened.timeline), sender, health);
+        Ok(start(opened, Arc::new(shared), retention))
     }
 }
 
@@ -253,151 +265,17 @@ impl Webhooks {
     }
 }
 
-/// A store that is ready, before anything runs.
-struct Opened {
-    file: Option<PathBuf>,
-    lock: Option<FileLock>,
-    connection: (rusqlite::Connection, Guard),
-    timeline: Timeline,
-    reader: EndpointReader,
-    endpoints_in_memory: usize,
-    boot: i64,
-    last_event: i64,
-    health: HealthPolicy,
-    retention: Retention,
-}
-
-fn open_store(builder: Builder, file: Option<PathBuf>) -> Result<Opened, OpenError> {
-    let shown = file
-        .as_deref()
-        .map_or_else(|| ":memory:".to_owned(), |file| file.display().to_string());
-    let lock = file
-        .as_deref()
-        .map(|file| FileLock::take(file, builder.lock_wait))
-        .transpose()?;
-    let (connection, guard) = schema::open_writer(file.as_deref(), builder.durability)?;
-    let refuse = |source: rusqlite::Error| schema::refusal(&shown, source);
-    let clock = builder
-        .clock
-        .unwrap_or_else(|| Arc::new(SystemClock::default()));
-    let offset = retention::setting(&connection, "offset").map_err(refuse)?;
-    let newest: Option<i64> = connection
-        .query_row(
-            "select created_at from webhooks_event order by seq desc limit 1",
-            [],
-            |row| row.get(0),
-        )
-        .or_else(|error| {
-            if error == rusqlite::Error::QueryReturnedNoRows {
-                Ok(None)
-            } else {
-                Err(error)
-            }
-        })
-        .map_err(refuse)?;
-    let reached = retention::setting(&connection, "reached")
-        .map_err(refuse)?
-        .max(newest.unwrap_or_default());
-    let timeline = Timeline::new(clock, offset, reached);
-    let boot = retention::setting(&connection, "boot").map_err(refuse)? + 1;
-    let reader = EndpointReader {
-        seal: Arc::new(Seal::new(builder.key.as_ref())),
-        schedule: Arc::new(builder.schedule),
-    };
-    let refuse_stored = |error: StoreError| schema::store_refusal(&shown, error);
-    check_key(&connection, &reader).map_err(refuse_stored)?;
-    // One transaction: a file that turns out to be damaged is left as it was.
-    let taking_over = connection.unchecked_transaction().map_err(refuse)?;
-    retention::store_setting(&taking_over, "boot", boot).map_err(refuse_stored)?;
-    retention::store_setting(&taking_over, "offset", timeline.offset()).map_err(refuse_stored)?;
-    let last_event = retention::last_event(&taking_over).map_err(refuse)?;
-    let uptime = uptime::begin(&taking_over, reached, timeline.now()).map_err(refuse)?;
-    let held = lane::recover(&taking_over, timeline.now()).map_err(refuse)?;
-    taking_over.commit().map_err(refuse)?;
-    if held > 0 {
-        tracing::info!(
-            deliveries = held,
-            "took over deliveries that were in memory when the process before this one ended"
-        );
-    }
-    trouble::tell(&connection, &reader, &timeline).map_err(refuse_stored)?;
-    if timeline.offset().abs() > 60_000 {
-        tracing::warn!(
-            offset_s = timeline.offset() / 1_000,
-            "the wall clock is not where this store left it"
-        );
-    }
-    Ok(Opened {
-        health: HealthPolicy {
-            disable_after_ms: builder.disable_after.map(millis),
-            uptime,
-        },
-        retention: Retention {
-            events_ms: millis(builder.keep_events),
-            attempts_ms: millis(builder.keep_attempts),
-        },
-        file,
+fn start(opened: Opened, shared: Arc<Shared>, retention: Retention) -> Webhooks {
+    let Started {
+        handle: store,
+        writer,
+        watch,
         lock,
-        connection: (connection, guard),
-        timeline,
-        reader,
-        endpoints_in_memory: builder.endpoints_in_memory,
-        boot,
-        last_event,
-    })
-}
-
-/// Reads one endpoint, to refuse a wrong key at the start and not at the first delivery.
-fn check_key(connection: &rusqlite::Connection, reader: &EndpointReader) -> Result<(), StoreError> {
-    let newest = reader.read(
-        connection,
-        "key = (select max(key) from webhooks_endpoint where state <> 'removed')",
-        [],
-    );
-    match newest {
-        // Its own trouble, which another key would not mend.
-        Err(error @ StoreError::Damaged(_)) => {
-            tracing::error!(%error, "an endpoint cannot be read");
-            Ok(())
-        }
-        read => read.map(drop),
-    }
-}
-
-fn start(opened: Opened, sender: Sender) -> Webhooks {
-    let Opened {
-        file,
-        lock,
-        connection,
-        timeline,
-        reader,
-        endpoints_in_memory,
-        boot,
-        last_event,
-        health,
-        retention,
-    } = opened;
-    let shared = Arc::new(Shared::new(timeline, sender, health, retention));
-    let watch = file.clone().map(|file| OutboxWatch::start(file, &shared));
-    let watch = watch.transpose().unwrap_or_else(|error| {
-        tracing::error!(%error, "the outbox table is not watched: no thread could be started");
-        None
-    });
-    let readers = Arc::new(Readers::new(file, reader.clone()));
-    let writer = Writer::new(
-        connection,
-        Arc::clone(&shared),
-        EndpointCache::new(reader, Arc::clone(&shared), endpoints_in_memory),
-        boot,
-        last_event,
-    );
-    let writer_shared = Arc::clone(&shared);
+    } = opened.start(Arc::new(shared.host(retention)), &shared.queue);
+    let writers = Arc::clone(&shared);
     let writer = std::thread::Builder::new()
         .name("webhooks-writer".to_owned())
-        .spawn(move || {
-            let _abandon = writer_shared.queue.abandon_at_end();
-            writer.run(&writer_shared.queue);
-        });
+        .spawn(move || run_writer(&writers, writer));
     let writer = match writer {
         Ok(writer) => Some(writer),
         Err(error) => {
@@ -410,13 +288,8 @@ fn start(opened: Opened, sender: Sender) -> Webhooks {
     tokio::spawn(run_due_loop(Arc::downgrade(&shared)));
     tokio::spawn(keep_places(Arc::downgrade(&shared)));
     tokio::spawn(watch_clock(Arc::downgrade(&shared)));
-    metrics::watch(&shared, &readers);
-    Webhooks::start(Engine::new(
-        shared,
-        readers,
-        Threads { writer, watch },
-        lock,
-    ))
+    metrics::watch(&shared, &store);
+    Webhooks::start(Engine::new(shared, store, Threads { writer, watch }, lock))
 }
 
 fn parse_address(address: &str) -> Result<Option<PathBuf>, OpenError> {

@@ -2,9 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rusqlite::Connection;
-use tokio::sync::oneshot;
-
 use crate::{
     attempt::Attempt,
     delivery::Ending,
@@ -18,23 +15,14 @@ use crate::{
     },
     event::{Event, check_customer},
     model::{
-        endpoint::EndpointRecord,
-        page::{Cursor, Listing, Page},
+        endpoint::{EndpointOf, EndpointRecord, StateChange},
+        page::{Cursor, Listing, Page, PageOf},
         replay::{REPLAY_ROWS, Replay},
     },
     secret::Secret,
     store::{
-        delivery_error::DeliveryError,
-        endpoint_error::EndpointError,
-        error::StoreError,
-        sqlite::{
-            act::{Act, ActContext},
-            endpoint_state::{self, StateChange},
-            endpoints::find,
-            listing, manage, read,
-            replay::{self, TakenAway},
-            secrets,
-        },
+        ask::Ask, delivery_error::DeliveryError, endpoint_error::EndpointError, error::StoreError,
+        reply::Reply,
     },
     webhooks::{Engine, Webhooks},
 };
@@ -86,18 +74,23 @@ impl<'a> Endpoints<'a> {
         let new = endpoint.into();
         let url = self.check(&new)?;
         let customer = self.customer.clone();
-        self.act_and_tell(
-            move |context| manage::add(context, &customer, &new, &url),
-            |AddedEndpoint { id, endpoint, .. }| {
+        let added = self.ask(|reply| {
+            let reply = reply.telling(|AddedEndpoint { id, endpoint, .. }: &AddedEndpoint| {
                 tracing::info!(
                     customer = endpoint.customer,
                     endpoint.id = %id,
                     url = endpoint.url,
                     "an endpoint was added"
                 );
-            },
-        )
-        .await
+            });
+            Ask::Add {
+                customer,
+                new: Box::new(new),
+                url,
+                reply,
+            }
+        });
+        added.await
     }
 
     /// Changes of an endpoint what `change` names, and nothing else. Its id, secrets, order and
@@ -110,19 +103,23 @@ impl<'a> Endpoints<'a> {
         id: &EndpointId,
         change: EndpointChange,
     ) -> Result<Endpoint, EndpointError> {
-        let (customer, id) = (self.customer.clone(), id.clone());
-        self.act_and_tell(
-            move |context| manage::edit(context, &customer, &id, &change),
-            |endpoint| {
+        let of = self.of(id);
+        let edited = self.ask(|reply| {
+            let reply = reply.telling(|endpoint: &Endpoint| {
                 tracing::info!(
                     customer = endpoint.customer,
                     endpoint.id = %endpoint.id,
                     url = endpoint.url,
                     "an endpoint was edited"
                 );
-            },
-        )
-        .await
+            });
+            Ask::Edit {
+                of,
+                change: Box::new(change),
+                reply,
+            }
+        });
+        edited.await
     }
 
     fn check(&self, new: &NewEndpoint) -> Result<url::Url, EndpointError> {
@@ -141,14 +138,9 @@ impl<'a> Endpoints<'a> {
     /// # Errors
     /// The store could not be read.
     pub async fn list(&self) -> Result<Vec<Endpoint>, EndpointError> {
-        let customer = self.customer.clone();
-        let endpoints = self.engine.readers.endpoints.clone();
-        let records = self.engine.readers.read(self.shared(), move |connection| {
-            read::endpoints_of(connection, &endpoints, &customer)
-        });
+        let records = self.engine.store.endpoints(&self.customer).await?;
         let timeline = &self.shared().timeline;
         Ok(records
-            .await?
             .iter()
             .map(|record| record.to_public(timeline))
             .collect())
@@ -163,24 +155,14 @@ impl<'a> Endpoints<'a> {
     }
 
     async fn record(&self, id: &EndpointId) -> Result<EndpointRecord, EndpointError> {
-        let (customer, id) = (self.customer.clone(), id.clone());
-        let endpoints = self.engine.readers.endpoints.clone();
-        self.read(move |connection| {
-            let key = find(connection, &customer, &id)?;
-            let found = endpoints.read(connection, "key = ?1", [key])?.pop();
-            Ok(found.ok_or(StoreError::Gone)?)
-        })
-        .await
+        self.engine.store.endpoint(self.of(id)).await
     }
 
-    async fn read<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, EndpointError> + Send + 'static,
-    ) -> Result<T, EndpointError> {
-        let readers = &self.engine.readers;
-        readers
-            .read(self.shared(), move |connection| Ok(work(connection)))
-            .await?
+    fn of(&self, id: &EndpointId) -> EndpointOf {
+        EndpointOf {
+            customer: self.customer.clone(),
+            id: id.clone(),
+        }
     }
 
     /// What an endpoint is set to besides what [`Endpoints::get`] shows.
@@ -188,16 +170,7 @@ impl<'a> Endpoints<'a> {
     /// # Errors
     /// The customer has no such endpoint, or the store could not be read.
     pub async fn settings(&self, id: &EndpointId) -> Result<EndpointSettings, EndpointError> {
-        let (customer, id) = (self.customer.clone(), id.clone());
-        let endpoints = self.engine.readers.endpoints.clone();
-        self.read(move |connection| {
-            let key = find(connection, &customer, &id)?;
-            let stored = endpoints.stored(connection, key)?;
-            let settings = stored.settings.to_public();
-            Ok(settings
-                .map_err(|what| StoreError::Damaged(what.to_owned()).of_endpoint(id.as_str()))?)
-        })
-        .await
+        self.engine.store.settings(self.of(id)).await
     }
 
     /// Keeps events back until [`Endpoints::resume`]. A pause that is there already stays.
@@ -247,24 +220,31 @@ impl<'a> Endpoints<'a> {
     /// # Errors
     /// The customer has no such endpoint, or the store refused.
     pub async fn remove(&self, id: &EndpointId) -> Result<(), EndpointError> {
-        let note = self.note(id, "an endpoint was removed");
-        let (customer, id) = (self.customer.clone(), id.clone());
-        self.act_and_tell(move |context| manage::remove(context, &customer, &id), note)
-            .await
+        let of = self.of(id);
+        let note = note(&of, "an endpoint was removed");
+        let removed = self.ask(|reply| Ask::Remove {
+            of,
+            reply: reply.telling(note),
+        });
+        removed.await
     }
 
     async fn change(&self, id: &EndpointId, change: StateChange) -> Result<(), EndpointError> {
-        let (customer, id) = (self.customer.clone(), id.clone());
-        let told = (customer.clone(), id.clone(), change.clone());
-        let changed = self.act_and_tell(
-            move |context| endpoint_state::change(context, &customer, &id, &change),
-            move |changed| {
-                let (customer, id, change) = told;
+        let of = self.of(id);
+        let (told, made) = (of.clone(), change.clone());
+        let changed = self.ask(|reply| Ask::ChangeState {
+            of,
+            change,
+            reply: reply.telling(move |changed: &bool| {
                 if *changed {
-                    tracing::info!(customer, endpoint.id = %id, "an endpoint was {change}");
+                    tracing::info!(
+                        customer = told.customer,
+                        endpoint.id = %told.id,
+                        "an endpoint was {made}"
+                    );
                 }
-            },
-        );
+            }),
+        });
         changed.await.map(drop)
     }
 
@@ -297,13 +277,15 @@ impl<'a> Endpoints<'a> {
         if !secret.can_sign() {
             return Err(EndpointError::CannotSign);
         }
-        let note = self.note(id, "an endpoint's secret was rotated");
-        let (customer, id) = (self.customer.clone(), id.clone());
-        self.act_and_tell(
-            move |context| secrets::rotate(context, &customer, &id, secret, grace),
-            note,
-        )
-        .await
+        let of = self.of(id);
+        let note = note(&of, "an endpoint's secret was rotated");
+        let rotated = self.ask(|reply| Ask::RotateSecret {
+            of,
+            secret,
+            grace,
+            reply: reply.telling(note),
+        });
+        rotated.await
     }
 
     /// The secrets that sign now, the newest first; the secrets themselves are not shown again.
@@ -311,15 +293,7 @@ impl<'a> Endpoints<'a> {
     /// # Errors
     /// The customer has no such endpoint, or the store could not be read.
     pub async fn secrets(&self, id: &EndpointId) -> Result<Vec<SecretInfo>, EndpointError> {
-        let (customer, id) = (self.customer.clone(), id.clone());
-        let (shared, endpoints) = (
-            Arc::clone(self.shared()),
-            self.engine.readers.endpoints.clone(),
-        );
-        self.read(move |connection| {
-            secrets::list(connection, &endpoints, &shared.timeline, &customer, &id)
-        })
-        .await
+        self.engine.store.secrets(self.of(id)).await
     }
 
     /// Ends a secret that was rotated away before its grace is over: it leaked, or its receivers
@@ -329,13 +303,14 @@ impl<'a> Endpoints<'a> {
     /// It is the newest, which [`Endpoints::rotate_secret`] replaces, there is no such secret or
     /// endpoint, or the store refused.
     pub async fn end_secret(&self, id: &EndpointId, number: u32) -> Result<(), EndpointError> {
-        let note = self.note(id, "an endpoint's secret was ended early");
-        let (customer, id) = (self.customer.clone(), id.clone());
-        self.act_and_tell(
-            move |context| secrets::end(context, &customer, &id, number),
-            note,
-        )
-        .await
+        let of = self.of(id);
+        let note = note(&of, "an endpoint's secret was ended early");
+        let ended = self.ask(|reply| Ask::EndSecret {
+            of,
+            number,
+            reply: reply.telling(note),
+        });
+        ended.await
     }
 
     /// A page of at most `limit` (1 to 500) of the endpoint's deliveries.
@@ -350,11 +325,12 @@ impl<'a> Endpoints<'a> {
         limit: usize,
     ) -> Result<Page, EndpointError> {
         let record = self.record(id).await?;
-        let shared = Arc::clone(self.shared());
-        let page = self.engine.readers.read(self.shared(), move |connection| {
-            listing::page(connection, &shared, &record, listing, cursor, limit)
-        });
-        Ok(page.await?)
+        let page = PageOf {
+            listing,
+            cursor,
+            limit,
+        };
+        Ok(self.engine.store.page(record, page).await?)
     }
 
     /// Sends one event to the endpoint again, now, with a schedule of its own. What is owed
@@ -363,9 +339,13 @@ impl<'a> Endpoints<'a> {
     /// # Errors
     /// There is no such event or endpoint, the endpoint is disabled, or the store refused.
     pub async fn resend(&self, id: &EndpointId, event_id: &str) -> Result<(), DeliveryError> {
-        let (customer, id, event_id) = (self.customer.clone(), id.clone(), event_id.to_owned());
-        self.act(move |context| replay::resend(context, &customer, &event_id, &id))
-            .await
+        let (of, event_id) = (self.of(id), event_id.to_owned());
+        let resent = self.ask(|reply| Ask::Resend {
+            of,
+            event_id,
+            reply,
+        });
+        resent.await
     }
 
     /// Sends the events that `replay` selects again; returns how many. With
@@ -386,19 +366,14 @@ impl<'a> Endpoints<'a> {
         let mut total = 0;
         let mut from = None;
         loop {
-            let (shared, reading) = (Arc::clone(self.shared()), Arc::clone(&record));
-            let look = self.engine.readers.read(self.shared(), move |connection| {
-                replay::look(connection, &shared, &reading, &replay, from)
-            });
-            let look = look.await?;
+            let look = self.engine.store.look(&record, replay, from).await?;
             if replay.dry_run {
                 total += look.seqs.len();
             } else {
                 for seqs in look.seqs.chunks(REPLAY_ROWS) {
                     let (key, seqs) = (record.key, seqs.to_vec());
-                    let added: Result<usize, StoreError> = self
-                        .act(move |context| replay::owe_all(context, key, &seqs))
-                        .await;
+                    let added: Result<usize, StoreError> =
+                        self.ask(|reply| Ask::OweAgain { key, seqs, reply }).await;
                     total += added?;
                 }
             }
@@ -425,9 +400,9 @@ impl<'a> Endpoints<'a> {
     /// There is no such endpoint, or the store refused.
     pub async fn skip(&self, id: &EndpointId) -> Result<Option<String>, DeliveryError> {
         let record = self.record(id).await?;
-        let head: Result<Option<String>, StoreError> = self
-            .act(move |context| replay::head(context, record.key))
-            .await;
+        let key = record.key;
+        let head: Result<Option<String>, StoreError> =
+            self.ask(|reply| Ask::Head { key, reply }).await;
         let Some(event_id) = head? else {
             return Ok(None);
         };
@@ -445,67 +420,26 @@ impl<'a> Endpoints<'a> {
         event_id: &str,
         ending: Ending,
     ) -> Result<bool, DeliveryError> {
-        let (customer, id, event_id) = (self.customer.clone(), id.clone(), event_id.to_owned());
-        let place = self.shared().queue.place().await?;
-        let (reply, answer) = oneshot::channel();
-        let shared = Arc::clone(self.shared());
-        self.shared().queue.act(Act::new(
-            move |context| replay::take_away(context, &customer, &event_id, &id, ending),
-            move |result: Result<TakenAway, DeliveryError>| {
-                // After the commit, on the writer thread: nothing can be handed over meanwhile.
-                let answer = result.map(|TakenAway { outbox, claim }| {
-                    claim.is_some_and(|claim| {
-                        !outbox.is_some_and(|outbox| outbox.take_out(&shared, claim))
-                    })
-                });
-                let _ = reply.send(answer);
-                drop(place);
-            },
-        ));
-        answer
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Closed.into()))
+        let (of, event_id) = (self.of(id), event_id.to_owned());
+        let taken = self.ask(|reply| Ask::TakeAway {
+            of,
+            event_id,
+            ending,
+            reply,
+        });
+        taken.await
     }
 
-    async fn act<T, E>(
+    async fn ask<T, E: From<StoreError>>(
         &self,
-        work: impl FnOnce(&mut ActContext<'_>) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        self.act_and_tell(work, |_| {}).await
+        ask: impl FnOnce(Reply<T, E>) -> Ask,
+    ) -> Result<T, E> {
+        self.shared().queue.ask_in_turn(ask).await
     }
+}
 
-    /// `tell` says what was done, once it is stored.
-    async fn act_and_tell<T, E>(
-        &self,
-        work: impl FnOnce(&mut ActContext<'_>) -> Result<T, E> + Send + 'static,
-        tell: impl FnOnce(&T) + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        let place = self.shared().queue.place().await?;
-        let (reply, answer) = oneshot::channel();
-        self.shared().queue.act(Act::new(work, move |result| {
-            if let Ok(done) = &result {
-                tell(done);
-            }
-            // A caller that went away has its change made all the same.
-            let _ = reply.send(result);
-            drop(place);
-        }));
-        answer
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Closed.into()))
-    }
-
-    /// For [`Endpoints::act_and_tell`]: a change of the endpoint, for those who read the log.
-    fn note<T>(&self, id: &EndpointId, done: &'static str) -> impl FnOnce(&T) + Send + 'static {
-        let (customer, id) = (self.customer.clone(), id.clone());
-        move |_| tracing::info!(customer, endpoint.id = %id, "{done}")
-    }
+/// A change of the endpoint, for those who read the log.
+fn note<T>(of: &EndpointOf, done: &'static str) -> impl FnOnce(&T) + Send + use<T> {
+    let EndpointOf { customer, id } = of.clone();
+    move |_| tracing::info!(customer, endpoint.id = %id, "{done}")
 }

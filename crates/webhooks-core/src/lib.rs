@@ -199,8 +199,8 @@ pub use event::{
 };
 #[cfg(feature = "sqlite")]
 pub use model::{
+    outbox_rows::{REFUSED_ROWS_MAX, RefusedRow},
     page::{Cursor, Listing, PAGE_MAX, Page},
-    refused_row::{REFUSED_ROWS_MAX, RefusedRow},
     replay::{Replay, ReplayOutcome},
 };
 #[cfg(feature = "sqlite")]

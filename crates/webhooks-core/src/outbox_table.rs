@@ -4,12 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    engine::{Shared, due::act},
-    model::refused_row::RefusedRow,
-    store::{
-        error::StoreError,
-        sqlite::{outbox_table, read, scan},
-    },
+    engine::Shared,
+    model::outbox_rows::RefusedRow,
+    store::{ask::Ask, error::StoreError},
     webhooks::Webhooks,
 };
 
@@ -28,7 +25,7 @@ impl Webhooks {
     pub async fn check_outbox(&self) -> Result<u64, StoreError> {
         let mut events = 0;
         loop {
-            let taken = act(self.shared(), outbox_table::take).await?;
+            let taken = self.shared().queue.ask(Ask::TakeRows).await?;
             events += taken.events;
             if !taken.more {
                 return Ok(events);
@@ -43,11 +40,7 @@ impl Webhooks {
     /// # Errors
     /// The store could not be read.
     pub async fn refused_in_outbox(&self, after: i64) -> Result<Vec<RefusedRow>, StoreError> {
-        self.readers()
-            .read(self.shared(), move |connection| {
-                outbox_table::refused_rows(connection, after)
-            })
-            .await
+        self.engine().store.refused_rows(after).await
     }
 
     /// Tries a refused row of the outbox table again, once what was wrong with it is mended.
@@ -56,10 +49,8 @@ impl Webhooks {
     /// # Errors
     /// The store refused; the row stays as it was.
     pub async fn retry_refused(&self, id: i64) -> Result<bool, StoreError> {
-        let found = act(self.shared(), move |context| {
-            outbox_table::retry(context, id)
-        })
-        .await?;
+        let retried = self.shared().queue.ask(|reply| Ask::RetryRow { id, reply });
+        let found = retried.await?;
         self.check_outbox().await?;
         Ok(found)
     }
@@ -78,24 +69,21 @@ impl Webhooks {
         let shared = self.shared();
         let waited = tokio::time::timeout(within, until_tried(shared)).await;
         waited.unwrap_or(Ok(()))?;
-        self.readers().read(shared, read::count_untried).await
+        self.engine().store.untried().await
     }
 }
 
 /// Waits until memory holds nothing, and nothing of a healthy endpoint is due.
 async fn until_tried(shared: &Arc<Shared>) -> Result<(), StoreError> {
     loop {
-        let idle = shared.idle.notified();
-        let due = act(shared, |context| {
-            scan::next_due_of_healthy(context.connection)
-        })
-        .await?;
+        let idle = shared.memory.idle.notified();
+        let due = shared.queue.ask(Ask::NextDueOfHealthy).await?;
         let now = shared.timeline.now();
         if due.is_some_and(|at| at <= now) {
             shared.due_by(now);
             // The due loop takes its turn.
             tokio::time::sleep(DUE_WAIT).await;
-        } else if shared.held() == 0 {
+        } else if shared.memory.held() == 0 {
             return Ok(());
         } else {
             idle.await;

@@ -1,17 +1,18 @@
 //! The app's own rows and its events in one commit.
 
 use rusqlite::{Connection, Params, Row};
-use tokio::sync::oneshot;
 
 use crate::{
     event::{Event, PreparedEvent, check_customer},
     send::{SendError, Sent, prepare_all},
     store::{
+        ask::Ask,
         error::StoreError,
         sqlite::{
-            act::{Act, ActContext},
+            act::Act,
             outbox_table,
             send::{Scope, store_events},
+            tx::Tx,
         },
     },
     webhooks::Webhooks,
@@ -24,7 +25,7 @@ use crate::{
 /// engine begins and ends the transaction, and the connection's settings are its own: statements
 /// that would change either are refused.
 pub struct Transaction<'a> {
-    context: ActContext<'a>,
+    tx: Tx<'a>,
 }
 
 impl std::fmt::Debug for Transaction<'_> {
@@ -94,14 +95,14 @@ impl Transaction<'_> {
     /// [`Transaction::execute`], with SQLite's own words: the reason is in the log.
     #[must_use]
     pub fn connection(&self) -> &Connection {
-        self.context.connection
+        self.tx.connection
     }
 
     fn explained<T>(
         &self,
         run: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, TransactionError> {
-        run(self.context.connection).map_err(|error| self.context.guard.explained(error).into())
+        run(self.tx.connection).map_err(|error| self.tx.guard.explained(error).into())
     }
 
     /// Stores an event in this transaction; it is delivered once the transaction is committed.
@@ -135,10 +136,10 @@ impl Transaction<'_> {
         events: Vec<PreparedEvent>,
     ) -> Result<Vec<Sent>, TransactionError> {
         check_customer(customer).map_err(SendError::from)?;
-        let guard = self.context.guard;
+        let guard = self.tx.guard;
         // The app may go on after an error: an event is stored whole or not at all.
         let sent =
-            guard.engine(|| store_events(&mut self.context, customer, events, Scope::Savepoint))?;
+            guard.engine(|| store_events(&mut self.tx, customer, events, Scope::Savepoint))?;
         Ok(sent)
     }
 
@@ -151,19 +152,17 @@ impl Transaction<'_> {
         &mut self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let ActContext {
+        let Tx {
             connection, guard, ..
-        } = self.context;
+        } = self.tx;
         let run = |statements: &str| {
             guard
                 .engine(|| connection.execute_batch(statements))
                 .map_err(|error| E::from(TransactionError::Sql(error)))
         };
-        let mark = self.context.commit.mark();
+        let mark = self.tx.commit.mark();
         run("savepoint webhooks_app")?;
-        let outcome = work(&mut Transaction {
-            context: self.context.lend(),
-        });
+        let outcome = work(&mut Transaction { tx: self.tx.lend() });
         if connection.is_autocommit() {
             // SQLite has rolled everything back. The act notices, and takes back what was sent.
             return outcome.and(Err(TransactionError::Store(StoreError::RolledBack).into()));
@@ -171,9 +170,9 @@ impl Transaction<'_> {
         if outcome.is_ok() {
             run("release webhooks_app")?;
         } else {
-            self.context.commit.roll_back_to(self.context.shared, mark);
+            self.tx.commit.roll_back_to(mark);
             run("rollback to webhooks_app; release webhooks_app")?;
-            guard.engine(|| self.context.endpoints.rolled_back(connection));
+            guard.engine(|| self.tx.endpoints.rolled_back(connection));
         }
         outcome
     }
@@ -230,29 +229,19 @@ impl Webhooks {
         E: From<TransactionError> + Send + 'static,
         F: FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
     {
-        let place = self.shared().queue.place().await;
-        let place = place.map_err(|error| Failed::Store(error).into_error())?;
-        let (reply, answer) = oneshot::channel();
-        self.shared().queue.act(Act::new(
-            move |context: &mut ActContext<'_>| {
-                let guard = context.guard;
-                let lent = context.lend();
-                let done = guard.app(|| work(&mut Transaction { context: lent }));
+        let done = self.shared().queue.ask_in_turn(|reply| {
+            Ask::Sqlite(Act::answering(reply, move |tx: &mut Tx<'_>| {
+                let guard = tx.guard;
+                let lent = tx.lend();
+                let done = guard.app(|| work(&mut Transaction { tx: lent }));
                 let done = done.map_err(Failed::App)?;
                 // What the app's statements or triggers put into the outbox table goes along.
-                if !context.connection.is_autocommit() {
-                    outbox_table::take(context)?;
+                if !tx.connection.is_autocommit() {
+                    outbox_table::take(tx)?;
                 }
                 Ok(done)
-            },
-            move |result| {
-                let _ = reply.send(result);
-                drop(place);
-            },
-        ));
-        answer
-            .await
-            .unwrap_or(Err(Failed::Store(StoreError::Closed)))
-            .map_err(Failed::into_error)
+            }))
+        });
+        done.await.map_err(Failed::into_error)
     }
 }

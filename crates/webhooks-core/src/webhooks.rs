@@ -1,12 +1,8 @@
 //! The public face: [`Webhooks`].
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use tokio::sync::oneshot;
+use parking_lot::{Mutex, MutexGuard};
 use tracing::Instrument;
 
 use crate::{
@@ -15,17 +11,14 @@ use crate::{
     endpoint::EndpointId,
     engine::Shared,
     event::{Event, EventRecord, PreparedEvent, check_customer},
+    model::endpoint::EndpointOf,
     send::{SendError, Sent, prepare_all},
     store::{
+        Store,
+        ask::Ask,
         error::StoreError,
-        queue::{SendJob, SendReply, WriterQueue},
-        sqlite::{
-            backup::{self, BackupError},
-            file_lock::FileLock,
-            outbox_watch::OutboxWatch,
-            read::{self, Readers},
-            retention,
-        },
+        queue::WriterQueue,
+        sqlite::{backup::BackupError, file_lock::FileLock, outbox_watch::OutboxWatch},
     },
 };
 
@@ -41,7 +34,7 @@ pub struct Webhooks {
 impl std::fmt::Debug for Webhooks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Webhooks")
-            .field("held", &self.engine.shared.held())
+            .field("held", &self.engine.shared.memory.held())
             .finish_non_exhaustive()
     }
 }
@@ -72,7 +65,7 @@ impl Threads {
 /// What the clones of one [`Webhooks`] share.
 pub(crate) struct Engine {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) readers: Arc<Readers>,
+    pub(crate) store: Arc<Store>,
     threads: Mutex<Threads>,
     lock: Mutex<Option<FileLock>>,
     /// What was owed at the stop.
@@ -82,13 +75,13 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        readers: Arc<Readers>,
+        store: Arc<Store>,
         threads: Threads,
         lock: Option<FileLock>,
     ) -> Self {
         Self {
             shared,
-            readers,
+            store,
             threads: Mutex::new(threads),
             lock: Mutex::new(lock),
             owed: Mutex::default(),
@@ -96,26 +89,22 @@ impl Engine {
     }
 
     fn take_threads(&self) -> Threads {
-        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut threads = self.threads.lock();
         std::mem::take(&mut *threads)
     }
 
     fn owed(&self) -> MutexGuard<'_, Option<Owed>> {
-        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.owed.lock()
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
         self.shared.stop();
-        self.readers.close();
+        self.store.close();
         let threads = self.take_threads();
         let shared = Arc::clone(&self.shared);
-        let lock = self
-            .lock
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let lock = self.lock.lock().take();
         // The file stays locked until the writer has let go of it; a destructor must not wait.
         std::thread::spawn(move || {
             threads.join(&shared.queue);
@@ -142,10 +131,6 @@ impl Webhooks {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
-    }
-
-    pub(crate) fn readers(&self) -> &Arc<Readers> {
-        &self.engine.readers
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -186,22 +171,9 @@ impl Webhooks {
         events: Vec<PreparedEvent>,
     ) -> Result<Vec<Sent>, SendError> {
         check_customer(customer)?;
-        let queue = &self.engine.shared.queue;
-        let place = queue.place().await?;
-        let (reply, answer) = oneshot::channel();
         let span = tracing::info_span!("webhooks.send", customer, events = events.len());
-        queue.send(SendJob {
-            customer: customer.to_owned(),
-            events,
-            reply: SendReply {
-                answer: reply,
-                place,
-            },
-        });
-        answer
-            .instrument(span)
-            .await
-            .unwrap_or(Err(SendError::Store(StoreError::Closed)))
+        let sent = self.engine.shared.queue.send(customer, events);
+        sent.instrument(span).await
     }
 
     /// One event with its body; `None` when the customer has no such event, or no longer.
@@ -213,14 +185,7 @@ impl Webhooks {
         customer: &str,
         event_id: &str,
     ) -> Result<Option<EventRecord>, StoreError> {
-        let (customer, event_id) = (customer.to_owned(), event_id.to_owned());
-        let shared = Arc::clone(&self.engine.shared);
-        self.engine
-            .readers
-            .read(&self.engine.shared, move |connection| {
-                read::event_record(connection, &shared, &customer, &event_id)
-            })
-            .await
+        self.engine.store.event(customer, event_id).await
     }
 
     /// The deliveries of one event with their attempts, in the order its endpoints were added.
@@ -233,15 +198,7 @@ impl Webhooks {
         customer: &str,
         event_id: &str,
     ) -> Result<Vec<Delivery>, StoreError> {
-        let (customer, event_id) = (customer.to_owned(), event_id.to_owned());
-        let shared = Arc::clone(&self.engine.shared);
-        let endpoints = self.engine.readers.endpoints.clone();
-        self.engine
-            .readers
-            .read(&self.engine.shared, move |connection| {
-                read::deliveries_of_event(connection, &shared, &endpoints, &customer, &event_id)
-            })
-            .await
+        self.engine.store.deliveries(customer, event_id).await
     }
 
     /// Why an event did not arrive at an endpoint, or that it did.
@@ -254,32 +211,17 @@ impl Webhooks {
         event_id: &str,
         endpoint_id: &EndpointId,
     ) -> Result<Explanation, StoreError> {
-        let (customer, event_id, endpoint_id) = (
-            customer.to_owned(),
-            event_id.to_owned(),
-            endpoint_id.clone(),
-        );
-        let shared = Arc::clone(&self.engine.shared);
-        let endpoints = self.engine.readers.endpoints.clone();
-        self.engine
-            .readers
-            .read(&self.engine.shared, move |connection| {
-                read::explain(
-                    connection,
-                    &shared,
-                    &endpoints,
-                    &customer,
-                    &event_id,
-                    &endpoint_id,
-                )
-            })
-            .await
+        let of = EndpointOf {
+            customer: customer.to_owned(),
+            id: endpoint_id.clone(),
+        };
+        self.engine.store.explain(of, event_id).await
     }
 
     /// What happens from now on, live. A slow reader is told how much it missed.
     #[must_use]
     pub fn subscribe(&self) -> Activities {
-        Activities::new(self.engine.shared.subscribe())
+        self.engine.shared.audience.subscribe()
     }
 
     /// How many deliveries are stored and not done, over all customers.
@@ -287,10 +229,7 @@ impl Webhooks {
     /// # Errors
     /// The store could not be read.
     pub async fn owed(&self) -> Result<u64, StoreError> {
-        self.engine
-            .readers
-            .read(&self.engine.shared, read::count_owed)
-            .await
+        self.engine.store.owed().await
     }
 
     /// Copies the database as it is at this moment to a new file, readable by its owner alone, while
@@ -303,21 +242,10 @@ impl Webhooks {
     /// # Errors
     /// There is no such file then; [`BackupError`] says why.
     pub async fn backup(&self, path: impl AsRef<Path>) -> Result<(), BackupError> {
-        let path = path.as_ref().to_owned();
-        let database = self.engine.readers.file().ok_or(BackupError::InMemory)?;
-        let database = database.to_owned();
-        let shown = path.display().to_string();
-        let copied = tokio::task::spawn_blocking(move || backup::make(&database, &path));
-        let ended = copied.await.unwrap_or_else(|error| {
-            Err(BackupError::Io {
-                path: shown.clone(),
-                source: std::io::Error::other(error),
-            })
-        });
-        if ended.is_ok() {
-            tracing::info!(path = shown, "a backup was made");
-        }
-        ended
+        let path = path.as_ref();
+        self.engine.store.backup(path).await?;
+        tracing::info!(path = %path.display(), "a backup was made");
+        Ok(())
     }
 
     /// Stops: no further attempt is started ([`Webhooks::flush`] waits for first attempts), requests in flight may finish within `grace`, their
@@ -335,18 +263,14 @@ impl Webhooks {
             .is_ok();
         let cut_off = if finished { 0 } else { shared.tasks.len() };
         let deliveries = self.owed_after_completions().await;
-        self.engine.readers.close();
+        self.engine.store.close();
         let threads = self.engine.take_threads();
         let stopped = Arc::clone(shared);
         let joined = tokio::task::spawn_blocking(move || threads.join(&stopped.queue)).await;
         if let Err(error) = joined {
             tracing::error!(%error, "the engine's threads could not be waited for");
         }
-        self.engine
-            .lock
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        self.engine.lock.lock().take();
         let owed = Owed {
             deliveries,
             cut_off: u64::try_from(cut_off).unwrap_or_default(),
@@ -362,11 +286,8 @@ impl Webhooks {
 
     /// Counts on the writer thread, behind every completion that was queued before.
     async fn owed_after_completions(&self) -> u64 {
-        let counted = crate::engine::due::act(&self.engine.shared, |context| {
-            retention::note_stop(context)?;
-            read::count_owed(context.connection)
-        });
-        counted.await.unwrap_or_else(|error| {
+        let counted: Result<u64, StoreError> = self.engine.shared.queue.ask(Ask::Stop).await;
+        counted.unwrap_or_else(|error| {
             tracing::warn!(%error, "what is owed could not be counted");
             0
         })

@@ -6,13 +6,8 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::oneshot;
-
 use super::Shared;
-use crate::store::{
-    error::StoreError,
-    sqlite::{act::Act, retention, scan},
-};
+use crate::store::{ask::Ask, error::StoreError};
 
 /// The longest sleep: how often retention runs.
 const SLEEP_MAX_MS: i64 = 30_000;
@@ -33,10 +28,12 @@ pub(crate) async fn run_due_loop(weak: Weak<Shared>) {
             return;
         }
         shared.due_at.store(i64::MAX, Ordering::Release);
-        let next = scan(&shared).await;
+        let probes = shared.places.free_probes();
+        let scanned = shared.queue.ask(|reply| Ask::Scan { probes, reply });
+        let next: Result<Option<i64>, StoreError> = scanned.await;
         let now = shared.timeline.now();
         match next {
-            Ok(Some(at)) if at <= now && shared.probe_places() == 0 => {
+            Ok(Some(at)) if at <= now && shared.places.free_probes() == 0 => {
                 shared.due_by(now + PLACES_WAIT_MS);
             }
             Ok(Some(at)) => {
@@ -53,7 +50,7 @@ pub(crate) async fn run_due_loop(weak: Weak<Shared>) {
             }
         }
         if now >= maintenance_at {
-            maintenance_at = match maintain(&shared).await {
+            maintenance_at = match shared.queue.ask(Ask::Maintain).await {
                 Ok(true) => now,
                 Ok(false) => now + SLEEP_MAX_MS,
                 Err(StoreError::Closed) => return,
@@ -82,27 +79,4 @@ async fn sleep(shared: &Arc<Shared>) {
             () = sooner => {}
         }
     }
-}
-
-async fn scan(shared: &Arc<Shared>) -> Result<Option<i64>, StoreError> {
-    act(shared, scan::scan).await
-}
-
-/// True when there is more to do at once.
-async fn maintain(shared: &Arc<Shared>) -> Result<bool, StoreError> {
-    act(shared, retention::maintain).await
-}
-
-/// Runs an act of the engine's own and waits for it.
-pub(crate) async fn act<T: Send + 'static>(
-    shared: &Arc<Shared>,
-    work: impl FnOnce(&mut crate::store::sqlite::act::ActContext<'_>) -> Result<T, StoreError>
-    + Send
-    + 'static,
-) -> Result<T, StoreError> {
-    let (reply, answer) = oneshot::channel();
-    shared.queue.act(Act::new(work, move |result| {
-        let _ = reply.send(result);
-    }));
-    answer.await.unwrap_or(Err(StoreError::Closed))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Shared;
-use crate::{model::delivery::ClaimedDelivery, outbox::Outbox};
+use crate::{model::delivery::ClaimedDelivery, outbox::Outbox, store::completion::Completion};
 
 /// A delivery in a worker's hand. Should the worker be cut off, it goes back to the lane.
 pub(super) struct InHand<'a> {
@@ -20,7 +20,9 @@ impl InHand<'_> {
     /// This machine could not make the request: the delivery waits for it where it was.
     pub(super) fn put_back(mut self) {
         if let Some(row) = self.row.take()
-            && let Some(row) = self.outbox.put_back(self.shared, row, self.retreats)
+            && let Some(row) = self
+                .outbox
+                .put_back(row, self.retreats, self.shared.moment())
         {
             // Everything else went back to the lane meanwhile, and so does this.
             self.row = Some(row);
@@ -31,11 +33,13 @@ impl InHand<'_> {
 impl Drop for InHand<'_> {
     fn drop(&mut self) {
         if let Some(row) = self.row.take() {
-            let completion = self.outbox.return_unsent(self.shared, row);
+            let given = self.outbox.return_unsent(row, self.shared.timeline.now());
+            let completion = Completion::given_back(self.outbox, given);
             self.shared.queue.complete_now(completion);
             if self.is_counted {
                 // What was just queued counts in its place.
-                self.outbox.returned(self.shared);
+                let steps = self.outbox.returned();
+                self.shared.take_steps(self.outbox, steps);
             }
         }
     }

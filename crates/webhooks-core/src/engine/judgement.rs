@@ -6,11 +6,8 @@ use crate::{
     attempt::Failure,
     clock::millis,
     delivery::Ending,
-    model::outcome::{Consequences, LaneDate, Verdict},
-    outbox::{
-        Outbox,
-        trouble::{FailedAttempt, FailedEndpoint},
-    },
+    model::outcome::{Consequences, Verdict},
+    outbox::{Outbox, health::FailedAttempt, trouble::FailedEndpoint},
     sender::Response,
 };
 
@@ -29,8 +26,10 @@ pub(super) fn judge(
 ) -> (Verdict, Consequences) {
     match &response.record.failure {
         None => {
+            let (failing_changed, steps) = hand.outbox.succeeded(span.now);
+            hand.shared.take_steps(hand.outbox, steps);
             let consequences = Consequences {
-                failing_changed: hand.outbox.succeeded(hand.shared, span.now),
+                failing_changed,
                 ..Consequences::default()
             };
             (Verdict::Delivered, consequences)
@@ -85,12 +84,9 @@ fn judge_failure(
             "the last attempt of a delivery failed; it is given up"
         );
         if failed.trouble {
-            outbox.give_all_back(shared);
+            shared.give_all_back(outbox);
             // The lane goes on with the next delivery.
-            consequences.lane = Some(LaneDate {
-                backoff_until: failed.backoff_until,
-                failures: failed.failures,
-            });
+            consequences.lane = Some(failed.backoff);
         }
         return (Verdict::End(Ending::Exhausted), consequences);
     };
@@ -110,21 +106,13 @@ fn judge_failure(
     if !failed.trouble {
         return (Verdict::Retry { due_at: retry_at }, consequences);
     }
-    let (due_at, backoff_until) = if endpoint.ordered {
-        (0, retry_at)
-    } else {
-        (retry_at, failed.backoff_until)
-    };
+    let (mut due_at, mut backoff) = (retry_at, failed.backoff);
     if endpoint.ordered {
+        (due_at, backoff.until) = (0, retry_at);
         outbox.back_off_until(retry_at);
     }
-    outbox.give_all_back(shared);
-    let verdict = Verdict::Lane {
-        due_at,
-        backoff_until,
-        failures: failed.failures,
-    };
-    (verdict, consequences)
+    shared.give_all_back(outbox);
+    (Verdict::Lane { due_at, backoff }, consequences)
 }
 
 fn tell_of_trouble(shared: &Shared, outbox: &Outbox, failed: &FailedEndpoint, now: i64) {
@@ -145,12 +133,14 @@ fn tell_of_trouble(shared: &Shared, outbox: &Outbox, failed: &FailedEndpoint, no
         customer = &*endpoint.customer,
         endpoint.id = %endpoint.id,
         url = endpoint.shown_url,
-        next_try_s = (failed.backoff_until - now) / 1_000,
+        next_try_s = (failed.backoff.until - now) / 1_000,
         "an endpoint is in trouble; its deliveries wait in its lane"
     );
-    if shared.has_readers() {
-        let next_try = shared.timeline.to_wall(failed.backoff_until);
-        shared.tell(endpoint.activity(None, What::EndpointInTrouble { next_try }));
+    if shared.audience.is_there() {
+        let next_try = shared.timeline.to_wall(failed.backoff.until);
+        shared
+            .audience
+            .tell(endpoint.activity(None, What::EndpointInTrouble { next_try }));
     }
 }
 

@@ -1,9 +1,10 @@
-//! The engine: what is shared between the writer thread, the workers and the due loop.
+//! The engine: what is shared between the writer's loop, the workers and the due loop.
 //!
-//! A delivery's way: the writer stores it and hands it over ([`Outbox::accept`]); a worker makes
-//! the attempt and queues a completion; the writer stores that. Only retries and lanes come
+//! A delivery's way: the store keeps it, and `commit` hands it over to its outbox; a worker makes
+//! the attempt and queues a completion; the store keeps that. Only retries and lanes come
 //! through the due loop. No lock is held across an await.
 
+pub(crate) mod commit;
 pub(crate) mod due;
 pub(crate) mod hand;
 pub(crate) mod judgement;
@@ -14,45 +15,43 @@ pub(crate) mod worker;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
 use tokio::{
     runtime::Handle,
-    sync::{Notify, Semaphore, broadcast},
+    sync::{Notify, Semaphore},
 };
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    activity::{ACTIVITY_BUFFER, Activity},
+    activity::Audience,
     clock::Timeline,
     model::uptime::Uptime,
+    outbox::{Moment, memory::Memory},
     places::Places,
     sender::Sender,
-    store::{queue::WriterQueue, sqlite::retention::Retention},
+    store::{
+        host::{Host, Retention},
+        queue::WriterQueue,
+    },
 };
 
-/// Bytes of event bodies that wait in memory, all endpoints together; more waits in the store.
-pub(crate) const MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Tests that may be under way at once, apart from deliveries: neither can take the other's places.
+const TESTS_MAX: usize = 16;
 
 /// What the parts of the engine share.
 pub(crate) struct Shared {
-    pub(crate) queue: WriterQueue,
-    pub(crate) timeline: Timeline,
+    pub(crate) queue: Arc<WriterQueue>,
+    pub(crate) timeline: Arc<Timeline>,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) audience: Audience,
     pub(crate) sender: Sender,
     pub(crate) places: Arc<Places>,
     pub(crate) tests: Semaphore,
     pub(crate) tasks: TaskTracker,
     pub(crate) health: HealthPolicy,
-    pub(crate) retention: Retention,
-    activities: broadcast::Sender<Activity>,
     runtime: Handle,
-    /// Bytes of event bodies that wait in memory.
-    bytes: AtomicUsize,
-    /// Deliveries that memory holds: from the hand-over to the commit of their completion.
-    held: AtomicUsize,
-    /// Signalled when `held` falls.
-    pub(crate) idle: Notify,
     /// When the due loop must look next.
     due_at: AtomicI64,
     pub(crate) due_sooner: Notify,
@@ -67,31 +66,22 @@ pub(crate) struct HealthPolicy {
     /// never.
     pub(crate) disable_after_ms: Option<i64>,
     /// Only time in which the engine could try is counted.
-    pub(crate) uptime: Uptime,
+    pub(crate) uptime: Arc<Uptime>,
 }
 
 impl Shared {
-    pub(crate) fn new(
-        timeline: Timeline,
-        sender: Sender,
-        health: HealthPolicy,
-        retention: Retention,
-    ) -> Self {
-        let places = Arc::new(Places::new(sender.connections_max()));
+    pub(crate) fn new(timeline: Arc<Timeline>, sender: Sender, health: HealthPolicy) -> Self {
         Self {
-            queue: WriterQueue::new(),
+            queue: Arc::default(),
             timeline,
+            memory: Arc::default(),
+            audience: Audience::default(),
+            places: Arc::new(Places::new(sender.connections_max())),
             sender,
-            places,
-            tests: Semaphore::new(test_attempt::TESTS_MAX),
+            tests: Semaphore::new(TESTS_MAX),
             tasks: TaskTracker::new(),
             health,
-            retention,
-            activities: broadcast::channel(ACTIVITY_BUFFER).0,
             runtime: Handle::current(),
-            bytes: AtomicUsize::new(0),
-            held: AtomicUsize::new(0),
-            idle: Notify::new(),
             due_at: AtomicI64::new(0),
             due_sooner: Notify::new(),
             stopping: AtomicBool::new(false),
@@ -99,51 +89,21 @@ impl Shared {
         }
     }
 
-    /// Spawns a task that `shutdown` waits for.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn_on(task, &self.runtime);
-    }
-
-    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Activity> {
-        self.activities.subscribe()
-    }
-
-    /// Whether anyone would read an activity: making one costs allocations.
-    pub(crate) fn has_readers(&self) -> bool {
-        self.activities.receiver_count() > 0
-    }
-
-    pub(crate) fn tell(&self, activity: Activity) {
-        // No reader any more is fine.
-        let _ = self.activities.send(activity);
-    }
-
-    pub(crate) fn is_memory_full(&self) -> bool {
-        self.bytes.load(Ordering::Relaxed) >= MEMORY_BYTES_MAX
-    }
-
-    pub(crate) fn add_bytes(&self, bytes: usize) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    pub(crate) fn remove_bytes(&self, bytes: usize) {
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-    }
-
-    pub(crate) fn hold(&self) {
-        self.held.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn released(&self, count: usize) {
-        if count > 0 {
-            self.held.fetch_sub(count, Ordering::AcqRel);
-            self.idle.notify_waiters();
+    /// What a store needs of this engine.
+    pub(crate) fn host(&self, retention: Retention) -> Host {
+        Host {
+            timeline: Arc::clone(&self.timeline),
+            memory: Arc::clone(&self.memory),
+            audience: self.audience.clone(),
+            uptime: Arc::clone(&self.health.uptime),
+            retention,
+            policy: self.sender.policy().clone(),
         }
     }
 
-    /// Deliveries that memory holds.
-    pub(crate) fn held(&self) -> usize {
-        self.held.load(Ordering::Acquire)
+    /// Spawns a task that `shutdown` waits for.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn_on(task, &self.runtime);
     }
 
     /// Makes the due loop look no later than `at`.
@@ -153,13 +113,15 @@ impl Shared {
         }
     }
 
-    /// How many endpoints in trouble can be tried now.
-    pub(crate) fn probe_places(&self) -> usize {
-        self.places.free_probes()
-    }
-
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn moment(&self) -> Moment {
+        Moment {
+            now: self.timeline.now(),
+            is_stopping: self.is_stopping(),
+        }
     }
 
     /// No further attempt is started.

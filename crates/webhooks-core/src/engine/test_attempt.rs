@@ -1,15 +1,12 @@
 //! One attempt that a person asks for: beside the queues, stored nowhere.
 
-use super::Shared;
+use super::{Shared, TESTS_MAX};
 use crate::{
     attempt::Attempt,
     event::{EventError, PreparedEvent},
     model::{delivery::StoredEvent, endpoint::EndpointRecord},
     store::endpoint_error::EndpointError,
 };
-
-/// Tests that may be under way at once, apart from deliveries: neither can take the other's places.
-pub(super) const TESTS_MAX: usize = 16;
 
 /// An endpoint could not be tested.
 #[derive(thiserror::Error)]

@@ -2,8 +2,8 @@
 
 use std::sync::Weak;
 
-use super::{Shared, due::act};
-use crate::store::error::StoreError;
+use super::Shared;
+use crate::store::{ask::Ask, error::StoreError};
 
 /// How often the wall clock is looked at. A jump that is not stored when the process ends is taken
 /// for time that passed: retries would be made early.
@@ -23,7 +23,7 @@ pub(crate) async fn watch_clock(weak: Weak<Shared>) {
             () = stopped => return,
         }
         if shared.timeline.offset_to_store().is_some() {
-            let commit: Result<(), StoreError> = act(&shared, |_| Ok(())).await;
+            let commit: Result<(), StoreError> = shared.queue.ask(Ask::NoteClock).await;
             if let Err(error) = commit {
                 tracing::warn!(%error, "where the clock stands could not be stored; trying again in a second");
             }

@@ -19,8 +19,15 @@ use crate::{
     store::completion::Completion,
 };
 
+impl Shared {
+    /// Starts a worker that was counted in.
+    pub(super) fn start_worker(self: &Arc<Self>, outbox: &Arc<Outbox>) {
+        self.spawn(work(Arc::clone(self), Arc::clone(outbox)));
+    }
+}
+
 /// Works until the endpoint's queue is empty. The worker was counted when it was spawned.
-pub(crate) async fn work(shared: Arc<Shared>, outbox: Arc<Outbox>) {
+async fn work(shared: Arc<Shared>, outbox: Arc<Outbox>) {
     let _counted = Counted {
         shared: &shared,
         outbox: &outbox,
@@ -28,7 +35,9 @@ pub(crate) async fn work(shared: Arc<Shared>, outbox: Arc<Outbox>) {
     let mut wake = Wake::Free;
     loop {
         let called_off = outbox.called_off();
-        wake = match outbox.next(&shared, wake) {
+        let (next, steps) = outbox.next(&shared.places, wake, shared.moment());
+        shared.take_steps(&outbox, steps);
+        wake = match next {
             Next::Deliver(taken) => {
                 let hand = InHand {
                     shared: &shared,
@@ -85,7 +94,8 @@ struct Counted<'a> {
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.outbox.worker_lost(self.shared);
+            let steps = self.outbox.worker_lost();
+            self.shared.take_steps(self.outbox, steps);
         }
     }
 }

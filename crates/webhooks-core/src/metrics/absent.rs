@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::{engine::Shared, model::outcome::AttemptRecord, store::sqlite::read::Readers};
+use crate::{engine::Shared, model::outcome::AttemptRecord, store::Store};
 
 pub(crate) fn attempted(_record: &AttemptRecord) {}
 
 pub(crate) fn accepted(_events: u64) {}
 
-pub(crate) fn watch(_shared: &Arc<Shared>, _readers: &Arc<Readers>) {}
+pub(crate) fn watch(_shared: &Arc<Shared>, _store: &Arc<Store>) {}
 
 /// Measures nothing.
 pub(crate) struct CommitClock;

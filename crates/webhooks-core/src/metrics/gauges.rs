@@ -6,13 +6,12 @@ use std::{
 };
 
 use ::metrics::{Unit, describe_gauge, gauge};
-use rusqlite::Connection;
 
 use super::emitted;
 use crate::{
     clock::millis,
     engine::Shared,
-    store::{error::StoreError, sqlite::read::Readers},
+    store::{Store, error::StoreError, sqlite::gauges::Gauges},
 };
 
 const PENDING: &str = "webhooks_pending";
@@ -24,14 +23,8 @@ const LOOK_WAIT: Duration = Duration::from_secs(15);
 /// A look reads everything that is pending. It may take this share of one processor: one of so many.
 const LOOK_SHARE: u32 = 100;
 
-struct Looked {
-    pending: u32,
-    oldest_at: Option<i64>,
-    in_trouble: u32,
-}
-
 /// Keeps the gauges until the engine stops. Call it within a tokio runtime.
-pub(crate) fn watch(shared: &Arc<Shared>, readers: &Arc<Readers>) {
+pub(crate) fn watch(shared: &Arc<Shared>, store: &Arc<Store>) {
     emitted::describe();
     describe_gauge!(
         PENDING,
@@ -48,21 +41,21 @@ pub(crate) fn watch(shared: &Arc<Shared>, readers: &Arc<Readers>) {
         Unit::Count,
         "Endpoints whose deliveries wait because they fail."
     );
-    tokio::spawn(keep(Arc::downgrade(shared), Arc::downgrade(readers)));
+    tokio::spawn(keep(Arc::downgrade(shared), Arc::downgrade(store)));
 }
 
-async fn keep(shared: Weak<Shared>, readers: Weak<Readers>) {
+async fn keep(shared: Weak<Shared>, store: Weak<Store>) {
     loop {
-        let (Some(shared), Some(readers)) = (shared.upgrade(), readers.upgrade()) else {
+        let (Some(shared), Some(store)) = (shared.upgrade(), store.upgrade()) else {
             return;
         };
         let started = Instant::now();
-        match readers.read(&shared, look).await {
-            Ok(looked) => looked.publish(shared.timeline.now()),
+        match store.gauges().await {
+            Ok(gauges) => publish(&gauges, shared.timeline.now()),
             Err(StoreError::Closed) => return,
             Err(error) => tracing::debug!(%error, "the gauges could not be looked up"),
         }
-        drop(readers);
+        drop(store);
         let wait = LOOK_WAIT.max(started.elapsed() * LOOK_SHARE);
         let until = shared.timeline.now().saturating_add(millis(wait));
         let stopped = shared.stopped.notified();
@@ -76,25 +69,11 @@ async fn keep(shared: Weak<Shared>, readers: Weak<Readers>) {
     }
 }
 
-fn look(connection: &Connection) -> Result<Looked, StoreError> {
-    let (pending, oldest_at) = connection
-        .prepare_cached("select count(*), min(owed_at) from webhooks_delivery")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let in_trouble = connection
-        .prepare_cached("select count(*) from webhooks_lane where failures > 0")?
-        .query_row([], |row| row.get(0))?;
-    Ok(Looked {
-        pending,
-        oldest_at,
-        in_trouble,
-    })
-}
-
-impl Looked {
-    fn publish(&self, now: i64) {
-        let age = self.oldest_at.map_or(0, |at| now.saturating_sub(at).max(0));
-        gauge!(PENDING).set(self.pending);
-        gauge!(OLDEST_PENDING).set(Duration::from_millis(age.unsigned_abs()));
-        gauge!(ENDPOINTS_IN_TROUBLE).set(self.in_trouble);
-    }
+fn publish(gauges: &Gauges, now: i64) {
+    let age = gauges
+        .oldest_at
+        .map_or(0, |at| now.saturating_sub(at).max(0));
+    gauge!(PENDING).set(gauges.pending);
+    gauge!(OLDEST_PENDING).set(Duration::from_millis(age.unsigned_abs()));
+    gauge!(ENDPOINTS_IN_TROUBLE).set(gauges.in_trouble);
 }

@@ -1,6 +1,6 @@
 //! An endpoint as the engine uses it: read from the store once, replaced whole when it changes.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue};
 use url::Url;
@@ -75,6 +75,35 @@ impl EndpointRecord {
             state: self.state.clone(),
             failing_since: self.failing_since.map(|at| timeline.to_wall(at)),
             created_at: timeline.to_wall(self.created_at),
+        }
+    }
+}
+
+/// A customer's endpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct EndpointOf {
+    pub(crate) customer: String,
+    pub(crate) id: EndpointId,
+}
+
+/// What a person can do to an endpoint's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StateChange {
+    Pause,
+    Resume,
+    Enable,
+    /// With the reason.
+    Disable(String),
+}
+
+impl fmt::Display for StateChange {
+    /// What an endpoint was, once it is made.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pause => f.write_str("paused"),
+            Self::Resume => f.write_str("resumed"),
+            Self::Enable => f.write_str("enabled"),
+            Self::Disable(reason) => write!(f, "disabled: {reason}"),
         }
     }
 }

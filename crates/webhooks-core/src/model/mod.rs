@@ -3,8 +3,8 @@
 
 pub(crate) mod delivery;
 pub(crate) mod endpoint;
+pub(crate) mod outbox_rows;
 pub(crate) mod outcome;
 pub(crate) mod page;
-pub(crate) mod refused_row;
 pub(crate) mod replay;
 pub(crate) mod uptime;

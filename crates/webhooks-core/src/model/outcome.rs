@@ -31,11 +31,10 @@ pub(crate) enum Verdict {
     Retry {
         due_at: i64,
     },
-    /// Waits in the endpoint's lane, which is not tried before `backoff_until`.
+    /// Waits in the endpoint's lane, which is not tried before the backoff is over.
     Lane {
         due_at: i64,
-        backoff_until: i64,
-        failures: u32,
+        backoff: Backoff,
     },
     End(Ending),
 }
@@ -47,7 +46,7 @@ pub(crate) struct Consequences {
     /// It began to fail, or no longer does.
     pub(crate) failing_changed: bool,
     /// When its lane is next tried, though this delivery does not go there.
-    pub(crate) lane: Option<LaneDate>,
+    pub(crate) lane: Option<Backoff>,
     /// Why it is disabled.
     pub(crate) disabled: Option<String>,
     /// Its outbox counts this outcome as on its way to the lane.
@@ -55,9 +54,10 @@ pub(crate) struct Consequences {
 }
 
 /// How long a lane is left alone.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct LaneDate {
-    pub(crate) backoff_until: i64,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Backoff {
+    pub(crate) until: i64,
+    /// Failed probes in a row.
     pub(crate) failures: u32,
 }
 

@@ -21,6 +21,14 @@ pub enum Listing {
     All,
 }
 
+/// Which page.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PageOf {
+    pub(crate) listing: Listing,
+    pub(crate) cursor: Option<Cursor>,
+    pub(crate) limit: usize,
+}
+
 /// A page of deliveries.
 #[derive(Debug, Clone)]
 pub struct Page {

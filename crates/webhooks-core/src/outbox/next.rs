@@ -6,13 +6,12 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{futures::Notified, oneshot};
+use tokio::sync::oneshot;
 
-use super::{Outbox, Wait, pace::Turn};
+use super::{Lane, Moment, Outbox, Steps, Wait, pace::Turn};
 use crate::{
-    engine::Shared,
     model::delivery::ClaimedDelivery,
-    places::{Asked, Place, share::Need},
+    places::{Asked, Place, Places, share::Need},
 };
 
 /// A delivery to be made now.
@@ -42,122 +41,100 @@ pub(crate) enum Wake {
 }
 
 impl Outbox {
-    /// Signalled when what waits in memory goes back to the lane. To be asked for before
-    /// [`Outbox::next`].
-    pub(crate) fn called_off(&self) -> Notified<'_> {
-        self.called_off.notified()
-    }
-
-    pub(crate) fn next(self: &Arc<Self>, shared: &Arc<Shared>, wake: Wake) -> Next {
-        let now = shared.timeline.now();
+    pub(crate) fn next(&self, places: &Arc<Places>, wake: Wake, moment: Moment) -> (Next, Steps) {
+        let Moment { now, is_stopping } = moment;
         let limit = self.endpoint().interval;
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let (turn, place) = match wake {
             Wake::Free => (Turn::AtOnce, None),
             Wake::Waited(place) => {
-                state.waits = None;
+                state.workers.waits = None;
                 (Turn::Waited, place)
             }
         };
-        let ends = state.workers > state.pace.width()
-            || state.waits.is_some()
-            || state.queue.is_empty()
-            || shared.is_stopping();
+        let ends = state.workers.count > state.pace.width()
+            || state.workers.waits.is_some()
+            || state.queue.rows.is_empty()
+            || is_stopping;
         if ends {
-            state.workers -= 1;
-            state.in_hand = None;
-            let refill = Self::wants_refill(&mut state);
-            drop(state);
-            if refill {
-                self.ask_for_refill(shared);
-            }
-            return Next::End;
+            state.workers.count -= 1;
+            state.queue.in_hand = None;
+            let load = state.wants_load();
+            return (Next::End, Steps { load, starts: 0 });
         }
         if let Some(at) = state.pace.wait_until(now, limit) {
-            state.waits = Some(Wait::Pace(at));
+            state.workers.waits = Some(Wait::Pace(at));
             drop(state);
             // Whoever waits until all is done learns that this needs the clock.
-            shared.idle.notify_waiters();
-            return Next::WaitUntil(at);
+            self.memory.idle.notify_waiters();
+            return (Next::WaitUntil(at), Steps::default());
         }
-        let need = if state.trouble {
-            Need::Probe
-        } else {
-            Need::Delivery
+        let need = match state.lane {
+            Lane::Stopped => Need::Probe,
+            Lane::None | Lane::Flowing => Need::Delivery,
         };
         let asked = match place {
             Some(place) => Asked::Place(place),
-            None => shared.places.take(&self.occupant, need, now),
+            None => places.take(&self.occupant, need, now),
         };
         let place = match asked {
             Asked::Place(place) => place,
             Asked::Wait(grant) => {
-                state.waits = Some(Wait::Place);
-                return Next::WaitForPlace(grant);
+                state.workers.waits = Some(Wait::Place);
+                return (Next::WaitForPlace(grant), Steps::default());
             }
         };
-        let Some(row) = state.queue.pop_front() else {
-            // It was looked at above.
-            state.workers -= 1;
-            return Next::End;
-        };
+        let row = state.queue.rows.pop_front();
+        let row = row.expect("the queue was looked at above, under the same lock");
         state.pace.start(now, limit, turn);
-        state.queue_bytes -= row.event.body.len();
-        shared.remove_bytes(row.event.body.len());
-        state.in_hand = Some(row.clone());
-        let retreats = state.retreats;
-        let refill = Self::wants_refill(&mut state);
-        // While one waits no other is started.
-        let another = !state.queue.is_empty() && state.counts_in_worker();
-        drop(state);
-        if another {
-            self.start_worker(shared);
-        }
-        if refill {
-            self.ask_for_refill(shared);
-        }
-        Next::Deliver(Taken {
+        self.count_out(&mut state, &row);
+        state.queue.in_hand = Some(row.clone());
+        let steps = Steps {
+            load: state.wants_load(),
+            // While one waits no other is started.
+            starts: usize::from(!state.queue.rows.is_empty() && state.counts_in_worker()),
+        };
+        let taken = Taken {
             row,
             place,
-            retreats,
-        })
+            retreats: state.retreats,
+        };
+        (Next::Deliver(taken), steps)
     }
 
     /// Puts a delivery back at the front of the queue that this machine could not send, and sends
     /// nothing for a while. Gives it back when what waited went back to the lane meanwhile.
     pub(crate) fn put_back(
         &self,
-        shared: &Shared,
         row: ClaimedDelivery,
         retreats: u64,
+        moment: Moment,
     ) -> Option<ClaimedDelivery> {
-        let now = shared.timeline.now();
         let active = self.is_active();
-        let mut state = self.lock();
-        state.pace.machine_failed(now);
-        if retreats != state.retreats || !active || shared.is_stopping() {
+        let mut state = self.state.lock();
+        state.pace.machine_failed(moment.now);
+        if retreats != state.retreats || !active || moment.is_stopping {
             return Some(row);
         }
-        state.queue_bytes += row.event.body.len();
-        shared.add_bytes(row.event.body.len());
-        state.queue.push_front(row);
+        state.queue.bytes += row.event.body.len();
+        self.memory.add_bytes(row.event.body.len());
+        state.queue.rows.push_front(row);
         None
     }
 
     /// A request was made. True when the last one could not be.
     pub(crate) fn machine_is_well(&self) -> bool {
-        self.lock().pace.machine_is_well()
+        self.state.lock().pace.machine_is_well()
     }
 
     /// A worker panicked: another goes on with what waits.
-    pub(crate) fn worker_lost(self: &Arc<Self>, shared: &Arc<Shared>) {
-        let mut state = self.lock();
-        state.in_hand = None;
-        state.workers -= 1;
-        let start = !state.queue.is_empty() && state.counts_in_worker();
-        drop(state);
-        if start {
-            self.start_worker(shared);
+    pub(crate) fn worker_lost(&self) -> Steps {
+        let mut state = self.state.lock();
+        state.queue.in_hand = None;
+        state.workers.count -= 1;
+        Steps {
+            starts: usize::from(!state.queue.rows.is_empty() && state.counts_in_worker()),
+            load: false,
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
         delivery::ClaimedDelivery,
         outcome::{AttemptRecord, Consequences, Verdict},
     },
-    outbox::Outbox,
+    outbox::{GivenBack, Outbox},
 };
 
 /// What one attempt came to, to be stored.
@@ -18,4 +18,20 @@ pub(crate) struct Completion {
     pub(crate) attempt: Option<AttemptRecord>,
     pub(crate) verdict: Verdict,
     pub(crate) consequences: Consequences,
+}
+
+impl Completion {
+    /// A delivery goes back to its lane without an attempt.
+    pub(crate) fn given_back(outbox: &Arc<Outbox>, given: GivenBack) -> Self {
+        Self {
+            outbox: Arc::clone(outbox),
+            row: given.row,
+            attempt: None,
+            verdict: given.verdict,
+            consequences: Consequences {
+                returning: true,
+                ..Consequences::default()
+            },
+        }
+    }
 }

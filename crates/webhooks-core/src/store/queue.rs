@@ -1,4 +1,4 @@
-//! What waits for the writer thread: one lock, taken once per batch.
+//! What waits for the writer: one lock, taken once per batch.
 //!
 //! Urgent work wakes the writer at once. Completions are lazy: they ride along with the next
 //! commit, or get one of their own after [`LAZY_WAIT`], so that recording an outcome does not
@@ -6,16 +6,19 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::{Notify, Semaphore};
 
 use super::{
+    ask::Ask,
+    committed::contain,
     completion::Completion,
     error::StoreError,
-    sqlite::act::{Act, contain},
+    reply::{Place, Reply},
 };
 use crate::{
     event::PreparedEvent,
@@ -33,20 +36,33 @@ pub(crate) const SENDS_MAX: usize = 4 * 1024;
 /// Sends in one commit: bounds how long the first of them waits for the last.
 const SENDS_BATCH: usize = 512;
 
+/// What one commit takes.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub(crate) sends: VecDeque<SendJob>,
+    pub(crate) asks: Vec<Ask>,
+    pub(crate) completions: Vec<Completion>,
+}
+
+impl Batch {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sends.is_empty() && self.asks.is_empty() && self.completions.is_empty()
+    }
+}
+
+/// Events of one caller, and where the answer goes.
+pub(crate) struct SendJob {
+    pub(crate) customer: String,
+    pub(crate) events: Vec<PreparedEvent>,
+    pub(crate) reply: Reply<Vec<Sent>, SendError>,
+}
+
 #[derive(Default)]
 struct Waiting {
-    sends: VecDeque<SendJob>,
-    acts: Vec<Act>,
-    completions: Vec<Completion>,
+    batch: Batch,
     /// When the oldest completion came.
     lazy_since: Option<Instant>,
     closed: bool,
-}
-
-impl Waiting {
-    fn is_empty(&self) -> bool {
-        self.sends.is_empty() && self.acts.is_empty() && self.completions.is_empty()
-    }
 }
 
 /// Closes the queue when it is dropped, and drops what waits in it and with that the replies.
@@ -59,8 +75,8 @@ impl Drop for AbandonAtEnd<'_> {
             closed: true,
             ..Waiting::default()
         };
-        let waiting = std::mem::replace(&mut *self.0.lock(), closed);
-        if !waiting.is_empty() {
+        let waiting = std::mem::replace(&mut *self.0.waiting.lock(), closed);
+        if !waiting.batch.is_empty() {
             tracing::error!("the writer ended; calls are refused until the store is opened again");
         }
         // Without the lock: what is dropped may look at the queue, or panic.
@@ -78,40 +94,7 @@ pub(crate) enum NextWork {
     End,
 }
 
-/// What one commit takes.
-pub(crate) struct Batch {
-    pub(crate) sends: Vec<SendJob>,
-    pub(crate) acts: Vec<Act>,
-    pub(crate) completions: Vec<Completion>,
-}
-
-/// A place among the calls that wait for a commit. It is kept with the reply, not by the caller:
-/// what a caller that gave up has queued still takes memory.
-pub(crate) type Place = OwnedSemaphorePermit;
-
-/// Events of one caller, and where the answer goes.
-pub(crate) struct SendJob {
-    pub(crate) customer: String,
-    pub(crate) events: Vec<PreparedEvent>,
-    pub(crate) reply: SendReply,
-}
-
-/// Where the answer goes.
-pub(crate) struct SendReply {
-    pub(crate) answer: oneshot::Sender<Result<Vec<Sent>, SendError>>,
-    pub(crate) place: Place,
-}
-
-impl SendReply {
-    /// Gives the answer, and then the caller's place to another.
-    pub(crate) fn give(self, result: Result<Vec<Sent>, SendError>) {
-        // A caller that went away has its event stored all the same.
-        let _ = self.answer.send(result);
-        drop(self.place);
-    }
-}
-
-/// The queue before the writer thread.
+/// The queue before the writer.
 pub(crate) struct WriterQueue {
     waiting: Mutex<Waiting>,
     work: Condvar,
@@ -119,8 +102,8 @@ pub(crate) struct WriterQueue {
     room: Notify,
 }
 
-impl WriterQueue {
-    pub(crate) fn new() -> Self {
+impl Default for WriterQueue {
+    fn default() -> Self {
         Self {
             waiting: Mutex::default(),
             work: Condvar::new(),
@@ -128,37 +111,72 @@ impl WriterQueue {
             room: Notify::new(),
         }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+impl WriterQueue {
     /// Waits for a place among the calls that wait for a commit.
     pub(crate) async fn place(&self) -> Result<Place, StoreError> {
         let places = Arc::clone(&self.places);
         places.acquire_owned().await.map_err(|_| StoreError::Closed)
     }
 
-    /// False when the writer has stopped: the job is dropped, and with it its reply.
-    pub(crate) fn send(&self, job: SendJob) -> bool {
-        let mut waiting = self.lock();
-        if waiting.closed {
-            return false;
-        }
-        waiting.sends.push_back(job);
-        self.work.notify_one();
-        true
+    /// Stores a caller's events, who waits for a place first.
+    pub(crate) async fn send(
+        &self,
+        customer: &str,
+        events: Vec<PreparedEvent>,
+    ) -> Result<Vec<Sent>, SendError> {
+        let (reply, answer) = Reply::new(Some(self.place().await?));
+        self.push_send(SendJob {
+            customer: customer.to_owned(),
+            events,
+            reply,
+        });
+        answer
+            .await
+            .unwrap_or(Err(SendError::Store(StoreError::Closed)))
     }
 
-    /// False when the writer has stopped.
-    pub(crate) fn act(&self, act: Act) -> bool {
-        let mut waiting = self.lock();
-        if waiting.closed {
-            return false;
+    /// Drops the job when the writer has stopped, and with it its reply.
+    fn push_send(&self, job: SendJob) {
+        let mut waiting = self.waiting.lock();
+        if !waiting.closed {
+            waiting.batch.sends.push_back(job);
+            self.work.notify_one();
         }
-        waiting.acts.push(act);
-        self.work.notify_one();
-        true
+    }
+
+    /// Queues an ask; it is dropped when the writer has stopped, and with it its reply.
+    pub(crate) fn push(&self, ask: Ask) {
+        let mut waiting = self.waiting.lock();
+        if !waiting.closed {
+            waiting.batch.asks.push(ask);
+            self.work.notify_one();
+        }
+    }
+
+    /// Asks for the engine itself, and waits for the answer.
+    pub(crate) async fn ask<T, E: From<StoreError>>(
+        &self,
+        ask: impl FnOnce(Reply<T, E>) -> Ask,
+    ) -> Result<T, E> {
+        let (reply, answer) = Reply::new(None);
+        self.push(ask(reply));
+        answer
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    }
+
+    /// Asks for a caller, who waits for a place first.
+    pub(crate) async fn ask_in_turn<T, E: From<StoreError>>(
+        &self,
+        ask: impl FnOnce(Reply<T, E>) -> Ask,
+    ) -> Result<T, E> {
+        let (reply, answer) = Reply::new(Some(self.place().await?));
+        self.push(ask(reply));
+        answer
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
 
     /// Queues a completion; waits only while [`COMPLETIONS_MAX`] are waiting already.
@@ -167,15 +185,15 @@ impl WriterQueue {
         loop {
             let room = self.room.notified();
             {
-                let mut waiting = self.lock();
-                if waiting.completions.len() < COMPLETIONS_MAX {
+                let mut waiting = self.waiting.lock();
+                if waiting.batch.completions.len() < COMPLETIONS_MAX {
                     if let Some(completion) = completion.take() {
-                        waiting.completions.push(completion);
+                        waiting.batch.completions.push(completion);
                     }
                     if waiting.lazy_since.is_none() {
                         waiting.lazy_since = Some(Instant::now());
                         self.work.notify_one();
-                    } else if waiting.completions.len() == LAZY_BATCH {
+                    } else if waiting.batch.completions.len() == LAZY_BATCH {
                         self.work.notify_one();
                     }
                     return;
@@ -187,8 +205,8 @@ impl WriterQueue {
 
     /// Queues a completion without waiting: what is given back, bounded by what was in memory.
     pub(crate) fn complete_now(&self, completion: Completion) {
-        let mut waiting = self.lock();
-        waiting.completions.push(completion);
+        let mut waiting = self.waiting.lock();
+        waiting.batch.completions.push(completion);
         if waiting.lazy_since.is_none() {
             waiting.lazy_since = Some(Instant::now());
             self.work.notify_one();
@@ -200,7 +218,7 @@ impl WriterQueue {
         if completions.is_empty() {
             return;
         }
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         if waiting.closed {
             // The engine is stopping and cannot wait for space: these deliveries stay owed.
             tracing::warn!(
@@ -209,23 +227,22 @@ impl WriterQueue {
             );
             return;
         }
-        completions.append(&mut waiting.completions);
-        waiting.completions = completions;
+        completions.append(&mut waiting.batch.completions);
+        waiting.batch.completions = completions;
         waiting.lazy_since = Some(Instant::now());
     }
 
     /// Waits for work, for no longer than `idle_wait` when that is set.
     pub(crate) fn next(&self, idle_wait: Option<Duration>) -> NextWork {
         let idle_at = idle_wait.map(|wait| Instant::now() + wait);
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         loop {
-            let urgent = !waiting.sends.is_empty() || !waiting.acts.is_empty() || waiting.closed;
+            let batch = &waiting.batch;
+            let urgent = !batch.sends.is_empty() || !batch.asks.is_empty() || waiting.closed;
             let lazy_wait = waiting
                 .lazy_since
                 .map(|since| LAZY_WAIT.saturating_sub(since.elapsed()));
-            if urgent
-                || waiting.completions.len() >= LAZY_BATCH
-                || lazy_wait == Some(Duration::ZERO)
+            if urgent || batch.completions.len() >= LAZY_BATCH || lazy_wait == Some(Duration::ZERO)
             {
                 break;
             }
@@ -233,44 +250,33 @@ impl WriterQueue {
             if lazy_wait.is_none() && idle_wait == Some(Duration::ZERO) {
                 return NextWork::Idle;
             }
-            waiting = match lazy_wait.or(idle_wait) {
-                Some(wait) => {
-                    self.work
-                        .wait_timeout(waiting, wait)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
-                }
-                None => self
-                    .work
-                    .wait(waiting)
-                    .unwrap_or_else(PoisonError::into_inner),
-            };
+            match lazy_wait.or(idle_wait) {
+                Some(wait) => drop(self.work.wait_for(&mut waiting, wait)),
+                None => self.work.wait(&mut waiting),
+            }
         }
-        let count = waiting.sends.len().min(SENDS_BATCH);
-        let batch = Batch {
-            sends: waiting.sends.drain(..count).collect(),
-            acts: std::mem::take(&mut waiting.acts),
-            completions: std::mem::take(&mut waiting.completions),
-        };
+        let mut batch = std::mem::take(&mut waiting.batch);
+        if batch.sends.len() > SENDS_BATCH {
+            waiting.batch.sends = batch.sends.split_off(SENDS_BATCH);
+        }
         waiting.lazy_since = None;
         drop(waiting);
         self.room.notify_waiters();
-        let empty = batch.sends.is_empty() && batch.acts.is_empty() && batch.completions.is_empty();
-        if empty {
+        if batch.is_empty() {
             NextWork::End
         } else {
             NextWork::Write(batch)
         }
     }
 
-    /// For the writer's thread to hold: however it ends, no call is left without an answer.
+    /// For the writer to hold: however it ends, no call is left without an answer.
     pub(crate) fn abandon_at_end(&self) -> AbandonAtEnd<'_> {
         AbandonAtEnd(self)
     }
 
-    /// Refuses further sends and acts; what waits is still written.
+    /// Refuses further sends and asks; what waits is still written.
     pub(crate) fn close(&self) {
-        self.lock().closed = true;
+        self.waiting.lock().closed = true;
         self.work.notify_one();
     }
 }

@@ -1,8 +1,7 @@
 //! Waiting until an engine has done what it can do now.
 
 use crate::{
-    engine::due::act,
-    store::sqlite::{retention, scan},
+    store::{ask::Ask, error::StoreError},
     webhooks::Webhooks,
 };
 
@@ -13,21 +12,18 @@ impl Webhooks {
     pub async fn drain(&self) {
         let shared = self.shared();
         loop {
-            let idle = shared.idle.notified();
+            let idle = shared.memory.idle.notified();
             // Before the look and after it: what is let go of between the two can have made a lane
             // due that the look did not see, and what is taken up can have ended one that was.
-            let held = shared.held();
-            let looked = act(shared, |context| {
-                let due = scan::next_due(context.connection)?;
-                Ok((due, context.endpoints.waits_for_clock()))
-            });
+            let held = shared.memory.held();
+            let looked: Result<_, StoreError> = shared.queue.ask(Ask::NextDue).await;
             // A store that is closed delivers nothing more.
-            let Ok((due, paced)) = looked.await else {
+            let Ok((due, paced)) = looked else {
                 return;
             };
             let waits = due.is_none_or(|at| at > shared.timeline.now());
-            if held == paced && shared.held() == paced && waits {
-                match act(shared, retention::maintain).await {
+            if held == paced && shared.memory.held() == paced && waits {
+                match shared.queue.ask::<bool, StoreError>(Ask::Maintain).await {
                     Ok(true) => continue,
                     Ok(false) | Err(_) => return,
                 }

@@ -4,13 +4,12 @@ use std::{borrow::Cow, sync::Arc};
 
 use rusqlite::{Connection, params};
 
-use super::{act::ActContext, endpoint_state, lane};
+use super::{ending::store_ending, endpoint_state, lane, tx::Tx};
 use crate::{
     activity::{Activity, Next, What},
     attempt::Failure,
-    delivery::Ending,
-    engine::Shared,
-    model::outcome::{AttemptRecord, Consequences, Verdict},
+    clock::Timeline,
+    model::outcome::{AttemptRecord, Backoff, Consequences, Verdict},
     outbox::Outbox,
     store::{completion::Completion, error::StoreError},
 };
@@ -18,8 +17,8 @@ use crate::{
 impl Completion {
     /// Writes the outcome and what follows from it. Each change of the delivery is one statement
     /// guarded by the claim.
-    pub(crate) fn store(&self, context: &mut ActContext<'_>) -> Result<(), StoreError> {
-        let (connection, shared) = (context.connection, context.shared);
+    pub(crate) fn store(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let connection = tx.connection;
         let (seq, key) = (self.row.event.seq, self.outbox.key());
         let number = match &self.attempt {
             Some(attempt) => attempt.store(connection, seq, key, self.row.number + 1)?,
@@ -31,7 +30,7 @@ impl Completion {
                 .prepare_cached("delete from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2 and claim = ?3")?
                 .execute(params![seq, key, self.row.claim])?,
             Verdict::Retry { due_at } => {
-                shared.due_by(*due_at);
+                tx.commit.due_by(*due_at);
                 connection
                     .prepare_cached(
                         "update webhooks_delivery set claim = null, lane = 0, due_at = ?4, attempts = ?5, number = ?6
@@ -39,7 +38,7 @@ impl Completion {
                     )?
                     .execute(params![seq, key, self.row.claim, due_at, attempts, number])?
             }
-            Verdict::Lane { due_at, backoff_until, failures } => {
+            Verdict::Lane { due_at, backoff } => {
                 let changed = connection
                     .prepare_cached(
                         "update webhooks_delivery set claim = null, lane = 1, due_at = ?4, attempts = ?5, number = ?6
@@ -50,16 +49,16 @@ impl Completion {
                 let overtaken = changed == 0 && self.outbox.endpoint().ordered;
                 let until = if overtaken {
                     // Nor does what memory gives back to the lane after this.
-                    let now = shared.timeline.now();
+                    let now = tx.now();
                     self.outbox.back_off_until(now);
                     now
                 } else if self.attempt.is_none() {
                     // It was given back before that was known.
-                    self.outbox.backoff_until().min(*backoff_until)
+                    self.outbox.backoff_until().min(backoff.until)
                 } else {
-                    *backoff_until
+                    backoff.until
                 };
-                lane::back_off(connection, shared, &self.outbox, until, *failures)?;
+                lane::back_off(tx, &self.outbox, Backoff { until, ..*backoff })?;
                 changed
             }
         };
@@ -70,16 +69,16 @@ impl Completion {
                 "the outcome of an attempt came after its delivery was taken away"
             );
         } else if let Verdict::End(ending) = self.verdict {
-            store_ending(connection, seq, key, ending, shared.timeline.now())?;
+            store_ending(connection, seq, key, ending, tx.now())?;
         }
-        context.commit.released += 1;
-        if shared.has_readers() {
-            let activity = self.activity(shared, number);
-            context.commit.activities.extend(activity);
+        tx.commit.released += 1;
+        if tx.host.audience.is_there() {
+            let activity = self.activity(&tx.host.timeline, number);
+            tx.commit.activities.extend(activity);
         }
-        self.consequences.store(context, &self.outbox)?;
+        self.consequences.store(tx, &self.outbox)?;
         if self.consequences.returning {
-            self.outbox.returned(context.shared);
+            tx.commit.follow(&self.outbox, self.outbox.returned());
         }
         Ok(())
     }
@@ -92,18 +91,16 @@ impl Completion {
     }
 
     /// What there is to announce: nothing of a delivery that only goes back to its lane.
-    fn activity(&self, shared: &Shared, number: u32) -> Option<Activity> {
+    fn activity(&self, timeline: &Timeline, number: u32) -> Option<Activity> {
         let what = match (&self.attempt, &self.verdict) {
             (Some(attempt), verdict) => What::Attempted {
-                attempt: attempt.to_public(&shared.timeline, number),
+                attempt: attempt.to_public(timeline, number),
                 next: match verdict {
                     Verdict::Delivered => Next::Done,
-                    Verdict::Retry { due_at } => Next::RetryAt(shared.timeline.to_wall(*due_at)),
-                    Verdict::Lane {
-                        due_at,
-                        backoff_until,
-                        ..
-                    } => Next::RetryAt(shared.timeline.to_wall(*due_at.max(backoff_until))),
+                    Verdict::Retry { due_at } => Next::RetryAt(timeline.to_wall(*due_at)),
+                    Verdict::Lane { due_at, backoff } => {
+                        Next::RetryAt(timeline.to_wall((*due_at).max(backoff.until)))
+                    }
                     Verdict::End(ending) => Next::GaveUp(*ending),
                 },
             },
@@ -116,45 +113,21 @@ impl Completion {
 }
 
 impl Consequences {
-    fn store(&self, context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
+    fn store(&self, tx: &mut Tx<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
         if self.failing_changed {
             // As it is now: another outcome that changed it may have been stored before this one.
-            context
-                .connection
+            tx.connection
                 .prepare_cached("update webhooks_endpoint set failing_since = ?2 where key = ?1")?
                 .execute(params![outbox.key(), outbox.failing_since()])?;
         }
-        if let Some(date) = self.lane {
-            lane::back_off(
-                context.connection,
-                context.shared,
-                outbox,
-                date.backoff_until,
-                date.failures,
-            )?;
+        if let Some(backoff) = self.lane {
+            lane::back_off(tx, outbox, backoff)?;
         }
         match &self.disabled {
-            Some(reason) => endpoint_state::disable(context, outbox, reason),
+            Some(reason) => endpoint_state::disable(tx, outbox, reason),
             None => Ok(()),
         }
     }
-}
-
-/// Records why a delivery is not tried any more.
-pub(crate) fn store_ending(
-    connection: &Connection,
-    seq: i64,
-    key: i64,
-    ending: Ending,
-    at: i64,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "insert into webhooks_ending (event_seq, endpoint_key, reason, at) values (?1, ?2, ?3, ?4)
-             on conflict (event_seq, endpoint_key) do update set reason = excluded.reason, at = excluded.at",
-        )?
-        .execute(params![seq, key, ending.as_str(), at])?;
-    Ok(())
 }
 
 impl AttemptRecord {

@@ -3,55 +3,33 @@
 //! A pause is taken back by a resume only, a disabling by enabling only: who may do the one is
 //! often not who may do the other.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use rusqlite::params;
 
-use super::{act::ActContext, endpoints::find};
+use super::{endpoints::find, tx::Tx};
 use crate::{
     activity::What,
-    endpoint::{EndpointId, EndpointState},
+    endpoint::EndpointState,
+    model::endpoint::{EndpointOf, StateChange},
     outbox::Outbox,
     store::{endpoint_error::EndpointError, error::StoreError},
 };
 
-/// What a person can do to an endpoint's state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum StateChange {
-    Pause,
-    Resume,
-    Enable,
-    /// With the reason.
-    Disable(String),
-}
-
-impl fmt::Display for StateChange {
-    /// What an endpoint was, once it is made.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Pause => f.write_str("paused"),
-            Self::Resume => f.write_str("resumed"),
-            Self::Enable => f.write_str("enabled"),
-            Self::Disable(reason) => write!(f, "disabled: {reason}"),
-        }
-    }
-}
-
 /// Makes a change; one that is made already is left as it is. Returns whether anything changed.
 pub(crate) fn change(
-    context: &mut ActContext<'_>,
-    customer: &str,
-    id: &EndpointId,
+    tx: &mut Tx<'_>,
+    of: &EndpointOf,
     change: &StateChange,
 ) -> Result<bool, EndpointError> {
-    let key = find(context.connection, customer, id)?;
-    let present = context
+    let key = find(tx.connection, of)?;
+    let present = tx
         .endpoints
-        .by_key(context.connection, key)?
+        .by_key(tx.connection, key)?
         .map(|outbox| outbox.endpoint().state.clone())
         .ok_or(StoreError::Gone)?;
     let disabled = |reason: &String| EndpointError::Disabled {
-        id: id.clone(),
+        id: of.id.clone(),
         reason: reason.clone(),
     };
     match (change, present) {
@@ -59,32 +37,32 @@ pub(crate) fn change(
             return Err(disabled(&reason));
         }
         (StateChange::Enable, EndpointState::Paused) => {
-            return Err(EndpointError::Paused(id.clone()));
+            return Err(EndpointError::Paused(of.id.clone()));
         }
         (StateChange::Pause, EndpointState::Paused)
         | (StateChange::Resume | StateChange::Enable, EndpointState::Active) => return Ok(false),
-        (StateChange::Pause, EndpointState::Active) => set(context, key, "paused", "")?,
+        (StateChange::Pause, EndpointState::Active) => set(tx, key, "paused", "")?,
         (StateChange::Resume, EndpointState::Paused)
         | (StateChange::Enable, EndpointState::Disabled { .. }) => {
-            set(context, key, "active", "")?;
+            set(tx, key, "active", "")?;
         }
-        (StateChange::Disable(reason), _) => set(context, key, "disabled", reason)?,
+        (StateChange::Disable(reason), _) => set(tx, key, "disabled", reason)?,
     }
-    context.shared.due_by(context.shared.timeline.now());
+    tx.commit.due_by(tx.now());
     Ok(true)
 }
 
 /// Disables an endpoint that answered 410 or failed for too long, and says so. One that a person
 /// disabled meanwhile keeps that reason, one that was removed stays removed.
 pub(super) fn disable(
-    context: &mut ActContext<'_>,
+    tx: &mut Tx<'_>,
     outbox: &Arc<Outbox>,
     reason: &str,
 ) -> Result<(), StoreError> {
     if matches!(outbox.endpoint().state, EndpointState::Disabled { .. }) {
         return Ok(());
     }
-    match set(context, outbox.key(), "disabled", reason) {
+    match set(tx, outbox.key(), "disabled", reason) {
         // What is damaged must not keep outcomes from being stored; it fails again, if at all.
         Err(error) if error.is_about_an_endpoint() => {
             tracing::error!(endpoint.id = %outbox.endpoint().id, %error, "an endpoint could not be disabled");
@@ -100,24 +78,19 @@ pub(super) fn disable(
         reason,
         "an endpoint was disabled"
     );
-    if context.shared.has_readers() {
+    if tx.host.audience.is_there() {
         let reason = reason.to_owned();
         let activity = outbox
             .endpoint()
             .activity(None, What::EndpointDisabled { reason });
-        context.commit.activities.push(activity);
+        tx.commit.activities.push(activity);
     }
     Ok(())
 }
 
 /// Changes an endpoint's state; what memory holds of it goes back to the lane.
-pub(super) fn set(
-    context: &mut ActContext<'_>,
-    key: i64,
-    state: &str,
-    reason: &str,
-) -> Result<(), StoreError> {
-    let changed = context
+pub(super) fn set(tx: &mut Tx<'_>, key: i64, state: &str, reason: &str) -> Result<(), StoreError> {
+    let changed = tx
         .connection
         .prepare_cached(
             "update webhooks_endpoint set state = ?2, state_reason = ?3 where key = ?1",
@@ -131,29 +104,28 @@ pub(super) fn set(
         );
         return Ok(());
     }
-    context.endpoints.reload(context.connection, key)?;
-    let Some(outbox) = context.endpoints.by_key(context.connection, key)? else {
+    tx.endpoints.reload(tx.connection, key)?;
+    let Some(outbox) = tx.endpoints.by_key(tx.connection, key)? else {
         return Ok(());
     };
     if state == "active" {
         outbox.forgive();
-        context
-            .connection
+        tx.connection
             .prepare_cached("update webhooks_endpoint set failing_since = null where key = ?1")?
             .execute([key])?;
-        let now = context.shared.timeline.now();
-        context
+        let now = tx.now();
+        tx
             .connection
             .prepare_cached(
                 "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, ?2, 0, 0)
                  on conflict (endpoint_key) do update set due_at = ?2, backoff_until = 0, failures = 0",
             )?
             .execute(params![key, now])?;
-        context.shared.due_by(now);
-        outbox.wake(context.shared);
+        tx.commit.due_by(now);
+        tx.commit.follow(&outbox, outbox.wake());
     } else {
-        outbox.give_all_back(context.shared);
-        context
+        tx.commit.take_back(&outbox, outbox.give_all_back(tx.now()));
+        tx
             .connection
             .prepare_cached(
                 "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, null, 0, 0)

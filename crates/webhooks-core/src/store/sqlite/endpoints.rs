@@ -17,13 +17,15 @@ use crate::{
         EndpointId, EndpointState, IN_FLIGHT_DEFAULT,
         settings::{StoredSettings, UnreadableSetting},
     },
-    engine::Shared,
-    model::endpoint::{EndpointRecord, SigningSecret},
-    outbox::{Outbox, StoredLane},
+    model::{
+        endpoint::{EndpointOf, EndpointRecord, SigningSecret},
+        outcome::Backoff,
+    },
+    outbox::Outbox,
     retry::RetrySchedule,
     seal::Seal,
     secret::Secret,
-    store::{endpoint_error::EndpointError, error::StoreError},
+    store::{endpoint_error::EndpointError, error::StoreError, host::Host},
 };
 
 /// Endpoints that memory keeps unless set otherwise, about 2 kB each. One that is not among them
@@ -43,7 +45,7 @@ pub(crate) struct EndpointReader {
 /// The outboxes of the endpoints in use.
 pub(crate) struct EndpointCache {
     pub(crate) reader: EndpointReader,
-    shared: Arc<Shared>,
+    host: Arc<Host>,
     /// How many may be kept.
     max: usize,
     /// At how many those that are idle are dropped: `max`, or more while more are in use.
@@ -59,10 +61,10 @@ pub(crate) struct EndpointCache {
 }
 
 impl EndpointCache {
-    pub(crate) fn new(reader: EndpointReader, shared: Arc<Shared>, max: usize) -> Self {
+    pub(crate) fn new(reader: EndpointReader, host: Arc<Host>, max: usize) -> Self {
         Self {
             reader,
-            shared,
+            host,
             max,
             full_at: max,
             by_key: HashMap::new(),
@@ -103,7 +105,7 @@ impl EndpointCache {
     }
 
     fn drop_idle(&mut self) {
-        let now = self.shared.timeline.now();
+        let now = self.host.timeline.now();
         self.by_key
             .retain(|_, outbox| Arc::strong_count(outbox) > 1 || !outbox.is_idle(now));
     }
@@ -177,13 +179,13 @@ impl EndpointCache {
                 "select backoff_until, failures from webhooks_lane where endpoint_key = ?1",
             )?
             .query_row([key], |row| {
-                Ok(StoredLane {
-                    backoff_until: row.get(0)?,
+                Ok(Backoff {
+                    until: row.get(0)?,
                     failures: row.get(1)?,
                 })
             })
             .optional()?;
-        let outbox = Arc::new(Outbox::new(record, lane));
+        let outbox = Arc::new(Outbox::new(record, lane, Arc::clone(&self.host.memory)));
         self.by_key.insert(key, Arc::clone(&outbox));
         self.uncommitted.insert(key);
         Ok(Some(outbox))
@@ -220,7 +222,7 @@ impl EndpointCache {
     #[cfg(feature = "testing")]
     pub(crate) fn waits_for_clock(&self) -> usize {
         let outboxes = self.by_key.values();
-        let now = self.shared.timeline.now();
+        let now = self.host.timeline.now();
         outboxes.map(|outbox| outbox.waits_for_clock(now)).sum()
     }
 
@@ -239,17 +241,16 @@ impl EndpointCache {
 /// The key of a customer's endpoint.
 pub(crate) fn find(
     connection: &Connection,
-    customer: &str,
-    id: &EndpointId,
+    EndpointOf { customer, id }: &EndpointOf,
 ) -> Result<i64, EndpointError> {
     connection
         .prepare_cached(
             "select key from webhooks_endpoint where id = ?1 and customer = ?2 and state <> 'removed'",
         )?
-        .query_row([id.as_str(), customer], |row| row.get(0))
+        .query_row([id.as_str(), customer.as_str()], |row| row.get(0))
         .optional()?
         .ok_or_else(|| EndpointError::Unknown {
-            customer: customer.to_owned(),
+            customer: customer.clone(),
             id: id.clone(),
         })
 }

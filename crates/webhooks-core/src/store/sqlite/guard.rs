@@ -82,7 +82,7 @@ impl Guard {
         let guard = Self::default();
         let state = Arc::clone(&guard.state);
         connection
-            .authorizer(Some(move |context: AuthContext<'_>| state.judge(&context)))
+            .authorizer(Some(move |tx: AuthContext<'_>| state.judge(&tx)))
             .checked()?;
         Ok(guard)
     }
@@ -126,11 +126,11 @@ impl Guard {
 }
 
 impl State {
-    fn judge(&self, context: &AuthContext<'_>) -> Authorization {
+    fn judge(&self, tx: &AuthContext<'_>) -> Authorization {
         if !self.app.load(Ordering::Relaxed) {
             return Authorization::Allow;
         }
-        let Some(reason) = refusal(&context.action) else {
+        let Some(reason) = refusal(&tx.action) else {
             return Authorization::Allow;
         };
         tracing::warn!(reason, "a statement of the app's own was refused");

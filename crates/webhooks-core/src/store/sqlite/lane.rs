@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{act::ActContext, completion::store_ending, row::FoundRow};
+use super::{ending::store_ending, row::FoundRow, tx::Tx};
 use crate::{
     activity::What,
     delivery::Ending,
-    engine::Shared,
-    model::delivery::{ClaimedDelivery, StoredEvent},
+    model::{
+        delivery::{ClaimedDelivery, StoredEvent},
+        outcome::Backoff,
+    },
     outbox::Outbox,
     store::error::StoreError,
 };
@@ -23,13 +25,13 @@ const EXPIRE_ROWS: i64 = 1_000;
 /// Adds a row to a lane: makes sure that the lane exists, and is tried no later than its backoff
 /// allows. `wake` is the time for a lane that nothing in memory would come back to.
 pub(crate) fn join(
-    connection: &Connection,
-    shared: &Arc<Shared>,
+    tx: &mut Tx<'_>,
     outbox: &Arc<Outbox>,
     wake: Option<i64>,
 ) -> Result<(), StoreError> {
-    let now = shared.timeline.now();
-    let changed = connection
+    let now = tx.now();
+    let changed = tx
+        .connection
         .prepare_cached(
             "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, ?2, 0, 0)
              on conflict (endpoint_key) do update set due_at = max(backoff_until, ?3)
@@ -37,40 +39,33 @@ pub(crate) fn join(
         )?
         .execute(params![outbox.key(), wake, now])?;
     if wake.is_some() {
-        outbox.wake(shared);
+        tx.commit.follow(outbox, outbox.wake());
     }
     // A lane in trouble may have waited for the retry of another delivery, hours away.
     let sooner = changed > 0 && outbox.is_in_trouble();
     if let Some(at) = wake.or_else(|| sooner.then(|| outbox.backoff_until().max(now))) {
-        shared.due_by(at);
+        tx.commit.due_by(at);
     }
     Ok(())
 }
 
 /// Has a lane looked at again that waits for something in memory, or was set aside because its
 /// endpoint could not be read.
-pub(super) fn try_again(context: &ActContext<'_>, key: i64) -> Result<(), StoreError> {
-    let now = context.shared.timeline.now();
-    context
-        .connection
+pub(super) fn try_again(tx: &mut Tx<'_>, key: i64) -> Result<(), StoreError> {
+    let now = tx.now();
+    tx.connection
         .prepare_cached(
             "update webhooks_lane set due_at = max(backoff_until, ?2)
              where endpoint_key = ?1 and due_at is null",
         )?
         .execute([key, now])?;
-    context.shared.due_by(now);
+    tx.commit.due_by(now);
     Ok(())
 }
 
 /// Dates a lane after a failure: not before its backoff, nor before anything in it is due.
-pub(crate) fn back_off(
-    connection: &Connection,
-    shared: &Shared,
-    outbox: &Outbox,
-    backoff_until: i64,
-    failures: u32,
-) -> rusqlite::Result<()> {
-    let key = outbox.key();
+pub(crate) fn back_off(tx: &mut Tx<'_>, outbox: &Outbox, backoff: Backoff) -> rusqlite::Result<()> {
+    let (connection, key) = (tx.connection, outbox.key());
     let first_due: Option<i64> = connection
         .prepare_cached(
             "select min(due_at) from webhooks_delivery where endpoint_key = ?1 and claim is null and lane = 1",
@@ -79,102 +74,91 @@ pub(crate) fn back_off(
     // An empty lane is dated too: when it is tried it finds that, and its endpoint leaves it.
     let due_at = outbox
         .is_active()
-        .then(|| first_due.unwrap_or(backoff_until).max(backoff_until));
+        .then(|| first_due.unwrap_or(backoff.until).max(backoff.until));
     connection
         .prepare_cached(
             "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, ?2, ?3, ?4)
              on conflict (endpoint_key) do update
              set due_at = excluded.due_at, backoff_until = excluded.backoff_until, failures = excluded.failures",
         )?
-        .execute(params![key, due_at, backoff_until, failures])?;
+        .execute(params![key, due_at, backoff.until, backoff.failures])?;
     if let Some(at) = due_at {
-        shared.due_by(at);
+        tx.commit.due_by(at);
     }
     Ok(())
 }
 
-/// Marks a row as held by memory and hands it over after the commit.
+/// Marks a row as held by memory and hands it over after the commit. `retreats`: those when it was
+/// placed or loaded.
 pub(super) fn claim(
-    context: &mut ActContext<'_>,
+    tx: &mut Tx<'_>,
     outbox: &Arc<Outbox>,
-    event: &Arc<StoredEvent>,
-    attempts: u32,
-    number: u32,
+    (row, event): (&FoundRow, StoredEvent),
     retreats: u64,
 ) -> Result<(), StoreError> {
-    let claim = context.commit.claim();
-    let marked = context
+    let claim = tx.commit.claim();
+    let marked = tx
         .connection
         .prepare_cached(
             "update webhooks_delivery set claim = ?3 where event_seq = ?1 and endpoint_key = ?2",
         )
         .and_then(|mut update| update.execute(params![event.seq, outbox.key(), claim]));
     let row = ClaimedDelivery {
-        event: Arc::clone(event),
+        event: Arc::new(event),
         claim,
-        attempts,
-        number,
+        attempts: row.attempts,
+        number: row.number,
     };
-    let (commit, shared) = (&mut *context.commit, context.shared);
-    commit.hand_over(shared, outbox, row, retreats, &marked);
+    tx.commit.hand_over(outbox, row, retreats, &marked);
     marked?;
     Ok(())
 }
 
 /// Takes an unclaimed row away and records why.
 pub(super) fn end(
-    context: &mut ActContext<'_>,
+    tx: &mut Tx<'_>,
     seq: i64,
     key: i64,
     ending: Ending,
     now: i64,
 ) -> Result<(), StoreError> {
-    context
-        .connection
+    tx.connection
         .prepare_cached("delete from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2")?
         .execute([seq, key])?;
-    store_ending(context.connection, seq, key, ending, now)?;
+    store_ending(tx.connection, seq, key, ending, now)?;
     Ok(())
 }
 
 /// Loads the next rows of a lane into memory, or finds that the lane is at its end. `due`: its
 /// time has come; else memory asked for more.
-pub(crate) fn refill(
-    context: &mut ActContext<'_>,
-    outbox: &Arc<Outbox>,
-    due: bool,
-) -> Result<(), StoreError> {
-    let refilled = load_rows(context, outbox, due);
+pub(crate) fn refill(tx: &mut Tx<'_>, outbox: &Arc<Outbox>, due: bool) -> Result<(), StoreError> {
+    let refilled = load_rows(tx, outbox, due);
     // Whatever came of it, another may be asked for.
     outbox.refill_ended();
     refilled
 }
 
-fn load_rows(
-    context: &mut ActContext<'_>,
-    outbox: &Arc<Outbox>,
-    due: bool,
-) -> Result<(), StoreError> {
-    let now = context.shared.timeline.now();
+fn load_rows(tx: &mut Tx<'_>, outbox: &Arc<Outbox>, due: bool) -> Result<(), StoreError> {
+    let now = tx.now();
     let key = outbox.key();
-    let Some(plan) = outbox.plan_refill(context.shared) else {
+    let Some(plan) = outbox.plan_refill() else {
         // A person resumes it, or what is on its way back to the lane dates it.
-        return set_due(context, key, None);
+        return set_due(tx, key, None);
     };
     if plan.trouble && !due {
         // It failed since it was asked for: the outcome says when the lane is tried.
         return Ok(());
     }
-    context.commit.touched.push(Arc::clone(outbox));
-    if plan.trouble && expire(context, outbox, now)? {
+    tx.commit.touched.push(Arc::clone(outbox));
+    if plan.trouble && expire(tx, outbox, now)? {
         // There may be more to expire before anything is worth a request.
-        set_due(context, key, Some(now))?;
-        context.shared.due_by(now);
+        set_due(tx, key, Some(now))?;
+        tx.commit.due_by(now);
         return Ok(());
     }
     let due_before = if plan.trouble { now } else { i64::MAX };
     // Uses the index delivery_lane, whose order is the commit order for ordered endpoints.
-    let rows: Vec<FoundRow> = context
+    let rows: Vec<FoundRow> = tx
         .connection
         .prepare_cached(
             "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent
@@ -193,36 +177,34 @@ fn load_rows(
         .collect::<Result<_, _>>()?;
     let found = rows.len();
     let mut claimed = 0;
-    for row in rows {
-        let Some(event) = row.event else {
-            end(context, row.seq, key, Ending::Expired, now)?;
+    for mut row in rows {
+        let Some(event) = row.event.take() else {
+            end(tx, row.seq, key, Ending::Expired, now)?;
             continue;
         };
         claimed += 1;
-        let event = Arc::new(event);
-        outbox.expect(context.shared, event.body.len());
-        let (attempts, number) = (row.attempts, row.number);
-        claim(context, outbox, &event, attempts, number, plan.retreats)?;
+        outbox.expect(event.body.len());
+        claim(tx, outbox, (&row, event), plan.retreats)?;
     }
     if plan.trouble && found == 0 {
-        return wait_or_leave(context, outbox);
+        return wait_or_leave(tx, outbox);
     }
     if !plan.trouble && found < plan.rows {
         // Everything that is owed is in memory now.
-        return leave(context, outbox);
+        return leave(tx, outbox);
     }
     if claimed == 0 {
         // Only rows whose events are gone: look again for others.
-        context.shared.due_by(now);
-        return set_due(context, key, Some(now));
+        tx.commit.due_by(now);
+        return set_due(tx, key, Some(now));
     }
-    set_due(context, key, None)
+    set_due(tx, key, None)
 }
 
 /// A lane in trouble with nothing due: wait for its next row, or leave when there is none.
-fn wait_or_leave(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
+fn wait_or_leave(tx: &mut Tx<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
     let key = outbox.key();
-    let first: Option<i64> = context
+    let first: Option<i64> = tx
         .connection
         .prepare_cached(
             "select min(due_at) from webhooks_delivery where endpoint_key = ?1 and claim is null and lane = 1",
@@ -231,39 +213,32 @@ fn wait_or_leave(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(
     match first {
         Some(first) => {
             let due_at = first.max(outbox.backoff_until());
-            set_due(context, key, Some(due_at))?;
-            context.shared.due_by(due_at);
+            set_due(tx, key, Some(due_at))?;
+            tx.commit.due_by(due_at);
             Ok(())
         }
-        None => leave(context, outbox),
+        None => leave(tx, outbox),
     }
 }
 
-fn leave(context: &mut ActContext<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
+fn leave(tx: &mut Tx<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
     let Some(recovered) = outbox.leave_lane() else {
         // What failed since dates the lane when its outcome is stored.
-        return set_due(context, outbox.key(), None);
+        return set_due(tx, outbox.key(), None);
     };
-    context
-        .connection
+    tx.connection
         .prepare_cached("delete from webhooks_lane where endpoint_key = ?1")?
         .execute([outbox.key()])?;
-    if recovered && context.shared.has_readers() {
-        context
-            .commit
+    if recovered && tx.host.audience.is_there() {
+        tx.commit
             .activities
             .push(outbox.endpoint().activity(None, What::EndpointRecovered));
     }
     Ok(())
 }
 
-pub(super) fn set_due(
-    context: &ActContext<'_>,
-    key: i64,
-    due_at: Option<i64>,
-) -> Result<(), StoreError> {
-    context
-        .connection
+pub(super) fn set_due(tx: &Tx<'_>, key: i64, due_at: Option<i64>) -> Result<(), StoreError> {
+    tx.connection
         .prepare_cached("update webhooks_lane set due_at = ?2 where endpoint_key = ?1")?
         .execute(params![key, due_at])?;
     Ok(())
@@ -272,13 +247,9 @@ pub(super) fn set_due(
 /// Ends the deliveries of a lane that have waited longer than their schedule lasts, each of which
 /// was tried, and since the engine is back if it was down for long. True when
 /// there may be more of them.
-fn expire(
-    context: &mut ActContext<'_>,
-    outbox: &Arc<Outbox>,
-    now: i64,
-) -> Result<bool, StoreError> {
+fn expire(tx: &mut Tx<'_>, outbox: &Arc<Outbox>, now: i64) -> Result<bool, StoreError> {
     let key = outbox.key();
-    let uptime = &context.shared.health.uptime;
+    let uptime = &tx.host.uptime;
     let oldest = uptime.began(now, outbox.endpoint().expires_after_ms());
     // What a pause held back has waited, but not for an endpoint that failed all that time.
     if outbox.failing_since().is_none_or(|since| since > oldest) {
@@ -287,7 +258,7 @@ fn expire(
     // Rows of a lane are roughly in the order of their age; the first few tell whether to look. One
     // that was not tried is the next to be: nothing behind it is given up before.
     let back_since = uptime.back_since().unwrap_or(i64::MIN);
-    let rows: Vec<(i64, bool)> = context
+    let rows: Vec<(i64, bool)> = tx
         .connection
         .prepare_cached(
             "select event_seq, owed_at < ?2 and attempts > 0 and (?3 < owed_at or exists (
@@ -304,7 +275,7 @@ fn expire(
         .collect::<Result<_, _>>()?;
     let expired = rows.len();
     for (seq, _) in rows {
-        end(context, seq, key, Ending::Expired, now)?;
+        end(tx, seq, key, Ending::Expired, now)?;
     }
     if expired > 0 {
         let endpoint = outbox.endpoint();

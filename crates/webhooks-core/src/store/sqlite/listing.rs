@@ -4,14 +4,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     customer_events,
-    read::{EventRow, delivery},
+    read::{EventRow, Reading, delivery},
 };
 use crate::{
     delivery::Delivery,
-    engine::Shared,
     model::{
         endpoint::EndpointRecord,
-        page::{Cursor, Listing, PAGE_MAX, Page},
+        page::{Cursor, Listing, PAGE_MAX, Page, PageOf},
     },
     store::error::StoreError,
 };
@@ -20,23 +19,27 @@ use crate::{
 const LOOKED_THROUGH: usize = 2_000;
 
 /// A page of an endpoint's deliveries.
-pub(crate) fn page(
-    connection: &Connection,
-    shared: &Shared,
+pub(super) fn page(
+    reading: &Reading<'_>,
     endpoint: &EndpointRecord,
-    listing: Listing,
-    cursor: Option<Cursor>,
-    limit: usize,
+    page: PageOf,
 ) -> Result<Page, StoreError> {
-    let limit = limit.clamp(1, PAGE_MAX);
+    let PageOf {
+        listing, cursor, ..
+    } = page;
+    let connection = reading.connection;
+    let limit = page.limit.clamp(1, PAGE_MAX);
     let (positions, cursor) = match listing {
         Listing::All => all(connection, endpoint, cursor, limit)?,
         Listing::Owed => full(owed(connection, endpoint, cursor, limit)?, limit),
-        Listing::Ended => full(newest(connection, ENDED, endpoint, cursor, limit)?, limit),
-        Listing::Failed => full(newest(connection, FAILED, endpoint, cursor, limit)?, limit),
+        Listing::Ended => full(newest(ENDED, connection, endpoint, (cursor, limit))?, limit),
+        Listing::Failed => full(
+            newest(FAILED, connection, endpoint, (cursor, limit))?,
+            limit,
+        ),
     };
     Ok(Page {
-        deliveries: hydrate(connection, shared, endpoint, &positions)?,
+        deliveries: hydrate(reading, endpoint, &positions)?,
         cursor,
     })
 }
@@ -63,11 +66,10 @@ const FAILED: &str = "
     order by 1 desc, 2 desc limit ?4";
 
 fn newest(
-    connection: &Connection,
     select: &str,
+    connection: &Connection,
     endpoint: &EndpointRecord,
-    cursor: Option<Cursor>,
-    limit: usize,
+    (cursor, limit): (Option<Cursor>, usize),
 ) -> Result<Vec<Cursor>, StoreError> {
     let from = cursor.unwrap_or(Cursor {
         at: i64::MAX,
@@ -147,34 +149,20 @@ fn owed(
 }
 
 fn hydrate(
-    connection: &Connection,
-    shared: &Shared,
+    reading: &Reading<'_>,
     endpoint: &EndpointRecord,
     positions: &[Cursor],
 ) -> Result<Vec<Delivery>, StoreError> {
     let mut deliveries = Vec::with_capacity(positions.len());
     for position in positions {
-        let event: Option<(String, EventRow)> = connection
-            .prepare_cached("select id, seq, type, created_at from webhooks_event where seq = ?1")?
-            .query_row([position.seq], |row| {
-                let event = EventRow {
-                    seq: row.get(1)?,
-                    event_type: row.get(2)?,
-                    created_at: row.get(3)?,
-                };
-                Ok((row.get(0)?, event))
-            })
+        let event = reading
+            .connection
+            .prepare_cached("select seq, id, type, created_at from webhooks_event where seq = ?1")?
+            .query_row([position.seq], EventRow::read)
             .optional()?;
         // An event that retention took away between the two looks is left out.
-        if let Some((id, event)) = event {
-            deliveries.push(delivery(
-                connection,
-                shared,
-                &id,
-                &event,
-                endpoint.key,
-                Some(endpoint),
-            )?);
+        if let Some(event) = event {
+            deliveries.push(delivery(reading, &event, endpoint.key, Some(endpoint))?);
         }
     }
     Ok(deliveries)

@@ -3,10 +3,10 @@
 use rusqlite::params;
 
 use super::{
-    act::ActContext,
     endpoint_state,
     endpoints::{self, find},
     lane, secrets,
+    tx::Tx,
 };
 use crate::{
     address::credentials::hide_credentials,
@@ -14,18 +14,19 @@ use crate::{
         AddedEndpoint, ENDPOINTS_PER_CUSTOMER_MAX, Endpoint, EndpointId, change::EndpointChange,
         new::NewEndpoint,
     },
+    model::endpoint::EndpointOf,
     secret::Secret,
     store::{endpoint_error::EndpointError, error::StoreError},
 };
 
 /// Stores a new endpoint, whose settings and URL were checked.
 pub(crate) fn add(
-    context: &mut ActContext<'_>,
+    tx: &mut Tx<'_>,
     customer: &str,
     new: &NewEndpoint,
     url: &url::Url,
 ) -> Result<AddedEndpoint, EndpointError> {
-    let connection = context.connection;
+    let connection = tx.connection;
     let count: i64 = connection
         .prepare_cached(
             "select count(*) from webhooks_endpoint where customer = ?1 and state <> 'removed'",
@@ -37,8 +38,8 @@ pub(crate) fn add(
     let id = EndpointId::generate();
     let place = endpoints::place(id.as_str());
     let secret = new.secret.clone().unwrap_or_else(Secret::generate);
-    let seal = context.endpoints.reader.seal.clone();
-    let now = context.shared.timeline.now();
+    let seal = tx.endpoints.reader.seal.clone();
+    let now = tx.now();
     connection
         .prepare_cached(
             "insert into webhooks_endpoint
@@ -55,25 +56,21 @@ pub(crate) fn add(
             now,
         ])?;
     let key = connection.last_insert_rowid();
-    secrets::insert(context, (key, &id), 1, &secret)?;
-    context.endpoints.forget_customer(customer);
+    secrets::insert(tx, (key, &id), 1, &secret)?;
+    tx.endpoints.forget_customer(customer);
     Ok(AddedEndpoint {
         id,
         secret,
-        endpoint: read_back(context, key)?,
+        endpoint: read_back(tx, key)?,
     })
 }
 
 /// Forgets an endpoint's secrets, settings and URL; the rest keeps its attempts readable.
-pub(crate) fn remove(
-    context: &mut ActContext<'_>,
-    customer: &str,
-    id: &EndpointId,
-) -> Result<(), EndpointError> {
-    let key = find(context.connection, customer, id)?;
-    let place = endpoints::place(id.as_str());
-    let seal = context.endpoints.reader.seal.clone();
-    let connection = context.connection;
+pub(crate) fn remove(tx: &mut Tx<'_>, of: &EndpointOf) -> Result<(), EndpointError> {
+    let key = find(tx.connection, of)?;
+    let place = endpoints::place(of.id.as_str());
+    let seal = tx.endpoints.reader.seal.clone();
+    let connection = tx.connection;
     // First what may be damaged: from then on the endpoint can be read.
     connection
         .prepare_cached("delete from webhooks_endpoint_secret where endpoint_key = ?1")?
@@ -85,38 +82,36 @@ pub(crate) fn remove(
             seal.seal(b"{}", &place),
             seal.seal(b"about:removed", &place),
         ])?;
-    endpoint_state::set(context, key, "disabled", "removed")?;
+    endpoint_state::set(tx, key, "disabled", "removed")?;
     connection
         .prepare_cached("update webhooks_endpoint set state = 'removed' where key = ?1")?
         .execute([key])?;
-    context.endpoints.forget_customer(customer);
-    context.endpoints.forget_key(key);
-    context.shared.due_by(context.shared.timeline.now());
+    tx.endpoints.forget_customer(&of.customer);
+    tx.endpoints.forget_key(key);
+    tx.commit.due_by(tx.now());
     Ok(())
 }
 
 /// Changes of an endpoint what `change` names; its id, secrets, order and history stay.
 pub(crate) fn edit(
-    context: &mut ActContext<'_>,
-    customer: &str,
-    id: &EndpointId,
+    tx: &mut Tx<'_>,
+    of: &EndpointOf,
     change: &EndpointChange,
 ) -> Result<Endpoint, EndpointError> {
-    let key = find(context.connection, customer, id)?;
-    let in_use = context.endpoints.holds(key);
-    let reader = context.endpoints.reader.clone();
-    let stored = reader.stored(context.connection, key)?;
+    let key = find(tx.connection, of)?;
+    let in_use = tx.endpoints.holds(key);
+    let reader = tx.endpoints.reader.clone();
+    let stored = reader.stored(tx.connection, key)?;
     let settings = change.apply(stored.settings)?;
     let event_types = change.event_types.as_ref().unwrap_or(&stored.event_types);
     let shown = hide_credentials(&stored.url);
     let url = match &change.url {
-        Some(url) if *url != shown => context.shared.sender.policy().parse(url)?,
+        Some(url) if *url != shown => tx.host.policy.parse(url)?,
         _ => stored.url,
     };
     settings.check_header_names(&url)?;
-    let place = endpoints::place(id.as_str());
-    context
-        .connection
+    let place = endpoints::place(of.id.as_str());
+    tx.connection
         .prepare_cached(
             "update webhooks_endpoint set url = ?2, event_types = ?3, settings = ?4 where key = ?1",
         )?
@@ -126,21 +121,21 @@ pub(crate) fn edit(
             json(event_types),
             reader.seal.seal(json(&settings).as_bytes(), &place),
         ])?;
-    context.endpoints.reload(context.connection, key)?;
+    tx.endpoints.reload(tx.connection, key)?;
     if !in_use {
-        lane::try_again(context, key)?;
+        lane::try_again(tx, key)?;
     }
-    read_back(context, key)
+    read_back(tx, key)
 }
 
-fn read_back(context: &ActContext<'_>, key: i64) -> Result<Endpoint, EndpointError> {
-    let record = context
+fn read_back(tx: &Tx<'_>, key: i64) -> Result<Endpoint, EndpointError> {
+    let record = tx
         .endpoints
         .reader
-        .read(context.connection, "key = ?1", params![key])?
+        .read(tx.connection, "key = ?1", params![key])?
         .pop()
         .ok_or(StoreError::Gone)?;
-    Ok(record.to_public(&context.shared.timeline))
+    Ok(record.to_public(&tx.host.timeline))
 }
 
 fn json(value: &impl serde::Serialize) -> String {

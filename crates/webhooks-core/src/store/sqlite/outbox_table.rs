@@ -8,12 +8,12 @@ use rusqlite::{Connection, OptionalExtension, Row, params, types::ValueRef};
 use serde_json::value::RawValue;
 
 use super::{
-    act::ActContext,
     send::{Scope, store_events},
+    tx::Tx,
 };
 use crate::{
     event::{EVENT_BYTES_MAX, Event, EventError, check_customer, shorten},
-    model::refused_row::{REFUSED_ROWS_MAX, RefusedRow},
+    model::outbox_rows::{REFUSED_ROWS_MAX, RefusedRow, TakenRows},
     send::SendError,
     store::error::StoreError,
 };
@@ -22,15 +22,6 @@ use crate::{
 const TAKE_ROWS: usize = 256;
 /// Bytes of data taken in one transaction, for the same reason.
 const TAKE_BYTES: usize = 4 * 1024 * 1024;
-/// What one transaction took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Taken {
-    /// Rows that became events, or were the same as an event before.
-    pub(crate) events: u64,
-    /// There may be more.
-    pub(crate) more: bool,
-}
-
 /// Whether a row waits.
 pub(crate) fn has_rows(connection: &Connection) -> rusqlite::Result<bool> {
     connection
@@ -39,12 +30,12 @@ pub(crate) fn has_rows(connection: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// Takes what waits, up to a bound.
-pub(crate) fn take(context: &mut ActContext<'_>) -> Result<Taken, StoreError> {
-    let mut taken = Taken::default();
+pub(crate) fn take(tx: &mut Tx<'_>) -> Result<TakenRows, StoreError> {
+    let mut taken = TakenRows::default();
     let mut bytes = 0;
     for _ in 0..TAKE_ROWS {
         // Uses the index webhooks_outbox_waiting. One row at a time: they can be of any size.
-        let row = context
+        let row = tx
             .connection
             .prepare_cached(
                 "select id, customer, type, iif(length(data) > ?1, null, data), event_id, length(data)
@@ -57,10 +48,9 @@ pub(crate) fn take(context: &mut ActContext<'_>) -> Result<Taken, StoreError> {
         };
         bytes += row.data_bytes;
         let id = row.id;
-        match row.store(context) {
+        match row.store(tx) {
             Ok(()) => {
-                context
-                    .connection
+                tx.connection
                     .prepare_cached("delete from webhooks_outbox where id = ?1")?
                     .execute([id])?;
                 taken.events += 1;
@@ -71,8 +61,7 @@ pub(crate) fn take(context: &mut ActContext<'_>) -> Result<Taken, StoreError> {
                     reason,
                     "a row of the outbox table cannot become an event; it stays, and holds nothing up"
                 );
-                context
-                    .connection
+                tx.connection
                     .prepare_cached("update webhooks_outbox set refused = ?2 where id = ?1")?
                     .execute(params![id, reason])?;
             }
@@ -82,7 +71,7 @@ pub(crate) fn take(context: &mut ActContext<'_>) -> Result<Taken, StoreError> {
             break;
         }
     }
-    taken.more = has_rows(context.connection)?;
+    taken.more = has_rows(tx.connection)?;
     Ok(taken)
 }
 
@@ -113,8 +102,8 @@ pub(crate) fn refused_rows(
 }
 
 /// Makes a refused row wait again. False when there is none of this id.
-pub(crate) fn retry(context: &ActContext<'_>, id: i64) -> Result<bool, StoreError> {
-    let changed = context
+pub(crate) fn retry(tx: &Tx<'_>, id: i64) -> Result<bool, StoreError> {
+    let changed = tx
         .connection
         .prepare_cached(
             "update webhooks_outbox set refused = null where id = ?1 and refused is not null",
@@ -159,7 +148,7 @@ impl WaitingRow {
     }
 
     /// Stores the row's event, or nothing of it.
-    fn store(self, context: &mut ActContext<'_>) -> Result<(), RowError> {
+    fn store(self, tx: &mut Tx<'_>) -> Result<(), RowError> {
         let refused = |reason: &str| Err(RowError::Refused(reason.to_owned()));
         if self.data_bytes > EVENT_BYTES_MAX {
             return Err(EventError::TooLarge(self.data_bytes).into());
@@ -181,7 +170,7 @@ impl WaitingRow {
             event = event.id(id);
         }
         let event = event.prepare()?;
-        store_events(context, &customer, vec![event], Scope::Savepoint)?;
+        store_events(tx, &customer, vec![event], Scope::Savepoint)?;
         Ok(())
     }
 }

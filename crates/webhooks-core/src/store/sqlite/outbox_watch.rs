@@ -7,9 +7,8 @@
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc, Weak,
+        Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc,
     },
     thread::JoinHandle,
     time::{Duration, SystemTime},
@@ -17,12 +16,11 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::{
-    act::Act,
-    outbox_table::{self, Taken},
-    schema,
+use super::{outbox_table, schema};
+use crate::{
+    model::outbox_rows::TakenRows,
+    store::{ask::Ask, error::StoreError, queue::WriterQueue, reply::Reply},
 };
-use crate::{engine::Shared, store::error::StoreError};
 
 /// Between two looks: a row is taken within twice this, and the looks of an idle engine take less
 /// than a thousandth of a core.
@@ -33,7 +31,7 @@ const SETTLED_AFTER: Duration = Duration::from_millis(20);
 /// The wait after the store refused.
 const REFUSED_WAIT: Duration = Duration::from_secs(1);
 
-/// The thread that looks. It ends when it is stopped, or with the engine.
+/// The thread that looks. It ends when it is stopped.
 #[derive(Debug)]
 pub(crate) struct OutboxWatch {
     stopped: Arc<AtomicBool>,
@@ -42,10 +40,10 @@ pub(crate) struct OutboxWatch {
 
 impl OutboxWatch {
     /// Starts looking at `file`.
-    pub(crate) fn start(file: PathBuf, shared: &Arc<Shared>) -> std::io::Result<Self> {
+    pub(crate) fn start(file: PathBuf, queue: Arc<WriterQueue>) -> std::io::Result<Self> {
         let stopped = Arc::<AtomicBool>::default();
         let look = Look {
-            shared: Arc::downgrade(shared),
+            queue,
             stopped: Arc::clone(&stopped),
             seen: None,
             log: log_of(&file),
@@ -80,7 +78,7 @@ fn log_of(file: &Path) -> PathBuf {
 type LogState = (SystemTime, u64);
 
 struct Look {
-    shared: Weak<Shared>,
+    queue: Arc<WriterQueue>,
     stopped: Arc<AtomicBool>,
     /// The `data_version` up to which everything was taken.
     seen: Option<i64>,
@@ -152,19 +150,9 @@ impl Look {
     }
 
     /// Has the writer take what waits.
-    fn take(&self) -> Result<Taken, StoreError> {
-        let (reply, answer) = mpsc::channel();
-        let act = Act::new(outbox_table::take, move |taken| {
-            let _ = reply.send(taken);
-        });
-        // The engine is not kept alive while this waits.
-        let queued = self
-            .shared
-            .upgrade()
-            .is_some_and(|shared| shared.queue.act(act));
-        if !queued {
-            return Err(StoreError::Closed);
-        }
-        answer.recv().unwrap_or(Err(StoreError::Closed))
+    fn take(&self) -> Result<TakenRows, StoreError> {
+        let (reply, answer) = Reply::new(None);
+        self.queue.push(Ask::TakeRows(reply));
+        answer.blocking_recv().unwrap_or(Err(StoreError::Closed))
     }
 }

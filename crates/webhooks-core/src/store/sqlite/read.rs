@@ -1,105 +1,46 @@
-//! Reading: connections of their own, so that a look never waits for the writer.
-
-use std::{
-    path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+//! Reading: events, deliveries and what became of them.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use tokio::sync::Semaphore;
 
-use super::{endpoints::EndpointReader, lane, schema};
+use super::{endpoints::EndpointReader, lane};
 use crate::{
     attempt::{Attempt, BodyCut, Failure, Outcome},
+    clock::Timeline,
     delivery::{Delivery, DeliveryState, Ending, Explanation, Held},
     endpoint::{EndpointId, EndpointState, wants},
-    engine::{Shared, due::act},
     event::EventRecord,
-    model::{endpoint::EndpointRecord, outcome::header_pairs},
+    model::{
+        endpoint::{EndpointOf, EndpointRecord},
+        outcome::header_pairs,
+    },
     store::error::StoreError,
 };
 
-/// Reads that may run at once.
-const READERS_MAX: usize = 4;
-
-/// The connections that only read. A database in memory has one connection, the writer's.
-pub(crate) struct Readers {
-    file: Option<PathBuf>,
-    idle: Mutex<Vec<Connection>>,
-    places: Semaphore,
-    /// After a stop no connection is kept: the last to close takes the write-ahead log with it.
-    closed: AtomicBool,
-    pub(crate) endpoints: EndpointReader,
-}
-
-impl Readers {
-    pub(crate) fn new(file: Option<PathBuf>, endpoints: EndpointReader) -> Self {
-        Self {
-            file,
-            idle: Mutex::default(),
-            places: Semaphore::new(READERS_MAX),
-            closed: AtomicBool::new(false),
-            endpoints,
-        }
-    }
-
-    /// The database file; `None` for one in memory.
-    pub(crate) fn file(&self) -> Option<&Path> {
-        self.file.as_deref()
-    }
-
-    /// Runs `work` on a connection, away from the async threads.
-    pub(crate) async fn read<T: Send + 'static>(
-        self: &Arc<Self>,
-        shared: &Arc<Shared>,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let Some(file) = self.file.clone() else {
-            return act(shared, move |context| work(context.connection)).await;
-        };
-        let _place = self
-            .places
-            .acquire()
-            .await
-            .map_err(|_| StoreError::Closed)?;
-        let readers = Arc::clone(self);
-        let read = tokio::task::spawn_blocking(move || {
-            let idle = readers
-                .idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .pop();
-            let connection = match idle {
-                Some(connection) => connection,
-                None => schema::open_reader(&file)?,
-            };
-            let result = work(&connection);
-            let mut idle = readers.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            if !readers.closed.load(Ordering::Acquire) {
-                idle.push(connection);
-            }
-            drop(idle);
-            result
-        });
-        read.await.unwrap_or(Err(StoreError::Closed))
-    }
-
-    /// Closes the connections that are not reading.
-    pub(crate) fn close(&self) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        self.closed.store(true, Ordering::Release);
-        idle.clear();
-    }
+/// What a question is answered from.
+pub(super) struct Reading<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) timeline: &'a Timeline,
+    pub(super) endpoints: &'a EndpointReader,
 }
 
 /// The event a question is about.
 pub(super) struct EventRow {
     pub(super) seq: i64,
+    pub(super) id: String,
     pub(super) event_type: String,
     pub(super) created_at: i64,
+}
+
+impl EventRow {
+    /// Reads the columns `seq, id, type, created_at`.
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            seq: row.get(0)?,
+            id: row.get(1)?,
+            event_type: row.get(2)?,
+            created_at: row.get(3)?,
+        })
+    }
 }
 
 fn event(
@@ -109,26 +50,20 @@ fn event(
 ) -> Result<Option<EventRow>, StoreError> {
     Ok(connection
         .prepare_cached(
-            "select seq, type, created_at from webhooks_event where id = ?1 and customer = ?2",
+            "select seq, id, type, created_at from webhooks_event where id = ?1 and customer = ?2",
         )?
-        .query_row([id, customer], |row| {
-            Ok(EventRow {
-                seq: row.get(0)?,
-                event_type: row.get(1)?,
-                created_at: row.get(2)?,
-            })
-        })
+        .query_row([id, customer], EventRow::read)
         .optional()?)
 }
 
 /// An event with its body.
-pub(crate) fn event_record(
-    connection: &Connection,
-    shared: &Shared,
+pub(super) fn event_record(
+    reading: &Reading<'_>,
     customer: &str,
     id: &str,
 ) -> Result<Option<EventRecord>, StoreError> {
-    Ok(connection
+    Ok(reading
+        .connection
         .prepare_cached(
             "select id, type, created_at, body from webhooks_event where id = ?1 and customer = ?2",
         )?
@@ -136,7 +71,7 @@ pub(crate) fn event_record(
             Ok(EventRecord {
                 id: row.get(0)?,
                 event_type: row.get(1)?,
-                created_at: shared.timeline.to_wall(row.get(2)?),
+                created_at: reading.timeline.to_wall(row.get(2)?),
                 body: row.get(3)?,
             })
         })
@@ -144,13 +79,12 @@ pub(crate) fn event_record(
 }
 
 /// Every delivery of an event, in the order its endpoints were added.
-pub(crate) fn deliveries_of_event(
-    connection: &Connection,
-    shared: &Shared,
-    endpoints: &EndpointReader,
+pub(super) fn deliveries_of_event(
+    reading: &Reading<'_>,
     customer: &str,
     event_id: &str,
 ) -> Result<Vec<Delivery>, StoreError> {
+    let connection = reading.connection;
     let Some(event) = event(connection, customer, event_id)? else {
         return Ok(Vec::new());
     };
@@ -165,39 +99,34 @@ pub(crate) fn deliveries_of_event(
         .collect::<Result<_, _>>()?;
     let mut deliveries = Vec::with_capacity(keys.len());
     for key in keys {
-        let endpoint = endpoints.read(connection, "key = ?1", params![key])?.pop();
-        deliveries.push(delivery(
-            connection,
-            shared,
-            event_id,
-            &event,
-            key,
-            endpoint.as_ref(),
-        )?);
+        let endpoint = reading
+            .endpoints
+            .read(connection, "key = ?1", params![key])?
+            .pop();
+        deliveries.push(delivery(reading, &event, key, endpoint.as_ref())?);
     }
     Ok(deliveries)
 }
 
 pub(super) fn delivery(
-    connection: &Connection,
-    shared: &Shared,
-    event_id: &str,
+    reading: &Reading<'_>,
     event: &EventRow,
     key: i64,
     endpoint: Option<&EndpointRecord>,
 ) -> Result<Delivery, StoreError> {
-    let attempts: Vec<Attempt> = connection
+    let attempts: Vec<Attempt> = reading
+        .connection
         .prepare_cached(
             "select number, at, duration_us, status, failure, detail, headers, body from webhooks_attempt
              where event_seq = ?1 and endpoint_key = ?2 order by number",
         )?
-        .query_and_then([event.seq, key], |row| read_attempt(shared, row))?
+        .query_and_then([event.seq, key], |row| read_attempt(reading, row))?
         .collect::<Result<_, _>>()?;
-    let state = state(connection, shared, event.seq, key, endpoint, &attempts)?;
+    let state = state(reading, (event.seq, key), endpoint, &attempts)?;
     Ok(Delivery {
-        event_id: event_id.to_owned(),
+        event_id: event.id.clone(),
         event_type: event.event_type.clone(),
-        created_at: shared.timeline.to_wall(event.created_at),
+        created_at: reading.timeline.to_wall(event.created_at),
         endpoint_id: endpoint.map_or_else(|| EndpointId::from(""), |endpoint| endpoint.id.clone()),
         url: endpoint.map_or_else(String::new, |endpoint| endpoint.shown_url.clone()),
         disabled: endpoint.and_then(|endpoint| match &endpoint.state {
@@ -209,7 +138,7 @@ pub(super) fn delivery(
     })
 }
 
-fn read_attempt(shared: &Shared, row: &Row<'_>) -> Result<Attempt, StoreError> {
+fn read_attempt(reading: &Reading<'_>, row: &Row<'_>) -> Result<Attempt, StoreError> {
     let number: u32 = row.get(0)?;
     let duration_us: i64 = row.get(2)?;
     let status: Option<u16> = row.get(3)?;
@@ -227,7 +156,7 @@ fn read_attempt(shared: &Shared, row: &Row<'_>) -> Result<Attempt, StoreError> {
     };
     Ok(Attempt {
         number,
-        at: shared.timeline.to_wall(row.get(1)?),
+        at: reading.timeline.to_wall(row.get(1)?),
         duration: std::time::Duration::from_micros(duration_us.unsigned_abs()),
         outcome,
         status,
@@ -239,13 +168,12 @@ fn read_attempt(shared: &Shared, row: &Row<'_>) -> Result<Attempt, StoreError> {
 
 /// The hot row tells first; then how it ended; then that an attempt succeeded.
 fn state(
-    connection: &Connection,
-    shared: &Shared,
-    seq: i64,
-    key: i64,
+    reading: &Reading<'_>,
+    (seq, key): (i64, i64),
     endpoint: Option<&EndpointRecord>,
     attempts: &[Attempt],
 ) -> Result<DeliveryState, StoreError> {
+    let connection = reading.connection;
     let hot: Option<(Option<i64>, bool, i64, u32)> = connection
         .prepare_cached(
             "select claim, lane, due_at, attempts from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2",
@@ -253,7 +181,7 @@ fn state(
         .query_row([seq, key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .optional()?;
     if let Some((claim, in_lane, due_at, made)) = hot {
-        let wall = |at: i64| shared.timeline.to_wall(at);
+        let wall = |at: i64| reading.timeline.to_wall(at);
         if claim.is_some() {
             return Ok(DeliveryState::InFlight);
         }
@@ -314,40 +242,32 @@ fn state(
         .ok_or_else(|| StoreError::Damaged(format!("why a delivery ended: {reason:?}")))?;
     Ok(DeliveryState::Ended {
         reason: known,
-        at: shared.timeline.to_wall(at),
+        at: reading.timeline.to_wall(at),
     })
 }
 
 /// Why an event did not arrive at an endpoint, or that it did.
-pub(crate) fn explain(
-    connection: &Connection,
-    shared: &Shared,
-    endpoints: &EndpointReader,
-    customer: &str,
+pub(super) fn explain(
+    reading: &Reading<'_>,
+    of: &EndpointOf,
     event_id: &str,
-    endpoint_id: &EndpointId,
 ) -> Result<Explanation, StoreError> {
-    let Some(event) = event(connection, customer, event_id)? else {
+    let connection = reading.connection;
+    let Some(event) = event(connection, &of.customer, event_id)? else {
         return Ok(Explanation::NoSuchEvent);
     };
-    let endpoint = endpoints
+    let endpoint = reading
+        .endpoints
         .read(
             connection,
             "id = ?1 and customer = ?2",
-            params![endpoint_id.as_str(), customer],
+            params![of.id.as_str(), of.customer],
         )?
         .pop();
     let Some(endpoint) = endpoint else {
         return Ok(Explanation::NoSuchEndpoint);
     };
-    match delivery(
-        connection,
-        shared,
-        event_id,
-        &event,
-        endpoint.key,
-        Some(&endpoint),
-    ) {
+    match delivery(reading, &event, endpoint.key, Some(&endpoint)) {
         Ok(delivery) => return Ok(Explanation::Delivery(Box::new(delivery))),
         Err(StoreError::Gone) => {}
         Err(error) => return Err(error),
@@ -356,8 +276,8 @@ pub(crate) fn explain(
     let wanted = wants(&endpoint.event_types, &event.event_type);
     if endpoint.created_at > event.created_at || wanted && endpoint.created_at == event.created_at {
         return Ok(Explanation::AddedLater {
-            event_at: shared.timeline.to_wall(event.created_at),
-            endpoint_at: shared.timeline.to_wall(endpoint.created_at),
+            event_at: reading.timeline.to_wall(event.created_at),
+            endpoint_at: reading.timeline.to_wall(endpoint.created_at),
         });
     }
     if !wanted {
@@ -370,7 +290,7 @@ pub(crate) fn explain(
 }
 
 /// How much is owed to whom: for `shutdown`'s report and for health pages.
-pub(crate) fn count_owed(connection: &Connection) -> Result<u64, StoreError> {
+pub(super) fn count_owed(connection: &Connection) -> Result<u64, StoreError> {
     let count: i64 = connection.query_row("select count(*) from webhooks_delivery", [], |row| {
         row.get(0)
     })?;
@@ -378,7 +298,7 @@ pub(crate) fn count_owed(connection: &Connection) -> Result<u64, StoreError> {
 }
 
 /// How many deliveries have not been tried.
-pub(crate) fn count_untried(connection: &Connection) -> Result<u64, StoreError> {
+pub(super) fn count_untried(connection: &Connection) -> Result<u64, StoreError> {
     let count: i64 = connection.query_row(
         "select count(*) from webhooks_delivery where number = 0",
         [],
@@ -388,13 +308,12 @@ pub(crate) fn count_untried(connection: &Connection) -> Result<u64, StoreError> 
 }
 
 /// One page of a customer's endpoints.
-pub(crate) fn endpoints_of(
-    connection: &Connection,
-    endpoints: &EndpointReader,
+pub(super) fn endpoints_of(
+    reading: &Reading<'_>,
     customer: &str,
 ) -> Result<Vec<EndpointRecord>, StoreError> {
-    endpoints.read(
-        connection,
+    reading.endpoints.read(
+        reading.connection,
         "customer = ?1 and state <> 'removed'",
         params![customer],
     )

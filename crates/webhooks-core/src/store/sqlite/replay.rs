@@ -5,16 +5,15 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    act::ActContext, completion::store_ending, customer_events, endpoints::find, lane,
-    retention::first_since, send::owe,
+    customer_events, ending::store_ending, endpoints::find, lane, read::Reading,
+    retention::first_since, send::owe, tx::Tx,
 };
 use crate::{
     delivery::Ending,
-    endpoint::{EndpointId, EndpointState, wants},
-    engine::Shared,
+    endpoint::{EndpointState, wants},
     model::{
         delivery::StoredEvent,
-        endpoint::EndpointRecord,
+        endpoint::{EndpointOf, EndpointRecord},
         replay::{Look, Replay, ReplayOutcome},
     },
     outbox::{HeadInMemory, Outbox},
@@ -25,9 +24,17 @@ use crate::{
 pub(crate) const LOOK_ROWS: usize = 5_000;
 /// A delivery that was taken away.
 pub(crate) struct TakenAway {
-    pub(crate) outbox: Option<Arc<Outbox>>,
+    outbox: Option<Arc<Outbox>>,
     /// Memory held it under this claim: it may be in flight.
-    pub(crate) claim: Option<i64>,
+    claim: Option<i64>,
+}
+
+impl TakenAway {
+    /// Takes it out of memory too. True when a request may be in flight.
+    pub(super) fn take_out_of_memory(self) -> bool {
+        let Self { outbox, claim } = self;
+        claim.is_some_and(|claim| !outbox.is_some_and(|outbox| outbox.take_out(claim)))
+    }
 }
 
 fn find_event(
@@ -49,26 +56,25 @@ fn find_event(
 
 /// Sends one event to one endpoint again, now. What is owed already is only made due.
 pub(crate) fn resend(
-    context: &mut ActContext<'_>,
-    customer: &str,
+    tx: &mut Tx<'_>,
+    of: &EndpointOf,
     event_id: &str,
-    endpoint_id: &EndpointId,
 ) -> Result<(), DeliveryError> {
-    let key = find(context.connection, customer, endpoint_id)?;
-    let event = find_event(context.connection, customer, event_id)?;
+    let key = find(tx.connection, of)?;
+    let event = find_event(tx.connection, &of.customer, event_id)?;
     let seq = event.seq;
-    let outbox = context
-        .endpoints
-        .by_key(context.connection, key)?
-        .ok_or_else(|| EndpointError::Unknown {
-            customer: customer.to_owned(),
-            id: endpoint_id.clone(),
-        })?;
+    let outbox =
+        tx.endpoints
+            .by_key(tx.connection, key)?
+            .ok_or_else(|| EndpointError::Unknown {
+                customer: of.customer.clone(),
+                id: of.id.clone(),
+            })?;
     if matches!(outbox.endpoint().state, EndpointState::Disabled { .. }) {
-        return Err(DeliveryError::Disabled(endpoint_id.clone()));
+        return Err(DeliveryError::Disabled(of.id.clone()));
     }
-    let now = context.shared.timeline.now();
-    let owed: Option<bool> = context
+    let now = tx.now();
+    let owed: Option<bool> = tx
         .connection
         .prepare_cached(
             "select lane from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2",
@@ -76,71 +82,60 @@ pub(crate) fn resend(
         .query_row([seq, key], |row| row.get(0))
         .optional()?;
     match owed {
-        None => owe_again(context, &outbox, event, now)?,
+        None => owe_again(tx, &outbox, event, now)?,
         Some(_) => {
-            context
-                .connection
+            tx.connection
                 .prepare_cached(
                     "update webhooks_delivery set due_at = min(due_at, ?3), owed_at = ?3
                      where event_seq = ?1 and endpoint_key = ?2 and claim is null",
                 )?
                 .execute(params![seq, key, now])?;
-            try_lane_now(context, key, now)?;
+            try_lane_now(tx, key, now)?;
         }
     }
-    context.shared.due_by(now);
+    tx.commit.due_by(now);
     Ok(())
 }
 
 /// Makes an endpoint's lane due now, whatever its backoff.
-fn try_lane_now(context: &ActContext<'_>, key: i64, now: i64) -> Result<(), StoreError> {
-    context
+fn try_lane_now(tx: &mut Tx<'_>, key: i64, now: i64) -> Result<(), StoreError> {
+    tx
         .connection
         .prepare_cached("update webhooks_lane set due_at = ?2, backoff_until = 0 where endpoint_key = ?1 and due_at is not null")?
         .execute([key, now])?;
-    context.shared.due_by(now);
+    tx.commit.due_by(now);
     Ok(())
 }
 
 fn owe_again(
-    context: &mut ActContext<'_>,
+    tx: &mut Tx<'_>,
     outbox: &Arc<Outbox>,
     event: StoredEvent,
-    now: i64,
+    _now: i64,
 ) -> Result<(), StoreError> {
     let (seq, key) = (event.seq, outbox.key());
-    let number: Option<u32> = context
+    let number: Option<u32> = tx
         .connection
         .prepare_cached(
             "select max(number) from webhooks_attempt where event_seq = ?1 and endpoint_key = ?2",
         )?
         .query_row([seq, key], |row| row.get(0))?;
-    context
-        .connection
+    tx.connection
         .prepare_cached("delete from webhooks_ending where event_seq = ?1 and endpoint_key = ?2")?
         .execute([seq, key])?;
-    owe(
-        context.connection,
-        context.shared,
-        context.commit,
-        outbox,
-        &Arc::new(event),
-        now,
-        number.unwrap_or_default(),
-    )
+    owe(tx, outbox, &Arc::new(event), number.unwrap_or_default())
 }
 
 /// Takes a delivery away: no further attempt is started.
 pub(crate) fn take_away(
-    context: &mut ActContext<'_>,
-    customer: &str,
+    tx: &mut Tx<'_>,
+    of: &EndpointOf,
     event_id: &str,
-    endpoint_id: &EndpointId,
     ending: Ending,
 ) -> Result<TakenAway, DeliveryError> {
-    let key = find(context.connection, customer, endpoint_id)?;
-    let seq = find_event(context.connection, customer, event_id)?.seq;
-    let claim: Option<Option<i64>> = context
+    let key = find(tx.connection, of)?;
+    let seq = find_event(tx.connection, &of.customer, event_id)?.seq;
+    let claim: Option<Option<i64>> = tx
         .connection
         .prepare_cached(
             "delete from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2 returning claim",
@@ -150,22 +145,22 @@ pub(crate) fn take_away(
     let Some(claim) = claim else {
         return Err(DeliveryError::NotOwed {
             event_id: event_id.to_owned(),
-            endpoint_id: endpoint_id.clone(),
+            endpoint_id: of.id.clone(),
         });
     };
-    let now = context.shared.timeline.now();
-    store_ending(context.connection, seq, key, ending, now).map_err(StoreError::from)?;
-    let outbox = context.endpoints.by_key(context.connection, key)?;
+    let now = tx.now();
+    store_ending(tx.connection, seq, key, ending, now).map_err(StoreError::from)?;
+    let outbox = tx.endpoints.by_key(tx.connection, key)?;
     let ordered = outbox
         .as_ref()
         .is_some_and(|outbox| outbox.endpoint().ordered);
-    if ordered && !stands_behind(context.connection, seq, key)? {
+    if ordered && !stands_behind(tx.connection, seq, key)? {
         // What stood behind it may go on.
-        try_lane_now(context, key, now)?;
+        try_lane_now(tx, key, now)?;
     }
     if claim.is_some() {
         // Its outcome would have said when the lane is next tried.
-        lane::try_again(context, key)?;
+        lane::try_again(tx, key)?;
     }
     Ok(TakenAway { outbox, claim })
 }
@@ -182,8 +177,8 @@ fn stands_behind(connection: &Connection, seq: i64, key: i64) -> Result<bool, St
 }
 
 /// The head of an ordered endpoint: the delivery that those behind it wait for.
-pub(crate) fn head(context: &mut ActContext<'_>, key: i64) -> Result<Option<String>, StoreError> {
-    let outbox = context.endpoints.by_key(context.connection, key)?;
+pub(crate) fn head(tx: &mut Tx<'_>, key: i64) -> Result<Option<String>, StoreError> {
+    let outbox = tx.endpoints.by_key(tx.connection, key)?;
     if let Some(outbox) = outbox.filter(|outbox| outbox.endpoint().ordered) {
         match outbox.head() {
             HeadInMemory::Tried(event_id) => return Ok(Some(event_id)),
@@ -191,7 +186,7 @@ pub(crate) fn head(context: &mut ActContext<'_>, key: i64) -> Result<Option<Stri
             HeadInMemory::Nothing => {}
         }
     }
-    Ok(context
+    Ok(tx
         .connection
         .prepare_cached(
             "select e.id from webhooks_delivery d join webhooks_event e on e.seq = d.event_seq
@@ -203,18 +198,18 @@ pub(crate) fn head(context: &mut ActContext<'_>, key: i64) -> Result<Option<Stri
 }
 
 pub(crate) fn look(
-    connection: &Connection,
-    shared: &Shared,
+    reading: &Reading<'_>,
     endpoint: &EndpointRecord,
     replay: &Replay,
     from: Option<i64>,
 ) -> Result<Look, StoreError> {
-    let since = replay
-        .since
-        .map_or(i64::MIN, |at| shared.timeline.at_wall(at));
-    let until = replay
-        .until
-        .map_or(i64::MAX, |at| shared.timeline.at_wall(at));
+    let Reading {
+        connection,
+        timeline,
+        ..
+    } = *reading;
+    let since = replay.since.map_or(i64::MIN, |at| timeline.at_wall(at));
+    let until = replay.until.map_or(i64::MAX, |at| timeline.at_wall(at));
     let from = match from {
         Some(from) => Some(from),
         None => first_since(connection, since)?,
@@ -285,18 +280,14 @@ impl LookedAt {
 }
 
 /// Adds the deliveries that one step of a replay found. Returns how many are owed now.
-pub(crate) fn owe_all(
-    context: &mut ActContext<'_>,
-    key: i64,
-    seqs: &[i64],
-) -> Result<usize, StoreError> {
-    let now = context.shared.timeline.now();
-    let Some(outbox) = context.endpoints.by_key(context.connection, key)? else {
+pub(crate) fn owe_all(tx: &mut Tx<'_>, key: i64, seqs: &[i64]) -> Result<usize, StoreError> {
+    let now = tx.now();
+    let Some(outbox) = tx.endpoints.by_key(tx.connection, key)? else {
         return Ok(0);
     };
     let mut added = 0;
     for seq in seqs {
-        let event = context
+        let event = tx
             .connection
             .prepare_cached(
                 "select seq, id, body, traceparent from webhooks_event where seq = ?1
@@ -305,7 +296,7 @@ pub(crate) fn owe_all(
             .query_row([*seq, key], StoredEvent::read)
             .optional()?;
         if let Some(event) = event {
-            owe_again(context, &outbox, event, now)?;
+            owe_again(tx, &outbox, event, now)?;
             added += 1;
         }
     }

@@ -3,7 +3,9 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{act::ActContext, completion::store_ending, customer_events::Emptied};
+use super::{
+    customer_events::Emptied, ending::store_ending, setting::store_setting, sweep::Sweep, tx::Tx,
+};
 use crate::{delivery::Ending, store::error::StoreError};
 
 /// Rows of one table that one transaction deletes.
@@ -13,47 +15,28 @@ const SLICE_ROWS: i64 = 1_000;
 /// million deliveries to endpoints that are down.
 const PASS_EVERY_MS: i64 = 3_600_000;
 
-/// How long what is done is kept, in milliseconds.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Retention {
-    pub(crate) events_ms: i64,
-    pub(crate) attempts_ms: i64,
-}
-
-/// How far a pass over what is old has come. What it leaves, because it is still owed or was
-/// tried again since, must not be looked at every time.
-#[derive(Debug, Default)]
-pub(crate) struct Sweep {
-    /// The event that was looked at last.
-    event: i64,
-    /// The attempt that was looked at last, by its primary key.
-    attempt: (i64, i64, i64),
-    /// When the next pass begins, at the oldest again.
-    next_pass_at: i64,
-}
-
 /// One slice of each kind of maintenance. True when there is more to do.
-pub(crate) fn maintain(context: &mut ActContext<'_>) -> Result<bool, StoreError> {
-    let now = context.shared.timeline.now();
-    let retention = context.shared.retention;
-    if now >= context.sweep.next_pass_at {
-        *context.sweep = Sweep {
+pub(crate) fn maintain(tx: &mut Tx<'_>) -> Result<bool, StoreError> {
+    let now = tx.now();
+    let retention = tx.host.retention;
+    if now >= tx.sweep.next_pass_at {
+        *tx.sweep = Sweep {
             next_pass_at: now + PASS_EVERY_MS,
             ..Sweep::default()
         };
     }
-    let (connection, sweep) = (context.connection, &mut *context.sweep);
+    let (connection, sweep) = (tx.connection, &mut *tx.sweep);
     let full = delete_attempts(connection, sweep, now - retention.attempts_ms)?
         | delete_events(connection, sweep, now - retention.events_ms)?
-        | end_undeliverable(context, now)?;
-    drop_expired_secrets(context, now)?;
-    note_reached(context.connection, now)?;
+        | end_undeliverable(tx, now)?;
+    drop_expired_secrets(tx, now)?;
+    note_reached(tx.connection, now)?;
     Ok(full)
 }
 
 /// Ends what is owed to endpoints that were disabled or removed.
-fn end_undeliverable(context: &mut ActContext<'_>, now: i64) -> Result<bool, StoreError> {
-    let connection = context.connection;
+fn end_undeliverable(tx: &mut Tx<'_>, now: i64) -> Result<bool, StoreError> {
+    let connection = tx.connection;
     // Lanes are few; an endpoint that is disabled or removed has one when it is owed anything.
     let lane: Option<(i64, String)> = connection
         .prepare_cached(
@@ -226,8 +209,8 @@ pub(crate) fn last_event(connection: &Connection) -> rusqlite::Result<i64> {
 }
 
 /// Secrets whose grace after a rotation is over.
-fn drop_expired_secrets(context: &mut ActContext<'_>, now: i64) -> Result<(), StoreError> {
-    let keys: Vec<i64> = context
+fn drop_expired_secrets(tx: &mut Tx<'_>, now: i64) -> Result<(), StoreError> {
+    let keys: Vec<i64> = tx
         .connection
         .prepare_cached(
             "delete from webhooks_endpoint_secret where expires_at <= ?1 returning endpoint_key",
@@ -235,7 +218,7 @@ fn drop_expired_secrets(context: &mut ActContext<'_>, now: i64) -> Result<(), St
         .query_map([now], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for key in keys {
-        context.endpoints.reload(context.connection, key)?;
+        tx.endpoints.reload(tx.connection, key)?;
     }
     Ok(())
 }
@@ -246,37 +229,8 @@ fn note_reached(connection: &Connection, now: i64) -> Result<(), StoreError> {
 }
 
 /// Keeps where the timeline stands, so that the next start goes on from there.
-pub(crate) fn note_stop(context: &mut ActContext<'_>) -> Result<(), StoreError> {
-    note_reached(context.connection, context.shared.timeline.now())
-}
-
-pub(crate) fn store_offset(connection: &Connection, offset: i64) -> Result<(), StoreError> {
-    store_setting(connection, "offset", offset)
-}
-
-pub(crate) fn store_setting(
-    connection: &Connection,
-    name: &str,
-    value: i64,
-) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(
-            "insert into webhooks_setting (name, value) values (?1, ?2)
-             on conflict (name) do update set value = excluded.value where value <> excluded.value",
-        )?
-        .execute(params![name, value])?;
-    Ok(())
-}
-
-pub(crate) fn setting(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
-    let value = connection
-        .query_row(
-            "select value from webhooks_setting where name = ?1",
-            [name],
-            |row| row.get(0),
-        )
-        .optional()?;
-    Ok(value.unwrap_or_default())
+pub(crate) fn note_stop(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    note_reached(tx.connection, tx.now())
 }
 
 #[cfg(test)]

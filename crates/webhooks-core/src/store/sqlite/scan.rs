@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::{
-    act::ActContext,
     lane::{claim, end, join, refill, set_due},
     row::FoundRow,
+    tx::Tx,
 };
 use crate::{
     delivery::Ending,
@@ -24,32 +24,33 @@ const LANES_A_SCAN: usize = 32;
 /// try 12,000 that are dead once a minute.
 const PROBES_A_SCAN: usize = 1;
 
-/// Loads what is due: single retries and lanes. Returns when to come back.
-pub(crate) fn scan(context: &mut ActContext<'_>) -> Result<Option<i64>, StoreError> {
-    let now = context.shared.timeline.now();
-    scan_retries(context, now)?;
+/// Loads what is due: single retries and lanes, of those in trouble no more than `probes`. Returns
+/// when to come back.
+pub(crate) fn scan(tx: &mut Tx<'_>, probes: usize) -> Result<Option<i64>, StoreError> {
+    let now = tx.now();
+    scan_retries(tx, now)?;
     // Two classes, each with an index: endpoints that hang can have every place for probes for as
     // long as they like, and what a restart found of healthy ones must not wait behind them.
     let healthy = due_lanes(
-        context.connection,
+        tx.connection,
         "select endpoint_key from webhooks_lane where failures = 0 and due_at <= ?1 order by due_at limit ?2",
         now,
         LANES_A_SCAN,
     )?;
     let in_trouble = due_lanes(
-        context.connection,
+        tx.connection,
         "select endpoint_key from webhooks_lane where failures > 0 and due_at <= ?1 order by due_at limit ?2",
         now,
-        context.shared.probe_places().min(PROBES_A_SCAN),
+        probes.min(PROBES_A_SCAN),
     )?;
     for key in healthy.into_iter().chain(in_trouble) {
-        match find(context, key)? {
-            Found::Outbox(outbox) => refill(context, &outbox, true)?,
+        match find(tx, key)? {
+            Found::Outbox(outbox) => refill(tx, &outbox, true)?,
             // Of an endpoint that was removed maintenance ends what the lane holds.
-            Found::Removed | Found::Unreadable => set_due(context, key, None)?,
+            Found::Removed | Found::Unreadable => set_due(tx, key, None)?,
         }
     }
-    next_due(context.connection)
+    next_due(tx.connection)
 }
 
 fn due_lanes(
@@ -74,8 +75,8 @@ enum Found {
     Unreadable,
 }
 
-fn find(context: &mut ActContext<'_>, key: i64) -> Result<Found, StoreError> {
-    match context.endpoints.by_key(context.connection, key) {
+fn find(tx: &mut Tx<'_>, key: i64) -> Result<Found, StoreError> {
+    match tx.endpoints.by_key(tx.connection, key) {
         Ok(Some(outbox)) => Ok(Found::Outbox(outbox)),
         Ok(None) => Ok(Found::Removed),
         Err(error) if error.is_about_an_endpoint() => {
@@ -116,9 +117,9 @@ pub(crate) fn next_due_of_healthy(connection: &Connection) -> Result<Option<i64>
     Ok(retry.into_iter().chain(lane).min())
 }
 
-fn scan_retries(context: &mut ActContext<'_>, now: i64) -> Result<(), StoreError> {
+fn scan_retries(tx: &mut Tx<'_>, now: i64) -> Result<(), StoreError> {
     // Uses the index delivery_due.
-    let rows: Vec<FoundRow> = context
+    let rows: Vec<FoundRow> = tx
         .connection
         .prepare_cached(
             "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent
@@ -128,39 +129,33 @@ fn scan_retries(context: &mut ActContext<'_>, now: i64) -> Result<(), StoreError
         )?
         .query_map(params![now, SCAN_ROWS], FoundRow::read)?
         .collect::<Result<_, _>>()?;
-    for row in rows {
-        let outbox = match find(context, row.endpoint_key)? {
+    for mut row in rows {
+        let outbox = match find(tx, row.endpoint_key)? {
             Found::Outbox(outbox) => Some(outbox),
             Found::Removed => None,
             Found::Unreadable => {
-                set_aside(context.connection, row.seq, row.endpoint_key)?;
+                set_aside(tx.connection, row.seq, row.endpoint_key)?;
                 continue;
             }
         };
-        let (Some(outbox), Some(event)) = (outbox, row.event) else {
-            end(context, row.seq, row.endpoint_key, Ending::Removed, now)?;
+        let (Some(outbox), Some(event)) = (outbox, row.event.take()) else {
+            end(tx, row.seq, row.endpoint_key, Ending::Removed, now)?;
             continue;
         };
-        match outbox.place(context.shared, event.body.len()) {
-            Placement::Refuse => end(context, row.seq, row.endpoint_key, Ending::Disabled, now)?,
+        match outbox.place(event.body.len()) {
+            Placement::Refuse => end(tx, row.seq, row.endpoint_key, Ending::Disabled, now)?,
             Placement::Lane { wake } => {
-                context
+                tx
                     .connection
                     .prepare_cached(
                         "update webhooks_delivery set lane = 1 where event_seq = ?1 and endpoint_key = ?2",
                     )?
                     .execute([row.seq, row.endpoint_key])?;
-                join(
-                    context.connection,
-                    context.shared,
-                    &outbox,
-                    wake.then_some(now),
-                )?;
-                context.commit.touched.push(outbox);
+                join(tx, &outbox, wake.then_some(now))?;
+                tx.commit.touched.push(outbox);
             }
             Placement::Memory { retreats, .. } => {
-                let event = Arc::new(event);
-                claim(context, &outbox, &event, row.attempts, row.number, retreats)?;
+                claim(tx, &outbox, (&row, event), retreats)?;
             }
         }
     }

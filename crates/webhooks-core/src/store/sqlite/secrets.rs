@@ -2,51 +2,52 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
 use super::{
-    act::ActContext,
-    endpoints::{self, EndpointReader, find},
+    endpoints::{self, find},
     lane,
+    read::Reading,
+    tx::Tx,
 };
 use crate::{
-    clock::{Timeline, millis},
+    clock::millis,
     endpoint::{EndpointId, SECRETS_MAX, SecretInfo},
+    model::endpoint::EndpointOf,
     secret::Secret,
     store::{endpoint_error::EndpointError, error::StoreError},
 };
 
 /// Stores a secret of an endpoint, named by key and id; it signs from now on.
 pub(super) fn insert(
-    context: &ActContext<'_>,
+    tx: &Tx<'_>,
     (key, id): (i64, &EndpointId),
     number: i64,
     secret: &Secret,
 ) -> Result<(), StoreError> {
-    let seal = &context.endpoints.reader.seal;
+    let seal = &tx.endpoints.reader.seal;
     let sealed = seal.seal(secret.expose().as_bytes(), &endpoints::place(id.as_str()));
-    context
+    tx
         .connection
         .prepare_cached(
             "insert into webhooks_endpoint_secret (endpoint_key, number, secret, expires_at, created_at)
              values (?1, ?2, ?3, null, ?4)",
         )?
-        .execute(params![key, number, sealed, context.shared.timeline.now()])?;
+        .execute(params![key, number, sealed, tx.now()])?;
     Ok(())
 }
 
 /// Adds a secret that signs from now on; those before sign beside it until the grace is over. With
 /// no grace they are not kept, readable or not.
 pub(crate) fn rotate(
-    context: &mut ActContext<'_>,
-    customer: &str,
-    id: &EndpointId,
+    tx: &mut Tx<'_>,
+    of: &EndpointOf,
     secret: Secret,
     grace: Duration,
 ) -> Result<Secret, EndpointError> {
-    let key = find(context.connection, customer, id)?;
-    let connection = context.connection;
-    let now = context.shared.timeline.now();
+    let key = find(tx.connection, of)?;
+    let connection = tx.connection;
+    let now = tx.now();
     // Those whose grace is over sign no more, though maintenance may not have removed them yet.
     let (signing, last): (i64, i64) = connection
         .prepare_cached(
@@ -67,20 +68,15 @@ pub(crate) fn rotate(
             "update webhooks_endpoint_secret set expires_at = min(coalesce(expires_at, ?2), ?2) where endpoint_key = ?1",
         )?
         .execute(params![key, until])?;
-    insert(context, (key, id), last + 1, &secret)?;
-    use_from_now(context, key)?;
+    insert(tx, (key, &of.id), last + 1, &secret)?;
+    use_from_now(tx, key)?;
     Ok(secret)
 }
 
 /// Ends a secret that was rotated away before its grace is over.
-pub(crate) fn end(
-    context: &mut ActContext<'_>,
-    customer: &str,
-    id: &EndpointId,
-    number: u32,
-) -> Result<(), EndpointError> {
-    let key = find(context.connection, customer, id)?;
-    let ended = context
+pub(crate) fn end(tx: &mut Tx<'_>, of: &EndpointOf, number: u32) -> Result<(), EndpointError> {
+    let key = find(tx.connection, of)?;
+    let ended = tx
         .connection
         .prepare_cached(
             "delete from webhooks_endpoint_secret
@@ -88,15 +84,15 @@ pub(crate) fn end(
         )?
         .execute(params![key, number])?;
     if ended > 0 {
-        return Ok(use_from_now(context, key)?);
+        return Ok(use_from_now(tx, key)?);
     }
-    let newest = context
+    let newest = tx
         .connection
         .prepare_cached(
             "select 1 from webhooks_endpoint_secret where endpoint_key = ?1 and number = ?2",
         )?
         .exists(params![key, number])?;
-    let id = id.clone();
+    let id = of.id.clone();
     Err(if newest {
         EndpointError::NewestSecret { id, number }
     } else {
@@ -104,25 +100,27 @@ pub(crate) fn end(
     })
 }
 
-fn use_from_now(context: &mut ActContext<'_>, key: i64) -> Result<(), StoreError> {
-    let in_use = context.endpoints.holds(key);
-    context.endpoints.reload(context.connection, key)?;
+fn use_from_now(tx: &mut Tx<'_>, key: i64) -> Result<(), StoreError> {
+    let in_use = tx.endpoints.holds(key);
+    tx.endpoints.reload(tx.connection, key)?;
     if !in_use {
-        lane::try_again(context, key)?;
+        lane::try_again(tx, key)?;
     }
     Ok(())
 }
 
 /// The secrets that sign now, the newest first. One that is damaged is listed too: it can be ended.
 pub(crate) fn list(
-    connection: &Connection,
-    reader: &EndpointReader,
-    timeline: &Timeline,
-    customer: &str,
-    id: &EndpointId,
+    reading: &Reading<'_>,
+    of: &EndpointOf,
 ) -> Result<Vec<SecretInfo>, EndpointError> {
-    let key = find(connection, customer, id)?;
-    let place = endpoints::place(id.as_str());
+    let Reading {
+        connection,
+        timeline,
+        endpoints: reader,
+    } = *reading;
+    let key = find(connection, of)?;
+    let place = endpoints::place(of.id.as_str());
     let secrets = connection
         .prepare_cached(
             "select number, secret, created_at, expires_at from webhooks_endpoint_secret

@@ -4,13 +4,10 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{
-    act::ActContext, completion::store_ending, endpoints::EndpointCache, lane, writer::Commit,
-};
+use super::{ending::store_ending, lane, tx::Tx};
 use crate::{
     delivery::Ending,
     endpoint::wants,
-    engine::Shared,
     event::PreparedEvent,
     model::delivery::{ClaimedDelivery, StoredEvent},
     outbox::{Outbox, Placement},
@@ -30,15 +27,13 @@ pub(crate) enum Scope {
 
 /// Stores events, all of them or none.
 pub(crate) fn store_events(
-    context: &mut ActContext<'_>,
+    tx: &mut Tx<'_>,
     customer: &str,
     events: Vec<PreparedEvent>,
     scope: Scope,
 ) -> Result<Vec<Sent>, SendError> {
-    let ActContext {
-        connection, shared, ..
-    } = *context;
-    let mark = context.commit.mark();
+    let connection = tx.connection;
+    let mark = tx.commit.mark();
     let run = |statements: &str| {
         connection
             .execute_batch(statements)
@@ -50,13 +45,10 @@ pub(crate) fn store_events(
     }
     let stored: Result<Vec<Sent>, SendError> = events
         .into_iter()
-        .map(|event| {
-            let (endpoints, commit) = (&mut *context.endpoints, &mut *context.commit);
-            store_event(connection, shared, endpoints, commit, customer, event)
-        })
+        .map(|event| store_event(tx, customer, event))
         .collect();
     if stored.is_err() {
-        context.commit.roll_back_to(shared, mark);
+        tx.commit.roll_back_to(mark);
     }
     // A full disk rolls everything back, the savepoint included.
     if savepoint && !connection.is_autocommit() {
@@ -70,19 +62,12 @@ pub(crate) fn store_events(
 }
 
 /// Stores one event and its deliveries, already claimed where memory has room for them.
-fn store_event(
-    connection: &Connection,
-    shared: &Arc<Shared>,
-    endpoints: &mut EndpointCache,
-    commit: &mut Commit,
-    customer: &str,
-    event: PreparedEvent,
-) -> Result<Sent, SendError> {
-    let now = shared.timeline.now();
+fn store_event(tx: &mut Tx<'_>, customer: &str, event: PreparedEvent) -> Result<Sent, SendError> {
     // First: an endpoint that cannot be read refuses the event before anything of it is written.
-    let outboxes = endpoints.of_customer(connection, customer)?;
-    let seq = commit.event_seq();
-    let inserted = connection
+    let outboxes = tx.endpoints.of_customer(tx.connection, customer)?;
+    let seq = tx.commit.event_seq();
+    let inserted = tx
+        .connection
         .prepare_cached(
             "insert into webhooks_event (seq, id, customer, type, body, created_at, traceparent)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -95,26 +80,27 @@ fn store_event(
                 customer,
                 event.event_type,
                 &event.body[..],
-                now,
+                tx.now(),
                 event.traceparent
             ])
         })
         .map_err(StoreError::from)?;
     if inserted == 0 {
-        return known_event(connection, customer, event);
+        return known_event(tx.connection, customer, event);
     }
-    commit.newest_block.note(connection, customer, seq)?;
+    let newest_block = &mut tx.commit.newest_block;
+    newest_block.note(tx.connection, customer, seq)?;
     let stored = Arc::new(StoredEvent {
         seq,
         id: event.id,
         body: event.body,
         traceparent: event.traceparent,
     });
-    commit.accepted += 1;
+    tx.commit.accepted += 1;
     let mut deliveries = 0;
     for outbox in outboxes.iter() {
         if wants(&outbox.endpoint().event_types, &event.event_type) {
-            owe(connection, shared, commit, outbox, &stored, now, 0)?;
+            owe(tx, outbox, &stored, 0)?;
             deliveries += 1;
         }
     }
@@ -125,37 +111,30 @@ fn store_event(
     })
 }
 
-/// Adds one delivery to what an endpoint is owed.
+/// Adds one delivery to what an endpoint is owed. `number`: of the last attempt ever made.
 pub(crate) fn owe(
-    connection: &Connection,
-    shared: &Arc<Shared>,
-    commit: &mut Commit,
+    tx: &mut Tx<'_>,
     outbox: &Arc<Outbox>,
     event: &Arc<StoredEvent>,
-    now: i64,
     number: u32,
 ) -> Result<(), StoreError> {
-    let key = outbox.key();
-    let (held, in_lane) = match outbox.place(shared, event.body.len()) {
+    let (key, now) = (outbox.key(), tx.now());
+    let (held, in_lane) = match outbox.place(event.body.len()) {
         Placement::Refuse => {
-            store_ending(connection, event.seq, key, Ending::Disabled, now)?;
+            store_ending(tx.connection, event.seq, key, Ending::Disabled, now)?;
             return Ok(());
         }
-        Placement::Memory { lane, retreats } => (Some((commit.claim(), retreats)), lane),
+        Placement::Memory { lane, retreats } => (Some((tx.commit.claim(), retreats)), lane),
         Placement::Lane { wake } => {
-            lane::join(
-                connection,
-                shared,
-                outbox,
-                if wake { Some(now) } else { None },
-            )?;
-            commit.touched.push(Arc::clone(outbox));
+            lane::join(tx, outbox, wake.then_some(now))?;
+            tx.commit.touched.push(Arc::clone(outbox));
             (None, true)
         }
     };
     let due_at = if outbox.endpoint().ordered { 0 } else { now };
     let claim = held.map(|(claim, _)| claim);
-    let inserted = connection
+    let inserted = tx
+        .connection
         .prepare_cached(
             "insert into webhooks_delivery (event_seq, endpoint_key, claim, lane, due_at, attempts, number, owed_at)
              values (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)",
@@ -170,7 +149,7 @@ pub(crate) fn owe(
             attempts: 0,
             number,
         };
-        commit.hand_over(shared, outbox, row, retreats, &inserted);
+        tx.commit.hand_over(outbox, row, retreats, &inserted);
     }
     inserted?;
     Ok(())

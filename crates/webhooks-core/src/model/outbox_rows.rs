@@ -1,4 +1,4 @@
-//! A row of the outbox table that cannot become an event.
+//! Rows of the outbox table: those that became events, and those that cannot.
 
 /// Most rows of one [`Webhooks::refused_in_outbox`](crate::Webhooks::refused_in_outbox).
 pub const REFUSED_ROWS_MAX: usize = 500;
@@ -16,4 +16,13 @@ pub struct RefusedRow {
     pub event_id: Option<String>,
     /// What is wrong with it.
     pub reason: String,
+}
+
+/// What one transaction took of the outbox table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct TakenRows {
+    /// Rows that became events, or were the same as an event before.
+    pub(crate) events: u64,
+    /// There may be more.
+    pub(crate) more: bool,
 }

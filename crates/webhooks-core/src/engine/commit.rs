@@ -1,0 +1,109 @@
+//! The writer's loop: what follows from each transaction, in its order. Rows are handed to memory,
+//! then callers get their answers, then it is told what happened.
+
+use std::sync::Arc;
+
+use super::Shared;
+use crate::{
+    metrics,
+    outbox::{Moment, Outbox, Steps},
+    store::{
+        ask::Ask,
+        committed::{Committed, HandOver, RefusedLoad},
+        completion::Completion,
+        sqlite::writer::Writer,
+    },
+};
+
+/// The wait after a load that the store refused.
+const REFUSED_WAIT_MS: i64 = 1_000;
+
+/// Runs until the queue is closed and empty.
+pub(crate) fn run_writer(shared: &Arc<Shared>, mut writer: Writer) {
+    let _abandon = shared.queue.abandon_at_end();
+    while let Some(committed) = writer.write_next(&shared.queue) {
+        shared.follow(committed);
+    }
+}
+
+impl Shared {
+    /// Does what follows from a transaction.
+    fn follow(self: &Arc<Self>, committed: Committed) {
+        let moment = self.moment();
+        for handover in committed.handovers {
+            self.hand_over(handover, moment);
+        }
+        for completion in committed.given_back {
+            self.queue.complete_now(completion);
+        }
+        for outbox in committed.loads {
+            self.queue.push(Ask::Load(outbox));
+        }
+        let refused = committed.answers.give(&Ok(()));
+        for activity in committed.activities {
+            self.audience.tell(activity);
+        }
+        self.memory.released(committed.released);
+        metrics::accepted(committed.accepted);
+        self.due_by(committed.due_at);
+        for load in committed.refused_loads.into_iter().chain(refused) {
+            self.load_later(load);
+        }
+    }
+
+    fn hand_over(self: &Arc<Self>, handover: HandOver, moment: Moment) {
+        let HandOver {
+            outbox,
+            row,
+            retreats,
+        } = handover;
+        match outbox.accept(row, retreats, moment) {
+            Ok(steps) => self.take_steps(&outbox, steps),
+            Err(given) => {
+                let completion = Completion::given_back(&outbox, given);
+                self.queue.complete_now(completion);
+            }
+        }
+    }
+
+    /// Does what an outbox that has changed needs.
+    pub(super) fn take_steps(self: &Arc<Self>, outbox: &Arc<Outbox>, steps: Steps) {
+        for _ in 0..steps.starts {
+            self.start_worker(outbox);
+        }
+        if steps.load {
+            self.queue.push(Ask::Load(Arc::clone(outbox)));
+        }
+    }
+
+    /// Gives everything that waits in an outbox back to its lane.
+    pub(super) fn give_all_back(&self, outbox: &Arc<Outbox>) {
+        for given in outbox.give_all_back(self.timeline.now()) {
+            self.queue
+                .complete_now(Completion::given_back(outbox, given));
+        }
+    }
+
+    /// After a load that the store refused: at once it would be refused again.
+    fn load_later(self: &Arc<Self>, RefusedLoad { outbox, error }: RefusedLoad) {
+        tracing::warn!(
+            endpoint.id = %outbox.endpoint().id,
+            %error,
+            "what waits for an endpoint could not be loaded; trying again in a second"
+        );
+        let shared = Arc::clone(self);
+        self.spawn(async move {
+            let stopped = shared.stopped.notified();
+            if shared.is_stopping() {
+                return;
+            }
+            let at = shared.timeline.now() + REFUSED_WAIT_MS;
+            tokio::select! {
+                () = shared.timeline.sleep_until(at) => {}
+                () = stopped => return,
+            }
+            outbox.refill_ended();
+            shared.take_steps(&outbox, outbox.lane_is_uncertain());
+        });
+    }
+}

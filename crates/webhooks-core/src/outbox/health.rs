@@ -1,0 +1,101 @@
+//! How an endpoint answers, and for how long it is left alone.
+
+use std::time::Duration;
+
+use crate::{attempt::Symptom, clock::millis, model::outcome::Backoff};
+
+/// Failures in a row that tell of trouble even when each could be about its event alone, or of a
+/// moment's overload: when there was no success for [`FAILING_WAIT`], or after so many that it is
+/// not by chance.
+const FAILURES_IN_A_ROW: u32 = 5;
+const FAILURES_IN_A_ROW_MAX: u32 = 40;
+const FAILING_WAIT: Duration = Duration::from_secs(5);
+/// The first wait of an endpoint in trouble, doubled with every failed probe up to the maximum:
+/// a dead endpoint costs one request a minute, a restarted one is found within a minute.
+const BACKOFF_FIRST: Duration = Duration::from_secs(5);
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
+
+/// An attempt that failed, as far as it tells of its endpoint.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FailedAttempt {
+    pub(crate) started_at: i64,
+    pub(crate) ended_at: i64,
+    pub(crate) symptom: Symptom,
+    /// What the receiver asked for.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+/// How an endpoint answers, and for how long it is left alone.
+pub(super) struct Health {
+    pub(super) backoff: Backoff,
+    pub(super) failed_in_a_row: u32,
+    /// Since when every attempt has failed, on the timeline.
+    pub(super) failing_since: Option<i64>,
+    /// When it last answered with a 2xx.
+    pub(super) succeeded_at: i64,
+}
+
+impl Health {
+    pub(super) fn new(backoff: Backoff, failing_since: Option<i64>) -> Self {
+        Self {
+            backoff,
+            failed_in_a_row: 0,
+            failing_since,
+            succeeded_at: i64::MIN,
+        }
+    }
+
+    pub(super) fn end_trouble(&mut self) {
+        self.backoff = Backoff::default();
+    }
+
+    /// Notes a failure. Returns whether it is the first since a success, and since when it fails.
+    pub(super) fn failed(&mut self, now: i64) -> (bool, i64) {
+        self.failed_in_a_row = self.failed_in_a_row.saturating_add(1);
+        let is_first = self.failing_since.is_none();
+        (is_first, *self.failing_since.get_or_insert(now))
+    }
+
+    /// Whether the endpoint is to be left alone for what this attempt says of it.
+    pub(super) fn stops(&self, attempt: &FailedAttempt, failing_since: i64) -> bool {
+        let in_a_row = self.failed_in_a_row >= FAILURES_IN_A_ROW_MAX
+            || self.failed_in_a_row >= FAILURES_IN_A_ROW
+                && attempt.ended_at.saturating_sub(failing_since) >= millis(FAILING_WAIT);
+        in_a_row
+            || match attempt.symptom {
+                Symptom::Throttle => true,
+                _ if attempt.asked_for().is_some() => true,
+                // One that answered another request meanwhile is not down.
+                Symptom::Down => self.succeeded_at <= attempt.started_at,
+                Symptom::Overload | Symptom::Event => false,
+            }
+    }
+
+    /// Leaves the endpoint alone for longer. Requests that were in flight together fail together:
+    /// they count as one. `is_new`: it was not in trouble until now.
+    pub(super) fn back_off(&mut self, attempt: &FailedAttempt, is_new: bool) {
+        let (now, backoff) = (attempt.ended_at, &mut self.backoff);
+        if is_new || now >= backoff.until {
+            backoff.failures = backoff.failures.saturating_add(1);
+            let doubled = BACKOFF_FIRST
+                .saturating_mul(1 << (backoff.failures - 1).min(10))
+                .min(BACKOFF_MAX);
+            let wait = match attempt.asked_for() {
+                // What is asked for again and again does not help.
+                Some(asked_for) if backoff.failures > 1 => asked_for.max(doubled),
+                Some(asked_for) => asked_for,
+                None => doubled,
+            };
+            backoff.until = now.saturating_add(millis(wait));
+        } else if let Some(wait) = attempt.asked_for() {
+            let until = now.saturating_add(millis(wait));
+            backoff.until = backoff.until.max(until);
+        }
+    }
+}
+
+impl FailedAttempt {
+    fn asked_for(&self) -> Option<Duration> {
+        self.retry_after.filter(|wait| !wait.is_zero())
+    }
+}

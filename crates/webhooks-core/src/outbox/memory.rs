@@ -1,0 +1,50 @@
+//! What memory holds of deliveries, all endpoints together: bounded by their bytes, and counted, so
+//! that whoever waits until all is done knows.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+/// Bytes of event bodies that wait in memory, all endpoints together; more waits in the store.
+const MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How much memory holds.
+#[derive(Default)]
+pub(crate) struct Memory {
+    /// Bytes of event bodies that wait.
+    bytes: AtomicUsize,
+    /// Deliveries from the hand-over to the commit of their completion.
+    held: AtomicUsize,
+    /// Signalled when `held` falls, or when what is held begins to wait for the clock.
+    pub(crate) idle: Notify,
+}
+
+impl Memory {
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) >= MEMORY_BYTES_MAX
+    }
+
+    pub(super) fn add_bytes(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn remove_bytes(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn hold(&self) {
+        self.held.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn released(&self, count: usize) {
+        if count > 0 {
+            self.held.fetch_sub(count, Ordering::AcqRel);
+            self.idle.notify_waiters();
+        }
+    }
+
+    /// Deliveries that memory holds.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::Acquire)
+    }
+}

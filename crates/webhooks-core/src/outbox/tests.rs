@@ -1,0 +1,471 @@
+//! The machine against a model: random steps of a world without store and network, in which every
+//! delivery is at one place at a time, and all get through once the receiver is well.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use url::Url;
+
+use super::{
+    health::FailedAttempt,
+    next::{Next, Wake},
+    *,
+};
+use crate::{
+    attempt::Symptom,
+    endpoint::EndpointId,
+    model::delivery::StoredEvent,
+    places::{Place, Places, share::Answer},
+    retry::RetrySchedule,
+};
+
+/// Bytes of each body: a few hundred fill an outbox's share.
+const BODY: usize = 16 * 1024;
+const RETRY_MS: i64 = 60_000;
+
+fn record(state: EndpointState, ordered: bool) -> EndpointRecord {
+    EndpointRecord {
+        key: 1,
+        id: EndpointId::from("ep_1"),
+        customer: "acme".into(),
+        url: Url::parse("https://acme.example").unwrap(),
+        shown_url: "https://acme.example".to_owned(),
+        event_types: Vec::new(),
+        ordered,
+        state,
+        in_flight: if ordered { 1 } else { 4 },
+        interval: None,
+        schedule: Arc::new(RetrySchedule::default()),
+        headers: http::HeaderMap::new(),
+        secrets: Vec::new(),
+        legacy: None,
+        created_at: 0,
+        failing_since: None,
+    }
+}
+
+/// Where the store and the workers would be.
+struct World {
+    random: StdRng,
+    now: i64,
+    ordered: bool,
+    paused: bool,
+    outbox: Outbox,
+    memory: Arc<Memory>,
+    places: Arc<Places>,
+    sent: i64,
+    /// Stored, and not handed over yet.
+    expected: VecDeque<(ClaimedDelivery, u64)>,
+    waiting: VecDeque<i64>,
+    hands: Vec<(ClaimedDelivery, Place, u64)>,
+    /// Workers that have nothing in hand, and what each waits for.
+    workers: VecDeque<Option<i64>>,
+    returning: VecDeque<(ClaimedDelivery, i64)>,
+    /// Rows of the lane, with the attempts made.
+    lane: BTreeMap<i64, u32>,
+    lane_due: Option<i64>,
+    load_asked: bool,
+    /// Rows that wait by themselves for their retry.
+    retries: BTreeMap<i64, (i64, u32)>,
+    done: BTreeSet<i64>,
+    first_arrivals: Vec<i64>,
+    changes: BTreeSet<(Lane, Lane)>,
+}
+
+impl World {
+    fn new(seed: u64, ordered: bool) -> Self {
+        let memory = Arc::<Memory>::default();
+        let active = record(EndpointState::Active, ordered);
+        Self {
+            random: StdRng::seed_from_u64(seed),
+            now: 1_000_000,
+            ordered,
+            paused: false,
+            outbox: Outbox::new(active, None, Arc::clone(&memory)),
+            memory,
+            places: Arc::new(Places::new(64)),
+            sent: 0,
+            expected: VecDeque::new(),
+            waiting: VecDeque::new(),
+            hands: Vec::new(),
+            workers: VecDeque::new(),
+            returning: VecDeque::new(),
+            lane: BTreeMap::new(),
+            lane_due: None,
+            load_asked: false,
+            retries: BTreeMap::new(),
+            done: BTreeSet::new(),
+            first_arrivals: Vec::new(),
+            changes: BTreeSet::new(),
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            now: self.now,
+            is_stopping: false,
+        }
+    }
+
+    fn follow(&mut self, steps: Steps) {
+        self.workers.extend((0..steps.starts).map(|_| None));
+        self.load_asked |= steps.load;
+    }
+
+    fn row(seq: i64, attempts: u32) -> ClaimedDelivery {
+        ClaimedDelivery {
+            event: Arc::new(StoredEvent {
+                seq,
+                id: seq.to_string(),
+                body: bytes::Bytes::from_static(&[0; BODY]),
+                traceparent: None,
+            }),
+            claim: seq,
+            attempts,
+            number: attempts,
+        }
+    }
+
+    /// Owes a delivery, as a send and the scan of retries do.
+    fn owe(&mut self, seq: i64, attempts: u32) {
+        match self.outbox.place(BODY) {
+            Placement::Refuse => panic!("it is never disabled"),
+            Placement::Memory { lane, retreats } => {
+                assert_eq!(lane, self.ordered);
+                self.expected
+                    .push_back((Self::row(seq, attempts), retreats));
+            }
+            Placement::Lane { wake } => {
+                self.lane.insert(seq, attempts);
+                self.lane_due = self.lane_due.or(wake.then_some(self.now));
+                if wake {
+                    let steps = self.outbox.wake();
+                    self.follow(steps);
+                }
+            }
+        }
+    }
+
+    fn hand_over(&mut self) {
+        let Some((row, retreats)) = self.expected.pop_front() else {
+            return;
+        };
+        let seq = row.event.seq;
+        match self.outbox.accept(row, retreats, self.moment()) {
+            Ok(steps) => {
+                self.waiting.push_back(seq);
+                self.follow(steps);
+            }
+            Err(given) => self.returning.push_back((given.row, self.now)),
+        }
+    }
+
+    fn work(&mut self) {
+        let Some(position) = self
+            .workers
+            .iter()
+            .position(|until| until.is_none_or(|until| until <= self.now))
+        else {
+            return;
+        };
+        let wake = match self.workers.remove(position).flatten() {
+            Some(_) => Wake::Waited(None),
+            None => Wake::Free,
+        };
+        let (next, steps) = self.outbox.next(&self.places, wake, self.moment());
+        self.follow(steps);
+        match next {
+            Next::Deliver(taken) => {
+                assert_eq!(self.waiting.pop_front(), Some(taken.row.event.seq));
+                self.hands.push((taken.row, taken.place, taken.retreats));
+                assert!(self.hands.len() <= if self.ordered { 1 } else { 4 });
+            }
+            Next::WaitUntil(at) => self.workers.push_back(Some(at)),
+            // Its turn has come at once, or the next look takes another place.
+            Next::WaitForPlace(grant) => {
+                drop(grant);
+                self.workers.push_back(Some(self.now));
+            }
+            Next::End => {}
+        }
+    }
+
+    fn give_all_back(&mut self) {
+        let given = self.outbox.give_all_back(self.now);
+        let rows: Vec<i64> = given.iter().map(|given| given.row.event.seq).collect();
+        assert_eq!(rows, self.waiting.drain(..).collect::<Vec<i64>>());
+        let now = self.now;
+        self.returning
+            .extend(given.into_iter().map(|given| (given.row, now)));
+    }
+
+    /// An attempt ends: with a success, or a failure of this kind.
+    fn end_attempt(&mut self, failure: Option<Symptom>) {
+        if self.hands.is_empty() {
+            return;
+        }
+        let at = self.random.random_range(0..self.hands.len());
+        let (mut row, place, _) = self.hands.swap_remove(at);
+        let seq = row.event.seq;
+        if row.attempts == 0 {
+            self.first_arrivals.push(seq);
+        }
+        row.attempts += 1;
+        let Some(symptom) = failure else {
+            place.end(self.now, Answer::Success);
+            let (_, steps) = self.outbox.succeeded(self.now);
+            self.follow(steps);
+            self.memory.released(1);
+            assert!(self.done.insert(seq), "delivered twice");
+            self.workers.push_back(None);
+            return;
+        };
+        place.end(self.now, Answer::Failure);
+        let failed = self.outbox.failed(&FailedAttempt {
+            started_at: self.now,
+            ended_at: self.now,
+            symptom,
+            retry_after: None,
+        });
+        if failed.trouble {
+            self.give_all_back();
+            self.returning.push_back((row, failed.backoff.until));
+        } else {
+            self.memory.released(1);
+            self.retries
+                .insert(seq, (self.now + RETRY_MS, row.attempts));
+        }
+        self.workers.push_back(None);
+    }
+
+    /// The machine cannot make a request: no attempt.
+    fn put_back(&mut self) {
+        let Some((row, place, retreats)) = self.hands.pop() else {
+            return;
+        };
+        drop(place);
+        let seq = row.event.seq;
+        match self.outbox.put_back(row, retreats, self.moment()) {
+            None => self.waiting.push_front(seq),
+            Some(row) => {
+                let given = self.outbox.return_unsent(row, self.now);
+                self.returning.push_back((given.row, self.now));
+            }
+        }
+        self.workers.push_back(None);
+    }
+
+    fn store_outcome(&mut self) {
+        let Some((row, until)) = self.returning.pop_front() else {
+            return;
+        };
+        self.lane.insert(row.event.seq, row.attempts);
+        self.lane_due = (!self.paused).then_some(until);
+        self.memory.released(1);
+        let steps = self.outbox.returned();
+        self.follow(steps);
+    }
+
+    /// Loads the lane, as the store does. `due`: its time has come.
+    fn load(&mut self, due: bool) {
+        self.load_asked &= due;
+        if let Some(plan) = self.outbox.plan_refill() {
+            assert!(self.returning.is_empty(), "the lane is not whole");
+            if due || !plan.trouble {
+                self.lane_due = None;
+                let rows: Vec<(i64, u32)> = self
+                    .lane
+                    .iter()
+                    .take(plan.rows)
+                    .map(|(seq, attempts)| (*seq, *attempts))
+                    .collect();
+                for (seq, attempts) in &rows {
+                    self.lane.remove(seq);
+                    self.outbox.expect(BODY);
+                    self.expected
+                        .push_back((Self::row(*seq, *attempts), plan.retreats));
+                }
+                if rows.len() < plan.rows {
+                    assert!(self.outbox.leave_lane().is_some());
+                    assert!(self.lane.is_empty());
+                }
+            }
+        } else {
+            self.lane_due = None;
+        }
+        self.outbox.refill_ended();
+    }
+
+    fn set_paused(&mut self, paused: bool) {
+        self.paused = paused;
+        let state = if paused {
+            EndpointState::Paused
+        } else {
+            EndpointState::Active
+        };
+        self.outbox.replace(record(state, self.ordered));
+        if paused {
+            self.give_all_back();
+            self.lane_due = None;
+        } else {
+            self.outbox.forgive();
+            self.lane_due = Some(self.now);
+            let steps = self.outbox.wake();
+            self.follow(steps);
+        }
+    }
+
+    fn take_out(&mut self) {
+        let claim = self.random.random_range(0..=self.sent);
+        let waited = self.waiting.iter().position(|seq| *seq == claim);
+        assert_eq!(self.outbox.take_out(claim), waited.is_some());
+        if let Some(at) = waited {
+            self.waiting.remove(at);
+            self.done.insert(claim);
+            // Its outcome would have said when the lane is next tried.
+            self.lane_due = self.lane_due.or(Some(self.now));
+        }
+    }
+
+    fn pass_time(&mut self, by: i64) {
+        self.now += by;
+        let due: Vec<i64> = self
+            .retries
+            .iter()
+            .filter(|(_, (at, _))| *at <= self.now)
+            .map(|(seq, _)| *seq)
+            .collect();
+        for seq in due {
+            let (_, attempts) = self.retries.remove(&seq).expect("it was found above");
+            self.owe(seq, attempts);
+        }
+        if self.lane_due.is_some_and(|at| at <= self.now) && !self.paused {
+            self.load(true);
+        }
+    }
+
+    fn step(&mut self) {
+        match self.random.random_range(0..100) {
+            0..25 => {
+                let burst = if self.random.random_range(0..20) == 0 {
+                    300
+                } else {
+                    1
+                };
+                for _ in 0..burst {
+                    self.sent += 1;
+                    self.owe(self.sent, 0);
+                }
+            }
+            25..40 => self.hand_over(),
+            40..60 => self.work(),
+            60..75 => self.end_attempt(None),
+            75..80 => {
+                let symptoms = [
+                    Symptom::Event,
+                    Symptom::Overload,
+                    Symptom::Down,
+                    Symptom::Throttle,
+                ];
+                let symptom = symptoms[self.random.random_range(0..symptoms.len())];
+                self.end_attempt(Some(symptom));
+            }
+            80 => self.put_back(),
+            81..90 => self.store_outcome(),
+            90..94 if self.load_asked => self.load(false),
+            94 => self.take_out(),
+            95 if !self.paused => self.set_paused(true),
+            96..98 if self.paused => self.set_paused(false),
+            _ => {
+                let by = self.random.random_range(0..10_000);
+                self.pass_time(by);
+            }
+        }
+    }
+
+    fn check(&mut self, before: Lane) {
+        let state = self.outbox.state.lock();
+        if before != state.lane {
+            self.changes.insert((before, state.lane));
+        }
+        let waiting: Vec<i64> = state.queue.rows.iter().map(|row| row.event.seq).collect();
+        assert_eq!(waiting, self.waiting.iter().copied().collect::<Vec<_>>());
+        assert_eq!(state.queue.expected, self.expected.len());
+        assert_eq!(
+            state.queue.bytes,
+            (self.waiting.len() + self.expected.len()) * BODY
+        );
+        assert_eq!(state.returning, self.returning.len());
+        assert_eq!(state.workers.count, self.workers.len() + self.hands.len());
+        assert!(state.lane != Lane::Stopped || state.health.backoff.failures > 0);
+        drop(state);
+        let held = self.expected.len() + self.waiting.len() + self.hands.len();
+        assert_eq!(self.memory.held(), held + self.returning.len());
+        let places = held + self.returning.len() + self.lane.len() + self.retries.len();
+        assert_eq!(
+            places + self.done.len(),
+            usize::try_from(self.sent).unwrap()
+        );
+    }
+
+    fn lane_now(&self) -> Lane {
+        self.outbox.state.lock().lane
+    }
+
+    /// Everything gets through once the receiver is well.
+    fn finish(&mut self) {
+        if self.paused {
+            self.set_paused(false);
+        }
+        for _ in 0..100_000 {
+            let before = self.lane_now();
+            if self.done.len() == usize::try_from(self.sent).unwrap() {
+                return;
+            }
+            self.hand_over();
+            self.work();
+            self.end_attempt(None);
+            self.store_outcome();
+            if self.load_asked {
+                self.load(false);
+            }
+            self.check(before);
+            self.pass_time(50);
+        }
+        panic!(
+            "{} of {} are done, the lane is {:?} with {} rows due at {:?}",
+            self.done.len(),
+            self.sent,
+            self.lane_now(),
+            self.lane.len(),
+            self.lane_due.map(|at| at - self.now)
+        );
+    }
+}
+
+#[test]
+fn in_every_history_each_delivery_is_at_one_place_and_gets_through() {
+    let mut changes = BTreeSet::new();
+    for seed in 0..200 {
+        let mut world = World::new(seed, seed % 4 == 0);
+        for _ in 0..600 {
+            let before = world.lane_now();
+            world.step();
+            world.check(before);
+        }
+        world.finish();
+        if world.ordered {
+            assert!(world.first_arrivals.is_sorted(), "seed {seed}");
+        }
+        changes.append(&mut world.changes);
+    }
+    let all = BTreeSet::from([
+        (Lane::None, Lane::Flowing),
+        (Lane::None, Lane::Stopped),
+        (Lane::Flowing, Lane::Stopped),
+        (Lane::Stopped, Lane::Flowing),
+        (Lane::Flowing, Lane::None),
+        (Lane::Stopped, Lane::None),
+    ]);
+    assert_eq!(changes, all, "every transition happens, and no other");
+}

@@ -1,0 +1,108 @@
+//! Everything that the engine asks of its store besides storing events and outcomes. What an ask
+//! changes is kept whole or not at all; its answer comes once that is on disk.
+
+use std::{sync::Arc, time::Duration};
+
+use url::Url;
+
+use super::{
+    delivery_error::DeliveryError, endpoint_error::EndpointError, reply::Reply, sqlite::act::Act,
+};
+use crate::{
+    delivery::Ending,
+    endpoint::{AddedEndpoint, Endpoint, change::EndpointChange, new::NewEndpoint},
+    model::{
+        endpoint::{EndpointOf, StateChange},
+        outbox_rows::TakenRows,
+    },
+    outbox::Outbox,
+    secret::Secret,
+};
+
+/// One ask.
+pub(crate) enum Ask {
+    /// The next rows of an outbox's lane.
+    Load(Arc<Outbox>),
+    /// What is due: single retries, and lanes, of those in trouble no more than `probes`. Answers
+    /// when to come back.
+    Scan {
+        probes: usize,
+        reply: Reply<Option<i64>>,
+    },
+    /// A slice of what is deleted in time. True when there is more.
+    Maintain(Reply<bool>),
+    /// Where the timeline stands, which every transaction stores when it has changed.
+    NoteClock(Reply<()>),
+    /// Notes that the engine stops. Answers how much is owed, behind every outcome queued before.
+    Stop(Reply<u64>),
+    /// When the next single retry, or lane of an endpoint that is not in trouble, is due.
+    NextDueOfHealthy(Reply<Option<i64>>),
+    /// When anything is due next, and how many deliveries in memory wait for the clock.
+    #[cfg(feature = "testing")]
+    NextDue(Reply<(Option<i64>, usize)>),
+
+    Add {
+        customer: String,
+        new: Box<NewEndpoint>,
+        url: Url,
+        reply: Reply<AddedEndpoint, EndpointError>,
+    },
+    Edit {
+        of: EndpointOf,
+        change: Box<EndpointChange>,
+        reply: Reply<Endpoint, EndpointError>,
+    },
+    Remove {
+        of: EndpointOf,
+        reply: Reply<(), EndpointError>,
+    },
+    /// Answers whether anything changed.
+    ChangeState {
+        of: EndpointOf,
+        change: StateChange,
+        reply: Reply<bool, EndpointError>,
+    },
+    RotateSecret {
+        of: EndpointOf,
+        secret: Secret,
+        grace: Duration,
+        reply: Reply<Secret, EndpointError>,
+    },
+    EndSecret {
+        of: EndpointOf,
+        number: u32,
+        reply: Reply<(), EndpointError>,
+    },
+
+    Resend {
+        of: EndpointOf,
+        event_id: String,
+        reply: Reply<(), DeliveryError>,
+    },
+    /// Answers whether a request may be in flight.
+    TakeAway {
+        of: EndpointOf,
+        event_id: String,
+        ending: Ending,
+        reply: Reply<bool, DeliveryError>,
+    },
+    /// The event that an ordered endpoint's deliveries wait for.
+    Head {
+        key: i64,
+        reply: Reply<Option<String>>,
+    },
+    /// Owes events to an endpoint once more. Answers how many.
+    OweAgain {
+        key: i64,
+        seqs: Vec<i64>,
+        reply: Reply<usize>,
+    },
+
+    /// Makes events of what waits in the outbox table.
+    TakeRows(Reply<TakenRows>),
+    /// Makes a refused row wait again. False when there is none of this id.
+    RetryRow { id: i64, reply: Reply<bool> },
+
+    /// An app's own transaction, or a read of a database in memory: what only SQLite has.
+    Sqlite(Act),
+}

@@ -1,0 +1,27 @@
+//! What a store is given by the engine that it works for.
+
+use std::sync::Arc;
+
+use crate::{
+    activity::Audience, address::policy::AddressPolicy, clock::Timeline, model::uptime::Uptime,
+    outbox::memory::Memory,
+};
+
+/// The surroundings of a store.
+pub(crate) struct Host {
+    pub(crate) timeline: Arc<Timeline>,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) audience: Audience,
+    /// When the engine ran, and when it did not.
+    pub(crate) uptime: Arc<Uptime>,
+    pub(crate) retention: Retention,
+    /// Where endpoints may be.
+    pub(crate) policy: AddressPolicy,
+}
+
+/// How long what is done is kept, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Retention {
+    pub(crate) events_ms: i64,
+    pub(crate) attempts_ms: i64,
+}

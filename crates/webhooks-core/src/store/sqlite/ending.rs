@@ -1,0 +1,22 @@
+//! Why a delivery is not tried any more.
+
+use rusqlite::{Connection, params};
+
+use crate::delivery::Ending;
+
+/// Records why a delivery is not tried any more.
+pub(crate) fn store_ending(
+    connection: &Connection,
+    seq: i64,
+    key: i64,
+    ending: Ending,
+    at: i64,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "insert into webhooks_ending (event_seq, endpoint_key, reason, at) values (?1, ?2, ?3, ?4)
+             on conflict (event_seq, endpoint_key) do update set reason = excluded.reason, at = excluded.at",
+        )?
+        .execute(params![seq, key, ending.as_str(), at])?;
+    Ok(())
+}

@@ -1,0 +1,267 @@
+//! What the engine has in hand of its store: every question is a method here, read on a connection
+//! of its own, so that a look never waits for the writer.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+use super::{
+    act::Act,
+    backup::{self, BackupError},
+    endpoints::{EndpointReader, find},
+    listing, outbox_table,
+    read::{self, Reading},
+    replay, schema, secrets,
+};
+use crate::{
+    clock::Timeline,
+    delivery::{Delivery, Explanation},
+    endpoint::{SecretInfo, settings::EndpointSettings},
+    event::EventRecord,
+    model::{
+        endpoint::{EndpointOf, EndpointRecord},
+        outbox_rows::RefusedRow,
+        page::{Page, PageOf},
+        replay::{Look, Replay},
+    },
+    store::{
+        ask::Ask, endpoint_error::EndpointError, error::StoreError, queue::WriterQueue,
+        reply::Reply,
+    },
+};
+
+/// Reads that may run at once.
+const READERS_MAX: usize = 4;
+
+/// A store that is open.
+pub(crate) struct Handle {
+    /// `None` for a database in memory: it has one connection, the writer's.
+    file: Option<PathBuf>,
+    idle: Mutex<Vec<Connection>>,
+    places: Semaphore,
+    /// After a stop no connection is kept: the last to close takes the write-ahead log with it.
+    closed: AtomicBool,
+    endpoints: EndpointReader,
+    timeline: Arc<Timeline>,
+    queue: Arc<WriterQueue>,
+}
+
+impl Handle {
+    pub(super) fn new(
+        file: Option<PathBuf>,
+        endpoints: EndpointReader,
+        timeline: Arc<Timeline>,
+        queue: Arc<WriterQueue>,
+    ) -> Self {
+        Self {
+            file,
+            idle: Mutex::default(),
+            places: Semaphore::new(READERS_MAX),
+            closed: AtomicBool::new(false),
+            endpoints,
+            timeline,
+            queue,
+        }
+    }
+
+    /// Answers a question, away from the async threads.
+    async fn read<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Reading<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let handle = Arc::clone(self);
+        let Some(file) = self.file.clone() else {
+            let asked = self.queue.ask(|reply: Reply<T, E>| {
+                Ask::Sqlite(Act::answering(reply, move |tx| {
+                    work(&handle.reading(tx.connection))
+                }))
+            });
+            return asked.await;
+        };
+        let Ok(_place) = self.places.acquire().await else {
+            return Err(StoreError::Closed.into());
+        };
+        let read = tokio::task::spawn_blocking(move || {
+            let idle = handle.idle.lock().pop();
+            let connection = match idle {
+                Some(connection) => connection,
+                None => schema::open_reader(&file).map_err(StoreError::from)?,
+            };
+            let result = work(&handle.reading(&connection));
+            let mut idle = handle.idle.lock();
+            if !handle.closed.load(Ordering::Acquire) {
+                idle.push(connection);
+            }
+            drop(idle);
+            result
+        });
+        read.await
+            .unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    }
+
+    fn reading<'a>(&'a self, connection: &'a Connection) -> Reading<'a> {
+        Reading {
+            connection,
+            timeline: &self.timeline,
+            endpoints: &self.endpoints,
+        }
+    }
+
+    /// Closes the connections that are not reading.
+    pub(crate) fn close(&self) {
+        let mut idle = self.idle.lock();
+        self.closed.store(true, Ordering::Release);
+        idle.clear();
+    }
+
+    /// Copies the database as it is at this moment to a new file.
+    pub(crate) async fn backup(&self, path: &Path) -> Result<(), BackupError> {
+        let database = self.file.clone().ok_or(BackupError::InMemory)?;
+        let copy = path.to_owned();
+        let copied = tokio::task::spawn_blocking(move || backup::make(&database, &copy));
+        copied.await.unwrap_or_else(|error| {
+            Err(BackupError::Io {
+                path: path.display().to_string(),
+                source: std::io::Error::other(error),
+            })
+        })
+    }
+
+    /// An event with its body.
+    pub(crate) async fn event(
+        self: &Arc<Self>,
+        customer: &str,
+        event_id: &str,
+    ) -> Result<Option<EventRecord>, StoreError> {
+        let (customer, event_id) = (customer.to_owned(), event_id.to_owned());
+        self.read(move |reading| read::event_record(reading, &customer, &event_id))
+            .await
+    }
+
+    /// Every delivery of an event, in the order its endpoints were added.
+    pub(crate) async fn deliveries(
+        self: &Arc<Self>,
+        customer: &str,
+        event_id: &str,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let (customer, event_id) = (customer.to_owned(), event_id.to_owned());
+        self.read(move |reading| read::deliveries_of_event(reading, &customer, &event_id))
+            .await
+    }
+
+    /// Why an event did not arrive at an endpoint, or that it did.
+    pub(crate) async fn explain(
+        self: &Arc<Self>,
+        of: EndpointOf,
+        event_id: &str,
+    ) -> Result<Explanation, StoreError> {
+        let event_id = event_id.to_owned();
+        self.read(move |reading| read::explain(reading, &of, &event_id))
+            .await
+    }
+
+    /// How many deliveries are stored and not done.
+    pub(crate) async fn owed(self: &Arc<Self>) -> Result<u64, StoreError> {
+        self.read(|reading| read::count_owed(reading.connection))
+            .await
+    }
+
+    /// How many deliveries have not been tried.
+    pub(crate) async fn untried(self: &Arc<Self>) -> Result<u64, StoreError> {
+        self.read(|reading| read::count_untried(reading.connection))
+            .await
+    }
+
+    /// What the gauges show.
+    #[cfg(feature = "metrics")]
+    pub(crate) async fn gauges(self: &Arc<Self>) -> Result<super::gauges::Gauges, StoreError> {
+        self.read(|reading| super::gauges::read(reading.connection))
+            .await
+    }
+
+    /// A customer's endpoints, in the order they were added.
+    pub(crate) async fn endpoints(
+        self: &Arc<Self>,
+        customer: &str,
+    ) -> Result<Vec<EndpointRecord>, EndpointError> {
+        let customer = customer.to_owned();
+        self.read(move |reading| Ok(read::endpoints_of(reading, &customer)?))
+            .await
+    }
+
+    /// One endpoint.
+    pub(crate) async fn endpoint(
+        self: &Arc<Self>,
+        of: EndpointOf,
+    ) -> Result<EndpointRecord, EndpointError> {
+        self.read(move |reading| {
+            let key = find(reading.connection, &of)?;
+            let endpoints = reading.endpoints;
+            let found = endpoints.read(reading.connection, "key = ?1", [key])?.pop();
+            Ok(found.ok_or(StoreError::Gone)?)
+        })
+        .await
+    }
+
+    /// What people set of an endpoint.
+    pub(crate) async fn settings(
+        self: &Arc<Self>,
+        of: EndpointOf,
+    ) -> Result<EndpointSettings, EndpointError> {
+        self.read(move |reading| {
+            let key = find(reading.connection, &of)?;
+            let stored = reading.endpoints.stored(reading.connection, key)?;
+            let settings = stored.settings.to_public();
+            Ok(settings
+                .map_err(|what| StoreError::Damaged(what.to_owned()).of_endpoint(of.id.as_str()))?)
+        })
+        .await
+    }
+
+    /// The secrets of an endpoint that sign now, the newest first.
+    pub(crate) async fn secrets(
+        self: &Arc<Self>,
+        of: EndpointOf,
+    ) -> Result<Vec<SecretInfo>, EndpointError> {
+        self.read(move |reading| secrets::list(reading, &of)).await
+    }
+
+    /// A page of an endpoint's deliveries.
+    pub(crate) async fn page(
+        self: &Arc<Self>,
+        endpoint: EndpointRecord,
+        page: PageOf,
+    ) -> Result<Page, StoreError> {
+        self.read(move |reading| listing::page(reading, &endpoint, page))
+            .await
+    }
+
+    /// One step of a replay's look through the events, from `from` on.
+    pub(crate) async fn look(
+        self: &Arc<Self>,
+        endpoint: &Arc<EndpointRecord>,
+        replay: Replay,
+        from: Option<i64>,
+    ) -> Result<Look, StoreError> {
+        let endpoint = Arc::clone(endpoint);
+        self.read(move |reading| replay::look(reading, &endpoint, &replay, from))
+            .await
+    }
+
+    /// The refused rows of the outbox table behind `after`, in the order of their ids.
+    pub(crate) async fn refused_rows(
+        self: &Arc<Self>,
+        after: i64,
+    ) -> Result<Vec<RefusedRow>, StoreError> {
+        self.read(move |reading| outbox_table::refused_rows(reading.connection, after))
+            .await
+    }
+}

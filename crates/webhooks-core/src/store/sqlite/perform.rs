@@ -1,0 +1,92 @@
+//! What each ask does.
+
+use std::sync::Arc;
+
+use super::{
+    act::Act, endpoint_state, lane, manage, outbox_table, read, replay, retention, scan, secrets,
+};
+use crate::store::{ask::Ask, committed::RefusedLoad, error::StoreError};
+
+impl From<Ask> for Act {
+    fn from(ask: Ask) -> Self {
+        match ask {
+            Ask::Sqlite(act) => act,
+            Ask::Scan { probes, reply } => Self::answering(reply, move |tx| scan::scan(tx, probes)),
+            Ask::Maintain(reply) => Self::answering(reply, retention::maintain),
+            Ask::NoteClock(reply) => Self::answering(reply, |_| Ok(())),
+            Ask::Stop(reply) => Self::answering(reply, |tx| {
+                retention::note_stop(tx)?;
+                read::count_owed(tx.connection)
+            }),
+            Ask::NextDueOfHealthy(reply) => {
+                Self::answering(reply, |tx| scan::next_due_of_healthy(tx.connection))
+            }
+            #[cfg(feature = "testing")]
+            Ask::NextDue(reply) => Self::answering(reply, |tx| {
+                Ok((
+                    scan::next_due(tx.connection)?,
+                    tx.endpoints.waits_for_clock(),
+                ))
+            }),
+            Ask::Add {
+                customer,
+                new,
+                url,
+                reply,
+            } => Self::answering(reply, move |tx| manage::add(tx, &customer, &new, &url)),
+            Ask::Edit { of, change, reply } => {
+                Self::answering(reply, move |tx| manage::edit(tx, &of, &change))
+            }
+            Ask::Remove { of, reply } => Self::answering(reply, move |tx| manage::remove(tx, &of)),
+            Ask::ChangeState { of, change, reply } => {
+                Self::answering(reply, move |tx| endpoint_state::change(tx, &of, &change))
+            }
+            Ask::RotateSecret {
+                of,
+                secret,
+                grace,
+                reply,
+            } => Self::answering(reply, move |tx| secrets::rotate(tx, &of, secret, grace)),
+            Ask::EndSecret { of, number, reply } => {
+                Self::answering(reply, move |tx| secrets::end(tx, &of, number))
+            }
+            Ask::Resend {
+                of,
+                event_id,
+                reply,
+            } => Self::answering(reply, move |tx| replay::resend(tx, &of, &event_id)),
+            Ask::TakeAway {
+                of,
+                event_id,
+                ending,
+                reply,
+            } => Self::new(
+                move |tx| replay::take_away(tx, &of, &event_id, ending),
+                // After the commit, on the writer thread: nothing can be handed over meanwhile.
+                move |taken| {
+                    reply.give(taken.map(replay::TakenAway::take_out_of_memory));
+                    None
+                },
+            ),
+            Ask::Head { key, reply } => Self::answering(reply, move |tx| replay::head(tx, key)),
+            Ask::OweAgain { key, seqs, reply } => {
+                Self::answering(reply, move |tx| replay::owe_all(tx, key, &seqs))
+            }
+            Ask::TakeRows(reply) => Self::answering(reply, outbox_table::take),
+            Ask::RetryRow { id, reply } => {
+                Self::answering(reply, move |tx| outbox_table::retry(tx, id))
+            }
+            Ask::Load(outbox) => {
+                let loaded = Arc::clone(&outbox);
+                Self::new(
+                    move |tx| lane::refill(tx, &loaded, false),
+                    move |result: Result<(), StoreError>| {
+                        let error = result.err()?;
+                        outbox.refill_refused();
+                        Some(RefusedLoad { outbox, error })
+                    },
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! A transaction under way, and what can be done within it.
+
+use rusqlite::Connection;
+
+use super::{commit::Commit, endpoints::EndpointCache, guard::Guard, sweep::Sweep};
+use crate::store::{error::StoreError, host::Host};
+
+/// A transaction under way on the writer's connection.
+pub(crate) struct Tx<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) host: &'a Host,
+    pub(crate) commit: &'a mut Commit,
+    pub(crate) endpoints: &'a mut EndpointCache,
+    pub(crate) sweep: &'a mut Sweep,
+    pub(crate) guard: &'a Guard,
+}
+
+impl Tx<'_> {
+    /// The same, for as long as it is lent.
+    pub(crate) fn lend(&mut self) -> Tx<'_> {
+        Tx {
+            connection: self.connection,
+            host: self.host,
+            commit: self.commit,
+            endpoints: self.endpoints,
+            sweep: self.sweep,
+            guard: self.guard,
+        }
+    }
+
+    /// On the timeline.
+    pub(super) fn now(&self) -> i64 {
+        self.host.timeline.now()
+    }
+
+    /// Does `work` within a savepoint: what it wrote is kept only when it returns `Ok`.
+    pub(super) fn in_savepoint<T, E: From<StoreError>>(
+        &mut self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let store = |error: rusqlite::Error| E::from(StoreError::from(error));
+        let mark = self.commit.mark();
+        self.connection
+            .execute_batch("savepoint webhooks_act")
+            .map_err(store)?;
+        // A panic in the app's own closure must not take the writer with it.
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(self)))
+            .unwrap_or_else(|_| Err(E::from(StoreError::Panicked)));
+        if self.connection.is_autocommit() {
+            // SQLite has rolled everything back, as on a full disk: the savepoint is gone too.
+            self.commit.roll_back_to(mark);
+            return outcome.and(Err(E::from(StoreError::RolledBack)));
+        }
+        if outcome.is_ok() {
+            self.connection
+                .execute_batch("release webhooks_act")
+                .map_err(store)?;
+        } else {
+            self.commit.roll_back_to(mark);
+            self.connection
+                .execute_batch("rollback to webhooks_act; release webhooks_act")
+                .map_err(store)?;
+            self.endpoints.rolled_back(self.connection);
+        }
+        outcome
+    }
+}
