@@ -5,10 +5,10 @@ use crate::{
     store::error::StoreError,
 };
 
-/// Most events of one [`Webhooks::send_all`].
+/// Most events of one [`Webhooks::send_all`](crate::Webhooks::send_all).
 pub const SEND_ALL_MAX: usize = 1_000;
 
-/// Most bytes of bodies of one [`Webhooks::send_all`].
+/// Most bytes of bodies of one [`Webhooks::send_all`](crate::Webhooks::send_all).
 pub const SEND_ALL_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// What `send` stored.

@@ -316,7 +316,8 @@ impl World {
     }
 
     fn take_out(&mut self) {
-        let claim = self.random.random_range(0..=self.sent);
+        let any = self.random.random_range(0..=self.sent);
+        let claim = self.waiting.front().copied().unwrap_or(any);
         let waited = self.waiting.iter().position(|seq| *seq == claim);
         assert_eq!(self.outbox.take_out(claim), waited.is_some());
         if let Some(at) = waited {
@@ -443,12 +444,40 @@ impl World {
     }
 }
 
+/// The one transition that chance does not find: nothing is left of a lane in trouble.
+fn the_only_delivery_is_canceled_in_trouble() -> World {
+    let mut world = World::new(0, false);
+    let steps: [fn(&mut World); 8] = [
+        |world| {
+            world.sent = 1;
+            world.owe(1, 0);
+        },
+        World::hand_over,
+        World::work,
+        |world| world.end_attempt(Some(Symptom::Down)),
+        World::store_outcome,
+        |world| world.pass_time(10_000),
+        World::hand_over,
+        |world| {
+            world.take_out();
+            world.pass_time(0);
+        },
+    ];
+    for step in steps {
+        let before = world.lane_now();
+        step(&mut world);
+        world.check(before);
+    }
+    assert_eq!(world.done.len(), 1, "it was still waiting");
+    world
+}
+
 #[test]
 fn in_every_history_each_delivery_is_at_one_place_and_gets_through() {
-    let mut changes = BTreeSet::new();
-    for seed in 0..200 {
+    let mut changes = the_only_delivery_is_canceled_in_trouble().changes;
+    for seed in 0..60 {
         let mut world = World::new(seed, seed % 4 == 0);
-        for _ in 0..600 {
+        for _ in 0..500 {
             let before = world.lane_now();
             world.step();
             world.check(before);

@@ -13,6 +13,7 @@ mod once;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+pub use claim::ReplayError;
 pub use once::{Once, OnceError};
 
 use claim::{Answer, KeyHash};
@@ -93,38 +94,6 @@ pub struct Ticket {
     /// Fences a holder whose claim ended and went to another.
     token: i64,
     open: bool,
-}
-
-/// Why the guard cannot say whether a key is new. Refuse the request (503): the sender comes again.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReplayError {
-    /// The file cannot be opened or is not a replay guard's.
-    #[error("cannot open the replay guard's file {path}: {problem}")]
-    Open {
-        /// The file.
-        path: String,
-        /// What the system said.
-        problem: String,
-    },
-    /// The file cannot be read or written.
-    #[error("the replay guard's file failed: {problem}")]
-    Store {
-        /// What the system said.
-        problem: String,
-    },
-    /// As many handlers are running as keys may be remembered.
-    #[error("{limit} ids are being handled at this moment; the limit is {limit}")]
-    Full {
-        /// The most keys remembered.
-        limit: usize,
-    },
-    /// The claim ended before it was confirmed, because handling took longer than the time limit.
-    #[error("the claim ended before it was confirmed; raise the time limit above {limit:?}")]
-    ClaimEnded {
-        /// The time limit.
-        limit: Duration,
-    },
 }
 
 impl ReplayGuard {

@@ -7,6 +7,7 @@ mod cancel_race;
 mod certificate;
 mod clock_jump;
 mod delivery;
+mod directions;
 mod disk;
 mod downtime;
 mod endpoint_memory;

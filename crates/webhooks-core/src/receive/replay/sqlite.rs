@@ -4,8 +4,7 @@
 //! thousand copies at once cost a few commits. A claim is an insert that does nothing when a live
 //! row exists; SQLite's write lock makes that hold between processes too.
 
-use super::ReplayError;
-use super::claim::{Answer, KeyHash};
+use super::claim::{Answer, KeyHash, ReplayError};
 use crate::private_file;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::path::Path;
