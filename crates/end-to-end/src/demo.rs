@@ -7,10 +7,16 @@ use crate::{phone::Phone, program::free_ports, script::Script};
 pub struct Demo {
     /// The script itself.
     pub script: Script,
-    ports: [u16; 4],
+    ports: [u16; 5],
 }
 
-const PORTS: [&str; 4] = ["BUTTON_PORT", "TEXTER_PORT", "PHONE_PORT", "POLIS_PORT"];
+const PORTS: [&str; 5] = [
+    "BUTTON_PORT",
+    "TEXTER_PORT",
+    "PHONE_PORT",
+    "POLIS_PORT",
+    "RELAY_PORT",
+];
 
 impl Demo {
     /// Starts it on free ports and waits until it is up.
@@ -36,9 +42,10 @@ impl Demo {
         Ok(Self { script, ports })
     }
 
-    /// The ports of button, texter, phone and polis; polis's page is on the one after the last.
+    /// The ports of button, texter, phone, polis and relay; the pages of the last two are on the ones
+    /// after theirs.
     #[must_use]
-    pub fn ports(&self) -> [u16; 4] {
+    pub fn ports(&self) -> [u16; 5] {
         self.ports
     }
 
@@ -58,6 +65,12 @@ impl Demo {
     #[must_use]
     pub fn polis_url(&self) -> String {
         format!("http://localhost:{}", self.ports[3] + 1)
+    }
+
+    /// The relay's page, with `--relay`.
+    #[must_use]
+    pub fn relay_url(&self) -> String {
+        format!("http://localhost:{}", self.ports[4] + 1)
     }
 
     /// The phone.

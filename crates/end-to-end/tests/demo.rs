@@ -50,6 +50,42 @@ async fn the_demo_comes_up_texts_a_number_and_ctrl_c_leaves_nothing_behind() -> 
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_relay_each_number_is_told_to_a_chat() -> anyhow::Result<()> {
+    let demo = Demo::start(&["--no-build", "--relay"], &[])?;
+    demo.is_up().await?;
+    let button = demo.button_url();
+    let pressed = reqwest::Client::new().post(&button).send().await?;
+    assert_eq!(pressed.status(), 200, "the number's page");
+    let text = async |url: String| -> anyhow::Result<String> {
+        let answer = reqwest::get(url).await?;
+        Ok(answer.error_for_status()?.text().await?)
+    };
+    until("the message in polis's scope", PATIENCE, || async {
+        let listed = text(format!("{}/api/requests?scope=chat", demo.polis_url())).await?;
+        let listed: serde_json::Value = serde_json::from_str(&listed)?;
+        let message = listed["requests"][0]["id"]
+            .as_u64()
+            .context("no message yet")?;
+        let shown = text(format!("{}/requests/{message}", demo.polis_url())).await?;
+        anyhow::ensure!(shown.contains("The button drew"), "{shown}");
+        Ok(())
+    })
+    .await?;
+    until("the relay's page", PATIENCE, || async {
+        let page = text(demo.relay_url()).await?;
+        anyhow::ensure!(page.contains("Slack answered 200: ok"), "{page}");
+        Ok(())
+    })
+    .await?;
+    let page = text(button).await?;
+    assert!(
+        page.contains(&demo.relay_url()),
+        "the button's page links it: {page}"
+    );
+    Ok(())
+}
+
 /// On polis's second listener, the API and the page say whose signature it is and which secret made it.
 async fn polis_shows_it_verified(page: &str) -> anyhow::Result<()> {
     let text = async |path: String| -> anyhow::Result<String> {

@@ -267,48 +267,42 @@ fn clock_words(at: SystemTime) -> String {
     at.strftime("%H:%M:%S UTC").to_string()
 }
 
-/// Which action of which event.
+/// Which action of which event; without a rule, the look for rules.
 #[derive(Deserialize)]
 struct Again {
     source: String,
     key: String,
+    #[serde(default)]
     rule: String,
+    #[serde(default)]
     step: String,
 }
 
 async fn again(State(relay): State<Relay>, Form(form): Form<Again>) -> Response {
-    let customer = rule_customer(&form.rule);
-    let Some(endpoint) = relay.endpoint(&customer, &form.step) else {
-        let text = "This action is no longer in the file.\n";
+    let (customer, endpoint, event) = if form.rule.is_empty() {
+        (source_customer(&form.source), EVERY_TYPE, form.key.clone())
+    } else {
+        let event = action_id(&form.key, &form.step);
+        (rule_customer(&form.rule), form.step.as_str(), event)
+    };
+    let Some(endpoint) = relay.endpoint(&customer, endpoint) else {
+        let text = "This is no longer in the file.\n";
         return (StatusCode::NOT_FOUND, text).into_response();
     };
     let entry = Entry {
-        event: action_id(&form.key, &form.step),
+        event,
         rule: form.rule,
         step: form.step,
     };
     if let Err(error) = relay.ledger().forget(&entry).await {
         tracing::error!(%error, "an action can't be done again");
-        return (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "The store failed; try again.\n",
-        )
-            .into_response();
+        let text = "The store failed; try again.\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     }
-    let resent = relay
-        .webhooks()
-        .endpoints(&customer)
-        .resend(endpoint, &entry.event)
-        .await;
-    match resent {
+    let endpoints = relay.webhooks().endpoints(&customer);
+    match endpoints.resend(endpoint, &entry.event).await {
         Ok(()) => {
-            tracing::info!(
-                rule = entry.rule,
-                action = entry.step,
-                source = form.source,
-                "{} is done again, as asked",
-                entry.rule
-            );
+            tracing::info!(event.id = entry.event, "{customer}: done again, as asked");
             Redirect::to(&format!("/#{}", form.key)).into_response()
         }
         Err(error) => (StatusCode::CONFLICT, format!("{error}\n")).into_response(),

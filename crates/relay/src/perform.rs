@@ -192,11 +192,12 @@ impl This<'_> {
                 }
             }
             Outcome::Refused { reason } => {
+                // Why is for the page: it can repeat a value of the event's.
                 tracing::error!(
                     rule,
                     action = step,
                     event.id = event,
-                    "{rule}: {reason}; not tried again"
+                    "{rule}: {step} was refused and is not tried again; the page says why"
                 );
                 let customer = rule_customer(rule);
                 if let Some(endpoint) = self.relay.endpoint(&customer, step) {

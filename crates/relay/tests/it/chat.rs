@@ -290,6 +290,24 @@ async fn what_is_owed_survives_a_restart_and_a_changed_file() {
         .map(|message| message["text"].clone())
         .collect();
     assert_eq!(texts, ["The number 863", "Again the number 863"]);
+    // What no rule wanted can be shown to the rules of today.
+    assert_eq!(rig.send("other", "something_else", 1).await, 200);
+    rig.settle().await;
+    assert!(rig.page_text().await.contains("Look for rules again"));
+    let rig = rig
+        .restart_with(&changed.replace("random_number:*", "*"))
+        .await;
+    let page = rig.page_text().await;
+    let form = page.split("Look for rules again").next().unwrap();
+    let key = form.rsplit("name=\"key\" value=\"").next().unwrap();
+    let key = key.split('"').next().unwrap();
+    let again = reqwest::Client::new()
+        .post(format!("http://{}/again", rig.page))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(format!("source=numbers&key={key}"));
+    assert_eq!(again.send().await.unwrap().status(), 200);
+    rig.pass(Duration::from_secs(2)).await;
+    assert_eq!(messages(&chat).len(), 3);
     // The step is gone with the rule.
     let rig = rig.restart_with(&changed.replace("tell", "say")).await;
     let gone = rig
