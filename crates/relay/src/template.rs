@@ -1,7 +1,7 @@
 //! Templates and expressions over an event. What a template prints is escaped for where it goes,
 //! so that an event's values can't become markup, mentions or parts of a URL.
 
-use std::{fmt, io, sync::LazyLock};
+use std::{collections::HashSet, fmt, io, sync::LazyLock};
 
 use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value};
 
@@ -200,8 +200,13 @@ impl Expression {
     }
 }
 
-fn sorted(names: Result<std::collections::HashSet<String>, minijinja::Error>) -> Vec<String> {
-    let mut names: Vec<String> = names.into_iter().flatten().collect();
+/// Without the names of functions, which every template has.
+fn sorted(names: Result<HashSet<String>, minijinja::Error>) -> Vec<String> {
+    let functions: HashSet<&str> = TEMPLATES.globals().map(|(name, _)| name).collect();
+    let names = names.into_iter().flatten();
+    let mut names: Vec<String> = names
+        .filter(|name| !functions.contains(name.as_str()))
+        .collect();
     names.sort();
     names
 }

@@ -15,3 +15,4 @@ mod providers;
 mod rig;
 mod templates;
 mod text;
+mod use_cases;
