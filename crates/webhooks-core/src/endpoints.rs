@@ -15,6 +15,7 @@ use crate::{
     },
     event::{Event, check_customer},
     model::{
+        delivery::DeliveryOf,
         endpoint::{EndpointOf, EndpointRecord, StateChange},
         page::{Cursor, Listing, Page, PageOf},
         replay::{REPLAY_ROWS, Replay},
@@ -83,12 +84,7 @@ impl<'a> Endpoints<'a> {
                     "an endpoint was added"
                 );
             });
-            Ask::Add {
-                customer,
-                new: Box::new(new),
-                url,
-                reply,
-            }
+            Ask::Add(customer, Box::new(new), url, reply)
         });
         added.await
     }
@@ -113,11 +109,7 @@ impl<'a> Endpoints<'a> {
                     "an endpoint was edited"
                 );
             });
-            Ask::Edit {
-                of,
-                change: Box::new(change),
-                reply,
-            }
+            Ask::Edit(of, Box::new(change), reply)
         });
         edited.await
     }
@@ -162,6 +154,13 @@ impl<'a> Endpoints<'a> {
         EndpointOf {
             customer: self.customer.clone(),
             id: id.clone(),
+        }
+    }
+
+    fn delivery(&self, id: &EndpointId, event_id: &str) -> DeliveryOf {
+        DeliveryOf {
+            endpoint: self.of(id),
+            event_id: event_id.to_owned(),
         }
     }
 
@@ -222,29 +221,19 @@ impl<'a> Endpoints<'a> {
     pub async fn remove(&self, id: &EndpointId) -> Result<(), EndpointError> {
         let of = self.of(id);
         let note = note(&of, "an endpoint was removed");
-        let removed = self.ask(|reply| Ask::Remove {
-            of,
-            reply: reply.telling(note),
-        });
-        removed.await
+        self.ask(|reply| Ask::Remove(of, reply.telling(note))).await
     }
 
     async fn change(&self, id: &EndpointId, change: StateChange) -> Result<(), EndpointError> {
         let of = self.of(id);
         let (told, made) = (of.clone(), change.clone());
-        let changed = self.ask(|reply| Ask::ChangeState {
-            of,
-            change,
-            reply: reply.telling(move |changed: &bool| {
-                if *changed {
-                    tracing::info!(
-                        customer = told.customer,
-                        endpoint.id = %told.id,
-                        "an endpoint was {made}"
-                    );
-                }
-            }),
-        });
+        let tell = move |changed: &bool| {
+            if *changed {
+                let EndpointOf { customer, id } = told;
+                tracing::info!(customer, endpoint.id = %id, "an endpoint was {made}");
+            }
+        };
+        let changed = self.ask(|reply| Ask::ChangeState(of, change, reply.telling(tell)));
         changed.await.map(drop)
     }
 
@@ -279,13 +268,8 @@ impl<'a> Endpoints<'a> {
         }
         let of = self.of(id);
         let note = note(&of, "an endpoint's secret was rotated");
-        let rotated = self.ask(|reply| Ask::RotateSecret {
-            of,
-            secret,
-            grace,
-            reply: reply.telling(note),
-        });
-        rotated.await
+        self.ask(|reply| Ask::RotateSecret(of, secret, grace, reply.telling(note)))
+            .await
     }
 
     /// The secrets that sign now, the newest first; the secrets themselves are not shown again.
@@ -305,12 +289,8 @@ impl<'a> Endpoints<'a> {
     pub async fn end_secret(&self, id: &EndpointId, number: u32) -> Result<(), EndpointError> {
         let of = self.of(id);
         let note = note(&of, "an endpoint's secret was ended early");
-        let ended = self.ask(|reply| Ask::EndSecret {
-            of,
-            number,
-            reply: reply.telling(note),
-        });
-        ended.await
+        self.ask(|reply| Ask::EndSecret(of, number, reply.telling(note)))
+            .await
     }
 
     /// A page of at most `limit` (1 to 500) of the endpoint's deliveries.
@@ -339,13 +319,8 @@ impl<'a> Endpoints<'a> {
     /// # Errors
     /// There is no such event or endpoint, the endpoint is disabled, or the store refused.
     pub async fn resend(&self, id: &EndpointId, event_id: &str) -> Result<(), DeliveryError> {
-        let (of, event_id) = (self.of(id), event_id.to_owned());
-        let resent = self.ask(|reply| Ask::Resend {
-            of,
-            event_id,
-            reply,
-        });
-        resent.await
+        let of = self.delivery(id, event_id);
+        self.ask(|reply| Ask::Resend(of, reply)).await
     }
 
     /// Sends the events that `replay` selects again; returns how many. With
@@ -373,7 +348,7 @@ impl<'a> Endpoints<'a> {
                 for seqs in look.seqs.chunks(REPLAY_ROWS) {
                     let (key, seqs) = (record.key, seqs.to_vec());
                     let added: Result<usize, StoreError> =
-                        self.ask(|reply| Ask::OweAgain { key, seqs, reply }).await;
+                        self.ask(|reply| Ask::OweAgain(key, seqs, reply)).await;
                     total += added?;
                 }
             }
@@ -402,7 +377,7 @@ impl<'a> Endpoints<'a> {
         let record = self.record(id).await?;
         let key = record.key;
         let head: Result<Option<String>, StoreError> =
-            self.ask(|reply| Ask::Head { key, reply }).await;
+            self.ask(|reply| Ask::Head(key, reply)).await;
         let Some(event_id) = head? else {
             return Ok(None);
         };
@@ -420,14 +395,8 @@ impl<'a> Endpoints<'a> {
         event_id: &str,
         ending: Ending,
     ) -> Result<bool, DeliveryError> {
-        let (of, event_id) = (self.of(id), event_id.to_owned());
-        let taken = self.ask(|reply| Ask::TakeAway {
-            of,
-            event_id,
-            ending,
-            reply,
-        });
-        taken.await
+        let of = self.delivery(id, event_id);
+        self.ask(|reply| Ask::TakeAway(of, ending, reply)).await
     }
 
     async fn ask<T, E: From<StoreError>>(

@@ -49,7 +49,7 @@ impl Webhooks {
     /// # Errors
     /// The store refused; the row stays as it was.
     pub async fn retry_refused(&self, id: i64) -> Result<bool, StoreError> {
-        let retried = self.shared().queue.ask(|reply| Ask::RetryRow { id, reply });
+        let retried = self.shared().queue.ask(|reply| Ask::RetryRow(id, reply));
         let found = retried.await?;
         self.check_outbox().await?;
         Ok(found)

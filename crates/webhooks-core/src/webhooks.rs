@@ -11,7 +11,7 @@ use crate::{
     endpoint::EndpointId,
     engine::Shared,
     event::{Event, EventRecord, PreparedEvent, check_customer},
-    model::endpoint::EndpointOf,
+    model::{delivery::DeliveryOf, endpoint::EndpointOf},
     send::{SendError, Sent, prepare_all},
     store::{
         Store,
@@ -211,11 +211,14 @@ impl Webhooks {
         event_id: &str,
         endpoint_id: &EndpointId,
     ) -> Result<Explanation, StoreError> {
-        let of = EndpointOf {
-            customer: customer.to_owned(),
-            id: endpoint_id.clone(),
+        let of = DeliveryOf {
+            endpoint: EndpointOf {
+                customer: customer.to_owned(),
+                id: endpoint_id.clone(),
+            },
+            event_id: event_id.to_owned(),
         };
-        self.engine.store.explain(of, event_id).await
+        self.engine.store.explain(of).await
     }
 
     /// What happens from now on, live. A slow reader is told how much it missed.

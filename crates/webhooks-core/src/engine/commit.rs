@@ -45,7 +45,9 @@ impl Shared {
         }
         self.memory.released(committed.released);
         metrics::accepted(committed.accepted);
-        self.due_by(committed.due_at);
+        if let Some(at) = committed.due_at {
+            self.due_by(at);
+        }
         for load in committed.refused_loads.into_iter().chain(refused) {
             self.load_later(load);
         }

@@ -29,7 +29,7 @@ pub(crate) async fn run_due_loop(weak: Weak<Shared>) {
         }
         shared.due_at.store(i64::MAX, Ordering::Release);
         let probes = shared.places.free_probes();
-        let scanned = shared.queue.ask(|reply| Ask::Scan { probes, reply });
+        let scanned = shared.queue.ask(|reply| Ask::Scan(probes, reply));
         let next: Result<Option<i64>, StoreError> = scanned.await;
         let now = shared.timeline.now();
         match next {

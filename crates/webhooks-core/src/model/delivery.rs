@@ -4,6 +4,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::endpoint::EndpointOf;
+
+/// One event at one of a customer's endpoints.
+#[derive(Debug, Clone)]
+pub(crate) struct DeliveryOf {
+    pub(crate) endpoint: EndpointOf,
+    pub(crate) event_id: String,
+}
+
 /// An event as a sender needs it.
 #[derive(Debug)]
 pub(crate) struct StoredEvent {

@@ -12,6 +12,7 @@ use crate::{
     delivery::Ending,
     endpoint::{AddedEndpoint, Endpoint, change::EndpointChange, new::NewEndpoint},
     model::{
+        delivery::DeliveryOf,
         endpoint::{EndpointOf, StateChange},
         outbox_rows::TakenRows,
     },
@@ -23,12 +24,9 @@ use crate::{
 pub(crate) enum Ask {
     /// The next rows of an outbox's lane.
     Load(Arc<Outbox>),
-    /// What is due: single retries, and lanes, of those in trouble no more than `probes`. Answers
+    /// What is due: single retries, and lanes, of those in trouble no more than this. Answers
     /// when to come back.
-    Scan {
-        probes: usize,
-        reply: Reply<Option<i64>>,
-    },
+    Scan(usize, Reply<Option<i64>>),
     /// A slice of what is deleted in time. True when there is more.
     Maintain(Reply<bool>),
     /// Where the timeline stands, which every transaction stores when it has changed.
@@ -41,67 +39,38 @@ pub(crate) enum Ask {
     #[cfg(feature = "testing")]
     NextDue(Reply<(Option<i64>, usize)>),
 
-    Add {
-        customer: String,
-        new: Box<NewEndpoint>,
-        url: Url,
-        reply: Reply<AddedEndpoint, EndpointError>,
-    },
-    Edit {
-        of: EndpointOf,
-        change: Box<EndpointChange>,
-        reply: Reply<Endpoint, EndpointError>,
-    },
-    Remove {
-        of: EndpointOf,
-        reply: Reply<(), EndpointError>,
-    },
+    /// To a customer, checked.
+    Add(
+        String,
+        Box<NewEndpoint>,
+        Url,
+        Reply<AddedEndpoint, EndpointError>,
+    ),
+    Edit(
+        EndpointOf,
+        Box<EndpointChange>,
+        Reply<Endpoint, EndpointError>,
+    ),
+    Remove(EndpointOf, Reply<(), EndpointError>),
     /// Answers whether anything changed.
-    ChangeState {
-        of: EndpointOf,
-        change: StateChange,
-        reply: Reply<bool, EndpointError>,
-    },
-    RotateSecret {
-        of: EndpointOf,
-        secret: Secret,
-        grace: Duration,
-        reply: Reply<Secret, EndpointError>,
-    },
-    EndSecret {
-        of: EndpointOf,
-        number: u32,
-        reply: Reply<(), EndpointError>,
-    },
+    ChangeState(EndpointOf, StateChange, Reply<bool, EndpointError>),
+    /// Those before sign beside it for so long.
+    RotateSecret(EndpointOf, Secret, Duration, Reply<Secret, EndpointError>),
+    /// By its number.
+    EndSecret(EndpointOf, u32, Reply<(), EndpointError>),
 
-    Resend {
-        of: EndpointOf,
-        event_id: String,
-        reply: Reply<(), DeliveryError>,
-    },
+    Resend(DeliveryOf, Reply<(), DeliveryError>),
     /// Answers whether a request may be in flight.
-    TakeAway {
-        of: EndpointOf,
-        event_id: String,
-        ending: Ending,
-        reply: Reply<bool, DeliveryError>,
-    },
-    /// The event that an ordered endpoint's deliveries wait for.
-    Head {
-        key: i64,
-        reply: Reply<Option<String>>,
-    },
-    /// Owes events to an endpoint once more. Answers how many.
-    OweAgain {
-        key: i64,
-        seqs: Vec<i64>,
-        reply: Reply<usize>,
-    },
+    TakeAway(DeliveryOf, Ending, Reply<bool, DeliveryError>),
+    /// The event that an ordered endpoint's deliveries wait for, by the endpoint's key.
+    Head(i64, Reply<Option<String>>),
+    /// Owes events to the endpoint of a key once more. Answers how many.
+    OweAgain(i64, Vec<i64>, Reply<usize>),
 
     /// Makes events of what waits in the outbox table.
     TakeRows(Reply<TakenRows>),
     /// Makes a refused row wait again. False when there is none of this id.
-    RetryRow { id: i64, reply: Reply<bool> },
+    RetryRow(i64, Reply<bool>),
 
     /// An app's own transaction, or a read of a database in memory: what only SQLite has.
     Sqlite(Act),

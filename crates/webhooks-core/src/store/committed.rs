@@ -20,6 +20,7 @@ pub(crate) struct HandOver {
 }
 
 /// What the engine does next. Of a transaction that failed only what memory needs to know.
+#[derive(Default)]
 pub(crate) struct Committed {
     pub(crate) handovers: Vec<HandOver>,
     /// What the lane gets back that memory held.
@@ -35,8 +36,8 @@ pub(crate) struct Committed {
     pub(crate) released: usize,
     /// Events that were stored.
     pub(crate) accepted: u64,
-    /// When something is due, if that is known; `i64::MAX` if not.
-    pub(crate) due_at: i64,
+    /// When something is due, if that is known.
+    pub(crate) due_at: Option<i64>,
 }
 
 /// Told whether the commit came true.

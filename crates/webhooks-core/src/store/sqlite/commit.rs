@@ -4,25 +4,18 @@ use std::sync::Arc;
 
 use super::customer_events::NewestBlock;
 use crate::{
-    activity::Activity,
     model::delivery::ClaimedDelivery,
     outbox::{GivenBack, Outbox, Steps},
     store::{
-        committed::{Answers, Committed, HandOver},
+        committed::{Committed, HandOver},
         completion::Completion,
     },
 };
 
-/// What a transaction does once it is committed, and what memory did for it meanwhile.
+/// What a transaction does once it is committed. What memory gave back meanwhile, and what it asked
+/// for, stays also when the transaction fails.
 pub(crate) struct Commit {
-    pub(super) handovers: Vec<HandOver>,
-    pub(super) activities: Vec<Activity>,
-    pub(super) released: usize,
-    pub(super) accepted: u64,
-    /// Memory gave these back: also when the transaction fails.
-    pub(super) given_back: Vec<Completion>,
-    pub(super) loads: Vec<Arc<Outbox>>,
-    pub(super) due_at: i64,
+    pub(super) follows: Committed,
     /// Outboxes whose lane changed in memory: looked at again should the commit fail.
     pub(super) touched: Vec<Arc<Outbox>>,
     next_claim: i64,
@@ -44,13 +37,7 @@ impl Commit {
     /// last event of which anything is on record.
     pub(super) fn new(boot: i64, last_event: i64) -> Self {
         Self {
-            handovers: Vec::new(),
-            activities: Vec::new(),
-            released: 0,
-            accepted: 0,
-            given_back: Vec::new(),
-            loads: Vec::new(),
-            due_at: i64::MAX,
+            follows: Committed::default(),
             touched: Vec::new(),
             // 2^40 claims a boot, 2^22 boots.
             next_claim: boot << 40,
@@ -74,19 +61,21 @@ impl Commit {
 
     /// Something is due at `at`.
     pub(super) fn due_by(&mut self, at: i64) {
-        self.due_at = self.due_at.min(at);
+        let due_at = &mut self.follows.due_at;
+        *due_at = Some(due_at.map_or(at, |due_at| due_at.min(at)));
     }
 
     /// What an outbox needs that the store changed; of that it never needs workers.
     pub(super) fn follow(&mut self, outbox: &Arc<Outbox>, steps: Steps) {
         if steps.load {
-            self.loads.push(Arc::clone(outbox));
+            self.follows.loads.push(Arc::clone(outbox));
         }
     }
 
     pub(super) fn take_back(&mut self, outbox: &Arc<Outbox>, given: Vec<GivenBack>) {
         let given = given.into_iter();
-        self.given_back
+        self.follows
+            .given_back
             .extend(given.map(|given| Completion::given_back(outbox, given)));
     }
 
@@ -102,7 +91,7 @@ impl Commit {
             outbox.forget_expected(&row);
             return;
         }
-        self.handovers.push(HandOver {
+        self.follows.handovers.push(HandOver {
             outbox: Arc::clone(outbox),
             row,
             retreats,
@@ -110,36 +99,26 @@ impl Commit {
     }
 
     /// What follows; the next transaction begins with nothing.
-    pub(super) fn follows(&mut self, answers: Answers) -> Committed {
-        Committed {
-            handovers: std::mem::take(&mut self.handovers),
-            given_back: std::mem::take(&mut self.given_back),
-            loads: std::mem::take(&mut self.loads),
-            refused_loads: Vec::new(),
-            answers,
-            activities: std::mem::take(&mut self.activities),
-            released: std::mem::take(&mut self.released),
-            accepted: std::mem::take(&mut self.accepted),
-            due_at: std::mem::replace(&mut self.due_at, i64::MAX),
-        }
+    pub(super) fn take(&mut self) -> Committed {
+        std::mem::take(&mut self.follows)
     }
 
     pub(crate) fn mark(&self) -> CommitMark {
         CommitMark {
-            handovers: self.handovers.len(),
-            activities: self.activities.len(),
-            released: self.released,
-            accepted: self.accepted,
+            handovers: self.follows.handovers.len(),
+            activities: self.follows.activities.len(),
+            released: self.follows.released,
+            accepted: self.follows.accepted,
         }
     }
 
     pub(crate) fn roll_back_to(&mut self, mark: CommitMark) {
-        for HandOver { outbox, row, .. } in self.handovers.drain(mark.handovers..) {
+        for HandOver { outbox, row, .. } in self.follows.handovers.drain(mark.handovers..) {
             outbox.forget_expected(&row);
         }
-        self.activities.truncate(mark.activities);
-        self.released = mark.released;
-        self.accepted = mark.accepted;
+        self.follows.activities.truncate(mark.activities);
+        self.follows.released = mark.released;
+        self.follows.accepted = mark.accepted;
         // What it wrote may be among what is rolled back.
         self.newest_block = NewestBlock::default();
     }

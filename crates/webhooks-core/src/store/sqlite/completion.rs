@@ -71,10 +71,10 @@ impl Completion {
         } else if let Verdict::End(ending) = self.verdict {
             store_ending(connection, seq, key, ending, tx.now())?;
         }
-        tx.commit.released += 1;
+        tx.commit.follows.released += 1;
         if tx.host.audience.is_there() {
             let activity = self.activity(&tx.host.timeline, number);
-            tx.commit.activities.extend(activity);
+            tx.commit.follows.activities.extend(activity);
         }
         self.consequences.store(tx, &self.outbox)?;
         if self.consequences.returning {

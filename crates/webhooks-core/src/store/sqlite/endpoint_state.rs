@@ -83,7 +83,7 @@ pub(super) fn disable(
         let activity = outbox
             .endpoint()
             .activity(None, What::EndpointDisabled { reason });
-        tx.commit.activities.push(activity);
+        tx.commit.follows.activities.push(activity);
     }
     Ok(())
 }

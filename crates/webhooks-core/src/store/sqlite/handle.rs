@@ -27,6 +27,7 @@ use crate::{
     endpoint::{SecretInfo, settings::EndpointSettings},
     event::EventRecord,
     model::{
+        delivery::DeliveryOf,
         endpoint::{EndpointOf, EndpointRecord},
         outbox_rows::RefusedRow,
         page::{Page, PageOf},
@@ -160,12 +161,9 @@ impl Handle {
     /// Why an event did not arrive at an endpoint, or that it did.
     pub(crate) async fn explain(
         self: &Arc<Self>,
-        of: EndpointOf,
-        event_id: &str,
+        of: DeliveryOf,
     ) -> Result<Explanation, StoreError> {
-        let event_id = event_id.to_owned();
-        self.read(move |reading| read::explain(reading, &of, &event_id))
-            .await
+        self.read(move |reading| read::explain(reading, &of)).await
     }
 
     /// How many deliveries are stored and not done.

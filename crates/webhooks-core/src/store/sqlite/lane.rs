@@ -231,6 +231,7 @@ fn leave(tx: &mut Tx<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
         .execute([outbox.key()])?;
     if recovered && tx.host.audience.is_there() {
         tx.commit
+            .follows
             .activities
             .push(outbox.endpoint().activity(None, What::EndpointRecovered));
     }

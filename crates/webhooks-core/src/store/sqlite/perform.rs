@@ -11,7 +11,7 @@ impl From<Ask> for Act {
     fn from(ask: Ask) -> Self {
         match ask {
             Ask::Sqlite(act) => act,
-            Ask::Scan { probes, reply } => Self::answering(reply, move |tx| scan::scan(tx, probes)),
+            Ask::Scan(probes, reply) => Self::answering(reply, move |tx| scan::scan(tx, probes)),
             Ask::Maintain(reply) => Self::answering(reply, retention::maintain),
             Ask::NoteClock(reply) => Self::answering(reply, |_| Ok(())),
             Ask::Stop(reply) => Self::answering(reply, |tx| {
@@ -28,52 +28,37 @@ impl From<Ask> for Act {
                     tx.endpoints.waits_for_clock(),
                 ))
             }),
-            Ask::Add {
-                customer,
-                new,
-                url,
-                reply,
-            } => Self::answering(reply, move |tx| manage::add(tx, &customer, &new, &url)),
-            Ask::Edit { of, change, reply } => {
+            Ask::Add(customer, new, url, reply) => {
+                Self::answering(reply, move |tx| manage::add(tx, &customer, &new, &url))
+            }
+            Ask::Edit(of, change, reply) => {
                 Self::answering(reply, move |tx| manage::edit(tx, &of, &change))
             }
-            Ask::Remove { of, reply } => Self::answering(reply, move |tx| manage::remove(tx, &of)),
-            Ask::ChangeState { of, change, reply } => {
+            Ask::Remove(of, reply) => Self::answering(reply, move |tx| manage::remove(tx, &of)),
+            Ask::ChangeState(of, change, reply) => {
                 Self::answering(reply, move |tx| endpoint_state::change(tx, &of, &change))
             }
-            Ask::RotateSecret {
-                of,
-                secret,
-                grace,
-                reply,
-            } => Self::answering(reply, move |tx| secrets::rotate(tx, &of, secret, grace)),
-            Ask::EndSecret { of, number, reply } => {
+            Ask::RotateSecret(of, secret, grace, reply) => {
+                Self::answering(reply, move |tx| secrets::rotate(tx, &of, secret, grace))
+            }
+            Ask::EndSecret(of, number, reply) => {
                 Self::answering(reply, move |tx| secrets::end(tx, &of, number))
             }
-            Ask::Resend {
-                of,
-                event_id,
-                reply,
-            } => Self::answering(reply, move |tx| replay::resend(tx, &of, &event_id)),
-            Ask::TakeAway {
-                of,
-                event_id,
-                ending,
-                reply,
-            } => Self::new(
-                move |tx| replay::take_away(tx, &of, &event_id, ending),
+            Ask::Resend(of, reply) => Self::answering(reply, move |tx| replay::resend(tx, &of)),
+            Ask::TakeAway(of, ending, reply) => Self::new(
+                move |tx| replay::take_away(tx, &of, ending),
                 // After the commit, on the writer thread: nothing can be handed over meanwhile.
                 move |taken| {
                     reply.give(taken.map(replay::TakenAway::take_out_of_memory));
                     None
                 },
             ),
-            Ask::Head { key, reply } => Self::answering(reply, move |tx| replay::head(tx, key)),
-            Ask::OweAgain { key, seqs, reply } => {
+            Ask::Head(key, reply) => Self::answering(reply, move |tx| replay::head(tx, key)),
+            Ask::OweAgain(key, seqs, reply) => {
                 Self::answering(reply, move |tx| replay::owe_all(tx, key, &seqs))
             }
             Ask::TakeRows(reply) => Self::answering(reply, outbox_table::take),
-            Ask::RetryRow { id, reply } => {
+            Ask::RetryRow(id, reply) => {
                 Self::answering(reply, move |tx| outbox_table::retry(tx, id))
             }
             Ask::Load(outbox) => {

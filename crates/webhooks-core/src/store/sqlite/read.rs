@@ -9,10 +9,7 @@ use crate::{
     delivery::{Delivery, DeliveryState, Ending, Explanation, Held},
     endpoint::{EndpointId, EndpointState, wants},
     event::EventRecord,
-    model::{
-        endpoint::{EndpointOf, EndpointRecord},
-        outcome::header_pairs,
-    },
+    model::{delivery::DeliveryOf, endpoint::EndpointRecord, outcome::header_pairs},
     store::error::StoreError,
 };
 
@@ -247,13 +244,9 @@ fn state(
 }
 
 /// Why an event did not arrive at an endpoint, or that it did.
-pub(super) fn explain(
-    reading: &Reading<'_>,
-    of: &EndpointOf,
-    event_id: &str,
-) -> Result<Explanation, StoreError> {
+pub(super) fn explain(reading: &Reading<'_>, of: &DeliveryOf) -> Result<Explanation, StoreError> {
     let connection = reading.connection;
-    let Some(event) = event(connection, &of.customer, event_id)? else {
+    let Some(event) = event(connection, &of.endpoint.customer, &of.event_id)? else {
         return Ok(Explanation::NoSuchEvent);
     };
     let endpoint = reading
@@ -261,7 +254,7 @@ pub(super) fn explain(
         .read(
             connection,
             "id = ?1 and customer = ?2",
-            params![of.id.as_str(), of.customer],
+            params![of.endpoint.id.as_str(), of.endpoint.customer],
         )?
         .pop();
     let Some(endpoint) = endpoint else {

@@ -12,8 +12,8 @@ use crate::{
     delivery::Ending,
     endpoint::{EndpointState, wants},
     model::{
-        delivery::StoredEvent,
-        endpoint::{EndpointOf, EndpointRecord},
+        delivery::{DeliveryOf, StoredEvent},
+        endpoint::EndpointRecord,
         replay::{Look, Replay, ReplayOutcome},
     },
     outbox::{HeadInMemory, Outbox},
@@ -39,39 +39,34 @@ impl TakenAway {
 
 fn find_event(
     connection: &Connection,
-    customer: &str,
-    event_id: &str,
+    DeliveryOf { endpoint, event_id }: &DeliveryOf,
 ) -> Result<StoredEvent, DeliveryError> {
     connection
         .prepare_cached(
             "select seq, id, body, traceparent from webhooks_event where id = ?1 and customer = ?2",
         )?
-        .query_row([event_id, customer], StoredEvent::read)
+        .query_row([event_id, &endpoint.customer], StoredEvent::read)
         .optional()?
         .ok_or_else(|| DeliveryError::UnknownEvent {
-            customer: customer.to_owned(),
-            event_id: event_id.to_owned(),
+            customer: endpoint.customer.clone(),
+            event_id: event_id.clone(),
         })
 }
 
 /// Sends one event to one endpoint again, now. What is owed already is only made due.
-pub(crate) fn resend(
-    tx: &mut Tx<'_>,
-    of: &EndpointOf,
-    event_id: &str,
-) -> Result<(), DeliveryError> {
-    let key = find(tx.connection, of)?;
-    let event = find_event(tx.connection, &of.customer, event_id)?;
+pub(crate) fn resend(tx: &mut Tx<'_>, of: &DeliveryOf) -> Result<(), DeliveryError> {
+    let key = find(tx.connection, &of.endpoint)?;
+    let event = find_event(tx.connection, of)?;
     let seq = event.seq;
     let outbox =
         tx.endpoints
             .by_key(tx.connection, key)?
             .ok_or_else(|| EndpointError::Unknown {
-                customer: of.customer.clone(),
-                id: of.id.clone(),
+                customer: of.endpoint.customer.clone(),
+                id: of.endpoint.id.clone(),
             })?;
     if matches!(outbox.endpoint().state, EndpointState::Disabled { .. }) {
-        return Err(DeliveryError::Disabled(of.id.clone()));
+        return Err(DeliveryError::Disabled(of.endpoint.id.clone()));
     }
     let now = tx.now();
     let owed: Option<bool> = tx
@@ -129,12 +124,11 @@ fn owe_again(
 /// Takes a delivery away: no further attempt is started.
 pub(crate) fn take_away(
     tx: &mut Tx<'_>,
-    of: &EndpointOf,
-    event_id: &str,
+    of: &DeliveryOf,
     ending: Ending,
 ) -> Result<TakenAway, DeliveryError> {
-    let key = find(tx.connection, of)?;
-    let seq = find_event(tx.connection, &of.customer, event_id)?.seq;
+    let key = find(tx.connection, &of.endpoint)?;
+    let seq = find_event(tx.connection, of)?.seq;
     let claim: Option<Option<i64>> = tx
         .connection
         .prepare_cached(
@@ -144,8 +138,8 @@ pub(crate) fn take_away(
         .optional()?;
     let Some(claim) = claim else {
         return Err(DeliveryError::NotOwed {
-            event_id: event_id.to_owned(),
-            endpoint_id: of.id.clone(),
+            event_id: of.event_id.clone(),
+            endpoint_id: of.endpoint.id.clone(),
         });
     };
     let now = tx.now();

@@ -96,7 +96,7 @@ fn store_event(tx: &mut Tx<'_>, customer: &str, event: PreparedEvent) -> Result<
         body: event.body,
         traceparent: event.traceparent,
     });
-    tx.commit.accepted += 1;
+    tx.commit.follows.accepted += 1;
     let mut deliveries = 0;
     for outbox in outboxes.iter() {
         if wants(&outbox.endpoint().event_types, &event.event_type) {

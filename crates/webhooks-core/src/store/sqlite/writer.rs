@@ -174,7 +174,10 @@ impl Writer {
         clock.committed(completions.len() + answers.len());
         self.commit.touched.clear();
         self.endpoints.committed();
-        self.commit.follows(answers)
+        Committed {
+            answers,
+            ..self.commit.take()
+        }
     }
 
     fn tx(&mut self) -> Tx<'_> {
@@ -229,7 +232,7 @@ impl Writer {
         std::thread::sleep(FAILURE_PAUSE);
         Committed {
             refused_loads,
-            ..self.commit.follows(Answers::default())
+            ..self.commit.take()
         }
     }
 }
