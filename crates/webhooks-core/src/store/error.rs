@@ -36,9 +36,9 @@ pub enum StoreError {
     /// What is stored of an endpoint, an attempt or an ending cannot be read; the text says which.
     #[error("what is stored is damaged: {0}")]
     Damaged(String),
-    /// Anything else that SQLite says.
+    /// Anything else that the database says, in its driver's own error.
     #[error("{0}")]
-    Sqlite(Arc<rusqlite::Error>),
+    Database(Arc<dyn std::error::Error + Send + Sync>),
 }
 
 crate::error_text::debug_is_display!(StoreError);

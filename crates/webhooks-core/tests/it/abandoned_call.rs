@@ -105,7 +105,10 @@ async fn a_closure_that_panics_when_it_is_refused_does_not_stop_the_writer() {
             .await;
     }
     assert!(
-        matches!(refused, Err(TransactionError::Store(StoreError::Sqlite(_)))),
+        matches!(
+            refused,
+            Err(TransactionError::Store(StoreError::Database(_)))
+        ),
         "{refused:?}"
     );
     outside.execute_batch("drop trigger refuse").unwrap();

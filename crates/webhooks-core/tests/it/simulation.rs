@@ -330,7 +330,9 @@ impl Simulation {
         let customer = self.parties[party].customer.clone();
         match self.webhooks().send_all(&customer, events).await {
             Ok(_) => self.parties[party].acknowledged.extend(ids),
-            Err(SendError::Store(StoreError::Sqlite(_) | StoreError::RolledBack)) if self.fault => {
+            Err(SendError::Store(StoreError::Database(_) | StoreError::RolledBack))
+                if self.fault =>
+            {
                 self.refused.extend(ids);
             }
             Err(error) => panic!("{error}"),

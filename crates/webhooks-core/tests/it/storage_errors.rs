@@ -91,7 +91,7 @@ async fn child() {
                 acknowledged.insert(id);
             }
             Err(SendError::Store(
-                StoreError::Full | StoreError::RolledBack | StoreError::Sqlite(_),
+                StoreError::Full | StoreError::RolledBack | StoreError::Database(_),
             )) => {
                 println!("refused {id}");
                 refused.insert(id);

@@ -9,8 +9,16 @@ impl From<rusqlite::Error> for StoreError {
         match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => Self::Full,
             _ if tells_of_a_lock(&error) => Self::Locked,
-            _ => Self::Sqlite(Arc::new(error)),
+            _ => Self::Database(Arc::new(error)),
         }
+    }
+}
+
+/// What the store's error is of SQLite's.
+pub(super) fn of_sqlite(error: &StoreError) -> Option<&rusqlite::Error> {
+    match error {
+        StoreError::Database(error) => error.downcast_ref(),
+        _ => None,
     }
 }
 

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, types::ValueRef};
 use serde_json::value::RawValue;
 
 use super::{
+    error::of_sqlite,
     send::{Scope, store_events},
     tx::Tx,
 };
@@ -185,8 +186,8 @@ impl From<SendError> for RowError {
     fn from(error: SendError) -> Self {
         match error {
             SendError::Store(StoreError::Sealed(_)) => Self::Refused(error.to_string()),
-            SendError::Store(StoreError::Sqlite(source)) if is_constraint(&source) => {
-                Self::Refused(source.to_string())
+            SendError::Store(error) if of_sqlite(&error).is_some_and(is_constraint) => {
+                Self::Refused(error.to_string())
             }
             SendError::Store(error) => Self::Store(error),
             error => Self::Refused(error.to_string()),

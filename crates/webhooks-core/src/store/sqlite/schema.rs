@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::{
-    error::tells_of_a_lock,
+    error::{of_sqlite, tells_of_a_lock},
     guard::Guard,
     version::{self, Found, VERSION},
 };
@@ -253,7 +253,7 @@ pub(crate) fn refusal(shown: &str, source: rusqlite::Error) -> OpenError {
 pub(crate) fn store_refusal(shown: &str, source: StoreError) -> OpenError {
     let file = shown.to_owned();
     match source {
-        StoreError::Sqlite(source) if tells_of_damage(&source) => OpenError::Damaged {
+        source if of_sqlite(&source).is_some_and(tells_of_damage) => OpenError::Damaged {
             file,
             problem: source.to_string(),
         },
