@@ -9,7 +9,7 @@ use crate::{
     outbox::{Moment, Outbox, Steps},
     store::{
         ask::Ask,
-        committed::{Committed, HandOver, RefusedLoad},
+        committed::{Committed, HandOver, RefusedRefill},
         completion::Completion,
         sqlite::writer::Writer,
     },
@@ -36,8 +36,8 @@ impl Shared {
         for completion in committed.given_back {
             self.queue.complete_now(completion);
         }
-        for outbox in committed.loads {
-            self.queue.push(Ask::Load(outbox));
+        for outbox in committed.refills {
+            self.queue.push(Ask::Refill(outbox));
         }
         let refused = committed.answers.give(&Ok(()));
         for activity in committed.activities {
@@ -48,8 +48,8 @@ impl Shared {
         if let Some(at) = committed.due_at {
             self.due_by(at);
         }
-        for load in committed.refused_loads.into_iter().chain(refused) {
-            self.load_later(load);
+        for refill in committed.refused_refills.into_iter().chain(refused) {
+            self.refill_later(refill);
         }
     }
 
@@ -73,8 +73,8 @@ impl Shared {
         for _ in 0..steps.starts {
             self.start_worker(outbox);
         }
-        if steps.load {
-            self.queue.push(Ask::Load(Arc::clone(outbox)));
+        if steps.refill {
+            self.queue.push(Ask::Refill(Arc::clone(outbox)));
         }
     }
 
@@ -87,7 +87,7 @@ impl Shared {
     }
 
     /// After a load that the store refused: at once it would be refused again.
-    fn load_later(self: &Arc<Self>, RefusedLoad { outbox, error }: RefusedLoad) {
+    fn refill_later(self: &Arc<Self>, RefusedRefill { outbox, error }: RefusedRefill) {
         tracing::warn!(
             endpoint.id = %outbox.endpoint().id,
             %error,

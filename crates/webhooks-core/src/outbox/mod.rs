@@ -75,8 +75,8 @@ struct State {
     workers: Workers,
     pace: Pace,
     lane: Lane,
-    /// A load of the lane is asked for or under way.
-    loading: bool,
+    /// A refill is asked for or under way.
+    refilling: bool,
     retreats: u64,
     /// Outcomes that are not stored yet and bring rows back to the lane, or say when it is tried.
     returning: usize,
@@ -138,8 +138,8 @@ pub(crate) struct Moment {
 pub(crate) struct Steps {
     /// Workers to start; they are counted in.
     pub(crate) starts: usize,
-    /// Its lane is to be loaded from.
-    pub(crate) load: bool,
+    /// A refill is to be asked for.
+    pub(crate) refill: bool,
 }
 
 /// A delivery on its way back to the lane without an attempt; it is counted as returning.
@@ -181,11 +181,11 @@ impl State {
         allowed
     }
 
-    /// Counts in that the lane is loaded from, where that is wanted.
-    fn wants_load(&mut self) -> bool {
+    /// Counts in a refill, where one is wanted.
+    fn wants_refill(&mut self) -> bool {
         let wanted =
-            self.lane == Lane::Flowing && !self.loading && self.queue.rows.len() <= REFILL_BELOW;
-        self.loading |= wanted;
+            self.lane == Lane::Flowing && !self.refilling && self.queue.rows.len() <= REFILL_BELOW;
+        self.refilling |= wanted;
         wanted
     }
 
@@ -224,7 +224,7 @@ impl Outbox {
             workers: Workers::default(),
             pace,
             lane,
-            loading: false,
+            refilling: false,
             retreats: 0,
             returning: 0,
             health: Health::new(backoff, record.failing_since),
@@ -270,7 +270,7 @@ impl Outbox {
             && state.workers.count == 0
             && state.queue.expected == 0
             && state.lane == Lane::None
-            && !state.loading
+            && !state.refilling
             && state.returning == 0
             && state.health.failed_in_a_row == 0
             && state.pace.is_at_rest(now.saturating_mul(1_000))
@@ -299,7 +299,7 @@ impl Outbox {
                 && state.queue.expected == 0
                 && state.workers.count == 0;
             return Placement::Lane {
-                wake: idle && !state.loading && state.lane == Lane::Flowing,
+                wake: idle && !state.refilling && state.lane == Lane::Flowing,
             };
         }
         self.count_in(&mut state, bytes);
@@ -309,7 +309,7 @@ impl Outbox {
         }
     }
 
-    /// Counts in a row that a load of the lane hands over.
+    /// Counts in a row that a refill hands over.
     pub(crate) fn expect(&self, bytes: usize) {
         self.count_in(&mut self.state.lock(), bytes);
     }
@@ -366,7 +366,7 @@ impl Outbox {
         }
         Ok(Steps {
             starts,
-            load: false,
+            refill: false,
         })
     }
 

@@ -59,8 +59,8 @@ impl Outbox {
         if ends {
             state.workers.count -= 1;
             state.queue.in_hand = None;
-            let load = state.wants_load();
-            return (Next::End, Steps { load, starts: 0 });
+            let refill = state.wants_refill();
+            return (Next::End, Steps { refill, starts: 0 });
         }
         if let Some(at) = state.pace.wait_until(now, limit) {
             state.workers.waits = Some(Wait::Pace(at));
@@ -90,7 +90,7 @@ impl Outbox {
         self.count_out(&mut state, &row);
         state.queue.in_hand = Some(row.clone());
         let steps = Steps {
-            load: state.wants_load(),
+            refill: state.wants_refill(),
             // While one waits no other is started.
             starts: usize::from(!state.queue.rows.is_empty() && state.counts_in_worker()),
         };
@@ -134,7 +134,7 @@ impl Outbox {
         state.workers.count -= 1;
         Steps {
             starts: usize::from(!state.queue.rows.is_empty() && state.counts_in_worker()),
-            load: false,
+            refill: false,
         }
     }
 }

@@ -21,7 +21,7 @@ impl Outbox {
     /// has only the places for endpoints in trouble, and those that hang can have all of them.
     pub(crate) fn wake(&self) -> Steps {
         Steps {
-            load: !std::mem::replace(&mut self.state.lock().loading, true),
+            refill: !std::mem::replace(&mut self.state.lock().refilling, true),
             starts: 0,
         }
     }
@@ -29,7 +29,7 @@ impl Outbox {
     /// The store refused the refill that was asked for. Until [`Outbox::refill_ended`] no other is:
     /// at once it would be refused again.
     pub(crate) fn refill_refused(&self) {
-        self.state.lock().loading = true;
+        self.state.lock().refilling = true;
     }
 
     /// After a transaction that failed: memory may be ahead of the store. Looks at the lane again,
@@ -54,7 +54,7 @@ impl Outbox {
         if endpoint.state != EndpointState::Active || state.returning > 0 {
             return None;
         }
-        state.loading = true;
+        state.refilling = true;
         let trouble = state.lane == Lane::Stopped;
         let rows = if trouble || self.memory.is_full() {
             1
@@ -76,7 +76,7 @@ impl Outbox {
         state.returning -= 1;
         Steps {
             // A refill may have been asked for in vain.
-            load: state.returning == 0 && state.wants_load(),
+            refill: state.returning == 0 && state.wants_refill(),
             starts: 0,
         }
     }
@@ -87,7 +87,7 @@ impl Outbox {
     }
 
     pub(crate) fn refill_ended(&self) {
-        self.state.lock().loading = false;
+        self.state.lock().refilling = false;
     }
 
     /// The lane is empty: deliveries go to memory again. True when that ends a trouble. `None` when

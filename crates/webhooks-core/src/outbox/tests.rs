@@ -64,7 +64,7 @@ struct World {
     /// Rows of the lane, with the attempts made.
     lane: BTreeMap<i64, u32>,
     lane_due: Option<i64>,
-    load_asked: bool,
+    refill_asked: bool,
     /// Rows that wait by themselves for their retry.
     retries: BTreeMap<i64, (i64, u32)>,
     done: BTreeSet<i64>,
@@ -92,7 +92,7 @@ impl World {
             returning: VecDeque::new(),
             lane: BTreeMap::new(),
             lane_due: None,
-            load_asked: false,
+            refill_asked: false,
             retries: BTreeMap::new(),
             done: BTreeSet::new(),
             first_arrivals: Vec::new(),
@@ -109,7 +109,7 @@ impl World {
 
     fn follow(&mut self, steps: Steps) {
         self.workers.extend((0..steps.starts).map(|_| None));
-        self.load_asked |= steps.load;
+        self.refill_asked |= steps.refill;
     }
 
     fn row(seq: i64, attempts: u32) -> ClaimedDelivery {
@@ -267,8 +267,8 @@ impl World {
     }
 
     /// Loads the lane, as the store does. `due`: its time has come.
-    fn load(&mut self, due: bool) {
-        self.load_asked &= due;
+    fn refill(&mut self, due: bool) {
+        self.refill_asked &= due;
         if let Some(plan) = self.outbox.plan_refill() {
             assert!(self.returning.is_empty(), "the lane is not whole");
             if due || !plan.trouble {
@@ -341,7 +341,7 @@ impl World {
             self.owe(seq, attempts);
         }
         if self.lane_due.is_some_and(|at| at <= self.now) && !self.paused {
-            self.load(true);
+            self.refill(true);
         }
     }
 
@@ -373,7 +373,7 @@ impl World {
             }
             80 => self.put_back(),
             81..90 => self.store_outcome(),
-            90..94 if self.load_asked => self.load(false),
+            90..94 if self.refill_asked => self.refill(false),
             94 => self.take_out(),
             95 if !self.paused => self.set_paused(true),
             96..98 if self.paused => self.set_paused(false),
@@ -427,8 +427,8 @@ impl World {
             self.work();
             self.end_attempt(None);
             self.store_outcome();
-            if self.load_asked {
-                self.load(false);
+            if self.refill_asked {
+                self.refill(false);
             }
             self.check(before);
             self.pass_time(50);

@@ -14,13 +14,13 @@ impl Outbox {
             state.lane = Lane::Flowing;
         }
         state.pace.succeeded();
-        let load = state.wants_load();
+        let refill = state.wants_refill();
         // More may be allowed in flight than there are workers.
         let mut starts = 0;
         while state.queue.rows.len() > starts && state.counts_in_worker() {
             starts += 1;
         }
-        (was_failing, Steps { starts, load })
+        (was_failing, Steps { starts, refill })
     }
 
     /// Notes a failure. Returns what follows. When that is trouble, the outcome is counted as on

@@ -23,7 +23,7 @@ use crate::{
 /// One ask.
 pub(crate) enum Ask {
     /// The next rows of an outbox's lane.
-    Load(Arc<Outbox>),
+    Refill(Arc<Outbox>),
     /// What is due: single retries, and lanes, of those in trouble no more than this. Answers
     /// when to come back.
     Scan(usize, Reply<Option<i64>>),

@@ -26,9 +26,9 @@ pub(crate) struct Committed {
     /// What the lane gets back that memory held.
     pub(crate) given_back: Vec<Completion>,
     /// Outboxes whose lanes are to be loaded from.
-    pub(crate) loads: Vec<Arc<Outbox>>,
+    pub(crate) refills: Vec<Arc<Outbox>>,
     /// Of a transaction that failed.
-    pub(crate) refused_loads: Vec<RefusedLoad>,
+    pub(crate) refused_refills: Vec<RefusedRefill>,
     /// Come after the hand-over.
     pub(crate) answers: Answers,
     pub(crate) activities: Vec<Activity>,
@@ -41,10 +41,11 @@ pub(crate) struct Committed {
 }
 
 /// Told whether the commit came true.
-pub(crate) type AfterCommit = Box<dyn FnOnce(Result<(), StoreError>) -> Option<RefusedLoad> + Send>;
+pub(crate) type AfterCommit =
+    Box<dyn FnOnce(Result<(), StoreError>) -> Option<RefusedRefill> + Send>;
 
 /// A lane that could not be loaded from.
-pub(crate) struct RefusedLoad {
+pub(crate) struct RefusedRefill {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) error: StoreError,
 }
@@ -66,7 +67,7 @@ impl Answers {
     }
 
     /// Gives them; with the error when the transaction failed.
-    pub(crate) fn give(self, committed: &Result<(), StoreError>) -> Vec<RefusedLoad> {
+    pub(crate) fn give(self, committed: &Result<(), StoreError>) -> Vec<RefusedRefill> {
         let mut refused = Vec::new();
         for (reply, result) in self.sends {
             reply.give(match (result, committed) {

@@ -2,7 +2,7 @@
 
 use super::tx::Tx;
 use crate::store::{
-    committed::{AfterCommit, RefusedLoad, contain},
+    committed::{AfterCommit, RefusedRefill, contain},
     error::StoreError,
     reply::Reply,
 };
@@ -18,7 +18,7 @@ impl Act {
     /// is on disk.
     pub(crate) fn new<T, E>(
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
-        after: impl FnOnce(Result<T, E>) -> Option<RefusedLoad> + Send + 'static,
+        after: impl FnOnce(Result<T, E>) -> Option<RefusedRefill> + Send + 'static,
     ) -> Self
     where
         T: Send + 'static,

@@ -67,8 +67,8 @@ impl Commit {
 
     /// What an outbox needs that the store changed; of that it never needs workers.
     pub(super) fn follow(&mut self, outbox: &Arc<Outbox>, steps: Steps) {
-        if steps.load {
-            self.follows.loads.push(Arc::clone(outbox));
+        if steps.refill {
+            self.follows.refills.push(Arc::clone(outbox));
         }
     }
 

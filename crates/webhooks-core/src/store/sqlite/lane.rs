@@ -129,23 +129,35 @@ pub(super) fn end(
     Ok(())
 }
 
-/// Loads the next rows of a lane into memory, or finds that the lane is at its end. `due`: its
-/// time has come; else memory asked for more.
-pub(crate) fn refill(tx: &mut Tx<'_>, outbox: &Arc<Outbox>, due: bool) -> Result<(), StoreError> {
-    let refilled = load_rows(tx, outbox, due);
+/// Why a lane is loaded from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// Its time has come.
+    Due,
+    /// Memory asked for more.
+    Asked,
+}
+
+/// Loads the next rows of a lane into memory, or finds that the lane is at its end.
+pub(super) fn refill(
+    tx: &mut Tx<'_>,
+    outbox: &Arc<Outbox>,
+    occasion: Occasion,
+) -> Result<(), StoreError> {
+    let refilled = load_rows(tx, outbox, occasion);
     // Whatever came of it, another may be asked for.
     outbox.refill_ended();
     refilled
 }
 
-fn load_rows(tx: &mut Tx<'_>, outbox: &Arc<Outbox>, due: bool) -> Result<(), StoreError> {
+fn load_rows(tx: &mut Tx<'_>, outbox: &Arc<Outbox>, occasion: Occasion) -> Result<(), StoreError> {
     let now = tx.now();
     let key = outbox.key();
     let Some(plan) = outbox.plan_refill() else {
         // A person resumes it, or what is on its way back to the lane dates it.
         return set_due(tx, key, None);
     };
-    if plan.trouble && !due {
+    if plan.trouble && occasion == Occasion::Asked {
         // It failed since it was asked for: the outcome says when the lane is tried.
         return Ok(());
     }

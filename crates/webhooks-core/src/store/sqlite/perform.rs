@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use super::{
-    act::Act, endpoint_state, lane, manage, outbox_table, read, replay, retention, scan, secrets,
+    act::Act,
+    endpoint_state,
+    lane::{self, Occasion},
+    manage, outbox_table, read, replay, retention, scan, secrets,
 };
-use crate::store::{ask::Ask, committed::RefusedLoad, error::StoreError};
+use crate::store::{ask::Ask, committed::RefusedRefill, error::StoreError};
 
 impl From<Ask> for Act {
     fn from(ask: Ask) -> Self {
@@ -61,14 +64,14 @@ impl From<Ask> for Act {
             Ask::RetryRow(id, reply) => {
                 Self::answering(reply, move |tx| outbox_table::retry(tx, id))
             }
-            Ask::Load(outbox) => {
+            Ask::Refill(outbox) => {
                 let loaded = Arc::clone(&outbox);
                 Self::new(
-                    move |tx| lane::refill(tx, &loaded, false),
+                    move |tx| lane::refill(tx, &loaded, Occasion::Asked),
                     move |result: Result<(), StoreError>| {
                         let error = result.err()?;
                         outbox.refill_refused();
-                        Some(RefusedLoad { outbox, error })
+                        Some(RefusedRefill { outbox, error })
                     },
                 )
             }

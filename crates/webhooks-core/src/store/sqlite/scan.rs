@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::{
-    lane::{claim, end, join, refill, set_due},
+    lane::{Occasion, claim, end, join, refill, set_due},
     row::FoundRow,
     tx::Tx,
 };
@@ -45,7 +45,7 @@ pub(crate) fn scan(tx: &mut Tx<'_>, probes: usize) -> Result<Option<i64>, StoreE
     )?;
     for key in healthy.into_iter().chain(in_trouble) {
         match find(tx, key)? {
-            Found::Outbox(outbox) => refill(tx, &outbox, true)?,
+            Found::Outbox(outbox) => refill(tx, &outbox, Occasion::Due)?,
             // Of an endpoint that was removed maintenance ends what the lane holds.
             Found::Removed | Found::Unreadable => set_due(tx, key, None)?,
         }

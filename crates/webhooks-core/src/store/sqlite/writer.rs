@@ -223,7 +223,7 @@ impl Writer {
         self.endpoints.rolled_back(&self.connection);
         self.endpoints.committed();
         self.commit.roll_back_to(CommitMark::default());
-        let refused_loads = answers.give(&Err(error));
+        let refused_refills = answers.give(&Err(error));
         // After the answers: a load that was refused among them is not asked for at once again.
         for outbox in std::mem::take(&mut self.commit.touched) {
             self.commit.follow(&outbox, outbox.lane_is_uncertain());
@@ -231,7 +231,7 @@ impl Writer {
         // A full disk stays full for a while: trying again at once would spin.
         std::thread::sleep(FAILURE_PAUSE);
         Committed {
-            refused_loads,
+            refused_refills,
             ..self.commit.take()
         }
     }
