@@ -3,7 +3,7 @@
 use std::{fs::File, path::Path, process::Command};
 
 use anyhow::{Context, ensure};
-use end_to_end::{Browser, Chain, Window};
+use end_to_end::{Browser, Chain, Demo, PATIENCE, Window, until};
 
 /// The newest version when the test was written.
 const AXE: &str = "axe-core@4.14.1";
@@ -205,6 +205,34 @@ async fn every_page_in_every_state(window: Window) -> anyhow::Result<()> {
 
     ensure!(critic.found.is_empty(), "{}", critic.found.join("\n"));
     critic.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_relays_page_is_accessible_in_light_and_in_the_dark() -> anyhow::Result<()> {
+    let demo = Demo::start(&["--no-build", "--relay"], &[])?;
+    demo.is_up().await?;
+    let client = reqwest::Client::new();
+    for (window, part) in [
+        (Window::DESKTOP, "Nothing yet"),
+        (Window::DESKTOP.dark(), "Do it again"),
+    ] {
+        let mut critic = Critic {
+            browser: Browser::open(window).await?,
+            axe: axe()?,
+            found: Vec::new(),
+        };
+        critic.goes_to(&demo.relay_url(), "main", part).await?;
+        ensure!(critic.found.is_empty(), "{}", critic.found.join("\n"));
+        critic.browser.close().await?;
+        client.post(demo.button_url()).send().await?;
+        until("the chat's message", PATIENCE, || async {
+            let page = reqwest::get(demo.relay_url()).await?.text().await?;
+            ensure!(page.contains("Do it again"), "{page}");
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

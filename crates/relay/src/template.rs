@@ -1,9 +1,15 @@
 //! Templates and expressions over an event. What a template prints is escaped for where it goes,
 //! so that an event's values can't become markup, mentions or parts of a URL.
 
-use std::{collections::HashSet, fmt, io, sync::LazyLock};
+use std::{
+    collections::HashSet,
+    fmt::{self, Write as _},
+    io,
+    sync::LazyLock,
+};
 
 use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value};
+use url::Url;
 
 /// More than any provider takes; a template that loops over an event may make more.
 const RENDERED_BYTES_MAX: usize = 64 * 1024;
@@ -95,6 +101,10 @@ impl Escape {
                 }
             }
             Self::Mattermost | Self::Discord => {
+                // Escaped like other text, a link would lead elsewhere.
+                if let Some(link) = link(text) {
+                    return out.write_str(&link);
+                }
                 for c in text.chars().filter(|c| is_text(*c)) {
                     match c {
                         // Seen as before, and no longer a mention.
@@ -111,7 +121,29 @@ impl Escape {
 }
 
 /// What begins markup in Markdown, wherever it stands.
-const MARKDOWN: &str = "\\`*_~|[]()#>+-!<:";
+const MARKDOWN: &str = "\\`*_~|[]()#>+-!<";
+
+/// What in a link could end it and begin something else.
+const ENDS_LINK: &str = "\\`*|[]()<>\"'@";
+
+/// A text that is a web address and nothing else, with nothing in it that could end it.
+fn link(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    let is_web = matches!(url.scheme(), "http" | "https") && url.host().is_some();
+    if !is_web || text.contains(char::is_whitespace) {
+        return None;
+    }
+    let mut link = String::new();
+    for c in url.as_str().chars() {
+        if ENDS_LINK.contains(c) {
+            // ASCII, all of them.
+            let _ = write!(link, "%{:02X}", u32::from(c));
+        } else {
+            link.push(c);
+        }
+    }
+    Some(link)
+}
 
 /// Line breaks of any script, and characters that steer.
 fn is_break(c: char) -> bool {

@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -132,7 +131,11 @@ pub(crate) struct Email {
 
 /// A mail, ready to go.
 #[derive(Debug)]
-pub(crate) struct Mail(Arc<Message>);
+pub(crate) struct Mail {
+    message: Box<Message>,
+    /// As its reader sees it.
+    shown: String,
+}
 
 impl Email {
     pub(super) fn read(keys: &Keys<'_>, smtp: Option<&Smtp>) -> Option<Self> {
@@ -173,9 +176,11 @@ impl Email {
             attempt.entry.event.replace(':', "."),
             from.email.domain()
         );
+        let subject = cut(&self.subject.render(values)?, SUBJECT_CHARS_MAX);
+        let mut receivers = Vec::new();
         let mut message = Message::builder()
             .from(from.clone())
-            .subject(cut(&self.subject.render(values)?, SUBJECT_CHARS_MAX))
+            .subject(subject.clone())
             .message_id(Some(id))
             .date(system_time(attempt.now))
             .header(ContentType::TEXT_PLAIN);
@@ -185,16 +190,21 @@ impl Email {
                 .parse()
                 .map_err(|_| RenderError::new(format!("\"{address}\" is not a mail address")))?;
             message = message.to(mailbox);
+            receivers.push(address);
         }
         let text = attempt.noted(self.text.render(values)?);
+        let shown = format!("mail to {}\n{subject}\n\n{text}", receivers.join(", "));
         let message = message
             .body(text)
             .map_err(|error| RenderError::new(error.to_string()))?;
-        Ok(Mail(Arc::new(message)))
+        Ok(Mail {
+            message: Box::new(message),
+            shown,
+        })
     }
 
     pub(super) async fn perform(&self, mail: Mail) -> Outcome {
-        match self.smtp.transport.send((*mail.0).clone()).await {
+        match self.smtp.transport.send(*mail.message).await {
             Ok(answer) => {
                 let words: Vec<&str> = answer.message().collect();
                 Outcome::done(format!(
@@ -229,6 +239,6 @@ fn judge(error: &smtp::Error) -> Outcome {
 
 impl fmt::Display for Mail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.0.formatted()))
+        f.write_str(&self.shown)
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     fmt, fs,
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -14,6 +15,9 @@ use super::{
     keys::Keys,
 };
 use crate::template::RenderError;
+
+/// A new file can be read by nobody else: it holds what was received.
+pub(super) const OWNER_ALONE: u32 = 0o600;
 
 /// Which file a line is appended to, and what it says.
 #[derive(Debug)]
@@ -110,7 +114,11 @@ impl From<io::Error> for AppendError {
 /// Appends a line unless it is there already after `mark`; returns whether it was not.
 fn append(line: &Line, mark: Option<u64>) -> Result<bool, AppendError> {
     let mut options = fs::OpenOptions::new();
-    options.create(true).append(true).read(true);
+    options
+        .create(true)
+        .append(true)
+        .read(true)
+        .mode(OWNER_ALONE);
     let mut file = options.open(&line.path).map_err(AppendError::Open)?;
     // Other rules, and other programs that care, write to it one at a time.
     file.lock()?;

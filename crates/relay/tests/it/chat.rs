@@ -8,7 +8,7 @@ use webhooks_core::{
     testing::{Answer, Receiver},
 };
 
-use crate::rig::Rig;
+use crate::rig::{Rig, all};
 
 fn rule(kind: &str, url: &str) -> String {
     format!(
@@ -65,32 +65,11 @@ async fn a_thousand_copies_of_one_event_are_one_message() {
     let mut waiting: Vec<_> = copies.collect();
     while !waiting.is_empty() {
         let some = waiting.split_off(waiting.len().saturating_sub(50));
-        let statuses = futures(some).await;
+        let statuses = all(some).await;
         assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
     }
     rig.settle().await;
     assert_eq!(messages(&chat).len(), 1);
-}
-
-async fn futures<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
-    let mut done = Vec::new();
-    let mut running: Vec<_> = futures.into_iter().map(Box::pin).collect();
-    std::future::poll_fn(|context| {
-        running.retain_mut(|future| match future.as_mut().poll(context) {
-            std::task::Poll::Ready(value) => {
-                done.push(value);
-                false
-            }
-            std::task::Poll::Pending => true,
-        });
-        if running.is_empty() {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
-    })
-    .await;
-    done
 }
 
 #[tokio::test]

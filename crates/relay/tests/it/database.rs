@@ -1,12 +1,15 @@
 //! Rows in SQLite and Postgres: of the declared types, once, and never a part of a statement.
 
-use std::time::Duration;
+use std::{os::unix::fs::PermissionsExt, time::Duration};
 
 use serde_json::{Value, json};
 use sqlx::Row;
 use webhooks_core::{DeliveryState, rusqlite};
 
-use crate::{postgres::Postgres, rig::Rig};
+use crate::{
+    postgres::Postgres,
+    rig::{Rig, all},
+};
 
 const TITLE: &str = "'); drop table draw; -- \" ? $1";
 
@@ -73,6 +76,10 @@ async fn each_drawn_number_is_a_row_in_sqlite() {
         (863, 0.863, TITLE.to_owned(), false, 863, true)
     );
     assert!(read("second").3);
+    let mode = std::fs::metadata(rig.path("numbers.db"))
+        .unwrap()
+        .permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600);
     // What is not of the column's type is refused, with the value and the type.
     draw(&rig, "third", "many").await;
     let deliveries = rig.deliveries("keep", "1-database").await;
@@ -107,6 +114,30 @@ async fn each_drawn_number_is_a_row_in_postgres() {
         matches!(deliveries[0].state, DeliveryState::Ended { .. }),
         "{deliveries:?}"
     );
+}
+
+/// Postgres refuses all but one of those who make the same table at the same moment.
+#[tokio::test]
+async fn a_table_that_many_rows_make_at_once_refuses_none_of_them() {
+    let server = Postgres::start().await;
+    let rig = Rig::in_real_time(&rules(&server.url, "")).await;
+    let ids: Vec<String> = (0..40).map(|number| format!("event-{number}")).collect();
+    let sends = ids
+        .iter()
+        .map(|id| rig.send(id, "random_number:generate", data(1)));
+    assert!(
+        all(sends.collect())
+            .await
+            .iter()
+            .all(|status| *status == 200)
+    );
+    rig.settle().await;
+    let mut connection = server.connection().await;
+    let row = sqlx::query("select count(*) from draw")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(row.get::<i64, _>(0), 40);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Lines in a file: each event once, also when a line was cut off.
 
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::{Value, json};
 
 use crate::rig::Rig;
@@ -37,6 +39,10 @@ async fn each_event_is_a_line() {
     assert_eq!(lines[0]["id"], "first");
     assert_eq!(lines[1]["data"], 901);
     assert_eq!(lines[1]["event"], "random_number:generate");
+    let mode = std::fs::metadata(rig.path("numbers.jsonl"))
+        .unwrap()
+        .permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600);
     assert!(lines[0]["received_at"].as_str().unwrap().ends_with('Z'));
 }
 
@@ -75,4 +81,22 @@ async fn a_file_that_cannot_be_written_is_waited_for() {
         answers[0].contains("can't be opened") && answers[1].starts_with("appended to "),
         "{answers:?}"
     );
+}
+
+#[tokio::test]
+async fn two_thousand_events_at_once_are_two_thousand_lines() {
+    let rig = Rig::in_real_time(&rules("")).await;
+    let sends = (0..2_000).map(|number| {
+        let rig = &rig;
+        async move { rig.send(&format!("event-{number}"), "draw", number).await }
+    });
+    let mut sends: Vec<_> = sends.collect();
+    while !sends.is_empty() {
+        // As many connections as a test may have open.
+        let some = sends.split_off(sends.len().saturating_sub(100));
+        let statuses = crate::rig::all(some).await;
+        assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+    }
+    rig.settle().await;
+    assert_eq!(lines(&rig).len(), 2_000);
 }

@@ -5,7 +5,7 @@ use std::{path::Path, process::Command};
 use end_to_end::{PATIENCE, Program, free_ports, until};
 use serde_json::json;
 use webhooks_core::{
-    Secret,
+    Secret, rusqlite,
     testing::{Answer, Receiver},
 };
 
@@ -89,6 +89,85 @@ async fn an_action_that_a_kill_interrupts_is_done_after_the_restart_and_says_its
     program.stop().await.unwrap();
     assert_eq!(chat.requests().len(), 2);
     assert_eq!(std::fs::read_to_string(file).unwrap().lines().count(), 1);
+}
+
+/// Lines and rows once each, messages once each unless they say that they may be repeats.
+#[tokio::test]
+async fn kills_again_and_again_lose_nothing_and_repeat_nothing_in_silence() {
+    const ROUNDS: usize = 6;
+    const EVENTS_A_ROUND: usize = 10;
+    let chat = Receiver::start().await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let [listen, page] = free_ports().unwrap();
+    let rules = format!(
+        r#"
+        listen = "127.0.0.1:{listen}"
+        page = "127.0.0.1:{page}"
+        [source.numbers]
+        verify = "standard"
+        secret = "{SECRET}"
+        [[rule]]
+        name = "tell"
+        source = "numbers"
+        [[rule.action]]
+        kind = "slack"
+        url = "{}"
+        text = "{{{{ id }}}}"
+        per_second = 1000
+        [[rule.action]]
+        kind = "file"
+        path = "numbers.jsonl"
+        [[rule.action]]
+        kind = "database"
+        url = "sqlite:numbers.db"
+        table = "draw"
+        key = "id"
+        columns.id = {{ type = "text", value = "id" }}
+        "#,
+        chat.url()
+    );
+    std::fs::write(directory.path().join("relay.toml"), rules).unwrap();
+    for round in 0..ROUNDS {
+        let mut program = start(directory.path(), page).await;
+        for number in 0..EVENTS_A_ROUND {
+            draw(listen, &format!("{round}-{number}")).await;
+        }
+        // In the middle of the round's actions, at another place each time.
+        chat.wait_for(round * EVENTS_A_ROUND + round + 1).await;
+        program.kill().await.unwrap();
+    }
+    let program = start(directory.path(), page).await;
+    let database = directory.path().join("numbers.db");
+    let rows = || async {
+        let connection = rusqlite::Connection::open(&database)?;
+        let rows: u32 = connection.query_row("select count(*) from draw", [], |row| row.get(0))?;
+        anyhow::ensure!(rows as usize == ROUNDS * EVENTS_A_ROUND, "{rows} rows");
+        Ok(())
+    };
+    until("every row", PATIENCE, rows).await.unwrap();
+    program.stop().await.unwrap();
+    let text = std::fs::read_to_string(directory.path().join("numbers.jsonl")).unwrap();
+    let mut lines: Vec<String> = text
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].to_string())
+        .collect();
+    assert_eq!(lines.len(), ROUNDS * EVENTS_A_ROUND);
+    lines.sort();
+    lines.dedup();
+    assert_eq!(
+        lines.len(),
+        ROUNDS * EVENTS_A_ROUND,
+        "no line is there twice"
+    );
+    let silent = chat.requests().into_iter().filter_map(|request| {
+        let text = request.json()["text"].as_str().unwrap().to_owned();
+        (!text.contains("may be a repeat")).then_some(text)
+    });
+    let mut silent: Vec<String> = silent.collect();
+    let messages = silent.len();
+    silent.sort();
+    silent.dedup();
+    assert_eq!(silent.len(), messages, "no message is repeated in silence");
 }
 
 #[test]

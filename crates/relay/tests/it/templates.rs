@@ -106,6 +106,47 @@ async fn markdown_and_mentions_in_a_value_are_text() {
 }
 
 #[tokio::test]
+async fn a_link_stays_a_link_and_nothing_more() {
+    for (link, shown) in [
+        (
+            "https://github.com/octo-org/a_b/pull/8#issue-1",
+            "https://github.com/octo-org/a_b/pull/8#issue-1",
+        ),
+        (
+            "https://evil.example/)[x](y)*@channel",
+            "https://evil.example/%29%5Bx%5D%28y%29%2A%40channel",
+        ),
+        (
+            "https://evil.example/ @channel",
+            "https://evil.example/ @\u{200b}channel",
+        ),
+        ("javascript:alert(1)", "javascript:alert\\(1\\)"),
+    ] {
+        for kind in ["mattermost", "discord"] {
+            let chat = Receiver::start().await.unwrap();
+            let file = format!(
+                r#"
+                [[rule]]
+                name = "link"
+                source = "numbers"
+                [[rule.action]]
+                kind = "{kind}"
+                url = "{}"
+                text = "{{{{ data }}}}"
+                "#,
+                chat.url()
+            );
+            let rig = Rig::new(&file).await;
+            assert_eq!(rig.send("first", "link", link).await, 200);
+            rig.settle().await;
+            let body = chat.requests()[0].json();
+            let text = body.get("text").or(body.get("content")).unwrap();
+            assert_eq!(text, shown, "{kind}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_template_that_says_safe_or_turns_escaping_off_is_escaped_all_the_same() {
     let bodies = rendered(
         "slack",

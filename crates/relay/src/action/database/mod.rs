@@ -102,6 +102,16 @@ enum RowError {
     Other(String),
 }
 
+impl RowError {
+    /// No row's values are at fault when its table can't be made.
+    fn of_table(self) -> Self {
+        match self {
+            Self::Values(reason) => Self::Other(reason),
+            other => other,
+        }
+    }
+}
+
 impl Database {
     pub(super) fn read(keys: &Keys<'_>) -> Option<Self> {
         let section = keys.section;
@@ -174,10 +184,13 @@ impl Database {
     pub(super) async fn perform(&self, row: Row) -> Outcome {
         let mut written = self.store.write(&row.insert, &row.cells).await;
         if matches!(written, Err(RowError::NoTable)) {
-            written = match self.store.create(&self.statements.create).await {
-                Ok(()) => self.store.write(&row.insert, &row.cells).await,
-                Err(error) => Err(error),
-            };
+            let created = self.store.create(&self.statements.create).await;
+            written = self.store.write(&row.insert, &row.cells).await;
+            // Another row's action may have made it at the same moment, which is an error of this
+            // one's: what counts is whether it is there now.
+            if let (Err(RowError::NoTable), Err(error)) = (&written, created) {
+                written = Err(error.of_table());
+            }
         }
         let table = &self.table;
         match written {

@@ -1,13 +1,18 @@
 //! Rows in a SQLite file, which other programs may use at the same time.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    fs::OpenOptions,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use webhooks_core::rusqlite::{
     self, Connection, ErrorCode, ToSql,
     types::{ToSqlOutput, ValueRef},
 };
 
-use super::{Cell, RowError, Type};
+use super::{super::file::OWNER_ALONE, Cell, RowError, Type};
 
 /// How long a row waits for other programs' writes.
 const BUSY_LIMIT: Duration = Duration::from_secs(10);
@@ -34,6 +39,7 @@ impl Sqlite {
     pub(super) async fn write(&self, sql: &str, cells: &[Cell]) -> Result<u64, RowError> {
         let (path, sql, cells) = (self.path.clone(), sql.to_owned(), cells.to_vec());
         let written = tokio::task::spawn_blocking(move || {
+            private(&path);
             let connection = Connection::open(path)?;
             connection.busy_timeout(BUSY_LIMIT)?;
             connection.execute(&sql, rusqlite::params_from_iter(cells))
@@ -45,6 +51,14 @@ impl Sqlite {
             .map(|rows| rows as u64)
             .map_err(|error| judge(&error))
     }
+}
+
+/// Makes a new file for its owner alone: SQLite would let others read it.
+fn private(path: &Path) {
+    let mut options = OpenOptions::new();
+    options.create_new(true).write(true).mode(OWNER_ALONE);
+    // One that exists keeps its permissions; any other trouble is SQLite's to say.
+    let _ = options.open(path);
 }
 
 fn judge(error: &rusqlite::Error) -> RowError {
