@@ -8,7 +8,9 @@ use std::{
     sync::LazyLock,
 };
 
-use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value};
+use minijinja::{
+    AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value, context,
+};
 use url::Url;
 
 /// More than any provider takes; a template that loops over an event may make more.
@@ -172,9 +174,12 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    /// Checks the template's grammar.
+    /// Checks the template's grammar, and that there are the filters and tests on its way without
+    /// an event.
     pub(crate) fn new(source: &str, escape: Escape) -> Result<Self, RenderError> {
         TEMPLATES.template_from_named_str(escape.name(), source)?;
+        let lenient = EXPRESSIONS.template_from_named_str(escape.name(), source)?;
+        known_names(lenient.render(context! {}))?;
         Ok(Self {
             source: source.to_owned(),
             escape,
@@ -203,9 +208,11 @@ impl Template {
 pub(crate) struct Expression(String);
 
 impl Expression {
-    /// Checks the expression's grammar.
+    /// Checks the expression's grammar, and that there are the filters and tests on its way without
+    /// an event.
     pub(crate) fn new(source: &str) -> Result<Self, RenderError> {
-        EXPRESSIONS.compile_expression(source)?;
+        let expression = EXPRESSIONS.compile_expression(source)?;
+        known_names(expression.eval(context! {}))?;
         Ok(Self(source.to_owned()))
     }
 
@@ -229,6 +236,19 @@ impl Expression {
             return Err(RenderError(format!("the event has no {}", self.0)));
         }
         serde_json::to_value(&value).map_err(|error| RenderError(error.to_string()))
+    }
+}
+
+/// Of a run without an event: only a name that no event can give is an error.
+fn known_names<T>(run: Result<T, minijinja::Error>) -> Result<(), RenderError> {
+    let unknown = [
+        ErrorKind::UnknownFilter,
+        ErrorKind::UnknownTest,
+        ErrorKind::UnknownFunction,
+    ];
+    match run {
+        Err(error) if unknown.contains(&error.kind()) => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

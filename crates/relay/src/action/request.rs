@@ -122,15 +122,18 @@ pub(super) async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, r
     })
 }
 
-/// `Retry-After` in seconds, also with a fraction, as Discord sends it.
+/// `Retry-After` in seconds, also with a fraction, as Discord sends it; or as a date, by the clock of
+/// whoever sends it.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: f64 = headers
-        .get(header::RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()?;
-    let asked = Duration::try_from_secs_f64(seconds.max(0.0).ceil()).ok()?;
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let date = |name| httpdate::parse_http_date(text(name)?).ok();
+    let asked = match text(header::RETRY_AFTER)?.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds.max(0.0).ceil()).ok()?,
+        Err(_) => {
+            let until = date(header::RETRY_AFTER)?.duration_since(date(header::DATE)?);
+            until.unwrap_or_default()
+        }
+    };
     Some(asked.min(RETRY_AFTER_MAX))
 }
 
@@ -212,5 +215,35 @@ impl fmt::Display for Post {
             Ok(body) => write!(f, "{body:#}"),
             Err(_) => f.write_str(&String::from_utf8_lossy(&self.body)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_a_fraction_of_them_or_a_date() {
+        let asked = |values: &[(header::HeaderName, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in values {
+                headers.insert(name, value.parse().unwrap());
+            }
+            retry_after(&headers).map(|wait| wait.as_secs())
+        };
+        let after = |value| (header::RETRY_AFTER, value);
+        assert_eq!(asked(&[after("30")]), Some(30));
+        assert_eq!(asked(&[after("0.3")]), Some(1));
+        assert_eq!(asked(&[after("1e300")]), None);
+        assert_eq!(
+            asked(&[after("999999999")]),
+            Some(RETRY_AFTER_MAX.as_secs())
+        );
+        let date = (header::DATE, "Thu, 24 Aug 2023 05:00:00 GMT");
+        let until = after("Thu, 24 Aug 2023 05:01:40 GMT");
+        assert_eq!(asked(&[until.clone(), date]), Some(100));
+        assert_eq!(asked(&[until]), None);
+        assert_eq!(asked(&[after("soon")]), None);
+        assert_eq!(asked(&[]), None);
     }
 }

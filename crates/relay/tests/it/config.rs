@@ -60,6 +60,11 @@ per_second = 0
 [[rule]]
 name = "issues"
 source = "github"
+[[rule.action]]
+kind = "ntfy"
+topic = "x"
+title = "{{ data.number | upcase }}"
+text = "{% if data is evn %}{% endif %}"
 "#,
     )
     .unwrap_err();
@@ -84,8 +89,9 @@ source = "github"
         r#"32: there is no value "receved_at"; did you mean "received_at"?"#,
         r#"33: retry: "soon" is not a time; write "5s", "10m", "2h""#,
         "34: per_second must be a whole number from 1 to 1000",
-        "36: this rule does nothing: add [[rule.action]] with kind",
         r#"37: there are two rules "issues""#,
+        "42: unknown filter: filter upcase is unknown",
+        "43: unknown test: test evn is unknown",
     ];
     let lines: Vec<&str> = wrong.lines().collect();
     for (line, expected) in lines.iter().zip(expected) {
@@ -116,6 +122,11 @@ fn a_file_that_is_not_toml_says_where() {
     );
     let empty = read("").unwrap_err();
     assert_eq!(empty.lines().count(), 2, "{empty}");
+    let idle = read("[[rule]]\nname = \"x\"\nsource = \"y\"").unwrap_err();
+    assert!(
+        idle.contains("1: this rule does nothing: add [[rule.action]] with kind"),
+        "{idle}"
+    );
 }
 
 #[test]
