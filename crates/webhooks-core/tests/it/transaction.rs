@@ -282,3 +282,93 @@ async fn a_statement_that_rolls_everything_back_does_not_refuse_what_stands_behi
         .unwrap();
     world.webhooks.shutdown(seconds(5)).await;
 }
+
+/// An app's own error, which knows of the library only that its transactions can fail.
+#[derive(Debug, thiserror::Error)]
+enum AppError {
+    #[error("the app thought better of {0}")]
+    ThoughtBetter(u16),
+    #[error(transparent)]
+    Transaction(#[from] TransactionError),
+}
+
+#[tokio::test]
+async fn the_apps_rows_and_its_events_are_stored_together() {
+    let world = World::new().await;
+    world.endpoint(|endpoint| endpoint).await;
+    let made = world
+        .webhooks
+        .transaction(|tx| tx.execute("create table draw (number integer)", []));
+    made.await.unwrap();
+    let sent = world
+        .webhooks
+        .transaction(|tx| -> Result<_, TransactionError> {
+            tx.execute("insert into draw values (?1)", [7])?;
+            tx.send("acme", Event::new("random_number:generate", &7))
+        });
+    assert_eq!(sent.await.unwrap().deliveries, 1);
+    let refused = world.webhooks.transaction(|tx| {
+        tx.execute("insert into draw values (?1)", [8])?;
+        tx.send("acme", Event::new("random_number:generate", &8))?;
+        Err::<(), _>(AppError::ThoughtBetter(8))
+    });
+    let refused = refused.await.unwrap_err();
+    assert!(matches!(refused, AppError::ThoughtBetter(8)), "{refused:?}");
+    let count = world.webhooks.transaction(|tx| {
+        tx.query_row("select count(*) from draw", [], |row| row.get::<_, i64>(0))
+    });
+    assert_eq!(count.await.unwrap(), 1);
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.requests().len(), 1);
+    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_closure_that_panics_takes_only_its_transaction_with_it() {
+    let world = World::new().await;
+    world.endpoint(|endpoint| endpoint).await;
+    let panicked = world
+        .webhooks
+        .transaction(|tx| -> Result<(), TransactionError> {
+            tx.send("acme", Event::new("a", &1))?;
+            panic!("the app has a bug");
+        });
+    assert_eq!(
+        panicked.await.unwrap_err().to_string(),
+        "the transaction's closure panicked; nothing of it was stored"
+    );
+    world.send("after").await;
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.event_ids(), ["after"]);
+}
+
+#[tokio::test]
+async fn an_event_that_could_not_be_stored_whole_is_not_stored_though_its_closure_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.db");
+    let world = World::on_file(&file).await;
+    for _ in 0..2 {
+        world.endpoint(|endpoint| endpoint).await;
+    }
+    // The second endpoint's delivery cannot be stored.
+    let connection = Connection::open(&file).unwrap();
+    connection
+        .execute_batch(
+            "create trigger fault before insert on webhooks_delivery when new.endpoint_key = 2
+             begin select raise(abort, 'planted'); end",
+        )
+        .unwrap();
+    let event = || Event::new("random_number:generate", &1).id("a");
+    let went_on = world
+        .webhooks
+        .transaction(move |tx| -> Result<_, TransactionError> {
+            let refused = tx.send("acme", event());
+            Ok(refused.is_err())
+        });
+    assert!(went_on.await.unwrap(), "it was refused");
+    connection.execute_batch("drop trigger fault").unwrap();
+    let sent = world.webhooks.send("acme", event()).await.unwrap();
+    assert_eq!((sent.duplicate, sent.deliveries), (false, 2));
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.event_ids(), ["a", "a"], "one for each");
+}

@@ -12,6 +12,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
+use crate::store::Database;
 use webhooks_core::{
     Builder, Clock, Delivery, DeliveryState, EndpointId, Event, NewEndpoint, TransactionError,
     Webhooks,
@@ -22,6 +23,8 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) webhooks: Webhooks,
     pub(crate) receiver: Receiver,
+    /// Gone with the world, where the world made it.
+    pub(crate) database: Option<Database>,
 }
 
 pub(crate) fn builder(clock: &Arc<ManualClock>) -> Builder {
@@ -60,6 +63,7 @@ impl World {
             clock,
             webhooks,
             receiver: Receiver::start().await.unwrap(),
+            database: None,
         }
     }
 

@@ -1,17 +1,22 @@
 //! More endpoints than memory keeps: they come and go, and nothing of what they are owed does.
-#![cfg(feature = "testing")]
 
 use std::num::NonZeroU32;
 
-use crate::world::{World, seconds};
 use webhooks_core::{Event, NewEndpoint};
+
+use crate::{
+    store::Store,
+    world::{World, seconds},
+};
 
 /// Endpoints that memory keeps in these tests.
 const KEPT: usize = 4;
 const CUSTOMERS: usize = 30;
 
-async fn crowd() -> World {
-    let world = World::with(|builder| builder.endpoints_in_memory(KEPT)).await;
+async fn crowd(store: Store) -> World {
+    let world = store
+        .world_with(|builder| builder.endpoints_in_memory(KEPT))
+        .await;
     for customer in 0..CUSTOMERS {
         let endpoints = world.webhooks.endpoints(format!("c{customer}"));
         let endpoint = NewEndpoint::new(world.receiver.url()).ordered(customer % 2 == 0);
@@ -28,9 +33,8 @@ async fn send_to_each(world: &World, round: &str) {
     }
 }
 
-#[tokio::test]
-async fn each_gets_its_events_whether_memory_has_it_or_not() {
-    let world = crowd().await;
+async fn each_gets_its_events_whether_memory_has_it_or_not(store: Store) {
+    let world = crowd(store).await;
     for round in ["x", "y", "z"] {
         send_to_each(&world, round).await;
     }
@@ -42,9 +46,8 @@ async fn each_gets_its_events_whether_memory_has_it_or_not() {
     assert_eq!(world.receiver.requests().len(), 3 * CUSTOMERS, "each once");
 }
 
-#[tokio::test]
-async fn what_fails_is_tried_again_though_others_came_between() {
-    let world = crowd().await;
+async fn what_fails_is_tried_again_though_others_came_between(store: Store) {
+    let world = crowd(store).await;
     world.receiver.respond([503]);
     send_to_each(&world, "failed").await;
     world.webhooks.drain().await;
@@ -54,9 +57,8 @@ async fn what_fails_is_tried_again_though_others_came_between() {
     assert_eq!(world.webhooks.owed().await.unwrap(), 0);
 }
 
-#[tokio::test]
-async fn a_rate_limit_is_not_forgotten() {
-    let world = crowd().await;
+async fn a_rate_limit_is_not_forgotten(store: Store) {
+    let world = crowd(store).await;
     let limited = NewEndpoint::new(world.receiver.url()).per_second(NonZeroU32::MIN);
     let endpoints = world.webhooks.endpoints("limited");
     endpoints.add(limited).await.unwrap();
@@ -78,3 +80,9 @@ async fn a_rate_limit_is_not_forgotten() {
     world.webhooks.drain().await;
     assert!(world.receiver.event_ids().contains(&"second".to_owned()));
 }
+
+for_each_store!(
+    each_gets_its_events_whether_memory_has_it_or_not,
+    what_fails_is_tried_again_though_others_came_between,
+    a_rate_limit_is_not_forgotten
+);

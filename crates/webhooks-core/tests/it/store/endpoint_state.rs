@@ -1,20 +1,21 @@
 //! Paused, disabled, removed, failing: nothing is silently dropped.
-#![cfg(feature = "testing")]
 
-use crate::world::{
-    World,
-    gate::{Gate, let_others_run},
-    hold_writer, hold_writer_in_turn, hours, seconds,
-};
 use futures_util::StreamExt;
 use webhooks_core::{
     DeliveryState, Ending, EndpointChange, EndpointError, EndpointState, Event, Explanation, Held,
     Listing, NewEndpoint, Replay, ReplayOutcome, What,
 };
 
-#[tokio::test]
-async fn a_paused_endpoint_keeps_its_events_until_it_is_resumed() {
-    let world = World::new().await;
+use crate::{
+    store::Store,
+    world::{
+        gate::{Gate, let_others_run},
+        hold_writer, hold_writer_in_turn, hours, seconds,
+    },
+};
+
+async fn a_paused_endpoint_keeps_its_events_until_it_is_resumed(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     let endpoints = world.webhooks.endpoints("acme");
     endpoints.pause(&id).await.unwrap();
@@ -36,9 +37,8 @@ async fn a_paused_endpoint_keeps_its_events_until_it_is_resumed() {
     world.receiver.wait_for(3).await;
 }
 
-#[tokio::test]
-async fn a_disabled_endpoint_records_its_events_and_a_replay_sends_them() {
-    let world = World::new().await;
+async fn a_disabled_endpoint_records_its_events_and_a_replay_sends_them(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     let endpoints = world.webhooks.endpoints("acme");
     endpoints.disable(&id, "by hand").await.unwrap();
@@ -82,9 +82,8 @@ async fn a_disabled_endpoint_records_its_events_and_a_replay_sends_them() {
     );
 }
 
-#[tokio::test]
-async fn what_was_owed_when_an_endpoint_is_disabled_ends_with_the_reason() {
-    let world = World::new().await;
+async fn what_was_owed_when_an_endpoint_is_disabled_ends_with_the_reason(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint.ordered(true)).await;
     world.receiver.respond([500]);
     world
@@ -108,9 +107,8 @@ async fn what_was_owed_when_an_endpoint_is_disabled_ends_with_the_reason() {
     ));
 }
 
-#[tokio::test]
-async fn an_answer_of_410_disables_the_endpoint_and_says_so() {
-    let world = World::new().await;
+async fn an_answer_of_410_disables_the_endpoint_and_says_so(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     let activities = world.webhooks.subscribe();
     world.receiver.respond([410]);
@@ -134,9 +132,8 @@ async fn an_answer_of_410_disables_the_endpoint_and_says_so() {
     ));
 }
 
-#[tokio::test]
-async fn an_endpoint_that_fails_for_five_days_is_disabled() {
-    let world = World::new().await;
+async fn an_endpoint_that_fails_for_five_days_is_disabled(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     world.receiver.respond([500]);
     let state = || async { world.webhooks.endpoints("acme").get(&id).await.unwrap() };
@@ -157,9 +154,8 @@ async fn an_endpoint_that_fails_for_five_days_is_disabled() {
     assert_eq!(reason, "every attempt failed for 5 days");
 }
 
-#[tokio::test]
-async fn a_success_in_between_keeps_an_endpoint_enabled() {
-    let world = World::new().await;
+async fn a_success_in_between_keeps_an_endpoint_enabled(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     for day in 0..8 {
         world
@@ -173,9 +169,8 @@ async fn a_success_in_between_keeps_an_endpoint_enabled() {
     assert_eq!(endpoint.state, EndpointState::Active);
 }
 
-#[tokio::test]
-async fn a_change_at_the_moment_of_a_success_does_not_bring_the_failures_back() {
-    let world = World::new().await;
+async fn a_change_at_the_moment_of_a_success_does_not_bring_the_failures_back(store: Store) {
+    let world = store.world().await;
     let (gate, url) = Gate::start().await;
     let endpoints = world.webhooks.endpoints("acme");
     let id = endpoints.add(NewEndpoint::new(&url)).await.unwrap().id;
@@ -210,9 +205,8 @@ async fn a_change_at_the_moment_of_a_success_does_not_bring_the_failures_back() 
     assert_eq!(endpoint.state, EndpointState::Active);
 }
 
-#[tokio::test]
-async fn an_endpoint_that_is_enabled_again_has_five_days_again() {
-    let world = World::new().await;
+async fn an_endpoint_that_is_enabled_again_has_five_days_again(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     let endpoints = world.webhooks.endpoints("acme");
     world.receiver.respond([500]);
@@ -230,9 +224,8 @@ async fn an_endpoint_that_is_enabled_again_has_five_days_again() {
     assert_eq!(endpoint.state, EndpointState::Active);
 }
 
-#[tokio::test]
-async fn a_removed_endpoint_ends_what_it_was_owed() {
-    let world = World::new().await;
+async fn a_removed_endpoint_ends_what_it_was_owed(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     world.receiver.respond([503]);
     world.send("a").await;
@@ -260,9 +253,8 @@ async fn a_removed_endpoint_ends_what_it_was_owed() {
     assert_eq!(world.webhooks.owed().await.unwrap(), 0);
 }
 
-#[tokio::test]
-async fn every_event_and_endpoint_has_an_answer() {
-    let world = World::new().await;
+async fn every_event_and_endpoint_has_an_answer(store: Store) {
+    let world = store.world().await;
     let numbers = world
         .endpoint(|endpoint| endpoint.event_types(["random_number:*"]))
         .await;
@@ -317,9 +309,8 @@ async fn every_event_and_endpoint_has_an_answer() {
     ));
 }
 
-#[tokio::test]
-async fn an_explanation_tells_what_the_last_attempt_met() {
-    let world = World::new().await;
+async fn an_explanation_tells_what_the_last_attempt_met(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     world.receiver.respond([500, 410]);
     world.send("a").await;
@@ -344,9 +335,8 @@ async fn an_explanation_tells_what_the_last_attempt_met() {
     );
 }
 
-#[tokio::test]
-async fn an_endpoint_that_is_added_in_the_same_moment_was_added_later() {
-    let world = World::new().await;
+async fn an_endpoint_that_is_added_in_the_same_moment_was_added_later(store: Store) {
+    let world = store.world().await;
     world.send("a").await;
     let id = world.endpoint(|endpoint| endpoint).await;
     let explained = world.webhooks.explain("acme", "a", &id).await.unwrap();
@@ -356,9 +346,8 @@ async fn an_endpoint_that_is_added_in_the_same_moment_was_added_later() {
     );
 }
 
-#[tokio::test]
-async fn customers_see_only_what_is_theirs() {
-    let world = World::new().await;
+async fn customers_see_only_what_is_theirs(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     world.send("a").await;
     world.webhooks.drain().await;
@@ -381,9 +370,8 @@ async fn customers_see_only_what_is_theirs() {
     assert!(!sent.duplicate, "ids are the customer's own");
 }
 
-#[tokio::test]
-async fn deliveries_are_listed_in_pages() {
-    let world = World::new().await;
+async fn deliveries_are_listed_in_pages(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     world.receiver.respond_to("e3", [400]);
     world
@@ -420,9 +408,8 @@ async fn deliveries_are_listed_in_pages() {
     }
 }
 
-#[tokio::test]
-async fn an_endpoint_can_be_moved_to_another_url() {
-    let world = World::new().await;
+async fn an_endpoint_can_be_moved_to_another_url(store: Store) {
+    let world = store.world().await;
     let other = webhooks_core::testing::Receiver::start().await.unwrap();
     let id = world.endpoint(|endpoint| endpoint).await;
     world.send("a").await;
@@ -440,3 +427,21 @@ async fn an_endpoint_can_be_moved_to_another_url() {
         (vec!["a".to_owned()], vec!["b".to_owned()])
     );
 }
+
+for_each_store!(
+    a_paused_endpoint_keeps_its_events_until_it_is_resumed,
+    a_disabled_endpoint_records_its_events_and_a_replay_sends_them,
+    what_was_owed_when_an_endpoint_is_disabled_ends_with_the_reason,
+    an_answer_of_410_disables_the_endpoint_and_says_so,
+    an_endpoint_that_fails_for_five_days_is_disabled,
+    a_success_in_between_keeps_an_endpoint_enabled,
+    a_change_at_the_moment_of_a_success_does_not_bring_the_failures_back,
+    an_endpoint_that_is_enabled_again_has_five_days_again,
+    a_removed_endpoint_ends_what_it_was_owed,
+    every_event_and_endpoint_has_an_answer,
+    an_explanation_tells_what_the_last_attempt_met,
+    an_endpoint_that_is_added_in_the_same_moment_was_added_later,
+    customers_see_only_what_is_theirs,
+    deliveries_are_listed_in_pages,
+    an_endpoint_can_be_moved_to_another_url
+);

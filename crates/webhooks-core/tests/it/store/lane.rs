@@ -1,12 +1,15 @@
 //! Order, trouble, isolation, recovery: what a lane is for.
-#![cfg(feature = "testing")]
 
 use std::net::SocketAddr;
 
-use crate::world::{World, hours, seconds};
 use futures_util::StreamExt;
 use webhooks_core::{
     DeliveryState, Event, Held, NewEndpoint, Replay, RetrySchedule, What, testing::Receiver,
+};
+
+use crate::{
+    store::Store,
+    world::{hours, seconds},
 };
 
 fn ids(prefix: &str, count: usize) -> Vec<String> {
@@ -18,9 +21,8 @@ async fn dead_address() -> SocketAddr {
     Receiver::start().await.unwrap().address()
 }
 
-#[tokio::test]
-async fn an_ordered_endpoint_gets_its_events_one_at_a_time_in_commit_order() {
-    let world = World::new().await;
+async fn an_ordered_endpoint_gets_its_events_one_at_a_time_in_commit_order(store: Store) {
+    let world = store.world().await;
     world.endpoint(|endpoint| endpoint.ordered(true)).await;
     // More than memory holds for one endpoint.
     for batch in 0..5 {
@@ -33,9 +35,8 @@ async fn an_ordered_endpoint_gets_its_events_one_at_a_time_in_commit_order() {
     assert_eq!(world.receiver.event_ids(), expected);
 }
 
-#[tokio::test]
-async fn the_head_of_an_ordered_endpoint_holds_those_behind_it() {
-    let world = World::new().await;
+async fn the_head_of_an_ordered_endpoint_holds_those_behind_it(store: Store) {
+    let world = store.world().await;
     world.endpoint(|endpoint| endpoint.ordered(true)).await;
     world.receiver.respond_to("a", [500, 500, 200]);
     world.send_all(["a", "b", "c"].map(String::from)).await;
@@ -69,9 +70,8 @@ async fn the_head_of_an_ordered_endpoint_holds_those_behind_it() {
     assert_eq!(world.receiver.event_ids(), ["a", "a", "a", "b", "c", "d"]);
 }
 
-#[tokio::test]
-async fn a_blocked_head_can_be_skipped() {
-    let world = World::new().await;
+async fn a_blocked_head_can_be_skipped(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint.ordered(true)).await;
     world.receiver.respond_to("a", [500]);
     world.send_all(["a", "b"].map(String::from)).await;
@@ -94,9 +94,8 @@ async fn a_blocked_head_can_be_skipped() {
     ));
 }
 
-#[tokio::test]
-async fn a_head_is_not_tried_early_when_what_stands_behind_it_is_canceled() {
-    let world = World::new().await;
+async fn a_head_is_not_tried_early_when_what_stands_behind_it_is_canceled(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint.ordered(true)).await;
     world.receiver.respond_to("a", [500]);
     world.send_all(["a", "b", "c"].map(String::from)).await;
@@ -110,9 +109,8 @@ async fn a_head_is_not_tried_early_when_what_stands_behind_it_is_canceled() {
     assert_eq!(world.receiver.event_ids(), ["a", "c"]);
 }
 
-#[tokio::test]
-async fn an_ordered_head_that_is_exhausted_lets_the_next_go_on() {
-    let world = World::new().await;
+async fn an_ordered_head_that_is_exhausted_lets_the_next_go_on(store: Store) {
+    let world = store.world().await;
     let schedule = RetrySchedule::new([seconds(5)]).unwrap();
     world
         .endpoint(|endpoint| endpoint.ordered(true).retry(&schedule))
@@ -124,9 +122,8 @@ async fn an_ordered_head_that_is_exhausted_lets_the_next_go_on() {
     assert_eq!(world.receiver.event_ids(), ["a", "a", "b"]);
 }
 
-#[tokio::test]
-async fn an_endpoint_in_trouble_is_tried_with_one_delivery_and_recovers_with_all() {
-    let world = World::new().await;
+async fn an_endpoint_in_trouble_is_tried_with_one_delivery_and_recovers_with_all(store: Store) {
+    let world = store.world().await;
     let address = dead_address().await;
     let added = world
         .webhooks
@@ -174,9 +171,8 @@ async fn an_endpoint_in_trouble_is_tried_with_one_delivery_and_recovers_with_all
     receiver.wait_for(301).await;
 }
 
-#[tokio::test]
-async fn a_delivery_that_goes_back_to_its_lane_is_not_announced_as_canceled() {
-    let world = World::new().await;
+async fn a_delivery_that_goes_back_to_its_lane_is_not_announced_as_canceled(store: Store) {
+    let world = store.world().await;
     world.endpoint(|endpoint| endpoint.in_flight(1)).await;
     world.receiver.respond([429, 200]);
     let mut activities = world.webhooks.subscribe();
@@ -194,9 +190,8 @@ async fn a_delivery_that_goes_back_to_its_lane_is_not_announced_as_canceled() {
     }
 }
 
-#[tokio::test]
-async fn a_lone_delivery_keeps_its_own_schedule_in_trouble() {
-    let world = World::new().await;
+async fn a_lone_delivery_keeps_its_own_schedule_in_trouble(store: Store) {
+    let world = store.world().await;
     let address = dead_address().await;
     world
         .webhooks
@@ -216,9 +211,8 @@ async fn a_lone_delivery_keeps_its_own_schedule_in_trouble() {
     }
 }
 
-#[tokio::test]
-async fn an_endpoint_in_trouble_does_not_delay_another() {
-    let world = World::new().await;
+async fn an_endpoint_in_trouble_does_not_delay_another(store: Store) {
+    let world = store.world().await;
     let address = dead_address().await;
     world
         .webhooks
@@ -243,11 +237,12 @@ async fn an_endpoint_in_trouble_does_not_delay_another() {
     assert_eq!(arrived.len(), 200);
 }
 
-#[tokio::test]
-async fn a_resumed_endpoint_does_not_wait_for_those_that_hang() {
+async fn a_resumed_endpoint_does_not_wait_for_those_that_hang(store: Store) {
     // Endpoints in trouble that are tried at once, at most.
     const PROBES: usize = 128;
-    let world = World::with(|builder| builder.time_limit(hours(1))).await;
+    let world = store
+        .world_with(|builder| builder.time_limit(hours(1)))
+        .await;
     let id = world.endpoint(|endpoint| endpoint).await;
     let endpoints = world.webhooks.endpoints("acme");
     endpoints.pause(&id).await.unwrap();
@@ -269,9 +264,8 @@ async fn a_resumed_endpoint_does_not_wait_for_those_that_hang() {
     world.receiver.wait_for(1).await;
 }
 
-#[tokio::test]
-async fn one_event_that_is_refused_does_not_hold_the_others() {
-    let world = World::new().await;
+async fn one_event_that_is_refused_does_not_hold_the_others(store: Store) {
+    let world = store.world().await;
     world.endpoint(|endpoint| endpoint).await;
     world.receiver.respond_to("poison", [400]);
     world.send("poison").await;
@@ -285,9 +279,8 @@ async fn one_event_that_is_refused_does_not_hold_the_others() {
     ));
 }
 
-#[tokio::test]
-async fn what_memory_has_no_room_for_is_delivered_from_the_store() {
-    let world = World::new().await;
+async fn what_memory_has_no_room_for_is_delivered_from_the_store(store: Store) {
+    let world = store.world().await;
     world.endpoint(|endpoint| endpoint.in_flight(2)).await;
     for batch in 0..4 {
         world.send_all(ids(&format!("b{batch}-"), 1_000)).await;
@@ -300,9 +293,8 @@ async fn what_memory_has_no_room_for_is_delivered_from_the_store() {
     assert_eq!(arrived.len(), 4_000, "each once");
 }
 
-#[tokio::test]
-async fn retry_after_slows_the_whole_endpoint() {
-    let world = World::new().await;
+async fn retry_after_slows_the_whole_endpoint(store: Store) {
+    let world = store.world().await;
     world.endpoint(|endpoint| endpoint).await;
     world.receiver.respond([
         webhooks_core::testing::Answer::status(429).header("retry-after", "600"),
@@ -326,9 +318,8 @@ async fn retry_after_slows_the_whole_endpoint() {
     assert_eq!(arrived, ["a", "a", "b"]);
 }
 
-#[tokio::test]
-async fn what_waits_longer_than_its_schedule_lasts_is_tried_before_it_expires() {
-    let world = World::new().await;
+async fn what_waits_longer_than_its_schedule_lasts_is_tried_before_it_expires(store: Store) {
+    let world = store.world().await;
     let address = dead_address().await;
     world
         .webhooks
@@ -353,9 +344,10 @@ async fn what_waits_longer_than_its_schedule_lasts_is_tried_before_it_expires() 
     }
 }
 
-#[tokio::test]
-async fn what_is_sent_again_after_a_long_failure_is_tried_and_not_expired() {
-    let world = World::with(|builder| builder.disable_after(None)).await;
+async fn what_is_sent_again_after_a_long_failure_is_tried_and_not_expired(store: Store) {
+    let world = store
+        .world_with(|builder| builder.disable_after(None))
+        .await;
     let id = world.endpoint(|endpoint| endpoint).await;
     world.receiver.respond([503]);
     world.send_all(["a", "b"].map(String::from)).await;
@@ -386,9 +378,8 @@ async fn what_is_sent_again_after_a_long_failure_is_tried_and_not_expired() {
     }
 }
 
-#[tokio::test]
-async fn a_rate_limit_is_kept() {
-    let world = World::new().await;
+async fn a_rate_limit_is_kept(store: Store) {
+    let world = store.world().await;
     world
         .endpoint(|endpoint| endpoint.per_second(std::num::NonZeroU32::new(2).unwrap()))
         .await;
@@ -405,9 +396,8 @@ async fn a_rate_limit_is_kept() {
     }
 }
 
-#[tokio::test]
-async fn requests_in_flight_have_a_limit() {
-    let world = World::new().await;
+async fn requests_in_flight_have_a_limit(store: Store) {
+    let world = store.world().await;
     world.endpoint(|endpoint| endpoint.in_flight(3)).await;
     world
         .receiver
@@ -423,9 +413,8 @@ async fn requests_in_flight_have_a_limit() {
     assert_eq!(world.receiver.requests().len(), 3);
 }
 
-#[tokio::test]
-async fn endpoints_of_one_customer_fail_apart() {
-    let world = World::new().await;
+async fn endpoints_of_one_customer_fail_apart(store: Store) {
+    let world = store.world().await;
     let other = Receiver::start().await.unwrap();
     other.respond([500]);
     world.endpoint(|endpoint| endpoint).await;
@@ -445,3 +434,24 @@ async fn endpoints_of_one_customer_fail_apart() {
     );
     assert_eq!(other.requests().len(), 2);
 }
+
+for_each_store!(
+    an_ordered_endpoint_gets_its_events_one_at_a_time_in_commit_order,
+    the_head_of_an_ordered_endpoint_holds_those_behind_it,
+    a_blocked_head_can_be_skipped,
+    a_head_is_not_tried_early_when_what_stands_behind_it_is_canceled,
+    an_ordered_head_that_is_exhausted_lets_the_next_go_on,
+    an_endpoint_in_trouble_is_tried_with_one_delivery_and_recovers_with_all,
+    a_delivery_that_goes_back_to_its_lane_is_not_announced_as_canceled,
+    a_lone_delivery_keeps_its_own_schedule_in_trouble,
+    an_endpoint_in_trouble_does_not_delay_another,
+    a_resumed_endpoint_does_not_wait_for_those_that_hang,
+    one_event_that_is_refused_does_not_hold_the_others,
+    what_memory_has_no_room_for_is_delivered_from_the_store,
+    retry_after_slows_the_whole_endpoint,
+    what_waits_longer_than_its_schedule_lasts_is_tried_before_it_expires,
+    what_is_sent_again_after_a_long_failure_is_tried_and_not_expired,
+    a_rate_limit_is_kept,
+    requests_in_flight_have_a_limit,
+    endpoints_of_one_customer_fail_apart
+);

@@ -1,10 +1,13 @@
 //! Receivers that fail at times: slowed down by degrees, and stopped only when they are down.
-#![cfg(feature = "testing")]
 
 use std::{sync::Arc, time::Duration};
 
-use crate::world::{World, gate::Gate, seconds};
 use webhooks_core::{DeliveryState, Held, NewEndpoint, testing::Answer};
+
+use crate::{
+    store::Store,
+    world::{gate::Gate, seconds},
+};
 
 fn ids(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|index| format!("{prefix}{index}")).collect()
@@ -12,8 +15,8 @@ fn ids(prefix: &str, count: usize) -> Vec<String> {
 
 /// How many of 400 events get through without the clock moving when every `every`th request is
 /// answered with `answer`.
-async fn delivered_at_once(every: usize, answer: Answer) -> usize {
-    let world = World::new().await;
+async fn delivered_at_once(store: Store, every: usize, answer: Answer) -> usize {
+    let world = store.world().await;
     world.endpoint(|endpoint| endpoint).await;
     let answers = (1..=2_000).map(|request| {
         if request % every == 0 {
@@ -28,19 +31,21 @@ async fn delivered_at_once(every: usize, answer: Answer) -> usize {
     400 - usize::try_from(world.webhooks.owed().await.unwrap()).unwrap()
 }
 
-#[tokio::test]
-async fn one_request_in_twenty_or_five_that_fails_stops_nothing() {
+async fn one_request_in_twenty_or_five_that_fails_stops_nothing(store: Store) {
     for status in [502, 503, 504] {
-        assert_eq!(delivered_at_once(20, status.into()).await, 380, "{status}");
+        assert_eq!(
+            delivered_at_once(store, 20, status.into()).await,
+            380,
+            "{status}"
+        );
     }
-    assert_eq!(delivered_at_once(5, 503.into()).await, 320);
+    assert_eq!(delivered_at_once(store, 5, 503.into()).await, 320);
     // Nor do failures that may be about their events.
-    assert_eq!(delivered_at_once(2, 400.into()).await, 200);
+    assert_eq!(delivered_at_once(store, 2, 400.into()).await, 200);
 }
 
-#[tokio::test]
-async fn an_endpoint_that_only_answers_503_is_slowed_down_and_then_stopped() {
-    let world = World::new().await;
+async fn an_endpoint_that_only_answers_503_is_slowed_down_and_then_stopped(store: Store) {
+    let world = store.world().await;
     world.endpoint(|endpoint| endpoint).await;
     world.receiver.respond([503]);
     world.send_all(ids("e", 200)).await;
@@ -70,10 +75,9 @@ async fn an_endpoint_that_only_answers_503_is_slowed_down_and_then_stopped() {
     assert_eq!(world.webhooks.owed().await.unwrap(), 0);
 }
 
-#[tokio::test]
-async fn a_retry_after_is_kept_to_the_second() {
+async fn a_retry_after_is_kept_to_the_second(store: Store) {
     for status in [429, 503, 500] {
-        let world = World::new().await;
+        let world = store.world().await;
         world.endpoint(|endpoint| endpoint).await;
         let asks = Answer::status(status).header("retry-after", "2");
         world.receiver.respond([asks, 200.into()]);
@@ -90,8 +94,10 @@ async fn a_retry_after_is_kept_to_the_second() {
 
 /// What an event waits for that is sent after a request that hangs, with another answered
 /// meanwhile or not.
-async fn behind_one_that_hangs(answered: Option<&str>) -> DeliveryState {
-    let world = World::with(|builder| builder.time_limit(Duration::from_millis(300))).await;
+async fn behind_one_that_hangs(store: Store, answered: Option<&str>) -> DeliveryState {
+    let world = store
+        .world_with(|builder| builder.time_limit(Duration::from_millis(300)))
+        .await;
     let (gate, url): (Arc<Gate>, String) = Gate::start().await;
     let endpoints = world.webhooks.endpoints("acme");
     endpoints.add(NewEndpoint::new(url)).await.unwrap();
@@ -109,8 +115,7 @@ async fn behind_one_that_hangs(answered: Option<&str>) -> DeliveryState {
     world.state("behind").await
 }
 
-#[tokio::test]
-async fn an_endpoint_that_answered_another_request_meanwhile_is_not_down() {
+async fn an_endpoint_that_answered_another_request_meanwhile_is_not_down(store: Store) {
     let held = |state: &DeliveryState| {
         matches!(
             state,
@@ -120,15 +125,14 @@ async fn an_endpoint_that_answered_another_request_meanwhile_is_not_down() {
             }
         )
     };
-    let state = behind_one_that_hangs(Some("well")).await;
+    let state = behind_one_that_hangs(store, Some("well")).await;
     assert!(!held(&state), "{state:?}");
-    let state = behind_one_that_hangs(None).await;
+    let state = behind_one_that_hangs(store, None).await;
     assert!(held(&state), "{state:?}");
 }
 
-#[tokio::test]
-async fn an_endpoint_that_is_slowed_down_keeps_what_it_is_owed_through_a_pause() {
-    let world = World::new().await;
+async fn an_endpoint_that_is_slowed_down_keeps_what_it_is_owed_through_a_pause(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     world.receiver.respond([503]);
     world.send_all(ids("e", 50)).await;
@@ -143,3 +147,11 @@ async fn an_endpoint_that_is_slowed_down_keeps_what_it_is_owed_through_a_pause()
     world.pass_in_steps(seconds(10), 3).await;
     assert_eq!(world.webhooks.owed().await.unwrap(), 0);
 }
+
+for_each_store!(
+    one_request_in_twenty_or_five_that_fails_stops_nothing,
+    an_endpoint_that_only_answers_503_is_slowed_down_and_then_stopped,
+    a_retry_after_is_kept_to_the_second,
+    an_endpoint_that_answered_another_request_meanwhile_is_not_down,
+    an_endpoint_that_is_slowed_down_keeps_what_it_is_owed_through_a_pause
+);

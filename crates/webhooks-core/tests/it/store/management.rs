@@ -1,9 +1,7 @@
 //! What people do to endpoints does what it says, and nothing besides.
-#![cfg(feature = "testing")]
 
 use std::{num::NonZeroU32, time::Duration};
 
-use crate::world::{World, gate::Gate, hours, seconds};
 use webhooks_core::{
     DeliveryState, EndpointChange, EndpointError, EndpointId, EndpointSettingsError, EndpointState,
     Event, NewEndpoint, Outcome, RetrySchedule, Secret, SecretKind, TestError,
@@ -11,14 +9,18 @@ use webhooks_core::{
     testing::{Answer, Receiver},
 };
 
+use crate::{
+    store::Store,
+    world::{World, gate::Gate, hours, seconds},
+};
+
 async fn state(world: &World, id: &EndpointId) -> EndpointState {
     let endpoint = world.webhooks.endpoints("acme").get(id).await.unwrap();
     endpoint.state
 }
 
-#[tokio::test]
-async fn a_customers_resume_does_not_enable_what_the_operator_disabled() {
-    let world = World::new().await;
+async fn a_customers_resume_does_not_enable_what_the_operator_disabled(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     let endpoints = world.webhooks.endpoints("acme");
     endpoints.pause(&id).await.unwrap();
@@ -38,9 +40,8 @@ async fn a_customers_resume_does_not_enable_what_the_operator_disabled() {
     assert_eq!(state(&world, &id).await, EndpointState::Active);
 }
 
-#[tokio::test]
-async fn enabling_does_not_end_a_pause() {
-    let world = World::new().await;
+async fn enabling_does_not_end_a_pause(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     let endpoints = world.webhooks.endpoints("acme");
     endpoints.pause(&id).await.unwrap();
@@ -52,9 +53,8 @@ async fn enabling_does_not_end_a_pause() {
     assert_eq!(state(&world, &id).await, EndpointState::Paused);
 }
 
-#[tokio::test]
-async fn a_change_that_is_made_already_is_no_error() {
-    let world = World::new().await;
+async fn a_change_that_is_made_already_is_no_error(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     let endpoints = world.webhooks.endpoints("acme");
     endpoints.resume(&id).await.unwrap();
@@ -64,9 +64,8 @@ async fn a_change_that_is_made_already_is_no_error() {
     assert_eq!(state(&world, &id).await, EndpointState::Paused);
 }
 
-#[tokio::test]
-async fn a_reason_that_says_nothing_or_too_much_is_refused() {
-    let world = World::new().await;
+async fn a_reason_that_says_nothing_or_too_much_is_refused(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     let endpoints = world.webhooks.endpoints("acme");
     for reason in ["", " ", "a\nb", &"x".repeat(257)] {
@@ -82,9 +81,8 @@ async fn a_reason_that_says_nothing_or_too_much_is_refused() {
     assert_eq!(state(&world, &id).await, EndpointState::Active);
 }
 
-#[tokio::test]
-async fn an_answer_of_410_does_not_replace_the_reason_of_a_person() {
-    let world = World::new().await;
+async fn an_answer_of_410_does_not_replace_the_reason_of_a_person(store: Store) {
+    let world = store.world().await;
     let (gate, url) = Gate::start().await;
     let endpoints = world.webhooks.endpoints("acme");
     let id = endpoints.add(url).await.unwrap().id;
@@ -101,9 +99,8 @@ async fn an_answer_of_410_does_not_replace_the_reason_of_a_person() {
     );
 }
 
-#[tokio::test]
-async fn an_answer_of_410_does_not_bring_a_removed_endpoint_back() {
-    let world = World::new().await;
+async fn an_answer_of_410_does_not_bring_a_removed_endpoint_back(store: Store) {
+    let world = store.world().await;
     let (gate, url) = Gate::start().await;
     let endpoints = world.webhooks.endpoints("acme");
     let id = endpoints.add(url).await.unwrap().id;
@@ -133,9 +130,8 @@ async fn with_all_settings(world: &World) -> EndpointId {
     endpoints.add(endpoint).await.unwrap().id
 }
 
-#[tokio::test]
-async fn moving_an_endpoint_does_not_lose_its_rate_limit_headers_and_schedule() {
-    let world = World::new().await;
+async fn moving_an_endpoint_does_not_lose_its_rate_limit_headers_and_schedule(store: Store) {
+    let world = store.world().await;
     let id = with_all_settings(&world).await;
     let endpoints = world.webhooks.endpoints("acme");
     let before = endpoints.settings(&id).await.unwrap();
@@ -162,9 +158,8 @@ async fn moving_an_endpoint_does_not_lose_its_rate_limit_headers_and_schedule() 
     assert!(!request.header("x-hub-signature-256").is_empty());
 }
 
-#[tokio::test]
-async fn the_url_as_it_is_listed_keeps_its_credentials() {
-    let world = World::new().await;
+async fn the_url_as_it_is_listed_keeps_its_credentials(store: Store) {
+    let world = store.world().await;
     let id = with_all_settings(&world).await;
     let endpoints = world.webhooks.endpoints("acme");
     let shown = endpoints.get(&id).await.unwrap().url;
@@ -176,9 +171,8 @@ async fn the_url_as_it_is_listed_keeps_its_credentials() {
     assert_eq!(request.header("authorization"), "Basic dXNlcjpzZWNyZXQ=");
 }
 
-#[tokio::test]
-async fn what_is_named_is_set_replaced_and_put_back_to_its_default() {
-    let world = World::new().await;
+async fn what_is_named_is_set_replaced_and_put_back_to_its_default(store: Store) {
+    let world = store.world().await;
     let id = with_all_settings(&world).await;
     let endpoints = world.webhooks.endpoints("acme");
     let change = EndpointChange::new()
@@ -210,9 +204,8 @@ async fn what_is_named_is_set_replaced_and_put_back_to_its_default() {
     assert_eq!(settings.in_flight, Some(9));
 }
 
-#[tokio::test]
-async fn an_edit_that_is_refused_changes_nothing() {
-    let world = World::new().await;
+async fn an_edit_that_is_refused_changes_nothing(store: Store) {
+    let world = store.world().await;
     let id = with_all_settings(&world).await;
     let endpoints = world.webhooks.endpoints("acme");
     let before = (
@@ -244,9 +237,8 @@ async fn an_edit_that_is_refused_changes_nothing() {
     assert_eq!(before, after);
 }
 
-#[tokio::test]
-async fn eight_rotations_do_not_lock_a_customer_out_for_a_day() {
-    let world = World::new().await;
+async fn eight_rotations_do_not_lock_a_customer_out_for_a_day(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     let endpoints = world.webhooks.endpoints("acme");
     for minute in 0..7 {
@@ -292,9 +284,8 @@ async fn eight_rotations_do_not_lock_a_customer_out_for_a_day() {
     endpoints.rotate_secret(&id, None, hours(24)).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_secret_that_was_ended_signs_no_more() {
-    let world = World::new().await;
+async fn a_secret_that_was_ended_signs_no_more(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     let endpoints = world.webhooks.endpoints("acme");
     endpoints.rotate_secret(&id, None, hours(24)).await.unwrap();
@@ -312,9 +303,8 @@ async fn a_secret_that_was_ended_signs_no_more() {
     assert_eq!(signatures, [2, 1]);
 }
 
-#[tokio::test]
-async fn secrets_whose_grace_is_over_do_not_count_against_a_rotation() {
-    let world = World::new().await;
+async fn secrets_whose_grace_is_over_do_not_count_against_a_rotation(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     let endpoints = world.webhooks.endpoints("acme");
     for _ in 0..7 {
@@ -343,9 +333,8 @@ fn event(data: &str) -> Event {
     Event::new("random_number:generate", data)
 }
 
-#[tokio::test]
-async fn a_test_reaches_an_endpoint_that_filters_is_paused_or_disabled() {
-    let world = World::new().await;
+async fn a_test_reaches_an_endpoint_that_filters_is_paused_or_disabled(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|new| new.event_types(["letters:*"])).await;
     let endpoints = world.webhooks.endpoints("acme");
     world.receiver.respond([Answer::from(202)]);
@@ -368,9 +357,8 @@ async fn a_test_reaches_an_endpoint_that_filters_is_paused_or_disabled() {
     assert!(requests[0].header("webhook-signature").starts_with("v1,"));
 }
 
-#[tokio::test]
-async fn a_test_that_fails_is_told_and_changes_nothing() {
-    let world = World::new().await;
+async fn a_test_that_fails_is_told_and_changes_nothing(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     let endpoints = world.webhooks.endpoints("acme");
     world.receiver.respond([410, 200]);
@@ -387,9 +375,8 @@ async fn a_test_that_fails_is_told_and_changes_nothing() {
     ));
 }
 
-#[tokio::test]
-async fn tests_are_bounded_and_end_with_the_engine() {
-    let world = World::new().await;
+async fn tests_are_bounded_and_end_with_the_engine(store: Store) {
+    let world = store.world().await;
     let (gate, url) = Gate::start().await;
     let id = world.webhooks.endpoints("acme").add(url).await.unwrap().id;
     let tests: Vec<_> = (0..16)
@@ -412,9 +399,8 @@ async fn tests_are_bounded_and_end_with_the_engine() {
     }
 }
 
-#[tokio::test]
-async fn an_event_can_be_read_back_as_it_was_sent() {
-    let world = World::new().await;
+async fn an_event_can_be_read_back_as_it_was_sent(store: Store) {
+    let world = store.world().await;
     let sent = Event::new("random_number:generate", &863).id("a");
     world.webhooks.send("acme", sent).await.unwrap();
     let event = world.webhooks.event("acme", "a").await.unwrap().unwrap();
@@ -425,3 +411,23 @@ async fn an_event_can_be_read_back_as_it_was_sent() {
     );
     assert_eq!(world.webhooks.event("other", "a").await.unwrap(), None);
 }
+
+for_each_store!(
+    a_customers_resume_does_not_enable_what_the_operator_disabled,
+    enabling_does_not_end_a_pause,
+    a_change_that_is_made_already_is_no_error,
+    a_reason_that_says_nothing_or_too_much_is_refused,
+    an_answer_of_410_does_not_replace_the_reason_of_a_person,
+    an_answer_of_410_does_not_bring_a_removed_endpoint_back,
+    moving_an_endpoint_does_not_lose_its_rate_limit_headers_and_schedule,
+    the_url_as_it_is_listed_keeps_its_credentials,
+    what_is_named_is_set_replaced_and_put_back_to_its_default,
+    an_edit_that_is_refused_changes_nothing,
+    eight_rotations_do_not_lock_a_customer_out_for_a_day,
+    a_secret_that_was_ended_signs_no_more,
+    secrets_whose_grace_is_over_do_not_count_against_a_rotation,
+    a_test_reaches_an_endpoint_that_filters_is_paused_or_disabled,
+    a_test_that_fails_is_told_and_changes_nothing,
+    tests_are_bounded_and_end_with_the_engine,
+    an_event_can_be_read_back_as_it_was_sent
+);

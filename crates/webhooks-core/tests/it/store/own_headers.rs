@@ -1,17 +1,15 @@
 //! Headers that an endpoint brings, and those that it cannot: each header is sent once.
-#![cfg(feature = "testing")]
 
 use webhooks_core::{EndpointChange, EndpointError, NewEndpoint, signature::LegacySignature};
 
-use crate::world::World;
+use crate::store::Store;
 
 fn legacy(format: &str) -> LegacySignature {
     LegacySignature::parse(format, "It's a Secret to Everybody").unwrap()
 }
 
-#[tokio::test]
-async fn a_header_that_would_be_sent_twice_is_refused_with_the_reason() {
-    let world = World::new().await;
+async fn a_header_that_would_be_sent_twice_is_refused_with_the_reason(store: Store) {
+    let world = store.world().await;
     let url = world.receiver.url();
     let with_user = url.replace("http://", "http://key@");
     let new = || NewEndpoint::new(&url);
@@ -76,9 +74,8 @@ fn no_signature_goes_where_another_header_belongs() {
 }
 
 /// A signature that was put together by hand is checked all the same.
-#[tokio::test]
-async fn a_second_signature_in_the_host_header_is_refused_at_registration() {
-    let world = World::new().await;
+async fn a_second_signature_in_the_host_header_is_refused_at_registration(store: Store) {
+    let world = store.world().await;
     let by_hand = match legacy("hex:x-sig") {
         LegacySignature::Body {
             prefix,
@@ -100,9 +97,8 @@ async fn a_second_signature_in_the_host_header_is_refused_at_registration() {
     assert!(text.contains("it is the URL's host"), "{text}");
 }
 
-#[tokio::test]
-async fn own_headers_a_second_signature_and_a_lone_user_arrive_once_each() {
-    let world = World::new().await;
+async fn own_headers_a_second_signature_and_a_lone_user_arrive_once_each(store: Store) {
+    let world = store.world().await;
     let url = world.receiver.url().replace("http://", "http://key@");
     let endpoint = NewEndpoint::new(url)
         .also_sign(&legacy("github"))
@@ -133,9 +129,8 @@ async fn own_headers_a_second_signature_and_a_lone_user_arrive_once_each() {
 }
 
 /// What is fine by itself and not beside what is there already.
-#[tokio::test]
-async fn a_change_cannot_make_a_header_be_sent_twice() {
-    let world = World::new().await;
+async fn a_change_cannot_make_a_header_be_sent_twice(store: Store) {
+    let world = store.world().await;
     let endpoint = NewEndpoint::new(world.receiver.url()).header("Authorization", "Bearer k");
     let endpoints = world.webhooks.endpoints("acme");
     let id = endpoints.add(endpoint).await.unwrap().id;
@@ -158,3 +153,10 @@ async fn a_change_cannot_make_a_header_be_sent_twice() {
         .without_header("Authorization");
     endpoints.edit(&id, change).await.unwrap();
 }
+
+for_each_store!(
+    a_header_that_would_be_sent_twice_is_refused_with_the_reason,
+    a_second_signature_in_the_host_header_is_refused_at_registration,
+    own_headers_a_second_signature_and_a_lone_user_arrive_once_each,
+    a_change_cannot_make_a_header_be_sent_twice
+);

@@ -1,14 +1,16 @@
 //! When a lane is tried: no later than it may be.
-#![cfg(feature = "testing")]
 
-use crate::world::{World, hours, seconds};
 use webhooks_core::{RetrySchedule, testing::Answer};
 
-#[tokio::test]
-async fn a_new_delivery_does_not_wait_for_the_retry_of_another() {
-    let world =
-        World::with(|builder| builder.retry(RetrySchedule::new([hours(1), hours(1)]).unwrap()))
-            .await;
+use crate::{
+    store::Store,
+    world::{hours, seconds},
+};
+
+async fn a_new_delivery_does_not_wait_for_the_retry_of_another(store: Store) {
+    let world = store
+        .world_with(|builder| builder.retry(RetrySchedule::new([hours(1), hours(1)]).unwrap()))
+        .await;
     world.endpoint(|endpoint| endpoint).await;
     world.receiver.respond([429, 200]);
     world.send("e1").await;
@@ -20,14 +22,16 @@ async fn a_new_delivery_does_not_wait_for_the_retry_of_another() {
     assert_eq!(world.receiver.event_ids(), ["e1", "e2"]);
 }
 
-#[tokio::test]
-async fn what_stands_behind_a_head_that_was_cancelled_in_flight_does_not_wait_for_its_retry() {
-    let world = World::with(|builder| {
-        builder
-            .retry(RetrySchedule::new([hours(1), hours(1)]).unwrap())
-            .time_limit(seconds(1))
-    })
-    .await;
+async fn what_stands_behind_a_head_that_was_cancelled_in_flight_does_not_wait_for_its_retry(
+    store: Store,
+) {
+    let world = store
+        .world_with(|builder| {
+            builder
+                .retry(RetrySchedule::new([hours(1), hours(1)]).unwrap())
+                .time_limit(seconds(1))
+        })
+        .await;
     let id = world.endpoint(|endpoint| endpoint.ordered(true)).await;
     world.receiver.respond_to("head", [Answer::hang()]);
     world.send("head").await;
@@ -43,9 +47,10 @@ async fn what_stands_behind_a_head_that_was_cancelled_in_flight_does_not_wait_fo
     assert_eq!(world.receiver.event_ids(), ["head", "next"]);
 }
 
-#[tokio::test]
-async fn a_pause_longer_than_the_schedule_costs_no_event_when_the_endpoint_then_fails() {
-    let world = World::new().await;
+async fn a_pause_longer_than_the_schedule_costs_no_event_when_the_endpoint_then_fails(
+    store: Store,
+) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     let endpoints = world.webhooks.endpoints("acme");
     endpoints.pause(&id).await.unwrap();
@@ -62,3 +67,9 @@ async fn a_pause_longer_than_the_schedule_costs_no_event_when_the_endpoint_then_
     arrived.dedup();
     assert_eq!(arrived, ["e0", "e1", "e2", "e3", "e4"]);
 }
+
+for_each_store!(
+    a_new_delivery_does_not_wait_for_the_retry_of_another,
+    what_stands_behind_a_head_that_was_cancelled_in_flight_does_not_wait_for_its_retry,
+    a_pause_longer_than_the_schedule_costs_no_event_when_the_endpoint_then_fails
+);

@@ -1,20 +1,17 @@
 //! `flush`: first attempts are waited for, and nothing else.
-#![cfg(feature = "testing")]
 
 use std::time::Duration;
 
 use webhooks_core::{NewEndpoint, testing::Answer};
 
-use crate::world::{World, seconds};
+use crate::{store::Store, world::seconds};
 
 /// None of these waits ends by itself.
 const LONG: Duration = Duration::from_secs(30);
 
-#[tokio::test]
-async fn what_was_sent_right_before_the_end_has_been_tried() {
+async fn what_was_sent_right_before_the_end_has_been_tried(store: Store) {
     for _ in 0..10 {
-        let folder = tempfile::tempdir().unwrap();
-        let world = World::on_file(&folder.path().join("w.db")).await;
+        let world = store.world().await;
         world.endpoint(|endpoint| endpoint).await;
         world.send_all((0..100).map(|n| format!("e{n}"))).await;
         assert_eq!(world.webhooks.flush(LONG).await.unwrap(), 0);
@@ -23,9 +20,8 @@ async fn what_was_sent_right_before_the_end_has_been_tried() {
     }
 }
 
-#[tokio::test]
-async fn a_retry_is_not_waited_for() {
-    let world = World::new().await;
+async fn a_retry_is_not_waited_for(store: Store) {
+    let world = store.world().await;
     world.endpoint(|endpoint| endpoint).await;
     world.receiver.respond([500]);
     world.send("fails").await;
@@ -33,9 +29,8 @@ async fn a_retry_is_not_waited_for() {
     assert_eq!(world.webhooks.owed().await.unwrap(), 1);
 }
 
-#[tokio::test]
-async fn more_than_memory_holds_is_waited_for() {
-    let world = World::new().await;
+async fn more_than_memory_holds_is_waited_for(store: Store) {
+    let world = store.world().await;
     world.endpoint(|endpoint| endpoint).await;
     for batch in 0..3 {
         world
@@ -46,18 +41,16 @@ async fn more_than_memory_holds_is_waited_for() {
     assert_eq!(world.receiver.requests().len(), 2_100);
 }
 
-#[tokio::test]
-async fn what_a_paused_endpoint_is_owed_is_counted_and_not_waited_for() {
-    let world = World::new().await;
+async fn what_a_paused_endpoint_is_owed_is_counted_and_not_waited_for(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     world.webhooks.endpoints("acme").pause(&id).await.unwrap();
     world.send("held").await;
     assert_eq!(world.webhooks.flush(LONG).await.unwrap(), 1);
 }
 
-#[tokio::test]
-async fn what_an_endpoint_in_trouble_is_owed_is_counted_and_not_waited_for() {
-    let world = World::new().await;
+async fn what_an_endpoint_in_trouble_is_owed_is_counted_and_not_waited_for(store: Store) {
+    let world = store.world().await;
     world.endpoint(|endpoint| endpoint).await;
     let stop = Answer::status(429).header("retry-after", "60");
     world.receiver.respond([stop]);
@@ -67,9 +60,8 @@ async fn what_an_endpoint_in_trouble_is_owed_is_counted_and_not_waited_for() {
     assert_eq!(world.webhooks.flush(LONG).await.unwrap(), 1);
 }
 
-#[tokio::test]
-async fn an_endpoint_that_hangs_is_waited_for_no_longer_than_was_asked() {
-    let world = World::new().await;
+async fn an_endpoint_that_hangs_is_waited_for_no_longer_than_was_asked(store: Store) {
+    let world = store.world().await;
     let endpoint = NewEndpoint::new(world.receiver.url());
     world
         .webhooks
@@ -83,3 +75,12 @@ async fn an_endpoint_that_hangs_is_waited_for_no_longer_than_was_asked() {
     let left = world.webhooks.flush(Duration::from_millis(1)).await;
     assert_eq!(left.unwrap(), 1);
 }
+
+for_each_store!(
+    what_was_sent_right_before_the_end_has_been_tried,
+    a_retry_is_not_waited_for,
+    more_than_memory_holds_is_waited_for,
+    what_a_paused_endpoint_is_owed_is_counted_and_not_waited_for,
+    what_an_endpoint_in_trouble_is_owed_is_counted_and_not_waited_for,
+    an_endpoint_that_hangs_is_waited_for_no_longer_than_was_asked
+);

@@ -1,27 +1,14 @@
 //! Sending and delivering, seen from outside.
-#![cfg(feature = "testing")]
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use webhooks_core::{
-    DeliveryState, Event, NewEndpoint, Outcome, Webhooks,
-    testing::{ManualClock, Receiver},
-};
+use webhooks_core::{DeliveryState, Event, NewEndpoint, Outcome};
 
-async fn engine(clock: &Arc<ManualClock>) -> Webhooks {
-    Webhooks::builder()
-        .allow_networks(["127.0.0.0/8"])
-        .unwrap()
-        .clock(Arc::clone(clock) as Arc<dyn webhooks_core::Clock>)
-        .open("sqlite::memory:")
-        .await
-        .unwrap()
-}
+use crate::store::Store;
 
-#[tokio::test]
-async fn an_event_arrives_with_the_body_of_the_talk() {
-    let webhooks = engine(&Arc::default()).await;
-    let receiver = Receiver::start().await.unwrap();
+async fn an_event_arrives_with_the_body_of_the_talk(store: Store) {
+    let world = store.world().await;
+    let (webhooks, receiver) = (&world.webhooks, &world.receiver);
     webhooks
         .endpoints("acme")
         .add(receiver.url())
@@ -48,11 +35,9 @@ async fn an_event_arrives_with_the_body_of_the_talk() {
     assert_eq!(deliveries[0].attempts[0].outcome, Outcome::Success);
 }
 
-#[tokio::test]
-async fn a_failed_attempt_is_made_again_when_its_time_has_come() {
-    let clock = Arc::<ManualClock>::default();
-    let webhooks = engine(&clock).await;
-    let receiver = Receiver::start().await.unwrap();
+async fn a_failed_attempt_is_made_again_when_its_time_has_come(store: Store) {
+    let world = store.world().await;
+    let (clock, webhooks, receiver) = (&world.clock, &world.webhooks, &world.receiver);
     receiver.respond([503, 500, 200]);
     webhooks
         .endpoints("acme")
@@ -75,3 +60,8 @@ async fn a_failed_attempt_is_made_again_when_its_time_has_come() {
         "{deliveries:?}"
     );
 }
+
+for_each_store!(
+    an_event_arrives_with_the_body_of_the_talk,
+    a_failed_attempt_is_made_again_when_its_time_has_come
+);

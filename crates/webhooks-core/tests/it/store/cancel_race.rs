@@ -1,8 +1,11 @@
 //! Canceling and skipping while requests are in flight: what is taken away is what was meant.
-#![cfg(feature = "testing")]
 
-use crate::world::{World, gate::Gate, hold_writer, seconds};
 use webhooks_core::{DeliveryState, EndpointId, Held, NewEndpoint};
+
+use crate::{
+    store::Store,
+    world::{World, gate::Gate, hold_writer, seconds},
+};
 
 async fn gated(
     world: &World,
@@ -14,9 +17,8 @@ async fn gated(
     (gate, added.unwrap().id)
 }
 
-#[tokio::test]
-async fn what_is_canceled_in_flight_and_sent_again_at_once_is_sent_again() {
-    let world = World::new().await;
+async fn what_is_canceled_in_flight_and_sent_again_at_once_is_sent_again(store: Store) {
+    let world = store.world().await;
     let (gate, id) = gated(&world, |endpoint| endpoint.in_flight(1)).await;
     world.send("a").await;
     gate.wait_for(1).await;
@@ -36,9 +38,8 @@ async fn what_is_canceled_in_flight_and_sent_again_at_once_is_sent_again() {
     assert_eq!(gate.arrived(), ["a", "a"]);
 }
 
-#[tokio::test]
-async fn a_head_is_skipped_also_while_it_is_tried_again() {
-    let world = World::new().await;
+async fn a_head_is_skipped_also_while_it_is_tried_again(store: Store) {
+    let world = store.world().await;
     let (gate, id) = gated(&world, |endpoint| endpoint.ordered(true)).await;
     world.send_all(["a", "b"].map(String::from)).await;
     gate.wait_for(1).await;
@@ -58,9 +59,8 @@ async fn a_head_is_skipped_also_while_it_is_tried_again() {
     assert_eq!(world.webhooks.owed().await.unwrap(), 0);
 }
 
-#[tokio::test]
-async fn a_head_that_an_older_event_is_sent_before_again_stands_behind_it() {
-    let world = World::new().await;
+async fn a_head_that_an_older_event_is_sent_before_again_stands_behind_it(store: Store) {
+    let world = store.world().await;
     let (gate, id) = gated(&world, |endpoint| endpoint.ordered(true)).await;
     gate.open("old", 200);
     world.send("old").await;
@@ -83,3 +83,9 @@ async fn a_head_that_an_older_event_is_sent_before_again_stands_behind_it() {
         }
     );
 }
+
+for_each_store!(
+    what_is_canceled_in_flight_and_sent_again_at_once_is_sent_again,
+    a_head_is_skipped_also_while_it_is_tried_again,
+    a_head_that_an_older_event_is_sent_before_again_stands_behind_it
+);

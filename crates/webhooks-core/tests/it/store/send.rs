@@ -1,12 +1,11 @@
 //! Sending: idempotence, batches, the app's own transaction.
-#![cfg(feature = "testing")]
 
-use crate::world::{World, seconds};
-use webhooks_core::{DeliveryState, Ending, Event, SEND_ALL_MAX, SendError, TransactionError};
+use webhooks_core::{DeliveryState, Ending, Event, SEND_ALL_MAX, SendError};
 
-#[tokio::test]
-async fn the_same_id_with_the_same_content_is_the_same_event() {
-    let world = World::new().await;
+use crate::{store::Store, world::seconds};
+
+async fn the_same_id_with_the_same_content_is_the_same_event(store: Store) {
+    let world = store.world().await;
     world.endpoint(|endpoint| endpoint).await;
     let event = |data: u32| Event::new("a", &data).id("first");
     let first = world.webhooks.send("acme", event(1)).await.unwrap();
@@ -25,9 +24,8 @@ async fn the_same_id_with_the_same_content_is_the_same_event() {
     );
 }
 
-#[tokio::test]
-async fn a_batch_is_stored_whole_or_not_at_all() {
-    let world = World::new().await;
+async fn a_batch_is_stored_whole_or_not_at_all(store: Store) {
+    let world = store.world().await;
     world.endpoint(|endpoint| endpoint).await;
     world.send("taken").await;
     let batch = || {
@@ -48,9 +46,8 @@ async fn a_batch_is_stored_whole_or_not_at_all() {
     ));
 }
 
-#[tokio::test]
-async fn an_event_that_nobody_wants_is_stored_all_the_same() {
-    let world = World::new().await;
+async fn an_event_that_nobody_wants_is_stored_all_the_same(store: Store) {
+    let world = store.world().await;
     let sent = world
         .webhooks
         .send("acme", Event::new("a", &1).id("x"))
@@ -67,68 +64,8 @@ async fn an_event_that_nobody_wants_is_stored_all_the_same() {
     );
 }
 
-/// An app's own error, which knows of the library only that its transactions can fail.
-#[derive(Debug, thiserror::Error)]
-enum AppError {
-    #[error("the app thought better of {0}")]
-    ThoughtBetter(u16),
-    #[error(transparent)]
-    Transaction(#[from] TransactionError),
-}
-
-#[tokio::test]
-async fn the_apps_rows_and_its_events_are_stored_together() {
-    let world = World::new().await;
-    world.endpoint(|endpoint| endpoint).await;
-    let made = world
-        .webhooks
-        .transaction(|tx| tx.execute("create table draw (number integer)", []));
-    made.await.unwrap();
-    let sent = world
-        .webhooks
-        .transaction(|tx| -> Result<_, TransactionError> {
-            tx.execute("insert into draw values (?1)", [7])?;
-            tx.send("acme", Event::new("random_number:generate", &7))
-        });
-    assert_eq!(sent.await.unwrap().deliveries, 1);
-    let refused = world.webhooks.transaction(|tx| {
-        tx.execute("insert into draw values (?1)", [8])?;
-        tx.send("acme", Event::new("random_number:generate", &8))?;
-        Err::<(), _>(AppError::ThoughtBetter(8))
-    });
-    let refused = refused.await.unwrap_err();
-    assert!(matches!(refused, AppError::ThoughtBetter(8)), "{refused:?}");
-    let count = world.webhooks.transaction(|tx| {
-        tx.query_row("select count(*) from draw", [], |row| row.get::<_, i64>(0))
-    });
-    assert_eq!(count.await.unwrap(), 1);
-    world.webhooks.drain().await;
-    assert_eq!(world.receiver.requests().len(), 1);
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
-}
-
-#[tokio::test]
-async fn a_closure_that_panics_takes_only_its_transaction_with_it() {
-    let world = World::new().await;
-    world.endpoint(|endpoint| endpoint).await;
-    let panicked = world
-        .webhooks
-        .transaction(|tx| -> Result<(), TransactionError> {
-            tx.send("acme", Event::new("a", &1))?;
-            panic!("the app has a bug");
-        });
-    assert_eq!(
-        panicked.await.unwrap_err().to_string(),
-        "the transaction's closure panicked; nothing of it was stored"
-    );
-    world.send("after").await;
-    world.webhooks.drain().await;
-    assert_eq!(world.receiver.event_ids(), ["after"]);
-}
-
-#[tokio::test]
-async fn one_event_is_sent_again_and_attempts_are_numbered_on() {
-    let world = World::new().await;
+async fn one_event_is_sent_again_and_attempts_are_numbered_on(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     world.send("a").await;
     world.webhooks.drain().await;
@@ -151,9 +88,8 @@ async fn one_event_is_sent_again_and_attempts_are_numbered_on() {
     );
 }
 
-#[tokio::test]
-async fn resending_what_waits_makes_it_due_now() {
-    let world = World::new().await;
+async fn resending_what_waits_makes_it_due_now(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     world.receiver.respond([500, 503, 200]);
     world.send("a").await;
@@ -174,9 +110,8 @@ async fn resending_what_waits_makes_it_due_now() {
     ));
 }
 
-#[tokio::test]
-async fn nothing_is_sent_after_a_cancel() {
-    let world = World::new().await;
+async fn nothing_is_sent_after_a_cancel(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint.in_flight(1)).await;
     world.receiver.respond([500]);
     world.send("a").await;
@@ -202,9 +137,8 @@ async fn nothing_is_sent_after_a_cancel() {
     );
 }
 
-#[tokio::test]
-async fn what_waits_in_memory_can_be_cancelled_too() {
-    let world = World::new().await;
+async fn what_waits_in_memory_can_be_cancelled_too(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint.in_flight(1)).await;
     world
         .receiver
@@ -223,9 +157,10 @@ async fn what_waits_in_memory_can_be_cancelled_too() {
     assert_eq!(world.webhooks.owed().await.unwrap(), 0);
 }
 
-#[tokio::test]
-async fn an_attempt_that_was_in_flight_at_a_cancel_is_kept_beside_that_of_the_resend() {
-    let world = World::with(|builder| builder.time_limit(seconds(1))).await;
+async fn an_attempt_that_was_in_flight_at_a_cancel_is_kept_beside_that_of_the_resend(store: Store) {
+    let world = store
+        .world_with(|builder| builder.time_limit(seconds(1)))
+        .await;
     let id = world.endpoint(|endpoint| endpoint).await;
     let hang = webhooks_core::testing::Answer::hang();
     world.receiver.respond_to("a", [hang, 200.into()]);
@@ -246,9 +181,8 @@ async fn an_attempt_that_was_in_flight_at_a_cancel_is_kept_beside_that_of_the_re
     assert_eq!((numbers, successes), (vec![1, 2], 1), "{delivery:?}");
 }
 
-#[tokio::test]
-async fn a_customer_gets_events_from_its_first_endpoint_on() {
-    let world = World::new().await;
+async fn a_customer_gets_events_from_its_first_endpoint_on(store: Store) {
+    let world = store.world().await;
     world.send("before").await;
     let id = world.endpoint(|endpoint| endpoint).await;
     world.send("with").await;
@@ -262,40 +196,8 @@ async fn a_customer_gets_events_from_its_first_endpoint_on() {
     assert_eq!(world.receiver.event_ids(), ["with", "again"]);
 }
 
-#[tokio::test]
-async fn an_event_that_could_not_be_stored_whole_is_not_stored_though_its_closure_goes_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("w.db");
-    let world = World::on_file(&file).await;
-    for _ in 0..2 {
-        world.endpoint(|endpoint| endpoint).await;
-    }
-    // The second endpoint's delivery cannot be stored.
-    let connection = rusqlite::Connection::open(&file).unwrap();
-    connection
-        .execute_batch(
-            "create trigger fault before insert on webhooks_delivery when new.endpoint_key = 2
-             begin select raise(abort, 'planted'); end",
-        )
-        .unwrap();
-    let event = || Event::new("random_number:generate", &1).id("a");
-    let went_on = world
-        .webhooks
-        .transaction(move |tx| -> Result<_, TransactionError> {
-            let refused = tx.send("acme", event());
-            Ok(refused.is_err())
-        });
-    assert!(went_on.await.unwrap(), "it was refused");
-    connection.execute_batch("drop trigger fault").unwrap();
-    let sent = world.webhooks.send("acme", event()).await.unwrap();
-    assert_eq!((sent.duplicate, sent.deliveries), (false, 2));
-    world.webhooks.drain().await;
-    assert_eq!(world.receiver.event_ids(), ["a", "a"], "one for each");
-}
-
-#[tokio::test]
-async fn an_event_whose_map_is_written_in_another_order_is_the_same_event() {
-    let world = World::new().await;
+async fn an_event_whose_map_is_written_in_another_order_is_the_same_event(store: Store) {
+    let world = store.world().await;
     world.endpoint(|endpoint| endpoint).await;
     let raw = |json: &str| serde_json::value::RawValue::from_string(json.to_owned()).unwrap();
     let first = raw(r#"{"total":100,"items":[{"sku":"a","price":1.5}],"note":"\u00e9"}"#);
@@ -322,3 +224,16 @@ async fn an_event_whose_map_is_written_in_another_order_is_the_same_event() {
     world.webhooks.drain().await;
     assert_eq!(world.receiver.requests().len(), 1);
 }
+
+for_each_store!(
+    the_same_id_with_the_same_content_is_the_same_event,
+    a_batch_is_stored_whole_or_not_at_all,
+    an_event_that_nobody_wants_is_stored_all_the_same,
+    one_event_is_sent_again_and_attempts_are_numbered_on,
+    resending_what_waits_makes_it_due_now,
+    nothing_is_sent_after_a_cancel,
+    what_waits_in_memory_can_be_cancelled_too,
+    an_attempt_that_was_in_flight_at_a_cancel_is_kept_beside_that_of_the_resend,
+    a_customer_gets_events_from_its_first_endpoint_on,
+    an_event_whose_map_is_written_in_another_order_is_the_same_event
+);

@@ -1,9 +1,11 @@
 //! An ordered endpoint whose head fails at the moment at which more of its backlog is loaded.
-#![cfg(feature = "testing")]
 
 use std::time::Duration;
 
-use crate::world::{World, hold_writer_in_turn, seconds};
+use crate::{
+    store::Store,
+    world::{hold_writer_in_turn, seconds},
+};
 
 /// How many deliveries a lane loads at once, and at how many waiting ones it loads more.
 const LOADED: usize = 256;
@@ -12,8 +14,8 @@ const LOADED_AGAIN_AT: usize = 64;
 /// cannot fail a sound engine.
 const JUDGED_WITHIN: Duration = Duration::from_millis(100);
 
-async fn the_order_holds_with(backlog: usize) {
-    let world = World::new().await;
+async fn the_order_holds_with(store: Store, backlog: usize) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint.ordered(true)).await;
     let endpoints = world.webhooks.endpoints("acme");
     endpoints.pause(&id).await.unwrap();
@@ -42,12 +44,15 @@ async fn the_order_holds_with(backlog: usize) {
     assert_eq!(world.receiver.event_ids(), expected);
 }
 
-#[tokio::test]
-async fn the_order_holds_when_the_head_fails_while_more_is_loaded() {
-    the_order_holds_with(2 * LOADED + 100).await;
+async fn the_order_holds_when_the_head_fails_while_more_is_loaded(store: Store) {
+    the_order_holds_with(store, 2 * LOADED + 100).await;
 }
 
-#[tokio::test]
-async fn the_order_holds_when_the_head_fails_while_the_rest_is_loaded() {
-    the_order_holds_with(LOADED + 100).await;
+async fn the_order_holds_when_the_head_fails_while_the_rest_is_loaded(store: Store) {
+    the_order_holds_with(store, LOADED + 100).await;
 }
+
+for_each_store!(
+    the_order_holds_when_the_head_fails_while_more_is_loaded,
+    the_order_holds_when_the_head_fails_while_the_rest_is_loaded
+);

@@ -1,21 +1,16 @@
 //! What is done is deleted in time, whatever stands before it, and what is owed is not.
-#![cfg(feature = "testing")]
 
 use std::sync::Arc;
 
-use crate::world::{World, hours, seconds};
 use webhooks_core::{DeliveryState, Ending, Event};
+
+use crate::{
+    store::{Database, Store},
+    world::{World, hours, seconds},
+};
 
 /// More than one slice of deleting takes (1,000).
 const MANY: usize = 1_100;
-
-async fn rows(world: &World, table: &'static str) -> usize {
-    let counted = world.webhooks.transaction(move |tx| {
-        let sql = format!("select count(*) from webhooks_{table}");
-        tx.query_row(&sql, [], |row| row.get::<_, u32>(0))
-    });
-    usize::try_from(counted.await.unwrap()).unwrap()
-}
 
 async fn send_many(world: &World, customer: &str) {
     for batch in 0..MANY / 100 {
@@ -24,9 +19,10 @@ async fn send_many(world: &World, customer: &str) {
     }
 }
 
-#[tokio::test]
-async fn retention_takes_what_is_done_and_leaves_what_is_owed() {
-    let world = World::with(|builder| builder.keep(hours(100), hours(80))).await;
+async fn retention_takes_what_is_done_and_leaves_what_is_owed(store: Store) {
+    let world = store
+        .world_with(|builder| builder.keep(hours(100), hours(80)))
+        .await;
     let id = world.endpoint(|endpoint| endpoint).await;
     world
         .send_all((0..10).map(|index| format!("done{index}")))
@@ -38,37 +34,46 @@ async fn retention_takes_what_is_done_and_leaves_what_is_owed() {
     world.pass(hours(81)).await;
     world.pass_in_steps(seconds(31), 3).await;
     assert_eq!(
-        (rows(&world, "event").await, rows(&world, "attempt").await),
+        (
+            store.rows(&world, "event").await,
+            store.rows(&world, "attempt").await
+        ),
         (11, 0)
     );
     world.pass(hours(20)).await;
     world.pass_in_steps(seconds(31), 3).await;
-    assert_eq!(rows(&world, "event").await, 1, "the one that is owed stays");
+    assert_eq!(
+        store.rows(&world, "event").await,
+        1,
+        "the one that is owed stays"
+    );
     world.webhooks.endpoints("acme").resume(&id).await.unwrap();
     world.receiver.wait_for(11).await;
 }
 
-#[tokio::test]
-async fn events_are_deleted_behind_many_that_are_still_owed() {
-    let world = World::with(|builder| builder.keep(hours(100), hours(80))).await;
+async fn events_are_deleted_behind_many_that_are_still_owed(store: Store) {
+    let world = store
+        .world_with(|builder| builder.keep(hours(100), hours(80)))
+        .await;
     let id = world.endpoint(|endpoint| endpoint).await;
     world.webhooks.endpoints("acme").pause(&id).await.unwrap();
     send_many(&world, "acme").await;
     send_many(&world, "nobody").await;
-    assert_eq!(rows(&world, "event").await, 2 * MANY);
+    assert_eq!(store.rows(&world, "event").await, 2 * MANY);
     world.pass(hours(101)).await;
     world.pass_in_steps(seconds(31), 3).await;
-    assert_eq!(rows(&world, "event").await, MANY);
+    assert_eq!(store.rows(&world, "event").await, MANY);
     // What was owed then goes when it is done, if not at once.
     world.webhooks.endpoints("acme").resume(&id).await.unwrap();
     world.webhooks.drain().await;
     world.pass_in_steps(hours(2), 2).await;
-    assert_eq!(rows(&world, "event").await, 0);
+    assert_eq!(store.rows(&world, "event").await, 0);
 }
 
-#[tokio::test]
-async fn attempts_are_deleted_behind_one_that_was_made_later() {
-    let world = World::with(|builder| builder.keep(hours(100), hours(80))).await;
+async fn attempts_are_deleted_behind_one_that_was_made_later(store: Store) {
+    let world = store
+        .world_with(|builder| builder.keep(hours(100), hours(80)))
+        .await;
     let id = world.endpoint(|endpoint| endpoint).await;
     world.send("first").await;
     send_many(&world, "acme").await;
@@ -77,17 +82,18 @@ async fn attempts_are_deleted_behind_one_that_was_made_later() {
     let endpoints = world.webhooks.endpoints("acme");
     endpoints.resend(&id, "first").await.unwrap();
     world.webhooks.drain().await;
-    assert_eq!(rows(&world, "attempt").await, MANY + 2);
+    assert_eq!(store.rows(&world, "attempt").await, MANY + 2);
     world.pass(hours(2)).await;
     world.pass_in_steps(seconds(31), 3).await;
-    assert_eq!(rows(&world, "attempt").await, 1, "that of the resend");
+    assert_eq!(store.rows(&world, "attempt").await, 1, "that of the resend");
     world.pass_in_steps(hours(40), 2).await;
-    assert_eq!(rows(&world, "attempt").await, 0);
+    assert_eq!(store.rows(&world, "attempt").await, 0);
 }
 
-#[tokio::test]
-async fn what_ended_is_deleted_with_its_event_however_many_endpoints_it_had() {
-    let world = World::with(|builder| builder.keep(hours(100), hours(80))).await;
+async fn what_ended_is_deleted_with_its_event_however_many_endpoints_it_had(store: Store) {
+    let world = store
+        .world_with(|builder| builder.keep(hours(100), hours(80)))
+        .await;
     for _ in 0..300 {
         let id = world.endpoint(|endpoint| endpoint).await;
         world
@@ -100,11 +106,11 @@ async fn what_ended_is_deleted_with_its_event_however_many_endpoints_it_had() {
     for event in 0..10 {
         world.send(&format!("e{event}")).await;
     }
-    assert_eq!(rows(&world, "ending").await, 3_000);
+    assert_eq!(store.rows(&world, "ending").await, 3_000);
     world.pass(hours(101)).await;
     world.pass_in_steps(seconds(31), 2).await;
-    assert_eq!(rows(&world, "ending").await, 0);
-    assert_eq!(rows(&world, "event").await, 0);
+    assert_eq!(store.rows(&world, "ending").await, 0);
+    assert_eq!(store.rows(&world, "event").await, 0);
 }
 
 /// Attempts of the event that `world` sends next are its own, whatever is kept of older ones.
@@ -128,26 +134,28 @@ async fn nothing_is_on_record_of_the_next_event(world: &World, id: &webhooks_cor
     );
 }
 
-#[tokio::test]
-async fn attempts_of_an_event_that_is_gone_are_not_those_of_the_next() {
-    let world = World::with(|builder| builder.keep(hours(100), hours(200))).await;
+async fn attempts_of_an_event_that_is_gone_are_not_those_of_the_next(store: Store) {
+    let world = store
+        .world_with(|builder| builder.keep(hours(100), hours(200)))
+        .await;
     let id = world.endpoint(|endpoint| endpoint).await;
     world.send("old").await;
     world.webhooks.drain().await;
     world.pass(hours(101)).await;
     assert_eq!(
-        (rows(&world, "event").await, rows(&world, "attempt").await),
+        (
+            store.rows(&world, "event").await,
+            store.rows(&world, "attempt").await
+        ),
         (0, 1)
     );
     nothing_is_on_record_of_the_next_event(&world, &id).await;
 }
 
-#[tokio::test]
-async fn nor_are_they_after_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
-    let address = format!("sqlite:{}", folder.path().join("w.db").display());
+async fn nor_are_they_after_a_restart(store: Store) {
+    let Database { address, .. } = &store.database();
     let open = |clock| {
-        World::open(clock, &address, |builder| {
+        World::open(clock, address, |builder| {
             builder.keep(hours(100), hours(200))
         })
     };
@@ -161,8 +169,20 @@ async fn nor_are_they_after_a_restart() {
     drop(world);
     let world = open(clock).await;
     assert_eq!(
-        (rows(&world, "event").await, rows(&world, "attempt").await),
+        (
+            store.rows(&world, "event").await,
+            store.rows(&world, "attempt").await
+        ),
         (0, 1)
     );
     nothing_is_on_record_of_the_next_event(&world, &id).await;
 }
+
+for_each_store!(
+    retention_takes_what_is_done_and_leaves_what_is_owed,
+    events_are_deleted_behind_many_that_are_still_owed,
+    attempts_are_deleted_behind_one_that_was_made_later,
+    what_ended_is_deleted_with_its_event_however_many_endpoints_it_had,
+    attempts_of_an_event_that_is_gone_are_not_those_of_the_next
+);
+for_each_durable_store!(nor_are_they_after_a_restart);

@@ -1,13 +1,17 @@
 //! Rotating a secret while events are sent: no delivery is refused by a receiver that knows
 //! either secret.
+
 #![cfg(all(feature = "testing", feature = "receive"))]
 
-use crate::world::{World, hours, seconds};
 use webhooks_core::{Event, Secret, receive::Verifier};
 
-#[tokio::test]
-async fn rotation_under_load_is_accepted_by_receivers_that_know_either_secret() {
-    let world = World::new().await;
+use crate::{
+    store::Store,
+    world::{hours, seconds},
+};
+
+async fn rotation_under_load_is_accepted_by_receivers_that_know_either_secret(store: Store) {
+    let world = store.world().await;
     let old = Secret::generate();
     let id = world
         .endpoint(|endpoint| endpoint.secret(old.clone()))
@@ -50,9 +54,8 @@ async fn rotation_under_load_is_accepted_by_receivers_that_know_either_secret() 
     }
 }
 
-#[tokio::test]
-async fn the_old_secret_signs_no_more_when_its_grace_is_over() {
-    let world = World::new().await;
+async fn the_old_secret_signs_no_more_when_its_grace_is_over(store: Store) {
+    let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     world
         .webhooks
@@ -75,9 +78,8 @@ async fn the_old_secret_signs_no_more_when_its_grace_is_over() {
     );
 }
 
-#[tokio::test]
-async fn an_attempt_is_signed_at_its_own_time_under_the_same_id() {
-    let world = World::new().await;
+async fn an_attempt_is_signed_at_its_own_time_under_the_same_id(store: Store) {
+    let world = store.world().await;
     world
         .endpoint(|endpoint| endpoint.secret(Secret::generate_ed25519()))
         .await;
@@ -101,9 +103,8 @@ async fn an_attempt_is_signed_at_its_own_time_under_the_same_id() {
     );
 }
 
-#[tokio::test]
-async fn a_second_set_of_headers_serves_a_receiver_that_moves() {
-    let world = World::new().await;
+async fn a_second_set_of_headers_serves_a_receiver_that_moves(store: Store) {
+    let world = store.world().await;
     let legacy =
         webhooks_core::signature::LegacySignature::parse("github", "It's a Secret to Everybody")
             .unwrap();
@@ -114,3 +115,10 @@ async fn a_second_set_of_headers_serves_a_receiver_that_moves() {
     let github = Verifier::github(["It's a Secret to Everybody".parse().unwrap()]);
     github.verify(&request.headers, &request.body).unwrap();
 }
+
+for_each_store!(
+    rotation_under_load_is_accepted_by_receivers_that_know_either_secret,
+    the_old_secret_signs_no_more_when_its_grace_is_over,
+    an_attempt_is_signed_at_its_own_time_under_the_same_id,
+    a_second_set_of_headers_serves_a_receiver_that_moves
+);
