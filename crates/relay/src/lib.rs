@@ -5,8 +5,11 @@
 //! is what runs, as two routers to serve.
 
 mod action;
+mod app;
 mod config;
+mod endpoints;
 mod ledger;
+mod open_error;
 mod page;
 mod perform;
 mod preview;
@@ -20,6 +23,7 @@ mod template;
 mod values;
 
 pub use config::Config;
+pub use open_error::OpenError;
 pub use preview::{Trial, TrialError, preview};
 pub use reading::{ConfigError, Fault};
-pub use relay::{OpenError, Relay};
+pub use relay::Relay;

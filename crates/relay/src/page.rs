@@ -15,9 +15,9 @@ use serde::Deserialize;
 use webhooks_core::{Delivery, DeliveryState, Ending, EndpointError, Listing, Outcome, StoreError};
 
 use crate::{
+    endpoints::{EVERY_TYPE, rule_customer, source_customer},
     ledger::Entry,
-    receive::source_customer,
-    relay::{EVERY_TYPE, Relay, rule_customer},
+    relay::Relay,
     route::{action_id, stored},
 };
 

@@ -15,8 +15,9 @@ use webhooks_core::{TransactionError, receive::Verified};
 
 use crate::{
     action::{Attempt, Outcome},
+    endpoints::rule_customer,
     ledger::{Done, Entry, Start},
-    relay::{Relay, rule_customer},
+    relay::Relay,
     route::{ActionEvent, stored},
     rule::{Rule, Step},
 };

@@ -17,7 +17,7 @@ use webhooks_core::{
     scheme::{Provider, is_form},
 };
 
-use crate::{relay::Relay, values::Received};
+use crate::{endpoints::source_customer, relay::Relay, values::Received};
 
 /// Of the hash that names an event within the store: 128 bits.
 const KEY_CHARS: usize = 32;
@@ -95,11 +95,6 @@ fn refused(source: &str, key: &str, error: &SendError) -> StatusCode {
         "a webhook was not stored"
     );
     status
-}
-
-/// Whose events at webhooks-core those of a source are.
-pub(crate) fn source_customer(source: &str) -> String {
-    format!("source/{source}")
 }
 
 /// The id under which the store has an event: any id, of any length, becomes one that fits.

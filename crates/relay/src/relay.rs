@@ -4,24 +4,17 @@
 //! first action is sent as an event of its own, and each that is done sends the next. All these
 //! endpoints are on this program's loopback address: the engine stores, retries and lists.
 
-use std::{collections::HashMap, net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, extract::FromRef};
+use axum::extract::FromRef;
 use jiff::Timestamp;
 use webhooks_core::{
-    AddressPolicy, Builder, Clock, Endpoint, EndpointChange, EndpointError, EndpointId,
-    EndpointState, NetworkError, NewEndpoint, OpenError as StoreOpenError, RETENTION_DEFAULT,
-    RetrySchedule, Secret, SecretError, TransactionError, Webhooks, receive::Verifier,
+    AddressPolicy, Builder, Clock, EndpointId, RETENTION_DEFAULT, Secret, Webhooks,
+    receive::Verifier,
 };
 
 use crate::{
-    action::Peers,
-    config::Config,
-    ledger::Ledger,
-    page, perform,
-    receive::{self, source_customer},
-    route,
-    rule::Step,
+    action::Peers, config::Config, endpoints::Setup, ledger::Ledger, open_error::OpenError,
     source::Source,
 };
 
@@ -45,30 +38,6 @@ struct Parts {
     endpoints: HashMap<(String, String), EndpointId>,
     pages: serve::Pages,
     clock: Arc<dyn Clock>,
-}
-
-/// The relay can't start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The store can't be opened.
-    #[error(transparent)]
-    Store(#[from] StoreOpenError),
-    /// The store refused the relay's own tables.
-    #[error("the store refused: {0}")]
-    Tables(#[from] TransactionError),
-    /// The engine refused an endpoint.
-    #[error("the engine refused an action's endpoint: {0}")]
-    Endpoint(#[from] EndpointError),
-    /// The secret in the store is damaged.
-    #[error("the store's setting \"secret\" can't be read ({0}); restore the file from a backup")]
-    Secret(#[from] SecretError),
-    /// A network in the settings is not one.
-    #[error(transparent)]
-    Network(#[from] NetworkError),
-    /// No client could be made.
-    #[error("no HTTP client could be made: {0}")]
-    Client(#[from] reqwest::Error),
 }
 
 impl std::fmt::Debug for Relay {
@@ -128,20 +97,6 @@ impl Relay {
         }));
         tokio::spawn(prune(Arc::downgrade(&relay.0)));
         Ok(relay)
-    }
-
-    /// Where webhooks arrive: a route for each source.
-    pub fn sources(&self) -> Router {
-        receive::routes(self)
-    }
-
-    /// The page, and what the engine calls. To be served on a loopback address only.
-    pub fn page(&self) -> Router {
-        let engine = Router::new()
-            .merge(route::routes())
-            .merge(perform::routes())
-            .with_state(self.clone());
-        serve::same_origin(page::routes(self).merge(engine), [] as [&str; 0])
     }
 
     /// Stops: actions that run may end within `grace`; the rest goes on after the next start.
@@ -211,145 +166,5 @@ async fn prune(parts: std::sync::Weak<Parts>) {
         if let Err(error) = pruned {
             tracing::warn!(%error, "old actions were not forgotten");
         }
-    }
-}
-
-/// Whose events at webhooks-core a rule's actions are.
-pub(crate) fn rule_customer(rule: &str) -> String {
-    format!("rule/{rule}")
-}
-
-/// The event type of a source's own endpoint.
-pub(crate) const EVERY_TYPE: &str = "*";
-
-/// Makes the engine's endpoints what the file says.
-struct Setup<'a> {
-    webhooks: &'a Webhooks,
-    ledger: &'a Ledger,
-    page: SocketAddr,
-    secret: &'a Secret,
-}
-
-/// An endpoint as the file wants it.
-struct Wanted {
-    customer: String,
-    /// The one event type that it gets, by which it is found again.
-    name: String,
-    path: String,
-    retry: Option<RetrySchedule>,
-    per_second: Option<NonZeroU32>,
-}
-
-impl Wanted {
-    fn of_source(source: &str) -> Self {
-        Self {
-            customer: source_customer(source),
-            name: EVERY_TYPE.to_owned(),
-            path: format!("/route/{source}"),
-            retry: None,
-            per_second: None,
-        }
-    }
-
-    fn of_step(rule: &str, step: &Step) -> Self {
-        Self {
-            customer: rule_customer(rule),
-            name: step.name.clone(),
-            path: format!("/actions/{rule}/{}", step.name),
-            retry: step.retry.clone(),
-            per_second: step.per_second,
-        }
-    }
-}
-
-impl Setup<'_> {
-    async fn endpoints(
-        &self,
-        config: &Config,
-    ) -> Result<HashMap<(String, String), EndpointId>, OpenError> {
-        let mut wanted: Vec<Wanted> = Vec::new();
-        wanted.extend(
-            config
-                .sources
-                .iter()
-                .map(|source| Wanted::of_source(&source.name)),
-        );
-        for rule in &config.rules {
-            wanted.extend(
-                rule.steps
-                    .iter()
-                    .map(|step| Wanted::of_step(&rule.name, step)),
-            );
-        }
-        let customers = wanted
-            .iter()
-            .map(|wanted| wanted.customer.clone())
-            .collect();
-        let mut endpoints = HashMap::new();
-        for customer in self.ledger.customers(customers).await? {
-            let mut present = self.webhooks.endpoints(&customer).list().await?;
-            for wanted in wanted.iter().filter(|wanted| wanted.customer == customer) {
-                let place = present
-                    .iter()
-                    .position(|endpoint| endpoint.event_types == [wanted.name.as_str()]);
-                let id = match place {
-                    Some(place) => self.keep(&present.swap_remove(place), wanted).await?,
-                    None => self.add(wanted).await?,
-                };
-                endpoints.insert((customer.clone(), wanted.name.clone()), id);
-            }
-            // What is left is no longer in the file.
-            for endpoint in present {
-                tracing::warn!(
-                    customer,
-                    action = endpoint.event_types.join(", "),
-                    "an action is no longer in the file; what it still had to do has ended"
-                );
-                self.webhooks
-                    .endpoints(&customer)
-                    .remove(&endpoint.id)
-                    .await?;
-            }
-        }
-        Ok(endpoints)
-    }
-
-    async fn add(&self, wanted: &Wanted) -> Result<EndpointId, OpenError> {
-        let mut new = NewEndpoint::new(self.url(wanted))
-            .event_types([&wanted.name])
-            .secret(self.secret.clone());
-        if let Some(retry) = &wanted.retry {
-            new = new.retry(retry);
-        }
-        if let Some(per_second) = wanted.per_second {
-            new = new.per_second(per_second);
-        }
-        Ok(self.webhooks.endpoints(&wanted.customer).add(new).await?.id)
-    }
-
-    /// Changes only what is not as the file says: a change is a commit and a line in the log.
-    async fn keep(&self, present: &Endpoint, wanted: &Wanted) -> Result<EndpointId, OpenError> {
-        let endpoints = self.webhooks.endpoints(&wanted.customer);
-        let id = present.id.clone();
-        let settings = endpoints.settings(&id).await?;
-        let url = self.url(wanted);
-        if present.url != url
-            || settings.retry != wanted.retry
-            || settings.per_second != wanted.per_second
-        {
-            let change = EndpointChange::new()
-                .url(url)
-                .retry(wanted.retry.as_ref())
-                .per_second(wanted.per_second);
-            endpoints.edit(&id, change).await?;
-        }
-        if matches!(present.state, EndpointState::Disabled { .. }) {
-            endpoints.enable(&id).await?;
-        }
-        Ok(id)
-    }
-
-    fn url(&self, wanted: &Wanted) -> String {
-        format!("http://{}{}", self.page, wanted.path)
     }
 }

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use webhooks_core::{Event, Transaction, TransactionError, receive::Verified};
 
 use crate::{
+    endpoints::{rule_customer, source_customer},
     ledger::Following,
-    receive::source_customer,
-    relay::{Relay, rule_customer},
+    relay::Relay,
     rule::{Rule, Step},
     values::{Added, Received},
 };
