@@ -1,9 +1,13 @@
-//! What only a store in a file has: a lock, and bytes in which a secret could be found.
+//! What only a store in a file has: locks, tables to look into, bytes in which a secret could be found.
 #![cfg(feature = "testing")]
 
 use std::sync::Arc;
 
-use webhooks_core::{Event, NewEndpoint, OpenError, Secret, testing::ManualClock};
+use rusqlite::Connection;
+use webhooks_core::{
+    DeliveryState, Event, NewEndpoint, OpenError, Secret,
+    testing::{Answer, ManualClock},
+};
 
 use crate::world::{World, builder, seconds};
 
@@ -87,4 +91,55 @@ async fn secrets_are_sealed_when_a_key_is_configured() {
         .unwrap();
     webhooks.send("acme", Event::new("a", &1)).await.unwrap();
     world.receiver.wait_for(2).await;
+}
+
+#[tokio::test]
+async fn nothing_of_the_file_is_held_while_a_request_hangs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.db");
+    let world = World::on_file(&file).await;
+    world.endpoint(|endpoint| endpoint).await;
+    world.receiver.respond([Answer::hang()]);
+    world.send("hangs").await;
+    world.receiver.wait_for(1).await;
+    let outside = Connection::open(&file).unwrap();
+    // It would find a reader as well as a writer.
+    let busy: i64 = outside
+        .query_row("pragma wal_checkpoint(truncate)", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(busy, 0);
+    outside
+        .execute_batch("begin immediate; create table of_an_app (number integer); commit")
+        .unwrap();
+    assert_eq!(world.state("hangs").await, DeliveryState::InFlight);
+}
+
+#[tokio::test]
+async fn hot_tables_have_no_foreign_keys_and_keep_nothing_that_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.db");
+    let world = World::on_file(&file).await;
+    world.endpoint(|endpoint| endpoint).await;
+    world.send("done").await;
+    world.webhooks.drain().await;
+    let outside = Connection::open(&file).unwrap();
+    let count = |sql: &str| {
+        outside
+            .query_row(sql, [], |row| row.get::<_, i64>(0))
+            .unwrap()
+    };
+    for table in ["event", "delivery", "attempt"] {
+        let keys = format!("select count(*) from pragma_foreign_key_list('webhooks_{table}')");
+        assert_eq!(count(&keys), 0, "{table}");
+        let triggers = format!(
+            "select count(*) from sqlite_schema where type = 'trigger' and tbl_name = 'webhooks_{table}'"
+        );
+        assert_eq!(count(&triggers), 0, "{table}");
+    }
+    assert_eq!(
+        count("select count(*) from webhooks_attempt"),
+        1,
+        "it was made"
+    );
+    assert_eq!(count("select count(*) from webhooks_delivery"), 0);
 }

@@ -15,6 +15,7 @@ mod file;
 mod full_disk_log;
 mod fuzz_address;
 mod fuzz_receive;
+mod invariants;
 mod isolation;
 mod lane_race;
 mod machine;
