@@ -10,7 +10,8 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 use webhooks_core::{
-    Activities, Activity, NetworkError, Next, Outcome, Owed, TransactionError, Webhooks, What,
+    Activities, Activity, ActivityKind, NetworkError, Next, Outcome, Owed, TransactionError,
+    Webhooks,
 };
 
 use crate::{
@@ -275,7 +276,7 @@ impl Inner {
 
     /// Says in the log what came of an attempt.
     fn tell(&self, activity: &Activity) {
-        let What::Attempted { attempt, next } = &activity.what else {
+        let ActivityKind::Attempted { attempt, next } = &activity.kind else {
             return;
         };
         let Some(event) = activity.event_id.as_deref() else {

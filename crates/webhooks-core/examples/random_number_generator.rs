@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use webhooks_core::{Event, Next, Outcome, Webhooks, What};
+use webhooks_core::{ActivityKind, Event, Next, Outcome, Webhooks};
 
 const CUSTOMER: &str = "random-number-generator";
 
@@ -45,7 +45,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let Some(activity) = activities.next().await else {
             break;
         };
-        let What::Attempted { attempt, next } = activity.what else {
+        let ActivityKind::Attempted { attempt, next } = activity.kind else {
             continue;
         };
         told += 1;

@@ -27,13 +27,13 @@ pub struct Activity {
     /// The event, when it is about one.
     pub event_id: Option<String>,
     /// What happened.
-    pub what: What,
+    pub kind: ActivityKind,
 }
 
 /// What happened.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub enum What {
+pub enum ActivityKind {
     /// An attempt was made and recorded.
     Attempted {
         /// The request and its outcome.
@@ -71,7 +71,7 @@ pub enum Next {
 }
 
 /// A stream of [`Activity`]. A reader that falls behind [`ACTIVITY_BUFFER`] gets one
-/// [`What::Missed`] in place of what it missed.
+/// [`ActivityKind::Missed`] in place of what it missed.
 #[derive(Debug)]
 pub struct Activities(BroadcastStream<Activity>);
 
@@ -113,7 +113,7 @@ impl Stream for Activities {
                     endpoint_id: EndpointId::from_stored(String::new()),
                     url: String::new(),
                     event_id: None,
-                    what: What::Missed(missed),
+                    kind: ActivityKind::Missed(missed),
                 },
             })
         })

@@ -2,7 +2,7 @@
 
 use super::{Shared, hand::InHand};
 use crate::{
-    activity::What,
+    activity::ActivityKind,
     attempt::Failure,
     clock::millis,
     delivery::Ending,
@@ -140,7 +140,7 @@ fn tell_of_trouble(shared: &Shared, outbox: &Outbox, failed: &FailedEndpoint, no
         let next_try = shared.timeline.to_wall(failed.backoff.until);
         shared
             .audience
-            .tell(endpoint.activity(None, What::EndpointInTrouble { next_try }));
+            .tell(endpoint.activity(None, ActivityKind::EndpointInTrouble { next_try }));
     }
 }
 

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue};
 use url::Url;
 
 use crate::{
-    activity::{Activity, What},
+    activity::{Activity, ActivityKind},
     clock::{Timeline, millis},
     endpoint::{Endpoint, EndpointId, EndpointState},
     retry::RetrySchedule,
@@ -55,13 +55,13 @@ impl EndpointRecord {
         millis(self.schedule.span().mul_f64(1.1) + EXPIRY_MARGIN)
     }
 
-    pub(crate) fn activity(&self, event_id: Option<String>, what: What) -> Activity {
+    pub(crate) fn activity(&self, event_id: Option<String>, kind: ActivityKind) -> Activity {
         Activity {
             customer: self.customer.to_string(),
             endpoint_id: self.id.clone(),
             url: self.shown_url.clone(),
             event_id,
-            what,
+            kind,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::world::{
 };
 use futures_util::StreamExt;
 use webhooks_core::{
-    DeliveryState, EndpointId, EndpointState, Event, NewEndpoint, RetrySchedule, What,
+    ActivityKind, DeliveryState, EndpointId, EndpointState, Event, NewEndpoint, RetrySchedule,
 };
 
 /// Outcomes cannot be stored, from outside of the engine.
@@ -74,8 +74,8 @@ async fn failures_that_are_not_stored_yet_are_found_when_they_are_due() {
     gate.open("second", 429);
     gate.open("third", 429);
     while !matches!(
-        activities.next().await.unwrap().what,
-        What::EndpointInTrouble { .. }
+        activities.next().await.unwrap().kind,
+        ActivityKind::EndpointInTrouble { .. }
     ) {}
     let_others_run().await;
     drop(release);
@@ -203,8 +203,8 @@ async fn a_head_that_fails_while_more_is_loaded_is_not_overtaken() {
     let mut activities = world.webhooks.subscribe();
     gate.open(&ids[failing], 429);
     while !matches!(
-        activities.next().await.unwrap().what,
-        What::EndpointInTrouble { .. }
+        activities.next().await.unwrap().kind,
+        ActivityKind::EndpointInTrouble { .. }
     ) {}
     let_others_run().await;
     drop(release);
@@ -264,8 +264,8 @@ async fn a_failure_before_a_lane_is_looked_at_again_is_waited_out() {
     let_others_run().await;
     gate.open("second", 429);
     while !matches!(
-        activities.next().await.unwrap().what,
-        What::EndpointInTrouble { .. }
+        activities.next().await.unwrap().kind,
+        ActivityKind::EndpointInTrouble { .. }
     ) {}
     let_others_run().await;
     drop(release);

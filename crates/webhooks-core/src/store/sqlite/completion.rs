@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::{ending::store_ending, endpoint_state, lane, tx::Tx};
 use crate::{
-    activity::{Activity, Next, What},
+    activity::{Activity, ActivityKind, Next},
     attempt::Failure,
     clock::Timeline,
     model::outcome::{AttemptRecord, Backoff, Consequences, Verdict},
@@ -93,7 +93,7 @@ impl Completion {
     /// What there is to announce: nothing of a delivery that only goes back to its lane.
     fn activity(&self, timeline: &Timeline, number: u32) -> Option<Activity> {
         let what = match (&self.attempt, &self.verdict) {
-            (Some(attempt), verdict) => What::Attempted {
+            (Some(attempt), verdict) => ActivityKind::Attempted {
                 attempt: attempt.to_public(timeline, number),
                 next: match verdict {
                     Verdict::Delivered => Next::Done,
@@ -104,7 +104,7 @@ impl Completion {
                     Verdict::End(ending) => Next::GaveUp(*ending),
                 },
             },
-            (None, Verdict::End(ending)) => What::Ended(*ending),
+            (None, Verdict::End(ending)) => ActivityKind::Ended(*ending),
             (None, _) => return None,
         };
         let event_id = Some(self.row.event.id.clone());

@@ -9,7 +9,7 @@ use rusqlite::params;
 
 use super::{endpoints::find, tx::Tx};
 use crate::{
-    activity::What,
+    activity::ActivityKind,
     endpoint::EndpointState,
     model::endpoint::{EndpointOf, StateChange},
     outbox::Outbox,
@@ -82,7 +82,7 @@ pub(super) fn disable(
         let reason = reason.to_owned();
         let activity = outbox
             .endpoint()
-            .activity(None, What::EndpointDisabled { reason });
+            .activity(None, ActivityKind::EndpointDisabled { reason });
         tx.commit.follows.activities.push(activity);
     }
     Ok(())

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{ending::store_ending, row::FoundRow, tx::Tx};
 use crate::{
-    activity::What,
+    activity::ActivityKind,
     delivery::Ending,
     model::{
         delivery::{ClaimedDelivery, StoredEvent},
@@ -242,10 +242,11 @@ fn leave(tx: &mut Tx<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
         .prepare_cached("delete from webhooks_lane where endpoint_key = ?1")?
         .execute([outbox.key()])?;
     if recovered && tx.host.audience.is_there() {
-        tx.commit
-            .follows
-            .activities
-            .push(outbox.endpoint().activity(None, What::EndpointRecovered));
+        tx.commit.follows.activities.push(
+            outbox
+                .endpoint()
+                .activity(None, ActivityKind::EndpointRecovered),
+        );
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use webhooks_core::{Event, Failure, Outcome, Webhooks, What};
+use webhooks_core::{ActivityKind, Event, Failure, Outcome, Webhooks};
 
 use crate::address::sentinel::{NO_CONTENT, Sentinel};
 
@@ -16,7 +16,7 @@ async fn first_attempt(webhooks: &Webhooks) -> Outcome {
     webhooks.send("acme", Event::new("a", &1)).await.unwrap();
     let attempted = async {
         loop {
-            if let What::Attempted { attempt, .. } = activities.next().await.unwrap().what {
+            if let ActivityKind::Attempted { attempt, .. } = activities.next().await.unwrap().kind {
                 return attempt.outcome;
             }
         }

@@ -2,8 +2,8 @@
 
 use futures_util::StreamExt;
 use webhooks_core::{
-    DeliveryState, Ending, EndpointChange, EndpointError, EndpointState, Event, Explanation, Held,
-    Listing, NewEndpoint, Replay, ReplayOutcome, What,
+    ActivityKind, DeliveryState, Ending, EndpointChange, EndpointError, EndpointState, Event,
+    Explanation, Held, Listing, NewEndpoint, Replay, ReplayOutcome,
 };
 
 use crate::{
@@ -120,7 +120,10 @@ async fn an_answer_of_410_disables_the_endpoint_and_says_so(store: Store) {
     };
     assert_eq!(reason, "the receiver answered 410 Gone");
     let mut told = activities.filter(|activity| {
-        std::future::ready(matches!(activity.what, What::EndpointDisabled { .. }))
+        std::future::ready(matches!(
+            activity.kind,
+            ActivityKind::EndpointDisabled { .. }
+        ))
     });
     assert_eq!(told.next().await.unwrap().endpoint_id, id);
     assert!(matches!(

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use futures_util::StreamExt;
 use webhooks_core::{
-    DeliveryState, Event, Held, NewEndpoint, Replay, RetrySchedule, What, testing::Receiver,
+    ActivityKind, DeliveryState, Event, Held, NewEndpoint, Replay, RetrySchedule, testing::Receiver,
 };
 
 use crate::{
@@ -182,9 +182,9 @@ async fn a_delivery_that_goes_back_to_its_lane_is_not_announced_as_canceled(stor
     let mut attempts = 0;
     while attempts < 6 {
         let activity = activities.next().await.unwrap();
-        match activity.what {
-            What::Attempted { .. } => attempts += 1,
-            What::Ended(ending) => panic!("{:?} ended: {ending}", activity.event_id),
+        match activity.kind {
+            ActivityKind::Attempted { .. } => attempts += 1,
+            ActivityKind::Ended(ending) => panic!("{:?} ended: {ending}", activity.event_id),
             _ => {}
         }
     }
