@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 use webhooks_core::{
-    Activities, Activity, ActivityKind, NetworkError, Next, Outcome, Owed, TransactionError,
+    Activities, Activity, ActivityKind, NetworkError, NextStep, Outcome, Owed, TransactionError,
     Webhooks,
 };
 
@@ -295,7 +295,7 @@ impl Inner {
                     "{number} delivered to {name}: {status} in {took} ms"
                 );
             }
-            (Outcome::Failure(failure), Next::RetryAt(at)) => {
+            (Outcome::Failure(failure), NextStep::RetryAt(at)) => {
                 let at = Moment::new(*at).local();
                 tracing::warn!("{number} not delivered to {name}: {failure}; next try at {at}");
             }

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use webhooks_core::{ActivityKind, Event, Next, Outcome, Webhooks};
+use webhooks_core::{ActivityKind, Event, NextStep, Outcome, Webhooks};
 
 const CUSTOMER: &str = "random-number-generator";
 
@@ -55,7 +55,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             Outcome::Failure(failure) => {
                 failed += 1;
-                let then = if matches!(next, Next::RetryAt(_)) {
+                let then = if matches!(next, NextStep::RetryAt(_)) {
                     "; a program that stayed would try again"
                 } else {
                     ""

@@ -39,7 +39,7 @@ pub enum ActivityKind {
         /// The request and its outcome.
         attempt: Attempt,
         /// What comes next for the delivery.
-        next: Next,
+        next: NextStep,
     },
     /// A delivery ended without a further attempt.
     Ended(Ending),
@@ -61,7 +61,7 @@ pub enum ActivityKind {
 
 /// What comes after an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
+pub enum NextStep {
     /// Nothing: it was delivered.
     Done,
     /// Another attempt.

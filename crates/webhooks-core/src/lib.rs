@@ -163,7 +163,7 @@ mod transaction;
 mod webhooks;
 
 #[cfg(feature = "sqlite")]
-pub use activity::{ACTIVITY_BUFFER, Activities, Activity, ActivityKind, Next};
+pub use activity::{ACTIVITY_BUFFER, Activities, Activity, ActivityKind, NextStep};
 pub use address::{
     AddressPolicy, AddressRefusal, Credentials, Embedding, NetworkError, hide_credentials,
     split_credentials,

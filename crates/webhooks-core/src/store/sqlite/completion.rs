@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::{ending::store_ending, endpoint_state, lane, tx::Tx};
 use crate::{
-    activity::{Activity, ActivityKind, Next},
+    activity::{Activity, ActivityKind, NextStep},
     attempt::Failure,
     clock::Timeline,
     model::outcome::{AttemptRecord, Backoff, Consequences, Verdict},
@@ -96,12 +96,12 @@ impl Completion {
             (Some(attempt), verdict) => ActivityKind::Attempted {
                 attempt: attempt.to_public(timeline, number),
                 next: match verdict {
-                    Verdict::Delivered => Next::Done,
-                    Verdict::Retry { due_at } => Next::RetryAt(timeline.to_wall(*due_at)),
+                    Verdict::Delivered => NextStep::Done,
+                    Verdict::Retry { due_at } => NextStep::RetryAt(timeline.to_wall(*due_at)),
                     Verdict::Lane { due_at, backoff } => {
-                        Next::RetryAt(timeline.to_wall((*due_at).max(backoff.until)))
+                        NextStep::RetryAt(timeline.to_wall((*due_at).max(backoff.until)))
                     }
-                    Verdict::End(ending) => Next::GaveUp(*ending),
+                    Verdict::End(ending) => NextStep::GaveUp(*ending),
                 },
             },
             (None, Verdict::End(ending)) => ActivityKind::Ended(*ending),
