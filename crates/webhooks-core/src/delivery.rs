@@ -42,7 +42,7 @@ pub enum DeliveryState {
     /// It waits for its endpoint.
     Held {
         /// For what.
-        reason: Held,
+        reason: HoldReason,
         /// When the endpoint is next tried; `None` when that needs a person.
         next_try: Option<SystemTime>,
     },
@@ -63,7 +63,7 @@ pub enum DeliveryState {
 /// For what a delivery waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Held {
+pub enum HoldReason {
     /// The endpoint is paused.
     Paused,
     /// The endpoint is in trouble, and tried with one delivery at a time.
@@ -134,7 +134,7 @@ impl fmt::Display for Ending {
     }
 }
 
-impl fmt::Display for Held {
+impl fmt::Display for HoldReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Paused => "the endpoint is paused",

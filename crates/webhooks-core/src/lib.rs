@@ -180,7 +180,7 @@ pub use builder::{Builder, DISABLE_AFTER_DEFAULT, RETENTION_DEFAULT};
 #[cfg(feature = "sqlite")]
 pub use clock::{Clock, SystemClock};
 #[cfg(feature = "sqlite")]
-pub use delivery::{Delivery, DeliveryState, Ending, Explanation, Held};
+pub use delivery::{Delivery, DeliveryState, Ending, Explanation, HoldReason};
 #[cfg(feature = "sqlite")]
 pub use endpoint::{
     AddedEndpoint, DISABLE_REASON_BYTES_MAX, ENDPOINTS_PER_CUSTOMER_MAX, EVENT_TYPES_MAX, Endpoint,

@@ -6,7 +6,7 @@ use super::{endpoints::EndpointReader, lane};
 use crate::{
     attempt::{Attempt, BodyCut, Failure, Outcome},
     clock::Timeline,
-    delivery::{Delivery, DeliveryState, Ending, Explanation, Held},
+    delivery::{Delivery, DeliveryState, Ending, Explanation, HoldReason},
     endpoint::{EndpointId, EndpointState, wants},
     event::EventRecord,
     model::{delivery::DeliveryOf, endpoint::EndpointRecord, outcome::header_pairs},
@@ -189,7 +189,7 @@ fn state(
         }
         if endpoint.is_some_and(|endpoint| endpoint.state == EndpointState::Paused) {
             return Ok(DeliveryState::Held {
-                reason: Held::Paused,
+                reason: HoldReason::Paused,
                 next_try: None,
             });
         }
@@ -211,9 +211,9 @@ fn state(
             failures > 0,
             endpoint.is_some_and(|endpoint| endpoint.ordered),
         ) {
-            (true, true) => Held::BehindHead,
-            (true, false) => Held::Trouble,
-            (false, _) => Held::Backlog,
+            (true, true) => HoldReason::BehindHead,
+            (true, false) => HoldReason::Trouble,
+            (false, _) => HoldReason::Backlog,
         };
         return Ok(DeliveryState::Held {
             reason,

@@ -1,6 +1,6 @@
 //! Canceling and skipping while requests are in flight: what is taken away is what was meant.
 
-use webhooks_core::{DeliveryState, EndpointId, Held, NewEndpoint};
+use webhooks_core::{DeliveryState, EndpointId, HoldReason, NewEndpoint};
 
 use crate::{
     store::Store,
@@ -78,7 +78,7 @@ async fn a_head_that_an_older_event_is_sent_before_again_stands_behind_it(store:
     assert_eq!(
         state,
         DeliveryState::Held {
-            reason: Held::BehindHead,
+            reason: HoldReason::BehindHead,
             next_try: None
         }
     );

@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use webhooks_core::{
     ActivityKind, DeliveryState, Ending, EndpointChange, EndpointError, EndpointState, Event,
-    Explanation, Held, Listing, NewEndpoint, Replay, ReplayOutcome,
+    Explanation, HoldReason, Listing, NewEndpoint, Replay, ReplayOutcome,
 };
 
 use crate::{
@@ -26,7 +26,7 @@ async fn a_paused_endpoint_keeps_its_events_until_it_is_resumed(store: Store) {
     assert_eq!(
         world.state("a").await,
         DeliveryState::Held {
-            reason: Held::Paused,
+            reason: HoldReason::Paused,
             next_try: None
         }
     );

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use futures_util::StreamExt;
 use webhooks_core::{
-    ActivityKind, DeliveryState, Event, Held, NewEndpoint, Replay, RetrySchedule, testing::Receiver,
+    ActivityKind, DeliveryState, Event, HoldReason, NewEndpoint, Replay, RetrySchedule,
+    testing::Receiver,
 };
 
 use crate::{
@@ -51,7 +52,7 @@ async fn the_head_of_an_ordered_endpoint_holds_those_behind_it(store: Store) {
         matches!(
             behind,
             DeliveryState::Held {
-                reason: Held::BehindHead,
+                reason: HoldReason::BehindHead,
                 next_try: Some(_)
             }
         ),
@@ -308,7 +309,7 @@ async fn retry_after_slows_the_whole_endpoint(store: Store) {
     assert!(matches!(
         world.state("b").await,
         DeliveryState::Held {
-            reason: Held::Trouble,
+            reason: HoldReason::Trouble,
             ..
         }
     ));

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use webhooks_core::{DeliveryState, Held, NewEndpoint, testing::Answer};
+use webhooks_core::{DeliveryState, HoldReason, NewEndpoint, testing::Answer};
 
 use crate::{
     store::Store,
@@ -66,7 +66,7 @@ async fn an_endpoint_that_only_answers_503_is_slowed_down_and_then_stopped(store
     assert!(matches!(
         world.state("e199").await,
         DeliveryState::Held {
-            reason: Held::Trouble,
+            reason: HoldReason::Trouble,
             ..
         }
     ));
@@ -120,7 +120,7 @@ async fn an_endpoint_that_answered_another_request_meanwhile_is_not_down(store: 
         matches!(
             state,
             DeliveryState::Held {
-                reason: Held::Trouble,
+                reason: HoldReason::Trouble,
                 ..
             }
         )
