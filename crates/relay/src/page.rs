@@ -12,7 +12,9 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde::Deserialize;
-use webhooks_core::{Delivery, DeliveryState, Ending, EndpointError, Listing, Outcome, StoreError};
+use webhooks_core::{
+    Delivery, DeliveryState, EndReason, EndpointError, Listing, Outcome, StoreError,
+};
 
 use crate::{
     endpoints::{EVERY_TYPE, rule_customer, source_customer},
@@ -253,7 +255,7 @@ fn state_words(state: &DeliveryState) -> (String, &'static str, Option<&'static 
         DeliveryState::Delivered { .. } => ("done".to_owned(), "ok", Some("Do it again")),
         DeliveryState::Ended { reason, .. } => {
             let text = match reason {
-                Ending::Canceled => "refused".to_owned(),
+                EndReason::Canceled => "refused".to_owned(),
                 reason => format!("given up: {reason}"),
             };
             (text, "bad", Some("Do it again"))

@@ -10,7 +10,7 @@ use futures_util::Stream;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 
-use crate::{attempt::Attempt, delivery::Ending, endpoint::EndpointId};
+use crate::{attempt::Attempt, delivery::EndReason, endpoint::EndpointId};
 
 /// How many activities a slow reader may fall behind before it misses some.
 pub const ACTIVITY_BUFFER: usize = 1024;
@@ -42,7 +42,7 @@ pub enum ActivityKind {
         next: NextStep,
     },
     /// A delivery ended without a further attempt.
-    Ended(Ending),
+    Ended(EndReason),
     /// The endpoint was disabled: answered 410, or failed for too long.
     EndpointDisabled {
         /// Why, for people.
@@ -67,7 +67,7 @@ pub enum NextStep {
     /// Another attempt.
     RetryAt(SystemTime),
     /// Nothing: it is given up.
-    GaveUp(Ending),
+    GaveUp(EndReason),
 }
 
 /// A stream of [`Activity`]. A reader that falls behind [`ACTIVITY_BUFFER`] gets one

@@ -54,7 +54,7 @@ pub enum DeliveryState {
     /// It is not tried any more.
     Ended {
         /// Why.
-        reason: Ending,
+        reason: EndReason,
         /// When that was decided.
         at: SystemTime,
     },
@@ -77,7 +77,7 @@ pub enum HoldReason {
 /// Why a delivery is not tried any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Ending {
+pub enum EndReason {
     /// Every attempt of its schedule failed.
     Exhausted,
     /// It waited longer than its schedule lasts.
@@ -92,7 +92,7 @@ pub enum Ending {
     Removed,
 }
 
-impl Ending {
+impl EndReason {
     /// The word for it in the store and in logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -106,7 +106,7 @@ impl Ending {
         }
     }
 
-    /// The inverse of [`Ending::as_str`]; `None` for a word that no version has stored.
+    /// The inverse of [`EndReason::as_str`]; `None` for a word that no version has stored.
     pub(crate) fn from_stored(word: &str) -> Option<Self> {
         [
             Self::Exhausted,
@@ -121,7 +121,7 @@ impl Ending {
     }
 }
 
-impl fmt::Display for Ending {
+impl fmt::Display for EndReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Exhausted => "every attempt failed",
@@ -191,7 +191,7 @@ impl Delivery {
             }
             DeliveryState::Ended { reason, at } => {
                 write!(f, "given up {}: {reason}", http_date(*at))?;
-                if let (Ending::Disabled, Some(why)) = (reason, &self.disabled) {
+                if let (EndReason::Disabled, Some(why)) = (reason, &self.disabled) {
                     write!(f, " ({why})")?;
                 }
             }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     attempt::Attempt,
-    delivery::Ending,
+    delivery::EndReason,
     endpoint::{
         AddedEndpoint, Endpoint, EndpointId, SecretInfo, change::EndpointChange, check_reason,
         new::NewEndpoint, settings::EndpointSettings,
@@ -189,7 +189,7 @@ impl<'a> Endpoints<'a> {
     }
 
     /// Enables an endpoint that was disabled. What was sent meanwhile is on record as
-    /// [`Ending::Disabled`]; [`Endpoints::replay`] sends it. An endpoint that is active stays so.
+    /// [`EndReason::Disabled`]; [`Endpoints::replay`] sends it. An endpoint that is active stays so.
     ///
     /// # Errors
     /// The endpoint is paused, the customer has no such endpoint, or the store refused.
@@ -197,7 +197,7 @@ impl<'a> Endpoints<'a> {
         self.change(id, StateChange::Enable).await
     }
 
-    /// Ends what is owed to the endpoint and records further events as [`Ending::Disabled`].
+    /// Ends what is owed to the endpoint and records further events as [`EndReason::Disabled`].
     /// `reason` is shown in [`EndpointState::Disabled`](crate::EndpointState::Disabled), at most
     /// [`DISABLE_REASON_BYTES_MAX`](crate::DISABLE_REASON_BYTES_MAX); that of an endpoint that is
     /// disabled already is replaced.
@@ -365,7 +365,7 @@ impl<'a> Endpoints<'a> {
     /// # Errors
     /// Nothing is owed, there is no such event or endpoint, or the store refused.
     pub async fn cancel(&self, id: &EndpointId, event_id: &str) -> Result<bool, DeliveryError> {
-        self.take_away(id, event_id, Ending::Canceled).await
+        self.take_away(id, event_id, EndReason::Canceled).await
     }
 
     /// Skips the head of an ordered endpoint, so that what stands behind it goes on. Returns the
@@ -381,7 +381,7 @@ impl<'a> Endpoints<'a> {
         let Some(event_id) = head? else {
             return Ok(None);
         };
-        match self.take_away(id, &event_id, Ending::Skipped).await {
+        match self.take_away(id, &event_id, EndReason::Skipped).await {
             Ok(_) => Ok(Some(event_id)),
             // It got through between the two steps.
             Err(DeliveryError::NotOwed { .. }) => Ok(None),
@@ -393,7 +393,7 @@ impl<'a> Endpoints<'a> {
         &self,
         id: &EndpointId,
         event_id: &str,
-        ending: Ending,
+        ending: EndReason,
     ) -> Result<bool, DeliveryError> {
         let of = self.delivery(id, event_id);
         self.ask(|reply| Ask::TakeAway(of, ending, reply)).await

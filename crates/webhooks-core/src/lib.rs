@@ -73,7 +73,7 @@
 //! | kept | events and attempts for 30 days ([`Builder::keep`]) |
 //!
 //! A **paused** endpoint keeps its events until it is resumed. A **disabled** one records them as
-//! [`Ending::Disabled`]; [`Endpoints::replay`] sends them once it is enabled.
+//! [`EndReason::Disabled`]; [`Endpoints::replay`] sends them once it is enabled.
 //!
 //! # Features
 //!
@@ -180,7 +180,7 @@ pub use builder::{Builder, DISABLE_AFTER_DEFAULT, RETENTION_DEFAULT};
 #[cfg(feature = "sqlite")]
 pub use clock::{Clock, SystemClock};
 #[cfg(feature = "sqlite")]
-pub use delivery::{Delivery, DeliveryState, Ending, Explanation, HoldReason};
+pub use delivery::{Delivery, DeliveryState, EndReason, Explanation, HoldReason};
 #[cfg(feature = "sqlite")]
 pub use endpoint::{
     AddedEndpoint, DISABLE_REASON_BYTES_MAX, ENDPOINTS_PER_CUSTOMER_MAX, EVENT_TYPES_MAX, Endpoint,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use webhooks_core::{
-    DeliveryState, Ending,
+    DeliveryState, EndReason,
     testing::{Answer, Receiver},
 };
 
@@ -148,7 +148,7 @@ async fn what_a_service_will_never_take_is_not_tried_again() {
     let deliveries = rig.deliveries("tell", "1-slack").await;
     let state = &deliveries[0].state;
     let refused = DeliveryState::Ended {
-        reason: Ending::Canceled,
+        reason: EndReason::Canceled,
         at: match state {
             DeliveryState::Ended { at, .. } => *at,
             other => panic!("{other:?}"),

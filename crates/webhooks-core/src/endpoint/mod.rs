@@ -77,7 +77,7 @@ pub enum EndpointState {
     Active,
     /// Events are kept until it is resumed.
     Paused,
-    /// Events are recorded as [`Ending::Disabled`](crate::Ending::Disabled), not kept; enable the
+    /// Events are recorded as [`EndReason::Disabled`](crate::EndReason::Disabled), not kept; enable the
     /// endpoint and replay them.
     Disabled {
         /// Why, for people: "answered 410", "failing for 5 days", or who did it.

@@ -5,7 +5,7 @@ use crate::{
     activity::ActivityKind,
     attempt::Failure,
     clock::millis,
-    delivery::Ending,
+    delivery::EndReason,
     model::outcome::{Consequences, Verdict},
     outbox::{Outbox, health::FailedAttempt, trouble::FailedEndpoint},
     sender::Response,
@@ -52,7 +52,7 @@ fn judge_failure(
             disabled: Some("the receiver answered 410 Gone".to_owned()),
             ..Consequences::default()
         };
-        return (Verdict::End(Ending::Disabled), consequences);
+        return (Verdict::End(EndReason::Disabled), consequences);
     }
     let failed = outbox.failed(&FailedAttempt {
         started_at: at,
@@ -70,7 +70,7 @@ fn judge_failure(
     };
     let Some(row) = hand.row.as_ref() else {
         // It was taken away: only its outcome is stored.
-        return (Verdict::End(Ending::Canceled), consequences);
+        return (Verdict::End(EndReason::Canceled), consequences);
     };
     let made = row.attempts + 1;
     let Some(wait) = endpoint.schedule.wait_after(made) else {
@@ -88,7 +88,7 @@ fn judge_failure(
             // The lane goes on with the next delivery.
             consequences.lane = Some(failed.backoff);
         }
-        return (Verdict::End(Ending::Exhausted), consequences);
+        return (Verdict::End(EndReason::Exhausted), consequences);
     };
     let wait = wait.max(response.retry_after.unwrap_or_default());
     let retry_at = now.saturating_add(millis(wait));

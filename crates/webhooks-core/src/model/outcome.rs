@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::{
     attempt::{Attempt, BodyCut, Failure, Outcome},
     clock::Timeline,
-    delivery::Ending,
+    delivery::EndReason,
 };
 
 /// One attempt, as it is stored.
@@ -36,7 +36,7 @@ pub(crate) enum Verdict {
         due_at: i64,
         backoff: Backoff,
     },
-    End(Ending),
+    End(EndReason),
 }
 
 /// What an attempt means for its endpoint. Stored in the transaction of its outcome: a transaction

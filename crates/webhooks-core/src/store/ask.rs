@@ -9,7 +9,7 @@ use super::{
     delivery_error::DeliveryError, endpoint_error::EndpointError, reply::Reply, sqlite::act::Act,
 };
 use crate::{
-    delivery::Ending,
+    delivery::EndReason,
     endpoint::{AddedEndpoint, Endpoint, change::EndpointChange, new::NewEndpoint},
     model::{
         delivery::DeliveryOf,
@@ -61,7 +61,7 @@ pub(crate) enum Ask {
 
     Resend(DeliveryOf, Reply<(), DeliveryError>),
     /// Answers whether a request may be in flight.
-    TakeAway(DeliveryOf, Ending, Reply<bool, DeliveryError>),
+    TakeAway(DeliveryOf, EndReason, Reply<bool, DeliveryError>),
     /// The event that an ordered endpoint's deliveries wait for, by the endpoint's key.
     Head(i64, Reply<Option<String>>),
     /// Owes events to the endpoint of a key once more. Answers how many.

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use crate::world::{builder, gate::let_others_run, hours, seconds};
 use webhooks_core::{
-    DeliveryState, Ending, Event, OpenError, Webhooks,
+    DeliveryState, EndReason, Event, OpenError, Webhooks,
     testing::{ManualClock, Receiver},
 };
 
@@ -83,7 +83,7 @@ fn expired(states: &[DeliveryState]) -> usize {
         matches!(
             state,
             DeliveryState::Ended {
-                reason: Ending::Expired,
+                reason: EndReason::Expired,
                 ..
             }
         )

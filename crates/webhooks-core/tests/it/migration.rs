@@ -12,7 +12,7 @@ use std::{
 };
 
 use webhooks_core::{
-    Builder, DeliveryState, Ending, EndpointState, Listing, OpenError, Secret,
+    Builder, DeliveryState, EndReason, EndpointState, Listing, OpenError, Secret,
     receive::Verifier,
     testing::{ManualClock, Receiver},
 };
@@ -116,7 +116,7 @@ async fn deliver_what_is_owed(name: &str, address: &str, change: impl Fn(Builder
     let ended = matches!(
         gone[0].state,
         DeliveryState::Ended {
-            reason: Ending::Disabled,
+            reason: EndReason::Disabled,
             ..
         }
     );

@@ -6,7 +6,7 @@ use std::{path::Path, sync::mpsc, time::Duration};
 
 use crate::world::{World, seconds};
 use webhooks_core::{
-    DeliveryState, Ending, EndpointId, Event, SendError, StoreError, TransactionError,
+    DeliveryState, EndReason, EndpointId, Event, SendError, StoreError, TransactionError,
     testing::Receiver,
 };
 
@@ -139,7 +139,7 @@ async fn it_can_be_removed() {
         matches!(
             state[0].state,
             DeliveryState::Ended {
-                reason: Ending::Removed,
+                reason: EndReason::Removed,
                 ..
             }
         ),

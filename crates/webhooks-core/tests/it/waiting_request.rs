@@ -4,7 +4,7 @@
 use std::num::NonZeroU32;
 
 use crate::world::{World, seconds};
-use webhooks_core::{DeliveryState, Ending, EndpointChange, EndpointId, testing::Answer};
+use webhooks_core::{DeliveryState, EndReason, EndpointChange, EndpointId, testing::Answer};
 
 /// An endpoint that takes one request a second, with one that was made and two that wait.
 async fn one_and_two_that_wait(answer: Answer) -> (World, EndpointId) {
@@ -56,7 +56,7 @@ async fn what_is_canceled_is_not_sent() {
     let canceled = matches!(
         state,
         DeliveryState::Ended {
-            reason: Ending::Canceled,
+            reason: EndReason::Canceled,
             ..
         }
     );

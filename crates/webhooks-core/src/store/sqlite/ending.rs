@@ -2,14 +2,14 @@
 
 use rusqlite::{Connection, params};
 
-use crate::delivery::Ending;
+use crate::delivery::EndReason;
 
 /// Records why a delivery is not tried any more.
 pub(crate) fn store_ending(
     connection: &Connection,
     seq: i64,
     key: i64,
-    ending: Ending,
+    ending: EndReason,
     at: i64,
 ) -> rusqlite::Result<()> {
     connection

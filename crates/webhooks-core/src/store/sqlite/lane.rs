@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{ending::store_ending, row::FoundRow, tx::Tx};
 use crate::{
     activity::ActivityKind,
-    delivery::Ending,
+    delivery::EndReason,
     model::{
         delivery::{ClaimedDelivery, StoredEvent},
         outcome::Backoff,
@@ -119,7 +119,7 @@ pub(super) fn end(
     tx: &mut Tx<'_>,
     seq: i64,
     key: i64,
-    ending: Ending,
+    ending: EndReason,
     now: i64,
 ) -> Result<(), StoreError> {
     tx.connection
@@ -191,7 +191,7 @@ fn load_rows(tx: &mut Tx<'_>, outbox: &Arc<Outbox>, occasion: Occasion) -> Resul
     let mut claimed = 0;
     for mut row in rows {
         let Some(event) = row.event.take() else {
-            end(tx, row.seq, key, Ending::Expired, now)?;
+            end(tx, row.seq, key, EndReason::Expired, now)?;
             continue;
         };
         claimed += 1;
@@ -289,7 +289,7 @@ fn expire(tx: &mut Tx<'_>, outbox: &Arc<Outbox>, now: i64) -> Result<bool, Store
         .collect::<Result<_, _>>()?;
     let expired = rows.len();
     for (seq, _) in rows {
-        end(tx, seq, key, Ending::Expired, now)?;
+        end(tx, seq, key, EndReason::Expired, now)?;
     }
     if expired > 0 {
         let endpoint = outbox.endpoint();

@@ -6,7 +6,7 @@ use super::{endpoints::EndpointReader, lane};
 use crate::{
     attempt::{Attempt, BodyCut, Failure, Outcome},
     clock::Timeline,
-    delivery::{Delivery, DeliveryState, Ending, Explanation, HoldReason},
+    delivery::{Delivery, DeliveryState, EndReason, Explanation, HoldReason},
     endpoint::{EndpointId, EndpointState, wants},
     event::EventRecord,
     model::{delivery::DeliveryOf, endpoint::EndpointRecord, outcome::header_pairs},
@@ -235,7 +235,7 @@ fn state(
         .query_row([seq, key], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let (reason, at) = ending.ok_or(StoreError::Gone)?;
-    let known = Ending::from_stored(&reason)
+    let known = EndReason::from_stored(&reason)
         .ok_or_else(|| StoreError::Damaged(format!("why a delivery ended: {reason:?}")))?;
     Ok(DeliveryState::Ended {
         reason: known,

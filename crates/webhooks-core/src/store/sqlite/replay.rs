@@ -9,7 +9,7 @@ use super::{
     retention::first_since, send::owe, tx::Tx,
 };
 use crate::{
-    delivery::Ending,
+    delivery::EndReason,
     endpoint::{EndpointState, wants},
     model::{
         delivery::{DeliveryOf, StoredEvent},
@@ -125,7 +125,7 @@ fn owe_again(
 pub(crate) fn take_away(
     tx: &mut Tx<'_>,
     of: &DeliveryOf,
-    ending: Ending,
+    ending: EndReason,
 ) -> Result<TakenAway, DeliveryError> {
     let key = find(tx.connection, &of.endpoint)?;
     let seq = find_event(tx.connection, of)?.seq;

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{
     customer_events::Emptied, ending::store_ending, setting::store_setting, sweep::Sweep, tx::Tx,
 };
-use crate::{delivery::Ending, store::error::StoreError};
+use crate::{delivery::EndReason, store::error::StoreError};
 
 /// Rows of one table that one transaction deletes.
 const SLICE_ROWS: i64 = 1_000;
@@ -50,9 +50,9 @@ fn end_undeliverable(tx: &mut Tx<'_>, now: i64) -> Result<bool, StoreError> {
         return Ok(false);
     };
     let ending = if state == "disabled" {
-        Ending::Disabled
+        EndReason::Disabled
     } else {
-        Ending::Removed
+        EndReason::Removed
     };
     let seqs: Vec<i64> = connection
         .prepare_cached(

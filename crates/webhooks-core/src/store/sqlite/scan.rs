@@ -10,7 +10,7 @@ use super::{
     tx::Tx,
 };
 use crate::{
-    delivery::Ending,
+    delivery::EndReason,
     outbox::{Outbox, Placement},
     store::error::StoreError,
 };
@@ -139,11 +139,11 @@ fn scan_retries(tx: &mut Tx<'_>, now: i64) -> Result<(), StoreError> {
             }
         };
         let (Some(outbox), Some(event)) = (outbox, row.event.take()) else {
-            end(tx, row.seq, row.endpoint_key, Ending::Removed, now)?;
+            end(tx, row.seq, row.endpoint_key, EndReason::Removed, now)?;
             continue;
         };
         match outbox.place(event.body.len()) {
-            Placement::Refuse => end(tx, row.seq, row.endpoint_key, Ending::Disabled, now)?,
+            Placement::Refuse => end(tx, row.seq, row.endpoint_key, EndReason::Disabled, now)?,
             Placement::Lane { wake } => {
                 tx
                     .connection

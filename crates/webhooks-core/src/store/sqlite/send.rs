@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{ending::store_ending, lane, tx::Tx};
 use crate::{
-    delivery::Ending,
+    delivery::EndReason,
     endpoint::wants,
     event::PreparedEvent,
     model::delivery::{ClaimedDelivery, StoredEvent},
@@ -121,7 +121,7 @@ pub(crate) fn owe(
     let (key, now) = (outbox.key(), tx.now());
     let (held, in_lane) = match outbox.place(event.body.len()) {
         Placement::Refuse => {
-            store_ending(tx.connection, event.seq, key, Ending::Disabled, now)?;
+            store_ending(tx.connection, event.seq, key, EndReason::Disabled, now)?;
             return Ok(());
         }
         Placement::Memory { lane, retreats } => (Some((tx.commit.claim(), retreats)), lane),

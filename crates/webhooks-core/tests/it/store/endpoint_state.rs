@@ -2,7 +2,7 @@
 
 use futures_util::StreamExt;
 use webhooks_core::{
-    ActivityKind, DeliveryState, Ending, EndpointChange, EndpointError, EndpointState, Event,
+    ActivityKind, DeliveryState, EndReason, EndpointChange, EndpointError, EndpointState, Event,
     Explanation, HoldReason, Listing, NewEndpoint, Replay, ReplayOutcome,
 };
 
@@ -47,7 +47,7 @@ async fn a_disabled_endpoint_records_its_events_and_a_replay_sends_them(store: S
     assert!(matches!(
         world.state("a").await,
         DeliveryState::Ended {
-            reason: Ending::Disabled,
+            reason: EndReason::Disabled,
             ..
         }
     ));
@@ -101,7 +101,7 @@ async fn what_was_owed_when_an_endpoint_is_disabled_ends_with_the_reason(store: 
     assert!(matches!(
         world.state("e999").await,
         DeliveryState::Ended {
-            reason: Ending::Disabled,
+            reason: EndReason::Disabled,
             ..
         }
     ));
@@ -129,7 +129,7 @@ async fn an_answer_of_410_disables_the_endpoint_and_says_so(store: Store) {
     assert!(matches!(
         world.state("a").await,
         DeliveryState::Ended {
-            reason: Ending::Disabled,
+            reason: EndReason::Disabled,
             ..
         }
     ));
@@ -244,7 +244,7 @@ async fn a_removed_endpoint_ends_what_it_was_owed(store: Store) {
     assert!(matches!(
         world.state("a").await,
         DeliveryState::Ended {
-            reason: Ending::Removed,
+            reason: EndReason::Removed,
             ..
         }
     ));

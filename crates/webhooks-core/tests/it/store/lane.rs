@@ -89,7 +89,7 @@ async fn a_blocked_head_can_be_skipped(store: Store) {
     assert!(matches!(
         world.state("a").await,
         DeliveryState::Ended {
-            reason: webhooks_core::Ending::Skipped,
+            reason: webhooks_core::EndReason::Skipped,
             ..
         }
     ));
@@ -337,7 +337,7 @@ async fn what_waits_longer_than_its_schedule_lasts_is_tried_before_it_expires(st
         let expired = matches!(
             delivery.state,
             DeliveryState::Ended {
-                reason: webhooks_core::Ending::Expired,
+                reason: webhooks_core::EndReason::Expired,
                 ..
             }
         );

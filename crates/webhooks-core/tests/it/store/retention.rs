@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use webhooks_core::{DeliveryState, Ending, Event};
+use webhooks_core::{DeliveryState, EndReason, Event};
 
 use crate::{
     store::{Database, Store},
@@ -125,7 +125,7 @@ async fn nothing_is_on_record_of_the_next_event(world: &World, id: &webhooks_cor
         matches!(
             delivery.state,
             DeliveryState::Ended {
-                reason: Ending::Canceled,
+                reason: EndReason::Canceled,
                 ..
             }
         ),

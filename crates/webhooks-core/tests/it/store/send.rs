@@ -1,6 +1,6 @@
 //! Sending: idempotence, batches, the app's own transaction.
 
-use webhooks_core::{DeliveryState, Ending, Event, SEND_ALL_MAX, SendError};
+use webhooks_core::{DeliveryState, EndReason, Event, SEND_ALL_MAX, SendError};
 
 use crate::{store::Store, world::seconds};
 
@@ -126,7 +126,7 @@ async fn nothing_is_sent_after_a_cancel(store: Store) {
     assert!(matches!(
         world.state("a").await,
         DeliveryState::Ended {
-            reason: Ending::Canceled,
+            reason: EndReason::Canceled,
             ..
         }
     ));
