@@ -32,7 +32,7 @@ pub async fn run(file: &str, receiver: &str, life: u32, last: bool) -> anyhow::R
         }
     }
     if last {
-        while webhooks.owed().await? > 0 {
+        while webhooks.pending().await? > 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         say("drained");

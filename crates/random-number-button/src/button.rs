@@ -10,8 +10,8 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 use webhooks_core::{
-    Activities, Activity, ActivityKind, NetworkError, NextStep, Outcome, Owed, TransactionError,
-    Webhooks,
+    Activities, Activity, ActivityKind, NetworkError, NextStep, Outcome, ShutdownReport,
+    TransactionError, Webhooks,
 };
 
 use crate::{
@@ -193,7 +193,7 @@ impl Button {
 
     /// Stops delivering: what is under way may finish within `grace`, what is still owed stays
     /// in the store.
-    pub async fn shutdown(&self, grace: Duration) -> Owed {
+    pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
         self.stop_live();
         self.inner.tasks.close();
         self.inner.tasks.wait().await;

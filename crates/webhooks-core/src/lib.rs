@@ -229,4 +229,4 @@ pub use store::{
 #[cfg(feature = "sqlite")]
 pub use transaction::{Transaction, TransactionError};
 #[cfg(feature = "sqlite")]
-pub use webhooks::{Owed, Webhooks};
+pub use webhooks::{ShutdownReport, Webhooks};

@@ -68,8 +68,8 @@ pub(crate) struct Engine {
     pub(crate) store: Arc<Store>,
     threads: Mutex<Threads>,
     lock: Mutex<Option<FileLock>>,
-    /// What was owed at the stop.
-    owed: Mutex<Option<Owed>>,
+    /// What the first stop left.
+    stopped: Mutex<Option<ShutdownReport>>,
 }
 
 impl Engine {
@@ -84,7 +84,7 @@ impl Engine {
             store,
             threads: Mutex::new(threads),
             lock: Mutex::new(lock),
-            owed: Mutex::default(),
+            stopped: Mutex::default(),
         }
     }
 
@@ -93,8 +93,8 @@ impl Engine {
         std::mem::take(&mut *threads)
     }
 
-    fn owed(&self) -> MutexGuard<'_, Option<Owed>> {
-        self.owed.lock()
+    fn stopped(&self) -> MutexGuard<'_, Option<ShutdownReport>> {
+        self.stopped.lock()
     }
 }
 
@@ -115,7 +115,7 @@ impl Drop for Engine {
 
 /// What was still owed at the stop; it is delivered after the next [`Webhooks::open`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Owed {
+pub struct ShutdownReport {
     /// Deliveries that are stored and not done.
     pub deliveries: u64,
     /// Of these, requests cut off because the grace was over. They are made again.
@@ -231,8 +231,8 @@ impl Webhooks {
     ///
     /// # Errors
     /// The store could not be read.
-    pub async fn owed(&self) -> Result<u64, StoreError> {
-        self.engine.store.owed().await
+    pub async fn pending(&self) -> Result<u64, StoreError> {
+        self.engine.store.pending().await
     }
 
     /// Copies the database as it is at this moment to a new file, readable by its owner alone, while
@@ -254,10 +254,10 @@ impl Webhooks {
     /// Stops: no further attempt is started ([`Webhooks::flush`] waits for first attempts), requests in flight may finish within `grace`, their
     /// outcomes are stored. Every clone of this engine is stopped with it. A second call tells
     /// what the first one did.
-    pub async fn shutdown(&self, grace: Duration) -> Owed {
-        let known = *self.engine.owed();
-        if let Some(owed) = known {
-            return owed;
+    pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
+        let known = *self.engine.stopped();
+        if let Some(report) = known {
+            return report;
         }
         let shared = &self.engine.shared;
         shared.stop();
@@ -265,7 +265,7 @@ impl Webhooks {
             .await
             .is_ok();
         let cut_off = if finished { 0 } else { shared.tasks.len() };
-        let deliveries = self.owed_after_completions().await;
+        let deliveries = self.pending_after_completions().await;
         self.engine.store.close();
         let threads = self.engine.take_threads();
         let stopped = Arc::clone(shared);
@@ -274,21 +274,21 @@ impl Webhooks {
             tracing::error!(%error, "the engine's threads could not be waited for");
         }
         self.engine.lock.lock().take();
-        let owed = Owed {
+        let report = ShutdownReport {
             deliveries,
             cut_off: u64::try_from(cut_off).unwrap_or_default(),
         };
-        *self.engine.owed() = Some(owed);
+        *self.engine.stopped() = Some(report);
         tracing::info!(
-            deliveries = owed.deliveries,
-            cut_off = owed.cut_off,
+            deliveries = report.deliveries,
+            cut_off = report.cut_off,
             "stopped; what is owed is stored"
         );
-        owed
+        report
     }
 
     /// Counts on the writer thread, behind every completion that was queued before.
-    async fn owed_after_completions(&self) -> u64 {
+    async fn pending_after_completions(&self) -> u64 {
         let counted: Result<u64, StoreError> = self.engine.shared.queue.ask(Ask::Stop).await;
         counted.unwrap_or_else(|error| {
             tracing::warn!(%error, "what is owed could not be counted");

@@ -80,7 +80,7 @@ impl Closed {
         time: Duration,
     ) -> anyhow::Result<Self> {
         receiver.reset().await?;
-        let owed_before = webhooks.owed().await?;
+        let owed_before = webhooks.pending().await?;
         let progress = Arc::new(Progress {
             next: AtomicU64::new(0),
             arrived: AtomicU64::new(0),
@@ -186,7 +186,7 @@ async fn call_in_order(
 
 async fn wait_until_recorded(webhooks: &Webhooks, owed_before: u64) -> anyhow::Result<()> {
     let end = Instant::now() + RECORD_LIMIT;
-    while webhooks.owed().await? > owed_before {
+    while webhooks.pending().await? > owed_before {
         ensure!(
             Instant::now() < end,
             "deliveries that arrived are not recorded after {RECORD_LIMIT:?}"

@@ -161,7 +161,7 @@ async fn send(event: &Value, to: &str) -> anyhow::Result<()> {
 /// Waits until nothing is left to do.
 async fn done(webhooks: &Webhooks) -> anyhow::Result<()> {
     let all = async {
-        while webhooks.owed().await? > 0 {
+        while webhooks.pending().await? > 0 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         anyhow::Ok(())

@@ -60,7 +60,7 @@ async fn a_full_disk_refuses_sends_and_loses_nothing_that_was_acknowledged() {
     }
     world.send("after").await;
     world.webhooks.drain().await;
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
 }
 
 #[tokio::test]

@@ -113,7 +113,7 @@ async fn four_days_without_the_engine_cost_no_event() {
     arrived.sort();
     arrived.dedup();
     assert_eq!(arrived.len(), EVENTS);
-    assert_eq!(webhooks.owed().await.unwrap(), 0);
+    assert_eq!(webhooks.pending().await.unwrap(), 0);
 }
 
 #[tokio::test]

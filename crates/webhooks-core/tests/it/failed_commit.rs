@@ -175,7 +175,7 @@ async fn what_waits_for_an_endpoint_whose_removal_could_not_be_stored_is_deliver
         gate.open(id, 200);
     }
     world.pass_in_steps(seconds(70), 3).await;
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
     assert_eq!(gate.arrived(), ["a", "b", "c"]);
 }
 
@@ -222,6 +222,6 @@ async fn what_waits_behind_a_probe_that_was_given_up_is_not_forgotten() {
     set_pages(&world.webhooks, PLENTY).await;
     gate.open("c", 200);
     world.pass_in_steps(seconds(70), 3).await;
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
     assert_eq!(gate.arrived(), ["a", "b", "c"]);
 }

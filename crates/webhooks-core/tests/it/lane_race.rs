@@ -83,7 +83,7 @@ async fn failures_that_are_not_stored_yet_are_found_when_they_are_due() {
     gate.open("second", 200);
     gate.open("third", 200);
     world.pass_in_steps(seconds(70), 10).await;
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn a_probe_that_is_canceled_before_it_is_sent_does_not_take_its_lane_with_
         gate.open(id, 200);
     }
     world.pass_in_steps(seconds(70), 10).await;
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -208,7 +208,7 @@ async fn a_head_that_fails_while_more_is_loaded_is_not_overtaken() {
     ) {}
     let_others_run().await;
     drop(release);
-    world.webhooks.owed().await.unwrap();
+    world.webhooks.pending().await.unwrap();
     for id in &ids {
         gate.open(id, 200);
     }
@@ -278,6 +278,6 @@ async fn a_failure_before_a_lane_is_looked_at_again_is_waited_out() {
     gate.open("first", 200);
     gate.open("second", 200);
     world.pass_in_steps(seconds(6), 3).await;
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
     assert_eq!(gate.arrived().len(), 6);
 }

@@ -68,7 +68,7 @@ async fn deliver_what_is_owed(name: &str, address: &str, change: impl Fn(Builder
     let receiver = Receiver::start_at(address.parse().unwrap()).await.unwrap();
     let clock = clock_at(seconds(1));
     let webhooks = change(builder(&clock)).open(&file.address()).await.unwrap();
-    assert_eq!(webhooks.owed().await.unwrap(), 10);
+    assert_eq!(webhooks.pending().await.unwrap(), 10);
     for _ in 0..10 {
         clock.advance(seconds(70));
         webhooks.drain().await;
@@ -136,7 +136,7 @@ async fn deliver_what_is_owed(name: &str, address: &str, change: impl Fn(Builder
     paused.resume(&endpoint.id).await.unwrap();
     webhooks.drain().await;
     assert_eq!(receiver.event_ids().last().unwrap(), "held");
-    assert_eq!(webhooks.owed().await.unwrap(), 0);
+    assert_eq!(webhooks.pending().await.unwrap(), 0);
     webhooks.shutdown(seconds(5)).await;
 
     assert_eq!(file.number("select number from draw"), 863, "the app's own");

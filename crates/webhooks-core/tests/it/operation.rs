@@ -53,7 +53,7 @@ async fn a_backup_under_load_has_all_that_was_acknowledged_before_it() {
 
     let address = format!("sqlite:{}", copy.display());
     let restored = World::open(Arc::clone(&world.clock), &address, |builder| builder).await;
-    assert!(restored.webhooks.owed().await.unwrap() >= 500);
+    assert!(restored.webhooks.pending().await.unwrap() >= 500);
     let endpoints = restored.webhooks.endpoints("acme");
     endpoints.resume(&id).await.unwrap();
     restored.webhooks.drain().await;

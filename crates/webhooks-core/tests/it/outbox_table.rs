@@ -68,7 +68,7 @@ async fn a_row_that_another_connection_commits_is_delivered_without_a_hint() {
     );
     beside.world.webhooks.drain().await;
     assert_eq!(beside.waiting(), 0);
-    assert_eq!(beside.world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(beside.world.webhooks.pending().await.unwrap(), 0);
 }
 
 #[tokio::test]

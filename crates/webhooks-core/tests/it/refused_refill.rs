@@ -81,5 +81,5 @@ async fn a_lane_that_cannot_be_loaded_is_looked_at_again_in_a_while() {
     clock.clock.advance(seconds(2));
     receiver.wait_for(2_100).await;
     webhooks.drain().await;
-    assert_eq!(webhooks.owed().await.unwrap(), 0);
+    assert_eq!(webhooks.pending().await.unwrap(), 0);
 }

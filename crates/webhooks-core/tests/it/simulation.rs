@@ -427,14 +427,14 @@ impl Simulation {
         }
         for _ in 0..200 {
             self.drain().await;
-            if self.webhooks().owed().await.unwrap() == 0 {
+            if self.webhooks().pending().await.unwrap() == 0 {
                 return;
             }
             self.clock.advance(seconds(400));
         }
         panic!(
             "{} deliveries are owed for ever:\n{}\nafter: {}",
-            self.webhooks().owed().await.unwrap(),
+            self.webhooks().pending().await.unwrap(),
             self.owed_rows(),
             self.history.join(", ")
         );

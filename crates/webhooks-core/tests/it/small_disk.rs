@@ -51,7 +51,7 @@ async fn child() {
     world.send("after").await;
     acknowledged.insert("after".to_owned());
     world.webhooks.drain().await;
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
     let arrived: BTreeSet<String> = world.receiver.event_ids().into_iter().collect();
     assert_eq!(arrived, acknowledged);
     world.webhooks.shutdown(seconds(5)).await;

@@ -111,7 +111,7 @@ async fn child() {
     world.send("after").await;
     acknowledged.insert("after".to_owned());
     world.webhooks.drain().await;
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
     let arrived = world.receiver.event_ids();
     let distinct: BTreeSet<String> = arrived.iter().cloned().collect();
     assert_eq!(distinct.len(), arrived.len(), "nothing came twice");

@@ -251,7 +251,7 @@ async fn what_a_savepoint_sent_is_taken_back_with_it() {
     assert_eq!(counted.await.unwrap(), 1);
     world.webhooks.drain().await;
     assert_eq!(world.receiver.event_ids(), ["kept"]);
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -320,7 +320,7 @@ async fn the_apps_rows_and_its_events_are_stored_together() {
     assert_eq!(count.await.unwrap(), 1);
     world.webhooks.drain().await;
     assert_eq!(world.receiver.requests().len(), 1);
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
 }
 
 #[tokio::test]

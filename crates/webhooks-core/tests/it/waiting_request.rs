@@ -31,7 +31,7 @@ async fn nothing_is_sent_to_a_paused_endpoint() {
     world.pass(seconds(1)).await;
     world.receiver.wait_for(3).await;
     world.webhooks.drain().await;
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn nothing_is_sent_to_a_removed_endpoint() {
     world.pass(seconds(10)).await;
     world.pass(seconds(31)).await;
     assert_eq!(world.receiver.event_ids(), ["a"]);
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn what_is_canceled_is_not_sent() {
         }
     );
     assert!(canceled, "{state:?}");
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -84,6 +84,6 @@ async fn an_endpoint_that_asks_for_a_wait_gets_it() {
     world.pass(seconds(500)).await;
     assert_eq!(world.receiver.event_ids(), ["a"]);
     world.pass_in_steps(seconds(61), 10).await;
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
     assert_eq!(world.receiver.requests().len(), 4);
 }

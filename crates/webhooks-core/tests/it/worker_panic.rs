@@ -64,5 +64,5 @@ async fn its_delivery_is_made_and_its_endpoint_goes_on() {
     assert_eq!(arrived.len(), 3);
     assert!(!clock.armed.load(Ordering::SeqCst), "nothing panicked");
     webhooks.drain().await;
-    assert_eq!(webhooks.owed().await.unwrap(), 0);
+    assert_eq!(webhooks.pending().await.unwrap(), 0);
 }

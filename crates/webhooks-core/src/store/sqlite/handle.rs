@@ -167,7 +167,7 @@ impl Handle {
     }
 
     /// How many deliveries are stored and not done.
-    pub(crate) async fn owed(self: &Arc<Self>) -> Result<u64, StoreError> {
+    pub(crate) async fn pending(self: &Arc<Self>) -> Result<u64, StoreError> {
         self.read(|reading| read::count_owed(reading.connection))
             .await
     }

@@ -82,7 +82,7 @@ async fn long_outage() {
         sent.push((customer, send_one(&world.webhooks, customer).await));
     }
     world.webhooks.drain().await;
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
 
     take_network();
     for customer in &customers {
@@ -104,7 +104,7 @@ async fn long_outage() {
     }
     assert_eq!(log.count(WAITS), 1);
     let waiting = u64::try_from(customers.len() * 20).unwrap();
-    assert_eq!(world.webhooks.owed().await.unwrap(), waiting);
+    assert_eq!(world.webhooks.pending().await.unwrap(), waiting);
 
     give_network();
     // Those that asked for a name just before wait for that answer, and once more.
@@ -127,7 +127,7 @@ async fn reach(world: &World, port: u16) {
     endpoints.add(url).await.unwrap();
     send_one(&world.webhooks, "acme").await;
     world.webhooks.drain().await;
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ async fn what_is_canceled_in_flight_and_sent_again_at_once_is_sent_again(store: 
     resent.unwrap();
     gate.open("a", 200);
     world.pass_in_steps(seconds(70), 3).await;
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
     assert_eq!(gate.arrived(), ["a", "a"]);
 }
 
@@ -56,7 +56,7 @@ async fn a_head_is_skipped_also_while_it_is_tried_again(store: Store) {
     gate.open("b", 200);
     world.webhooks.drain().await;
     assert_eq!(gate.arrived(), ["a", "a", "b"]);
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
 }
 
 async fn a_head_that_an_older_event_is_sent_before_again_stands_behind_it(store: Store) {

@@ -51,10 +51,10 @@ async fn what_fails_is_tried_again_though_others_came_between(store: Store) {
     world.receiver.respond([503]);
     send_to_each(&world, "failed").await;
     world.webhooks.drain().await;
-    assert_eq!(world.webhooks.owed().await.unwrap(), CUSTOMERS as u64);
+    assert_eq!(world.webhooks.pending().await.unwrap(), CUSTOMERS as u64);
     world.receiver.respond([200]);
     world.pass_in_steps(seconds(70), 3).await;
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
 }
 
 async fn a_rate_limit_is_not_forgotten(store: Store) {

@@ -26,7 +26,7 @@ async fn a_retry_is_not_waited_for(store: Store) {
     world.receiver.respond([500]);
     world.send("fails").await;
     assert_eq!(world.webhooks.flush(LONG).await.unwrap(), 0, "it was tried");
-    assert_eq!(world.webhooks.owed().await.unwrap(), 1);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 1);
 }
 
 async fn more_than_memory_holds_is_waited_for(store: Store) {

@@ -366,7 +366,7 @@ async fn a_test_that_fails_is_told_and_changes_nothing(store: Store) {
     assert_eq!(attempt.status, Some(410));
     assert_eq!(state(&world, &id).await, EndpointState::Active);
     assert_eq!(world.webhooks.event("acme", "t1").await.unwrap(), None);
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
     world.send("a").await;
     world.webhooks.drain().await;
     assert!(matches!(

@@ -28,7 +28,7 @@ async fn delivered_at_once(store: Store, every: usize, answer: Answer) -> usize 
     world.receiver.respond(answers.collect::<Vec<_>>());
     world.send_all(ids("e", 400)).await;
     world.webhooks.drain().await;
-    400 - usize::try_from(world.webhooks.owed().await.unwrap()).unwrap()
+    400 - usize::try_from(world.webhooks.pending().await.unwrap()).unwrap()
 }
 
 async fn one_request_in_twenty_or_five_that_fails_stops_nothing(store: Store) {
@@ -72,7 +72,7 @@ async fn an_endpoint_that_only_answers_503_is_slowed_down_and_then_stopped(store
     ));
     world.receiver.respond([200]);
     world.pass_in_steps(seconds(10), 12).await;
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
 }
 
 async fn a_retry_after_is_kept_to_the_second(store: Store) {
@@ -145,7 +145,7 @@ async fn an_endpoint_that_is_slowed_down_keeps_what_it_is_owed_through_a_pause(s
     world.receiver.respond([200]);
     endpoints.resume(&id).await.unwrap();
     world.pass_in_steps(seconds(10), 3).await;
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
 }
 
 for_each_store!(

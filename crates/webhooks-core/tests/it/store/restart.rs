@@ -108,7 +108,7 @@ async fn a_request_that_outlasts_the_grace_is_cut_off_and_made_again(store: Stor
     let webhooks = reopen(&world.clock, address).await;
     world.receiver.wait_for(2).await;
     webhooks.drain().await;
-    assert_eq!(webhooks.owed().await.unwrap(), 0);
+    assert_eq!(webhooks.pending().await.unwrap(), 0);
 }
 
 async fn what_healthy_endpoints_are_owed_at_a_restart_does_not_wait_for_those_that_hang(

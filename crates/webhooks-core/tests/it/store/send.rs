@@ -154,7 +154,7 @@ async fn what_waits_in_memory_can_be_cancelled_too(store: Store) {
         endpoints.cancel(&id, "a").await.unwrap(),
         "its request is in flight"
     );
-    assert_eq!(world.webhooks.owed().await.unwrap(), 0);
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
 }
 
 async fn an_attempt_that_was_in_flight_at_a_cancel_is_kept_beside_that_of_the_resend(store: Store) {
