@@ -57,6 +57,6 @@ mod verifier;
 pub use crate::scheme::{Challenge, VerifyError, meta_challenge};
 pub use extract::{Verified, VerifiedBody};
 pub use rejection::Rejection;
-pub use replay::{Claim, Once, OnceError, ReplayError, ReplayGuard, Ticket};
+pub use replay::{ClaimOutcome, KeyLease, OnceError, OnceOutcome, ReplayError, ReplayGuard};
 pub use shape::{Bare, Envelope, Shape, StandardWebhooks};
 pub use verifier::{Verification, Verifier};

@@ -14,7 +14,7 @@ mod once;
 mod sqlite;
 
 pub use claim::ReplayError;
-pub use once::{Once, OnceError};
+pub use once::{OnceError, OnceOutcome};
 
 use claim::{Answer, KeyHash};
 use memory::Memory;
@@ -43,13 +43,13 @@ type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 /// ```
 /// use axum::extract::State;
 /// use axum::http::StatusCode;
-/// use webhooks_core::receive::{Once, OnceError, ReplayGuard, Verified};
+/// use webhooks_core::receive::{OnceOutcome, OnceError, ReplayGuard, Verified};
 /// # async fn text(number: u32) -> Result<(), StatusCode> { Ok(()) }
 ///
 /// async fn hook(
 ///     State(guard): State<ReplayGuard>,
 ///     event: Verified<u32>,
-/// ) -> Result<Once<StatusCode>, OnceError<StatusCode>> {
+/// ) -> Result<OnceOutcome<StatusCode>, OnceError<StatusCode>> {
 ///     let number = event.data;
 ///     guard
 ///         .once(&event.id, move || async move {
@@ -77,9 +77,9 @@ enum Store {
 /// The answer to a [`ReplayGuard::claim`].
 #[derive(Debug)]
 #[must_use]
-pub enum Claim {
+pub enum ClaimOutcome {
     /// The key is new: handle it, then confirm.
-    Granted(Ticket),
+    Granted(KeyLease),
     /// It was handled before; answer as if it had gone well.
     Already,
     /// Another copy is being handled and may yet fail; let the sender come again.
@@ -88,7 +88,7 @@ pub enum Claim {
 
 /// The right to handle one key. Dropping it gives the key back, so that a retry gets through.
 #[must_use]
-pub struct Ticket {
+pub struct KeyLease {
     guard: ReplayGuard,
     key: KeyHash,
     /// Fences a holder whose claim ended and went to another.
@@ -161,11 +161,11 @@ impl ReplayGuard {
     /// # Errors
     ///
     /// [`ReplayError`] when the guard cannot tell whether the key is new; do not handle it then.
-    pub async fn claim(&self, key: &str) -> Result<Claim, ReplayError> {
+    pub async fn claim(&self, key: &str) -> Result<ClaimOutcome, ReplayError> {
         self.claim_hash(hash(key)).await
     }
 
-    async fn claim_hash(&self, key: KeyHash) -> Result<Claim, ReplayError> {
+    async fn claim_hash(&self, key: KeyHash) -> Result<ClaimOutcome, ReplayError> {
         let now = (self.clock)();
         let (token, until) = (rand::random(), later(now, self.time_limit + LEASE_MARGIN));
         let answer = match &*self.store {
@@ -174,14 +174,14 @@ impl ReplayGuard {
             Store::Sqlite(sqlite) => sqlite.claim(key, token, now, until, self.max_keys).await?,
         };
         match answer {
-            Answer::Granted => Ok(Claim::Granted(Ticket {
+            Answer::Granted => Ok(ClaimOutcome::Granted(KeyLease {
                 guard: self.clone(),
                 key,
                 token,
                 open: true,
             })),
-            Answer::Already => Ok(Claim::Already),
-            Answer::Underway => Ok(Claim::Underway),
+            Answer::Already => Ok(ClaimOutcome::Already),
+            Answer::Underway => Ok(ClaimOutcome::Underway),
             Answer::Full => Err(ReplayError::Full {
                 limit: self.max_keys,
             }),
@@ -189,7 +189,7 @@ impl ReplayGuard {
     }
 }
 
-impl Ticket {
+impl KeyLease {
     /// The key was handled; its copies are turned away from now on, also after a restart.
     ///
     /// # Errors
@@ -230,7 +230,7 @@ impl Ticket {
     }
 }
 
-impl Drop for Ticket {
+impl Drop for KeyLease {
     fn drop(&mut self) {
         if !self.open {
             return;
@@ -243,9 +243,9 @@ impl Drop for Ticket {
     }
 }
 
-impl fmt::Debug for Ticket {
+impl fmt::Debug for KeyLease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ticket")
+        f.debug_struct("KeyLease")
             .field("open", &self.open)
             .finish_non_exhaustive()
     }

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, oneshot};
 use tower::ServiceExt;
 use webhooks_core::receive::{
-    Claim, Once, OnceError, ReplayError, ReplayGuard, Verified, Verifier,
+    ClaimOutcome, OnceError, OnceOutcome, ReplayError, ReplayGuard, Verified, Verifier,
 };
 use webhooks_core::{Secret, signature};
 
@@ -66,14 +66,14 @@ impl Kinds {
     }
 }
 
-async fn granted(guard: &ReplayGuard, key: &str) -> webhooks_core::receive::Ticket {
+async fn granted(guard: &ReplayGuard, key: &str) -> webhooks_core::receive::KeyLease {
     match guard.claim(key).await.unwrap() {
-        Claim::Granted(ticket) => ticket,
+        ClaimOutcome::Granted(lease) => lease,
         other => panic!("{key}: {other:?}"),
     }
 }
 
-async fn succeed(guard: &ReplayGuard, key: &str) -> Once<()> {
+async fn succeed(guard: &ReplayGuard, key: &str) -> OnceOutcome<()> {
     guard.once(key, || async { Ok::<_, ()>(()) }).await.unwrap()
 }
 
@@ -102,10 +102,13 @@ async fn a_thousand_copies_at_once_are_handled_once() {
         let results: Vec<_> = results.into_iter().map(Result::unwrap).collect();
         let count = |wanted| results.iter().filter(|&&result| result == wanted).count();
         assert_eq!(handled.load(Ordering::SeqCst), 1, "{guard:?}");
-        assert_eq!(count(Once::Handled(())), 1);
-        assert_eq!(count(Once::Already) + count(Once::Underway), 999);
-        assert_eq!(succeed(&guard, "evt_1").await, Once::Already);
-        assert_eq!(succeed(&guard, "evt_2").await, Once::Handled(()));
+        assert_eq!(count(OnceOutcome::Handled(())), 1);
+        assert_eq!(
+            count(OnceOutcome::Already) + count(OnceOutcome::Underway),
+            999
+        );
+        assert_eq!(succeed(&guard, "evt_1").await, OnceOutcome::Already);
+        assert_eq!(succeed(&guard, "evt_2").await, OnceOutcome::Handled(()));
     }
 }
 
@@ -123,10 +126,10 @@ async fn until(condition: impl Fn() -> bool) {
 #[tokio::test]
 async fn a_copy_that_comes_while_the_first_is_at_work_is_told_so() {
     for guard in Kinds::new().all() {
-        let ticket = granted(&guard, "evt_1").await;
-        assert_eq!(succeed(&guard, "evt_1").await, Once::Underway);
-        ticket.confirm().await.unwrap();
-        assert_eq!(succeed(&guard, "evt_1").await, Once::Already);
+        let lease = granted(&guard, "evt_1").await;
+        assert_eq!(succeed(&guard, "evt_1").await, OnceOutcome::Underway);
+        lease.confirm().await.unwrap();
+        assert_eq!(succeed(&guard, "evt_1").await, OnceOutcome::Already);
     }
 }
 
@@ -150,8 +153,8 @@ async fn after_a_failure_of_any_kind_the_retry_gets_through() {
         drop(granted(&guard, "evt_1").await);
         granted(&guard, "evt_1").await.release().await.unwrap();
 
-        assert_eq!(succeed(&guard, "evt_1").await, Once::Handled(()));
-        assert_eq!(succeed(&guard, "evt_1").await, Once::Already);
+        assert_eq!(succeed(&guard, "evt_1").await, OnceOutcome::Handled(()));
+        assert_eq!(succeed(&guard, "evt_1").await, OnceOutcome::Already);
     }
 }
 
@@ -174,15 +177,15 @@ async fn a_sender_that_hangs_up_does_not_stop_the_handler() {
         has_started.await.unwrap();
         request.abort();
         assert!(request.await.unwrap_err().is_cancelled());
-        assert_eq!(succeed(&guard, "evt_1").await, Once::Underway);
+        assert_eq!(succeed(&guard, "evt_1").await, OnceOutcome::Underway);
         go_on.send(()).unwrap();
         let deadline = tokio::time::timeout(Duration::from_secs(30), async {
-            while succeed(&guard, "evt_1").await == Once::Underway {
+            while succeed(&guard, "evt_1").await == OnceOutcome::Underway {
                 tokio::task::yield_now().await;
             }
         });
         deadline.await.unwrap();
-        assert_eq!(succeed(&guard, "evt_1").await, Once::Already);
+        assert_eq!(succeed(&guard, "evt_1").await, OnceOutcome::Already);
     }
 }
 
@@ -191,11 +194,11 @@ async fn a_handled_id_is_forgotten_at_the_age_limit() {
     let clock = Clock::new();
     for guard in Kinds::new().all() {
         let guard = clock.watched_by(guard).max_age(Duration::from_secs(1000));
-        assert_eq!(succeed(&guard, "evt_1").await, Once::Handled(()));
+        assert_eq!(succeed(&guard, "evt_1").await, OnceOutcome::Handled(()));
         clock.forward(999);
-        assert_eq!(succeed(&guard, "evt_1").await, Once::Already);
+        assert_eq!(succeed(&guard, "evt_1").await, OnceOutcome::Already);
         clock.forward(1);
-        assert_eq!(succeed(&guard, "evt_1").await, Once::Handled(()));
+        assert_eq!(succeed(&guard, "evt_1").await, OnceOutcome::Handled(()));
     }
 }
 
@@ -206,7 +209,7 @@ async fn a_claim_nobody_confirms_ends_and_its_old_holder_is_fenced() {
         let guard = clock.watched_by(guard).time_limit(Duration::from_secs(60));
         let stale = granted(&guard, "evt_1").await;
         clock.forward(69);
-        assert_eq!(succeed(&guard, "evt_1").await, Once::Underway);
+        assert_eq!(succeed(&guard, "evt_1").await, OnceOutcome::Underway);
         clock.forward(1);
         let fresh = granted(&guard, "evt_1").await;
         assert_eq!(
@@ -215,9 +218,9 @@ async fn a_claim_nobody_confirms_ends_and_its_old_holder_is_fenced() {
                 limit: Duration::from_secs(60)
             }
         );
-        assert_eq!(succeed(&guard, "evt_1").await, Once::Underway);
+        assert_eq!(succeed(&guard, "evt_1").await, OnceOutcome::Underway);
         fresh.confirm().await.unwrap();
-        assert_eq!(succeed(&guard, "evt_1").await, Once::Already);
+        assert_eq!(succeed(&guard, "evt_1").await, OnceOutcome::Already);
     }
 }
 
@@ -226,15 +229,15 @@ async fn memory_is_bounded_and_the_oldest_handled_id_goes_first() {
     let clock = Clock::new();
     let guard = clock.watched_by(ReplayGuard::in_memory()).max_keys(3);
     for key in ["a", "b", "c"] {
-        assert_eq!(succeed(&guard, key).await, Once::Handled(()));
+        assert_eq!(succeed(&guard, key).await, OnceOutcome::Handled(()));
         clock.forward(1);
     }
-    assert_eq!(succeed(&guard, "d").await, Once::Handled(()));
+    assert_eq!(succeed(&guard, "d").await, OnceOutcome::Handled(()));
     for key in ["b", "c", "d"] {
-        assert_eq!(succeed(&guard, key).await, Once::Already, "{key}");
+        assert_eq!(succeed(&guard, key).await, OnceOutcome::Already, "{key}");
     }
     // What is being handled is never forgotten: when there is nothing else, no more is taken.
-    let tickets = [
+    let leases = [
         granted(&guard, "e").await,
         granted(&guard, "f").await,
         granted(&guard, "g").await,
@@ -243,8 +246,8 @@ async fn memory_is_bounded_and_the_oldest_handled_id_goes_first() {
         guard.claim("h").await.unwrap_err(),
         ReplayError::Full { limit: 3 }
     );
-    drop(tickets);
-    assert_eq!(succeed(&guard, "h").await, Once::Handled(()));
+    drop(leases);
+    assert_eq!(succeed(&guard, "h").await, OnceOutcome::Handled(()));
 }
 
 #[tokio::test]
@@ -252,8 +255,8 @@ async fn keys_of_any_length_and_content_are_kept_apart() {
     let long = "x".repeat(1_000_000);
     for guard in Kinds::new().all() {
         for key in ["", " ", "\0", "ünï", &long, &long[1..]] {
-            assert_eq!(succeed(&guard, key).await, Once::Handled(()));
-            assert_eq!(succeed(&guard, key).await, Once::Already);
+            assert_eq!(succeed(&guard, key).await, OnceOutcome::Handled(()));
+            assert_eq!(succeed(&guard, key).await, OnceOutcome::Already);
         }
     }
 }
@@ -263,11 +266,11 @@ fn each_outcome_answers_so_that_the_sender_does_the_right_thing() {
     let status = |response: axum::response::Response| response.status().as_u16();
     let failed = |error: OnceError<StatusCode>| error.into_response();
     assert_eq!(
-        status(Once::Handled(StatusCode::CREATED).into_response()),
+        status(OnceOutcome::Handled(StatusCode::CREATED).into_response()),
         201
     );
-    assert_eq!(status(Once::<()>::Already.into_response()), 204);
-    assert_eq!(status(Once::<()>::Underway.into_response()), 409);
+    assert_eq!(status(OnceOutcome::<()>::Already.into_response()), 204);
+    assert_eq!(status(OnceOutcome::<()>::Underway.into_response()), 409);
     assert_eq!(
         status(failed(OnceError::Handler(StatusCode::BAD_GATEWAY))),
         502
@@ -301,7 +304,7 @@ async fn a_thousand_signed_copies_reach_a_handler_behind_the_extractor_once() {
     async fn hook(
         State(app): State<App>,
         event: Verified<u32>,
-    ) -> Result<Once<StatusCode>, OnceError<StatusCode>> {
+    ) -> Result<OnceOutcome<StatusCode>, OnceError<StatusCode>> {
         let texts = app.texts;
         app.guard
             .once(&event.id, || async move {
@@ -364,13 +367,13 @@ mod durable {
     async fn what_was_handled_stays_handled_after_a_restart_and_what_failed_gets_through() {
         let kinds = Kinds::new();
         let before = kinds.durable();
-        assert_eq!(succeed(&before, "evt_1").await, Once::Handled(()));
+        assert_eq!(succeed(&before, "evt_1").await, OnceOutcome::Handled(()));
         let failed = before.once("evt_2", || async { Err::<(), _>(()) }).await;
         assert!(failed.is_err());
         drop(before);
         let after = kinds.durable();
-        assert_eq!(succeed(&after, "evt_1").await, Once::Already);
-        assert_eq!(succeed(&after, "evt_2").await, Once::Handled(()));
+        assert_eq!(succeed(&after, "evt_1").await, OnceOutcome::Already);
+        assert_eq!(succeed(&after, "evt_2").await, OnceOutcome::Handled(()));
     }
 
     #[tokio::test]
@@ -380,9 +383,9 @@ mod durable {
         // A process that dies drops nothing.
         std::mem::forget(granted(&before, "evt_1").await);
         let after = clock.watched_by(kinds.durable());
-        assert_eq!(succeed(&after, "evt_1").await, Once::Underway);
+        assert_eq!(succeed(&after, "evt_1").await, OnceOutcome::Underway);
         clock.forward(70);
-        assert_eq!(succeed(&after, "evt_1").await, Once::Handled(()));
+        assert_eq!(succeed(&after, "evt_1").await, OnceOutcome::Handled(()));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -405,7 +408,7 @@ mod durable {
         join_all(copies).await;
         assert_eq!(handled.load(Ordering::SeqCst), 1);
         for guard in &guards {
-            assert_eq!(succeed(guard, "evt_1").await, Once::Already);
+            assert_eq!(succeed(guard, "evt_1").await, OnceOutcome::Already);
         }
     }
 
@@ -433,13 +436,13 @@ mod durable {
         }
         // The limit, and as many as may come between two counts.
         assert!((500..=1500).contains(&rows()), "{}", rows());
-        assert_eq!(succeed(&guard, "3-999").await, Once::Already);
-        assert_eq!(succeed(&guard, "0-0").await, Once::Handled(()));
+        assert_eq!(succeed(&guard, "3-999").await, OnceOutcome::Already);
+        assert_eq!(succeed(&guard, "0-0").await, OnceOutcome::Handled(()));
         clock.forward(2000);
         for n in 0..4 {
             assert_eq!(
                 succeed(&guard, &format!("late-{n}")).await,
-                Once::Handled(())
+                OnceOutcome::Handled(())
             );
         }
         assert_eq!(rows(), 4);

@@ -1,6 +1,6 @@
 //! Handling a key once, from claim to confirmation, in one call.
 
-use super::{Claim, ReplayError, ReplayGuard, Ticket, hash};
+use super::{ClaimOutcome, KeyLease, ReplayError, ReplayGuard, hash};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// What [`ReplayGuard::once`] did. As a response: the handler's own, 204, or 409.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Once<T> {
+pub enum OnceOutcome<T> {
     /// The key was new and the handler succeeded with this.
     Handled(T),
     /// It was handled before. Answer 204, or the sender goes on trying.
@@ -51,7 +51,11 @@ impl ReplayGuard {
     ///
     /// [`OnceError`]; every case but the handler's own is logged here. Answer with it, or with
     /// another status that makes the sender try again.
-    pub async fn once<T, E, F, Fut>(&self, key: &str, handler: F) -> Result<Once<T>, OnceError<E>>
+    pub async fn once<T, E, F, Fut>(
+        &self,
+        key: &str,
+        handler: F,
+    ) -> Result<OnceOutcome<T>, OnceError<E>>
     where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
@@ -60,26 +64,26 @@ impl ReplayGuard {
     {
         let (guard, key) = (self.clone(), hash(key));
         let handled = tokio::spawn(async move {
-            let ticket = match guard.claim_hash(key).await.map_err(OnceError::Guard)? {
-                Claim::Granted(ticket) => ticket,
-                Claim::Already => return Ok(Once::Already),
-                Claim::Underway => return Ok(Once::Underway),
+            let lease = match guard.claim_hash(key).await.map_err(OnceError::Guard)? {
+                ClaimOutcome::Granted(lease) => lease,
+                ClaimOutcome::Already => return Ok(OnceOutcome::Already),
+                ClaimOutcome::Underway => return Ok(OnceOutcome::Underway),
             };
             let limit = guard.time_limit;
             match tokio::time::timeout(limit, handler()).await {
                 Ok(Ok(value)) => {
                     // The work is done either way; asking the sender to repeat it would be worse.
-                    if let Err(error) = ticket.confirm().await {
+                    if let Err(error) = lease.confirm().await {
                         tracing::error!(%error, "a handled webhook could not be marked as handled");
                     }
-                    Ok(Once::Handled(value))
+                    Ok(OnceOutcome::Handled(value))
                 }
                 Ok(Err(error)) => {
-                    give_back(ticket).await;
+                    give_back(lease).await;
                     Err(OnceError::Handler(error))
                 }
                 Err(_) => {
-                    give_back(ticket).await;
+                    give_back(lease).await;
                     Err(OnceError::TooSlow { limit })
                 }
             }
@@ -102,13 +106,13 @@ impl ReplayGuard {
     }
 }
 
-async fn give_back(ticket: Ticket) {
-    if let Err(error) = ticket.release().await {
+async fn give_back(lease: KeyLease) {
+    if let Err(error) = lease.release().await {
         tracing::error!(%error, "a webhook that failed stays claimed until its claim ends");
     }
 }
 
-impl<T: IntoResponse> IntoResponse for Once<T> {
+impl<T: IntoResponse> IntoResponse for OnceOutcome<T> {
     fn into_response(self) -> Response {
         match self {
             Self::Handled(value) => value.into_response(),

@@ -81,7 +81,7 @@ enum What {
         until_ms: i64,
         reply: Reply<bool>,
     },
-    /// Without a reply when the ticket was dropped.
+    /// Without a reply when the lease was dropped.
     Release {
         reply: Option<Reply<()>>,
     },
@@ -146,7 +146,7 @@ impl Sqlite {
             .await
     }
 
-    /// For a dropped ticket, which cannot wait. With the queue full the claim ends by itself.
+    /// For a dropped lease, which cannot wait. With the queue full the claim ends by itself.
     pub(super) fn release_later(&self, key: KeyHash, token: i64) {
         let release = Request {
             key,
