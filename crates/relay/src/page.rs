@@ -13,7 +13,7 @@ use axum::{
 use jiff::Timestamp;
 use serde::Deserialize;
 use webhooks_core::{
-    Delivery, DeliveryState, EndReason, EndpointError, Listing, Outcome, StoreError,
+    Delivery, DeliveryFilter, DeliveryState, EndReason, EndpointError, Outcome, StoreError,
 };
 
 use crate::{
@@ -117,7 +117,7 @@ async fn page(State(relay): State<Relay>) -> Result<Response, PageError> {
         };
         let endpoints = relay.webhooks().endpoints(&customer);
         let page = endpoints
-            .deliveries(endpoint, Listing::All, None, EVENTS_SHOWN)
+            .deliveries(endpoint, DeliveryFilter::All, None, EVENTS_SHOWN)
             .await?;
         arrivals.extend(
             page.deliveries

@@ -17,7 +17,7 @@ use crate::{
     model::{
         delivery::DeliveryOf,
         endpoint::{EndpointOf, EndpointRecord, StateChange},
-        page::{Cursor, Listing, Page, PageOf},
+        page::{DeliveryFilter, DeliveryPage, PageCursor, PageOf},
         replay::{REPLAY_ROWS, Replay},
     },
     secret::Secret,
@@ -300,10 +300,10 @@ impl<'a> Endpoints<'a> {
     pub async fn deliveries(
         &self,
         id: &EndpointId,
-        listing: Listing,
-        cursor: Option<Cursor>,
+        listing: DeliveryFilter,
+        cursor: Option<PageCursor>,
         limit: usize,
-    ) -> Result<Page, EndpointError> {
+    ) -> Result<DeliveryPage, EndpointError> {
         let record = self.record(id).await?;
         let page = PageOf {
             listing,

@@ -200,7 +200,7 @@ pub use event::{
 #[cfg(feature = "sqlite")]
 pub use model::{
     outbox_rows::{REFUSED_ROWS_MAX, RefusedRow},
-    page::{Cursor, Listing, PAGE_MAX, Page},
+    page::{DeliveryFilter, DeliveryPage, PAGE_MAX, PageCursor},
     replay::{Replay, ReplayOutcome},
 };
 #[cfg(feature = "sqlite")]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use webhooks_core::{
-    Clock, Delivery, Listing, Secret, SystemClock,
+    Clock, Delivery, DeliveryFilter, Secret, SystemClock,
     scheme::{Provider, ToSign},
     testing::ManualClock,
 };
@@ -196,7 +196,7 @@ impl Rig {
             .find(|endpoint| endpoint.event_types == [step])
             .unwrap();
         let page = endpoints
-            .deliveries(&endpoint.id, Listing::All, None, 500)
+            .deliveries(&endpoint.id, DeliveryFilter::All, None, 500)
             .await
             .unwrap();
         page.deliveries

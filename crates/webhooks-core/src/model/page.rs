@@ -8,9 +8,9 @@ pub const PAGE_MAX: usize = 500;
 /// What of an endpoint's deliveries to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Listing {
-    /// What is owed, the oldest first.
-    Owed,
+pub enum DeliveryFilter {
+    /// What is pending, the oldest first.
+    Pending,
     /// What ended without a success, the newest first.
     Ended,
     /// What has an attempt that failed, the newest failure first.
@@ -24,34 +24,34 @@ pub enum Listing {
 /// Which page.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PageOf {
-    pub(crate) listing: Listing,
-    pub(crate) cursor: Option<Cursor>,
+    pub(crate) listing: DeliveryFilter,
+    pub(crate) cursor: Option<PageCursor>,
     pub(crate) limit: usize,
 }
 
 /// A page of deliveries.
 #[derive(Debug, Clone)]
-pub struct Page {
+pub struct DeliveryPage {
     /// The deliveries.
     pub deliveries: Vec<Delivery>,
     /// Give it to the next call; `None` at the end.
-    pub cursor: Option<Cursor>,
+    pub cursor: Option<PageCursor>,
 }
 
 /// Where a listing goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor {
+pub struct PageCursor {
     pub(crate) at: i64,
     pub(crate) seq: i64,
 }
 
-impl std::fmt::Display for Cursor {
+impl std::fmt::Display for PageCursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}-{}", self.at, self.seq)
     }
 }
 
-impl std::str::FromStr for Cursor {
+impl std::str::FromStr for PageCursor {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {

@@ -29,7 +29,7 @@ pub enum ReplayOutcome {
     Delivered,
     /// Never owed to this endpoint, though it wants them now: sent before it was added, or
     /// filtered then.
-    NeverOwed,
+    NoDelivery,
 }
 
 /// One step of a replay's look through the events: what matches, and where to go on.

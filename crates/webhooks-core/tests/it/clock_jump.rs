@@ -175,7 +175,7 @@ async fn a_lane_in_trouble_keeps_its_pace_through_a_jump() {
     let attempts = || async {
         let endpoints = world.webhooks.endpoints("acme");
         let page = endpoints
-            .deliveries(&id, webhooks_core::Listing::Owed, None, 100)
+            .deliveries(&id, webhooks_core::DeliveryFilter::Pending, None, 100)
             .await
             .unwrap();
         page.deliveries

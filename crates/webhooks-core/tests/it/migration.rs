@@ -12,7 +12,7 @@ use std::{
 };
 
 use webhooks_core::{
-    Builder, DeliveryState, EndReason, EndpointState, Listing, OpenError, Secret,
+    Builder, DeliveryFilter, DeliveryState, EndReason, EndpointState, OpenError, Secret,
     receive::Verifier,
     testing::{ManualClock, Receiver},
 };
@@ -104,7 +104,7 @@ async fn deliver_what_is_owed(name: &str, address: &str, change: impl Fn(Builder
     // Events stored before the update are found among their customer's.
     for endpoint in webhooks.endpoints("acme").list().await.unwrap() {
         let endpoints = webhooks.endpoints("acme");
-        let listed = endpoints.deliveries(&endpoint.id, Listing::All, None, 10);
+        let listed = endpoints.deliveries(&endpoint.id, DeliveryFilter::All, None, 10);
         let listed = listed.await.unwrap().deliveries;
         assert!(!listed.is_empty(), "{}", endpoint.url);
     }

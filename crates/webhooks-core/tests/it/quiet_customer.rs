@@ -2,7 +2,7 @@
 #![cfg(feature = "testing")]
 
 use crate::world::{World, hours};
-use webhooks_core::{Event, Listing, NewEndpoint, Replay, ReplayOutcome};
+use webhooks_core::{DeliveryFilter, Event, NewEndpoint, Replay, ReplayOutcome};
 
 /// More than what is looked through for one page.
 const EVENTS_OF_OTHERS: usize = 6_000;
@@ -37,7 +37,11 @@ async fn beside_a_busy_one() -> (World, webhooks_core::EndpointId) {
     (world, quiet)
 }
 
-async fn listed(world: &World, id: &webhooks_core::EndpointId, listing: Listing) -> Vec<String> {
+async fn listed(
+    world: &World,
+    id: &webhooks_core::EndpointId,
+    listing: DeliveryFilter,
+) -> Vec<String> {
     let endpoints = world.webhooks.endpoints("quiet");
     let page = endpoints.deliveries(id, listing, None, 10).await.unwrap();
     assert_eq!(page.cursor, None, "{listing:?} is one page");
@@ -50,7 +54,10 @@ async fn listed(world: &World, id: &webhooks_core::EndpointId, listing: Listing)
 #[tokio::test]
 async fn all_deliveries_of_a_quiet_customer_are_one_page() {
     let (world, id) = beside_a_busy_one().await;
-    assert_eq!(listed(&world, &id, Listing::All).await, ["last", "first"]);
+    assert_eq!(
+        listed(&world, &id, DeliveryFilter::All).await,
+        ["last", "first"]
+    );
 }
 
 #[tokio::test]
@@ -68,20 +75,23 @@ async fn an_event_behind_one_that_was_taken_back_is_listed() {
         .send("quiet", event("stored", 1))
         .await
         .unwrap();
-    assert_eq!(listed(&world, &id, Listing::All).await, ["stored"]);
+    assert_eq!(listed(&world, &id, DeliveryFilter::All).await, ["stored"]);
 }
 
 #[tokio::test]
 async fn what_is_owed_to_a_quiet_customer_is_one_page() {
     let (world, id) = beside_a_busy_one().await;
     world.webhooks.drain().await;
-    assert_eq!(listed(&world, &id, Listing::Owed).await, [""; 0]);
+    assert_eq!(listed(&world, &id, DeliveryFilter::Pending).await, [""; 0]);
     let endpoints = world.webhooks.endpoints("quiet");
     endpoints.pause(&id).await.unwrap();
     for event_id in ["first", "last"] {
         endpoints.resend(&id, event_id).await.unwrap();
     }
-    assert_eq!(listed(&world, &id, Listing::Owed).await, ["first", "last"]);
+    assert_eq!(
+        listed(&world, &id, DeliveryFilter::Pending).await,
+        ["first", "last"]
+    );
 }
 
 #[tokio::test]
@@ -102,7 +112,7 @@ async fn a_busy_customer_is_paged_through_to_the_end() {
     let (world, _) = beside_a_busy_one().await;
     let endpoints = world.webhooks.endpoints("busy");
     let id = endpoints.list().await.unwrap().remove(0).id;
-    for listing in [Listing::All, Listing::Owed] {
+    for listing in [DeliveryFilter::All, DeliveryFilter::Pending] {
         let mut seen = 0;
         let mut cursor = None;
         loop {
@@ -151,7 +161,7 @@ async fn the_index_of_customers_events_forgets_what_retention_takes_away() {
     world.pass(hours(101)).await;
     world.webhooks.drain().await;
     assert_eq!(indexed(), 1);
-    for listing in [Listing::All, Listing::Owed] {
+    for listing in [DeliveryFilter::All, DeliveryFilter::Pending] {
         let page = others.deliveries(&other, listing, None, 10).await.unwrap();
         assert_eq!(page.deliveries.len(), 1, "{listing:?}");
     }

@@ -30,7 +30,7 @@ use crate::{
         delivery::DeliveryOf,
         endpoint::{EndpointOf, EndpointRecord},
         outbox_rows::RefusedRow,
-        page::{Page, PageOf},
+        page::{DeliveryPage, PageOf},
         replay::{Look, Replay},
     },
     store::{
@@ -237,7 +237,7 @@ impl Handle {
         self: &Arc<Self>,
         endpoint: EndpointRecord,
         page: PageOf,
-    ) -> Result<Page, StoreError> {
+    ) -> Result<DeliveryPage, StoreError> {
         self.read(move |reading| listing::page(reading, &endpoint, page))
             .await
     }

@@ -10,7 +10,7 @@ use crate::{
     delivery::Delivery,
     model::{
         endpoint::EndpointRecord,
-        page::{Cursor, Listing, PAGE_MAX, Page, PageOf},
+        page::{DeliveryFilter, DeliveryPage, PAGE_MAX, PageCursor, PageOf},
     },
     store::error::StoreError,
 };
@@ -23,22 +23,22 @@ pub(super) fn page(
     reading: &Reading<'_>,
     endpoint: &EndpointRecord,
     page: PageOf,
-) -> Result<Page, StoreError> {
+) -> Result<DeliveryPage, StoreError> {
     let PageOf {
         listing, cursor, ..
     } = page;
     let connection = reading.connection;
     let limit = page.limit.clamp(1, PAGE_MAX);
     let (positions, cursor) = match listing {
-        Listing::All => all(connection, endpoint, cursor, limit)?,
-        Listing::Owed => full(owed(connection, endpoint, cursor, limit)?, limit),
-        Listing::Ended => full(newest(ENDED, connection, endpoint, (cursor, limit))?, limit),
-        Listing::Failed => full(
+        DeliveryFilter::All => all(connection, endpoint, cursor, limit)?,
+        DeliveryFilter::Pending => full(owed(connection, endpoint, cursor, limit)?, limit),
+        DeliveryFilter::Ended => full(newest(ENDED, connection, endpoint, (cursor, limit))?, limit),
+        DeliveryFilter::Failed => full(
             newest(FAILED, connection, endpoint, (cursor, limit))?,
             limit,
         ),
     };
-    Ok(Page {
+    Ok(DeliveryPage {
         deliveries: hydrate(reading, endpoint, &positions)?,
         cursor,
     })
@@ -49,7 +49,7 @@ fn rows(limit: usize) -> i64 {
 }
 
 /// A page that is full may have another behind it.
-fn full(positions: Vec<Cursor>, limit: usize) -> (Vec<Cursor>, Option<Cursor>) {
+fn full(positions: Vec<PageCursor>, limit: usize) -> (Vec<PageCursor>, Option<PageCursor>) {
     let cursor = (positions.len() == limit).then(|| positions.last().copied());
     (positions, cursor.flatten())
 }
@@ -69,9 +69,9 @@ fn newest(
     select: &str,
     connection: &Connection,
     endpoint: &EndpointRecord,
-    (cursor, limit): (Option<Cursor>, usize),
-) -> Result<Vec<Cursor>, StoreError> {
-    let from = cursor.unwrap_or(Cursor {
+    (cursor, limit): (Option<PageCursor>, usize),
+) -> Result<Vec<PageCursor>, StoreError> {
+    let from = cursor.unwrap_or(PageCursor {
         at: i64::MAX,
         seq: i64::MAX,
     });
@@ -80,7 +80,7 @@ fn newest(
         .query_map(
             params![endpoint.key, from.at, from.seq, rows(limit)],
             |row| {
-                Ok(Cursor {
+                Ok(PageCursor {
                     at: row.get(0)?,
                     seq: row.get(1)?,
                 })
@@ -93,9 +93,9 @@ fn newest(
 fn all(
     connection: &Connection,
     endpoint: &EndpointRecord,
-    cursor: Option<Cursor>,
+    cursor: Option<PageCursor>,
     limit: usize,
-) -> Result<(Vec<Cursor>, Option<Cursor>), StoreError> {
+) -> Result<(Vec<PageCursor>, Option<PageCursor>), StoreError> {
     let from = cursor.map_or(i64::MAX, |cursor| cursor.seq);
     let seqs = customer_events::before(connection, &endpoint.customer, from, LOOKED_THROUGH)?;
     let mut on_record = connection.prepare_cached(
@@ -106,14 +106,14 @@ fn all(
     let mut positions = Vec::new();
     for seq in &seqs {
         if on_record.exists([*seq, endpoint.key])? {
-            positions.push(Cursor { at: 0, seq: *seq });
+            positions.push(PageCursor { at: 0, seq: *seq });
         }
         if positions.len() == limit {
             return Ok(full(positions, limit));
         }
     }
     let cursor = seqs.last().filter(|_| seqs.len() == LOOKED_THROUGH);
-    Ok((positions, cursor.map(|seq| Cursor { at: 0, seq: *seq })))
+    Ok((positions, cursor.map(|seq| PageCursor { at: 0, seq: *seq })))
 }
 
 /// What is owed has no index by endpoint, which every delivery would pay for twice. A customer with
@@ -121,9 +121,9 @@ fn all(
 fn owed(
     connection: &Connection,
     endpoint: &EndpointRecord,
-    cursor: Option<Cursor>,
+    cursor: Option<PageCursor>,
     limit: usize,
-) -> Result<Vec<Cursor>, StoreError> {
+) -> Result<Vec<PageCursor>, StoreError> {
     let after = cursor.map_or(-1, |cursor| cursor.seq);
     let seqs = customer_events::after(connection, &endpoint.customer, after, LOOKED_THROUGH)?;
     let mut found = Vec::new();
@@ -145,13 +145,16 @@ fn owed(
             .query_map(params![endpoint.key, after, rows(limit)], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
     }
-    Ok(found.into_iter().map(|seq| Cursor { at: 0, seq }).collect())
+    Ok(found
+        .into_iter()
+        .map(|seq| PageCursor { at: 0, seq })
+        .collect())
 }
 
 fn hydrate(
     reading: &Reading<'_>,
     endpoint: &EndpointRecord,
-    positions: &[Cursor],
+    positions: &[PageCursor],
 ) -> Result<Vec<Delivery>, StoreError> {
     let mut deliveries = Vec::with_capacity(positions.len());
     for position in positions {

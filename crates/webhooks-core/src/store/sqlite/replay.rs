@@ -266,7 +266,7 @@ impl LookedAt {
             && match outcome {
                 ReplayOutcome::GivenUp => self.ended && !self.delivered,
                 ReplayOutcome::Delivered => self.delivered,
-                ReplayOutcome::NeverOwed => {
+                ReplayOutcome::NoDelivery => {
                     !self.ended && !self.delivered && wants(wanted, &self.event_type)
                 }
             }

@@ -2,8 +2,8 @@
 
 use futures_util::StreamExt;
 use webhooks_core::{
-    ActivityKind, DeliveryState, EndReason, EndpointChange, EndpointError, EndpointState, Event,
-    Explanation, HoldReason, Listing, NewEndpoint, Replay, ReplayOutcome,
+    ActivityKind, DeliveryFilter, DeliveryState, EndReason, EndpointChange, EndpointError,
+    EndpointState, Event, Explanation, HoldReason, NewEndpoint, Replay, ReplayOutcome,
 };
 
 use crate::{
@@ -293,7 +293,7 @@ async fn every_event_and_endpoint_has_an_answer(store: Store) {
         Explanation::NoSuchEndpoint
     );
     let never = Replay {
-        outcome: ReplayOutcome::NeverOwed,
+        outcome: ReplayOutcome::NoDelivery,
         ..Replay::default()
     };
     assert_eq!(
@@ -386,7 +386,7 @@ async fn deliveries_are_listed_in_pages(store: Store) {
     let mut cursor = None;
     loop {
         let page = endpoints
-            .deliveries(&id, Listing::All, cursor, 4)
+            .deliveries(&id, DeliveryFilter::All, cursor, 4)
             .await
             .unwrap();
         seen.extend(
@@ -402,9 +402,9 @@ async fn deliveries_are_listed_in_pages(store: Store) {
     let expected: Vec<String> = (0..10).rev().map(|index| format!("e{index}")).collect();
     assert_eq!(seen, expected);
     for (listing, expected) in [
-        (Listing::Failed, 1),
-        (Listing::Owed, 1),
-        (Listing::Ended, 0),
+        (DeliveryFilter::Failed, 1),
+        (DeliveryFilter::Pending, 1),
+        (DeliveryFilter::Ended, 0),
     ] {
         let page = endpoints.deliveries(&id, listing, None, 4).await.unwrap();
         assert_eq!(page.deliveries.len(), expected, "{listing:?}");

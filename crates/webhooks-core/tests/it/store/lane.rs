@@ -145,7 +145,7 @@ async fn an_endpoint_in_trouble_is_tried_with_one_delivery_and_recovers_with_all
         let id = added.id.clone();
         async move {
             endpoints
-                .deliveries(&id, webhooks_core::Listing::Owed, None, limit)
+                .deliveries(&id, webhooks_core::DeliveryFilter::Pending, None, limit)
                 .await
                 .unwrap()
                 .deliveries
