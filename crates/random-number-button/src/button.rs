@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 use webhooks_core::{
-    Activities, Activity, ActivityKind, NetworkError, NextStep, Outcome, ShutdownReport,
+    Activity, ActivityKind, ActivityStream, NetworkError, NextStep, Outcome, ShutdownReport,
     TransactionError, Webhooks,
 };
 
@@ -251,7 +251,7 @@ impl Inner {
     }
 
     /// Follows the engine's activity until the button stops.
-    async fn keep_journeys(&self, mut activities: Activities) {
+    async fn keep_journeys(&self, mut activities: ActivityStream) {
         loop {
             let activity = tokio::select! {
                 () = self.stop.cancelled() => return,

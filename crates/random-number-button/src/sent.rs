@@ -9,7 +9,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use webhooks_core::Outgoing;
+use webhooks_core::OutgoingRequest;
 
 /// Events whose requests are kept: as many as the page knows.
 pub(crate) const EVENTS_MAX: usize = 1_000;
@@ -37,7 +37,7 @@ pub(crate) struct SentRequests(Mutex<VecDeque<(String, Vec<Arc<SentRequest>>)>>)
 
 impl SentRequests {
     /// Keeps a request that is about to go out.
-    pub(crate) fn note(&self, request: Outgoing<'_>) {
+    pub(crate) fn note(&self, request: OutgoingRequest<'_>) {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let mut headers: Vec<(String, String)> = request
             .headers

@@ -73,7 +73,7 @@ pub enum NextStep {
 /// A stream of [`Activity`]. A reader that falls behind [`ACTIVITY_BUFFER`] gets one
 /// [`ActivityKind::Missed`] in place of what it missed.
 #[derive(Debug)]
-pub struct Activities(BroadcastStream<Activity>);
+pub struct ActivityStream(BroadcastStream<Activity>);
 
 /// Whoever reads the live stream at this moment.
 #[derive(Clone)]
@@ -86,8 +86,8 @@ impl Default for Audience {
 }
 
 impl Audience {
-    pub(crate) fn subscribe(&self) -> Activities {
-        Activities(BroadcastStream::new(self.0.subscribe()))
+    pub(crate) fn subscribe(&self) -> ActivityStream {
+        ActivityStream(BroadcastStream::new(self.0.subscribe()))
     }
 
     /// Whether anyone would read an activity: making one costs allocations.
@@ -101,7 +101,7 @@ impl Audience {
     }
 }
 
-impl Stream for Activities {
+impl Stream for ActivityStream {
     type Item = Activity;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Activity>> {

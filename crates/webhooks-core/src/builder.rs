@@ -18,7 +18,7 @@ use crate::{
         watch_clock::watch_clock,
     },
     metrics,
-    outgoing::{Outgoing, Watcher},
+    outgoing::{OutgoingRequest, Watcher},
     retry::RetrySchedule,
     sender::{Sender, SenderSettings, TIME_LIMIT_DEFAULT},
     store::{
@@ -183,7 +183,10 @@ impl Builder {
 
     /// Shows every request to `watch` just before it goes out, for a page or a log of what was
     /// really sent. It runs on the delivery's path: let it be quick.
-    pub fn on_request(mut self, watch: impl Fn(Outgoing<'_>) + Send + Sync + 'static) -> Self {
+    pub fn on_request(
+        mut self,
+        watch: impl Fn(OutgoingRequest<'_>) + Send + Sync + 'static,
+    ) -> Self {
         self.watcher = Some(Arc::new(watch));
         self
     }

@@ -163,9 +163,9 @@ mod transaction;
 mod webhooks;
 
 #[cfg(feature = "sqlite")]
-pub use activity::{ACTIVITY_BUFFER, Activities, Activity, ActivityKind, NextStep};
+pub use activity::{ACTIVITY_BUFFER, Activity, ActivityKind, ActivityStream, NextStep};
 pub use address::{
-    AddressPolicy, AddressRefusal, Credentials, Embedding, NetworkError, hide_credentials,
+    AddressPolicy, AddressRefusal, Credentials, Ipv4Embedding, NetworkError, hide_credentials,
     split_credentials,
 };
 #[cfg(feature = "sqlite")]
@@ -204,7 +204,7 @@ pub use model::{
     replay::{Replay, ReplayOutcome},
 };
 #[cfg(feature = "sqlite")]
-pub use outgoing::Outgoing;
+pub use outgoing::OutgoingRequest;
 #[cfg(feature = "sqlite")]
 pub use retry::{ATTEMPTS_MAX, RETRY_AFTER_MAX, RetrySchedule, RetryScheduleError};
 /// The SQLite driver, at the version that the engine uses.
@@ -212,7 +212,7 @@ pub use retry::{ATTEMPTS_MAX, RETRY_AFTER_MAX, RetrySchedule, RetryScheduleError
 pub use rusqlite;
 pub use secret::{Secret, SecretError, SecretKind, SharedSecret};
 #[cfg(feature = "sqlite")]
-pub use send::{SEND_ALL_BYTES_MAX, SEND_ALL_MAX, SendError, Sent};
+pub use send::{SEND_ALL_BYTES_MAX, SEND_ALL_MAX, SendError, SendReceipt};
 #[cfg(feature = "sqlite")]
 pub use sender::{CONNECTIONS_MAX_DEFAULT, CONNECTIONS_SHARE_OF_FILES, TIME_LIMIT_DEFAULT};
 #[cfg(feature = "sqlite")]

@@ -9,7 +9,7 @@ use url::Url;
 ///
 /// `content-length` is added to these headers, nothing else.
 #[derive(Clone, Copy)]
-pub struct Outgoing<'a> {
+pub struct OutgoingRequest<'a> {
     /// Where it goes, without credentials; they are in the headers.
     pub url: &'a Url,
     /// The event's id.
@@ -21,14 +21,14 @@ pub struct Outgoing<'a> {
     pub body: &'a [u8],
 }
 
-impl fmt::Debug for Outgoing<'_> {
+impl fmt::Debug for OutgoingRequest<'_> {
     /// Without the headers' values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outgoing")
+        f.debug_struct("OutgoingRequest")
             .field("event_id", &self.event_id)
             .finish_non_exhaustive()
     }
 }
 
 /// Who is shown each request.
-pub(crate) type Watcher = Arc<dyn Fn(Outgoing<'_>) + Send + Sync>;
+pub(crate) type Watcher = Arc<dyn Fn(OutgoingRequest<'_>) + Send + Sync>;

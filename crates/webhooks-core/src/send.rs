@@ -13,7 +13,7 @@ pub const SEND_ALL_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// What `send` stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sent {
+pub struct SendReceipt {
     /// The event's id: the caller's, or the UUID it was given.
     pub event_id: String,
     /// How many endpoints it is owed to, 0 when none wants it; for a duplicate, was owed to.

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Params, Row};
 
 use crate::{
     event::{Event, PreparedEvent, check_customer},
-    send::{SendError, Sent, prepare_all},
+    send::{SendError, SendReceipt, prepare_all},
     store::{
         ask::Ask,
         error::StoreError,
@@ -109,7 +109,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// As for [`Webhooks::send`]. Nothing of the event is stored then, also when the closure goes on.
-    pub fn send(&mut self, customer: &str, event: Event) -> Result<Sent, TransactionError> {
+    pub fn send(&mut self, customer: &str, event: Event) -> Result<SendReceipt, TransactionError> {
         let event = event.prepare().map_err(SendError::from)?;
         let sent = self.store(customer, vec![event])?;
         sent.into_iter()
@@ -125,7 +125,7 @@ impl Transaction<'_> {
         &mut self,
         customer: &str,
         events: impl IntoIterator<Item = Event>,
-    ) -> Result<Vec<Sent>, TransactionError> {
+    ) -> Result<Vec<SendReceipt>, TransactionError> {
         let events = prepare_all(events)?;
         self.store(customer, events)
     }
@@ -134,7 +134,7 @@ impl Transaction<'_> {
         &mut self,
         customer: &str,
         events: Vec<PreparedEvent>,
-    ) -> Result<Vec<Sent>, TransactionError> {
+    ) -> Result<Vec<SendReceipt>, TransactionError> {
         check_customer(customer).map_err(SendError::from)?;
         let guard = self.tx.guard;
         // The app may go on after an error: an event is stored whole or not at all.

@@ -6,13 +6,13 @@ use parking_lot::{Mutex, MutexGuard};
 use tracing::Instrument;
 
 use crate::{
-    activity::Activities,
+    activity::ActivityStream,
     delivery::{Delivery, Explanation},
     endpoint::EndpointId,
     engine::Shared,
     event::{Event, EventRecord, PreparedEvent, check_customer},
     model::{delivery::DeliveryOf, endpoint::EndpointOf},
-    send::{SendError, Sent, prepare_all},
+    send::{SendError, SendReceipt, prepare_all},
     store::{
         Store,
         ask::Ask,
@@ -142,7 +142,7 @@ impl Webhooks {
     ///
     /// # Errors
     /// Nothing was stored; [`SendError`] says why.
-    pub async fn send(&self, customer: &str, event: Event) -> Result<Sent, SendError> {
+    pub async fn send(&self, customer: &str, event: Event) -> Result<SendReceipt, SendError> {
         let sent = self.store(customer, vec![event.prepare()?]).await?;
         sent.into_iter()
             .next()
@@ -157,7 +157,7 @@ impl Webhooks {
         &self,
         customer: &str,
         events: impl IntoIterator<Item = Event>,
-    ) -> Result<Vec<Sent>, SendError> {
+    ) -> Result<Vec<SendReceipt>, SendError> {
         let events = prepare_all(events)?;
         if events.is_empty() {
             return Ok(Vec::new());
@@ -169,7 +169,7 @@ impl Webhooks {
         &self,
         customer: &str,
         events: Vec<PreparedEvent>,
-    ) -> Result<Vec<Sent>, SendError> {
+    ) -> Result<Vec<SendReceipt>, SendError> {
         check_customer(customer)?;
         let span = tracing::info_span!("webhooks.send", customer, events = events.len());
         let sent = self.engine.shared.queue.send(customer, events);
@@ -223,7 +223,7 @@ impl Webhooks {
 
     /// What happens from now on, live. A slow reader is told how much it missed.
     #[must_use]
-    pub fn subscribe(&self) -> Activities {
+    pub fn subscribe(&self) -> ActivityStream {
         self.engine.shared.audience.subscribe()
     }
 

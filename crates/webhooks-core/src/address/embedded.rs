@@ -5,38 +5,38 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::refusal::Embedding;
+use super::refusal::Ipv4Embedding;
 
 /// The IPv4 addresses inside `address`, with the way they are embedded.
 ///
 /// Mapped addresses (::ffff:0:0/96) are missing: they are judged as IPv4 from the start.
-pub(super) fn embedded(address: Ipv6Addr) -> Vec<(Embedding, Ipv4Addr)> {
+pub(super) fn embedded(address: Ipv6Addr) -> Vec<(Ipv4Embedding, Ipv4Addr)> {
     let bits = address.to_bits();
     let mut found = Vec::new();
     let prefix96 = bits >> 32;
     let low = ipv4_at(bits, 96);
     match prefix96 {
         // `::` and `::1` are addresses of their own.
-        0 if bits > 1 => found.push((Embedding::Compatible, low)),
-        0xffff_0000 => found.push((Embedding::Translated, low)),
-        0x0064_ff9b_0000_0000_0000_0000 => found.push((Embedding::Nat64, low)),
+        0 if bits > 1 => found.push((Ipv4Embedding::Compatible, low)),
+        0xffff_0000 => found.push((Ipv4Embedding::Translated, low)),
+        0x0064_ff9b_0000_0000_0000_0000 => found.push((Ipv4Embedding::Nat64, low)),
         _ => {}
     }
     if bits >> 80 == 0x0064_ff9b_0001 {
-        found.extend(local_nat64(bits).map(|ipv4| (Embedding::LocalNat64, ipv4)));
+        found.extend(local_nat64(bits).map(|ipv4| (Ipv4Embedding::LocalNat64, ipv4)));
     }
     if bits >> 112 == 0x2002 {
-        found.push((Embedding::SixToFour, ipv4_at(bits, 16)));
+        found.push((Ipv4Embedding::SixToFour, ipv4_at(bits, 16)));
     }
     if bits >> 96 == 0x2001_0000 {
-        found.push((Embedding::TeredoServer, ipv4_at(bits, 32)));
+        found.push((Ipv4Embedding::TeredoServer, ipv4_at(bits, 32)));
         // The client's address travels inverted, to hide it from careless NATs.
-        found.push((Embedding::TeredoClient, ipv4_at(!bits, 96)));
+        found.push((Ipv4Embedding::TeredoClient, ipv4_at(!bits, 96)));
     }
     // Any prefix; the two flag bits say whether the IPv4 address is unique and whether a group.
     let interface = (bits >> 32) & 0xffff_ffff;
     if interface & !0x0300_0000 == 0x0000_5efe {
-        found.push((Embedding::Isatap, low));
+        found.push((Ipv4Embedding::Isatap, low));
     }
     found
 }
@@ -72,7 +72,7 @@ fn ipv4_at(bits: u128, start: u32) -> Ipv4Addr {
 mod tests {
     use super::*;
 
-    fn found(address: &str) -> Vec<(Embedding, String)> {
+    fn found(address: &str) -> Vec<(Ipv4Embedding, String)> {
         embedded(address.parse().unwrap())
             .into_iter()
             .map(|(how, ipv4)| (how, ipv4.to_string()))
@@ -82,33 +82,36 @@ mod tests {
     #[test]
     fn each_embedding_is_found_where_its_rfc_puts_it() {
         let one = |how, ipv4: &str| vec![(how, ipv4.to_owned())];
-        assert_eq!(found("::10.1.2.3"), one(Embedding::Compatible, "10.1.2.3"));
+        assert_eq!(
+            found("::10.1.2.3"),
+            one(Ipv4Embedding::Compatible, "10.1.2.3")
+        );
         assert_eq!(
             found("::ffff:0:10.1.2.3"),
-            one(Embedding::Translated, "10.1.2.3")
+            one(Ipv4Embedding::Translated, "10.1.2.3")
         );
         assert_eq!(
             found("64:ff9b::10.1.2.3"),
-            one(Embedding::Nat64, "10.1.2.3")
+            one(Ipv4Embedding::Nat64, "10.1.2.3")
         );
         assert_eq!(
             found("2002:0a01:0203::1"),
-            one(Embedding::SixToFour, "10.1.2.3")
+            one(Ipv4Embedding::SixToFour, "10.1.2.3")
         );
         assert_eq!(
             found("2606:4700::5efe:10.1.2.3"),
-            one(Embedding::Isatap, "10.1.2.3")
+            one(Ipv4Embedding::Isatap, "10.1.2.3")
         );
         assert_eq!(
             found("2606:4700::200:5efe:10.1.2.3"),
-            one(Embedding::Isatap, "10.1.2.3")
+            one(Ipv4Embedding::Isatap, "10.1.2.3")
         );
         // The example of RFC 4380: server 65.54.227.120, client 192.0.2.45.
         assert_eq!(
             found("2001:0:4136:e378:8000:63bf:3fff:fdd2"),
             [
-                (Embedding::TeredoServer, "65.54.227.120".to_owned()),
-                (Embedding::TeredoClient, "192.0.2.45".to_owned()),
+                (Ipv4Embedding::TeredoServer, "65.54.227.120".to_owned()),
+                (Ipv4Embedding::TeredoClient, "192.0.2.45".to_owned()),
             ]
         );
     }
@@ -124,7 +127,7 @@ mod tests {
         ] {
             let found = found(address);
             assert!(
-                found.contains(&(Embedding::LocalNat64, ipv4.to_owned())),
+                found.contains(&(Ipv4Embedding::LocalNat64, ipv4.to_owned())),
                 "{address}: {found:?}"
             );
         }

@@ -24,6 +24,6 @@ pub use credentials::{Credentials, hide_credentials, split_credentials};
 #[cfg(feature = "sqlite")]
 pub use lookup::{LookupError, Resolve, Resolved, Resolving};
 pub use policy::{AddressPolicy, NetworkError};
-pub use refusal::{AddressRefusal, Embedding};
+pub use refusal::{AddressRefusal, Ipv4Embedding};
 #[cfg(feature = "sqlite")]
 pub use system_resolver::SystemResolver;

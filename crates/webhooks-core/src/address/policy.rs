@@ -12,7 +12,7 @@ use super::{
     credentials,
     embedded::embedded,
     ports, ranges,
-    refusal::{AddressRefusal, Embedding},
+    refusal::{AddressRefusal, Ipv4Embedding},
 };
 
 /// What browsers and proxies agree to carry; a real endpoint's URL has some hundred bytes.
@@ -161,7 +161,7 @@ impl AddressPolicy {
     /// [`AddressRefusal::Forbidden`].
     pub fn judge_ip(&self, address: IpAddr) -> Result<(), AddressRefusal> {
         let dialled = address.to_canonical();
-        let mapped = (dialled != address).then_some((Embedding::Mapped, dialled));
+        let mapped = (dialled != address).then_some((Ipv4Embedding::Mapped, dialled));
         self.judge_one(address, dialled, mapped)?;
         if let IpAddr::V6(ipv6) = dialled {
             for (how, ipv4) in embedded(ipv6) {
@@ -176,7 +176,7 @@ impl AddressPolicy {
         &self,
         address: IpAddr,
         judged: IpAddr,
-        embedding: Option<(Embedding, IpAddr)>,
+        embedding: Option<(Ipv4Embedding, IpAddr)>,
     ) -> Result<(), AddressRefusal> {
         if self.allows(judged) {
             return Ok(());

@@ -62,7 +62,7 @@ pub enum AddressRefusal {
         /// The address that would have been dialled.
         address: IpAddr,
         /// How the offending IPv4 address is hidden in `address`, and which it is.
-        embedding: Option<(Embedding, IpAddr)>,
+        embedding: Option<(Ipv4Embedding, IpAddr)>,
         /// The network to allow.
         network: IpNet,
         /// What that network is for.
@@ -75,7 +75,7 @@ pub enum AddressRefusal {
 /// A way to carry an IPv4 address in an IPv6 address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Embedding {
+pub enum Ipv4Embedding {
     /// `::a.b.c.d`, RFC 4291.
     Compatible,
     /// `::ffff:a.b.c.d`, RFC 4291.
@@ -96,7 +96,7 @@ pub enum Embedding {
     Isatap,
 }
 
-impl fmt::Display for Embedding {
+impl fmt::Display for Ipv4Embedding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Compatible => "IPv4-compatible",

@@ -43,7 +43,7 @@ type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 /// ```
 /// use axum::extract::State;
 /// use axum::http::StatusCode;
-/// use webhooks_core::receive::{OnceOutcome, OnceError, ReplayGuard, Verified};
+/// use webhooks_core::receive::{OnceError, OnceOutcome, ReplayGuard, Verified};
 /// # async fn text(number: u32) -> Result<(), StatusCode> { Ok(()) }
 ///
 /// async fn hook(

@@ -29,7 +29,7 @@ use crate::{
     attempt::Failure,
     clock::Timeline,
     model::{delivery::StoredEvent, endpoint::EndpointRecord, outcome::AttemptRecord},
-    outgoing::{Outgoing, Watcher},
+    outgoing::{OutgoingRequest, Watcher},
     retry::retry_after,
 };
 use connection::{Connection, Peer, Transport};
@@ -142,7 +142,7 @@ impl Sender {
         let request = || {
             let request = request::build(endpoint, event, timeline)?;
             if let Some(watch) = &self.watcher {
-                watch(Outgoing {
+                watch(OutgoingRequest {
                     url: &endpoint.url,
                     event_id: &event.id,
                     headers: request.headers(),

@@ -8,7 +8,7 @@ use crate::{
     activity::Activity,
     model::delivery::ClaimedDelivery,
     outbox::Outbox,
-    send::{SendError, Sent},
+    send::{SendError, SendReceipt},
 };
 
 /// A claimed delivery on its way to memory.
@@ -51,12 +51,12 @@ pub(crate) struct RefusedRefill {
 }
 
 /// What a send comes to.
-pub(crate) type SendResult = Result<Vec<Sent>, SendError>;
+pub(crate) type SendResult = Result<Vec<SendReceipt>, SendError>;
 
 /// The answers that wait for the commit.
 #[derive(Default)]
 pub(crate) struct Answers {
-    pub(crate) sends: Vec<(Reply<Vec<Sent>, SendError>, SendResult)>,
+    pub(crate) sends: Vec<(Reply<Vec<SendReceipt>, SendError>, SendResult)>,
     pub(crate) asks: Vec<AfterCommit>,
 }
 

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     event::PreparedEvent,
-    send::{SendError, Sent},
+    send::{SendError, SendReceipt},
 };
 
 /// How long a completion waits for a commit to ride along with.
@@ -54,7 +54,7 @@ impl Batch {
 pub(crate) struct SendJob {
     pub(crate) customer: String,
     pub(crate) events: Vec<PreparedEvent>,
-    pub(crate) reply: Reply<Vec<Sent>, SendError>,
+    pub(crate) reply: Reply<Vec<SendReceipt>, SendError>,
 }
 
 #[derive(Default)]
@@ -125,7 +125,7 @@ impl WriterQueue {
         &self,
         customer: &str,
         events: Vec<PreparedEvent>,
-    ) -> Result<Vec<Sent>, SendError> {
+    ) -> Result<Vec<SendReceipt>, SendError> {
         let (reply, answer) = Reply::new(Some(self.place().await?));
         self.push_send(SendJob {
             customer: customer.to_owned(),

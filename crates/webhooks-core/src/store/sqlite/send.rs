@@ -12,7 +12,7 @@ use crate::{
     model::delivery::{ClaimedDelivery, StoredEvent},
     outbox::{Outbox, Placement},
     same_json::is_same_json,
-    send::{SendError, Sent},
+    send::{SendError, SendReceipt},
     store::error::StoreError,
 };
 
@@ -31,7 +31,7 @@ pub(crate) fn store_events(
     customer: &str,
     events: Vec<PreparedEvent>,
     scope: Scope,
-) -> Result<Vec<Sent>, SendError> {
+) -> Result<Vec<SendReceipt>, SendError> {
     let connection = tx.connection;
     let mark = tx.commit.mark();
     let run = |statements: &str| {
@@ -43,7 +43,7 @@ pub(crate) fn store_events(
     if savepoint {
         run("savepoint webhooks_send")?;
     }
-    let stored: Result<Vec<Sent>, SendError> = events
+    let stored: Result<Vec<SendReceipt>, SendError> = events
         .into_iter()
         .map(|event| store_event(tx, customer, event))
         .collect();
@@ -62,7 +62,11 @@ pub(crate) fn store_events(
 }
 
 /// Stores one event and its deliveries, already claimed where memory has room for them.
-fn store_event(tx: &mut Tx<'_>, customer: &str, event: PreparedEvent) -> Result<Sent, SendError> {
+fn store_event(
+    tx: &mut Tx<'_>,
+    customer: &str,
+    event: PreparedEvent,
+) -> Result<SendReceipt, SendError> {
     // First: an endpoint that cannot be read refuses the event before anything of it is written.
     let outboxes = tx.endpoints.of_customer(tx.connection, customer)?;
     let seq = tx.commit.event_seq();
@@ -104,7 +108,7 @@ fn store_event(tx: &mut Tx<'_>, customer: &str, event: PreparedEvent) -> Result<
             deliveries += 1;
         }
     }
-    Ok(Sent {
+    Ok(SendReceipt {
         event_id: stored.id.clone(),
         deliveries,
         duplicate: false,
@@ -160,7 +164,7 @@ fn known_event(
     connection: &Connection,
     customer: &str,
     event: PreparedEvent,
-) -> Result<Sent, SendError> {
+) -> Result<SendReceipt, SendError> {
     // The body is read only when its bytes are others.
     let (seq, same_type, other_body): (i64, bool, Option<Vec<u8>>) = connection
         .prepare_cached(
@@ -190,7 +194,7 @@ fn known_event(
         )
         .and_then(|mut count| count.query_row([seq], |row| row.get(0)))
         .map_err(StoreError::from)?;
-    Ok(Sent {
+    Ok(SendReceipt {
         event_id: event.id,
         deliveries: usize::try_from(deliveries).unwrap_or_default(),
         duplicate: true,

@@ -20,7 +20,7 @@ use crate::{
     crash_point,
     event::PreparedEvent,
     metrics::CommitClock,
-    send::{SendError, Sent},
+    send::{SendError, SendReceipt},
     store::{
         committed::{Answers, Committed},
         error::StoreError,
@@ -203,7 +203,7 @@ impl Writer {
         &mut self,
         customer: &str,
         events: Vec<PreparedEvent>,
-    ) -> Result<Vec<Sent>, SendError> {
+    ) -> Result<Vec<SendReceipt>, SendError> {
         // One event of several may conflict: then none of them is stored.
         let scope = if events.len() > 1 {
             Scope::Savepoint
