@@ -140,7 +140,7 @@ impl fmt::Display for HoldReason {
             Self::Paused => "the endpoint is paused",
             Self::Trouble => "the endpoint is in trouble",
             Self::BehindHead => "an earlier delivery of this ordered endpoint has not got through",
-            Self::Backlog => "more is owed to the endpoint than is sent at once",
+            Self::Backlog => "more is pending for the endpoint than is sent at once",
         })
     }
 }

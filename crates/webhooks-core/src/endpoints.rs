@@ -384,7 +384,7 @@ impl<'a> Endpoints<'a> {
         match self.take_away(id, &event_id, EndReason::Skipped).await {
             Ok(_) => Ok(Some(event_id)),
             // It got through between the two steps.
-            Err(DeliveryError::NotOwed { .. }) => Ok(None),
+            Err(DeliveryError::NotPending { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }

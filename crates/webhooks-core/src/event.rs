@@ -34,18 +34,18 @@ pub struct Event {
 pub enum EventError {
     /// The type is empty, too long, or has a character that is not allowed.
     #[error(
-        "event type {0:?} is not valid: 1 to {EVENT_TYPE_BYTES_MAX} of the characters a-z A-Z 0-9 _ . : / - are"
+        "event type {0:?} is invalid: use 1 to {EVENT_TYPE_BYTES_MAX} ASCII letters, digits, _ . : / and -"
     )]
     Type(String),
     /// The id is empty, too long, or has a character that is not allowed. A dot is refused
     /// because Standard Webhooks signs `id.timestamp.body`.
     #[error(
-        "event id {0:?} is not valid: 1 to {EVENT_ID_BYTES_MAX} of the characters a-z A-Z 0-9 _ : - are"
+        "event id {0:?} is invalid: use 1 to {EVENT_ID_BYTES_MAX} ASCII letters, digits, _ : and -"
     )]
     Id(String),
     /// The customer id is empty, too long, or has a control character.
     #[error(
-        "customer {0:?} is not valid: 1 to {CUSTOMER_BYTES_MAX} bytes without control characters are"
+        "customer {0:?} is invalid: use 1 to {CUSTOMER_BYTES_MAX} bytes without control characters"
     )]
     Customer(String),
     /// The body is larger than [`EVENT_BYTES_MAX`].
@@ -53,7 +53,7 @@ pub enum EventError {
     TooLarge(usize),
     /// The trace context is not one.
     #[error(
-        "traceparent {0:?} is not valid: 00, 32, 16 and 2 lower-case hexadecimal digits joined by -, neither id all zeros"
+        "traceparent {0:?} is invalid: use 00, 32, 16 and 2 lower-case hexadecimal digits joined by -, neither id all zeros"
     )]
     Traceparent(String),
     /// The data could not be written as JSON.

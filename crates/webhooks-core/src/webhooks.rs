@@ -282,7 +282,7 @@ impl Webhooks {
         tracing::info!(
             deliveries = report.deliveries,
             cut_off = report.cut_off,
-            "stopped; what is owed is stored"
+            "stopped; pending deliveries are stored"
         );
         report
     }
@@ -291,7 +291,7 @@ impl Webhooks {
     async fn pending_after_completions(&self) -> u64 {
         let counted: Result<u64, StoreError> = self.engine.shared.queue.ask(Ask::Stop).await;
         counted.unwrap_or_else(|error| {
-            tracing::warn!(%error, "what is owed could not be counted");
+            tracing::warn!(%error, "pending deliveries could not be counted");
             0
         })
     }

@@ -237,7 +237,7 @@ fn parse_network(text: &str) -> Result<IpNet, String> {
     let network = text
         .parse::<IpNet>()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .map_err(|_| format!("{text:?} is no network; write it like 10.0.0.0/8 or fd00::/8"))?;
+        .map_err(|_| format!("{text:?} is not a network; write it like 10.0.0.0/8 or fd00::/8"))?;
     if network != network.trunc() {
         // Allowing the whole network may be far more than was meant.
         let (whole, address) = (network.trunc(), network.addr());

@@ -84,10 +84,12 @@ pub enum EndpointSettingsError {
     #[error("an endpoint names 1 to {EVENT_TYPES_MAX} event types, not {0}")]
     EventTypes(usize),
     /// A pattern that can match nothing.
-    #[error("event type {0:?} is not valid: an exact type, a prefix and one star at the end, or *")]
+    #[error(
+        "event type {0:?} is invalid: use an exact type, a prefix with one star at its end, or *"
+    )]
     EventType(String),
     /// Outside of 1 to [`IN_FLIGHT_MAX`].
-    #[error("{0} requests in flight is out of range: 1 to {IN_FLIGHT_MAX}")]
+    #[error("{0} requests in flight is out of range: use 1 to {IN_FLIGHT_MAX}")]
     InFlight(u32),
     /// More than [`OWN_HEADERS_MAX`], or than [`OWN_HEADERS_BYTES_MAX`].
     #[error(
@@ -101,12 +103,12 @@ pub enum EndpointSettingsError {
     },
     /// Not a header name, or not a header value.
     #[error(
-        "header {0:?} is not valid: letters, digits and - for a name, visible ASCII for a value"
+        "header {0:?} is invalid: use letters, digits and - in its name, visible ASCII in its value"
     )]
     Header(String),
     /// A reason for disabling that says nothing, or is too long to show.
     #[error(
-        "the reason {0:?} is not valid: 1 to {DISABLE_REASON_BYTES_MAX} bytes without control characters"
+        "the reason {0:?} is invalid: use 1 to {DISABLE_REASON_BYTES_MAX} bytes without control characters"
     )]
     DisableReason(String),
     /// A second signature whose header or secret cannot be used.

@@ -21,9 +21,11 @@ pub enum DeliveryError {
     /// The endpoint is disabled.
     #[error("endpoint {0} is disabled; enable it first")]
     Disabled(EndpointId),
-    /// Nothing is owed: it was delivered, or has ended.
-    #[error("event {event_id:?} is not owed to endpoint {endpoint_id}")]
-    NotOwed {
+    /// Nothing is pending: it was delivered, or has ended.
+    #[error(
+        "event {event_id:?} is not pending for endpoint {endpoint_id}: it was delivered, or has ended"
+    )]
+    NotPending {
         /// The event asked for.
         event_id: String,
         /// The endpoint asked for.

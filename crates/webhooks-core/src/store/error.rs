@@ -25,7 +25,7 @@ pub enum StoreError {
     #[error("the engine was shut down")]
     Closed,
     /// What was asked for is no longer there.
-    #[error("it is no longer in the store")]
+    #[error("what was asked for is no longer in the store; retention or a removal took it away")]
     Gone,
     /// The app's closure panicked; nothing of it was stored.
     #[error("the transaction's closure panicked; nothing of it was stored")]

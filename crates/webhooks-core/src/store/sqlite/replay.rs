@@ -137,7 +137,7 @@ pub(crate) fn take_away(
         .query_row([seq, key], |row| row.get(0))
         .optional()?;
     let Some(claim) = claim else {
-        return Err(DeliveryError::NotOwed {
+        return Err(DeliveryError::NotPending {
             event_id: of.event_id.clone(),
             endpoint_id: of.endpoint.id.clone(),
         });

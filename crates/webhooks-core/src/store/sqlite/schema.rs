@@ -37,7 +37,7 @@ pub enum Durability {
 pub enum OpenError {
     /// The address of the store is not one that is known.
     #[error(
-        "store {0:?} is not known: use sqlite:<file> without options, or sqlite::memory: for throw-away data"
+        "store {0:?} is unknown: use sqlite:<file> without options, or sqlite::memory: for throw-away data"
     )]
     Address(String),
     /// Another process, or another engine of this one, has the file.

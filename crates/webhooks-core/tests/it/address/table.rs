@@ -471,7 +471,7 @@ fn every_wrong_network_is_named_at_once() {
     assert_eq!(
         error,
         "allow_networks: \"10.0.0.5/8\" is an address inside a network; write 10.0.0.0/8 or \
-         10.0.0.5; \"ten\" is no network; write it like 10.0.0.0/8 or fd00::/8; \
+         10.0.0.5; \"ten\" is not a network; write it like 10.0.0.0/8 or fd00::/8; \
          \"::ffff:10.0.0.0/104\" is IPv4 written as IPv6; write the IPv4 network"
     );
 }

@@ -133,7 +133,7 @@ async fn nothing_is_sent_after_a_cancel(store: Store) {
     let again = endpoints.cancel(&id, "a").await.unwrap_err();
     assert_eq!(
         again.to_string(),
-        format!("event \"a\" is not owed to endpoint {id}")
+        format!("event \"a\" is not pending for endpoint {id}: it was delivered, or has ended")
     );
 }
 
