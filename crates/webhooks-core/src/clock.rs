@@ -7,12 +7,11 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{
-        Mutex,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::atomic::{AtomicI64, Ordering},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
+
+use parking_lot::Mutex;
 
 /// A source of time. [`SystemClock`] in production; `testing::ManualClock` in tests.
 pub trait Clock: Send + Sync + 'static {
@@ -159,10 +158,7 @@ impl Timeline {
 
     /// Follows the wall clock's small corrections; notes a jump.
     fn follow_wall(&self) {
-        let _one_at_a_time = self
-            .following
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _one_at_a_time = self.following.lock();
         let drift = self.at_wall(self.clock.wall()).saturating_sub(self.now());
         if drift.abs() < JUMP_MS {
             self.base.fetch_add(drift, Ordering::Relaxed);
@@ -171,7 +167,7 @@ impl Timeline {
         self.offset.fetch_sub(drift, Ordering::Relaxed);
         tracing::warn!(
             jump_ms = drift,
-            "the wall clock jumped; what is owed keeps its pace"
+            "the wall clock jumped; pending deliveries keep their pace"
         );
     }
 }

@@ -3,10 +3,10 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::clock::{Clock, system_time, unix_millis};
@@ -37,20 +37,20 @@ impl ManualClock {
 
     /// Time passes: both clocks move, and whoever sleeps until then wakes.
     pub fn advance(&self, by: Duration) {
-        *self.wall.lock().unwrap_or_else(PoisonError::into_inner) += by;
+        *self.wall.lock() += by;
         self.monotonic.send_modify(|monotonic| *monotonic += by);
     }
 
     /// The wall clock alone jumps, forward or back, as when a machine's clock is set.
     pub fn jump_wall(&self, by_ms: i64) {
-        let mut wall = self.wall.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut wall = self.wall.lock();
         *wall = system_time(unix_millis(*wall) + by_ms);
     }
 }
 
 impl Clock for ManualClock {
     fn wall(&self) -> SystemTime {
-        *self.wall.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.wall.lock()
     }
 
     fn monotonic(&self) -> Duration {

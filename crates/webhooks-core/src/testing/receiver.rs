@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,6 +15,7 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, SystemClock};
@@ -149,13 +150,13 @@ impl std::fmt::Debug for Shared {
 
 impl Shared {
     fn clock(&self) -> Arc<dyn Clock> {
-        let clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        let clock = self.clock.lock();
         let system = || Arc::new(SystemClock::default()) as _;
         clock.clone().unwrap_or_else(system)
     }
 
     fn lock(&self) -> MutexGuard<'_, Script> {
-        self.script.lock().unwrap_or_else(PoisonError::into_inner)
+        self.script.lock()
     }
 }
 
@@ -216,12 +217,7 @@ impl Receiver {
 
     /// By which clock it waits before it answers; the system's unless set.
     pub fn clock(&self, clock: Arc<dyn Clock>) {
-        let mut own = self
-            .state
-            .clock
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *own = Some(clock);
+        *self.state.clock.lock() = Some(clock);
     }
 
     /// The answers to come, one a request; the last one repeats.

@@ -16,12 +16,17 @@ mod sqlite;
 pub use claim::ReplayError;
 pub use once::{OnceError, OnceOutcome};
 
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+
 use claim::{Answer, KeyHash};
 use memory::Memory;
-use sha2::{Digest, Sha256};
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
 
 /// Twice the three days that Standard Webhooks' schedule goes on trying, and a bit.
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -169,7 +174,7 @@ impl ReplayGuard {
         let now = (self.clock)();
         let (token, until) = (rand::random(), later(now, self.time_limit + LEASE_MARGIN));
         let answer = match &*self.store {
-            Store::Memory(memory) => lock(memory).claim(key, token, now, until, self.max_keys),
+            Store::Memory(memory) => memory.lock().claim(key, token, now, until, self.max_keys),
             #[cfg(feature = "sqlite")]
             Store::Sqlite(sqlite) => sqlite.claim(key, token, now, until, self.max_keys).await?,
         };
@@ -200,7 +205,7 @@ impl KeyLease {
         let now = (self.guard.clock)();
         let until = later(now, self.guard.max_age);
         let confirmed = match &*self.guard.store {
-            Store::Memory(memory) => lock(memory).confirm(self.key, self.token, until),
+            Store::Memory(memory) => memory.lock().confirm(self.key, self.token, until),
             #[cfg(feature = "sqlite")]
             Store::Sqlite(sqlite) => sqlite.confirm(self.key, self.token, until).await?,
         };
@@ -221,7 +226,7 @@ impl KeyLease {
     /// [`ReplayError::Store`] when it could not be written down; the claim then ends by itself.
     pub async fn release(mut self) -> Result<(), ReplayError> {
         match &*self.guard.store {
-            Store::Memory(memory) => lock(memory).release(self.key, self.token),
+            Store::Memory(memory) => memory.lock().release(self.key, self.token),
             #[cfg(feature = "sqlite")]
             Store::Sqlite(sqlite) => sqlite.release(self.key, self.token).await?,
         }
@@ -236,7 +241,7 @@ impl Drop for KeyLease {
             return;
         }
         match &*self.guard.store {
-            Store::Memory(memory) => lock(memory).release(self.key, self.token),
+            Store::Memory(memory) => memory.lock().release(self.key, self.token),
             #[cfg(feature = "sqlite")]
             Store::Sqlite(sqlite) => sqlite.release_later(self.key, self.token),
         }
@@ -270,10 +275,4 @@ fn hash(key: &str) -> KeyHash {
 fn later(now: SystemTime, by: Duration) -> SystemTime {
     const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
     now.checked_add(by.min(FAR)).unwrap_or(now)
-}
-
-/// Each change to the memory is complete before anything can panic, so a poisoned lock holds
-/// nothing broken.
-fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
-    memory.lock().unwrap_or_else(PoisonError::into_inner)
 }
