@@ -27,6 +27,7 @@ pub(crate) mod health;
 pub(crate) mod memory;
 pub(crate) mod next;
 pub(crate) mod pace;
+pub(crate) mod placing;
 pub(crate) mod refill;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -51,12 +52,8 @@ use health::Health;
 use memory::Memory;
 use pace::Pace;
 
-/// Deliveries of one endpoint that wait in memory; more waits in its lane.
-const QUEUE_MAX: usize = 1_024;
 /// At how many a lane is loaded from.
 const REFILL_BELOW: usize = 64;
-/// Bytes of bodies of one endpoint that wait in memory.
-const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// One endpoint in memory.
 pub(crate) struct Outbox {
@@ -148,18 +145,6 @@ pub(crate) struct Steps {
 pub(crate) struct GivenBack {
     pub(crate) row: ClaimedDelivery,
     pub(crate) verdict: Verdict,
-}
-
-/// Where a new delivery goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Placement {
-    /// Nowhere: the endpoint is disabled.
-    Refuse,
-    /// To memory, claimed. `lane`: the row is marked as one of the lane's all the same.
-    /// `retreats`: those so far.
-    Memory { lane: bool, retreats: u64 },
-    /// To the lane; `wake`: nothing in memory would come back to it.
-    Lane { wake: bool },
 }
 
 /// The head of an ordered endpoint, as far as memory has it.
@@ -276,98 +261,10 @@ impl Outbox {
             && state.pace.is_at_rest(now.saturating_mul(1_000))
     }
 
-    /// Decides where a new delivery goes, and counts it in when that is memory.
-    pub(crate) fn place(&self, bytes: usize) -> Placement {
-        let endpoint = self.endpoint();
-        let mut state = self.state.lock();
-        match endpoint.state {
-            EndpointState::Disabled { .. } => return Placement::Refuse,
-            EndpointState::Paused => {
-                state.has_lane();
-                return Placement::Lane { wake: false };
-            }
-            EndpointState::Active => {}
-        }
-        let full = state.queue.rows.len() + state.queue.expected >= QUEUE_MAX
-            || state.queue.bytes >= QUEUE_BYTES_MAX
-            || self.memory.is_full();
-        if full {
-            state.has_lane();
-        }
-        if state.lane != Lane::None {
-            let idle = state.queue.rows.is_empty()
-                && state.queue.expected == 0
-                && state.workers.count == 0;
-            return Placement::Lane {
-                wake: idle && !state.refilling && state.lane == Lane::Flowing,
-            };
-        }
-        self.count_in(&mut state, bytes);
-        Placement::Memory {
-            lane: endpoint.ordered,
-            retreats: state.retreats,
-        }
-    }
-
-    /// Counts in a row that a refill hands over.
-    pub(crate) fn expect(&self, bytes: usize) {
-        self.count_in(&mut self.state.lock(), bytes);
-    }
-
-    fn count_in(&self, state: &mut State, bytes: usize) {
-        state.queue.expected += 1;
-        state.queue.bytes += bytes;
-        self.memory.add_bytes(bytes);
-        self.memory.hold();
-    }
-
     /// Counts the body of a row out that no longer waits.
     fn count_out(&self, state: &mut State, row: &ClaimedDelivery) {
         state.queue.bytes -= row.event.body.len();
         self.memory.remove_bytes(row.event.body.len());
-    }
-
-    /// Takes back what [`Outbox::place`] or [`Outbox::expect`] counted in.
-    pub(crate) fn forget_expected(&self, row: &ClaimedDelivery) {
-        let mut state = self.state.lock();
-        state.queue.expected -= 1;
-        self.count_out(&mut state, row);
-        drop(state);
-        self.memory.released(1);
-    }
-
-    /// Takes a delivery that is stored and claimed. `retreats`: those when it was placed or loaded.
-    ///
-    /// # Errors
-    /// It may no longer go out from memory, and goes back to the lane.
-    pub(crate) fn accept(
-        &self,
-        row: ClaimedDelivery,
-        retreats: u64,
-        moment: Moment,
-    ) -> Result<Steps, GivenBack> {
-        let endpoint = self.endpoint();
-        let mut state = self.state.lock();
-        state.queue.expected -= 1;
-        let refused = retreats != state.retreats
-            || endpoint.state != EndpointState::Active
-            || moment.is_stopping;
-        if refused {
-            self.count_out(&mut state, &row);
-            return Err(state.give_back(row, endpoint.ordered, moment.now));
-        }
-        state.queue.rows.push_back(row);
-        let starts = usize::from(state.counts_in_worker());
-        let waits = state.workers.waits.is_some();
-        drop(state);
-        if waits {
-            // It waits with the others: whoever waits until all is done looks again.
-            self.memory.idle.notify_waiters();
-        }
-        Ok(Steps {
-            starts,
-            refill: false,
-        })
     }
 
     /// Deliveries in memory that wait for the clock at `now`: for the endpoint's rate limit or pace.

@@ -9,6 +9,7 @@ use url::Url;
 use super::{
     health::FailedAttempt,
     next::{Next, Wake},
+    placing::Placement,
     *,
 };
 use crate::{

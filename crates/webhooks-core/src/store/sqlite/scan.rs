@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     delivery::EndReason,
-    outbox::{Outbox, Placement},
+    outbox::{Outbox, placing::Placement},
     store::error::StoreError,
 };
 

@@ -10,7 +10,7 @@ use crate::{
     endpoint::wants,
     event::PreparedEvent,
     model::delivery::{ClaimedDelivery, StoredEvent},
-    outbox::{Outbox, Placement},
+    outbox::{Outbox, placing::Placement},
     same_json::is_same_json,
     send::{SendError, SendReceipt},
     store::error::StoreError,

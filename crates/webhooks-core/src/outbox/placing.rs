@@ -1,0 +1,112 @@
+//! How a delivery comes into memory: placed, expected until its commit, accepted.
+
+use crate::{endpoint::EndpointState, model::delivery::ClaimedDelivery};
+
+use super::{GivenBack, Lane, Moment, Outbox, State, Steps};
+
+/// Deliveries of one endpoint that wait in memory; more waits in its lane.
+const QUEUE_MAX: usize = 1_024;
+/// Bytes of bodies of one endpoint that wait in memory.
+const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Where a new delivery goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Placement {
+    /// Nowhere: the endpoint is disabled.
+    Refuse,
+    /// To memory, claimed. `lane`: the row is marked as one of the lane's all the same.
+    /// `retreats`: those so far.
+    Memory { lane: bool, retreats: u64 },
+    /// To the lane; `wake`: nothing in memory would come back to it.
+    Lane { wake: bool },
+}
+
+impl Outbox {
+    /// Decides where a new delivery goes, and counts it in when that is memory.
+    pub(crate) fn place(&self, bytes: usize) -> Placement {
+        let endpoint = self.endpoint();
+        let mut state = self.state.lock();
+        match endpoint.state {
+            EndpointState::Disabled { .. } => return Placement::Refuse,
+            EndpointState::Paused => {
+                state.has_lane();
+                return Placement::Lane { wake: false };
+            }
+            EndpointState::Active => {}
+        }
+        let full = state.queue.rows.len() + state.queue.expected >= QUEUE_MAX
+            || state.queue.bytes >= QUEUE_BYTES_MAX
+            || self.memory.is_full();
+        if full {
+            state.has_lane();
+        }
+        if state.lane != Lane::None {
+            let idle = state.queue.rows.is_empty()
+                && state.queue.expected == 0
+                && state.workers.count == 0;
+            return Placement::Lane {
+                wake: idle && !state.refilling && state.lane == Lane::Flowing,
+            };
+        }
+        self.count_in(&mut state, bytes);
+        Placement::Memory {
+            lane: endpoint.ordered,
+            retreats: state.retreats,
+        }
+    }
+
+    /// Counts in a row that a refill hands over.
+    pub(crate) fn expect(&self, bytes: usize) {
+        self.count_in(&mut self.state.lock(), bytes);
+    }
+
+    fn count_in(&self, state: &mut State, bytes: usize) {
+        state.queue.expected += 1;
+        state.queue.bytes += bytes;
+        self.memory.add_bytes(bytes);
+        self.memory.hold();
+    }
+
+    /// Takes back what [`Outbox::place`] or [`Outbox::expect`] counted in.
+    pub(crate) fn forget_expected(&self, row: &ClaimedDelivery) {
+        let mut state = self.state.lock();
+        state.queue.expected -= 1;
+        self.count_out(&mut state, row);
+        drop(state);
+        self.memory.released(1);
+    }
+
+    /// Takes a delivery that is stored and claimed. `retreats`: those when it was placed or loaded.
+    ///
+    /// # Errors
+    /// It may no longer go out from memory, and goes back to the lane.
+    pub(crate) fn accept(
+        &self,
+        row: ClaimedDelivery,
+        retreats: u64,
+        moment: Moment,
+    ) -> Result<Steps, GivenBack> {
+        let endpoint = self.endpoint();
+        let mut state = self.state.lock();
+        state.queue.expected -= 1;
+        let refused = retreats != state.retreats
+            || endpoint.state != EndpointState::Active
+            || moment.is_stopping;
+        if refused {
+            self.count_out(&mut state, &row);
+            return Err(state.give_back(row, endpoint.ordered, moment.now));
+        }
+        state.queue.rows.push_back(row);
+        let starts = usize::from(state.counts_in_worker());
+        let waits = state.workers.waits.is_some();
+        drop(state);
+        if waits {
+            // It waits with the others: whoever waits until all is done looks again.
+            self.memory.idle.notify_waiters();
+        }
+        Ok(Steps {
+            starts,
+            refill: false,
+        })
+    }
+}
