@@ -78,6 +78,8 @@
 //! # Features
 //!
 //! * `sqlite` (default): the engine and its store.
+//! * `aws-lc-rs` (default) or `ring`: the cryptography behind the engine's TLS. For the second:
+//!   `default-features = false, features = ["sqlite", "ring"]`.
 //! * `receive`: [`receive`], for programs that get webhooks: verifying, an axum extractor, a
 //!   guard against replays.
 //! * `metrics`: counts and times attempts, commits and what is pending through the

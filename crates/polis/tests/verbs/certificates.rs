@@ -35,7 +35,11 @@ async fn server(name: &str, is_ca: IsCa) -> Server {
         STANDARD.encode(certificate.der())
     );
     std::fs::write(&path, pem).unwrap();
-    let config = rustls::ServerConfig::builder()
+    // Not the process's default: with all features there are two to choose from.
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
         .with_no_client_auth()
         .with_single_cert(
             vec![certificate.der().clone()],

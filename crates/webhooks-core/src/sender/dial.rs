@@ -9,6 +9,10 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
+#[cfg(feature = "aws-lc-rs")]
+use rustls::crypto::aws_lc_rs as crypto;
+#[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
+use rustls::crypto::ring as crypto;
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -28,6 +32,11 @@ use crate::{
     attempt::Failure,
 };
 
+#[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
+compile_error!(
+    "https needs one of webhooks-core's features aws-lc-rs (a default) and ring; enable one"
+);
+
 /// Addresses of a name that are tried; RFC 8305 wants both families among the first.
 const ADDRESSES_MAX: usize = 8;
 /// How long one address has before the next is tried besides it (RFC 8305).
@@ -42,7 +51,7 @@ pub(super) struct Dialler {
 impl Dialler {
     /// Trusts the certificates that the system trusts, or those of `SSL_CERT_FILE`.
     pub(super) fn new(names: Names) -> Result<Self, rustls::Error> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = Arc::new(crypto::default_provider());
         let verifier = rustls_platform_verifier::Verifier::new(Arc::clone(&provider))?;
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?

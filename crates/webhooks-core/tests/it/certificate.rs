@@ -25,7 +25,11 @@ async fn serve(issuer: &Issuer<'_, KeyPair>, name: &str, until_year: i32) -> Str
     parameters.not_after = date_time_ymd(until_year, 1, 1);
     let key = KeyPair::generate().unwrap();
     let certificate = parameters.signed_by(&key, issuer).unwrap();
-    let config = rustls::ServerConfig::builder()
+    // Not the process's default: with all features there are two to choose from.
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
         .with_no_client_auth()
         .with_single_cert(
             vec![certificate.der().clone()],
