@@ -8,13 +8,20 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use deck::{Deck, Frames, Reveal};
+use serve::Variables;
+
+/// The port that is listened on when none is given.
+const PORT_DEFAULT: u16 = 9030;
+/// Where `npm ci` puts it.
+const REVEAL_DIR_DEFAULT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/node_modules/reveal.js");
 
 /// Turns a talk in Markdown into a reveal.js presentation.
 ///
 /// Lines --- separate slides, -- slides below each other, "Note:" begins what only the speaker
 /// sees. A code block with the line {{#include file:marker}} shows the file's lines between
 /// "ANCHOR: marker" and "ANCHOR_END: marker". In the browser: ? shows the keys, S the speaker's
-/// window; add ?print-pdf to the address and print it for a PDF.
+/// window; add ?print-pdf to the address and print it for a PDF. --licences prints the licences of
+/// what this program contains.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -31,21 +38,18 @@ struct Flags {
     common: Common,
     /// The address to listen on [env: HOST] [default: 127.0.0.1]
     #[arg(long)]
-    host: Option<serve::Host>,
-    /// The port to listen on; 0 for a free one.
-    #[arg(long, env = "PORT", default_value_t = 9030)]
-    port: u16,
+    host: Option<String>,
+    /// The port to listen on; 0 for a free one [env: PORT] [default: 9030]
+    #[arg(long)]
+    port: Option<String>,
 }
 
 #[derive(Debug, Args)]
 struct Common {
-    /// Where npm installed reveal.js.
-    #[arg(
-        long,
-        env = "REVEAL_DIR",
-        default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/node_modules/reveal.js")
-    )]
-    reveal: PathBuf,
+    /// Where npm installed reveal.js [env: REVEAL_DIR] [default: node_modules beside the program's
+    /// source]
+    #[arg(long)]
+    reveal: Option<String>,
     /// The address of a frame, in place of the one in the talk's front matter.
     #[arg(long = "frame", value_name = "NAME=URL")]
     frames: Vec<String>,
@@ -65,10 +69,12 @@ enum Verb {
     },
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    if serve::print_licences_if_asked() {
+        return ExitCode::SUCCESS;
+    }
     let flags = Flags::parse();
-    let done = match (flags.verb, flags.talk) {
+    match (flags.verb, flags.talk) {
         (
             Some(Verb::Build {
                 talk,
@@ -76,27 +82,35 @@ async fn main() -> ExitCode {
                 common,
             }),
             _,
-        ) => build(&talk, &output, &common),
+        ) => match build(&talk, &output, common) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                // Nobody is left to tell when standard error is closed.
+                let _ = writeln!(io::stderr(), "{error}");
+                ExitCode::from(serve::WRONG_SETTINGS)
+            }
+        },
         (None, Some(talk)) => {
-            let host = flags
-                .host
-                .unwrap_or_else(|| serve::Host::of_variable(std::env::var("HOST").ok().as_deref()));
-            serve_talk(&talk, &flags.common, (host, flags.port)).await
+            let settings = |variables: &mut Variables<'_>| {
+                variables.set_by_flag("PORT", flags.port);
+                variables.set_by_flag("HOST", flags.host);
+                let parts = flags.common.read(variables);
+                Some(Settings {
+                    talk,
+                    host: variables.host(),
+                    port: variables.port(PORT_DEFAULT),
+                    parts: parts?,
+                })
+            };
+            serve::run("deck", settings, serve_talk)
         }
         (None, None) => unreachable!("clap requires a talk where there is no verb"),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Nobody is left to tell when standard error is closed.
-            let _ = writeln!(io::stderr(), "{error}");
-            ExitCode::from(2)
-        }
     }
 }
 
-fn build(talk: &Path, output: &Path, common: &Common) -> anyhow::Result<()> {
-    let (frames, reveal) = common.read()?;
+fn build(talk: &Path, output: &Path, common: Common) -> anyhow::Result<()> {
+    let parts = Variables::of_process().read(|variables| common.read(variables));
+    let (frames, reveal) = parts?;
     let deck = Deck::read(talk, &frames, &reveal)?;
     let html = deck.html(&reveal);
     let file = output.join("index.html");
@@ -114,16 +128,19 @@ fn build(talk: &Path, output: &Path, common: &Common) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn serve_talk(
-    talk: &Path,
-    common: &Common,
-    (host, port): (serve::Host, u16),
-) -> anyhow::Result<()> {
-    serve::logs("info")?;
-    let (frames, reveal) = common.read()?;
+/// What a talk is served with.
+struct Settings {
+    talk: PathBuf,
+    host: serve::Host,
+    port: u16,
+    parts: (Frames, Reveal),
+}
+
+async fn serve_talk(settings: Settings) -> anyhow::Result<()> {
+    let (talk, (frames, reveal)) = (settings.talk, settings.parts);
     tracing::info!("showing {} with {}", talk.display(), named(&reveal));
-    let listener = serve::bind(host, port, "PORT").await?;
-    let shown = deck::watch(talk, frames, reveal);
+    let listener = serve::bind(settings.host, settings.port, "PORT").await?;
+    let shown = deck::watch(&talk, frames, reveal);
     if let Some(error) = &shown.borrow().error {
         // The page says so too, and becomes the deck once it is mended.
         tracing::warn!("the talk can't be shown:\n{error}");
@@ -139,9 +156,14 @@ async fn serve_talk(
 }
 
 impl Common {
-    fn read(&self) -> anyhow::Result<(Frames, Reveal)> {
-        let frames = Frames::parse(&self.frames).map_err(anyhow::Error::msg)?;
-        Ok((frames, Reveal::installed(&self.reveal)?))
+    /// `None` when something is wrong, which is noted in `variables`.
+    fn read(self, variables: &mut Variables<'_>) -> Option<(Frames, Reveal)> {
+        variables.set_by_flag("REVEAL_DIR", self.reveal);
+        let reveal = variables.get("REVEAL_DIR");
+        let reveal = Reveal::installed(Path::new(reveal.as_deref().unwrap_or(REVEAL_DIR_DEFAULT)))
+            .map_err(|error| variables.is_wrong(error.to_string()));
+        let frames = Frames::parse(&self.frames).map_err(|wrong| variables.is_wrong(wrong));
+        Some((frames.ok()?, reveal.ok()?))
     }
 }
 

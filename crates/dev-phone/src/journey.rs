@@ -11,43 +11,43 @@ use crate::{
     exchange::{Exchange, Tone},
     message::{API_VERSION, Message, MessageSid, Status},
     phone::Phone,
+    refusal::Refusal,
 };
-
-/// Texts under way at once; a further one is refused with Twilio's own "queue is full".
-pub(crate) const TEXTS_UNDER_WAY: usize = 1000;
 
 /// More states than any text goes through, so that reporting never blocks the text.
 const STATES_OF_A_TEXT: usize = 8;
 
-/// How long a text stays in each state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
-    /// From `queued` to `sending`.
-    pub queued: Duration,
-    /// From `sending` to `sent`.
-    pub sending: Duration,
-    /// From `sent` to `delivered`.
-    pub sent: Duration,
-}
+impl Phone {
+    /// Takes an outbound text in and sets it on its way.
+    pub(crate) fn set_out(&self, message: Message) -> Result<Message, Refusal> {
+        let place = self.place()?;
+        let message = self.insert(message);
+        tracing::info!(
+            message.sid = message.sid.as_str(),
+            message.segments = message.segments,
+            "took a text, {}",
+            message.sid.as_str()
+        );
+        self.spawn(travel(self.clone(), message.clone(), place));
+        Ok(message)
+    }
 
-impl Pace {
-    /// Slow enough to be watched, fast enough not to be waited for: 1.5 seconds in all.
-    pub const HUMAN: Self = Self {
-        queued: Duration::from_millis(300),
-        sending: Duration::from_millis(500),
-        sent: Duration::from_millis(700),
-    };
+    /// Lets a text go on that was under way when the last phone stopped.
+    pub(crate) fn go_on(&self, message: Message) {
+        if let Ok(place) = self.place() {
+            self.spawn(travel(self.clone(), message, place));
+        }
+    }
 
-    /// No waiting at all, for tests.
-    pub const INSTANT: Self = Self {
-        queued: Duration::ZERO,
-        sending: Duration::ZERO,
-        sent: Duration::ZERO,
-    };
+    /// Reports a change that was asked for rather than passed through.
+    pub(crate) fn report(&self, message: Message) {
+        let phone = self.clone();
+        self.spawn(async move { report(&phone, &message).await });
+    }
 }
 
 /// Takes a text to its end; `place` counts it among those under way until then.
-pub(crate) async fn travel(phone: Phone, message: Message, place: OwnedSemaphorePermit) {
+async fn travel(phone: Phone, message: Message, place: OwnedSemaphorePermit) {
     let (reports, mut queue) = mpsc::channel(STATES_OF_A_TEXT);
     let states = async {
         pass_states(&phone, message, reports).await;
@@ -136,7 +136,7 @@ fn step(phone: &Phone, sid: &MessageSid, from: Status, to: Status) -> Option<Mes
 }
 
 /// Posts a text's state to its callback URL, if it has one.
-pub(crate) async fn report(phone: &Phone, message: &Message) {
+async fn report(phone: &Phone, message: &Message) {
     let Some(url) = &message.callback_url else {
         return;
     };

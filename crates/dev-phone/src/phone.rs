@@ -19,17 +19,19 @@ use crate::{
     draft::Draft,
     exchange::Exchange,
     inbox::{Change, Inbox, TEXTS_KEPT},
-    journey::{self, Pace, TEXTS_UNDER_WAY},
     keep::{KeepError, KeepFile},
     message::{Direction, Message, MessageSid, Note, Status},
+    pace::Pace,
     refusal::Refusal,
-    reply::{self, Replied, ReplyError},
     segments::segments,
     switches::{Answer, DeliveryError, Switches},
 };
 
 /// What a trial account puts before every body.
 const TRIAL_PREFIX: &str = "Sent from your Twilio trial account - ";
+
+/// Texts under way at once; a further one is refused with Twilio's own "queue is full".
+const TEXTS_UNDER_WAY: usize = 1000;
 
 /// Pages that may watch live at once; each holds a connection open.
 const PAGES_WATCHING: usize = 64;
@@ -104,11 +106,8 @@ struct Inner {
 }
 
 impl Phone {
-    /// Sets a phone up. Call it within a tokio runtime: kept texts that were under way go on.
-    ///
-    /// # Errors
-    /// [`StartError`] says which file or setting to change.
-    pub fn new(config: Config) -> Result<Self, StartError> {
+    /// A phone, and the kept texts that were under way.
+    pub(crate) fn set_up(config: Config) -> Result<(Self, Vec<Message>), StartError> {
         let (keep, messages) = match &config.keep {
             Some(path) => {
                 let (keep, messages) = KeepFile::open(path, TEXTS_KEPT)?;
@@ -131,12 +130,7 @@ impl Phone {
             tracker: TaskTracker::new(),
             stop: CancellationToken::new(),
         }));
-        for message in unfinished {
-            if let Ok(place) = phone.place() {
-                phone.spawn(journey::travel(phone.clone(), message, place));
-            }
-        }
-        Ok(phone)
+        Ok((phone, unfinished))
     }
 
     /// The account that the phone serves.
@@ -158,16 +152,6 @@ impl Phone {
     pub fn set_switches(&self, switches: Switches) {
         *self.switch_board() = switches.clone();
         self.0.inbox.announce(Change::Switches(switches));
-    }
-
-    /// Writes a text on the phone and delivers it to the program; waits for its answer, at most
-    /// 15 seconds.
-    ///
-    /// # Errors
-    /// When the text is empty or too long. That a program did not take it is no error: see
-    /// [`Replied`].
-    pub async fn reply(&self, body: &str) -> Result<Replied, ReplyError> {
-        reply::send(self, body).await
     }
 
     /// Waits until `condition` holds for the texts, oldest first; false when `limit` passes.
@@ -293,26 +277,6 @@ impl Phone {
         self.0.inbox.insert(message)
     }
 
-    /// Takes an outbound text in and sets it on its way.
-    pub(crate) fn set_out(&self, message: Message) -> Result<Message, Refusal> {
-        let place = self.place()?;
-        let message = self.insert(message);
-        tracing::info!(
-            message.sid = message.sid.as_str(),
-            message.segments = message.segments,
-            "took a text, {}",
-            message.sid.as_str()
-        );
-        self.spawn(journey::travel(self.clone(), message.clone(), place));
-        Ok(message)
-    }
-
-    /// Reports a change that was asked for rather than passed through.
-    pub(crate) fn report(&self, message: Message) {
-        let phone = self.clone();
-        self.spawn(async move { journey::report(&phone, &message).await });
-    }
-
     /// Moves a text on, if it still is in the state `from`.
     pub(crate) fn advance(
         &self,
@@ -350,13 +314,15 @@ impl Phone {
         self.0.caller.post(url, &self.account().token, form).await
     }
 
-    fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+    /// A place among the texts that are under way.
+    pub(crate) fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         Arc::clone(&self.0.under_way)
             .try_acquire_owned()
             .map_err(|_| Refusal::QueueFull)
     }
 
-    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+    /// Works on until it is done; [`shutdown`](Self::shutdown) waits for it.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.0.tracker.spawn(work);
     }
 

@@ -50,8 +50,20 @@ impl Replied {
     }
 }
 
+impl Phone {
+    /// Writes a text on the phone and delivers it to the program; waits for its answer, at most
+    /// 15 seconds.
+    ///
+    /// # Errors
+    /// When the text is empty or too long. That a program did not take it is no error: see
+    /// [`Replied`].
+    pub async fn reply(&self, body: &str) -> Result<Replied, ReplyError> {
+        send(self, body).await
+    }
+}
+
 /// Takes a person's text and hands it to the program at `reply_url`.
-pub(crate) async fn send(phone: &Phone, body: &str) -> Result<Replied, ReplyError> {
+async fn send(phone: &Phone, body: &str) -> Result<Replied, ReplyError> {
     let body = body.trim();
     match body.chars().count() {
         0 => return Err(ReplyError::Empty),

@@ -1,11 +1,12 @@
 //! Flags and variables, checked all together so that one start tells everything that is wrong.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{fmt::Display, path::PathBuf, str::FromStr};
 
 use clap::Parser;
 use jiff::tz::TimeZone;
+use serve::Variables;
 
-use crate::{account::Account, call_url::CallUrl, phone::Config};
+use crate::{account::Account, phone::Config};
 
 /// The port that is listened on when none is given.
 const DEFAULT_PORT: u16 = 9020;
@@ -14,56 +15,41 @@ const DEFAULT_PORT: u16 = 9020;
 ///
 /// The account has development values, printed at the start, for what is not given. Its token
 /// comes from the variable SMS_TWILIO_TOKEN only. A .env file is read, too. The variable FRAME_ORIGIN names the one
-/// origin, such as http://localhost:9030, whose pages may show the phone in a frame.
+/// origin, such as http://localhost:9030, whose pages may show the phone in a frame. --licences
+/// prints the licences of what this program contains.
 #[derive(Debug, Default, Parser)]
 #[command(name = "dev-phone", version)]
 pub struct Flags {
-    /// The port to listen on [default: 9020]
-    #[arg(long, env = "PORT")]
+    /// The port to listen on [env: PORT] [default: 9020]
+    #[arg(long)]
     port: Option<String>,
     /// The address to listen on [env: HOST] [default: 127.0.0.1]
     #[arg(long)]
     host: Option<String>,
-    /// The variable HOST, which is not always meant for this program
-    #[arg(skip)]
-    host_variable: Option<String>,
-    /// Where texts written on the page go, as Twilio's inbound webhook
-    #[arg(long, env = "REPLY_URL", value_name = "URL", hide_env_values = true)]
+    /// Where texts written on the page go, as Twilio's inbound webhook [env: REPLY_URL]
+    #[arg(long, value_name = "URL")]
     reply_url: Option<String>,
     /// Names, separated by commas, under which it is reached besides localhost and IP addresses,
-    /// such as a container's
-    #[arg(long, env = "PHONE_NAMES", value_name = "NAMES")]
+    /// such as a container's [env: PHONE_NAMES]
+    #[arg(long, value_name = "NAMES")]
     names: Option<String>,
-    /// Keep texts in this file across a restart
-    #[arg(long, env = "PHONE_KEEP", value_name = "FILE")]
-    keep: Option<PathBuf>,
-    /// Begin every text as a trial account does
-    #[arg(long, env = "PHONE_TRIAL", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    /// Keep texts in this file across a restart [env: PHONE_KEEP]
+    #[arg(long, value_name = "FILE")]
+    keep: Option<String>,
+    /// Begin every text as a trial account does [env: PHONE_TRIAL]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     trial: Option<String>,
-    /// Pages to link, as name=URL separated by spaces
-    #[arg(long, env = "DEMO_PAGES", value_name = "PAGES")]
+    /// Pages to link, as name=URL separated by spaces [env: DEMO_PAGES]
+    #[arg(long, value_name = "PAGES")]
     pages: Option<String>,
-    /// The account's SID
-    #[arg(long, env = "SMS_TWILIO_SID", hide_env_values = true)]
+    /// The account's SID [env: SMS_TWILIO_SID]
+    #[arg(long)]
     sid: Option<String>,
-    /// The account's token; a variable only, since other users can see flags
-    #[arg(skip)]
-    token: Option<String>,
-    /// The account's sending number
-    #[arg(
-        long = "from-number",
-        env = "SMS_TWILIO_FROM_NUMBER",
-        value_name = "NUMBER",
-        hide_env_values = true
-    )]
+    /// The account's sending number [env: SMS_TWILIO_FROM_NUMBER]
+    #[arg(long = "from-number", value_name = "NUMBER")]
     from: Option<String>,
-    /// The number of the phone on the page
-    #[arg(
-        long = "to-number",
-        env = "SMS_TWILIO_TO_NUMBER",
-        value_name = "NUMBER",
-        hide_env_values = true
-    )]
+    /// The number of the phone on the page [env: SMS_TWILIO_TO_NUMBER]
+    #[arg(long = "to-number", value_name = "NUMBER")]
     to: Option<String>,
 }
 
@@ -74,108 +60,66 @@ pub struct Settings {
     pub host: serve::Host,
     /// The port to listen on.
     pub port: u16,
+    /// Whose pages may frame the phone's.
+    pub frame_origin: Option<serve::FrameOrigin>,
     /// The phone.
     pub config: Config,
 }
 
-/// Settings that are wrong, all of them.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} wrong:\n  {}", match .0.len() { 1 => "a setting is", _ => "settings are" }, .0.join("\n  "))]
-pub struct BadSettings(Vec<String>);
-
 impl Flags {
-    /// These flags with the variables that are not flags, looked up by `variable`.
-    pub fn with_variables(mut self, variable: impl Fn(&str) -> Option<String>) -> Self {
-        self.token = variable("SMS_TWILIO_TOKEN");
-        self.host_variable = variable("HOST");
-        self
-    }
-
-    /// Checks every setting.
-    ///
-    /// # Errors
-    /// Names each wrong variable, what it holds and what it may hold.
-    pub fn settings(self) -> Result<Settings, BadSettings> {
-        let mut wrong = Vec::new();
+    /// These flags, and `variables` for what they leave open. What is wrong is noted there.
+    pub fn settings(self, variables: &mut Variables<'_>) -> Settings {
+        for (name, flag) in [
+            ("PORT", self.port),
+            ("HOST", self.host),
+            ("REPLY_URL", self.reply_url),
+            ("PHONE_NAMES", self.names),
+            ("PHONE_KEEP", self.keep),
+            ("PHONE_TRIAL", self.trial),
+            (serve::PAGES_VARIABLE, self.pages),
+            ("SMS_TWILIO_SID", self.sid),
+            ("SMS_TWILIO_FROM_NUMBER", self.from),
+            ("SMS_TWILIO_TO_NUMBER", self.to),
+        ] {
+            variables.set_by_flag(name, flag);
+        }
         let development = Account::development();
+        let sid = variables.optional("SMS_TWILIO_SID", usable);
+        let token = variables.optional("SMS_TWILIO_TOKEN", usable);
+        let from = variables.optional("SMS_TWILIO_FROM_NUMBER", usable);
+        let to = variables.optional("SMS_TWILIO_TO_NUMBER", usable);
         let account = Account {
-            sid: read("SMS_TWILIO_SID", self.sid, development.sid, &mut wrong),
-            token: read(
-                "SMS_TWILIO_TOKEN",
-                self.token,
-                development.token,
-                &mut wrong,
-            ),
-            from: read(
-                "SMS_TWILIO_FROM_NUMBER",
-                self.from,
-                development.from,
-                &mut wrong,
-            ),
-            to: read("SMS_TWILIO_TO_NUMBER", self.to, development.to, &mut wrong),
+            sid: sid.unwrap_or(development.sid),
+            token: token.unwrap_or(development.token),
+            from: from.unwrap_or(development.from),
+            to: to.unwrap_or(development.to),
         };
-        let settings = Settings {
-            host: read(
-                "--host",
-                self.host,
-                serve::Host::of_variable(self.host_variable.as_deref()),
-                &mut wrong,
-            ),
-            port: read("PORT", self.port, DEFAULT_PORT, &mut wrong),
+        // It may hold a password: the value is not repeated.
+        let reply_url = variables.optional("REPLY_URL", |text| {
+            text.parse().map_err(|_| {
+                "is not a URL; write one like http://localhost:9000/replies".to_owned()
+            })
+        });
+        Settings {
+            host: variables.host(),
+            port: variables.port(DEFAULT_PORT),
+            frame_origin: variables.frame_origin(),
             config: Config {
                 account,
-                reply_url: reply_url(self.reply_url, &mut wrong),
-                names: names(self.names.as_deref().unwrap_or_default()),
-                keep: self.keep.filter(|path| !path.as_os_str().is_empty()),
-                trial: read("PHONE_TRIAL", self.trial, false, &mut wrong),
-                pages: read(
-                    serve::PAGES_VARIABLE,
-                    self.pages,
-                    serve::Pages::default(),
-                    &mut wrong,
-                ),
+                reply_url,
+                names: variables.list("PHONE_NAMES"),
+                keep: variables.get("PHONE_KEEP").map(PathBuf::from),
+                trial: variables.parsed("PHONE_TRIAL", false),
+                pages: variables.pages(),
                 time_zone: TimeZone::system(),
                 ..Config::default()
             },
-        };
-        if wrong.is_empty() {
-            Ok(settings)
-        } else {
-            Err(BadSettings(wrong))
         }
     }
 }
 
-/// Reads one value; an empty one is a missing one, as in a `.env` file with nothing filled in.
-fn read<T>(name: &str, given: Option<String>, default: T, wrong: &mut Vec<String>) -> T
-where
-    T: FromStr,
-    T::Err: std::fmt::Display,
-{
-    match given.filter(|text| !text.is_empty()) {
-        None => default,
-        Some(text) => text.parse().unwrap_or_else(|error| {
-            wrong.push(format!("{name}={text:?}: {error}"));
-            default
-        }),
-    }
-}
-
-fn names(text: &str) -> Vec<String> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-fn reply_url(given: Option<String>, wrong: &mut Vec<String>) -> Option<CallUrl> {
-    let text = given.filter(|text| !text.is_empty())?;
-    let url = text.parse().ok();
-    if url.is_none() {
-        wrong.push(
-            "REPLY_URL is not a URL; write one like http://localhost:9000/replies".to_owned(),
-        );
-    }
-    url
+/// The error says itself what it may of the value.
+fn usable<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
+    text.parse()
+        .map_err(|error| format!("can't be used: {error}"))
 }

@@ -29,5 +29,5 @@ pub use app::app;
 pub use button::{Button, Draw, OpenError, random_number};
 pub use endpoints::ReconcileError;
 pub use press_limit::Allowed;
-pub use settings::{Settings, SettingsError, VARIABLES};
+pub use settings::{Settings, VARIABLES};
 pub use target::Target;

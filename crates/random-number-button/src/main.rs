@@ -1,6 +1,6 @@
 //! Serves the button until it is asked to stop.
 
-use std::{io::Write, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 use random_number_button::{Button, Settings, VARIABLES, app, random_number};
@@ -14,29 +14,15 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 #[command(version, after_help = VARIABLES)]
 struct Flags {}
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    Flags::parse();
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // What to correct, without a backtrace. Nobody is left to tell when standard error
-            // is closed.
-            let _ = writeln!(std::io::stderr(), "{error}");
-            ExitCode::FAILURE
-        }
-    }
+fn main() -> ExitCode {
+    let settings = |variables: &mut serve::Variables<'_>| {
+        let Flags {} = Flags::parse();
+        Settings::read(variables)
+    };
+    serve::run("random-number-button", settings, run)
 }
 
-async fn run() -> anyhow::Result<()> {
-    if let Err(error) = dotenvy::dotenv()
-        && !error.not_found()
-    {
-        anyhow::bail!("the file .env can't be read: {error}");
-    }
-    serve::narrate("info")?;
-    let settings = Settings::from_env()?;
-    let frame_origin = serve::FrameOrigin::from_env()?;
+async fn run(settings: Settings) -> anyhow::Result<()> {
     let listener = serve::bind(settings.host.clone(), settings.port, "PORT").await?;
     let address = listener.local_addr()?;
     let button = Button::open(&settings, random_number).await?;
@@ -48,7 +34,7 @@ async fn run() -> anyhow::Result<()> {
         }
         stopping.stop_live();
     };
-    let router = serve::framed(app(&button), frame_origin);
+    let router = serve::framed(app(&button), settings.frame_origin);
     serve::serve(listener, router, serve::Limits::default(), stop).await;
     button.shutdown(STOP_GRACE).await;
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use serve::Variables;
 use url::Url;
 use webhooks_core::Secret;
 
@@ -15,7 +16,7 @@ const WEBHOOK_URLS_DEFAULT: &str = "http://localhost:9000";
 const STORE_DEFAULT: &str = "button.db";
 /// The default endpoint is on this machine, so this machine is allowed. Setting
 /// `WEBHOOK_ALLOW_NETWORKS` replaces it.
-const ALLOW_NETWORKS_DEFAULT: &str = "127.0.0.0/8,::1/128";
+const ALLOW_NETWORKS_DEFAULT: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 /// More endpoints than anybody has for one button.
 const TARGETS_MAX: usize = 20;
 /// A person does not press faster for long.
@@ -44,7 +45,8 @@ Environment variables (a file .env is read too):
   PRESSES_PER_MINUTE      10 at most, since each press costs a text; or unlimited
   PRESSES_PER_DAY         100 at most; or unlimited
   DEMO_PAGES              pages to link, as name=URL separated by spaces; none
-  RUST_LOG                how much is logged; info";
+  RUST_LOG                how much is logged; info
+--licences prints the licences of what this program contains.";
 
 /// Everything the button can be told.
 #[derive(Debug, Clone)]
@@ -69,65 +71,42 @@ pub struct Settings {
     pub presses: Allowed,
     /// The pages of programs that run together with this one.
     pub pages: serve::Pages,
+    /// Whose pages may frame this one.
+    pub frame_origin: Option<serve::FrameOrigin>,
 }
 
-/// Variables that can't be used, all of them.
-#[derive(Debug, thiserror::Error)]
-#[error("the button can't start:\n  {}", .0.join("\n  "))]
-pub struct SettingsError(Vec<String>);
-
 impl Settings {
-    /// Reads the process's environment.
-    ///
-    /// # Errors
-    /// [`SettingsError`] names every variable that is wrong and what it should be.
-    pub fn from_env() -> Result<Self, SettingsError> {
-        Self::read(|name| std::env::var(name).ok())
-    }
-
-    /// Reads variables with `get`; an empty variable counts as not set.
-    ///
-    /// # Errors
-    /// [`SettingsError`] names every variable that is wrong and what it should be.
-    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        let mut reader = Reader {
-            get,
-            problems: Vec::new(),
-        };
-        let port = reader.parsed("PORT", PORT_DEFAULT, "a port number, 0 to 65535");
-        let host = serve::Host::of_variable(reader.var("HOST").as_deref());
-        let targets = reader.targets();
-        let texter = reader.texter(targets.first());
-        let secret = reader.secret();
+    /// Reads the settings; `None` when something is missing, which is noted in `variables`.
+    pub fn read(variables: &mut Variables<'_>) -> Option<Self> {
+        let (port, host) = (variables.port(PORT_DEFAULT), variables.host());
+        let targets = targets(variables);
+        let texter = texter(variables, targets.first());
+        let secret = variables.optional("WEBHOOK_SECRET", secret);
         let presses = Allowed {
-            a_minute: reader.presses("PRESSES_PER_MINUTE", PRESSES_PER_MINUTE_DEFAULT),
-            a_day: reader.presses("PRESSES_PER_DAY", PRESSES_PER_DAY_DEFAULT),
+            a_minute: presses(variables, "PRESSES_PER_MINUTE", PRESSES_PER_MINUTE_DEFAULT),
+            a_day: presses(variables, "PRESSES_PER_DAY", PRESSES_PER_DAY_DEFAULT),
         };
-        let host_names = reader.list("HOST_NAMES", "");
-        let pages = reader.pages();
-        let allow_networks = reader.list("WEBHOOK_ALLOW_NETWORKS", ALLOW_NETWORKS_DEFAULT);
-        let store = reader
-            .var("BUTTON_STORE")
-            .unwrap_or_else(|| STORE_DEFAULT.to_owned());
-        match texter {
-            Some(texter) if reader.problems.is_empty() => Ok(Self {
-                host,
-                port,
-                host_names,
-                targets,
-                texter,
-                secret,
-                allow_networks,
-                store,
-                presses,
-                pages,
-            }),
-            _ => Err(SettingsError(reader.problems)),
+        let host_names = variables.list("HOST_NAMES");
+        let mut allow_networks = variables.list("WEBHOOK_ALLOW_NETWORKS");
+        if allow_networks.is_empty() {
+            allow_networks = ALLOW_NETWORKS_DEFAULT.map(str::to_owned).to_vec();
         }
+        let store = variables.get("BUTTON_STORE");
+        Some(Self {
+            host,
+            port,
+            host_names,
+            targets,
+            texter: texter?,
+            secret,
+            allow_networks,
+            store: store.unwrap_or_else(|| STORE_DEFAULT.to_owned()),
+            presses,
+            pages: variables.pages(),
+            frame_origin: variables.frame_origin(),
+        })
     }
-}
 
-impl Settings {
     /// The endpoint that is the texter's: the one at the texter's origin, else the first.
     pub(crate) fn texter_endpoint(&self) -> Url {
         let at_texter = |target: &&Target| target.url.origin() == self.texter.origin();
@@ -139,118 +118,60 @@ impl Settings {
     }
 }
 
-struct Reader<Get> {
-    get: Get,
-    problems: Vec<String>,
+fn presses(variables: &mut Variables<'_>, name: &str, default: u32) -> Option<NonZeroU32> {
+    let shape = format!("a number, 1 to {PRESSES_MAX}, or {UNLIMITED}");
+    let presses = variables.optional(name, |text| match text.parse::<NonZeroU32>() {
+        _ if text == UNLIMITED => Ok(None),
+        Ok(presses) if presses.get() <= PRESSES_MAX => Ok(Some(presses)),
+        _ => Err(format!("is {text:?}; it must be {shape}")),
+    });
+    presses.unwrap_or_else(|| NonZeroU32::new(default))
 }
 
-impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
-    fn var(&self, name: &str) -> Option<String> {
-        (self.get)(name)
-            .map(|value| value.trim().to_owned())
-            .filter(|value| !value.is_empty())
+fn targets(variables: &mut Variables<'_>) -> Vec<Target> {
+    let mut listed = variables.numbered("WEBHOOK_URLS");
+    if listed.is_empty() {
+        listed.push(WEBHOOK_URLS_DEFAULT.to_owned());
     }
-
-    fn list(&self, name: &str, default: &str) -> Vec<String> {
-        self.var(name)
-            .unwrap_or_else(|| default.to_owned())
-            .split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .map(str::to_owned)
-            .collect()
+    if listed.len() > TARGETS_MAX {
+        variables.is_wrong(format!(
+            "WEBHOOK_URLS and its numbered variables have {} addresses; the limit is {TARGETS_MAX}",
+            listed.len()
+        ));
     }
-
-    fn parsed<T: std::str::FromStr>(&mut self, name: &str, default: T, shape: &str) -> T {
-        let Some(value) = self.var(name) else {
-            return default;
-        };
-        value.parse().unwrap_or_else(|_| {
-            self.problems
-                .push(format!("{name} is {value:?}; it must be {shape}"));
-            default
-        })
+    let mut targets: Vec<Target> = Vec::new();
+    for text in listed {
+        match Target::parse(&text) {
+            Ok(target) if targets.iter().any(|known| known.url == target.url) => {}
+            Ok(target) => targets.push(target),
+            Err(problem) => variables.is_wrong(format!("WEBHOOK_URLS {problem}")),
+        }
     }
+    targets
+}
 
-    fn presses(&mut self, name: &str, default: u32) -> Option<NonZeroU32> {
-        if self.var(name).as_deref() == Some(UNLIMITED) {
-            return None;
-        }
-        let shape = format!("a number, 1 to {PRESSES_MAX}, or {UNLIMITED}");
-        let presses = self.parsed(name, default, &shape);
-        if !(1..=PRESSES_MAX).contains(&presses) {
-            self.problems
-                .push(format!("{name} is {presses}; it must be {shape}"));
-        }
-        NonZeroU32::new(presses)
+/// The texter's base: its own variable, or the origin of the first endpoint.
+fn texter(variables: &mut Variables<'_>, first: Option<&Target>) -> Option<Url> {
+    if let Some(target) = variables.optional("TEXTER_URL", Target::parse) {
+        return Some(target.url);
     }
+    let mut base = first?.url.clone();
+    base.set_path("/");
+    base.set_query(None);
+    base.set_fragment(None);
+    Some(base)
+}
 
-    fn targets(&mut self) -> Vec<Target> {
-        let mut listed = serve::numbered("WEBHOOK_URLS", |name| self.var(name));
-        if listed.is_empty() {
-            listed.push(WEBHOOK_URLS_DEFAULT.to_owned());
-        }
-        if listed.len() > TARGETS_MAX {
-            self.problems.push(format!(
-                "WEBHOOK_URLS and its numbered variables have {} addresses; the limit is {TARGETS_MAX}",
-                listed.len()
-            ));
-        }
-        let mut targets: Vec<Target> = Vec::new();
-        for text in listed {
-            match Target::parse(&text) {
-                Ok(target) if targets.iter().any(|known| known.url == target.url) => {}
-                Ok(target) => targets.push(target),
-                Err(problem) => self.problems.push(format!("WEBHOOK_URLS {problem}")),
-            }
-        }
-        targets
-    }
-
-    /// The texter's base: its own variable, or the origin of the first endpoint.
-    fn texter(&mut self, first: Option<&Target>) -> Option<Url> {
-        if let Some(value) = self.var("TEXTER_URL") {
-            return match Target::parse(&value) {
-                Ok(target) => Some(target.url),
-                Err(problem) => {
-                    self.problems.push(format!("TEXTER_URL {problem}"));
-                    None
-                }
-            };
-        }
-        let mut base = first?.url.clone();
-        base.set_path("/");
-        base.set_query(None);
-        base.set_fragment(None);
-        Some(base)
-    }
-
-    fn pages(&mut self) -> serve::Pages {
-        let list = self.var(serve::PAGES_VARIABLE).unwrap_or_default();
-        list.parse().unwrap_or_else(|error| {
-            self.problems
-                .push(format!("{}: {error}", serve::PAGES_VARIABLE));
-            serve::Pages::default()
-        })
-    }
-
-    fn secret(&mut self) -> Option<Secret> {
-        let value = self.var("WEBHOOK_SECRET")?;
-        match value.parse::<Secret>() {
-            Ok(secret) if !secret.can_sign() => {
-                self.problems.push(
-                    "WEBHOOK_SECRET is a public key (whpk_…), which only checks signatures; set a \
-                     secret that signs (whsec_… or whsk_…)"
-                        .to_owned(),
-                );
-                None
-            }
-            Ok(secret) => Some(secret),
-            Err(error) => {
-                self.problems.push(format!("WEBHOOK_SECRET: {error}"));
-                None
-            }
-        }
+/// A secret that can sign; the value is not repeated.
+fn secret(text: &str) -> Result<Secret, String> {
+    match text.parse::<Secret>() {
+        Ok(secret) if secret.can_sign() => Ok(secret),
+        Ok(_) => Err(
+            "is a public key (whpk_…), which only checks signatures; set a secret that signs \
+             (whsec_… or whsk_…)"
+                .to_owned(),
+        ),
+        Err(error) => Err(format!("can't be used: {error}")),
     }
 }
 
@@ -258,12 +179,12 @@ impl<Get: Fn(&str) -> Option<String>> Reader<Get> {
 mod tests {
     use super::*;
 
-    fn read(vars: &[(&str, &str)]) -> Result<Settings, SettingsError> {
-        Settings::read(|name| {
-            vars.iter()
-                .find(|(known, _)| *known == name)
-                .map(|(_, value)| (*value).to_owned())
-        })
+    fn read(vars: &[(&str, &str)]) -> Result<Settings, serve::SettingsError> {
+        let find = |name: &str| {
+            let found = vars.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        Variables::of(find).read(Settings::read)
     }
 
     #[test]
@@ -302,12 +223,12 @@ mod tests {
         .unwrap_err()
         .to_string();
         for part in [
-            "PORT is \"70000\"; it must be a port number",
+            "PORT is \"70000\"; it must be a port, 0 to 65535",
             "\"ftp://a.example\" (only http and https",
             "\"nonsense\"",
             "a user name or password",
-            "WEBHOOK_SECRET: ",
-            "PRESSES_PER_DAY is 0; it must be a number, 1 to 1000, or unlimited",
+            "WEBHOOK_SECRET can't be used: ",
+            "PRESSES_PER_DAY is \"0\"; it must be a number, 1 to 1000, or unlimited",
         ] {
             assert!(error.contains(part), "{part} is missing in {error}");
         }
@@ -351,11 +272,11 @@ mod tests {
     #[test]
     fn the_help_names_every_variable() {
         let asked = std::cell::RefCell::new(Vec::new());
-        Settings::read(|name| {
+        let look_up = |name: &str| {
             asked.borrow_mut().push(name.to_owned());
             None
-        })
-        .unwrap();
+        };
+        Variables::of(look_up).read(Settings::read).unwrap();
         for name in asked.into_inner() {
             let name = name.trim_end_matches(|c: char| c == '_' || c.is_ascii_digit());
             assert!(VARIABLES.contains(&format!("  {name} ")), "{name}");

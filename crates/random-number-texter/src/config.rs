@@ -3,6 +3,7 @@
 
 use std::{fmt, net::IpAddr};
 
+use serve::Variables;
 use url::{Host, Url};
 use webhooks_core::SharedSecret;
 
@@ -27,7 +28,8 @@ Variables (also read from a file .env):
   HOST                    the address to listen on [127.0.0.1]
   PORT                    the port to listen on, 0 for any free one [9000]
   DEMO_PAGES              pages to link, as name=URL separated by spaces [none]
-  RUST_LOG                what to log [info]";
+  RUST_LOG                what to log [info]
+--licences prints the licences of what this program contains.";
 
 const DEFAULT_BASE_URL: &str = "https://api.twilio.com";
 const DEFAULT_STORE: &str = "texter.db";
@@ -106,78 +108,55 @@ impl fmt::Debug for Account {
     }
 }
 
-/// Every variable that is wrong, one a line.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .0.join("\n"))]
-pub struct ConfigErrors(Vec<String>);
-
 impl Config {
-    /// Reads the configuration; `variable` looks a variable up by its name.
-    ///
-    /// # Errors
-    /// [`ConfigErrors`] names every variable to correct, and how.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
-        let mut reading = Reading {
-            variable: &variable,
-            wrong: Vec::new(),
-        };
-        let sid = reading.required("SMS_TWILIO_SID", account_sid);
-        let token = reading.required("SMS_TWILIO_TOKEN", auth_token);
-        let from = reading.required("SMS_TWILIO_FROM_NUMBER", |text| {
+    /// Reads the configuration; `None` when something is missing, which is noted in `variables`.
+    pub fn read(variables: &mut Variables<'_>) -> Option<Self> {
+        let sid = variables.required("SMS_TWILIO_SID", account_sid);
+        let token = variables.required("SMS_TWILIO_TOKEN", auth_token);
+        let from = variables.required("SMS_TWILIO_FROM_NUMBER", |text| {
             PhoneNumber::sender(text).ok_or_else(|| {
                 "must be a number like +15005550006, a short code or a sender's name".to_owned()
             })
         });
-        let to = reading.required("SMS_TWILIO_TO_NUMBER", |text| {
+        let to = variables.required("SMS_TWILIO_TO_NUMBER", |text| {
             PhoneNumber::recipient(text)
                 .ok_or_else(|| "must be a number like +15555550100".to_owned())
         });
-        let base_url = reading.or_default("SMS_TWILIO_BASE_URL", DEFAULT_BASE_URL, plain_url);
-        let webhooks = reading.optional("WEBHOOK_SECRET", WebhookCheck::parse);
-        let public_url = reading.optional("PUBLIC_URL", plain_url);
-        let daily_limit = reading.or_default(
-            "SMS_DAILY_LIMIT",
-            &DEFAULT_DAILY_LIMIT.to_string(),
-            |text| match text.parse() {
-                Ok(limit @ 1..=DAILY_LIMIT_MAX) => Ok(limit),
-                _ => Err(format!(
-                    "is {text:?}; it must be a whole number from 1 to {DAILY_LIMIT_MAX}"
-                )),
-            },
+        let base_url = variables
+            .optional("SMS_TWILIO_BASE_URL", plain_url)
+            .or_else(|| plain_url(DEFAULT_BASE_URL).ok());
+        let webhooks = variables.optional("WEBHOOK_SECRET", WebhookCheck::parse);
+        let public_url = variables.optional("PUBLIC_URL", plain_url);
+        let daily_limit = variables.optional("SMS_DAILY_LIMIT", |text| match text.parse() {
+            Ok(limit @ 1..=DAILY_LIMIT_MAX) => Ok(limit),
+            _ => Err(format!(
+                "is {text:?}; it must be a whole number from 1 to {DAILY_LIMIT_MAX}"
+            )),
+        });
+        let store = variables.get("TEXTER_STORE");
+        let store = StoreLocation::parse(store.as_deref().unwrap_or(DEFAULT_STORE));
+        let (host, port, pages) = (
+            variables.host(),
+            variables.port(DEFAULT_PORT),
+            variables.pages(),
         );
-        let store = reading.or_default("TEXTER_STORE", DEFAULT_STORE, |text| {
-            Ok(StoreLocation::parse(text))
-        });
-        let host = serve::Host::of_variable(reading.get("HOST").as_deref());
-        let port = reading.or_default("PORT", &DEFAULT_PORT.to_string(), |text| {
-            text.parse()
-                .map_err(|_| format!("is {text:?}; it must be a port from 0 to 65535"))
-        });
-        let pages = reading.optional(serve::PAGES_VARIABLE, |text| {
-            text.parse::<serve::Pages>()
-                .map_err(|wrong| format!("can't be read: {wrong}"))
-        });
-        let read = (|| {
-            Some(Self {
-                account: Account {
-                    sid: sid?,
-                    token: token?,
-                    base_url: base_url?,
-                },
-                from: from?,
-                to: to?,
-                webhooks: webhooks?,
-                public_url: public_url?,
-                daily_limit: daily_limit?,
-                store: store?,
-                host,
-                port: port?,
-                pages: pages?.unwrap_or_default(),
-                times: TimeLimits::default(),
-            })
-        })();
-        read.filter(|_| reading.wrong.is_empty())
-            .ok_or(ConfigErrors(reading.wrong))
+        Some(Self {
+            account: Account {
+                sid: sid?,
+                token: token?,
+                base_url: base_url?,
+            },
+            from: from?,
+            to: to?,
+            webhooks,
+            public_url,
+            daily_limit: daily_limit.unwrap_or(DEFAULT_DAILY_LIMIT),
+            store,
+            host,
+            port,
+            pages,
+            times: TimeLimits::default(),
+        })
     }
 
     /// Where Twilio is to report what becomes of a text, when this program listens on `port`.
@@ -214,66 +193,6 @@ impl Config {
     #[must_use]
     pub fn requires_signatures(&self) -> bool {
         self.webhooks.is_some()
-    }
-}
-
-/// One pass over the variables that collects what is wrong.
-struct Reading<'a> {
-    variable: &'a dyn Fn(&str) -> Option<String>,
-    wrong: Vec<String>,
-}
-
-impl Reading<'_> {
-    fn get(&self, name: &str) -> Option<String> {
-        // Set to nothing is how a shell or a .env file says "not set".
-        (self.variable)(name).filter(|text| !text.trim().is_empty())
-    }
-
-    fn required<T>(
-        &mut self,
-        name: &str,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        match self.get(name) {
-            Some(text) => self.parsed(name, &text, parse),
-            None => {
-                self.wrong.push(format!("{name} is not set"));
-                None
-            }
-        }
-    }
-
-    fn or_default<T>(
-        &mut self,
-        name: &str,
-        default: &str,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        let text = self.get(name).unwrap_or_else(|| default.to_owned());
-        self.parsed(name, &text, parse)
-    }
-
-    /// `None` when the value is wrong, `Some(None)` when there is none.
-    fn optional<T>(
-        &mut self,
-        name: &str,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<Option<T>> {
-        match self.get(name) {
-            Some(text) => self.parsed(name, &text, parse).map(Some),
-            None => Some(None),
-        }
-    }
-
-    fn parsed<T>(
-        &mut self,
-        name: &str,
-        text: &str,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        parse(text.trim())
-            .map_err(|wrong| self.wrong.push(format!("{name} {wrong}")))
-            .ok()
     }
 }
 
@@ -326,7 +245,7 @@ fn is_loopback(url: &Url) -> bool {
 mod tests {
     use super::*;
 
-    fn read(changes: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+    fn read(changes: &[(&str, &str)]) -> Result<Config, serve::SettingsError> {
         let sid = format!("AC{}", "0".repeat(SID_DIGITS));
         let fixed = [
             ("SMS_TWILIO_SID", sid.as_str()),
@@ -334,13 +253,12 @@ mod tests {
             ("SMS_TWILIO_FROM_NUMBER", "+15005550006"),
             ("SMS_TWILIO_TO_NUMBER", "+15555550100"),
         ];
-        Config::read(|name| {
-            changes
-                .iter()
-                .chain(&fixed)
-                .find(|(key, _)| *key == name)
+        let find = |name: &str| {
+            let mut all = changes.iter().chain(&fixed);
+            all.find(|(key, _)| *key == name)
                 .map(|(_, value)| (*value).to_owned())
-        })
+        };
+        Variables::of(find).read(Config::read)
     }
 
     #[test]
@@ -372,7 +290,7 @@ mod tests {
             ("PORT", "90000"),
         ];
         let told = read(&wrong).unwrap_err().to_string();
-        let lines: Vec<&str> = told.lines().collect();
+        let lines: Vec<&str> = told.lines().skip(1).collect();
         assert_eq!(lines.len(), wrong.len(), "{told}");
         for ((name, _), line) in wrong.iter().zip(lines) {
             assert!(told.contains(name) && !line.contains("planted"), "{line}");
@@ -390,10 +308,11 @@ mod tests {
     #[test]
     fn every_variable_is_in_the_help() {
         let asked = std::cell::RefCell::new(Vec::new());
-        let _ = Config::read(|name| {
+        let look_up = |name: &str| {
             asked.borrow_mut().push(name.to_owned());
             None
-        });
+        };
+        let _ = Variables::of(look_up).read(Config::read);
         let asked = asked.into_inner();
         assert!(asked.len() >= 11, "{asked:?}");
         for name in asked {

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 
 use crate::{
     ledger::{Adoption, LedgerError},
-    once::store_failed,
     outcome::{Outcome, TRY_AGAIN_AFTER},
     text::{Doubt, Reason, State, Text},
     texter::Parts,
@@ -50,7 +49,7 @@ impl Parts {
         match settled.await {
             Ok(Settled::Known(outcome)) => outcome,
             Ok(Settled::Free) => Outcome::try_again("the text was not sent before; try again"),
-            Err(error) => store_failed(&error),
+            Err(error) => Outcome::store_failed(&error),
         }
     }
 

@@ -101,7 +101,7 @@ mod twilio;
 mod webhook;
 
 pub use app::app;
-pub use config::{Account, AccountError, Config, ConfigErrors, VARIABLES};
+pub use config::{Account, AccountError, Config, VARIABLES};
 pub use downtime::DOWN_TIME;
 pub use ledger::{LedgerError, StoreLocation};
 pub use number::PhoneNumber;

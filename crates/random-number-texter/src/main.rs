@@ -1,13 +1,10 @@
 //! Starts the texter.
 
-use std::{io::Write, pin::pin, process::ExitCode};
+use std::{pin::pin, process::ExitCode};
 
 use anyhow::Context;
 use clap::Parser;
 use random_number_texter::{Config, DOWN_TIME, Texter, VARIABLES, app, system_clock};
-
-/// As for a wrong flag: what was asked for can't be done.
-const WRONG_CONFIGURATION: u8 = 2;
 
 /// Receives random_number:generate webhooks and texts the number through Twilio's Messages API.
 #[derive(Parser)]
@@ -15,45 +12,14 @@ const WRONG_CONFIGURATION: u8 = 2;
 struct Arguments {}
 
 fn main() -> ExitCode {
-    let Arguments {} = Arguments::parse();
-    let config = match configured() {
-        Ok(config) => config,
-        Err(wrong) => {
-            complain(&format!(
-                "random-number-texter can't start; correct these variables (--help explains them):\n{wrong}"
-            ));
-            return ExitCode::from(WRONG_CONFIGURATION);
-        }
+    let config = |variables: &mut serve::Variables<'_>| {
+        let Arguments {} = Arguments::parse();
+        Config::read(variables)
     };
-    match run(config) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("random-number-texter stopped: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    serve::run("random-number-texter", config, run)
 }
 
-/// Reads `.env` and the environment.
-fn configured() -> Result<Config, String> {
-    match dotenvy::dotenv() {
-        Ok(_) => {}
-        Err(error) if error.not_found() => {}
-        // The error's own text would show the line, and with it perhaps a secret.
-        Err(dotenvy::Error::LineParse(_, column)) => {
-            return Err(format!(
-                ".env has a line that is wrong near column {column}"
-            ));
-        }
-        Err(_) => return Err(".env can't be read".to_owned()),
-    }
-    Config::read(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
-        .map_err(|wrong| wrong.to_string())
-}
-
-#[tokio::main]
 async fn run(config: Config) -> anyhow::Result<()> {
-    serve::narrate("info")?;
     let listener = serve::bind(config.host.clone(), config.port, "PORT").await?;
     let address = listener.local_addr().context("which port is it")?;
     if config.token_travels_in_the_clear() {
@@ -108,9 +74,4 @@ fn stopping(signal: std::io::Result<()>, texter: &Texter) {
         tracing::error!(%error, "stopping: signals can't be caught");
     }
     texter.stop();
-}
-
-fn complain(text: &str) {
-    // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -16,7 +16,7 @@ impl Parts {
     pub(crate) async fn text_once(&self, new: NewText) -> Outcome {
         self.try_text(new)
             .await
-            .unwrap_or_else(|error| store_failed(&error))
+            .unwrap_or_else(|error| Outcome::store_failed(&error))
     }
 
     async fn try_text(&self, new: NewText) -> Result<Outcome, LedgerError> {
@@ -151,10 +151,4 @@ impl Parts {
             }),
         }
     }
-}
-
-/// The outcome when the store fails.
-pub(crate) fn store_failed(error: &LedgerError) -> Outcome {
-    tracing::error!(%error, "the store failed; the sender is to try again");
-    Outcome::try_again("the texter's store failed")
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::text::{Reason, State, Text};
+use crate::{
+    ledger::LedgerError,
+    text::{Reason, State, Text},
+};
 
 /// After a passing failure of Twilio's; the first pause of a sender of webhooks.
 pub(crate) const TRY_AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -27,6 +30,12 @@ impl Outcome {
             reason: reason.into(),
             after: TRY_AGAIN_AFTER,
         }
+    }
+
+    /// 503 since the store failed, which is logged.
+    pub(crate) fn store_failed(error: &LedgerError) -> Self {
+        tracing::error!(%error, "the store failed; the sender is to try again");
+        Self::try_again("the texter's store failed")
     }
 
     /// What the state that `text` is in means for its event's sender.

@@ -15,8 +15,6 @@ use jiff::Timestamp;
 use relay::{Config, Relay, Trial, preview};
 use webhooks_core::SystemClock;
 
-/// As for a wrong flag: what was asked for can't be done.
-const WRONG_CONFIGURATION: u8 = 2;
 /// How long actions that run may go on once the relay was asked to stop.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
@@ -52,16 +50,19 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if serve::print_licences_if_asked() {
+        return ExitCode::SUCCESS;
+    }
     let arguments = Arguments::parse();
-    let config = match configured(&arguments.config) {
+    let (config, pages) = match configured(&arguments.config) {
         Ok(config) => config,
         Err(wrong) => {
             complain(&wrong);
-            return ExitCode::from(WRONG_CONFIGURATION);
+            return ExitCode::from(serve::WRONG_SETTINGS);
         }
     };
     let outcome = match arguments.command {
-        None => run(config),
+        None => run(config, pages),
         Some(Command::Check) => say(&format!("{} is right\n", arguments.config.display())),
         Some(Command::Try {
             rule,
@@ -82,20 +83,13 @@ fn main() -> ExitCode {
 }
 
 /// Reads `.env`, the environment and the file.
-fn configured(path: &Path) -> Result<Config, String> {
-    match dotenvy::dotenv() {
-        Ok(_) => {}
-        Err(error) if error.not_found() => {}
-        // The error's own text would show the line, and with it perhaps a secret.
-        Err(dotenvy::Error::LineParse(_, column)) => {
-            return Err(format!(
-                ".env has a line that is wrong near column {column}"
-            ));
-        }
-        Err(_) => return Err(".env can't be read".to_owned()),
-    }
-    let variables = |name: &str| std::env::var_os(name)?.into_string().ok();
-    Config::read(path, variables).map_err(|error| error.to_string())
+fn configured(path: &Path) -> Result<(Config, serve::Pages), String> {
+    let read = serve::Variables::of_process().read(|variables| {
+        let config = Config::read(path, |name| variables.get(name));
+        Some(config.map(|config| (config, variables.pages())))
+    });
+    let config = read.map_err(|wrong| wrong.to_string())?;
+    config.map_err(|error| error.to_string())
 }
 
 fn trial(event: &Path, event_type: Option<String>, fetched: &[String]) -> anyhow::Result<Trial> {
@@ -120,13 +114,12 @@ fn json(path: &Path) -> anyhow::Result<serde_json::Value> {
 }
 
 #[tokio::main]
-async fn run(config: Config) -> anyhow::Result<()> {
+async fn run(config: Config, pages: serve::Pages) -> anyhow::Result<()> {
     serve::narrate("info,webhooks_core=warn")?;
     let (listen, page) = (config.listen, config.page);
     let sources = serve::bind(listen.ip(), listen.port(), "listen in the file").await?;
     let page = serve::bind(page.ip(), page.port(), "page in the file").await?;
     let page_address = page.local_addr().context("which port is it")?;
-    let pages = serve::Pages::from_env()?;
     let relay = Relay::open(
         config,
         page_address,

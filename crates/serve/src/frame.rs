@@ -11,7 +11,7 @@ use url::{Origin, Url};
 use crate::protect::NO_FRAMES;
 
 /// The variable that names the origin.
-const VARIABLE: &str = "FRAME_ORIGIN";
+pub(crate) const FRAME_ORIGIN_VARIABLE: &str = "FRAME_ORIGIN";
 
 /// The one origin whose pages may frame a program's pages, such as `http://localhost:9030`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct FrameOrigin(String);
 /// A text that is not an origin.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{VARIABLE} is \"{0}\"; it must be an origin such as http://localhost:9030, without a path"
+    "{FRAME_ORIGIN_VARIABLE} is \"{0}\"; it must be an origin such as http://localhost:9030, without a path"
 )]
 pub struct FrameOriginError(String);
 
@@ -40,20 +40,6 @@ impl FrameOrigin {
             Ok(Self(origin.ascii_serialization()))
         } else {
             Err(wrong())
-        }
-    }
-
-    /// The origin that the variable `FRAME_ORIGIN` names; `None` when it is not set or empty.
-    ///
-    /// # Errors
-    /// [`FrameOriginError`] shows what an origin looks like.
-    pub fn from_env() -> Result<Option<Self>, FrameOriginError> {
-        match std::env::var(VARIABLE) {
-            Ok(text) if !text.trim().is_empty() => Self::parse(text.trim()).map(Some),
-            Ok(_) | Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(text)) => {
-                Err(FrameOriginError(text.to_string_lossy().into_owned()))
-            }
         }
     }
 }

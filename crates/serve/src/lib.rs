@@ -1,32 +1,38 @@
 //! One hardened way to serve an axum router, shared by every app of this workspace.
 //!
 //! It owns what axum's plain `serve` leaves open: time limits, size limits, a limit on
-//! connections, a graceful stop; and what every page and API needs alike: security headers,
-//! request ids, panics that answer 500, the check against cross-site forms. It refuses to know
-//! anything of webhooks.
+//! connections, a graceful stop; what every page and API needs alike: security headers,
+//! request ids, panics that answer 500, the check against cross-site forms; and how every program
+//! starts: its settings read whole, its log, its exit code. It refuses to know anything of webhooks.
 //!
 //! ```no_run
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! use axum::{Router, routing::get};
 //!
-//! serve::logs("info")?;
-//! let listener = serve::bind(serve::Host::default(), 8080, "PORT").await?;
-//! let router = serve::protect(Router::new().route("/", get(|| async { "hello" })));
-//! let stop = async {
-//!     if let Err(error) = serve::stop_signal().await {
-//!         tracing::error!(%error, "stopping: signals cannot be caught");
-//!     }
-//! };
-//! serve::serve(listener, router, serve::Limits::default(), stop).await;
-//! # Ok(()) }
+//! fn main() -> std::process::ExitCode {
+//!     serve::run("hello", |variables| Some((variables.host(), variables.port(8080))), hello)
+//! }
+//!
+//! async fn hello((host, port): (serve::Host, u16)) -> Result<(), serve::BindError> {
+//!     let listener = serve::bind(host, port, "PORT").await?;
+//!     let router = serve::protect(Router::new().route("/", get(|| async { "hello" })));
+//!     let stop = async {
+//!         if let Err(error) = serve::stop_signal().await {
+//!             tracing::error!(%error, "stopping: signals cannot be caught");
+//!         }
+//!     };
+//!     serve::serve(listener, router, serve::Limits::default(), stop).await;
+//!     Ok(())
+//! }
 //! ```
 
 mod address;
 mod body;
 mod client_stream;
 mod color;
+mod dot_env;
 mod frame;
 mod host;
+mod licences;
 mod limits;
 mod logs;
 mod masked;
@@ -34,15 +40,19 @@ mod narration;
 mod numbered;
 mod origin;
 mod pages;
+mod program;
 mod protect;
 mod server;
 mod shared_assets;
 mod signal;
+mod variables;
 
 pub use address::{BindError, bind};
 pub use color::wants_color;
+pub use dot_env::{DotEnvError, read_dot_env};
 pub use frame::{FrameOrigin, FrameOriginError, framed};
 pub use host::{Host, HostError, IgnoredHost};
+pub use licences::print_licences_if_asked;
 pub use limits::Limits;
 pub use logs::{LogsError, logs};
 pub use masked::Masked;
@@ -50,7 +60,9 @@ pub use narration::narrate;
 pub use numbered::numbered;
 pub use origin::{CrossSite, check_same_origin, same_origin};
 pub use pages::{PAGES_VARIABLE, PageLink, Pages, PagesError};
+pub use program::{WRONG_SETTINGS, run};
 pub use protect::protect;
 pub use server::serve;
 pub use shared_assets::shared_assets;
 pub use signal::stop_signal;
+pub use variables::{SettingsError, Variables};

@@ -6,6 +6,9 @@ use tracing_subscriber::{EnvFilter, filter::ParseError};
 
 use crate::color::wants_color;
 
+/// The variable that says what is logged.
+pub(crate) const FILTER_VARIABLE: &str = "RUST_LOG";
+
 /// Logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LogsError {
@@ -29,7 +32,7 @@ pub enum LogsError {
 /// # Errors
 /// [`LogsError`]: stop the program, it names the variable to correct.
 pub fn logs(default_filter: &str) -> Result<(), LogsError> {
-    let filter = filter(default_filter)?;
+    let filter = filter(std::env::var(FILTER_VARIABLE).ok(), default_filter)?;
     let colours = wants_color(std::io::stderr().is_terminal());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -39,16 +42,10 @@ pub fn logs(default_filter: &str) -> Result<(), LogsError> {
         .map_err(|_| LogsError::AlreadySet)
 }
 
-/// What `RUST_LOG` asks for, or else `default_filter`.
-pub(crate) fn filter(default_filter: &str) -> Result<EnvFilter, LogsError> {
-    let asked = std::env::var("RUST_LOG").unwrap_or_default();
-    let filter = if asked.is_empty() {
-        default_filter
-    } else {
-        &asked
-    };
-    EnvFilter::try_new(filter).map_err(|source| LogsError::Filter {
-        value: filter.to_owned(),
-        source,
-    })
+/// What was `asked` for, or else `default_filter`.
+pub(crate) fn filter(asked: Option<String>, default_filter: &str) -> Result<EnvFilter, LogsError> {
+    let value = asked
+        .filter(|asked| !asked.is_empty())
+        .unwrap_or_else(|| default_filter.to_owned());
+    EnvFilter::try_new(&value).map_err(|source| LogsError::Filter { value, source })
 }

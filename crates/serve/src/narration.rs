@@ -15,6 +15,7 @@ use tracing::{
     level_filters::LevelFilter,
 };
 use tracing_subscriber::{
+    EnvFilter,
     fmt::{
         FmtContext, FormattedFields,
         format::{FormatEvent, FormatFields, Writer},
@@ -24,7 +25,7 @@ use tracing_subscriber::{
 
 use crate::{
     color::wants_color,
-    logs::{LogsError, filter},
+    logs::{FILTER_VARIABLE, LogsError, filter},
 };
 
 const SOFT: &str = "\x1b[2m";
@@ -38,7 +39,11 @@ const PLAIN: &str = "\x1b[0m";
 /// # Errors
 /// [`LogsError`]: stop the program, it names the variable to correct.
 pub fn narrate(default_filter: &str) -> Result<(), LogsError> {
-    let filter = filter(default_filter)?;
+    narrate_by(filter(std::env::var(FILTER_VARIABLE).ok(), default_filter)?)
+}
+
+/// Logs what `filter` lets through.
+pub(crate) fn narrate_by(filter: EnvFilter) -> Result<(), LogsError> {
     let format = Narration {
         is_colored: wants_color(std::io::stderr().is_terminal()),
         is_detailed: filter

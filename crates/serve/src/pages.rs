@@ -32,14 +32,6 @@ pub struct PageLink {
 pub struct PagesError(String);
 
 impl Pages {
-    /// The pages of `PAGES_VARIABLE` in this process's environment; none when it is not set.
-    ///
-    /// # Errors
-    /// [`PagesError`] names the item that is wrong.
-    pub fn from_env() -> Result<Self, PagesError> {
-        std::env::var(PAGES_VARIABLE).unwrap_or_default().parse()
-    }
-
     /// The links that the page of the program `here` shows; none when it is not listed.
     #[must_use]
     pub fn seen_from(&self, here: &str) -> Vec<PageLink> {

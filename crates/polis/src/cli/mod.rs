@@ -72,6 +72,9 @@ enum Verb {
 /// Runs the command line of this process; the exit code tells the truth.
 #[must_use]
 pub fn main() -> ExitCode {
+    if ::serve::print_licences_if_asked() {
+        return ExitCode::SUCCESS;
+    }
     let cli = Cli::parse();
     match cli.verb {
         None => serve::run(cli.flags),

@@ -50,7 +50,7 @@ fn ready(capture: SocketAddr, page: SocketAddr) -> String {
 
 fn fail(error: &(impl std::fmt::Display + ?Sized)) -> ExitCode {
     tell(&format!("polis: {error}"));
-    ExitCode::FAILURE
+    ExitCode::from(super::TROUBLE)
 }
 
 fn tell(line: &str) {

@@ -2,7 +2,6 @@
 
 use std::{collections::HashMap, fmt, path::Path};
 
-use super::dot_env;
 use crate::answer::NumberOrText;
 
 /// The world around the program, so that tests need not change it.
@@ -10,7 +9,7 @@ use crate::answer::NumberOrText;
 pub struct Surroundings {
     variables: HashMap<String, String>,
     dot_env: HashMap<String, String>,
-    faults: Vec<dot_env::Fault>,
+    faults: Vec<serve::DotEnvError>,
 }
 
 impl fmt::Debug for Surroundings {
@@ -27,14 +26,13 @@ impl Surroundings {
     /// The process's variables and `.env` of the current directory.
     #[must_use]
     pub fn of_process() -> Self {
-        let mut faults = Vec::new();
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| {
                 let name = name.into_string().ok()?;
                 value.into_string().ok().map(|value| (name, value))
             })
             .collect();
-        let dot_env = dot_env::read(Path::new(".env"), &mut faults);
+        let (dot_env, faults) = serve::read_dot_env(Path::new(".env"));
         Self {
             variables,
             dot_env,
@@ -75,10 +73,10 @@ impl Surroundings {
 
     /// What is wrong with `.env` as a whole or with these variables in it.
     pub(super) fn faults_about(&self, names: &[&str]) -> Vec<String> {
-        let concerns = |fault: &&dot_env::Fault| match fault {
-            dot_env::Fault::File(_) => true,
-            dot_env::Fault::Variable(name) => names.contains(&name.as_str()),
-            dot_env::Fault::Line => false,
+        let concerns = |fault: &&serve::DotEnvError| match fault {
+            serve::DotEnvError::File(_) => true,
+            serve::DotEnvError::Variable(name) => names.contains(&name.as_str()),
+            serve::DotEnvError::Line => false,
         };
         let concerning = self.faults.iter().filter(concerns);
         concerning.map(ToString::to_string).collect()

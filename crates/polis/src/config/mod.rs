@@ -2,7 +2,6 @@
 //!
 //! Everything that is wrong is reported at once, each with the name of where it was set.
 
-mod dot_env;
 mod file;
 mod flags;
 mod layers;

@@ -112,7 +112,7 @@ fn wrong_values_and_busy_ports_end_it_with_a_sentence() {
         .output()
         .unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(
         told.contains("--port is \"abc\"") && told.contains("--respond: \"9\""),
         "{told}"
@@ -124,7 +124,7 @@ fn wrong_values_and_busy_ports_end_it_with_a_sentence() {
         .output()
         .unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(told.contains(&port) && told.contains("PORT"), "{told}");
 }
 

@@ -127,15 +127,15 @@ pub(crate) fn settings(urls: &[&str], store: &str, more: &[(&str, &str)]) -> Set
         urls.get(number.checked_sub(1)?)
             .map(|url| (*url).to_owned())
     };
-    Settings::read(|name| match name {
+    let variables = serve::Variables::of(|name| match name {
         _ if url(name).is_some() => url(name),
         "BUTTON_STORE" => Some(store.to_owned()),
         _ => more
             .iter()
             .find(|(known, _)| *known == name)
             .map(|(_, value)| (*value).to_owned()),
-    })
-    .unwrap()
+    });
+    variables.read(Settings::read).unwrap()
 }
 
 /// A button in memory that always draws 641.

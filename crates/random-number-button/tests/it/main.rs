@@ -6,3 +6,4 @@ mod doubles;
 mod guide;
 mod opened;
 mod page;
+mod program;

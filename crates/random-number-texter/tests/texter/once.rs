@@ -299,7 +299,7 @@ async fn a_second_texter_on_the_same_store_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let store = directory.path().join("shared.db").display().to_string();
     let _first = Rig::with(&[("TEXTER_STORE", &store)]).await;
-    let config = random_number_texter::Config::read(|name| {
+    let variables = serve::Variables::of(|name| {
         Some(match name {
             "SMS_TWILIO_SID" => crate::rig::SID.to_owned(),
             "SMS_TWILIO_TOKEN" => crate::rig::TOKEN.to_owned(),
@@ -308,8 +308,8 @@ async fn a_second_texter_on_the_same_store_is_refused() {
             "TEXTER_STORE" => store.clone(),
             _ => return None,
         })
-    })
-    .unwrap();
+    });
+    let config = variables.read(random_number_texter::Config::read).unwrap();
     let opened =
         random_number_texter::Texter::open(config, None, random_number_texter::system_clock());
     let Err(error) = opened.await else {

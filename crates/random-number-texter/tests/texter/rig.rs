@@ -203,13 +203,11 @@ async fn try_open(
     variables: &[(&'static str, String)],
     now: &Arc<Mutex<Timestamp>>,
 ) -> Result<Texter, OpenError> {
-    let mut config = Config::read(|name| {
-        variables
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| value.clone())
-    })
-    .unwrap();
+    let found = serve::Variables::of(|name| {
+        let found = variables.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.clone())
+    });
+    let mut config = found.read(Config::read).unwrap();
     // Silence is soon noticed; loopback answers in a millisecond.
     config.times.create = Duration::from_millis(500);
     if let Some((_, answer)) = variables.iter().find(|(known, _)| *known == ANSWER_MS) {

@@ -1,45 +1,48 @@
-//! The `.env` file. What is wrong with a line is reported by the name of its variable alone: what
-//! stands in the line may be a secret, and dotenvy's own errors repeat it.
+//! The file `.env` of the current directory. What is wrong with a line is reported by the name of
+//! its variable alone: what stands in the line may be a secret, and dotenvy's own errors repeat it.
 
 use std::{collections::HashMap, io, path::Path};
 
 /// What is wrong with `.env`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Fault {
-    #[error(".env: {0}")]
+pub enum DotEnvError {
+    /// The file can't be read.
+    #[error(".env can't be read: {0}")]
     File(String),
+    /// The line of this variable can't be read.
     #[error(
         ".env: the line of {0} cannot be read; a value with spaces, quotes or # stands in single quotes, in double ones when it has a single one in it"
     )]
     Variable(String),
+    /// A line that has no variable.
     #[error(".env: there is a line that is not NAME=value")]
     Line,
 }
 
-/// Names and values of the file; none when there is no file.
-pub(super) fn read(path: &Path, faults: &mut Vec<Fault>) -> HashMap<String, String> {
+/// Names and values of the file at `path`, and everything that is wrong with it; nothing of both
+/// when there is no file.
+#[must_use]
+pub fn read_dot_env(path: &Path) -> (HashMap<String, String>, Vec<DotEnvError>) {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) => {
-            if error.kind() != io::ErrorKind::NotFound {
-                faults.push(Fault::File(error.to_string()));
-            }
-            return HashMap::new();
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Default::default(),
+        Err(error) => return (HashMap::new(), vec![DotEnvError::File(error.to_string())]),
     };
     // A byte order mark would become part of the first name.
     let text = text.trim_start_matches('\u{feff}');
-    dotenvy::from_read_iter(text.as_bytes())
+    let mut faults = Vec::new();
+    let values = dotenvy::from_read_iter(text.as_bytes())
         .filter_map(|pair| pair.map_err(|error| faults.push(fault(text, &error))).ok())
-        .collect()
+        .collect();
+    (values, faults)
 }
 
-fn fault(text: &str, error: &dotenvy::Error) -> Fault {
+fn fault(text: &str, error: &dotenvy::Error) -> DotEnvError {
     match error {
-        dotenvy::Error::LineParse(part, _) => {
-            name(text, part).map_or(Fault::Line, |name| Fault::Variable(name.to_owned()))
-        }
-        error => Fault::File(error.to_string()),
+        dotenvy::Error::LineParse(part, _) => name(text, part).map_or(DotEnvError::Line, |name| {
+            DotEnvError::Variable(name.to_owned())
+        }),
+        error => DotEnvError::File(error.to_string()),
     }
 }
 

@@ -1,0 +1,210 @@
+//! A program's settings, read from variables in one pass that collects everything that is wrong.
+
+use std::{
+    collections::HashMap,
+    fmt::{self, Display},
+    path::Path,
+    str::FromStr,
+};
+
+use crate::{
+    dot_env::read_dot_env,
+    frame::{FRAME_ORIGIN_VARIABLE, FrameOrigin},
+    host::Host,
+    numbered::numbered,
+    pages::{PAGES_VARIABLE, Pages},
+};
+
+/// Where variables are looked up, and what turned out to be wrong with them.
+///
+/// A value is trimmed, and an empty one counts as not set: so says a shell or a `.env` file with
+/// nothing filled in.
+///
+/// ```
+/// let found = |name: &str| (name == "PORT").then(|| "many".to_owned());
+/// let wrong = serve::Variables::of(found).read(|variables| {
+///     let port = variables.port(8080);
+///     let name = variables.required("NAME", |text| Ok(text.to_owned()));
+///     Some((port, name?))
+/// });
+/// assert_eq!(
+///     wrong.unwrap_err().to_string(),
+///     "2 settings are wrong (--help explains them):\n  \
+///      PORT is \"many\"; it must be a port, 0 to 65535\n  \
+///      NAME is not set",
+/// );
+/// ```
+pub struct Variables<'a> {
+    look_up: LookUp<'a>,
+    flags: HashMap<&'static str, String>,
+    wrong: Vec<String>,
+}
+
+type LookUp<'a> = Box<dyn Fn(&str) -> Option<String> + 'a>;
+
+/// Settings that are wrong, all of them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{} wrong (--help explains {}):\n  {}", count(.0), them(.0), .0.join("\n  "))]
+pub struct SettingsError(Vec<String>);
+
+fn count(wrong: &[String]) -> String {
+    match wrong.len() {
+        1 => "a setting is".to_owned(),
+        more => format!("{more} settings are"),
+    }
+}
+
+fn them(wrong: &[String]) -> &'static str {
+    if wrong.len() == 1 { "it" } else { "them" }
+}
+
+impl Variables<'static> {
+    /// Those of this process, and where it has none those of the file `.env` in its directory.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let (dot_env, faults) = read_dot_env(Path::new(".env"));
+        let mut variables = Self::of(move |name| {
+            let own = std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+            own.filter(|value| !value.trim().is_empty())
+                .or_else(|| dot_env.get(name).cloned())
+        });
+        variables.wrong = faults.iter().map(ToString::to_string).collect();
+        variables
+    }
+}
+
+impl<'a> Variables<'a> {
+    /// Those that `look_up` finds.
+    pub fn of(look_up: impl Fn(&str) -> Option<String> + 'a) -> Self {
+        Self {
+            look_up: Box::new(look_up),
+            flags: HashMap::new(),
+            wrong: Vec::new(),
+        }
+    }
+
+    /// A flag, when it is given, stands above the variable `name`.
+    pub fn set_by_flag(&mut self, name: &'static str, flag: Option<String>) {
+        self.flags.extend(flag.map(|value| (name, value)));
+    }
+
+    /// All that `read` makes of the variables.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names everything that is wrong, also when `read` found something.
+    pub fn read<T>(
+        mut self,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Result<T, SettingsError> {
+        match read(&mut self) {
+            Some(settings) if self.wrong.is_empty() => Ok(settings),
+            _ => Err(SettingsError(self.wrong)),
+        }
+    }
+
+    /// Adds to what is wrong: a sentence that begins with the variable's name.
+    pub fn is_wrong(&mut self, sentence: impl Into<String>) {
+        self.wrong.push(sentence.into());
+    }
+
+    /// What is set as `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<String> {
+        let flag = self.flags.get(name).cloned();
+        let found = flag.or_else(|| (self.look_up)(name))?;
+        Some(found.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// What is set as `name`, `name_1` … `name_99`: see [`numbered`].
+    #[must_use]
+    pub fn numbered(&self, name: &str) -> Vec<String> {
+        numbered(name, |name| self.get(name))
+    }
+
+    /// The parts of `name`, which commas separate.
+    #[must_use]
+    pub fn list(&self, name: &str) -> Vec<String> {
+        let given = self.get(name).unwrap_or_default();
+        let parts = given.split(',').map(str::trim);
+        let parts = parts.filter(|part| !part.is_empty());
+        parts.map(str::to_owned).collect()
+    }
+
+    /// What `parse` makes of `name`; `None` when it is not set or wrong. The error goes on after the
+    /// name: `is …; it must be …`, without the value where that may be a secret.
+    pub fn optional<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        match parse(&self.get(name)?) {
+            Ok(value) => Some(value),
+            Err(wrong) => {
+                self.is_wrong(format!("{name} {wrong}"));
+                None
+            }
+        }
+    }
+
+    /// As [`optional`](Self::optional); not to be set is wrong, too.
+    pub fn required<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        if self.get(name).is_none() {
+            self.is_wrong(format!("{name} is not set"));
+        }
+        self.optional(name, parse)
+    }
+
+    /// `name` read as it says itself how; `default` when it is not set. The value is in the error.
+    pub fn parsed<T: FromStr<Err: Display>>(&mut self, name: &str, default: T) -> T {
+        let parse = |text: &str| {
+            text.parse()
+                .map_err(|error| format!("is {text:?}: {error}"))
+        };
+        self.optional(name, parse).unwrap_or(default)
+    }
+
+    /// The variable PORT.
+    pub fn port(&mut self, default: u16) -> u16 {
+        let parse = |text: &str| {
+            text.parse()
+                .map_err(|_| format!("is {text:?}; it must be a port, 0 to 65535"))
+        };
+        self.optional("PORT", parse).unwrap_or(default)
+    }
+
+    /// The variable HOST. One that is not an address is ignored, since shells and conda set it;
+    /// a flag is meant.
+    pub fn host(&mut self) -> Host {
+        if self.flags.contains_key("HOST") {
+            return self.parsed("HOST", Host::default());
+        }
+        Host::of_variable(self.get("HOST").as_deref())
+    }
+
+    /// The variable [`PAGES_VARIABLE`].
+    pub fn pages(&mut self) -> Pages {
+        self.parsed(PAGES_VARIABLE, Pages::default())
+    }
+
+    /// The variable FRAME_ORIGIN.
+    pub fn frame_origin(&mut self) -> Option<FrameOrigin> {
+        let given = self.get(FRAME_ORIGIN_VARIABLE)?;
+        FrameOrigin::parse(&given)
+            .map_err(|error| self.is_wrong(error.to_string()))
+            .ok()
+    }
+}
+
+impl fmt::Debug for Variables<'_> {
+    /// Names alone: values may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Variables")
+            .field("flags", &self.flags.keys())
+            .field("wrong", &self.wrong.len())
+            .finish_non_exhaustive()
+    }
+}
