@@ -8,6 +8,7 @@ mod event;
 mod figures;
 mod load;
 mod machine;
+mod name;
 mod process;
 mod receiver;
 mod receiver_process;

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use crate::figures::Name;
+use crate::name::Name;
 
 /// One figure, as it is kept.
 #[derive(Debug, Clone, Serialize, Deserialize)]

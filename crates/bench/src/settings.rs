@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;
 
-use crate::figures::Name;
+use crate::name::Name;
 
 /// Runs the figures and prints a table of each; every one is kept as JSON.
 #[derive(Debug, Parser)]

@@ -1,0 +1,55 @@
+//! What the figures are called.
+
+use std::fmt;
+
+use clap::ValueEnum;
+
+/// The figures by name, in the order in which they are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Name {
+    /// Events stored, delivered and recorded a second
+    Delivery,
+    /// Events stored a second
+    Storing,
+    /// From send to the receiver at a fixed rate
+    Latency,
+    /// A healthy endpoint beside troubled ones
+    Isolation,
+    /// What gets through to an endpoint that fails at times
+    Failing,
+    /// A million deliveries owed to dead endpoints
+    Backlog,
+    /// Many endpoints and ten million finished deliveries
+    Growth,
+    /// polis against a bare axum handler
+    Polis,
+}
+
+impl Name {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Delivery,
+        Self::Storing,
+        Self::Latency,
+        Self::Isolation,
+        Self::Failing,
+        Self::Backlog,
+        Self::Growth,
+        Self::Polis,
+    ];
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Delivery => "delivery",
+            Self::Storing => "storing",
+            Self::Latency => "latency",
+            Self::Isolation => "isolation",
+            Self::Failing => "failing",
+            Self::Backlog => "backlog",
+            Self::Growth => "growth",
+            Self::Polis => "polis",
+        };
+        f.write_str(name)
+    }
+}
