@@ -11,6 +11,7 @@ use http::header;
 use reqwest::redirect::Policy;
 use url::form_urlencoded;
 
+use answer::LISTED_TEXTS_MAX;
 pub(crate) use answer::{Created, Listed, LookedUp, reason};
 
 use crate::{
@@ -22,8 +23,6 @@ use crate::{
 
 /// A created text is some 800 bytes.
 const CREATED_BYTES_MAX: usize = 64 * 1024;
-/// The most that Twilio lists at once.
-const LISTED_TEXTS_MAX: usize = 1000;
 /// That many texts of some 900 bytes, twice over.
 const LISTED_BYTES_MAX: usize = 2 * 1024 * 1024;
 

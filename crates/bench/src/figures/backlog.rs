@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Bench, comparison::Subject};
+use super::{bench::Bench, comparison::Subject};
 use crate::{
     report::{Check, Content, mib, rate},
     seed,

@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    Bench,
+    bench::Bench,
     latency::{percentiles, summary},
 };
 use crate::{

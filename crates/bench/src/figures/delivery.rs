@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Bench;
+use super::bench::Bench;
 use crate::{
     load::{AHEAD, Closed, Order, median},
     machine::Commits,

@@ -1,6 +1,6 @@
 //! How much gets through to an endpoint that fails at times.
 
-use super::Bench;
+use super::bench::Bench;
 use crate::{
     load::median,
     report::{Check, Content, rate},

@@ -1,6 +1,6 @@
 //! Rate and latency with very many endpoints, and after very many finished deliveries.
 
-use super::{Bench, comparison::Subject, latency::RATES};
+use super::{bench::Bench, comparison::Subject, latency::RATES};
 use crate::{
     load::{AHEAD, Closed, Order},
     report::{Check, Content, mib, rate},

@@ -1,7 +1,7 @@
 //! A healthy endpoint beside others that are slow or not well: two of its own customer, and crowds.
 
 use super::{
-    Bench,
+    bench::Bench,
     latency::{columns, row, summary},
 };
 use crate::{

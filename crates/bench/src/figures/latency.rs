@@ -1,6 +1,6 @@
 //! From `send` to the receiver, in an open loop.
 
-use super::Bench;
+use super::bench::Bench;
 use crate::{
     load::Latencies,
     machine::Commits,

@@ -1,6 +1,7 @@
 //! The figures: one file each. A figure measures, and says whether it keeps its bounds.
 
 mod backlog;
+mod bench;
 mod comparison;
 mod delivery;
 mod failing;
@@ -10,7 +11,7 @@ mod latency;
 pub(crate) mod polis;
 mod storing;
 
-use std::path::{Path, PathBuf};
+use bench::Bench;
 
 use crate::{
     machine,
@@ -20,36 +21,6 @@ use crate::{
     report::{Content, Figure},
     settings::Settings,
 };
-
-/// What a figure works with.
-struct Bench<'a> {
-    settings: &'a Settings,
-    receiver: ReceiverProcess,
-    /// On the disk that is measured; removed at the end.
-    folder: tempfile::TempDir,
-}
-
-impl Bench<'_> {
-    fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn database(&self, name: &str) -> PathBuf {
-        self.folder.path().join(format!("{name}.db"))
-    }
-
-    fn port(&self) -> u16 {
-        self.receiver.port()
-    }
-
-    /// Bytes of a database and its write-ahead log.
-    fn size_bytes(database: &Path) -> u64 {
-        let mut log = database.as_os_str().to_owned();
-        log.push("-wal");
-        let size = |file: &Path| std::fs::metadata(file).map_or(0, |metadata| metadata.len());
-        size(database) + size(Path::new(&log))
-    }
-}
 
 /// Runs one figure.
 pub(crate) async fn run(name: Name, settings: &Settings) -> anyhow::Result<Figure> {

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-use super::Bench;
+use super::bench::Bench;
 use crate::{
     load::median,
     report::{Check, Content, rate},

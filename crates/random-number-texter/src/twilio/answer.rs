@@ -6,12 +6,13 @@ use http::{HeaderMap, StatusCode, header};
 use jiff::{Timestamp, fmt::rfc2822};
 use serde::Deserialize;
 
-use super::LISTED_TEXTS_MAX;
 use crate::{
     number::without_numbers,
     text::{Doubt, Reason, State},
 };
 
+/// The most that Twilio lists at once.
+pub(super) const LISTED_TEXTS_MAX: usize = 1000;
 /// The longest that we let Twilio put us off; it asks for seconds.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 /// Twilio's error texts are one or two sentences.

@@ -184,12 +184,11 @@ fn no_modules_import_each_other_in_a_circle() {
         "../end-to-end/src",
         "../random-number-button/src",
         "../random-number-texter/src",
-        "../relay/src",
         "../serve/src",
     ] {
         let arrows = arrows(&source(of));
         let count: usize = arrows.values().map(BTreeSet::len).sum();
-        assert!(count > 5, "{of} was read: {count}");
+        assert!(count > 2, "{of} was read: {count}");
         let circles = circles(arrows);
         assert!(circles.is_empty(), "in {of}: {circles:#?}");
     }
