@@ -100,96 +100,135 @@
 #![cfg_attr(feature = "sqlite", doc = " [operating]: guide::operating")]
 #![cfg_attr(not(feature = "sqlite"), doc = " [operating]: #features")]
 
+#[cfg(feature = "sqlite")]
+mod activity;
 mod address;
+#[cfg(feature = "sqlite")]
+mod attempt;
+#[cfg(feature = "sqlite")]
+mod builder;
+#[cfg(feature = "sqlite")]
+mod clock;
+#[cfg(feature = "sqlite")]
+mod crash_point;
+#[cfg(feature = "sqlite")]
+mod delivery;
+#[cfg(feature = "sqlite")]
+mod endpoint;
+#[cfg(feature = "sqlite")]
+mod endpoints;
+#[cfg(feature = "sqlite")]
+mod engine;
 mod error_text;
+#[cfg(feature = "sqlite")]
+mod event;
+#[cfg(feature = "sqlite")]
+mod finite;
+#[cfg(feature = "sqlite")]
+pub mod guide;
 mod header_rules;
+#[cfg(feature = "sqlite")]
+mod metrics;
+#[cfg(feature = "sqlite")]
+mod model;
+#[cfg(feature = "sqlite")]
+mod outbox;
+#[cfg(feature = "sqlite")]
+mod outbox_table;
+#[cfg(feature = "sqlite")]
+mod outgoing;
+#[cfg(feature = "sqlite")]
+mod places;
 pub mod private_file;
 #[cfg(feature = "receive")]
 pub mod receive;
+#[cfg(feature = "sqlite")]
+mod retry;
+#[cfg(feature = "sqlite")]
+mod same_json;
 pub mod scheme;
+#[cfg(feature = "sqlite")]
+mod seal;
 mod secret;
+#[cfg(feature = "sqlite")]
+mod send;
+#[cfg(feature = "sqlite")]
+mod sender;
 pub mod signature;
+#[cfg(feature = "sqlite")]
+mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "sqlite")]
+mod transaction;
+#[cfg(feature = "sqlite")]
+mod webhooks;
 
+#[cfg(feature = "sqlite")]
+pub use activity::{ACTIVITY_BUFFER, Activity, ActivityKind, ActivityStream, NextStep};
 pub use address::{
     AddressPolicy, AddressRefusal, Credentials, Ipv4Embedding, NetworkError, hide_credentials,
     split_credentials,
 };
+#[cfg(feature = "sqlite")]
+pub use address::{LookupError, Resolve, Resolved, Resolving, SystemResolver};
+#[cfg(feature = "sqlite")]
+pub use attempt::{
+    Attempt, BodyCut, Failure, Outcome, RESPONSE_BODY_LIMIT, RESPONSE_BYTES_MAX,
+    RESPONSE_HEAD_BYTES, RESPONSE_HEADERS_BYTES,
+};
+#[cfg(feature = "sqlite")]
+pub use builder::{Builder, DISABLE_AFTER_DEFAULT, RETENTION_DEFAULT};
+#[cfg(feature = "sqlite")]
+pub use clock::{Clock, SystemClock};
+#[cfg(feature = "sqlite")]
+pub use delivery::{Delivery, DeliveryState, EndReason, Explanation, HoldReason};
+#[cfg(feature = "sqlite")]
+pub use endpoint::{
+    AddedEndpoint, DISABLE_REASON_BYTES_MAX, ENDPOINTS_PER_CUSTOMER_MAX, EVENT_TYPES_MAX, Endpoint,
+    EndpointChange, EndpointId, EndpointSettings, EndpointSettingsError, EndpointState,
+    IN_FLIGHT_DEFAULT, IN_FLIGHT_MAX, NewEndpoint, OWN_HEADERS_BYTES_MAX, OWN_HEADERS_MAX,
+    OwnHeader, SECRETS_MAX, SecretInfo,
+};
+#[cfg(feature = "sqlite")]
+pub use endpoints::{Endpoints, ROTATION_GRACE_DEFAULT};
+#[cfg(feature = "sqlite")]
+pub use engine::test_attempt::TestError;
+#[cfg(feature = "sqlite")]
+pub use event::{
+    CUSTOMER_BYTES_MAX, EVENT_BYTES_MAX, EVENT_ID_BYTES_MAX, EVENT_TYPE_BYTES_MAX, Event,
+    EventError, EventRecord,
+};
+#[cfg(feature = "sqlite")]
+pub use model::{
+    outbox_rows::{REFUSED_ROWS_MAX, RefusedRow},
+    page::{DeliveryFilter, DeliveryPage, PAGE_MAX, PageCursor},
+    replay::{Replay, ReplayOutcome},
+};
+#[cfg(feature = "sqlite")]
+pub use outgoing::OutgoingRequest;
+#[cfg(feature = "sqlite")]
+pub use retry::{ATTEMPTS_MAX, RETRY_AFTER_MAX, RetrySchedule, RetryScheduleError};
+/// The SQLite driver, at the version that the engine uses.
+#[cfg(feature = "sqlite")]
+pub use rusqlite;
 pub use secret::{Secret, SecretError, SecretKind, SharedSecret};
-
-cfg_if::cfg_if! {
-    if #[cfg(feature = "sqlite")] {
-        mod activity;
-        mod attempt;
-        mod builder;
-        mod clock;
-        mod crash_point;
-        mod delivery;
-        mod endpoint;
-        mod endpoints;
-        mod engine;
-        mod event;
-        mod finite;
-        pub mod guide;
-        mod metrics;
-        mod model;
-        mod outbox;
-        mod outbox_table;
-        mod outgoing;
-        mod places;
-        mod retry;
-        mod same_json;
-        mod seal;
-        mod send;
-        mod sender;
-        mod store;
-        mod transaction;
-        mod webhooks;
-
-        pub use activity::{ACTIVITY_BUFFER, Activity, ActivityKind, ActivityStream, NextStep};
-        pub use address::{LookupError, Resolve, Resolved, Resolving, SystemResolver};
-        pub use attempt::{
-            Attempt, BodyCut, Failure, Outcome, RESPONSE_BODY_LIMIT, RESPONSE_BYTES_MAX,
-            RESPONSE_HEAD_BYTES, RESPONSE_HEADERS_BYTES,
-        };
-        pub use builder::{Builder, DISABLE_AFTER_DEFAULT, RETENTION_DEFAULT};
-        pub use clock::{Clock, SystemClock};
-        pub use delivery::{Delivery, DeliveryState, EndReason, Explanation, HoldReason};
-        pub use endpoint::{
-            AddedEndpoint, DISABLE_REASON_BYTES_MAX, ENDPOINTS_PER_CUSTOMER_MAX, EVENT_TYPES_MAX, Endpoint,
-            EndpointChange, EndpointId, EndpointSettings, EndpointSettingsError, EndpointState,
-            IN_FLIGHT_DEFAULT, IN_FLIGHT_MAX, NewEndpoint, OWN_HEADERS_BYTES_MAX, OWN_HEADERS_MAX,
-            OwnHeader, SECRETS_MAX, SecretInfo,
-        };
-        pub use endpoints::{Endpoints, ROTATION_GRACE_DEFAULT};
-        pub use engine::test_attempt::TestError;
-        pub use event::{
-            CUSTOMER_BYTES_MAX, EVENT_BYTES_MAX, EVENT_ID_BYTES_MAX, EVENT_TYPE_BYTES_MAX, Event,
-            EventError, EventRecord,
-        };
-        pub use model::{
-            outbox_rows::{REFUSED_ROWS_MAX, RefusedRow},
-            page::{DeliveryFilter, DeliveryPage, PAGE_MAX, PageCursor},
-            replay::{Replay, ReplayOutcome},
-        };
-        pub use outgoing::OutgoingRequest;
-        pub use retry::{ATTEMPTS_MAX, RETRY_AFTER_MAX, RetrySchedule, RetryScheduleError};
-        /// The SQLite driver, at the version that the engine uses.
-        pub use rusqlite;
-        pub use send::{SEND_ALL_BYTES_MAX, SEND_ALL_MAX, SendError, SendReceipt};
-        pub use sender::{CONNECTIONS_MAX_DEFAULT, CONNECTIONS_SHARE_OF_FILES, TIME_LIMIT_DEFAULT};
-        pub use store::{
-            delivery_error::DeliveryError,
-            endpoint_error::EndpointError,
-            error::StoreError,
-            sqlite::{
-                backup::BackupError,
-                endpoints::ENDPOINTS_IN_MEMORY_DEFAULT,
-                schema::{Durability, OpenError},
-            },
-        };
-        pub use transaction::{Transaction, TransactionError};
-        pub use webhooks::{ShutdownReport, Webhooks};
-    }
-}
+#[cfg(feature = "sqlite")]
+pub use send::{SEND_ALL_BYTES_MAX, SEND_ALL_MAX, SendError, SendReceipt};
+#[cfg(feature = "sqlite")]
+pub use sender::{CONNECTIONS_MAX_DEFAULT, CONNECTIONS_SHARE_OF_FILES, TIME_LIMIT_DEFAULT};
+#[cfg(feature = "sqlite")]
+pub use store::{
+    delivery_error::DeliveryError,
+    endpoint_error::EndpointError,
+    error::StoreError,
+    sqlite::{
+        backup::BackupError,
+        endpoints::ENDPOINTS_IN_MEMORY_DEFAULT,
+        schema::{Durability, OpenError},
+    },
+};
+#[cfg(feature = "sqlite")]
+pub use transaction::{Transaction, TransactionError};
+#[cfg(feature = "sqlite")]
+pub use webhooks::{ShutdownReport, Webhooks};

@@ -95,7 +95,7 @@ async fn a_line_of_env_that_cannot_be_read_is_told_without_what_is_in_it() {
         "POLIS_SECRETS=planted secret\nplanted line\nplanted=a b\n",
     )]);
     let ran = polis(&["--port", "0"]).inside(here.path()).end().await;
-    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(ran.code, 2, "{ran:?}");
     assert!(ran.stderr.contains("the line of POLIS_SECRETS"), "{ran:?}");
     assert!(ran.stderr.contains("not NAME=value"), "{ran:?}");
     assert!(!ran.stderr.contains("planted"), "{ran:?}");
