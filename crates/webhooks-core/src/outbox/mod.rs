@@ -135,7 +135,7 @@ pub(crate) struct Moment {
 pub(crate) struct Steps {
     /// Workers to start; they are counted in.
     pub(crate) starts: usize,
-    /// A refill is to be asked for.
+    /// Whether to ask for a refill.
     pub(crate) refill: bool,
 }
 

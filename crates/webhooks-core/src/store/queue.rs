@@ -160,11 +160,7 @@ impl WriterQueue {
         &self,
         ask: impl FnOnce(Reply<T, E>) -> Ask,
     ) -> Result<T, E> {
-        let (reply, answer) = Reply::new(None);
-        self.push(ask(reply));
-        answer
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Closed.into()))
+        self.asked(None, ask).await
     }
 
     /// Asks for a caller, who waits for a place first.
@@ -172,7 +168,15 @@ impl WriterQueue {
         &self,
         ask: impl FnOnce(Reply<T, E>) -> Ask,
     ) -> Result<T, E> {
-        let (reply, answer) = Reply::new(Some(self.place().await?));
+        self.asked(Some(self.place().await?), ask).await
+    }
+
+    async fn asked<T, E: From<StoreError>>(
+        &self,
+        place: Option<Place>,
+        ask: impl FnOnce(Reply<T, E>) -> Ask,
+    ) -> Result<T, E> {
+        let (reply, answer) = Reply::new(place);
         self.push(ask(reply));
         answer
             .await

@@ -25,26 +25,25 @@ impl Completion {
             None => self.row.number,
         };
         let attempts = self.row.attempts + u32::from(self.attempt.is_some());
+        // Back to where it waits, and until when.
+        let redate = |in_lane: bool, due_at: i64| -> rusqlite::Result<usize> {
+            connection
+                .prepare_cached(
+                    "update webhooks_delivery set claim = null, lane = ?4, due_at = ?5, attempts = ?6, number = ?7
+                     where event_seq = ?1 and endpoint_key = ?2 and claim = ?3",
+                )?
+                .execute(params![seq, key, self.row.claim, in_lane, due_at, attempts, number])
+        };
         let changed = match &self.verdict {
             Verdict::Delivered | Verdict::End(_) => connection
                 .prepare_cached("delete from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2 and claim = ?3")?
                 .execute(params![seq, key, self.row.claim])?,
             Verdict::Retry { due_at } => {
                 tx.commit.due_by(*due_at);
-                connection
-                    .prepare_cached(
-                        "update webhooks_delivery set claim = null, lane = 0, due_at = ?4, attempts = ?5, number = ?6
-                         where event_seq = ?1 and endpoint_key = ?2 and claim = ?3",
-                    )?
-                    .execute(params![seq, key, self.row.claim, due_at, attempts, number])?
+                redate(false, *due_at)?
             }
             Verdict::Lane { due_at, backoff } => {
-                let changed = connection
-                    .prepare_cached(
-                        "update webhooks_delivery set claim = null, lane = 1, due_at = ?4, attempts = ?5, number = ?6
-                         where event_seq = ?1 and endpoint_key = ?2 and claim = ?3",
-                    )?
-                    .execute(params![seq, key, self.row.claim, due_at, attempts, number])?;
+                let changed = redate(true, *due_at)?;
                 // What stood behind a head that was taken away does not wait for its retry.
                 let overtaken = changed == 0 && self.outbox.endpoint().ordered;
                 let until = if overtaken {

@@ -37,8 +37,13 @@ fn take_network() {
         .output();
 }
 
-fn is_child() -> bool {
-    std::env::var_os(NAMESPACE).is_some()
+/// In the child: a namespace with a network, and a receiver at this port.
+async fn begin() -> Option<(Log, u16)> {
+    std::env::var_os(NAMESPACE)?;
+    let log = Log::start();
+    ip("link set lo up");
+    give_network();
+    Some((log, receiver().await.port()))
 }
 
 /// An engine that may reach the receiver, which has so long for an answer.
@@ -55,13 +60,9 @@ async fn world(time_limit: Duration) -> World {
 #[tokio::test]
 #[ignore = "run by the test of a long outage, in a network namespace"]
 async fn long_outage() {
-    if !is_child() {
+    let Some((log, port)) = begin().await else {
         return;
-    }
-    let log = Log::start();
-    ip("link set lo up");
-    give_network();
-    let port = receiver().await.port();
+    };
     let _names = RebindingNameServer::start_at("0.0.0.0:53", &[ADDRESS]).await;
     let world = world(seconds(3)).await;
     let mut customers = Vec::new();
@@ -133,13 +134,9 @@ async fn reach(world: &World, port: u16) {
 #[tokio::test]
 #[ignore = "run by the test of a short outage, in a network namespace"]
 async fn short_outage() {
-    if !is_child() {
+    let Some((log, port)) = begin().await else {
         return;
-    }
-    let log = Log::start();
-    ip("link set lo up");
-    give_network();
-    let port = receiver().await.port();
+    };
     // TCP sends again after 1.4 s and after 3 s: the network comes back too late for the one, and
     // the other comes too late for the answer.
     let impatient = world(seconds(3) / 2).await;

@@ -4,22 +4,25 @@ use std::net::SocketAddr;
 
 use futures_util::StreamExt;
 use webhooks_core::{
-    ActivityKind, DeliveryState, Event, HoldReason, NewEndpoint, Replay, RetrySchedule,
-    testing::Receiver,
+    ActivityKind, AddedEndpoint, DeliveryState, Event, HoldReason, NewEndpoint, Replay,
+    RetrySchedule, testing::Receiver,
 };
 
 use crate::{
     store::Store,
-    world::{hours, seconds},
+    world::{World, hours, seconds},
 };
 
 fn ids(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|index| format!("{prefix}{index}")).collect()
 }
 
-/// An address that refuses connections, and at which a receiver can appear later.
-async fn dead_address() -> SocketAddr {
-    Receiver::start().await.unwrap().address()
+/// An endpoint at an address that refuses connections, and at which a receiver can appear later.
+async fn dead_endpoint(world: &World, customer: &str) -> (SocketAddr, AddedEndpoint) {
+    let address = Receiver::start().await.unwrap().address();
+    let endpoints = world.webhooks.endpoints(customer);
+    let added = endpoints.add(format!("http://{address}/")).await.unwrap();
+    (address, added)
 }
 
 async fn an_ordered_endpoint_gets_its_events_one_at_a_time_in_commit_order(store: Store) {
@@ -125,13 +128,7 @@ async fn an_ordered_head_that_is_exhausted_lets_the_next_go_on(store: Store) {
 
 async fn an_endpoint_in_trouble_is_tried_with_one_delivery_and_recovers_with_all(store: Store) {
     let world = store.world().await;
-    let address = dead_address().await;
-    let added = world
-        .webhooks
-        .endpoints("acme")
-        .add(format!("http://{address}/"))
-        .await
-        .unwrap();
+    let (address, added) = dead_endpoint(&world, "acme").await;
     world.send_all(ids("e", 300)).await;
     world.webhooks.drain().await;
     let attempts = |deliveries: Vec<webhooks_core::Delivery>| -> usize {
@@ -193,13 +190,7 @@ async fn a_delivery_that_goes_back_to_its_lane_is_not_announced_as_canceled(stor
 
 async fn a_lone_delivery_keeps_its_own_schedule_in_trouble(store: Store) {
     let world = store.world().await;
-    let address = dead_address().await;
-    world
-        .webhooks
-        .endpoints("acme")
-        .add(format!("http://{address}/"))
-        .await
-        .unwrap();
+    dead_endpoint(&world, "acme").await;
     world.send("a").await;
     world.webhooks.drain().await;
     for (wait, made) in [(6, 2), (331, 3), (1_981, 4), (7_921, 5)] {
@@ -214,13 +205,7 @@ async fn a_lone_delivery_keeps_its_own_schedule_in_trouble(store: Store) {
 
 async fn an_endpoint_in_trouble_does_not_delay_another(store: Store) {
     let world = store.world().await;
-    let address = dead_address().await;
-    world
-        .webhooks
-        .endpoints("dead")
-        .add(format!("http://{address}/"))
-        .await
-        .unwrap();
+    dead_endpoint(&world, "dead").await;
     world.endpoint(|endpoint| endpoint).await;
     for index in 0..200 {
         world
@@ -321,13 +306,7 @@ async fn retry_after_slows_the_whole_endpoint(store: Store) {
 
 async fn what_waits_longer_than_its_schedule_lasts_is_tried_before_it_expires(store: Store) {
     let world = store.world().await;
-    let address = dead_address().await;
-    world
-        .webhooks
-        .endpoints("acme")
-        .add(format!("http://{address}/"))
-        .await
-        .unwrap();
+    dead_endpoint(&world, "acme").await;
     world.send_all(ids("e", 20)).await;
     world.webhooks.drain().await;
     world.pass(hours(90)).await;
