@@ -85,8 +85,7 @@ fn main() -> ExitCode {
         ) => match build(&talk, &output, common) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                // Nobody is left to tell when standard error is closed.
-                let _ = writeln!(io::stderr(), "{error}");
+                serve::complain(&error.to_string());
                 ExitCode::from(serve::WRONG_SETTINGS)
             }
         },
@@ -146,12 +145,13 @@ async fn serve_talk(settings: Settings) -> anyhow::Result<()> {
         tracing::warn!("the talk can't be shown:\n{error}");
     }
     tracing::info!("the deck is at http://{}", listener.local_addr()?);
-    let stop = async {
-        if let Err(error) = serve::stop_signal().await {
-            tracing::error!(%error, "stopping: signals can't be caught");
-        }
-    };
-    serve::serve(listener, deck::app(shown), serve::Limits::default(), stop).await;
+    serve::serve(
+        listener,
+        deck::app(shown),
+        serve::Limits::default(),
+        serve::stop_requested(),
+    )
+    .await;
     Ok(())
 }
 

@@ -25,14 +25,11 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     let router = serve::framed(dev_phone::app(phone.clone()), settings.frame_origin);
     let stop = async {
         // The signals are caught first: whoever reads the introduction may send one.
-        let (signal, ()) = tokio::join!(
+        tokio::join!(
             biased;
-            serve::stop_signal(),
+            serve::stop_requested(),
             async { say(&introduction) }
         );
-        if let Err(error) = signal {
-            tracing::error!(%error, "stopping: signals can't be caught");
-        }
     };
     serve::serve(listener, router, serve::Limits::default(), stop).await;
     phone.shutdown(GRACE).await;

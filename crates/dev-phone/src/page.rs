@@ -36,42 +36,25 @@ pub(crate) fn routes() -> Router<Phone> {
         .route("/events", get(events))
         .route(
             "/assets/phone.css",
-            get(|| async {
-                asset(
-                    "text/css; charset=utf-8",
-                    include_str!("../../../templates/dev-phone/phone.css"),
-                )
-            }),
+            serve::asset(
+                "text/css; charset=utf-8",
+                include_str!("../../../templates/dev-phone/phone.css"),
+            ),
         )
         .route(
             "/assets/phone.js",
-            get(|| async {
-                asset(
-                    "text/javascript; charset=utf-8",
-                    include_str!("../../../templates/dev-phone/phone.js"),
-                )
-            }),
+            serve::asset(
+                "text/javascript; charset=utf-8",
+                include_str!("../../../templates/dev-phone/phone.js"),
+            ),
         )
         .route(
             "/assets/icon.svg",
-            get(|| async {
-                asset(
-                    "image/svg+xml",
-                    include_str!("../../../templates/dev-phone/icon.svg"),
-                )
-            }),
+            serve::asset(
+                "image/svg+xml",
+                include_str!("../../../templates/dev-phone/icon.svg"),
+            ),
         )
-}
-
-fn asset(kind: &'static str, text: &'static str) -> Response {
-    (
-        [
-            (header::CONTENT_TYPE, kind),
-            (header::CACHE_CONTROL, "max-age=300"),
-        ],
-        text,
-    )
-        .into_response()
 }
 
 #[derive(Template)]

@@ -45,9 +45,27 @@ pub fn app(button: &Button) -> Router {
         .route("/in-polis", get(in_polis))
         .route("/break/{what}", post(break_it))
         .route("/put-right", post(put_right))
-        .route("/assets/button.css", get(stylesheet))
-        .route("/assets/button.js", get(script))
-        .route("/assets/icon.svg", get(icon))
+        .route(
+            "/assets/button.css",
+            serve::asset(
+                "text/css; charset=utf-8",
+                include_str!("../../../templates/random-number-button/button.css"),
+            ),
+        )
+        .route(
+            "/assets/button.js",
+            serve::asset(
+                "text/javascript; charset=utf-8",
+                include_str!("../../../templates/random-number-button/button.js"),
+            ),
+        )
+        .route(
+            "/assets/icon.svg",
+            serve::asset(
+                "image/svg+xml",
+                include_str!("../../../templates/random-number-button/icon.svg"),
+            ),
+        )
         .fallback(nowhere)
         .with_state(button.clone())
         .merge(serve::shared_assets());
@@ -323,31 +341,6 @@ async fn parts(State(button): State<Button>, Query(address): Query<Address>) -> 
         history: history.render().ok(),
     };
     ([(header::CACHE_CONTROL, "no-store")], Json(parts)).into_response()
-}
-
-async fn stylesheet() -> impl IntoResponse {
-    let css = include_str!("../../../templates/random-number-button/button.css");
-    asset("text/css; charset=utf-8", css)
-}
-
-async fn script() -> impl IntoResponse {
-    let js = include_str!("../../../templates/random-number-button/button.js");
-    asset("text/javascript; charset=utf-8", js)
-}
-
-async fn icon() -> impl IntoResponse {
-    let svg = include_str!("../../../templates/random-number-button/icon.svg");
-    asset("image/svg+xml", svg)
-}
-
-fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
-    (
-        [
-            (header::CONTENT_TYPE, kind),
-            (header::CACHE_CONTROL, "max-age=300"),
-        ],
-        text,
-    )
 }
 
 async fn nowhere() -> impl IntoResponse {

@@ -29,9 +29,7 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     tracing::info!("the button is at http://{address}");
     let stopping = button.clone();
     let stop = async move {
-        if let Err(error) = serve::stop_signal().await {
-            tracing::error!(%error, "stopping: signals can't be caught");
-        }
+        serve::stop_requested().await;
         stopping.stop_live();
     };
     let router = serve::framed(app(&button), settings.frame_origin);

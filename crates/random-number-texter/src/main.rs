@@ -36,13 +36,13 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let texter = Texter::open(config, callback_base, system_clock()).await?;
     tracing::info!("the texter takes webhooks at http://{address}");
     let router = serve::protect(app(texter.clone()));
-    let mut signal = pin!(serve::stop_signal());
+    let mut asked = pin!(serve::stop_requested());
     let mut listener = listener;
     loop {
         let mut goes_down = false;
         let stop = async {
             tokio::select! {
-                signal = &mut signal => stopping(signal, &texter),
+                () = &mut asked => texter.stop(),
                 () = texter.goes_down() => goes_down = true,
             }
         };
@@ -55,8 +55,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
             DOWN_TIME.as_secs()
         );
         tokio::select! {
-            signal = &mut signal => {
-                stopping(signal, &texter);
+            () = &mut asked => {
+                texter.stop();
                 break;
             }
             () = tokio::time::sleep(DOWN_TIME) => {}
@@ -67,11 +67,4 @@ async fn run(config: Config) -> anyhow::Result<()> {
     texter.shutdown().await;
     tracing::info!("stopped");
     Ok(())
-}
-
-fn stopping(signal: std::io::Result<()>, texter: &Texter) {
-    if let Err(error) = signal {
-        tracing::error!(%error, "stopping: signals can't be caught");
-    }
-    texter.stop();
 }

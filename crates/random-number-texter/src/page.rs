@@ -103,27 +103,3 @@ pub(crate) async fn page(State(texter): State<Texter>) -> Response {
         }
     }
 }
-
-/// The page's icon.
-pub(crate) async fn icon() -> Response {
-    (
-        [
-            (header::CONTENT_TYPE, "image/svg+xml"),
-            (header::CACHE_CONTROL, "max-age=300"),
-        ],
-        include_str!("../../../templates/random-number-texter/icon.svg"),
-    )
-        .into_response()
-}
-
-/// The page's own style.
-pub(crate) async fn style() -> Response {
-    (
-        [
-            (header::CONTENT_TYPE, "text/css; charset=utf-8"),
-            (header::CACHE_CONTROL, "max-age=300"),
-        ],
-        include_str!("../../../templates/random-number-texter/texter.css"),
-    )
-        .into_response()
-}

@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     let (config, pages) = match configured(&arguments.config) {
         Ok(config) => config,
         Err(wrong) => {
-            complain(&wrong);
+            serve::complain(&wrong);
             return ExitCode::from(serve::WRONG_SETTINGS);
         }
     };
@@ -76,7 +76,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!("{error:#}"));
+            serve::complain(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -134,12 +134,7 @@ async fn run(config: Config, pages: serve::Pages) -> anyhow::Result<()> {
         // The sender gone is a stop, too.
         let _ = page_stopped.await;
     }));
-    served(sources, relay.sources(), async {
-        if let Err(error) = serve::stop_signal().await {
-            tracing::error!(%error, "stopping: signals can't be caught");
-        }
-    })
-    .await;
+    served(sources, relay.sources(), serve::stop_requested()).await;
     // The engine's requests arrive at the page's port: that stays until they are done.
     relay.shutdown(STOP_GRACE).await;
     drop(stop_page);
@@ -164,9 +159,4 @@ async fn served(
 
 fn say(text: &str) -> anyhow::Result<()> {
     Ok(std::io::stdout().write_all(text.as_bytes())?)
-}
-
-fn complain(text: &str) {
-    // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -87,23 +87,17 @@ impl IntoResponse for PageError {
 }
 
 pub(crate) fn routes(relay: &Relay) -> Router {
-    let asset = |kind: &'static str, text: &'static str| {
-        get(move || async move {
-            let headers = [
-                (header::CONTENT_TYPE, kind),
-                (header::CACHE_CONTROL, "max-age=300"),
-            ];
-            (headers, text)
-        })
-    };
     let style = include_str!("../../../templates/relay/relay.css");
     let icon = include_str!("../../../templates/relay/icon.svg");
     Router::new()
         .route("/", get(page))
         .route("/again", post(again))
         .with_state(relay.clone())
-        .route("/assets/relay.css", asset("text/css; charset=utf-8", style))
-        .route("/assets/icon.svg", asset("image/svg+xml", icon))
+        .route(
+            "/assets/relay.css",
+            serve::asset("text/css; charset=utf-8", style),
+        )
+        .route("/assets/icon.svg", serve::asset("image/svg+xml", icon))
         .merge(serve::shared_assets())
 }
 

@@ -19,8 +19,8 @@ pub enum DotEnvError {
     Line,
 }
 
-/// Names and values of the file at `path`, and everything that is wrong with it; nothing of both
-/// when there is no file.
+/// Names and values of the file at `path`, and everything that is wrong with it; both are empty when
+/// there is no such file.
 #[must_use]
 pub fn read_dot_env(path: &Path) -> (HashMap<String, String>, Vec<DotEnvError>) {
     let text = match std::fs::read_to_string(path) {

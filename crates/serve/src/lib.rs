@@ -15,12 +15,7 @@
 //! async fn hello((host, port): (serve::Host, u16)) -> Result<(), serve::BindError> {
 //!     let listener = serve::bind(host, port, "PORT").await?;
 //!     let router = serve::protect(Router::new().route("/", get(|| async { "hello" })));
-//!     let stop = async {
-//!         if let Err(error) = serve::stop_signal().await {
-//!             tracing::error!(%error, "stopping: signals cannot be caught");
-//!         }
-//!     };
-//!     serve::serve(listener, router, serve::Limits::default(), stop).await;
+//!     serve::serve(listener, router, serve::Limits::default(), serve::stop_requested()).await;
 //!     Ok(())
 //! }
 //! ```
@@ -60,9 +55,9 @@ pub use narration::narrate;
 pub use numbered::numbered;
 pub use origin::{CrossSite, check_same_origin, same_origin};
 pub use pages::{PAGES_VARIABLE, PageLink, Pages, PagesError};
-pub use program::{WRONG_SETTINGS, run};
+pub use program::{WRONG_SETTINGS, complain, run};
 pub use protect::protect;
 pub use server::serve;
-pub use shared_assets::shared_assets;
-pub use signal::stop_signal;
+pub use shared_assets::{asset, shared_assets};
+pub use signal::{stop_requested, stop_signal};
 pub use variables::{SettingsError, Variables};

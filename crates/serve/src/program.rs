@@ -75,7 +75,8 @@ fn start<E: Display>(
     done.map_err(|error| format!("{error:#}"))
 }
 
-fn complain(text: &str) {
+/// Says on standard error what went wrong.
+pub fn complain(text: &str) {
     // Nobody is left to tell when standard error is closed.
     let _ = writeln!(io::stderr(), "{text}");
 }

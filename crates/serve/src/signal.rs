@@ -15,3 +15,11 @@ pub async fn stop_signal() -> std::io::Result<()> {
     }
     Ok(())
 }
+
+/// As [`stop_signal`], for a program that ends then: when signals can't be caught that is logged, and
+/// it stops at once.
+pub async fn stop_requested() {
+    if let Err(error) = stop_signal().await {
+        tracing::error!(%error, "stopping: signals can't be caught");
+    }
+}
