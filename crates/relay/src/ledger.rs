@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use webhooks_core::{
     Event, Transaction, TransactionError, Webhooks,
-    rusqlite::{self, OptionalExtension, params},
+    rusqlite::{self, OptionalExtension, Params, params},
 };
 
 /// One action of one rule, for one event.
@@ -179,16 +179,12 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<(), TransactionError> {
         let Entry { rule, step, event } = entry.clone();
-        self.0
-            .transaction(move |tx| {
-                tx.execute(
-                    "update relay_action set started_at = ?4
-                     where rule = ?1 and step = ?2 and event = ?3 and state = 'started'",
-                    params![rule, step, event, now.to_string()],
-                )?;
-                Ok(())
-            })
-            .await
+        self.execute(
+            "update relay_action set started_at = ?4
+             where rule = ?1 and step = ?2 and event = ?3 and state = 'started'",
+            [rule, step, event, now.to_string()],
+        )
+        .await
     }
 
     /// Whether an action that is done made what its provider calls `reference`.
@@ -208,16 +204,12 @@ impl Ledger {
     /// A try ended, and certainly did nothing.
     pub(crate) async fn free(&self, entry: &Entry) -> Result<(), TransactionError> {
         let Entry { rule, step, event } = entry.clone();
-        self.0
-            .transaction(move |tx| {
-                tx.execute(
-                    "update relay_action set state = 'free'
-                     where rule = ?1 and step = ?2 and event = ?3 and state = 'started'",
-                    [rule, step, event],
-                )?;
-                Ok(())
-            })
-            .await
+        self.execute(
+            "update relay_action set state = 'free'
+             where rule = ?1 and step = ?2 and event = ?3 and state = 'started'",
+            [rule, step, event],
+        )
+        .await
     }
 
     /// The action is done: says so, and sends what follows it, in one commit.
@@ -246,16 +238,12 @@ impl Ledger {
     /// Forgets that an action is done, because somebody wants it again. A doubt is not forgotten.
     pub(crate) async fn forget(&self, entry: &Entry) -> Result<(), TransactionError> {
         let Entry { rule, step, event } = entry.clone();
-        self.0
-            .transaction(move |tx| {
-                tx.execute(
-                    "delete from relay_action
-                     where rule = ?1 and step = ?2 and event = ?3 and state = 'done'",
-                    [rule, step, event],
-                )?;
-                Ok(())
-            })
-            .await
+        self.execute(
+            "delete from relay_action
+             where rule = ?1 and step = ?2 and event = ?3 and state = 'done'",
+            [rule, step, event],
+        )
+        .await
     }
 
     /// Forgets what began longer ago than `age`.
@@ -267,15 +255,22 @@ impl Ledger {
         let before = now
             .as_second()
             .saturating_sub(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+        self.execute(
+            "delete from relay_action where (rule, step, event) in
+             (select rule, step, event from relay_action where at < ?1 limit ?2)",
+            (before, PRUNED_MAX),
+        )
+        .await
+    }
+
+    /// One statement, in a commit of its own.
+    async fn execute(
+        &self,
+        statement: &'static str,
+        params: impl Params + Send + 'static,
+    ) -> Result<(), TransactionError> {
         self.0
-            .transaction(move |tx| {
-                tx.execute(
-                    "delete from relay_action where (rule, step, event) in
-                     (select rule, step, event from relay_action where at < ?1 limit ?2)",
-                    params![before, PRUNED_MAX],
-                )?;
-                Ok(())
-            })
+            .transaction(move |tx| tx.execute(statement, params).map(drop))
             .await
     }
 }

@@ -95,10 +95,7 @@ impl This<'_> {
             Start::Again(before) => Some(before),
             Start::Done(note) => {
                 // Only its answer to the engine was lost.
-                return Ok(Outcome::Done(Done {
-                    note,
-                    ..Done::default()
-                }));
+                return Ok(Outcome::done(note));
             }
         };
         let attempt = Attempt {
@@ -139,10 +136,7 @@ impl This<'_> {
                 });
                 let note = done.note.clone();
                 ledger.finish(&self.entry, done, next).await?;
-                Ok(Outcome::Done(Done {
-                    note,
-                    ..Done::default()
-                }))
+                Ok(Outcome::done(note))
             }
             Outcome::Failed { in_doubt: true, .. } => Ok(outcome),
             Outcome::Failed { .. } | Outcome::Refused { .. } => {

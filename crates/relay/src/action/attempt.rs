@@ -48,7 +48,7 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    pub(super) fn done(note: impl Into<String>) -> Self {
+    pub(crate) fn done(note: impl Into<String>) -> Self {
         Self::Done(Done {
             note: note.into(),
             ..Done::default()

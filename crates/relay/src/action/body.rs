@@ -79,13 +79,7 @@ impl Body {
             .filter(|inner| !inner.contains("{{"));
         let body = match inner {
             Some(inner) => keys
-                .section
-                .checked(
-                    text,
-                    Expression::new(inner.trim()),
-                    keys.known,
-                    Expression::variables,
-                )
+                .checked_expression(text, inner.trim())
                 .map(Self::Expression),
             None => keys
                 .checked_template(text, Escape::Plain)

@@ -16,7 +16,7 @@ use webhooks_core::AddressPolicy;
 use super::{
     attempt::{Attempt, Outcome},
     call::headers,
-    keys::Keys,
+    keys::{Keys, is_identifier},
     request,
 };
 use crate::{
@@ -101,12 +101,7 @@ impl Fetch {
         });
         let name = section.required("as").and_then(|name| {
             let text = &name.text;
-            let mut chars = text.chars();
-            let is_name = chars
-                .next()
-                .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-                && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
-            if !is_name {
+            if !is_identifier(text) {
                 section.fault(
                     &name.span,
                     format_args!("as \"{text}\" is invalid: use letters, digits and _"),

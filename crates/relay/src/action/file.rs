@@ -3,11 +3,11 @@
 use std::{
     fmt, fs,
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use minijinja::Value;
+use webhooks_core::private_file;
 
 use super::{
     attempt::{Attempt, Outcome},
@@ -15,9 +15,6 @@ use super::{
     keys::Keys,
 };
 use crate::template::RenderError;
-
-/// A new file can be read by nobody else: it holds what was received.
-pub(super) const OWNER_ALONE: u32 = 0o600;
 
 /// Which file a line is appended to, and what it says.
 #[derive(Debug)]
@@ -113,13 +110,13 @@ impl From<io::Error> for AppendError {
 
 /// Appends a line unless it is there already after `mark`; returns whether it was not.
 fn append(line: &Line, mark: Option<u64>) -> Result<bool, AppendError> {
-    let mut options = fs::OpenOptions::new();
-    options
+    // It holds what was received.
+    let mut file = private_file::options()
         .create(true)
         .append(true)
         .read(true)
-        .mode(OWNER_ALONE);
-    let mut file = options.open(&line.path).map_err(AppendError::Open)?;
+        .open(&line.path)
+        .map_err(AppendError::Open)?;
     // Other rules, and other programs that care, write to it one at a time.
     file.lock()?;
     let length = file.metadata()?.len();

@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::{
     reading::{Section, Text},
-    template::{Escape, Template},
+    template::{Escape, Expression, Template},
 };
 
 /// The keys of one action's table, and the names that its templates may use.
@@ -32,6 +32,12 @@ impl Keys<'_> {
             .checked(text, parsed, self.known, Template::variables)
     }
 
+    pub(super) fn checked_expression(&self, text: &Text, source: &str) -> Option<Expression> {
+        let parsed = Expression::new(source);
+        self.section
+            .checked(text, parsed, self.known, Expression::variables)
+    }
+
     /// An http or https address of the operator's.
     pub(super) fn url(&self, key: &'static str) -> Option<Url> {
         let text = self.section.required(key)?;
@@ -49,4 +55,13 @@ impl Keys<'_> {
         }
         url
     }
+}
+
+/// Whether a text is an identifier: ASCII letters, digits and `_`, no digit first.
+pub(super) fn is_identifier(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

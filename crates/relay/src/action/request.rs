@@ -6,10 +6,9 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use reqwest::redirect::Policy;
 use url::Url;
-use webhooks_core::{Secret, signature};
+use webhooks_core::{RETRY_AFTER_MAX, Secret, signature};
 
 use super::attempt::{Outcome, cut};
-use crate::ledger::Done;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// From connecting to the end of the answer; the engine waits longer.
@@ -18,8 +17,6 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// What of an answer people read.
 const ANSWER_CHARS_SHOWN: usize = 300;
-/// The longest that a provider can put us off; then it is asked again.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// A client that follows nothing, and repeats nothing by itself.
 pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
@@ -146,10 +143,7 @@ impl Answer {
             false => format!("{provider} answered {}: {words}", status.as_u16()),
         };
         if status.is_success() {
-            return Outcome::Done(Done {
-                note: text,
-                ..Done::default()
-            });
+            return Outcome::done(text);
         }
         match status {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Outcome::Failed {

@@ -66,7 +66,7 @@ impl<'a> File<'a> {
     }
 
     /// Puts the values of variables in: `${NAME}`.
-    fn expanded(&self, text: &Text) -> Option<String> {
+    fn expanded(&self, text: Text) -> Option<Text> {
         let mut expanded = String::new();
         let mut rest = text.text.as_str();
         while let Some((before, after)) = rest.split_once("${") {
@@ -88,7 +88,10 @@ impl<'a> File<'a> {
             rest = after;
         }
         expanded.push_str(rest);
-        Some(expanded)
+        Some(Text {
+            text: expanded,
+            ..text
+        })
     }
 }
 
@@ -150,9 +153,7 @@ impl<'a> Section<'a> {
 
     /// A text with variables in it.
     pub(crate) fn text(&self, key: &'static str) -> Option<Text> {
-        let raw = self.raw(key)?;
-        let text = self.file.expanded(&raw)?;
-        Some(Text { text, ..raw })
+        self.file.expanded(self.raw(key)?)
     }
 
     /// As `text`; its lack is a fault.
@@ -186,13 +187,10 @@ impl<'a> Section<'a> {
         let mut texts = Vec::new();
         for item in items {
             match item.get_ref().as_str() {
-                Some(text) => {
-                    let raw = Text {
-                        text: text.to_owned(),
-                        span: item.span(),
-                    };
-                    texts.extend(self.file.expanded(&raw).map(|text| Text { text, ..raw }));
-                }
+                Some(text) => texts.extend(self.file.expanded(Text {
+                    text: text.to_owned(),
+                    span: item.span(),
+                })),
                 None => self.wrong_kind(key, item, "a string or a list of strings"),
             }
         }
@@ -305,12 +303,10 @@ impl<'a> Section<'a> {
             self.wrong_kind(&key.text, value, "a string");
             return None;
         };
-        let raw = Text {
+        self.file.expanded(Text {
             text: text.to_owned(),
             span: value.span(),
-        };
-        let text = self.file.expanded(&raw)?;
-        Some(Text { text, ..raw })
+        })
     }
 
     /// A template or expression, if its grammar is right; names each variable that there is not.

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use webhooks_core::{
     DeliveryState, EndReason,
     testing::{Answer, Receiver},
 };
 
-use crate::rig::{Rig, all};
+use crate::rig::Rig;
 
 fn rule(kind: &str, url: &str) -> String {
     format!(
@@ -65,7 +66,7 @@ async fn a_thousand_copies_of_one_event_are_one_message() {
     let mut waiting: Vec<_> = copies.collect();
     while !waiting.is_empty() {
         let some = waiting.split_off(waiting.len().saturating_sub(50));
-        let statuses = all(some).await;
+        let statuses = join_all(some).await;
         assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
     }
     rig.settle().await;

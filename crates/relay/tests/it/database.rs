@@ -2,14 +2,12 @@
 
 use std::{os::unix::fs::PermissionsExt, time::Duration};
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sqlx::Row;
 use webhooks_core::{DeliveryState, rusqlite};
 
-use crate::{
-    postgres::Postgres,
-    rig::{Rig, all},
-};
+use crate::{postgres::Postgres, rig::Rig};
 
 const TITLE: &str = "'); drop table draw; -- \" ? $1";
 
@@ -125,12 +123,7 @@ async fn a_table_that_many_rows_make_at_once_refuses_none_of_them() {
     let sends = ids
         .iter()
         .map(|id| rig.send(id, "random_number:generate", data(1)));
-    assert!(
-        all(sends.collect())
-            .await
-            .iter()
-            .all(|status| *status == 200)
-    );
+    assert!(join_all(sends).await.iter().all(|status| *status == 200));
     rig.settle().await;
     let mut connection = server.connection().await;
     let row = sqlx::query("select count(*) from draw")

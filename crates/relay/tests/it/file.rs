@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::rig::Rig;
@@ -94,7 +95,7 @@ async fn two_thousand_events_at_once_are_two_thousand_lines() {
     while !sends.is_empty() {
         // As many connections as a test may have open.
         let some = sends.split_off(sends.len().saturating_sub(100));
-        let statuses = crate::rig::all(some).await;
+        let statuses = join_all(some).await;
         assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
     }
     rig.settle().await;

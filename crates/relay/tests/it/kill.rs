@@ -20,6 +20,28 @@ async fn start(directory: &Path, page: u16) -> Program {
     program
 }
 
+/// A rule that tells the chat: `telling` is the end of that action, and the actions after it.
+fn write_rules(directory: &Path, [listen, page]: [u16; 2], chat: &Receiver, telling: &str) {
+    let rules = format!(
+        r#"
+        listen = "127.0.0.1:{listen}"
+        page = "127.0.0.1:{page}"
+        [source.numbers]
+        verify = "standard"
+        secret = "{SECRET}"
+        [[rule]]
+        name = "tell"
+        source = "numbers"
+        [[rule.action]]
+        kind = "slack"
+        url = "{}"
+        {telling}
+        "#,
+        chat.url()
+    );
+    std::fs::write(directory.join("relay.toml"), rules).unwrap();
+}
+
 async fn draw(port: u16, id: &str) {
     let body = json!({"id": id, "event": "random_number:generate", "data": 863}).to_string();
     let secret: Secret = SECRET.parse().unwrap();
@@ -44,27 +66,13 @@ async fn an_action_that_a_kill_interrupts_is_done_after_the_restart_and_says_its
     chat.respond([Answer::hang(), Answer::status(200).body("ok")]);
     let directory = tempfile::tempdir().unwrap();
     let [listen, page] = free_ports().unwrap();
-    let rules = format!(
-        r#"
-        listen = "127.0.0.1:{listen}"
-        page = "127.0.0.1:{page}"
-        [source.numbers]
-        verify = "standard"
-        secret = "{SECRET}"
-        [[rule]]
-        name = "tell"
-        source = "numbers"
-        [[rule.action]]
-        kind = "slack"
-        url = "{}"
-        text = "The number {{{{ data }}}}"
+    let action = r#"
+        text = "The number {{ data }}"
         [[rule.action]]
         kind = "file"
         path = "numbers.jsonl"
-        "#,
-        chat.url()
-    );
-    std::fs::write(directory.path().join("relay.toml"), rules).unwrap();
+        "#;
+    write_rules(directory.path(), [listen, page], &chat, action);
     let mut program = start(directory.path(), page).await;
     draw(listen, "first").await;
     chat.wait_for(1).await;
@@ -99,20 +107,8 @@ async fn kills_again_and_again_lose_nothing_and_repeat_nothing_in_silence() {
     let chat = Receiver::start().await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let [listen, page] = free_ports().unwrap();
-    let rules = format!(
-        r#"
-        listen = "127.0.0.1:{listen}"
-        page = "127.0.0.1:{page}"
-        [source.numbers]
-        verify = "standard"
-        secret = "{SECRET}"
-        [[rule]]
-        name = "tell"
-        source = "numbers"
-        [[rule.action]]
-        kind = "slack"
-        url = "{}"
-        text = "{{{{ id }}}}"
+    let actions = r#"
+        text = "{{ id }}"
         per_second = 1000
         [[rule.action]]
         kind = "file"
@@ -122,11 +118,9 @@ async fn kills_again_and_again_lose_nothing_and_repeat_nothing_in_silence() {
         url = "sqlite:numbers.db"
         table = "draw"
         key = "id"
-        columns.id = {{ type = "text", value = "id" }}
-        "#,
-        chat.url()
-    );
-    std::fs::write(directory.path().join("relay.toml"), rules).unwrap();
+        columns.id = { type = "text", value = "id" }
+        "#;
+    write_rules(directory.path(), [listen, page], &chat, actions);
     for round in 0..ROUNDS {
         let mut program = start(directory.path(), page).await;
         for number in 0..EVENTS_A_ROUND {

@@ -223,25 +223,3 @@ async fn served(listener: TcpListener, router: axum::Router) {
     )
     .await;
 }
-
-/// Waits for all of them, which run at the same time.
-pub(crate) async fn all<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
-    let mut done = Vec::new();
-    let mut running: Vec<_> = futures.into_iter().map(Box::pin).collect();
-    std::future::poll_fn(|context| {
-        running.retain_mut(|future| match future.as_mut().poll(context) {
-            std::task::Poll::Ready(value) => {
-                done.push(value);
-                false
-            }
-            std::task::Poll::Pending => true,
-        });
-        if running.is_empty() {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
-    })
-    .await;
-    done
-}

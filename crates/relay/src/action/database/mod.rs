@@ -2,57 +2,31 @@
 //!
 //! Values never become part of a statement: they are bound, and each is of its column's type.
 
+mod cell;
 mod postgres;
+mod row_error;
 mod sqlite;
 
 use std::fmt::{self, Write as _};
 
-use jiff::Timestamp;
 use minijinja::Value;
 use serde_json::Value as Json;
 
-use super::{attempt::Outcome, keys::Keys};
+use super::{
+    attempt::Outcome,
+    keys::{Keys, is_identifier},
+};
 use crate::{
     reading::{Section, suggestion},
     template::{Expression, RenderError},
 };
+use cell::{Cell, Type};
+use row_error::RowError;
 
 /// More columns than a table that people read has.
 const COLUMNS_MAX: usize = 100;
 /// PostgreSQL cuts longer names off.
 const NAME_BYTES_MAX: usize = 63;
-
-/// What a column holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Type {
-    Text,
-    Integer,
-    Real,
-    Boolean,
-    Json,
-    Timestamp,
-}
-
-impl Type {
-    const ALL: [(&'static str, Self); 6] = [
-        ("text", Self::Text),
-        ("integer", Self::Integer),
-        ("real", Self::Real),
-        ("boolean", Self::Boolean),
-        ("json", Self::Json),
-        ("timestamp", Self::Timestamp),
-    ];
-}
-
-/// One value, of its column's type.
-#[derive(Debug, Clone, PartialEq)]
-enum Cell {
-    Null,
-    Text(String),
-    Integer(i64),
-    Real(f64),
-    Boolean(bool),
-}
 
 #[derive(Debug)]
 struct Column {
@@ -89,27 +63,6 @@ struct Statements {
 pub(crate) struct Row {
     insert: String,
     cells: Vec<Cell>,
-}
-
-/// Why a row was not written.
-#[derive(Debug)]
-enum RowError {
-    /// There is no such table.
-    NoTable,
-    /// The row's values are at fault.
-    Values(String),
-    /// Anything else: it may work later.
-    Other(String),
-}
-
-impl RowError {
-    /// No row's values are at fault when its table can't be made.
-    fn of_table(self) -> Self {
-        match self {
-            Self::Values(reason) => Self::Other(reason),
-            other => other,
-        }
-    }
 }
 
 impl Database {
@@ -267,12 +220,7 @@ fn quoted(name: &str) -> String {
 }
 
 fn is_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    name.len() <= NAME_BYTES_MAX
-        && bytes
-            .next()
-            .is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
-        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    name.len() <= NAME_BYTES_MAX && is_identifier(name)
 }
 
 fn name(section: &Section<'_>, key: &'static str) -> Option<String> {
@@ -321,10 +269,9 @@ fn columns(keys: &Keys<'_>) -> Vec<Column> {
             }
             named.map(|(_, kind)| kind)
         });
-        let value = column.required_raw("value").and_then(|value| {
-            let parsed = Expression::new(&value.text);
-            column.checked(&value, parsed, keys.known, Expression::variables)
-        });
+        let value = column
+            .required_raw("value")
+            .and_then(|value| keys.checked_expression(&value, &value.text));
         column.finish();
         if let (Some(kind), Some(value)) = (kind, value) {
             columns.push(Column {
@@ -344,46 +291,6 @@ fn columns(keys: &Keys<'_>) -> Vec<Column> {
         );
     }
     columns
-}
-
-impl Type {
-    fn name(self) -> &'static str {
-        let mut all = Self::ALL.into_iter();
-        all.find(|(_, kind)| *kind == self)
-            .map_or("a value", |(name, _)| name)
-    }
-
-    /// The value as this type; `None` when it is none.
-    fn cell(self, value: &Json) -> Option<Cell> {
-        if value.is_null() {
-            return Some(Cell::Null);
-        }
-        Some(match self {
-            Self::Text => Cell::Text(match value {
-                Json::String(text) => text.clone(),
-                other => other.to_string(),
-            }),
-            Self::Json => Cell::Text(value.to_string()),
-            Self::Integer => Cell::Integer(
-                value
-                    .as_i64()
-                    .or_else(|| value.as_str()?.trim().parse().ok())?,
-            ),
-            Self::Real => Cell::Real(
-                value
-                    .as_f64()
-                    .or_else(|| value.as_str()?.trim().parse().ok())?,
-            ),
-            Self::Boolean => Cell::Boolean(value.as_bool()?),
-            Self::Timestamp => {
-                let at = match value.as_i64() {
-                    Some(seconds) => Timestamp::from_second(seconds).ok()?,
-                    None => value.as_str()?.parse().ok()?,
-                };
-                Cell::Text(at.to_string())
-            }
-        })
-    }
 }
 
 impl fmt::Display for Row {

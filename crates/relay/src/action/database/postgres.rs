@@ -7,7 +7,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{Cell, RowError, Type};
+use super::{
+    cell::{Cell, Type},
+    row_error::RowError,
+};
 
 /// The engine makes no more requests at once to one action than it has rows to write.
 const CONNECTIONS_MAX: u32 = 4;

@@ -1,18 +1,19 @@
 //! Rows in a SQLite file, which other programs may use at the same time.
 
-use std::{
-    fs::OpenOptions,
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
-    time::Duration,
+use std::{path::PathBuf, time::Duration};
+
+use webhooks_core::{
+    private_file,
+    rusqlite::{
+        self, Connection, ErrorCode, ToSql,
+        types::{ToSqlOutput, ValueRef},
+    },
 };
 
-use webhooks_core::rusqlite::{
-    self, Connection, ErrorCode, ToSql,
-    types::{ToSqlOutput, ValueRef},
+use super::{
+    cell::{Cell, Type},
+    row_error::RowError,
 };
-
-use super::{super::file::OWNER_ALONE, Cell, RowError, Type};
 
 /// How long a row waits for other programs' writes.
 const BUSY_LIMIT: Duration = Duration::from_secs(10);
@@ -39,7 +40,8 @@ impl Sqlite {
     pub(super) async fn write(&self, sql: &str, cells: &[Cell]) -> Result<u64, RowError> {
         let (path, sql, cells) = (self.path.clone(), sql.to_owned(), cells.to_vec());
         let written = tokio::task::spawn_blocking(move || {
-            private(&path);
+            // SQLite would let others read a new file. Any trouble here is SQLite's to say.
+            let _ = private_file::create(&path);
             let connection = Connection::open(path)?;
             connection.busy_timeout(BUSY_LIMIT)?;
             connection.execute(&sql, rusqlite::params_from_iter(cells))
@@ -51,14 +53,6 @@ impl Sqlite {
             .map(|rows| rows as u64)
             .map_err(|error| judge(&error))
     }
-}
-
-/// Makes a new file for its owner alone: SQLite would let others read it.
-fn private(path: &Path) {
-    let mut options = OpenOptions::new();
-    options.create_new(true).write(true).mode(OWNER_ALONE);
-    // One that exists keeps its permissions; any other trouble is SQLite's to say.
-    let _ = options.open(path);
 }
 
 fn judge(error: &rusqlite::Error) -> RowError {

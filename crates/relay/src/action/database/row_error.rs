@@ -1,0 +1,22 @@
+//! Why a row was not written.
+
+/// Why a row was not written.
+#[derive(Debug)]
+pub(super) enum RowError {
+    /// There is no such table.
+    NoTable,
+    /// The row's values are at fault.
+    Values(String),
+    /// Anything else: it may work later.
+    Other(String),
+}
+
+impl RowError {
+    /// No row's values are at fault when its table can't be made.
+    pub(super) fn of_table(self) -> Self {
+        match self {
+            Self::Values(reason) => Self::Other(reason),
+            other => other,
+        }
+    }
+}
