@@ -3,6 +3,7 @@ import { heading, list, lost, say, send, show } from "./pages.js";
 
 const PAUSE_MS = 200; // Between a key in a filter and the search.
 let timer = 0;
+let tab = new URLSearchParams(location.search).get("tab"); // What is shown of a request, where it has that.
 
 // An address with what the filter fields say right now, so that no move undoes another.
 function address(path, others = {}) {
@@ -11,6 +12,7 @@ function address(path, others = {}) {
   for (const [name, value] of new FormData(document.getElementById("filters"))) {
     if (value !== "") query.set(name, value);
   }
+  if (tab && path.startsWith("/requests/")) query.set("tab", tab);
   return query.size > 0 ? `${path}?${query}` : path;
 }
 
@@ -26,9 +28,15 @@ export function visit(link, options) {
 }
 
 function clicked(event) {
-  const link = event.target.closest?.("#rows a, #timeline a, #pins a");
-  if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
+  const link = event.target.closest?.("#rows a, #timeline a, #pins a, #tabs nav a, a[href='#verdict']");
+  if (link?.hash === "#verdict") document.getElementById("verdict").open = true;
+  if (!link || link.hash || event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
   event.preventDefault();
+  if (link.dataset.tab) {
+    tab = link.dataset.tab;
+    visit(link, { address: "replace", focus: link.id });
+    return;
+  }
   // The commands work while the list has the focus; where only one of both is seen it goes along.
   const stays = link.closest("#rows") && getComputedStyle(document.querySelector(".panes")).gridTemplateColumns.includes(" ");
   visit(link, { focus: link.classList.contains("compare") ? "comparison" : stays ? "" : "detail" });
@@ -58,6 +66,7 @@ function sent(event) {
 function wentBack() {
   clearTimeout(timer);
   const query = new URLSearchParams(location.search);
+  tab = query.get("tab");
   for (const field of document.getElementById("filters").elements) {
     if (field.name) field.value = query.get(field.name) ?? "";
   }

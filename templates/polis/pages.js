@@ -4,7 +4,7 @@
 // What somebody asked for is a move: it ends the move before it and every renewal, and no renewal
 // begins until it is shown. The server sends only the rows that this page does not have yet.
 import { rememberTarget } from "./again.js";
-import { renewTabs } from "./tabs.js";
+import { showJson } from "./json.js";
 import { showPins } from "./pins.js";
 
 const FLASHES_MAX = 3;
@@ -30,10 +30,10 @@ export function lost(error) {
   if (error?.name !== "AbortError") say("polis does not answer; trying again");
 }
 
-// The filters of an address, without what a request is compared with.
+// The filters of an address, without what is shown of a request.
 export function filtersOf(url) {
   const query = new URL(url, location.href).searchParams;
-  query.delete("with");
+  for (const own of ["with", "tab"]) query.delete(own);
   return query.toString();
 }
 
@@ -106,6 +106,7 @@ function putList(page, url) {
     }
   });
   list().dataset.change = page.getElementById("list").dataset.change;
+  document.title = page.title;
   listed = filtersOf(url);
   markChosen();
   const fresh = rows.filter((row) => !known.has(row.value));
@@ -138,7 +139,7 @@ function putDetail(page) {
 }
 
 export function startDetail() {
-  renewTabs();
+  showJson();
   showPins();
   rememberTarget();
   markChosen();

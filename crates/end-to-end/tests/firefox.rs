@@ -20,9 +20,7 @@ async fn a_press_is_texted_shown_and_sent_again_in_firefox() -> anyhow::Result<(
     browser.reads("#rows", "sig ok").await?;
     browser.keys("j").await?;
     browser.reads("#detail h2", "#1 POST").await?;
-    browser
-        .reads("#tab-pretty", "random_number:generate")
-        .await?;
+    browser.reads("#view", "random_number:generate").await?;
     browser.click("#again summary").await?;
     browser.click("#replay button").await?;
     browser.reads("#replayed", "answered 200").await?;

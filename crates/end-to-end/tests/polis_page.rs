@@ -131,7 +131,7 @@ async fn requests_arrive_live_and_the_empty_page_teaches() -> anyhow::Result<()>
         format!("{}/requests/1", page.url),
         "a deep link"
     );
-    page.browser.reads("#tab-pretty", "\"data\": 863").await?;
+    page.browser.reads("#view", "\"data\": 863").await?;
     page.send("/later", "x", &[]).await?;
     page.browser.reads("#rows", "/later").await?;
     assert!(
@@ -155,7 +155,8 @@ async fn filters_and_search_find_and_markup_that_was_sent_does_nothing() -> anyh
     page.browser
         .goto(&format!("{}/requests/1", page.url))
         .await?;
-    page.browser.reads("#tab-raw", "").await?;
+    page.browser.click("#tab-raw").await?;
+    page.browser.reads("#view", "<script>").await?;
     let shown = page
         .script("return document.getElementById('detail').textContent")
         .await?;
@@ -243,7 +244,7 @@ async fn the_signature_tab_says_what_is_wrong_and_what_is_signed() -> anyhow::Re
         .await?;
     page.send("/hooks", BODY, &[]).await?;
     for (id, part) in [
-        (1, "ok"),
+        (1, "right"),
         (2, "an old secret matched"),
         (3, "s old (limit 300)"),
         (4, "line end"),
@@ -254,18 +255,30 @@ async fn the_signature_tab_says_what_is_wrong_and_what_is_signed() -> anyhow::Re
         page.browser
             .goto(&format!("{}/requests/{id}", page.url))
             .await?;
-        page.browser.click("#tab-signature-tab").await?;
-        let said = page
-            .browser
-            .reads("#tab-signature", "What is signed, exactly")
-            .await?;
+        page.browser.click(".chip[href='#verdict']").await?;
+        let said = page.browser.reads("#verdict", "sign").await?;
         assert!(said.contains(part), "no {part:?} in {said}");
+        if id > 1 {
+            assert_eq!(said.matches(part).count(), 1, "said once: {said}");
+        }
     }
+    page.browser
+        .goto(&format!("{}/requests/5", page.url))
+        .await?;
+    let beside = page.browser.text(".beside").await?;
+    assert!(
+        beside.contains("Received") && beside.contains("Signed"),
+        "{beside}"
+    );
+    let marked = page
+        .script("return [...document.querySelectorAll('.beside del')].map((piece) => piece.textContent)")
+        .await?;
+    assert_eq!(marked, serde_json::json!([" ", " ", " ", " ", " "]));
     page.browser
         .goto(&format!("{}/requests/1", page.url))
         .await?;
-    page.browser.click("#tab-signature-tab").await?;
-    let signed = page.browser.text("#tab-signature .signed").await?;
+    page.browser.click(".chip[href='#verdict']").await?;
+    let signed = page.browser.text("#verdict .signed").await?;
     assert!(
         signed.starts_with("good.") && signed.ends_with(BODY),
         "{signed}"
@@ -278,8 +291,9 @@ async fn rules_are_changed_live_and_a_request_is_sent_again() -> anyhow::Result<
     let page = Page::open(&["--verify", "standard"], Window::DESKTOP).await?;
     page.webhook("first", KEY, 0, BODY, BODY).await?;
     page.browser.goto(&format!("{}/rules", page.url)).await?;
-    page.browser.click("[name=respond]").await?;
-    page.browser.keys("503,200\u{e007}").await?;
+    page.script(r#"document.querySelector('[name=json]:is(textarea)').value = '{"rules":[{"respond":"503,200"}]}'"#)
+        .await?;
+    page.browser.click("#all-rules > button").await?;
     page.browser.reads("[role=status].card", "Saved").await?;
     assert_eq!(page.webhook("second", KEY, 0, BODY, BODY).await?, 503);
     assert_eq!(page.webhook("second", KEY, 0, BODY, BODY).await?, 200);
@@ -302,13 +316,14 @@ async fn rules_are_changed_live_and_a_request_is_sent_again() -> anyhow::Result<
     page.browser
         .goto(&format!("{}/requests/4", page.url))
         .await?;
-    page.browser.reads("#tab-pretty", "\"data\": 7").await?;
+    page.browser.reads("#view", "\"data\": 7").await?;
     let chips = page.browser.text(".chips").await?;
     assert!(chips.contains("ok"), "it was signed anew: {chips}");
 
     page.browser.goto(&format!("{}/rules", page.url)).await?;
-    page.browser.click("[name=sleep]").await?;
-    page.browser.keys("soon\u{e007}").await?;
+    page.script(r#"document.querySelector('[name=json]:is(textarea)').value = '{"rules":[{"sleep":"soon"}]}'"#)
+        .await?;
+    page.browser.click("#all-rules > button").await?;
     page.browser.reads("[role=alert]", "sleep").await?;
     page.browser.close().await
 }

@@ -30,7 +30,6 @@ pub enum Content {
 
 impl Content {
     /// The kind of this body. JSON is believed only when it parses.
-    #[must_use]
     pub fn of(head: &Head, body: &[u8]) -> Self {
         if body.is_empty() {
             return Self::None;
@@ -63,7 +62,6 @@ impl Content {
     }
 
     /// The word for a log line; empty for no body.
-    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::None => "",
@@ -96,8 +94,7 @@ pub(crate) fn media_type(head: &Head) -> String {
 }
 
 /// The event's type: a header that names it, else the body's `event` or `type`.
-#[must_use]
-pub fn event_type(head: &Head, content: Content, body: &[u8]) -> Option<String> {
+pub(crate) fn event_type(head: &Head, content: Content, body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Named {
         #[serde(default)]

@@ -14,7 +14,7 @@ const ARGUMENT_BYTES: usize = 120 * 1024;
 ///
 /// # Errors
 /// A sentence when the request could not be read, or its body is too large for a command.
-pub fn command(record: &Record) -> Result<String, String> {
+pub(crate) fn command(record: &Record) -> Result<String, String> {
     let id = record.id;
     let Some(head) = &record.head else {
         return Err(format!(

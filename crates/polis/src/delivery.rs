@@ -30,8 +30,7 @@ pub struct Delivery {
 }
 
 /// The id of a delivery and the header that holds it.
-#[must_use]
-pub fn delivery_id(head: &Head) -> Option<(&'static str, &str)> {
+pub(crate) fn delivery_id(head: &Head) -> Option<(&'static str, &str)> {
     // In the order in which they are believed.
     let names = Preset::all().flat_map(|preset| preset.scheme().names);
     names

@@ -21,11 +21,9 @@ pub(crate) struct Destination {
 
 /// Why a text is not a destination.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DestinationError {
-    /// Not a URL, not a host and port, not a port.
+pub(crate) enum DestinationError {
     #[error("it is a URL like http://localhost:3000/hooks, or localhost:3000, or a port like 3000")]
     NotUrl,
-    /// `http://user:password@host`
     #[error("credentials in a URL are not sent; they belong into the header Authorization")]
     Credentials,
 }

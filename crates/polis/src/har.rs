@@ -8,21 +8,20 @@ use serde_json::{Value, json};
 use crate::api::{Captured, CapturedAnswer, CapturedHeader};
 
 /// What comes before the first entry.
-pub const BEGIN: &str = concat!(
+pub(crate) const BEGIN: &str = concat!(
     r#"{"log":{"version":"1.2","creator":{"name":"polis","version":""#,
     env!("CARGO_PKG_VERSION"),
     r#""},"entries":["#
 );
 
 /// What comes after the last entry.
-pub const END: &str = "]}}\n";
+pub(crate) const END: &str = "]}}\n";
 
 /// One request and its answer, with the bodies that were told with it.
 ///
 /// HAR has no place for a request's bytes that are not text: they stand in
 /// `postData.text` as base64, and `postData._encoding` says so.
-#[must_use]
-pub fn entry(captured: &Captured) -> Value {
+pub(crate) fn entry(captured: &Captured) -> Value {
     let empty = Vec::new();
     let headers = captured.headers.as_ref().unwrap_or(&empty);
     let url = url(captured, headers);

@@ -1,8 +1,11 @@
-//! JSON written another way without being understood: order, numbers and escapes stay.
+//! JSON as it is written: its tokens with their places, and another spacing put in. Nothing is
+//! understood, so that order, numbers and escapes stay.
+
+use std::ops::Range;
 
 /// How JSON is spaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spacing {
+pub(crate) enum Spacing {
     /// No space outside of strings.
     Compact,
     /// `, ` and `: `, as Python writes by default.
@@ -11,109 +14,106 @@ pub enum Spacing {
     Indented(usize),
 }
 
-/// A piece of JSON text.
+/// What a piece of JSON text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Token<'a> {
+pub(crate) enum Kind {
     /// One of `{ } [ ] , :`
     Mark(u8),
     /// A string with its quotes.
-    Text(&'a [u8]),
+    Text,
     /// A number, `true`, `false` or `null`.
-    Word(&'a [u8]),
-    /// White space that spacing puts in.
-    Space(&'a [u8]),
+    Word,
 }
 
-/// The tokens of a JSON text in order, without its white space; `None` when it is not JSON.
-fn tokens(json: &[u8]) -> Option<Vec<Token<'_>>> {
+/// A piece of JSON text and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Token {
+    pub(crate) kind: Kind,
+    pub(crate) at: Range<usize>,
+}
+
+impl Token {
+    pub(crate) fn is(&self, mark: u8) -> bool {
+        self.kind == Kind::Mark(mark)
+    }
+
+    /// Whether something begins here, or ends.
+    pub(crate) fn opens(&self) -> bool {
+        self.is(b'{') || self.is(b'[')
+    }
+
+    pub(crate) fn closes(&self) -> bool {
+        self.is(b'}') || self.is(b']')
+    }
+}
+
+/// The tokens of a JSON text in order; `None` when it is not JSON.
+pub(crate) fn tokens(json: &[u8]) -> Option<Vec<Token>> {
     serde_json::from_slice::<serde::de::IgnoredAny>(json).ok()?;
     let mut tokens = Vec::new();
     let mut position = 0;
     while let Some(&byte) = json.get(position) {
         let start = position;
-        match byte {
-            b' ' | b'\t' | b'\r' | b'\n' => position += 1,
-            b'{' | b'}' | b'[' | b']' | b',' | b':' => {
-                tokens.push(Token::Mark(byte));
-                position += 1;
-            }
+        position += 1;
+        let kind = match byte {
+            b' ' | b'\t' | b'\r' | b'\n' => continue,
+            b'{' | b'}' | b'[' | b']' | b',' | b':' => Kind::Mark(byte),
             b'"' => {
-                position += 1;
-                while json.get(position).is_some_and(|b| *b != b'"') {
+                while json[position] != b'"' {
                     position += if json[position] == b'\\' { 2 } else { 1 };
                 }
                 position += 1;
-                tokens.push(Token::Text(json.get(start..position)?));
+                Kind::Text
             }
             _ => {
-                while json
-                    .get(position)
-                    .is_some_and(|b| !b" \t\r\n{}[],:\"".contains(b))
-                {
-                    position += 1;
-                }
-                tokens.push(Token::Word(&json[start..position]));
+                let rest = json[position..].iter();
+                position += rest
+                    .take_while(|byte| !b" \t\r\n{}[],:\"".contains(byte))
+                    .count();
+                Kind::Word
             }
-        }
+        };
+        let at = start..position;
+        tokens.push(Token { kind, at });
     }
     Some(tokens)
 }
 
-/// The tokens with this spacing put in; `None` when the text is not JSON.
-#[must_use]
-pub fn spaced(json: &[u8], spacing: Spacing) -> Option<Vec<Token<'_>>> {
+/// The space that this spacing puts behind each token.
+pub(crate) fn spaces(tokens: &[Token], spacing: Spacing) -> Vec<&'static str> {
     /// Deeper levels are not indented further: the indent alone would outgrow the text.
-    const INDENT: &[u8; 65] = b"\n                                                                ";
-    let plain = tokens(json)?;
-    let mut all = Vec::with_capacity(plain.len() * 2);
+    const INDENT: &str = "\n                                                                ";
     let mut depth = 0_usize;
-    let line = |depth: usize, width: usize| Token::Space(&INDENT[..=(depth * width).min(64)]);
-    for (index, token) in plain.iter().enumerate() {
-        let next = plain.get(index + 1);
-        match (*token, spacing) {
-            (Token::Mark(b'{' | b'['), Spacing::Indented(width)) => {
-                depth += 1;
-                all.push(*token);
-                if !matches!(next, Some(Token::Mark(b'}' | b']'))) {
-                    all.push(line(depth, width));
-                }
+    let behind = |(index, token): (usize, &Token)| {
+        let closes_next = tokens.get(index + 1).is_some_and(Token::closes);
+        depth = match token.kind {
+            _ if token.opens() => depth + 1,
+            _ if token.closes() => depth.saturating_sub(1),
+            _ => depth,
+        };
+        match spacing {
+            Spacing::Indented(_) | Spacing::Spaced if token.is(b':') => " ",
+            Spacing::Spaced if token.is(b',') => " ",
+            Spacing::Indented(_) if token.opens() && closes_next => "",
+            Spacing::Indented(width) if closes_next => {
+                &INDENT[..=(depth.saturating_sub(1) * width).min(64)]
             }
-            (Token::Mark(b'}' | b']'), Spacing::Indented(width)) => {
-                depth = depth.saturating_sub(1);
-                if !matches!(
-                    index.checked_sub(1).map(|i| plain[i]),
-                    Some(Token::Mark(b'{' | b'['))
-                ) {
-                    all.push(line(depth, width));
-                }
-                all.push(*token);
+            Spacing::Indented(width) if token.opens() || token.is(b',') => {
+                &INDENT[..=(depth * width).min(64)]
             }
-            (Token::Mark(b','), Spacing::Indented(width)) => {
-                all.push(*token);
-                all.push(line(depth, width));
-            }
-            (Token::Mark(b':'), Spacing::Indented(_) | Spacing::Spaced)
-            | (Token::Mark(b','), Spacing::Spaced) => {
-                all.push(*token);
-                all.push(Token::Space(b" "));
-            }
-            _ => all.push(*token),
+            _ => "",
         }
-    }
-    Some(all)
+    };
+    tokens.iter().enumerate().map(behind).collect()
 }
 
 /// The same JSON with another spacing; `None` when the text is not JSON.
-#[must_use]
-pub fn respace(json: &[u8], spacing: Spacing) -> Option<Vec<u8>> {
+pub(crate) fn respace(json: &[u8], spacing: Spacing) -> Option<Vec<u8>> {
+    let tokens = tokens(json)?;
     let mut text = Vec::with_capacity(json.len());
-    for token in spaced(json, spacing)? {
-        match token {
-            Token::Mark(byte) => text.push(byte),
-            Token::Text(bytes) | Token::Word(bytes) | Token::Space(bytes) => {
-                text.extend_from_slice(bytes);
-            }
-        }
+    for (token, space) in tokens.iter().zip(spaces(&tokens, spacing)) {
+        text.extend_from_slice(&json[token.at.clone()]);
+        text.extend_from_slice(space.as_bytes());
     }
     Some(text)
 }

@@ -4,43 +4,55 @@
 //! leaves this machine. [`Listener`] is the same for tests in Rust; [`start`] runs all of it
 //! inside another program.
 //!
-//! Where to look: [`wire`] reads HTTP byte for byte; `capture` is the first listener;
-//! [`answer`] decides what is answered; [`diagnosis`] explains signatures; `store` keeps what
-//! came; [`api`] and `page` are the second listener; [`cli`] is the command line.
+//! Where to look: `wire` reads HTTP byte for byte; `capture` is the first listener;
+//! `answer` decides what is answered; `diagnosis` explains signatures; `store` keeps what
+//! came; `api` and `page` are the second listener; `cli` is the command line.
 
-pub mod answer;
-pub mod api;
+mod answer;
+mod api;
 mod capture;
 mod certificate;
-pub mod cli;
-pub mod config;
-pub mod content;
-pub mod curl;
-pub mod delivery;
+mod cli;
+mod config;
+mod content;
+mod curl;
+mod delivery;
 mod destination;
-pub mod diagnosis;
+mod diagnosis;
 mod difference;
 mod edit;
 mod forward;
-pub mod har;
+mod har;
 mod import;
-pub mod json_text;
+mod json_text;
 mod listener;
 mod outbound;
 mod page;
 mod polis;
-pub mod record;
-pub mod redact;
+mod record;
+mod redact;
 mod rediagnosis;
 mod resend;
-pub mod scope;
+mod scope;
 mod scope_path;
 mod sent_again;
-mod snippet;
-pub mod store;
-pub mod terminal;
-pub mod wire;
+mod store;
+mod terminal;
+mod wire;
 
+pub use answer::{NumberOrText, RuleSpec, Rules, SequenceFault};
+pub use cli::main;
+pub use config::{ConfigError, Flags, Settings, Surroundings};
+pub use content::Content;
+pub use delivery::Delivery;
+pub use diagnosis::{
+    Diagnosis, Finding, FindingKind, Preset, SecretFault, SignError, SigningSecret, ToSign,
+    Verdict, Verification, diagnose, sign,
+};
 pub use listener::{Listener, TooFew};
 pub use polis::{Running, StartError, start};
-pub use record::Record;
+pub use record::{Answer, Forwarded, Record};
+pub use scope::ScopeSettings;
+pub use store::{Keep, StoreError};
+pub use terminal::Output;
+pub use wire::{Head, Version};

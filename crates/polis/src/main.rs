@@ -1,5 +1,5 @@
 //! The endpoint you debug webhooks with.
 
 fn main() -> std::process::ExitCode {
-    polis::cli::main()
+    polis::main()
 }

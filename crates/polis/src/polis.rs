@@ -2,10 +2,11 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
 };
 
 use axum::Router;
+use parking_lot::Mutex;
 use tokio::{net::TcpListener, sync::watch};
 use url::Url;
 
@@ -16,7 +17,7 @@ use crate::{
     outbound::Outbound,
     record::{Answer, Record},
     redact::Redactor,
-    scope::{Scopes, ViewToken},
+    scope::{DEFAULT, Scopes},
     sent_again::{Replays, SentAgain},
     store::{Fallen, Store, StoreError},
     terminal::Terminal,
@@ -71,10 +72,8 @@ impl Polis {
             Some(path) => Store::open(settings.keep, path)?,
             None => Store::in_memory(settings.keep),
         };
-        let terminal = match settings.output {
-            Some(output) => Some(Terminal::start(output, Arc::clone(&redactor))?),
-            None => None,
-        };
+        let output = settings.output;
+        let terminal = output.map(|output| Terminal::start(output, Arc::clone(&redactor)));
         let polis = Self {
             store,
             scopes: Scopes::new(settings.default_scope, settings.scopes),
@@ -118,13 +117,6 @@ impl Polis {
                 let all = verification.secrets.iter().chain(&verification.old_secrets);
                 secrets.extend(all.map(|secret| secret.expose().to_owned()));
             }
-            secrets.extend(
-                settings
-                    .view_token
-                    .as_ref()
-                    .map(ViewToken::expose)
-                    .map(str::to_owned),
-            );
         }
         self.redactor.know(secrets);
     }
@@ -158,10 +150,10 @@ impl Polis {
             return;
         };
         let fallen = self.store.fallen();
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = self.said.lock();
         if fallen.requests > 0 && fallen.requests >= said.requests * 2 {
             *said = fallen;
-            terminal.say(format!(
+            terminal.say(&format!(
                 "{} of the oldest requests ({} bytes) fell out so far to make room; --keep-requests and --keep-bytes keep more",
                 fallen.requests, fallen.bytes
             ));
@@ -173,6 +165,14 @@ impl Polis {
         self.capture.get().copied()
     }
 
+    /// Where senders on this machine reach a scope.
+    pub(crate) fn scope_url(&self, scope: &str) -> String {
+        match scope {
+            DEFAULT => self.capture_url(),
+            name => format!("{}/in/{name}", self.capture_url()),
+        }
+    }
+
     /// The URL that senders on this machine use.
     pub(crate) fn capture_url(&self) -> String {
         match self.capture.get() {
@@ -182,22 +182,6 @@ impl Polis {
             Some(address) => format!("http://{address}"),
             None => "http://localhost:9000".to_owned(),
         }
-    }
-
-    /// The records that a reader with this token may see, the newest first.
-    pub(crate) fn admitted<'a>(
-        &'a self,
-        token: Option<&'a str>,
-    ) -> impl DoubleEndedIterator<Item = Arc<Record>> + 'a {
-        let all = self.store.newest_first().into_iter();
-        all.filter(move |record| self.admits(record, token))
-    }
-
-    /// Whether a reader with this token may see the record.
-    pub(crate) fn admits(&self, record: &Record, token: Option<&str>) -> bool {
-        self.scopes
-            .find(&record.scope)
-            .is_none_or(|scope| scope.admits(token))
     }
 }
 
@@ -277,7 +261,7 @@ impl Running {
         }
         self.polis.store.flush().await;
         if let Some(terminal) = &self.polis.terminal {
-            terminal.flush();
+            terminal.finish();
         }
     }
 }

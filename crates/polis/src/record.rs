@@ -17,26 +17,33 @@ const RECORD_BYTES: usize = 768;
 /// Two spans of a header line.
 const HEADER_BYTES: usize = 16;
 
-/// A captured request with its exact bytes.
-#[derive(Debug, Clone)]
+/// A captured request with its exact bytes. What is serialized is neither head nor body: the store
+/// has them beside it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Record {
     /// Counted from 1 since the store was created.
+    #[serde(skip)]
     pub id: u64,
     /// The scope it came to; `default` outside of `/in/<name>/`.
     pub scope: Arc<str>,
     /// When its head was complete.
+    #[serde(skip)]
     pub received_at: Timestamp,
     /// Who sent it.
     pub remote: SocketAddr,
     /// The head; `None` when the bytes could not be read as one.
+    #[serde(skip)]
     pub head: Option<Head>,
     /// The first bytes of what could not be read as a head.
+    #[serde(skip)]
     pub first_bytes: Bytes,
     /// The body as received, without chunk framing.
+    #[serde(skip)]
     pub body: Bytes,
     /// Whether the body was cut at a limit.
     pub body_cut: bool,
     /// Trailer lines of a chunked body, as received.
+    #[serde(skip)]
     pub trailers: Bytes,
     /// Why the request could not be read to its end.
     pub problem: Option<String>,
@@ -50,7 +57,27 @@ pub struct Record {
     pub delivery: Option<Delivery>,
     /// What the signature check found; `None` when none was asked for.
     pub diagnosis: Option<Diagnosis>,
+    #[serde(with = "answer_cell")]
     pub(crate) answer: OnceLock<Answer>,
+}
+
+/// An answer that is not there yet is null.
+mod answer_cell {
+    use super::{Answer, Deserialize, OnceLock, Serialize};
+
+    pub(super) fn serialize<S: serde::Serializer>(
+        answer: &OnceLock<Answer>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        answer.get().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<OnceLock<Answer>, D::Error> {
+        let answer = Option::<Answer>::deserialize(deserializer)?;
+        Ok(answer.map_or_else(OnceLock::new, OnceLock::from))
+    }
 }
 
 /// What was sent back.

@@ -1,9 +1,11 @@
 //! Keeps credentials out of logs, exports and answers of the API unless they are asked for.
 
-use std::{borrow::Cow, sync::RwLock};
+use std::borrow::Cow;
+
+use parking_lot::RwLock;
 
 /// Headers whose value is a credential.
-const CREDENTIALS: [&str; 8] = [
+const CREDENTIALS: [&str; 7] = [
     "authorization",
     "proxy-authorization",
     "cookie",
@@ -11,7 +13,6 @@ const CREDENTIALS: [&str; 8] = [
     "x-api-key",
     "x-auth-token",
     "x-gitlab-token",
-    "x-polis-token",
 ];
 
 /// Shorter secrets are not searched for in texts: they would blacken ordinary words.
@@ -19,7 +20,7 @@ const SEARCHED_BYTES: usize = 6;
 
 /// Knows the configured secrets and hides them.
 #[derive(Debug, Default)]
-pub struct Redactor {
+pub(crate) struct Redactor {
     secrets: RwLock<Secrets>,
 }
 
@@ -39,10 +40,7 @@ impl Redactor {
             .into_iter()
             .filter(|secret| secret.len() >= SEARCHED_BYTES)
             .collect();
-        let mut known = match self.secrets.write() {
-            Ok(known) => known,
-            Err(poisoned) => poisoned.into_inner(),
-        };
+        let mut known = self.secrets.write();
         known.0 = searched;
     }
 
@@ -62,8 +60,7 @@ impl Redactor {
     }
 
     /// A header's value as it may be shown. The scheme of an authorization stays readable.
-    #[must_use]
-    pub fn header<'a>(&self, name: &str, value: &'a str) -> Cow<'a, str> {
+    pub(crate) fn header<'a>(&self, name: &str, value: &'a str) -> Cow<'a, str> {
         if is_credential(name) {
             let scheme = value
                 .split_once(' ')
@@ -78,8 +75,7 @@ impl Redactor {
 
     /// Header lines as they stood on the wire, what is hidden replaced and every other byte kept:
     /// for a request that could not be read, whose lines are not headers yet.
-    #[must_use]
-    pub fn lines<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    pub(crate) fn lines<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let mut shown = Vec::with_capacity(bytes.len());
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             match self.credential_line(line) {
@@ -110,12 +106,8 @@ impl Redactor {
     }
 
     /// A text with every known secret replaced.
-    #[must_use]
-    pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let known = match self.secrets.read() {
-            Ok(known) => known,
-            Err(poisoned) => poisoned.into_inner(),
-        };
+    pub(crate) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let known = self.secrets.read();
         let mut shown = Cow::Borrowed(text);
         for secret in &known.0 {
             if shown.contains(secret.as_str()) {

@@ -3,13 +3,10 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
-
-use jiff::Timestamp;
-use subtle::ConstantTimeEq;
 
 use crate::{
     answer::Rules,
@@ -17,13 +14,28 @@ use crate::{
     diagnosis::{Diagnosis, SigningSecret, Verification, diagnose},
     wire::Head,
 };
+use jiff::Timestamp;
+use parking_lot::{Mutex, RwLock};
 
-pub use crate::scope_path::{is_name, split};
+pub(crate) use crate::scope_path::{is_name, split};
 
 /// Scopes that exist at once, so that nobody fills the memory by making up names.
-pub const SCOPES: usize = 256;
+pub(crate) const SCOPES: usize = 256;
 /// The scope of everything outside of `/in/`.
-pub const DEFAULT: &str = "default";
+pub(crate) const DEFAULT: &str = "default";
+
+/// Refuses what is not a scope's name.
+///
+/// # Errors
+/// A sentence that says what a name is like.
+pub(crate) fn check(name: &str) -> Result<(), String> {
+    match name == DEFAULT || is_name(name) {
+        true => Ok(()),
+        false => Err(format!(
+            "scope is {name:?}; a scope's name has up to 64 letters, digits, - and _"
+        )),
+    }
+}
 
 /// What is configured of a scope.
 #[derive(Debug, Default)]
@@ -34,30 +46,6 @@ pub struct ScopeSettings {
     pub verification: Option<Verification>,
     /// Requests kept at most; `None` for the store's own limit alone.
     pub capacity: Option<usize>,
-    /// What a reader of this scope has to show.
-    pub view_token: Option<ViewToken>,
-}
-
-/// A token that a reader has to show; its `Debug` hides it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ViewToken(String);
-
-impl std::fmt::Debug for ViewToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ViewToken(..)")
-    }
-}
-
-impl ViewToken {
-    /// Takes a token; `None` for one that is shorter than 8 bytes, which could be guessed.
-    #[must_use]
-    pub fn new(token: &str) -> Option<Self> {
-        (token.len() >= 8).then(|| Self(token.to_owned()))
-    }
-
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
 }
 
 /// One scope.
@@ -81,14 +69,11 @@ impl Scope {
     }
 
     pub(crate) fn settings(&self) -> Arc<ScopeSettings> {
-        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.settings.read())
     }
 
     pub(crate) fn set(&self, settings: ScopeSettings) {
-        *self
-            .settings
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        *self.settings.write() = Arc::new(settings);
         self.begin_anew();
     }
 
@@ -99,7 +84,6 @@ impl Scope {
             rules,
             verification: before.verification.clone(),
             capacity: before.capacity,
-            view_token: before.view_token.clone(),
         });
     }
 
@@ -111,7 +95,6 @@ impl Scope {
             rules,
             verification: Some(verification),
             capacity: before.capacity,
-            view_token: before.view_token.clone(),
         });
     }
 
@@ -122,20 +105,7 @@ impl Scope {
 
     pub(crate) fn count(&self, head: &Head, body: &[u8], at: Timestamp) -> Counted {
         let generation = self.generation.load(Ordering::Relaxed);
-        self.attempts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .count(head, body, at, generation)
-    }
-
-    /// Whether a reader who shows this token may see what came here.
-    pub(crate) fn admits(&self, token: Option<&str>) -> bool {
-        match &self.settings().view_token {
-            None => true,
-            Some(wanted) => token.is_some_and(|token| {
-                bool::from(token.as_bytes().ct_eq(wanted.expose().as_bytes()))
-            }),
-        }
+        self.attempts.lock().count(head, body, at, generation)
     }
 }
 
@@ -166,11 +136,7 @@ impl Scopes {
         if name == DEFAULT {
             return Some(self.default_scope());
         }
-        self.named
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(name)
-            .cloned()
+        self.named.read().get(name).cloned()
     }
 
     /// The scope of this name, made when there is room; `None` when there are [`SCOPES`].
@@ -178,7 +144,7 @@ impl Scopes {
         if let Some(scope) = self.find(name) {
             return Some(scope);
         }
-        let mut named = self.named.write().unwrap_or_else(PoisonError::into_inner);
+        let mut named = self.named.write();
         if let Some(scope) = named.get(name) {
             return Some(Arc::clone(scope));
         }
@@ -191,15 +157,12 @@ impl Scopes {
     }
 
     pub(crate) fn remove(&self, name: &str) {
-        self.named
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(name);
+        self.named.write().remove(name);
     }
 
     /// The default scope first, then the others by name.
     pub(crate) fn all(&self) -> Vec<Arc<Scope>> {
-        let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
+        let named = self.named.read();
         std::iter::once(self.default_scope())
             .chain(named.values().cloned())
             .collect()

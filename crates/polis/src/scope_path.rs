@@ -4,8 +4,7 @@
 const NAME_BYTES: usize = 64;
 
 /// Whether a text can name a scope: letters, digits, `-` and `_`.
-#[must_use]
-pub fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     (1..=NAME_BYTES).contains(&text.len())
         && text
             .bytes()
@@ -13,8 +12,7 @@ pub fn is_name(text: &str) -> bool {
 }
 
 /// The scope's name in a path `/in/<name>/…`, and the path within the scope.
-#[must_use]
-pub fn split(path: &str) -> Option<(&str, &str)> {
+pub(crate) fn split(path: &str) -> Option<(&str, &str)> {
     let rest = path.strip_prefix("/in/")?;
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (name, within) = rest.split_at(end);

@@ -28,7 +28,7 @@ const PROVIDER: &str = "provider";
 
 /// The place of a value: `query.hub.challenge`, `header.X-Hook-Secret`, `body.challenge`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Echo {
+pub(crate) enum Echo {
     /// A parameter of the query, decoded.
     Query(String),
     /// The first header of this name.
@@ -45,7 +45,7 @@ pub enum Echo {
 #[error(
     "{0:?} names no value of a request; write query.hub.challenge, header.X-Name, body.challenge or provider"
 )]
-pub struct EchoFault(String);
+pub(crate) struct EchoFault(String);
 
 impl FromStr for Echo {
     type Err = EchoFault;

@@ -1,6 +1,6 @@
 //! What will be done with one request, decided before anything is sent.
 
-use std::{sync::PoisonError, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rand::RngExt;
@@ -13,7 +13,7 @@ const UP: &str = "Up and Running!";
 
 /// How a request is answered.
 #[derive(Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: PlannedBody,
@@ -135,7 +135,7 @@ impl Plan {
             plan.status_wins = true;
         }
         {
-            let mut dice = rule.dice.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut dice = rule.dice.lock();
             if let Some(span) = &rule.sleep {
                 plan.sleep = span.draw(&mut *dice);
             }

@@ -1,9 +1,10 @@
 //! One rule: for which requests it is, and what they are answered.
 
-use std::{sync::Mutex, time::Duration};
+use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use parking_lot::Mutex;
 use rand::{SeedableRng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -112,76 +113,55 @@ fn is_false(value: &bool) -> bool {
 
 /// Why a rule cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum RuleFault {
-    /// `method`
+pub(crate) enum RuleFault {
     #[error("method: {0:?} never matches; a method is a word like POST")]
     Method(String),
-    /// `path`
     #[error("path: {value:?} never matches; {reason}")]
     Path {
-        /// Its value.
         value: String,
         /// What a path is like.
         reason: &'static str,
     },
-    /// `event`
     #[error("event: {0:?} never matches; an event's type has 1 to {LABEL_CHARS} characters")]
     Event(String),
-    /// `echo`
     #[error("echo: {0}")]
     Echo(#[from] EchoFault),
-    /// `respond`
     #[error("respond: {0}")]
     Respond(#[from] SequenceFault),
-    /// `sleep`
     #[error("sleep: {0}")]
     Sleep(#[from] SpanFault),
-    /// `fail_rate`
     #[error("fail_rate is {0}; it is a share from 0 to 1")]
     FailRate(f64),
-    /// `headers`
     #[error("header {0:?} is not \"Name: value\"")]
     Header(String),
-    /// `headers`
     #[error("header {0:?} is set by polis itself")]
     Framing(String),
-    /// `headers`
     #[error("{0} headers are given; the limit is {HEADERS}")]
     Headers(usize),
-    /// `body_base64`
     #[error("body_base64 is not base64")]
     Base64,
-    /// `body` and `body_base64`
     #[error("body and body_base64 are both given; give one")]
     TwoBodies,
-    /// `body`
     #[error("body is {0} bytes; the limit is {BODY_BYTES}")]
     Body(usize),
-    /// `slow_body`
     #[error("slow_body is {0}; it is seconds between two bytes, from 0 to 60")]
     SlowBody(f64),
-    /// `huge_body`
     #[error("huge_body is {0} bytes; the limit is {HUGE_BYTES}")]
     HugeBody(u64),
-    /// `redirect`
     #[error("redirect: {0:?} is not an http:// or https:// URL")]
     Redirect(String),
-    /// `forward`
     #[error("forward: {value:?} cannot be used; {error}")]
     Forward {
-        /// Its value.
         value: String,
-        /// What is wrong with it.
         error: DestinationError,
     },
-    /// Two ways to misbehave.
     #[error("hang and reset are both given; give one")]
     HangAndReset,
 }
 
 /// A rule that was checked.
 #[derive(Debug)]
-pub struct Rule {
+pub(crate) struct Rule {
     pub(super) spec: RuleSpec,
     pub(super) respond: Option<Sequence>,
     pub(super) sleep: Option<TimeSpan>,
@@ -199,7 +179,7 @@ impl Rule {
     ///
     /// # Errors
     /// Every [`RuleFault`] at once.
-    pub fn new(spec: RuleSpec) -> Result<Self, Vec<RuleFault>> {
+    pub(crate) fn new(spec: RuleSpec) -> Result<Self, Vec<RuleFault>> {
         let mut faults = never_matching(&spec);
         let echo = keep(
             &mut faults,
@@ -288,8 +268,7 @@ impl Rule {
     }
 
     /// The rule as it was written.
-    #[must_use]
-    pub fn spec(&self) -> &RuleSpec {
+    pub(crate) fn spec(&self) -> &RuleSpec {
         &self.spec
     }
 

@@ -14,7 +14,7 @@ pub struct Rules(Vec<Rule>);
 /// Rules as they are written in JSON.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RulesSpec {
+pub(crate) struct RulesSpec {
     /// The first one that is for a request answers it.
     pub rules: Vec<RuleSpec>,
 }
@@ -51,7 +51,6 @@ impl Rules {
     }
 
     /// The rules as they were written.
-    #[must_use]
     pub fn specs(&self) -> Vec<RuleSpec> {
         self.0.iter().map(|rule| rule.spec().clone()).collect()
     }

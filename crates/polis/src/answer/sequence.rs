@@ -7,18 +7,18 @@ const ENTRIES: usize = 100;
 
 /// A list of statuses with how often each is given; the last one repeats.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sequence(Vec<(u16, u32)>);
+pub(crate) struct Sequence(Vec<(u16, u32)>);
 
 /// Why a text is not a sequence of statuses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SequenceFault {
-    /// Nothing is in it.
+    /// No status.
     #[error("it is empty; write statuses like 500x2,200")]
     Empty,
-    /// An entry is not a status.
+    /// A status outside of 200 to 599, or something else.
     #[error("{0:?} is not a status from 200 to 599, alone or with a count like 500x2")]
     Entry(String),
-    /// Too long.
+    /// More entries than the limit.
     #[error("it has {0} entries; the limit is {ENTRIES}")]
     TooMany(usize),
 }
@@ -28,7 +28,7 @@ impl Sequence {
     ///
     /// # Errors
     /// [`SequenceFault`] for a status outside of 200 to 599, or none.
-    pub fn of(statuses: impl IntoIterator<Item = u16>) -> Result<Self, SequenceFault> {
+    pub(crate) fn of(statuses: impl IntoIterator<Item = u16>) -> Result<Self, SequenceFault> {
         let mut entries: Vec<(u16, u32)> = Vec::new();
         for status in statuses {
             if !(200..600).contains(&status) {
@@ -51,8 +51,7 @@ impl Sequence {
     }
 
     /// The status after this many attempts of the same delivery.
-    #[must_use]
-    pub fn status(&self, before: u32) -> u16 {
+    pub(crate) fn status(&self, before: u32) -> u16 {
         let mut left = before;
         for (status, count) in &self.0 {
             if left < *count {

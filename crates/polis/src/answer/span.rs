@@ -9,7 +9,7 @@ const LONGEST_S: f64 = 3600.0;
 
 /// Seconds from `shortest` to `longest`, both included.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TimeSpan {
+pub(crate) struct TimeSpan {
     shortest: f64,
     longest: f64,
 }
@@ -17,7 +17,7 @@ pub struct TimeSpan {
 /// The text is not a number of seconds or a range of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a number of seconds from 0 to {LONGEST_S}, nor a range like 1..5")]
-pub struct SpanFault(String);
+pub(crate) struct SpanFault(String);
 
 impl TimeSpan {
     /// A duration from the span.

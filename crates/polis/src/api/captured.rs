@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     content::Content,
+    delivery::Delivery,
     diagnosis::{Diagnosis, Finding, Preset, Verdict},
     record::{Answer, Record},
     redact::Redactor,
@@ -19,165 +20,102 @@ const SIGNED_BYTES: usize = 64 * 1024;
 /// Lists and the event stream leave out what makes it large: `headers`, `trailers`,
 /// `first_bytes`, `signature.findings`, `signature.signed` and the answer's headers. The
 /// detail of one request has them. Bytes that are not UTF-8 stand in a `_base64` field next
-/// to a text in which they are replaced.
+/// to a text in which they are replaced. `openapi.json` says what each field means.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Captured {
-    /// Counted from 1; newer requests have greater ids.
-    pub id: u64,
-    /// The scope; `default` outside of `/in/<name>/`.
-    pub scope: String,
-    /// RFC 3339 with milliseconds.
-    pub received_at: String,
-    /// Empty for a request that could not be read.
-    pub method: String,
-    /// Path and query as received.
-    pub target: String,
-    /// The target's bytes, when they are not UTF-8.
+pub(crate) struct Captured {
+    pub(crate) id: u64,
+    pub(crate) scope: String,
+    pub(crate) received_at: String,
+    pub(crate) method: String,
+    pub(crate) target: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target_base64: Option<String>,
-    /// `HTTP/1.1` or `HTTP/1.0`; empty for a request that could not be read.
-    pub version: String,
-    /// Address and port of the client.
-    pub remote: String,
-    /// Names and values in the order, case and repetition received.
+    pub(crate) target_base64: Option<String>,
+    pub(crate) version: String,
+    pub(crate) remote: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub headers: Option<Vec<CapturedHeader>>,
-    /// Trailer lines of a chunked body as received.
+    pub(crate) headers: Option<Vec<CapturedHeader>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trailers: Option<String>,
-    /// The body's size and kind; its bytes are at `/api/requests/{id}/body`.
-    pub body: CapturedBody,
-    /// The event's type, when headers or body name it.
-    pub event: Option<String>,
-    /// Which attempt of which delivery, when the sender names deliveries.
-    pub delivery: Option<CapturedDelivery>,
-    /// What the signature check found; null when none was asked for.
-    pub signature: Option<CapturedSignature>,
-    /// Why it could not be read to its end.
-    pub problem: Option<String>,
-    /// What is odd about it.
-    pub notes: Vec<String>,
-    /// The first bytes of a request that could not be read, base64.
+    pub(crate) trailers: Option<String>,
+    pub(crate) body: CapturedBody,
+    pub(crate) event: Option<String>,
+    pub(crate) delivery: Option<Delivery>,
+    pub(crate) signature: Option<CapturedSignature>,
+    pub(crate) problem: Option<String>,
+    pub(crate) notes: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first_bytes: Option<String>,
-    /// What was answered; null while that is not finished.
-    pub answer: Option<CapturedAnswer>,
+    pub(crate) first_bytes: Option<String>,
+    pub(crate) answer: Option<CapturedAnswer>,
 }
 
 /// One header line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CapturedHeader {
-    /// As received.
-    pub name: String,
-    /// As received, or redacted.
-    pub value: String,
-    /// The value's bytes, when they are not UTF-8.
+pub(crate) struct CapturedHeader {
+    pub(crate) name: String,
+    pub(crate) value: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value_base64: Option<String>,
+    pub(crate) value_base64: Option<String>,
 }
 
 /// Size and kind of a body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CapturedBody {
-    /// Bytes that were kept.
-    pub size: usize,
-    /// Whether more came than was kept.
-    pub cut: bool,
-    /// What it is.
-    pub content: Content,
-    /// The body, when it was asked for and is UTF-8.
+pub(crate) struct CapturedBody {
+    pub(crate) size: usize,
+    pub(crate) cut: bool,
+    pub(crate) content: Content,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
-    /// The body, when it was asked for and is not UTF-8.
+    pub(crate) text: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base64: Option<String>,
-}
-
-/// Which attempt of which delivery.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CapturedDelivery {
-    /// The id the sender gave.
-    pub id: String,
-    /// The header it stood in, in lower case.
-    pub header: String,
-    /// Counted from 1.
-    pub attempt: u32,
-    /// Milliseconds since the attempt before; null for the first.
-    pub gap_ms: Option<i64>,
+    pub(crate) base64: Option<String>,
 }
 
 /// What the signature check found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CapturedSignature {
-    /// The scheme that was checked.
-    pub preset: Preset,
-    /// `ok`, `failed` or `missing`.
-    pub verdict: Verdict,
-    /// The verdict's reason in one line.
-    pub text: String,
-    /// Which accepted secret signed it, counted from 1.
-    pub secret: Option<usize>,
-    /// How many secrets are accepted.
-    pub secrets: usize,
-    /// Seconds since the timestamp; negative in the future.
-    pub timestamp_age_s: Option<i64>,
-    /// Everything that was found, the most telling first.
+pub(crate) struct CapturedSignature {
+    pub(crate) preset: Preset,
+    pub(crate) verdict: Verdict,
+    pub(crate) text: String,
+    pub(crate) secret: Option<usize>,
+    pub(crate) secrets: usize,
+    pub(crate) timestamp_age_s: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub findings: Option<Vec<Finding>>,
-    /// The exact string that is to be signed, up to 64 KiB.
+    pub(crate) findings: Option<Vec<Finding>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signed: Option<String>,
-    /// Its bytes, when they are not UTF-8.
+    pub(crate) signed: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signed_base64: Option<String>,
-    /// Whether the string is longer than what is shown.
+    pub(crate) signed_base64: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signed_cut: Option<bool>,
+    pub(crate) signed_cut: Option<bool>,
 }
 
 /// What was answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CapturedAnswer {
-    /// Null when nothing was sent: the client was left hanging or reset.
-    pub status: Option<u16>,
-    /// As written, without framing.
+pub(crate) struct CapturedAnswer {
+    pub(crate) status: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub headers: Option<Vec<CapturedHeader>>,
-    /// Bytes of body that were sent; kept ones are at `/api/requests/{id}/answer/body`.
-    pub body_size: u64,
-    /// The body that was sent, when it was asked for and is UTF-8.
+    pub(crate) headers: Option<Vec<CapturedHeader>>,
+    pub(crate) body_size: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
-    /// The body that was sent, when it was asked for and is not UTF-8.
+    pub(crate) text: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base64: Option<String>,
-    /// Milliseconds from the end of the request to the end of the answer.
-    pub after_ms: f64,
-    /// When the client closed the connection before the answer, in milliseconds.
-    pub hung_up_after_ms: Option<f64>,
-    /// What else there is to say.
-    pub note: Option<String>,
-    /// What the app behind `--forward` said.
-    pub forward: Option<CapturedForward>,
+    pub(crate) base64: Option<String>,
+    pub(crate) after_ms: f64,
+    pub(crate) hung_up_after_ms: Option<f64>,
+    pub(crate) note: Option<String>,
+    pub(crate) forward: Option<CapturedForward>,
 }
 
 /// What became of a forwarded request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CapturedForward {
-    /// Where it went.
-    pub url: String,
-    /// What the app answered.
-    pub status: Option<u16>,
-    /// Why it did not answer.
-    pub error: Option<String>,
-    /// Milliseconds it took.
-    pub after_ms: f64,
+pub(crate) struct CapturedForward {
+    pub(crate) url: String,
+    pub(crate) status: Option<u16>,
+    pub(crate) error: Option<String>,
+    pub(crate) after_ms: f64,
 }
 
 impl Captured {
     /// What a list shows.
-    #[must_use]
-    pub fn summary(record: &Record, redactor: Option<&Redactor>) -> Self {
+    pub(crate) fn summary(record: &Record, redactor: Option<&Redactor>) -> Self {
         let head = record.head.as_ref();
         let text =
             |text: &str| redactor.map_or_else(|| text.to_owned(), |r| r.text(text).into_owned());
@@ -200,12 +138,7 @@ impl Captured {
                 base64: None,
             },
             event: record.event.clone(),
-            delivery: record.delivery.as_ref().map(|delivery| CapturedDelivery {
-                id: delivery.id.clone(),
-                header: delivery.header.clone(),
-                attempt: delivery.attempt,
-                gap_ms: delivery.gap_ms,
-            }),
+            delivery: record.delivery.clone(),
             signature: record.diagnosis.as_ref().map(CapturedSignature::summary),
             problem: record.problem.clone(),
             notes: record.notes.clone(),
@@ -217,8 +150,7 @@ impl Captured {
     }
 
     /// Everything but the body's bytes.
-    #[must_use]
-    pub fn detail(record: &Record, redactor: Option<&Redactor>) -> Self {
+    pub(crate) fn detail(record: &Record, redactor: Option<&Redactor>) -> Self {
         let mut captured = Self::summary(record, redactor);
         captured.headers = Some(
             record
@@ -243,8 +175,7 @@ impl Captured {
     }
 
     /// Everything, the bodies as well.
-    #[must_use]
-    pub fn with_body(record: &Record, redactor: Option<&Redactor>) -> Self {
+    pub(crate) fn with_body(record: &Record, redactor: Option<&Redactor>) -> Self {
         let mut captured = Self::detail(record, redactor);
         (captured.body.text, captured.body.base64) = shown_body(&record.body, redactor);
         if let (Some(shown), Some(answer)) = (&mut captured.answer, record.answer()) {
@@ -271,8 +202,7 @@ impl CapturedSignature {
     }
 
     /// With everything that was found, and the string that is to be signed.
-    #[must_use]
-    pub fn whole(diagnosis: &Diagnosis, body: &[u8]) -> Self {
+    pub(crate) fn whole(diagnosis: &Diagnosis, body: &[u8]) -> Self {
         let signed = diagnosis.signed(body);
         let shown = match signed.get(..SIGNED_BYTES) {
             Some(head) => whole_letters(head),
@@ -312,8 +242,7 @@ impl CapturedAnswer {
     }
 
     /// With its headers; `None` while there is no answer.
-    #[must_use]
-    pub fn whole(record: &Record, redactor: Option<&Redactor>) -> Option<Self> {
+    pub(crate) fn whole(record: &Record, redactor: Option<&Redactor>) -> Option<Self> {
         let answer = record.answer()?;
         let mut shown = Self::summary(answer, redactor);
         shown.headers = Some(

@@ -10,28 +10,18 @@ use serde::Serialize;
 /// Each variant is one status; the sentence says what to do.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
-    /// 400
     #[error("{0}")]
     Query(String),
-    /// 403
-    #[error("scope {0:?} has a view token; give it as ?token= or in the X-Polis-Token header")]
-    Token(String),
-    /// 403
     #[error("{0}")]
     NotAllowed(String),
-    /// 404
     #[error("there is no request #{0}; it fell out, was deleted, or never came")]
     NoRequest(u64),
-    /// 404
     #[error("there is no scope {0:?}")]
     NoScope(String),
-    /// 409
     #[error("{0}")]
     Conflict(String),
-    /// 422
     #[error("{}", .0.join("; "))]
     Invalid(Vec<String>),
-    /// 502
     #[error("{0}")]
     Upstream(String),
 }
@@ -45,7 +35,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = match self {
             Self::Query(_) => StatusCode::BAD_REQUEST,
-            Self::Token(_) | Self::NotAllowed(_) => StatusCode::FORBIDDEN,
+            Self::NotAllowed(_) => StatusCode::FORBIDDEN,
             Self::NoRequest(_) | Self::NoScope(_) => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,

@@ -2,56 +2,42 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use axum::{
-    Json,
-    extract::{Query as Params, State},
-    http::HeaderMap,
-};
+use axum::{Json, extract::State};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Shared,
-    error::ApiError,
-    query::{Query, check},
+use super::{Shared, error::ApiError};
+use crate::{
+    import,
+    record::Record,
+    rediagnosis::diagnosed,
+    scope::{self, SCOPES},
 };
-use crate::{import, record::Record, rediagnosis::diagnosed, scope::SCOPES};
 
 /// What became of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Imported {
-    /// Requests that are kept now.
-    pub imported: usize,
-    /// Requests that were kept before, and were left out.
-    pub already_kept: usize,
-    /// The scopes of those that were imported.
-    pub scopes: BTreeSet<String>,
+pub(crate) struct Imported {
+    pub(crate) imported: usize,
+    pub(crate) already_kept: usize,
+    pub(crate) scopes: BTreeSet<String>,
 }
 
 pub(super) async fn import(
     State(shared): State<Shared>,
-    Params(query): Params<Query>,
-    headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<Imported>, ApiError> {
-    take_in(&shared, query.token(&headers), &body)
-        .await
-        .map(Json)
+    take_in(&shared, &body).await.map(Json)
 }
 
 /// Keeps the requests of the file, each in its own scope and checked as the scope says; what is
 /// kept already is left out.
-pub(crate) async fn take_in(
-    shared: &Shared,
-    token: Option<&str>,
-    file: &[u8],
-) -> Result<Imported, ApiError> {
+pub(crate) async fn take_in(shared: &Shared, file: &[u8]) -> Result<Imported, ApiError> {
     let records = import::read(file).map_err(|reason| ApiError::Invalid(vec![reason]))?;
     let polis = &shared.polis;
     // All or nothing: every scope is looked at before the first request is kept.
     let named: BTreeSet<String> = records.iter().map(|r| r.scope.to_string()).collect();
     for name in &named {
-        check(shared, name, token)?;
+        scope::check(name).map_err(ApiError::Query)?;
         polis.scopes.find_or_add(name).ok_or_else(|| {
             ApiError::Conflict(format!(
                 "there are {SCOPES} scopes, the most polis keeps; delete one first"

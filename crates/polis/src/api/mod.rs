@@ -17,17 +17,13 @@ pub(crate) mod scopes;
 mod sign;
 mod wait;
 
-pub use captured::{
-    Captured, CapturedAnswer, CapturedBody, CapturedDelivery, CapturedForward, CapturedHeader,
-    CapturedSignature,
-};
-pub use import::Imported;
-pub use replay::{Replay, Replayed};
-pub use replays::ReplayMade;
-pub use requests::{Page, Removed};
-pub use scopes::{ScopeShown, ScopeSpec};
-pub use sign::Signed;
-pub use wait::Waited;
+pub(crate) use captured::{Captured, CapturedAnswer, CapturedHeader, CapturedSignature};
+pub(crate) use replay::{Replay, Replayed};
+pub(crate) use replays::ReplayMade;
+pub(crate) use requests::{Page, Removed};
+pub(crate) use scopes::{ScopeShown, ScopeSpec};
+pub(crate) use sign::Signed;
+pub(crate) use wait::Waited;
 
 use std::sync::Arc;
 
@@ -36,8 +32,10 @@ use axum::{
     routing::{get, post, put},
 };
 use tokio::sync::watch;
+use tower_http::compression::CompressionLayer;
 
-use crate::{page, polis::Polis};
+use crate::{page, polis::Polis, record::Record, store::Filter};
+use error::ApiError;
 
 /// Bodies sent to the API: rules with a body of their own are the largest.
 pub(crate) const BODY_BYTES: usize = 16 * 1024 * 1024;
@@ -51,6 +49,33 @@ pub(crate) struct Shared {
     pub(crate) polis: Arc<Polis>,
     /// Ends the streams that would otherwise outlive a stop.
     pub(crate) stop: watch::Receiver<bool>,
+}
+
+impl Shared {
+    /// The record, when it is kept.
+    pub(crate) fn record(&self, id: u64) -> Result<Arc<Record>, ApiError> {
+        self.polis.store.get(id).ok_or(ApiError::NoRequest(id))
+    }
+
+    /// What the filter lets through of what came before this id, the newest first.
+    pub(crate) async fn search(
+        &self,
+        filter: Filter,
+        before: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<Arc<Record>>, ApiError> {
+        let polis = Arc::clone(&self.polis);
+        // It reads up to all bytes that are kept: not on a thread that answers senders.
+        tokio::task::spawn_blocking(move || {
+            let kept = polis.store.newest_first().into_iter();
+            kept.filter(|record| before.is_none_or(|before| record.id < before))
+                .filter(|record| filter.wants(record))
+                .take(most)
+                .collect()
+        })
+        .await
+        .map_err(|error| ApiError::Upstream(format!("the search ended: {error}")))
+    }
 }
 
 /// The router of the second listener.
@@ -82,6 +107,7 @@ pub(crate) fn app(polis: Arc<Polis>, stop: watch::Receiver<bool>) -> Router {
         .route("/api/rules", get(rules::show).put(rules::put))
         .merge(page::routes())
         .merge(serve::shared_assets())
+        .layer(CompressionLayer::new())
         .with_state(shared);
     // No further names: the page is for this machine, whatever a name resolves to.
     let names: [&str; 0] = [];

@@ -1,14 +1,9 @@
 //! The query of every route that reads requests.
 
-use axum::http::HeaderMap;
 use serde::Deserialize;
 
 use super::{Shared, error::ApiError};
-use crate::{
-    redact::Redactor,
-    scope::{self, DEFAULT},
-    store::Filter,
-};
+use crate::{redact::Redactor, scope, store::Filter};
 
 /// Which requests, and how they are shown. Empty values count as absent, so that a form's
 /// empty fields do no harm.
@@ -28,13 +23,15 @@ pub(crate) struct Query {
     pub(crate) limit: Option<String>,
     pub(crate) count: Option<String>,
     pub(crate) timeout: Option<String>,
-    pub(crate) token: Option<String>,
     pub(crate) show_secrets: Option<String>,
     pub(crate) body: Option<String>,
     pub(crate) last_event_id: Option<String>,
     /// What an import did, which the page then says.
     pub(crate) imported: Option<String>,
     pub(crate) known: Option<String>,
+    /// What the page of a request shows, and with which one it is compared.
+    pub(crate) tab: Option<String>,
+    pub(crate) with: Option<String>,
 }
 
 /// A query field; empty is absent.
@@ -50,6 +47,9 @@ fn is_true(field: &Option<String>) -> bool {
 impl Query {
     pub(crate) fn filter(&self) -> Result<Filter, ApiError> {
         let text = |field| given(field).map(str::to_owned);
+        if let Some(name) = given(&self.scope) {
+            scope::check(name).map_err(ApiError::Query)?;
+        }
         Ok(Filter {
             scope: text(&self.scope),
             text: given(&self.q).map(str::to_ascii_lowercase),
@@ -91,36 +91,6 @@ impl Query {
     /// Whether bodies are to be told as well.
     pub(crate) fn wants_body(&self) -> bool {
         is_true(&self.body)
-    }
-
-    /// The view token, from the query or the header.
-    pub(crate) fn token<'a>(&'a self, headers: &'a HeaderMap) -> Option<&'a str> {
-        given(&self.token).or_else(|| {
-            headers
-                .get("x-polis-token")
-                .and_then(|value| value.to_str().ok())
-        })
-    }
-
-    /// Refuses a scope that is asked for by name without its token.
-    pub(crate) fn check_scope(&self, shared: &Shared, headers: &HeaderMap) -> Result<(), ApiError> {
-        match given(&self.scope) {
-            Some(name) => check(shared, name, self.token(headers)),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Refuses a scope whose token was not shown.
-pub(crate) fn check(shared: &Shared, name: &str, token: Option<&str>) -> Result<(), ApiError> {
-    if name != DEFAULT && !scope::is_name(name) {
-        return Err(ApiError::Query(format!(
-            "scope is {name:?}; a scope's name has up to 64 letters, digits, - and _"
-        )));
-    }
-    match shared.polis.scopes.find(name) {
-        Some(scope) if !scope.admits(token) => Err(ApiError::Token(name.to_owned())),
-        _ => Ok(()),
     }
 }
 

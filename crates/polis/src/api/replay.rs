@@ -4,8 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use axum::{
     Json,
-    extract::{Path, Query as Params, State},
-    http::HeaderMap,
+    extract::{Path, State},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
@@ -14,7 +13,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 use url::Url;
 
-use super::{CapturedHeader, Shared, error::ApiError, query::Query, requests::visible};
+use super::{CapturedHeader, Shared, error::ApiError};
 use crate::{
     destination::Destination,
     outbound::{Outgoing, Reach},
@@ -29,10 +28,10 @@ const BODY_BYTES: usize = 64 * 1024;
 /// What is to be sent, and where.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Replay {
+pub(crate) struct Replay {
     /// Where to: a URL, a host and port, or a port. Its path and query count when it has any
     /// (`http://host/` has one), else those of the request without the prefix of its scope.
-    pub to: String,
+    pub(crate) to: String,
     /// What to change first: `body` (all of it, a text as it is), `body.data` or
     /// `body.items.0.name` in a JSON body, `body.Name` in a form, or `header.X-Name` (null takes
     /// a header away).
@@ -40,42 +39,32 @@ pub struct Replay {
     /// A value inside a body keeps the spelling it has here, and every other byte stays as it
     /// was captured. A dot in a name is written `\.`; of a name that repeats the last one is
     /// changed; one that is missing in an object or a form is added at its end.
-    pub set: BTreeMap<String, Box<RawValue>>,
+    pub(crate) set: BTreeMap<String, Box<RawValue>>,
     /// Signs it anew with the first secret of its scope that can sign.
-    pub resign: bool,
+    pub(crate) resign: bool,
 }
 
 /// What was answered.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Replayed {
-    /// Where it went.
-    pub url: String,
-    /// The status.
-    pub status: u16,
-    /// The headers as received.
-    pub headers: Vec<CapturedHeader>,
-    /// Bytes of the answer's body.
-    pub body_size: usize,
-    /// The body up to 64 KiB; bytes that are not UTF-8 are replaced.
-    pub body: String,
-    /// The same in base64, when it is not UTF-8.
+pub(crate) struct Replayed {
+    pub(crate) url: String,
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<CapturedHeader>,
+    pub(crate) body_size: usize,
+    pub(crate) body: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body_base64: Option<String>,
-    /// Why the body is not whole.
+    pub(crate) body_base64: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub problem: Option<String>,
-    /// Milliseconds it took.
-    pub after_ms: f64,
+    pub(crate) problem: Option<String>,
+    pub(crate) after_ms: f64,
 }
 
 pub(crate) async fn replay(
     State(shared): State<Shared>,
     Path(id): Path<u64>,
-    Params(query): Params<Query>,
-    headers: HeaderMap,
     Json(replay): Json<Replay>,
 ) -> Result<Json<Replayed>, ApiError> {
-    let record = visible(&shared, id, &query, &headers)?;
+    let record = shared.record(id)?;
     let (to, outgoing) = outgoing(&shared, &record, &replay)?;
     let url = &to.url;
     let vouched = (shared.polis.replay_to.iter()).any(|base| is_under(url, base));

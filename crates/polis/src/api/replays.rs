@@ -2,13 +2,12 @@
 
 use axum::{
     Json,
-    extract::{Path, Query as Params, State},
-    http::HeaderMap,
+    extract::{Path, State},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Shared, error::ApiError, query::Query, requests::visible};
+use super::{Shared, error::ApiError};
 use crate::sent_again::SentAgain;
 
 /// Bytes of a URL or a reason: the page shows them on a line.
@@ -17,29 +16,22 @@ const TEXT_BYTES_MAX: usize = 4096;
 /// A replay that was made elsewhere.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ReplayMade {
-    /// Where it went, at most 4,096 bytes.
-    pub to: String,
-    /// The status that was answered.
+pub(crate) struct ReplayMade {
+    pub(crate) to: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
-    /// Why nothing was answered, at most 4,096 bytes; only without a status.
+    pub(crate) status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// Whether it was changed first.
-    pub edited: bool,
-    /// Whether it was signed anew.
-    pub resigned: bool,
+    pub(crate) error: Option<String>,
+    pub(crate) edited: bool,
+    pub(crate) resigned: bool,
 }
 
 pub(super) async fn add(
     State(shared): State<Shared>,
     Path(id): Path<u64>,
-    Params(query): Params<Query>,
-    headers: HeaderMap,
     Json(made): Json<ReplayMade>,
 ) -> Result<Json<ReplayMade>, ApiError> {
-    visible(&shared, id, &query, &headers)?;
+    shared.record(id)?;
     let invalid = |fault: String| ApiError::Invalid(vec![fault]);
     let texts = [("to", Some(&made.to)), ("error", made.error.as_ref())];
     for (name, text) in texts {

@@ -1,11 +1,9 @@
 //! Lists, details and bodies of captured requests.
 
-use std::sync::Arc;
-
 use axum::{
     Json,
     extract::{Path, Query as Params, State},
-    http::{HeaderMap, header},
+    http::header,
     response::IntoResponse,
 };
 use bytes::Bytes;
@@ -16,7 +14,7 @@ use super::{
     error::ApiError,
     query::{Query, given},
 };
-use crate::{record::Record, store::Fallen};
+use crate::store::Fallen;
 
 /// Requests on one page of a list.
 const PAGE: usize = 100;
@@ -24,32 +22,24 @@ const LARGEST_PAGE: usize = 1000;
 
 /// One page of a list, the newest first.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Page {
-    /// Summaries.
-    pub requests: Vec<Captured>,
-    /// Give it as `cursor` to read on; null at the end.
-    pub next_cursor: Option<String>,
-    /// Requests that are kept now.
-    pub kept: usize,
-    /// Bytes of memory they hold.
-    pub kept_bytes: usize,
-    /// What fell out since the start.
-    pub fell_out: Fallen,
+pub(crate) struct Page {
+    pub(crate) requests: Vec<Captured>,
+    pub(crate) next_cursor: Option<String>,
+    pub(crate) kept: usize,
+    pub(crate) kept_bytes: usize,
+    pub(crate) fell_out: Fallen,
 }
 
 /// How many requests were removed.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Removed {
-    /// Requests.
-    pub removed: usize,
+pub(crate) struct Removed {
+    pub(crate) removed: usize,
 }
 
 pub(super) async fn list(
     State(shared): State<Shared>,
     Params(query): Params<Query>,
-    headers: HeaderMap,
 ) -> Result<Json<Page>, ApiError> {
-    query.check_scope(&shared, &headers)?;
     let filter = query.filter()?;
     let limit = Query::number(&query.limit, "limit", PAGE, LARGEST_PAGE)?;
     let before: Option<u64> = given(&query.cursor)
@@ -59,20 +49,7 @@ pub(super) async fn list(
                 .map_err(|_| ApiError::Query(format!("cursor is {cursor:?}; use next_cursor")))
         })
         .transpose()?;
-    let token = query.token(&headers).map(str::to_owned);
-    let searched = shared.clone();
-    // A search reads up to all bytes that are kept: not on a thread that answers senders.
-    let mut found = tokio::task::spawn_blocking(move || {
-        searched
-            .polis
-            .admitted(token.as_deref())
-            .filter(|record| before.is_none_or(|before| record.id < before))
-            .filter(|record| filter.wants(record))
-            .take(limit + 1)
-            .collect::<Vec<_>>()
-    })
-    .await
-    .map_err(|error| ApiError::Upstream(format!("the search ended: {error}")))?;
+    let mut found = shared.search(filter, before, limit + 1).await?;
     let more = found.len() > limit;
     found.truncate(limit);
     let next_cursor = found
@@ -93,28 +70,12 @@ pub(super) async fn list(
     }))
 }
 
-/// The record, when it is kept and the reader may see it.
-pub(crate) fn visible(
-    shared: &Shared,
-    id: u64,
-    query: &Query,
-    headers: &HeaderMap,
-) -> Result<Arc<Record>, ApiError> {
-    let record = shared.polis.store.get(id).ok_or(ApiError::NoRequest(id))?;
-    if shared.polis.admits(&record, query.token(headers)) {
-        Ok(record)
-    } else {
-        Err(ApiError::Token(record.scope.to_string()))
-    }
-}
-
 pub(super) async fn one(
     State(shared): State<Shared>,
     Path(id): Path<u64>,
     Params(query): Params<Query>,
-    headers: HeaderMap,
 ) -> Result<Json<Captured>, ApiError> {
-    let record = visible(&shared, id, &query, &headers)?;
+    let record = shared.record(id)?;
     let redactor = query.redactor(&shared);
     Ok(Json(if query.wants_body() {
         Captured::with_body(&record, redactor)
@@ -126,20 +87,16 @@ pub(super) async fn one(
 pub(super) async fn body(
     State(shared): State<Shared>,
     Path(id): Path<u64>,
-    Params(query): Params<Query>,
-    headers: HeaderMap,
 ) -> Result<impl IntoResponse, ApiError> {
-    let record = visible(&shared, id, &query, &headers)?;
+    let record = shared.record(id)?;
     Ok(harmless(record.body.clone()))
 }
 
 pub(super) async fn answer_body(
     State(shared): State<Shared>,
     Path(id): Path<u64>,
-    Params(query): Params<Query>,
-    headers: HeaderMap,
 ) -> Result<impl IntoResponse, ApiError> {
-    let record = visible(&shared, id, &query, &headers)?;
+    let record = shared.record(id)?;
     let body = record.answer().map(|answer| answer.body.clone());
     Ok(harmless(body.unwrap_or_default()))
 }
@@ -164,10 +121,8 @@ fn harmless(bytes: Bytes) -> impl IntoResponse {
 pub(super) async fn remove_one(
     State(shared): State<Shared>,
     Path(id): Path<u64>,
-    Params(query): Params<Query>,
-    headers: HeaderMap,
 ) -> Result<Json<Removed>, ApiError> {
-    visible(&shared, id, &query, &headers)?;
+    shared.record(id)?;
     let removed = shared.polis.store.remove(vec![id]).await;
     Ok(Json(Removed { removed }))
 }
@@ -175,22 +130,10 @@ pub(super) async fn remove_one(
 pub(crate) async fn remove_all(
     State(shared): State<Shared>,
     Params(query): Params<Query>,
-    headers: HeaderMap,
 ) -> Result<Json<Removed>, ApiError> {
-    query.check_scope(&shared, &headers)?;
     let filter = query.filter()?;
-    let token = query.token(&headers).map(str::to_owned);
-    let searched = shared.clone();
-    let ids = tokio::task::spawn_blocking(move || {
-        searched
-            .polis
-            .admitted(token.as_deref())
-            .filter(|record| filter.wants(record))
-            .map(|record| record.id)
-            .collect::<Vec<_>>()
-    })
-    .await
-    .map_err(|error| ApiError::Upstream(format!("the search ended: {error}")))?;
+    let found = shared.search(filter, None, usize::MAX).await?;
+    let ids = found.iter().map(|record| record.id).collect();
     let removed = shared.polis.store.remove(ids).await;
     Ok(Json(Removed { removed }))
 }

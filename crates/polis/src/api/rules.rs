@@ -3,7 +3,6 @@
 use axum::{
     Json,
     extract::{Query as Params, State},
-    http::HeaderMap,
 };
 
 use super::{
@@ -20,9 +19,8 @@ use std::sync::Arc;
 pub(super) async fn show(
     State(shared): State<Shared>,
     Params(query): Params<Query>,
-    headers: HeaderMap,
 ) -> Result<Json<RulesSpec>, ApiError> {
-    let scope = scope(&shared, &query, &headers)?;
+    let scope = scope(&shared, &query)?;
     let rules = scope.settings().rules.specs();
     Ok(Json(RulesSpec { rules }))
 }
@@ -30,18 +28,16 @@ pub(super) async fn show(
 pub(super) async fn put(
     State(shared): State<Shared>,
     Params(query): Params<Query>,
-    headers: HeaderMap,
     Json(spec): Json<RulesSpec>,
 ) -> Result<Json<RulesSpec>, ApiError> {
-    let scope = scope(&shared, &query, &headers)?;
+    let scope = scope(&shared, &query)?;
     let rules = Rules::new(spec.rules).map_err(ApiError::Invalid)?;
     let shown = rules.specs();
     scope.set_rules(rules);
     Ok(Json(RulesSpec { rules: shown }))
 }
 
-fn scope(shared: &Shared, query: &Query, headers: &HeaderMap) -> Result<Arc<Scope>, ApiError> {
-    query.check_scope(shared, headers)?;
+fn scope(shared: &Shared, query: &Query) -> Result<Arc<Scope>, ApiError> {
     let name = given(&query.scope).unwrap_or(DEFAULT);
     shared
         .polis

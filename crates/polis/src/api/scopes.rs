@@ -4,21 +4,16 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query as Params, State},
-    http::HeaderMap,
+    extract::{Path, State},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Shared,
-    error::ApiError,
-    query::{Query, check},
-};
+use super::{Shared, error::ApiError};
 use crate::{
     answer::{RuleSpec, Rules},
     diagnosis::{Preset, SigningSecret, Verification, preset_of},
     rediagnosis::diagnose_kept,
-    scope::{DEFAULT, SCOPES, Scope, ScopeSettings, ViewToken},
+    scope::{self, DEFAULT, SCOPES, Scope, ScopeSettings},
 };
 
 /// A scope as it is written. What is absent stays as it is; an empty list or text takes it away.
@@ -26,57 +21,35 @@ use crate::{
 /// It has no `Debug`, because it carries secrets.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ScopeSpec {
-    /// How requests are answered.
+pub(crate) struct ScopeSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rules: Option<Vec<RuleSpec>>,
-    /// Requests kept at most; 0 for no limit of its own.
+    pub(crate) rules: Option<Vec<RuleSpec>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub capacity: Option<usize>,
-    /// The signature preset; empty for no check. With secrets and without it, it is guessed from
-    /// the headers of what is kept.
+    pub(crate) capacity: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub verify: Option<String>,
-    /// Secrets that are accepted. They are written, never read.
+    pub(crate) verify: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub secrets: Option<Vec<String>>,
-    /// Secrets that were accepted once.
+    pub(crate) secrets: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub old_secrets: Option<Vec<String>>,
-    /// Whether what is not verified is answered 401.
+    pub(crate) old_secrets: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub enforce: Option<bool>,
-    /// The URL that senders use, for schemes that sign it; empty for the request's own.
+    pub(crate) enforce: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub public_url: Option<String>,
-    /// What a reader has to show; empty for nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub view_token: Option<String>,
+    pub(crate) public_url: Option<String>,
 }
 
 /// A scope as it is shown.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ScopeShown {
-    /// The name in `/in/<name>/`.
-    pub name: String,
-    /// How requests are answered.
-    pub rules: Vec<RuleSpec>,
-    /// Requests kept at most; null for no limit of its own.
-    pub capacity: Option<usize>,
-    /// The signature preset.
-    pub verify: Option<Preset>,
-    /// How many secrets are accepted.
-    pub secrets: usize,
-    /// How many secrets were accepted once.
-    pub old_secrets: usize,
-    /// Whether what is not verified is answered 401.
-    pub enforce: bool,
-    /// The URL that senders use, for schemes that sign it.
-    pub public_url: Option<String>,
-    /// Whether a reader has to show a token.
-    pub has_view_token: bool,
-    /// Kept requests of which the change made the signature check say something else.
-    pub diagnosed: usize,
+pub(crate) struct ScopeShown {
+    pub(crate) name: String,
+    pub(crate) rules: Vec<RuleSpec>,
+    pub(crate) capacity: Option<usize>,
+    pub(crate) verify: Option<Preset>,
+    pub(crate) secrets: usize,
+    pub(crate) old_secrets: usize,
+    pub(crate) enforce: bool,
+    pub(crate) public_url: Option<String>,
+    pub(crate) diagnosed: usize,
 }
 
 fn shown(scope: &Scope) -> ScopeShown {
@@ -91,34 +64,20 @@ fn shown(scope: &Scope) -> ScopeShown {
         old_secrets: verification.map_or(0, |verification| verification.old_secrets.len()),
         enforce: verification.is_some_and(|verification| verification.enforce),
         public_url: verification.and_then(|verification| verification.public_url.clone()),
-        has_view_token: settings.view_token.is_some(),
         diagnosed: 0,
     }
 }
 
-pub(super) async fn list(
-    State(shared): State<Shared>,
-    Params(query): Params<Query>,
-    headers: HeaderMap,
-) -> Json<Vec<ScopeShown>> {
-    let token = query.token(&headers);
+pub(super) async fn list(State(shared): State<Shared>) -> Json<Vec<ScopeShown>> {
     let scopes = shared.polis.scopes.all();
-    Json(
-        scopes
-            .iter()
-            .filter(|scope| scope.admits(token))
-            .map(|scope| shown(scope))
-            .collect(),
-    )
+    Json(scopes.iter().map(|scope| shown(scope)).collect())
 }
 
 pub(super) async fn one(
     State(shared): State<Shared>,
     Path(name): Path<String>,
-    Params(query): Params<Query>,
-    headers: HeaderMap,
 ) -> Result<Json<ScopeShown>, ApiError> {
-    check(&shared, &name, query.token(&headers))?;
+    scope::check(&name).map_err(ApiError::Query)?;
     let scope = shared.polis.scopes.find(&name);
     scope
         .map(|scope| Json(shown(&scope)))
@@ -128,11 +87,9 @@ pub(super) async fn one(
 pub(crate) async fn put(
     State(shared): State<Shared>,
     Path(name): Path<String>,
-    Params(query): Params<Query>,
-    headers: HeaderMap,
     Json(mut spec): Json<ScopeSpec>,
 ) -> Result<Json<ScopeShown>, ApiError> {
-    check(&shared, &name, query.token(&headers))?;
+    scope::check(&name).map_err(ApiError::Query)?;
     let before = match shared.polis.scopes.find(&name) {
         Some(scope) => scope.settings(),
         None => Arc::default(),
@@ -174,10 +131,8 @@ fn guessed(shared: &Shared, name: &str) -> Result<Preset, ApiError> {
 pub(super) async fn remove(
     State(shared): State<Shared>,
     Path(name): Path<String>,
-    Params(query): Params<Query>,
-    headers: HeaderMap,
 ) -> Result<Json<super::Removed>, ApiError> {
-    check(&shared, &name, query.token(&headers))?;
+    scope::check(&name).map_err(ApiError::Query)?;
     if name == DEFAULT {
         return Err(ApiError::Conflict(
             "the scope default cannot be removed; DELETE /api/requests?scope=default empties it"
@@ -248,17 +203,6 @@ fn changed(before: &ScopeSettings, spec: ScopeSpec) -> Result<ScopeSettings, Vec
     if preset.is_some() && accepted.is_empty() && faults.is_empty() {
         faults.push("verify needs at least one secret in secrets".into());
     }
-    let view_token = match spec.view_token.as_deref() {
-        None => before.view_token.clone(),
-        Some("") => None,
-        Some(token) => {
-            let token = ViewToken::new(token);
-            if token.is_none() {
-                faults.push("view_token is shorter than 8 bytes and could be guessed".into());
-            }
-            token
-        }
-    };
     let public_url = match spec.public_url {
         None => known.and_then(|verification| verification.public_url.clone()),
         Some(url) if url.is_empty() => None,
@@ -293,6 +237,5 @@ fn changed(before: &ScopeSettings, spec: ScopeSpec) -> Result<ScopeSettings, Vec
             Some(0) => None,
             Some(capacity) => Some(capacity),
         },
-        view_token,
     })
 }

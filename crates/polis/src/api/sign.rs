@@ -2,8 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query as Params, State},
-    http::HeaderMap,
+    extract::{Path, State},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
@@ -11,37 +10,27 @@ use serde::{Deserialize, Serialize};
 use super::{
     Replay, Shared,
     error::ApiError,
-    query::Query,
     replay::{outgoing, signer},
-    requests::visible,
 };
 use crate::{diagnosis::Preset, outbound::Outgoing};
 
 /// A request that was signed and not sent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Signed {
-    /// Whose signature.
-    pub preset: Preset,
-    /// The scope whose secret signed.
-    pub scope: String,
-    /// The method.
-    pub method: String,
-    /// Path and query, base64.
-    pub target_base64: String,
-    /// Names, and values in base64, with `Host` and without framing.
-    pub headers_base64: Vec<(String, String)>,
-    /// The body, base64.
-    pub body_base64: String,
+pub(crate) struct Signed {
+    pub(crate) preset: Preset,
+    pub(crate) scope: String,
+    pub(crate) method: String,
+    pub(crate) target_base64: String,
+    pub(crate) headers_base64: Vec<(String, String)>,
+    pub(crate) body_base64: String,
 }
 
 pub(super) async fn sign(
     State(shared): State<Shared>,
     Path(id): Path<u64>,
-    Params(query): Params<Query>,
-    headers: HeaderMap,
     Json(mut replay): Json<Replay>,
 ) -> Result<Json<Signed>, ApiError> {
-    let record = visible(&shared, id, &query, &headers)?;
+    let record = shared.record(id)?;
     replay.resign = true;
     let (_, signed) = outgoing(&shared, &record, &replay)?;
     let signer = signer(&shared, &record).map_err(|fault| ApiError::Invalid(vec![fault]))?;

@@ -21,7 +21,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// Where polis is.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Api {
-    /// Page and API of the running polis (POLIS_API; UI_PORT; PORT+1; http://127.0.0.1:9001); a view token is in POLIS_VIEW_TOKEN
+    /// Page and API of the running polis (POLIS_API; UI_PORT; PORT+1; http://127.0.0.1:9001)
     #[arg(long, value_name = "URL", help_heading = "Polis")]
     api: Option<String>,
 }
@@ -31,7 +31,6 @@ pub(super) struct Api {
 pub(super) struct Client {
     base: Url,
     http: reqwest::Client,
-    token: Option<String>,
 }
 
 /// Names and values of a query.
@@ -78,11 +77,7 @@ impl Client {
             .connect_timeout(CONNECT)
             .build()
             .map_err(|error| Trouble::Broken(error.to_string()))?;
-        Ok(Self {
-            base,
-            http,
-            token: around.variable("POLIS_VIEW_TOKEN").map(|given| given.value),
-        })
+        Ok(Self { base, http })
     }
 
     /// The API's answer as JSON.
@@ -165,13 +160,7 @@ impl Client {
         serde_json::from_slice(&answer).map_err(|_| self.not_polis())
     }
 
-    async fn sent(
-        &self,
-        mut request: reqwest::RequestBuilder,
-    ) -> Result<reqwest::Response, Trouble> {
-        if let Some(token) = &self.token {
-            request = request.header("X-Polis-Token", token);
-        }
+    async fn sent(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, Trouble> {
         let answer = request.send().await.map_err(|error| {
             if error.is_connect() {
                 Trouble::NotRunning {

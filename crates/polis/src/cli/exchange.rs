@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::Serialize;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::{
@@ -29,38 +29,6 @@ pub(super) struct Exchange {
     sent: Outgoing,
     answer: AppAnswer,
     after: Duration,
-}
-
-/// The same as data.
-#[derive(Debug, Serialize)]
-struct Told {
-    url: String,
-    request: ToldRequest,
-    answer: ToldAnswer,
-}
-
-#[derive(Debug, Serialize)]
-struct ToldRequest {
-    method: String,
-    headers: Vec<CapturedHeader>,
-    body: ToldBody,
-}
-
-#[derive(Debug, Serialize)]
-struct ToldAnswer {
-    status: u16,
-    headers: Vec<CapturedHeader>,
-    body: ToldBody,
-    after_ms: f64,
-}
-
-#[derive(Debug, Serialize)]
-struct ToldBody {
-    size: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    base64: Option<String>,
 }
 
 impl Exchange {
@@ -129,32 +97,29 @@ impl Exchange {
         text
     }
 
-    fn told(&self) -> Told {
-        Told {
-            url: shown(&self.to, &self.sent.target),
-            request: ToldRequest {
-                method: self.sent.method.clone(),
-                headers: told_headers(&self.sent.headers),
-                body: ToldBody::of(&self.sent.body),
+    /// The same as data.
+    fn told(&self) -> Value {
+        json!({
+            "url": shown(&self.to, &self.sent.target),
+            "request": {
+                "method": self.sent.method,
+                "headers": told_headers(&self.sent.headers),
+                "body": told_body(&self.sent.body),
             },
-            answer: ToldAnswer {
-                status: self.answer.status,
-                headers: told_headers(&self.answer.headers),
-                body: ToldBody::of(&self.answer.body),
-                after_ms: (self.after.as_secs_f64() * 1e6).round() / 1e3,
+            "answer": {
+                "status": self.answer.status,
+                "headers": told_headers(&self.answer.headers),
+                "body": told_body(&self.answer.body),
+                "after_ms": (self.after.as_secs_f64() * 1e6).round() / 1e3,
             },
-        }
+        })
     }
 }
 
-impl ToldBody {
-    fn of(bytes: &[u8]) -> Self {
-        let text = std::str::from_utf8(bytes).ok().map(str::to_owned);
-        Self {
-            size: bytes.len(),
-            base64: text.is_none().then(|| STANDARD.encode(bytes)),
-            text,
-        }
+fn told_body(bytes: &[u8]) -> Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => json!({ "size": bytes.len(), "text": text }),
+        Err(_) => json!({ "size": bytes.len(), "base64": STANDARD.encode(bytes) }),
     }
 }
 

@@ -46,7 +46,7 @@ use trouble::TROUBLE;
 
 Settings: flag over variable over .env over polis.toml; `polis config` prints an example of that file. Requests to /in/<name>/… have a scope of their own."
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     verb: Option<Verb>,
     #[command(flatten)]
@@ -70,7 +70,6 @@ enum Verb {
 }
 
 /// Runs the command line of this process; the exit code tells the truth.
-#[must_use]
 pub fn main() -> ExitCode {
     if ::serve::print_licences_if_asked() {
         return ExitCode::SUCCESS;

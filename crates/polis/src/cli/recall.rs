@@ -13,7 +13,6 @@ use jiff::Timestamp;
 
 use crate::{
     api::{Captured, CapturedAnswer, CapturedHeader, CapturedSignature},
-    delivery::Delivery,
     diagnosis::Diagnosis,
     record::{Answer, Forwarded, Record},
     wire::Head,
@@ -46,12 +45,7 @@ pub(crate) fn record(captured: &Captured, body: Bytes) -> Record {
         notes: captured.notes.clone(),
         content: captured.body.content,
         event: captured.event.clone(),
-        delivery: captured.delivery.as_ref().map(|delivery| Delivery {
-            id: delivery.id.clone(),
-            header: delivery.header.clone(),
-            attempt: delivery.attempt,
-            gap_ms: delivery.gap_ms,
-        }),
+        delivery: captured.delivery.clone(),
         diagnosis: captured.signature.as_ref().map(diagnosis),
         answer,
     }

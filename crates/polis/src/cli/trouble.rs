@@ -32,24 +32,20 @@ pub(super) const TROUBLE: u8 = 2;
 /// Why a verb could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Trouble {
-    /// Nothing listens there.
     #[error(
         "no polis answers at {url}: {reason}; start one with `polis`, or say where it is with --api or POLIS_API"
     )]
     NotRunning { url: String, reason: String },
-    /// Something else listens there; often it is the port where a polis captures.
     #[error(
         "{url} answers, but not as polis does. If a polis captures there, as the one of scripts/demo on 9001, its page and API are on the next port: set POLIS_API={next} or give --api {next}. If it is another program, start polis with --port and give the port after that one"
     )]
     NotPolis { url: String, next: String },
-    /// polis refused; its own sentence.
     #[error("{0}")]
     Refused(String),
     #[error("the connection to polis broke: {0}")]
     Broken(String),
     #[error("{0}")]
     Config(#[from] ConfigError),
-    /// Something that was given is wrong.
     #[error("{0}")]
     Given(String),
     #[error("{}: {error}", path.display())]

@@ -18,7 +18,6 @@ pub(super) struct File {
     pub(super) host: Option<String>,
     pub(super) port: Option<NumberOrText>,
     pub(super) ui_port: Option<NumberOrText>,
-    pub(super) status_code: Option<NumberOrText>,
     pub(super) seconds_to_sleep: Option<NumberOrText>,
     pub(super) respond: Option<NumberOrText>,
     pub(super) fail_rate: Option<NumberOrText>,
@@ -55,7 +54,6 @@ pub(super) struct FileScope {
     pub(super) secrets_file: Option<String>,
     pub(super) enforce: bool,
     pub(super) public_url: Option<String>,
-    pub(super) view_token_variable: Option<String>,
 }
 
 /// What of the file `T` has, and the file's name; all of it is missing where there is no file.

@@ -25,10 +25,7 @@ pub struct Flags {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Status of every answer (STATUS_CODE; 200)
-    #[arg(long, value_name = "STATUS", help_heading = "Answer")]
-    pub status_code: Option<String>,
-    /// Statuses in turn for each delivery: 500x2,200; instead of --status-code
+    /// Statuses in turn for each delivery, the last one repeated: 500x2,200 (STATUS_CODE; 200)
     #[arg(long, value_name = "STATUSES", help_heading = "Answer")]
     pub respond: Option<String>,
     /// Share of requests answered 500, from 0 to 1

@@ -9,7 +9,6 @@ mod ports;
 mod scopes;
 mod secrets;
 mod settings;
-mod status;
 mod verification;
 
 pub(crate) use file::EXAMPLE;

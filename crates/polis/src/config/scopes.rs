@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     answer::{RuleSpec, Rules},
-    scope::{self, DEFAULT, SCOPES, ScopeSettings, ViewToken},
+    scope::{self, DEFAULT, SCOPES, ScopeSettings},
 };
 
 pub(super) fn scopes(
@@ -62,22 +62,9 @@ fn scope_settings(
     if scope.capacity == Some(0) {
         faults.add(format!("{place}: capacity is 0; it is 1 or more"));
     }
-    let view_token = scope.view_token_variable.and_then(|name| {
-        let token = layers
-            .around
-            .variable(&name)
-            .and_then(|given| ViewToken::new(&given.value));
-        if token.is_none() {
-            faults.add(format!(
-                "{place}: the variable {name} has no view token of 8 bytes or more"
-            ));
-        }
-        token
-    });
     ScopeSettings {
         rules,
         verification,
         capacity: scope.capacity,
-        view_token,
     }
 }

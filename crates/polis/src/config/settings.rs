@@ -15,7 +15,6 @@ use super::{
     layers::{Faults, Given, Layers, size, text},
     ports::{Ports, Written},
     scopes::scopes,
-    status::{self, Statuses},
     verification::{SecretsFiles, http_url, verification},
 };
 use crate::{
@@ -167,26 +166,21 @@ impl Settings {
             .collect();
 
         let spec = RuleSpec {
-            respond: status::pick(
-                &layers,
-                Statuses {
-                    respond: flags.respond,
-                    status_code: flags.status_code,
-                },
-                Statuses {
-                    respond: file.respond,
-                    status_code: file.status_code,
-                },
-                &mut faults,
-                &mut warnings,
-            )
-            .and_then(|given| {
-                checked(&given, &mut faults, |text| RuleSpec {
-                    respond: Some(NumberOrText::Text(text.into())),
-                    ..RuleSpec::default()
+            respond: layers
+                .pick(
+                    "--respond",
+                    flags.respond,
+                    "STATUS_CODE",
+                    "respond",
+                    text(file.respond),
+                )
+                .and_then(|given| {
+                    checked(&given, &mut faults, |text| RuleSpec {
+                        respond: Some(NumberOrText::Text(text.into())),
+                        ..RuleSpec::default()
+                    })
                 })
-            })
-            .map(NumberOrText::Text),
+                .map(NumberOrText::Text),
             sleep: layers
                 .pick(
                     "--sleep",

@@ -17,9 +17,11 @@ mod twilio;
 mod variants;
 
 pub(crate) use challenge::challenge;
-pub use preset::{Preset, UnknownPreset, preset_names, preset_of};
+pub use preset::Preset;
+pub(crate) use preset::{preset_names, preset_of};
 pub use report::{Diagnosis, Finding, FindingKind, Verdict};
 pub use search::diagnose;
+pub(crate) use search::signed_body;
 pub use secret::{SecretFault, SigningSecret};
 pub use sign::{SignError, ToSign, sign};
 pub(crate) use twilio::with_body_hash;
@@ -27,7 +29,7 @@ pub(crate) use twilio::with_body_hash;
 use std::time::Duration;
 
 /// How far a timestamp may be off, both ways.
-pub const TOLERANCE: Duration = webhooks_core::scheme::TOLERANCE_DEFAULT;
+pub(crate) const TOLERANCE: Duration = webhooks_core::scheme::TOLERANCE_DEFAULT;
 
 /// How signatures are checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

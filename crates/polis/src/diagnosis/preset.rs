@@ -1,18 +1,18 @@
 //! Whose signature it is: the providers that webhooks-core knows.
 
-pub use webhooks_core::scheme::{Provider as Preset, UnknownProviderError as UnknownPreset};
+pub use webhooks_core::scheme::Provider as Preset;
 
 use crate::wire::Head;
 
 /// The preset whose signature header a request has.
 #[must_use]
-pub fn preset_of(head: &Head) -> Option<Preset> {
+pub(crate) fn preset_of(head: &Head) -> Option<Preset> {
     Preset::of(|name| head.get(name).is_some())
 }
 
 /// Every preset's name, for people.
 #[must_use]
-pub fn preset_names() -> String {
+pub(crate) fn preset_names() -> String {
     let names: Vec<&str> = Preset::all().map(Preset::name).collect();
     names.join(", ")
 }

@@ -98,7 +98,6 @@ impl Diagnosis {
     }
 
     /// The exact bytes that are to be signed.
-    #[must_use]
     pub fn signed(&self, body: &[u8]) -> Vec<u8> {
         let mut signed = STANDARD.decode(&self.signed_prefix).unwrap_or_default();
         if self.body_is_signed {

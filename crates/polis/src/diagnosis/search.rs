@@ -24,7 +24,6 @@ const VARIANTS_BODY_BYTES: usize = 256 * 1024;
 
 /// Judges the signature of one request as a verifier does, and explains a refusal. `others` are
 /// secrets of other scopes with the names of these.
-#[must_use]
 pub fn diagnose(
     verification: &Verification,
     others: &[(String, SigningSecret)],
@@ -101,6 +100,27 @@ pub fn diagnose(
     }
     diagnosis.text = sentence(&diagnosis, &verification.secrets);
     diagnosis
+}
+
+/// The body that the sender signed instead of the one that came, when a known change explains it.
+pub(crate) fn signed_body(
+    verification: &Verification,
+    head: &Head,
+    body: &[u8],
+) -> Option<Vec<u8>> {
+    let preset = verification.preset;
+    let claims = Claims::read(preset, head, body);
+    let search = Search {
+        preset,
+        signatures: decoded(preset, &claims.signatures),
+        contents: contents(verification, &claims, head, body),
+        body: if preset.scheme().signs(Part::Body) {
+            body
+        } else {
+            b""
+        },
+    };
+    search.run(&keys(verification, &[]))?.body
 }
 
 fn system_time(now: Timestamp) -> SystemTime {
@@ -323,6 +343,8 @@ struct Search<'a> {
 }
 
 struct Found {
+    /// What was signed instead of the body that came.
+    body: Option<Vec<u8>>,
     secret: Option<usize>,
     findings: Vec<Finding>,
 }
@@ -415,6 +437,7 @@ impl Search<'_> {
             ));
         }
         Found {
+            body: variant.map(|variant| variant.body.clone()),
             secret: key.secret,
             findings,
         }

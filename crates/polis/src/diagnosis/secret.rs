@@ -34,15 +34,15 @@ impl std::fmt::Debug for SigningSecret {
 /// Why a text is not a signing secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretFault {
-    /// An empty secret would verify what anybody signs.
+    /// No text.
     #[error("a secret is empty")]
     Empty,
-    /// What follows the prefix of a Standard Webhooks key is base64.
+    /// Its prefix promises base64; how many characters it has.
     #[error(
         "a secret that begins with \"whsec_\", \"whpk_\" or \"whsk_\" goes on in base64, but this one ({0} characters) does not decode"
     )]
     NotBase64(usize),
-    /// Any other rule that it breaks.
+    /// What webhooks-core says.
     #[error(transparent)]
     Refused(#[from] SecretError),
 }
@@ -76,7 +76,6 @@ impl SigningSecret {
     }
 
     /// Whether it makes signatures of this preset, and not only verifies them.
-    #[must_use]
     pub fn can_sign(&self, preset: Preset) -> bool {
         self.to_key(preset).is_some_and(|key| key.can_sign())
     }
@@ -88,14 +87,12 @@ impl SigningSecret {
     }
 
     /// The secret itself.
-    #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
     /// What is odd about the secret, which it never repeats. Such a secret is used anyway:
     /// who debugs a sender has to be able to try what the sender has.
-    #[must_use]
     pub fn doubt(&self, preset: Preset) -> Option<String> {
         if preset != Preset::Standard {
             return None;

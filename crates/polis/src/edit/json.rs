@@ -1,52 +1,61 @@
-//! Where a value stands in a JSON text, found without reading the text into values.
-//!
-//! The text was checked to be JSON before; the scanner only follows it, without recursion, so
-//! that depth costs no stack.
+//! Where a value stands in a JSON text, and the text with another one there.
 
 use std::ops::Range;
 
 use super::place::{Place, PlaceError};
+use crate::json_text::{Kind, Token, tokens};
 
 /// The text with the value at this place replaced, in the last member when a name repeats, as
 /// most readers believe the last. A name that is missing in an object becomes its last member,
-/// spaced like the one before.
+/// spaced like the one before. The text was checked to be JSON before.
 ///
 /// # Errors
 /// [`PlaceError`] names the place and what was found there.
 pub(super) fn set(json: &[u8], place: &Place, value: &str) -> Result<Vec<u8>, PlaceError> {
-    let mut scan = Scan { json, at: 0 };
+    let tokens = tokens(json).unwrap_or_default();
+    let mut at = 0;
     for (index, step) in place.steps().iter().enumerate() {
-        scan.space();
-        match scan.peek() {
-            Some(b'{') => match scan.member(step) {
-                Ok(found) => scan.at = found.start,
-                Err(end) if index + 1 == place.steps().len() => {
-                    let member = end.member(json, step, value);
-                    return Ok(spliced(json, end.at..end.at, &member));
+        let Some(token) = tokens.get(at).filter(|token| token.opens()) else {
+            return Err(PlaceError::NotInside {
+                place: place.first(index),
+                found: kind(tokens.get(at).map(|token| json[token.at.start])),
+                step: step.clone(),
+            });
+        };
+        let values = values(&tokens, at);
+        if token.is(b'{') {
+            let is_it = |value: &&usize| {
+                let name = &json[tokens[**value - 2].at.clone()];
+                serde_json::from_slice::<String>(name).is_ok_and(|name| name == *step)
+            };
+            at = match values.iter().rev().find(is_it) {
+                Some(value) => *value,
+                None if index + 1 < place.steps().len() => {
+                    return Err(PlaceError::Missing(place.first(index + 1)));
                 }
-                Err(_) => return Err(PlaceError::Missing(place.first(index + 1))),
-            },
-            Some(b'[') => match scan.item(step) {
-                Ok(found) => scan.at = found.start,
-                Err(count) => {
-                    return Err(PlaceError::NotItem {
-                        place: place.first(index),
-                        count,
-                        step: step.clone(),
-                    });
+                None => {
+                    let (end, member) = member(json, &tokens, (at, &values), step);
+                    return Ok(spliced(
+                        json,
+                        end..end,
+                        &[&member, value.as_bytes()].concat(),
+                    ));
                 }
-            },
-            other => {
-                return Err(PlaceError::NotInside {
+            };
+        } else {
+            let is_number = step.bytes().all(|byte| byte.is_ascii_digit());
+            let item = step.parse::<usize>().ok().filter(|_| is_number);
+            at = *item
+                .and_then(|item| values.get(item))
+                .ok_or_else(|| PlaceError::NotItem {
                     place: place.first(index),
-                    found: kind(other),
+                    count: values.len(),
                     step: step.clone(),
-                });
-            }
+                })?;
         }
     }
-    let found = scan.value();
-    Ok(spliced(json, found, value.as_bytes()))
+    let end = tokens[behind(&tokens, at) - 1].at.end;
+    Ok(spliced(json, tokens[at].at.start..end, value.as_bytes()))
 }
 
 fn spliced(json: &[u8], place: Range<usize>, new: &[u8]) -> Vec<u8> {
@@ -63,173 +72,63 @@ fn kind(first: Option<u8>) -> &'static str {
     }
 }
 
-/// A name and its value as they stand.
-#[derive(Clone)]
-struct Member {
-    name: Range<usize>,
-    value: Range<usize>,
+/// The token behind the value that begins at this one.
+fn behind(tokens: &[Token], start: usize) -> usize {
+    let mut depth = 0_usize;
+    let end = tokens[start..].iter().position(|token| {
+        depth += usize::from(token.opens());
+        depth -= usize::from(token.closes());
+        depth == 0
+    });
+    end.map_or(tokens.len(), |length| start + length + 1)
 }
 
-/// The end of an object, and what its last members look like.
-struct End {
-    /// Where a further member goes.
-    at: usize,
-    /// Behind the opening brace.
-    begin: usize,
-    before_last: Option<Member>,
-    last: Option<Member>,
+/// The tokens at which the values inside the object or list at this one begin.
+fn values(tokens: &[Token], start: usize) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut at = start + 1;
+    while !tokens[at].closes() {
+        let is_name = tokens[at].kind == Kind::Text && tokens[at + 1].is(b':');
+        at += if is_name { 2 } else { 0 };
+        found.push(at);
+        at = behind(tokens, at);
+        at += usize::from(tokens[at].is(b','));
+    }
+    found
 }
 
-impl End {
-    /// A further member, with what separates it from the one before.
-    fn member(&self, json: &[u8], name: &str, value: &str) -> Vec<u8> {
-        let name = serde_json::Value::from(name).to_string();
-        let Some(last) = &self.last else {
-            return format!("{name}:{value}").into_bytes();
-        };
-        let colon = &json[last.name.end..last.value.start];
-        let separator = match &self.before_last {
-            Some(before) => json[before.value.end..last.name.start].to_vec(),
-            None => {
-                // One member shows no comma. What stands before its name also stands between
-                // members; in `{"a": 1}` it is the space after the colon.
-                let before_name = &json[self.begin..last.name.start];
-                let after_colon = colon.rsplit(|byte| *byte == b':').next();
-                let space = match before_name {
-                    [] => after_colon.unwrap_or_default(),
-                    space => space,
-                };
-                [b",", space].concat()
-            }
-        };
-        [&separator, name.as_bytes(), colon, value.as_bytes()].concat()
-    }
-}
-
-/// A position in a JSON text.
-struct Scan<'a> {
-    json: &'a [u8],
-    at: usize,
-}
-
-impl Scan<'_> {
-    fn peek(&self) -> Option<u8> {
-        self.json.get(self.at).copied()
-    }
-
-    /// Passes these bytes.
-    fn pass(&mut self, passed: &[u8]) {
-        while self.peek().is_some_and(|byte| passed.contains(&byte)) {
-            self.at += 1;
-        }
-    }
-
-    fn space(&mut self) {
-        self.pass(b" \t\r\n");
-    }
-
-    /// Passes a string with its quotes.
-    fn string(&mut self) -> Range<usize> {
-        let start = self.at;
-        self.at += 1;
-        while let Some(byte) = self.peek() {
-            self.at += if byte == b'\\' { 2 } else { 1 };
-            if byte == b'"' {
-                break;
-            }
-        }
-        self.at = self.at.min(self.json.len());
-        start..self.at
-    }
-
-    /// Passes a value, whatever is inside.
-    fn value(&mut self) -> Range<usize> {
-        let start = self.at;
-        let mut depth = 0_usize;
-        while let Some(byte) = self.peek() {
-            match byte {
-                b'{' | b'[' => {
-                    depth += 1;
-                    self.at += 1;
-                }
-                b'}' | b']' => {
-                    depth = depth.saturating_sub(1);
-                    self.at += 1;
-                }
-                b'"' => {
-                    self.string();
-                }
-                b' ' | b'\t' | b'\r' | b'\n' | b',' | b':' => {
-                    self.at += 1;
-                    continue;
-                }
-                _ => {
-                    while self
-                        .peek()
-                        .is_some_and(|b| !b" \t\r\n,:{}[]\"".contains(&b))
-                    {
-                        self.at += 1;
-                    }
-                }
-            }
-            if depth == 0 {
-                break;
-            }
-        }
-        start..self.at
-    }
-
-    /// The value of the last member of this name in the object here, else the object's end.
-    fn member(&mut self, name: &str) -> Result<Range<usize>, End> {
-        self.at += 1;
-        let begin = self.at;
-        let mut found = None;
-        let (mut before_last, mut last) = (None, None);
-        loop {
-            self.pass(b" \t\r\n,");
-            if self.peek() != Some(b'"') {
-                break;
-            }
-            let member_name = self.string();
-            self.pass(b" \t\r\n:");
-            let member = Member {
-                value: self.value(),
-                name: member_name,
+/// Where a further member of an object goes, and its name with what separates it from the one
+/// before.
+fn member(
+    json: &[u8],
+    tokens: &[Token],
+    (object, values): (usize, &[usize]),
+    name: &str,
+) -> (usize, Vec<u8>) {
+    let name = serde_json::Value::from(name).to_string().into_bytes();
+    let begin = tokens[object].at.end;
+    let Some(last) = values.last() else {
+        let space = json[begin..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_whitespace());
+        return (begin + space.count(), [&name[..], b":"].concat());
+    };
+    let end = |value: usize| tokens[behind(tokens, value) - 1].at.end;
+    let colon = &json[tokens[last - 2].at.end..tokens[*last].at.start];
+    let separator = match values.iter().rev().nth(1) {
+        Some(before) => json[end(*before)..tokens[last - 2].at.start].to_vec(),
+        None => {
+            // One member shows no comma. What stands before its name also stands between
+            // members; in `{"a": 1}` it is the space after the colon.
+            let after_colon = colon.rsplit(|byte| *byte == b':').next();
+            let space = match &json[begin..tokens[last - 2].at.start] {
+                [] => after_colon.unwrap_or_default(),
+                space => space,
             };
-            let given = serde_json::from_slice::<String>(&self.json[member.name.clone()]);
-            if given.is_ok_and(|given| given == name) {
-                found = Some(member.value.clone());
-            }
-            before_last = last.replace(member);
+            [b",", space].concat()
         }
-        found.ok_or(End {
-            at: last
-                .as_ref()
-                .map_or(self.at, |last: &Member| last.value.end),
-            begin,
-            before_last,
-            last,
-        })
-    }
-
-    /// The item with this number in the list here, else how many there are.
-    fn item(&mut self, number: &str) -> Result<Range<usize>, usize> {
-        let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
-        let wanted: Option<usize> = number.parse().ok().filter(|_| is_number);
-        self.at += 1;
-        let mut count = 0;
-        loop {
-            self.pass(b" \t\r\n,");
-            if matches!(self.peek(), None | Some(b']')) {
-                return Err(count);
-            }
-            let item = self.value();
-            if wanted == Some(count) {
-                return Ok(item);
-            }
-            count += 1;
-        }
-    }
+    };
+    (end(*last), [&separator, &name[..], colon].concat())
 }
 
 #[cfg(test)]

@@ -12,30 +12,21 @@ pub(crate) struct Place(Vec<String>);
 /// Why there is no such place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PlaceError {
-    /// A name on the way is missing; only the last one is made.
     #[error("there is no {0}; set it together with its content")]
     Missing(String),
-    /// Something on the way has nothing inside.
     #[error("{place} is {found}, which has no {step:?} in it")]
     NotInside {
-        /// How far the way leads.
         place: String,
         /// What is there.
         found: &'static str,
-        /// What was looked for.
         step: String,
     },
-    /// A list has no such item; lists are not grown.
     #[error("{place} is a list of length {count}; it has no item {step:?}, counted from 0")]
     NotItem {
-        /// How far the way leads.
         place: String,
-        /// How long the list is.
         count: usize,
-        /// What was looked for.
         step: String,
     },
-    /// It has more than 128 names.
     #[error("the place has {0} names; the limit is {STEPS}")]
     Deep(usize),
 }

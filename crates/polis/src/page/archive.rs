@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     body::{Body, Bytes},
     extract::{Query as Params, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, header},
     response::{IntoResponse, Redirect, Response},
 };
 use futures_util::stream;
@@ -17,39 +17,18 @@ use crate::{
     redact::Redactor,
 };
 
-pub(super) async fn export(
-    State(shared): State<Shared>,
-    Params(query): Params<Query>,
-    headers: HeaderMap,
-) -> Response {
-    if let Err(error) = query.check_scope(&shared, &headers) {
-        return error.into_response();
-    }
-    let filter = match query.filter() {
-        Ok(filter) => filter,
-        Err(error) => return error.into_response(),
+pub(super) async fn export(State(shared): State<Shared>, Params(query): Params<Query>) -> Response {
+    let found = match query.filter() {
+        Ok(filter) => shared.search(filter, None, usize::MAX).await,
+        Err(error) => Err(error),
     };
-    let token = query.token(&headers).map(str::to_owned);
-    let searched = shared.clone();
-    // A search reads up to all bytes that are kept: not on a thread that answers senders.
-    let found = tokio::task::spawn_blocking(move || {
-        searched
-            .polis
-            .admitted(token.as_deref())
-            .rev()
-            .filter(|record| filter.wants(record))
-            .collect::<Vec<_>>()
-    });
-    let records = match found.await {
-        Ok(records) => records,
-        Err(error) => {
-            tracing::error!(%error, "the search for an export ended");
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        }
+    let records = match found {
+        Ok(found) => found.into_iter().rev(),
+        Err(error) => return error.into_response(),
     };
     let shown = query.redactor(&shared).is_none();
     let redactor = Arc::clone(&shared.polis.redactor);
-    let entries = records.into_iter().enumerate().map(move |(index, record)| {
+    let entries = records.enumerate().map(move |(index, record)| {
         let redactor: Option<&Redactor> = if shown { None } else { Some(&redactor) };
         let entry = har::entry(&Captured::with_body(&record, redactor)).to_string();
         Bytes::from(if index == 0 {
@@ -76,7 +55,6 @@ pub(super) async fn export(
 /// Takes the file of a form (multipart), or the file itself as the body.
 pub(super) async fn import(
     State(shared): State<Shared>,
-    Params(query): Params<Query>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
@@ -86,7 +64,7 @@ pub(super) async fn import(
         .unwrap_or_default();
     let parts = multipart::parts(kind, &body);
     let file = parts.first().map_or(&body[..], |part| part.body);
-    match import::take_in(&shared, query.token(&headers), file).await {
+    match import::take_in(&shared, file).await {
         Ok(done) => {
             let (imported, known) = (done.imported, done.already_kept);
             Redirect::to(&format!("/?imported={imported}&known={known}")).into_response()

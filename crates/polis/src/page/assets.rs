@@ -28,7 +28,7 @@ const ASSETS: [(&str, &str, &str); 11] = [
     asset!("pages.js", JS),
     asset!("live.js", JS),
     asset!("moves.js", JS),
-    asset!("tabs.js", JS),
+    asset!("json.js", JS),
     asset!("keys.js", JS),
     asset!("copy.js", JS),
     asset!("pins.js", JS),

@@ -1,10 +1,10 @@
-//! A body as text, pretty, in hex, as a form, in parts.
+//! What can be looked at of a request, a tab each; only the one that is open is rendered.
 
 use std::fmt::Write;
 
 use super::multipart;
 use crate::{
-    content::{Content, is_meant_as_json},
+    content::{Content, is_meant_as_json, media_type},
     json_text::{Spacing, respace},
     record::Record,
     redact::Redactor,
@@ -18,86 +18,161 @@ const HEX_BYTES: usize = 4 * 1024;
 /// Bytes in a line of hex.
 const HEX_LINE: usize = 16;
 
-/// The views of one body; an empty one has no tab.
-pub(super) struct BodyViews {
-    pub(super) pretty: String,
-    /// Why a body that is meant as JSON is none, with line and column; or empty.
-    pub(super) not_json: String,
-    pub(super) raw: String,
-    pub(super) hex: String,
-    pub(super) form: Vec<(String, String)>,
-    pub(super) parts: Vec<(String, String)>,
-    /// What is not shown, or empty.
-    pub(super) cut: String,
+/// Images that browsers show without running anything, by their media type and first bytes.
+const IMAGES: [(&str, &[u8]); 4] = [
+    ("image/png", b"\x89PNG"),
+    ("image/jpeg", b"\xff\xd8\xff"),
+    ("image/gif", b"GIF8"),
+    ("image/webp", b"RIFF"),
+];
+
+/// A link to a tab.
+pub(super) struct Tab {
+    pub(super) name: &'static str,
+    pub(super) title: &'static str,
 }
 
-impl BodyViews {
-    pub(super) fn of(record: &Record, redactor: &Redactor) -> Self {
+/// The open tab.
+#[derive(Default)]
+pub(super) struct View {
+    pub(super) name: &'static str,
+    /// What is wrong or not shown, or empty.
+    pub(super) problem: String,
+    pub(super) text: String,
+    /// What follows in the text where it stops being JSON; empty for no such place.
+    pub(super) wrong: String,
+    pub(super) rest: String,
+    /// Whether the text is JSON, to be coloured and folded.
+    pub(super) is_json: bool,
+    pub(super) pairs: Vec<(String, String)>,
+    /// Head and content of each part.
+    pub(super) parts: Vec<(String, String)>,
+}
+
+/// The media type of a body that is an image, judged by its bytes as well.
+pub(super) fn image(record: &Record) -> Option<&'static str> {
+    let kind = media_type(record.head.as_ref()?);
+    let known = IMAGES.iter().find(|(name, _)| *name == kind)?;
+    record.body.starts_with(known.1).then_some(known.0)
+}
+
+/// The tabs of a request.
+pub(super) fn tabs(record: &Record) -> Vec<Tab> {
+    let has_query = record.target().contains('?');
+    let is_text = !matches!(
+        record.content,
+        Content::None | Content::Binary | Content::Compressed
+    );
+    let all = [
+        ("image", "Image", image(record).is_some()),
+        ("form", "Form", record.content == Content::Form),
+        ("parts", "Parts", record.content == Content::Multipart),
+        ("body", "Body", is_text),
+        ("headers", "Headers", true),
+        ("query", "Query", has_query),
+        ("answer", "Answer sent", true),
+        ("raw", "Raw", true),
+        ("hex", "Hex", true),
+    ];
+    let there = all.into_iter().filter(|(.., is_there)| *is_there);
+    there.map(|(name, title, _)| Tab { name, title }).collect()
+}
+
+impl View {
+    /// The tab of this name, else the first one.
+    pub(super) fn of(record: &Record, redactor: &Redactor, asked: Option<&str>) -> Self {
+        let tabs = tabs(record);
+        let named = tabs.iter().find(|tab| Some(tab.name) == asked);
+        let name = named.or(tabs.first()).map_or("headers", |tab| tab.name);
         // Of what could not be read as a request its bytes are all there is to see.
         let unread = redactor.lines(&record.first_bytes);
         let body = match record.head {
             Some(_) => &record.body[..],
             None => &unread[..],
         };
-        let shown = &body[..body.len().min(TEXT_BYTES)];
         let text = |bytes: &[u8]| {
+            let shown = &bytes[..bytes.len().min(TEXT_BYTES)];
             redactor
-                .text(&visible(&String::from_utf8_lossy(bytes)))
+                .text(&visible(&String::from_utf8_lossy(shown)))
                 .into_owned()
         };
-        let pretty = match record.content {
-            Content::Json if body.len() <= TEXT_BYTES => respace(body, Spacing::Indented(2))
-                .map(|bytes| text(&bytes))
-                .unwrap_or_default(),
-            Content::Binary | Content::Compressed => String::new(),
-            _ => text(shown),
-        };
-        let not_json = match (&record.head, record.content) {
-            (Some(head), Content::Text) if is_meant_as_json(head, body) => {
-                let read = serde_json::from_slice::<serde::de::IgnoredAny>(body);
-                read.err()
-                    .map(|error| format!("This is not JSON: {error}."))
-                    .unwrap_or_default()
-            }
-            _ => String::new(),
-        };
-        let form = match record.content {
-            Content::Form => form_urlencoded::parse(shown)
+        let pairs = |bytes: &[u8]| {
+            form_urlencoded::parse(bytes)
                 .map(|(name, value)| (name.into_owned(), redactor.text(&value).into_owned()))
-                .collect(),
-            _ => Vec::new(),
+                .collect()
         };
-        let parts = match (&record.head, record.content) {
-            (Some(head), Content::Multipart) => multipart::parts_of(head, body)
-                .into_iter()
-                .map(|part| {
-                    let shown = &part.body[..part.body.len().min(TEXT_BYTES)];
-                    (part.headers, text(shown))
-                })
-                .collect(),
-            _ => Vec::new(),
+        let mut view = Self {
+            name,
+            problem: cut(record, body.len()),
+            ..Self::default()
         };
-        let cut = match (record.body_cut, body.len() > TEXT_BYTES) {
-            (true, _) => format!(
-                "more came than the {} that were kept",
-                size(body.len() as u64)
-            ),
-            (false, true) => format!(
-                "{} of {} are shown",
-                size(TEXT_BYTES as u64),
-                size(body.len() as u64)
-            ),
-            (false, false) => String::new(),
-        };
-        Self {
-            pretty,
-            not_json,
-            raw: text(shown),
-            hex: hex_lines(body),
-            form,
-            parts,
-            cut,
+        match name {
+            "body" => match pretty(record, body) {
+                Ok(Some(json)) => {
+                    view.text = text(&json);
+                    view.is_json = true;
+                }
+                Ok(None) => view.text = text(body),
+                Err(error) => {
+                    let at = place(body, &error);
+                    view.problem = format!("This is not JSON: {error}.");
+                    view.text = text(&body[..at]);
+                    view.wrong = text(body.get(at..=at).unwrap_or_default());
+                    view.rest = text(body.get(at + 1..).unwrap_or_default());
+                }
+            },
+            "form" => view.pairs = pairs(&body[..body.len().min(TEXT_BYTES)]),
+            "query" => {
+                let target = record.target();
+                let query = target.split_once('?').map_or("", |(_, query)| query);
+                view.pairs = pairs(query.as_bytes());
+            }
+            "parts" => {
+                let head = record.head.as_ref();
+                let parts = head.map_or_else(Vec::new, |head| multipart::parts_of(head, body));
+                let parts = parts.into_iter();
+                view.parts = parts.map(|part| (part.headers, text(part.body))).collect();
+            }
+            "raw" => view.text = text(body),
+            "hex" => view.text = hex_lines(body),
+            // Headers and answer are written with the request.
+            _ => view.problem.clear(),
         }
+        view
+    }
+}
+
+/// The JSON indented; `None` when the body is something else.
+///
+/// # Errors
+/// Where a body that is meant as JSON stops being it.
+fn pretty(record: &Record, body: &[u8]) -> serde_json::Result<Option<Vec<u8>>> {
+    match (&record.head, record.content) {
+        (_, Content::Json) if body.len() <= TEXT_BYTES => Ok(respace(body, Spacing::Indented(2))),
+        (Some(head), Content::Text) if is_meant_as_json(head, body) => {
+            serde_json::from_slice::<serde::de::IgnoredAny>(body).map(|_| None)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The byte that an error names by line and column, both counted from 1.
+fn place(body: &[u8], error: &serde_json::Error) -> usize {
+    let before = body.split_inclusive(|byte| *byte == b'\n');
+    let line: usize = before
+        .take(error.line().saturating_sub(1))
+        .map(<[u8]>::len)
+        .sum();
+    (line + error.column().saturating_sub(1)).min(body.len())
+}
+
+/// What is not shown of a body, or empty.
+fn cut(record: &Record, bytes: usize) -> String {
+    let kept = size(bytes as u64);
+    match (record.body_cut, bytes > TEXT_BYTES) {
+        (true, _) => format!("more came than the {kept} that were kept"),
+        (false, true) => format!("{} of {kept} are shown", size(TEXT_BYTES as u64)),
+        (false, false) => String::new(),
     }
 }
 

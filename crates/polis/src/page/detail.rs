@@ -1,29 +1,30 @@
 //! One request in detail, and copies of it.
 
-use std::{fmt::Write, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     extract::{Path, Query as Params, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 
 use super::{
-    body::{BodyViews, visible},
+    body::{self, Tab, View, visible},
     list::{Row, clock},
     send_form::{Answered, editable},
     timeline::{Stop, timeline},
+    verdict::VerdictCard,
 };
 use crate::{
-    api::{Captured, CapturedHeader, Shared, query::Query, requests::visible as admitted},
+    api::{Captured, CapturedHeader, Shared, query::Query},
     cli::recall,
     curl,
     diagnosis::{Diagnosis, Preset, Verdict, preset_of},
     difference::{Difference, FIRST_BYTES, differences},
     record::Record,
     redact::Redactor,
+    resend,
     sent_again::SentAgain,
-    snippet,
 };
 
 /// Everything the page says of one request.
@@ -36,8 +37,9 @@ pub(super) struct Detail {
     pub(super) headers: Vec<CapturedHeader>,
     pub(super) trailers: String,
     pub(super) notes: Vec<String>,
-    pub(super) body: BodyViews,
-    pub(super) signature: Option<SignatureView>,
+    pub(super) tabs: Vec<Tab>,
+    pub(super) view: View,
+    pub(super) verdict: Option<VerdictCard>,
     pub(super) answer_headers: Vec<CapturedHeader>,
     pub(super) answer_body: String,
     pub(super) answer_notes: Vec<String>,
@@ -59,20 +61,6 @@ pub(super) struct Detail {
     pub(super) comparison: Option<Comparison>,
 }
 
-/// What the check found, in sentences, and the string that is signed.
-pub(super) struct SignatureView {
-    pub(super) class: &'static str,
-    pub(super) text: String,
-    pub(super) preset: String,
-    /// `1 secret`
-    pub(super) secrets: String,
-    pub(super) findings: Vec<String>,
-    /// Whether there is no signature at all.
-    pub(super) is_missing: bool,
-    pub(super) signed: String,
-    pub(super) signed_cut: bool,
-}
-
 /// Two requests, side by side where they differ.
 pub(super) struct Comparison {
     pub(super) with: u64,
@@ -83,28 +71,15 @@ pub(super) struct Comparison {
 const ANSWER_BYTES: usize = 64 * 1024;
 
 impl Detail {
-    pub(super) fn of(shared: &Shared, record: &Arc<Record>, all: &[Arc<Record>]) -> Self {
+    pub(super) fn of(
+        shared: &Shared,
+        record: &Arc<Record>,
+        all: &[Arc<Record>],
+        tab: Option<&str>,
+    ) -> Self {
         let redactor = &shared.polis.redactor;
         let captured = Captured::detail(record, Some(redactor));
         let row = Row::of(record, redactor);
-        let signature = captured.signature.as_ref().map(|signature| SignatureView {
-            class: row.signature,
-            text: signature.text.clone(),
-            preset: signature.preset.to_string(),
-            secrets: match signature.secrets {
-                1 => "1 secret".to_owned(),
-                count => format!("{count} secrets"),
-            },
-            findings: signature
-                .findings
-                .iter()
-                .flatten()
-                .map(|finding| finding.text.clone())
-                .collect(),
-            is_missing: signature.verdict == Verdict::Missing,
-            signed: marked(signature.signed.as_deref().unwrap_or_default()),
-            signed_cut: signature.signed_cut.unwrap_or_default(),
-        });
         let timeline = timeline(record, all);
         let attempt_before = timeline
             .iter()
@@ -152,8 +127,9 @@ impl Detail {
             headers: captured.headers.unwrap_or_default(),
             trailers: captured.trailers.unwrap_or_default(),
             notes: captured.notes,
-            body: BodyViews::of(record, redactor),
-            signature,
+            tabs: body::tabs(record),
+            view: View::of(record, redactor, tab),
+            verdict: VerdictCard::of(shared, record),
             answer_headers: captured
                 .answer
                 .and_then(|answer| answer.headers)
@@ -280,29 +256,6 @@ fn checkable(shared: &Shared, record: &Record) -> Option<Preset> {
     Some(checked.unwrap_or(carried))
 }
 
-/// The signed string with what cannot be seen made visible: here one letter decides.
-fn marked(text: &str) -> String {
-    let mut marked = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' => marked.push_str("\u{21b5}\n"),
-            '\t' => marked.push_str("\u{2192}\t"),
-            // Spaces that are none, joiners, byte order marks, marks of direction.
-            '\u{80}'..='\u{a0}'
-            | '\u{ad}'
-            | '\u{2000}'..='\u{200f}'
-            | '\u{2028}'..='\u{202f}'
-            | '\u{205f}'..='\u{2069}'
-            | '\u{3000}'
-            | '\u{feff}' => {
-                let _ = write!(marked, "<U+{:04X}>", u32::from(c));
-            }
-            c => marked.push(c),
-        }
-    }
-    visible(&marked)
-}
-
 /// The record without credentials; the very same one when it has none.
 fn redacted(record: &Arc<Record>, redactor: &Redactor) -> Arc<Record> {
     let hidden = Captured::with_body(record, Some(redactor));
@@ -313,14 +266,13 @@ fn redacted(record: &Arc<Record>, redactor: &Redactor) -> Arc<Record> {
     Arc::new(recall::record(&hidden, body))
 }
 
-/// The request as text to copy, credentials only when they are asked for: curl, httpie, reqwest or raw.
+/// The request as text to copy, credentials only when they are asked for: curl, or the bytes as received (without chunk framing).
 pub(super) async fn copy(
     State(shared): State<Shared>,
     Path((id, form)): Path<(u64, String)>,
     Params(query): Params<Query>,
-    headers: HeaderMap,
 ) -> Response {
-    let record = match admitted(&shared, id, &query, &headers) {
+    let record = match shared.record(id) {
         Ok(record) => record,
         Err(error) => return error.into_response(),
     };
@@ -330,9 +282,10 @@ pub(super) async fn copy(
     };
     let copied = match form.as_str() {
         "curl" => curl::command(&record).map(String::into_bytes),
-        "httpie" => snippet::httpie(&record).map(String::into_bytes),
-        "reqwest" => snippet::reqwest(&record).map(String::into_bytes),
-        "raw" => snippet::raw(&record),
+        "raw" => resend::check(&record).map(|()| {
+            let head = record.head.as_ref().map_or(&[][..], |head| &head.raw()[..]);
+            [head, &record.body[..]].concat()
+        }),
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
     match copied {
@@ -348,15 +301,23 @@ pub(super) async fn copy(
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_in_a_signed_string_stays_invisible() {
-        assert_eq!(
-            marked("\u{feff}a\t\u{200b}b\u{a0}c\r\n"),
-            "<U+FEFF>a\u{2192}\t<U+200B>b<U+00A0>c\u{240d}\u{21b5}\n"
-        );
-    }
+/// A body that is an image, so that a browser shows it and does nothing else with it.
+pub(super) async fn image(State(shared): State<Shared>, Path(id): Path<u64>) -> Response {
+    let record = match shared.record(id) {
+        Ok(record) => record,
+        Err(error) => return error.into_response(),
+    };
+    let Some(kind) = body::image(&record) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let safe = [
+        (header::CONTENT_TYPE, kind),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "sandbox; default-src 'none'",
+        ),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (safe, record.body.clone()).into_response()
 }

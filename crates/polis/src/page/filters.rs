@@ -15,8 +15,6 @@ pub(super) struct Filters {
     pub(super) delivery: String,
     /// For links that keep them: begins with ? when there are any.
     pub(super) query: String,
-    /// The view token alone, for links that take no filters: begins with ? when there is one.
-    pub(super) token_query: String,
 }
 
 impl Filters {
@@ -32,7 +30,6 @@ impl Filters {
             ("signature", &query.signature),
             ("scope", &query.scope),
             ("delivery", &query.delivery),
-            ("token", &query.token),
         ] {
             if let Some(value) = given(field) {
                 encoded.append_pair(name, value);
@@ -48,13 +45,6 @@ impl Filters {
             signature: text(&query.signature),
             scope: text(&query.scope),
             delivery: text(&query.delivery),
-            token_query: match given(&query.token) {
-                Some(token) => {
-                    let mut encoded = form_urlencoded::Serializer::new(String::new());
-                    format!("?{}", encoded.append_pair("token", token).finish())
-                }
-                None => String::new(),
-            },
             query: if encoded.is_empty() {
                 encoded
             } else {
@@ -63,8 +53,8 @@ impl Filters {
         }
     }
 
-    /// Whether any filter is set; a view token is none.
+    /// Whether any filter is set.
     pub(super) fn any(&self) -> bool {
-        self.query != self.token_query
+        !self.query.is_empty()
     }
 }

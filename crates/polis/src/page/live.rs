@@ -2,7 +2,7 @@
 //! has when it asks for the rest.
 //!
 //! The stream is the same for every reader, so that all tabs share one; each asks for what changed
-//! by its own filters and with its own token.
+//! by its own filters.
 
 use std::{collections::HashSet, convert::Infallible, time::Duration};
 

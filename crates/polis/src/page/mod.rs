@@ -11,12 +11,12 @@ mod filters;
 mod list;
 mod live;
 mod multipart;
-mod rule_form;
 mod rules;
 mod secret_form;
 mod send_again;
 mod send_form;
 mod timeline;
+mod verdict;
 mod view;
 
 use axum::{
@@ -32,6 +32,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/", get(view::list))
         .route("/requests/{id}", get(view::request))
         .route("/requests/{id}/as/{form}", get(detail::copy))
+        .route("/requests/{id}/image", get(detail::image))
         .route("/requests/{id}/replay", post(send_again::replay))
         .route("/requests/{id}/secret", post(secret_form::accept))
         .route("/changes", get(live::changes))

@@ -1,14 +1,15 @@
-//! How polis answers, changed live: fields for one rule, JSON for all of them.
+//! How polis answers, changed live as JSON, in the words of `polis.toml`.
 
 use askama::Template;
 use axum::{
     Form,
     extract::{Query as Params, State},
-    http::{HeaderMap, StatusCode},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
+use serde::Deserialize;
 
-use super::{rule_form::RuleForm, view::html};
+use super::view::html;
 use crate::{
     answer::{RuleSpec, Rules, RulesSpec},
     api::{
@@ -16,7 +17,7 @@ use crate::{
         error::ApiError,
         query::{Query, given},
     },
-    scope::{DEFAULT, SCOPES, is_name},
+    scope::{self, DEFAULT, SCOPES},
 };
 
 #[derive(Template)]
@@ -25,58 +26,108 @@ struct RulesPage {
     pages: Vec<serve::PageLink>,
     scope: String,
     scopes: Vec<String>,
-    token: String,
     capture: String,
-    /// The one rule, or what was just entered.
-    form: RuleForm,
-    /// Rules of the scope.
-    count: usize,
     /// One sentence a rule.
     told: Vec<String>,
+    /// The rules, or what was just entered.
     json: String,
     problems: Vec<String>,
     saved: bool,
 }
 
-/// What was entered, and what became of it.
-#[derive(Default)]
-struct Entered {
-    form: Option<RuleForm>,
-    problems: Vec<String>,
-    saved: bool,
+/// Rules that people want most often, a button each.
+const READY: [(&str, &str); 6] = [
+    ("200 and an echo", r#"{"rules":[]}"#),
+    (
+        "Fail twice, then accept",
+        r#"{"rules":[{"respond":"500x2,200"}]}"#,
+    ),
+    (
+        "503 with Retry-After",
+        r#"{"rules":[{"respond":503,"retry_after":30}]}"#,
+    ),
+    ("Fail a third", r#"{"rules":[{"fail_rate":0.33}]}"#),
+    ("Answer after 20 s", r#"{"rules":[{"sleep":20}]}"#),
+    ("Never answer", r#"{"rules":[{"hang":true}]}"#),
+];
+
+/// What a rule can say.
+const WORDS: [(&str, &str); 13] = [
+    (
+        "method, path, event",
+        "which requests it is for; * stands for any text",
+    ),
+    (
+        "respond",
+        "statuses in turn for each delivery: \"500x2,200\"",
+    ),
+    ("fail_rate", "the share answered 500, from 0 to 1"),
+    ("sleep", "seconds before the answer: 2 or \"1..5\""),
+    ("seed", "draws the same again"),
+    ("retry_after", "seconds in a Retry-After header"),
+    ("headers", "a list of \"Name: value\""),
+    ("body, body_base64", "the body, instead of an echo"),
+    (
+        "echo",
+        "answers a value of the request: \"query.hub.challenge\"",
+    ),
+    ("redirect", "a URL"),
+    ("forward", "the app that answers: \"http://localhost:3000\""),
+    ("hang, reset", "true for no answer, or a broken connection"),
+    (
+        "slow_body, huge_body",
+        "seconds between two bytes, bytes of a made-up body",
+    ),
+];
+
+impl RulesPage {
+    fn ready(&self) -> &'static [(&'static str, &'static str)] {
+        &READY
+    }
+
+    fn words(&self) -> &'static [(&'static str, &'static str)] {
+        &WORDS
+    }
 }
 
-fn page(shared: &Shared, scope: &str, token: &str, entered: Entered) -> Response {
-    let rules: Vec<RuleSpec> = shared
-        .polis
-        .scopes
-        .find(scope)
-        .map(|scope| scope.settings().rules.specs())
-        .unwrap_or_default();
-    let json = entered.form.as_ref().and_then(|form| form.json.clone());
-    let form = entered.form.unwrap_or_else(|| match &rules[..] {
-        [only] if only.body_base64.is_none() => RuleForm::of(only),
-        _ => RuleForm::default(),
+/// All rules of a scope as they were entered.
+#[derive(Deserialize)]
+pub(super) struct RulesForm {
+    #[serde(default)]
+    scope: String,
+    json: String,
+}
+
+impl RulesForm {
+    /// # Errors
+    /// A sentence for everything that is wrong.
+    fn rules(&self) -> Result<Rules, Vec<String>> {
+        let spec: RulesSpec = serde_json::from_str(&self.json)
+            .map_err(|error| vec![format!("the rules are not valid JSON: {error}")])?;
+        Rules::new(spec.rules)
+    }
+}
+
+/// The page of a scope; with what was entered and what is wrong with it.
+fn page(shared: &Shared, scope: &str, entered: Option<(String, Vec<String>)>) -> RulesPage {
+    let settings = shared.polis.scopes.find(scope);
+    let rules = settings.map(|scope| scope.settings().rules.specs());
+    let rules = rules.unwrap_or_default();
+    let told = rules.iter().map(told).collect();
+    let (json, problems) = entered.unwrap_or_else(|| {
+        let json = serde_json::to_string_pretty(&RulesSpec { rules });
+        (json.unwrap_or_default(), Vec::new())
     });
-    let path = match scope {
-        DEFAULT => String::new(),
-        name => format!("/in/{name}"),
-    };
-    html(&RulesPage {
+    RulesPage {
         pages: shared.polis.pages.seen_from("polis"),
         scope: scope.to_owned(),
         scopes: shared.polis.scopes.names(),
-        token: token.to_owned(),
-        capture: shared.polis.capture_url() + &path,
-        form,
-        count: rules.len(),
-        told: rules.iter().map(told).collect(),
-        json: json.unwrap_or_else(|| {
-            serde_json::to_string_pretty(&RulesSpec { rules }).unwrap_or_default()
-        }),
-        problems: entered.problems,
-        saved: entered.saved,
-    })
+        capture: shared.polis.scope_url(scope),
+        told,
+        json,
+        problems,
+        saved: false,
+    }
 }
 
 /// A rule in words: `POST /hooks*: 500x2,200, Retry-After 30 s`.
@@ -119,56 +170,35 @@ fn told(rule: &RuleSpec) -> String {
 pub(super) async fn show(
     State(shared): State<Shared>,
     Params(query): Params<Query>,
-    headers: HeaderMap,
-) -> Response {
-    if let Err(error) = query.check_scope(&shared, &headers) {
-        return error.into_response();
-    }
+) -> Result<Response, ApiError> {
+    query.filter()?;
     let scope = given(&query.scope).unwrap_or(DEFAULT);
-    let token = query.token(&headers).unwrap_or_default();
-    page(&shared, scope, token, Entered::default())
+    Ok(html(&page(&shared, scope, None)))
 }
 
 pub(super) async fn change(
     State(shared): State<Shared>,
-    headers: HeaderMap,
-    Form(form): Form<RuleForm>,
-) -> Response {
-    let asked = Query {
-        scope: Some(form.scope.clone()),
-        token: Some(form.token.clone()),
-        ..Query::default()
+    Form(form): Form<RulesForm>,
+) -> Result<Response, ApiError> {
+    let name = match form.scope.as_str() {
+        "" => DEFAULT,
+        name => name,
     };
-    if let Err(error) = asked.check_scope(&shared, &headers) {
-        return error.into_response();
-    }
-    let name = given(&asked.scope).unwrap_or(DEFAULT);
-    let token = given(&asked.token).unwrap_or_default();
-    match form.rules().and_then(Rules::new) {
+    scope::check(name).map_err(ApiError::Query)?;
+    match form.rules() {
         Ok(rules) => {
-            let scope = match name == DEFAULT || is_name(name) {
-                true => shared.polis.scopes.find_or_add(name),
-                false => None,
-            };
-            let Some(scope) = scope else {
-                let full = format!("there are {SCOPES} scopes; remove one first");
-                return ApiError::Conflict(full).into_response();
-            };
+            let scope = shared.polis.scopes.find_or_add(name).ok_or_else(|| {
+                ApiError::Conflict(format!("there are {SCOPES} scopes; remove one first"))
+            })?;
             scope.set_rules(rules);
-            let entered = Entered {
+            Ok(html(&RulesPage {
                 saved: true,
-                ..Entered::default()
-            };
-            page(&shared, name, token, entered)
+                ..page(&shared, name, None)
+            }))
         }
         Err(problems) => {
-            let entered = Entered {
-                problems,
-                form: Some(form),
-                saved: false,
-            };
-            let shown = page(&shared, name, token, entered);
-            (StatusCode::UNPROCESSABLE_ENTITY, shown).into_response()
+            let shown = html(&page(&shared, name, Some((form.json, problems))));
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, shown).into_response())
         }
     }
 }

@@ -10,7 +10,7 @@ use axum::{
 use serde::Deserialize;
 
 use super::view::{Shown, page};
-use crate::api::{ScopeSpec, Shared, query::Query, requests::visible, scopes};
+use crate::api::{ScopeSpec, Shared, query::Query, scopes};
 
 /// It has no `Debug`, because it carries a secret.
 #[derive(Deserialize)]
@@ -26,7 +26,7 @@ pub(super) async fn accept(
     headers: HeaderMap,
     Form(form): Form<SecretForm>,
 ) -> Response {
-    let record = match visible(&shared, id, &query, &headers) {
+    let record = match shared.record(id) {
         Ok(record) => record,
         Err(error) => return error.into_response(),
     };
@@ -51,8 +51,6 @@ pub(super) async fn accept(
     let done = scopes::put(
         State(shared.clone()),
         Path(record.scope.to_string()),
-        Params(query.clone()),
-        headers.clone(),
         Json(spec),
     );
     let shown = match done.await {

@@ -12,7 +12,7 @@ use super::{
     view::{Shown, page},
 };
 use crate::{
-    api::{Shared, query::Query, replay, requests::visible},
+    api::{Shared, query::Query, replay},
     resend::broken_signature,
 };
 
@@ -23,7 +23,7 @@ pub(super) async fn replay(
     headers: HeaderMap,
     Form(form): Form<ReplayForm>,
 ) -> Response {
-    let record = visible(&shared, id, &query, &headers).ok();
+    let record = shared.record(id).ok();
     let shown = record
         .as_ref()
         .and_then(|record| editable(record, &shared.polis.redactor));
@@ -39,16 +39,10 @@ pub(super) async fn replay(
     });
     let outcome = match wanted {
         Err(reason) => Err(reason),
-        Ok(wanted) => replay::replay(
-            State(shared.clone()),
-            Path(id),
-            Params(query.clone()),
-            headers.clone(),
-            Json(wanted),
-        )
-        .await
-        .map(|Json(replayed)| replayed)
-        .map_err(|error| error.to_string()),
+        Ok(wanted) => replay::replay(State(shared.clone()), Path(id), Json(wanted))
+            .await
+            .map(|Json(replayed)| replayed)
+            .map_err(|error| error.to_string()),
     };
     let answered = Answered {
         form,

@@ -8,7 +8,6 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{Html, IntoResponse, Redirect, Response},
 };
-use serde::Deserialize;
 
 use super::{
     detail::Detail,
@@ -21,7 +20,7 @@ use crate::{
     api::{
         Shared,
         query::{Query, given},
-        requests::{self, visible},
+        requests,
     },
     record::Record,
 };
@@ -52,7 +51,6 @@ struct Page {
     notice: String,
     /// The newest change that the page knows: the live stream goes on from it.
     change: String,
-    token: String,
 }
 
 /// A page, or the reason why there is none.
@@ -100,14 +98,11 @@ fn build(
     // Before the records: a change between the two is reported twice, not never.
     let change = live::newest(&shared.polis);
     let known = Known::of(&shared.polis, headers);
-    let all: Vec<Arc<Record>> = shared.polis.admitted(query.token(headers)).collect();
+    let all: Vec<Arc<Record>> = shared.polis.store.newest_first();
     let redactor = &shared.polis.redactor;
     let mut problem = String::new();
     let mut notice = imported(query);
-    let mut found: Vec<&Arc<Record>> = match query
-        .check_scope(shared, headers)
-        .and_then(|()| query.filter())
-    {
+    let mut found: Vec<&Arc<Record>> = match query.filter() {
         Ok(filter) => all
             .iter()
             .filter(|record| filter.wants(record))
@@ -130,15 +125,15 @@ fn build(
         }
         None
     } else {
-        match visible(shared, selected, query, headers) {
+        match shared.record(selected) {
             Ok(record) if known.has_detail(&shared.polis, &record) => {
                 has_detail = true;
                 None
             }
             Ok(record) => {
-                let mut detail = Detail::of(shared, &record, &all);
+                let mut detail = Detail::of(shared, &record, &all, given(&query.tab));
                 match extra {
-                    Some(Shown::With(Ok(other))) => match visible(shared, other, query, headers) {
+                    Some(Shown::With(Ok(other))) => match shared.record(other) {
                         Ok(other) => detail.compare(shared, &record, &other),
                         Err(error) => problem = error.to_string(),
                     },
@@ -179,7 +174,6 @@ fn build(
         problem,
         notice,
         change,
-        token: given(&query.token).unwrap_or_default().to_owned(),
     };
     (status, html(&template)).into_response()
 }
@@ -218,54 +212,25 @@ pub(super) async fn list(
     page(shared, query, headers, None).await
 }
 
-/// The query of a request's page: the list's, and with which request to compare.
-#[derive(Deserialize)]
-pub(super) struct RequestQuery {
-    with: Option<String>,
-}
-
 pub(super) async fn request(
     State(shared): State<Shared>,
     Path(id): Path<u64>,
-    Params(own): Params<RequestQuery>,
-    Params(pairs): Params<Vec<(String, String)>>,
+    Params(query): Params<Query>,
     headers: HeaderMap,
 ) -> Response {
-    let others: Vec<(String, String)> = pairs
-        .into_iter()
-        .filter(|(name, _)| name != "with")
-        .collect();
-    let encoded = form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(others)
-        .finish();
-    let query = match format!("/?{encoded}")
-        .parse()
-        .ok()
-        .map(|uri| Params::<Query>::try_from_uri(&uri))
-    {
-        Some(Ok(Params(query))) => query,
-        _ => Query::default(),
-    };
-    let with = own
-        .with
-        .as_deref()
-        .map(|text| text.trim().trim_start_matches('#'))
-        .filter(|text| !text.is_empty())
-        .map(|text| {
-            text.parse::<u64>()
-                .map_err(|_| format!("{text:?} is not a request's number; give one like 17"))
-        });
+    let with = given(&query.with).map(|text| {
+        text.trim()
+            .trim_start_matches('#')
+            .parse::<u64>()
+            .map_err(|_| format!("{text:?} is not a request's number; give one like 17"))
+    });
     let extra = with.map(Shown::With);
     page(shared, query, headers, Some((id, extra))).await
 }
 
-/// Removes what the reader may see and the filters let through.
-pub(super) async fn clear(
-    State(shared): State<Shared>,
-    Params(query): Params<Query>,
-    headers: HeaderMap,
-) -> Response {
-    match requests::remove_all(State(shared), Params(query), headers).await {
+/// Removes what the filters let through.
+pub(super) async fn clear(State(shared): State<Shared>, Params(query): Params<Query>) -> Response {
+    match requests::remove_all(State(shared), Params(query)).await {
         Ok(_) => Redirect::to("/").into_response(),
         Err(error) => error.into_response(),
     }

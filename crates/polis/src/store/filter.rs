@@ -8,7 +8,7 @@ use crate::{answer::glob, diagnosis::Verdict, record::Record};
 
 /// What a signature check found, with the case that there was none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SignatureState {
+pub(crate) enum SignatureState {
     /// Verified.
     Ok,
     /// Signed wrongly.
@@ -113,7 +113,7 @@ impl FromStr for Since {
 
 /// Which records are wanted; every condition that is set has to hold.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub(crate) struct Filter {
     pub(crate) scope: Option<String>,
     /// In lower case.
     pub(crate) text: Option<String>,

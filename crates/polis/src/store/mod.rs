@@ -9,9 +9,9 @@ mod keep;
 mod ring;
 mod sqlite;
 
-pub use filter::{Filter, SignatureState};
+pub(crate) use filter::Filter;
 pub use keep::Keep;
-pub use ring::Fallen;
+pub(crate) use ring::Fallen;
 pub use sqlite::StoreError;
 
 pub(crate) use change::{Change, ChangeKind, Missed};
@@ -19,11 +19,12 @@ pub(crate) use change::{Change, ChangeKind, Missed};
 use std::{
     path::Path,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use crate::{
@@ -72,7 +73,7 @@ impl Store {
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ring.lock()
     }
 
     pub(crate) fn next_id(&self) -> u64 {

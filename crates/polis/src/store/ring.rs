@@ -18,11 +18,11 @@ use crate::{
 
 /// What fell out since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fallen {
+pub(crate) struct Fallen {
     /// Requests.
-    pub requests: u64,
+    pub(crate) requests: u64,
     /// Bytes of memory they held.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 #[derive(Debug)]

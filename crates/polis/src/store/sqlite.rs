@@ -1,26 +1,14 @@
 //! The file behind `--store`: one table, one writer thread, a bounded queue.
 
-use std::{
-    net::SocketAddr,
-    path::Path,
-    sync::{Arc, OnceLock},
-    thread::JoinHandle,
-};
+use std::{path::Path, sync::Arc, thread::JoinHandle};
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
-use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use webhooks_core::private_file;
 
-use crate::{
-    content::Content,
-    delivery::Delivery,
-    diagnosis::Diagnosis,
-    record::{Answer, Record},
-    wire::Head,
-};
+use crate::{record::Record, wire::Head};
 
 /// Writes that wait at most; each holds a record, so the queue is short. A full queue slows
 /// answers down rather than losing what was captured.
@@ -28,38 +16,19 @@ const QUEUE: usize = 64;
 /// Writes in one transaction.
 const BATCH: usize = 64;
 
-/// A store that cannot be used.
+/// A store that cannot be used: its file, and why.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Not SQLite, not readable, locked …
-    #[error("the store {path} cannot be used: {source}")]
-    Sqlite {
-        /// The file.
-        path: String,
-        /// What SQLite said.
-        source: rusqlite::Error,
-    },
-    /// The operating system refused.
-    #[error("the store {path} cannot be made: {source}; name a file in a directory you may write")]
-    File {
-        /// The file.
-        path: String,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
-    /// Written by another version.
-    #[error(
-        "the store {path} has version {found}, this polis writes version {VERSION}; move the file away or use the polis that wrote it"
-    )]
-    Version {
-        /// The file.
-        path: String,
-        /// Its version.
-        found: i64,
-    },
-    /// No thread could be started.
-    #[error("the thread that writes the store cannot be started: {0}")]
-    Thread(std::io::Error),
+#[error("the store {0} {1}")]
+pub struct StoreError(String, String);
+
+impl StoreError {
+    fn new(path: &str, reason: impl Into<String>) -> Self {
+        Self(path.to_owned(), reason.into())
+    }
+
+    fn unusable(path: &str) -> impl Fn(rusqlite::Error) -> Self + '_ {
+        move |error| Self::new(path, format!("cannot be used: {error}"))
+    }
 }
 
 /// Grows when the table changes.
@@ -79,43 +48,30 @@ pub(super) struct Disk {
     path: String,
 }
 
-/// What of a record is neither head nor body.
-#[derive(Debug, Serialize, Deserialize)]
-struct Facts {
-    scope: String,
-    remote: SocketAddr,
-    body_cut: bool,
-    problem: Option<String>,
-    notes: Vec<String>,
-    content: Content,
-    event: Option<String>,
-    delivery: Option<Delivery>,
-    diagnosis: Option<Diagnosis>,
-    answer: Option<Answer>,
-}
-
 impl Disk {
     pub(super) fn open(path: &Path) -> Result<(Self, Vec<Record>), StoreError> {
         let name = path.display().to_string();
-        let wrong = |source| StoreError::Sqlite {
-            path: name.clone(),
-            source,
-        };
-        private_file::create(path).map_err(|source| StoreError::File {
-            path: name.clone(),
-            source,
+        let wrong = StoreError::unusable(&name);
+        private_file::create(path).map_err(|error| {
+            let advice = "name a file in a directory you may write";
+            StoreError::new(&name, format!("cannot be made: {error}; {advice}"))
         })?;
-        let connection = Connection::open(path).map_err(wrong)?;
+        let connection = Connection::open(path).map_err(&wrong)?;
         // A crash of polis loses nothing that was written; NORMAL may lose the last
         // moments when the whole machine fails, which a debugging tool can afford.
         connection
             .execute_batch("pragma journal_mode = wal; pragma synchronous = normal; pragma busy_timeout = 2000;")
-            .map_err(wrong)?;
+            .map_err(&wrong)?;
         let found: i64 = connection
             .query_row("pragma user_version", [], |row| row.get(0))
-            .map_err(wrong)?;
+            .map_err(&wrong)?;
         if found != 0 && found != VERSION {
-            return Err(StoreError::Version { path: name, found });
+            return Err(StoreError::new(
+                &name,
+                format!(
+                    "has version {found}, this polis writes version {VERSION}; move the file away or use the polis that wrote it"
+                ),
+            ));
         }
         connection
             .execute_batch(
@@ -131,18 +87,18 @@ impl Disk {
                  ) strict;",
             )
             .and_then(|()| connection.pragma_update(None, "user_version", VERSION))
-            .map_err(wrong)?;
-        let records = load(&connection).map_err(wrong)?;
+            .map_err(&wrong)?;
+        let records = load(&connection).map_err(&wrong)?;
         let (queue, writes) = mpsc::channel(QUEUE);
         let writer = std::thread::Builder::new()
             .name("polis-store".into())
             .spawn(move || write(connection, writes))
-            .map_err(StoreError::Thread)?;
+            .map_err(|error| StoreError::new(&name, format!("has no thread: {error}")))?;
         Ok((
             Self {
                 queue: Some(queue),
                 writer: Some(writer),
-                path: name,
+                path: name.clone(),
             },
             records,
         ))
@@ -171,16 +127,13 @@ impl Disk {
         if ids.is_empty() {
             return Ok(());
         }
-        let wrong = |source| StoreError::Sqlite {
-            path: self.path.clone(),
-            source,
-        };
-        let connection = Connection::open(&self.path).map_err(wrong)?;
+        let wrong = StoreError::unusable(&self.path);
+        let connection = Connection::open(&self.path).map_err(&wrong)?;
         let last = ids.iter().max().copied().unwrap_or_default();
         connection
             .execute("delete from requests where id <= ?1", [as_integer(last)])
             .map(drop)
-            .map_err(wrong)
+            .map_err(&wrong)
     }
 
     pub(super) async fn flush(&self) {
@@ -238,19 +191,7 @@ fn write_batch(connection: &mut Connection, batch: &[Write]) -> rusqlite::Result
 }
 
 fn put(connection: &Connection, record: &Record) -> rusqlite::Result<()> {
-    let facts = Facts {
-        scope: record.scope.to_string(),
-        remote: record.remote,
-        body_cut: record.body_cut,
-        problem: record.problem.clone(),
-        notes: record.notes.clone(),
-        content: record.content,
-        event: record.event.clone(),
-        delivery: record.delivery.clone(),
-        diagnosis: record.diagnosis.clone(),
-        answer: record.answer().cloned(),
-    };
-    let facts = serde_json::to_string(&facts)
+    let facts = serde_json::to_string(record)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     let head = record.head.as_ref().map(|head| &head.raw()[..]);
     connection
@@ -279,45 +220,29 @@ fn load(connection: &Connection) -> rusqlite::Result<Vec<Record>> {
     )?;
     let rows = statement.query_map([], |row| {
         let facts: String = row.get(7)?;
-        let facts: Facts = serde_json::from_str(&facts).map_err(|error| {
+        let mut record: Record = serde_json::from_str(&facts).map_err(|error| {
             rusqlite::Error::FromSqlConversionFailure(7, rusqlite::types::Type::Text, error.into())
         })?;
-        let head: Vec<u8> = row.get(2)?;
+        record.id = u64::try_from(row.get::<_, i64>(0)?).unwrap_or_default();
+        record.received_at =
+            Timestamp::from_millisecond(row.get(1)?).unwrap_or(Timestamp::UNIX_EPOCH);
+        let head = Bytes::from(row.get::<_, Vec<u8>>(2)?);
         let is_whole: bool = row.get(3)?;
-        let answer_body: Option<Vec<u8>> = row.get(6)?;
-        let body = Bytes::from(row.get::<_, Vec<u8>>(4)?);
-        let answer = OnceLock::new();
-        if let Some(mut known) = facts.answer {
-            let bytes = Bytes::from(answer_body.unwrap_or_default());
-            // An echo shares the request's bytes, as it did before the restart.
-            known.body = if bytes == body { body.clone() } else { bytes };
-            let _ = answer.set(known);
+        match Head::parse(head.clone()) {
+            Ok(parsed) if is_whole => record.head = Some(parsed),
+            _ => record.first_bytes = head,
         }
-        let parsed = is_whole
-            .then(|| Head::parse(Bytes::from(head.clone())).ok())
-            .flatten();
-        Ok(Record {
-            id: u64::try_from(row.get::<_, i64>(0)?).unwrap_or_default(),
-            scope: facts.scope.into(),
-            received_at: Timestamp::from_millisecond(row.get(1)?).unwrap_or(Timestamp::UNIX_EPOCH),
-            remote: facts.remote,
-            first_bytes: if parsed.is_none() {
-                head.into()
-            } else {
-                Bytes::new()
-            },
-            head: parsed,
-            body,
-            body_cut: facts.body_cut,
-            trailers: Bytes::from(row.get::<_, Vec<u8>>(5)?),
-            problem: facts.problem,
-            notes: facts.notes,
-            content: facts.content,
-            event: facts.event,
-            delivery: facts.delivery,
-            diagnosis: facts.diagnosis,
-            answer,
-        })
+        record.body = Bytes::from(row.get::<_, Vec<u8>>(4)?);
+        record.trailers = Bytes::from(row.get::<_, Vec<u8>>(5)?);
+        if let Some(answer) = record.answer.get_mut() {
+            let bytes = Bytes::from(row.get::<_, Option<Vec<u8>>>(6)?.unwrap_or_default());
+            // An echo shares the request's bytes, as it did before the restart.
+            answer.body = match bytes == record.body {
+                true => record.body.clone(),
+                false => bytes,
+            };
+        }
+        Ok(record)
     })?;
     rows.collect()
 }

@@ -4,8 +4,7 @@
 use std::{borrow::Cow, fmt::Write};
 
 /// One line of text with every control character written out.
-#[must_use]
-pub fn escaped(text: &str) -> Cow<'_, str> {
+pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     escape(text, false)
 }
 

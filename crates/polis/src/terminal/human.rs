@@ -12,7 +12,7 @@ use super::{
 use crate::{
     content::Content,
     diagnosis::Verdict,
-    json_text::{Spacing, Token, spaced},
+    json_text::{Kind, Spacing, spaces, tokens},
     record::{Answer, Record},
     redact::Redactor,
     scope::DEFAULT,
@@ -117,25 +117,23 @@ impl Human {
     fn json(&self, out: &mut Vec<u8>, body: &[u8]) {
         let text = String::from_utf8_lossy(body);
         let text = self.hide(&text);
-        let Some(tokens) = spaced(text.as_bytes(), Spacing::Indented(2)) else {
+        let Some(tokens) = tokens(text.as_bytes()) else {
             return;
         };
+        let spaces = spaces(&tokens, Spacing::Indented(2));
         out.extend_from_slice(b"  ");
-        for (index, token) in tokens.iter().enumerate() {
-            match token {
-                Token::Mark(byte) => out.push(*byte),
-                Token::Space(bytes) => {
-                    out.extend_from_slice(bytes);
-                    if bytes.first() == Some(&b'\n') {
-                        out.extend_from_slice(b"  ");
-                    }
-                }
-                Token::Text(bytes) => {
-                    let is_name = tokens.get(index + 1) == Some(&Token::Mark(b':'));
-                    let ink = if is_name { Ink::Name } else { Ink::Text };
-                    self.put(out, ink, &escaped_bytes(bytes));
-                }
-                Token::Word(bytes) => self.put(out, Ink::Number, &escaped_bytes(bytes)),
+        for (index, (token, space)) in tokens.iter().zip(spaces).enumerate() {
+            let written = &text.as_bytes()[token.at.clone()];
+            let is_name = tokens.get(index + 1).is_some_and(|next| next.is(b':'));
+            match token.kind {
+                Kind::Mark(byte) => out.push(byte),
+                Kind::Text if is_name => self.put(out, Ink::Name, &escaped_bytes(written)),
+                Kind::Text => self.put(out, Ink::Text, &escaped_bytes(written)),
+                Kind::Word => self.put(out, Ink::Number, &escaped_bytes(written)),
+            }
+            out.extend_from_slice(space.as_bytes());
+            if space.starts_with('\n') {
+                out.extend_from_slice(b"  ");
             }
         }
         out.push(b'\n');

@@ -12,6 +12,7 @@ use crate::{
     redact::Redactor,
 };
 
+#[derive(Debug)]
 pub(super) struct JsonLines {
     redactor: Option<Arc<Redactor>>,
 }

@@ -1,8 +1,7 @@
 //! The log: a line when a request arrives, a line when it was answered.
 //!
-//! Formatting and writing happen on a thread of their own behind a bounded queue, so that a
-//! slow terminal never slows an answer down; lines that find no place are dropped and counted,
-//! and the count is said.
+//! Writing happens on a thread of its own behind a bounded queue, so that a slow terminal never
+//! slows an answer down; lines that find no place are dropped and counted, and the count is said.
 
 mod escape;
 mod format;
@@ -10,7 +9,7 @@ mod human;
 mod json;
 mod paint;
 
-pub use escape::escaped;
+pub(crate) use escape::escaped;
 pub(crate) use escape::{escaped_lines, is_harmful};
 pub(crate) use human::{Human, size};
 pub(crate) use json::Logged;
@@ -20,22 +19,22 @@ use std::{
     io::{self, IsTerminal, Write},
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel},
+        atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 use crate::{record::Record, redact::Redactor};
 use format::Format;
 use json::JsonLines;
 
 /// Lines that wait to be written.
-const QUEUE: usize = 1024;
-/// Bytes of the records that wait to be written: they are kept alive by the queue.
-const QUEUED_BYTES: usize = 16 * 1024 * 1024;
+const QUEUED_LINES_MAX: usize = 1024;
+/// Their bytes; a single longer line passes when nothing else waits.
+const QUEUED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How the log looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,200 +45,180 @@ pub struct Output {
     pub show_secrets: bool,
 }
 
-#[derive(Debug)]
-enum Line {
-    Arrived(Arc<Record>),
-    Answered(Arc<Record>, Timestamp),
-    Say(String),
-    Flush(SyncSender<()>),
-}
-
-/// A line, and what it cost when it was queued: a record costs more once it is answered.
-#[derive(Debug)]
-struct Queued {
-    line: Line,
-    cost: usize,
-}
-
-impl Line {
-    fn cost(&self) -> usize {
-        match self {
-            Self::Arrived(record) | Self::Answered(record, _) => record.cost(),
-            Self::Say(text) => text.len(),
-            Self::Flush(_) => 0,
-        }
-    }
-}
-
-#[derive(Debug, Default)]
-struct Gauge {
-    bytes: AtomicUsize,
-    dropped: AtomicU64,
-}
-
 /// The way to the log's thread.
 #[derive(Debug)]
 pub(crate) struct Terminal {
-    queue: SyncSender<Queued>,
-    gauge: Arc<Gauge>,
+    format: Box<dyn Format>,
+    lines: Queue,
+    /// For diagnostics, which go to stderr even when stdout has the lines.
+    notes: Queue,
+    /// Dropped lines when that was last said.
+    said: AtomicUsize,
 }
 
 impl Terminal {
     /// Starts the thread that writes to stderr, or with `json` to stdout.
-    pub(crate) fn start(output: Output, redactor: Arc<Redactor>) -> io::Result<Self> {
+    pub(crate) fn start(output: Output, redactor: Arc<Redactor>) -> Self {
         let redactor = (!output.show_secrets).then_some(redactor);
+        let notes = Queue::to(io::stderr());
         if output.json {
-            return Self::write_to(Box::new(JsonLines::new(redactor)), Box::new(io::stdout()));
+            let format = Box::new(JsonLines::new(redactor));
+            return Self::write_to(format, Queue::to(io::stdout()), notes);
         }
         let colored = serve::wants_color(io::stderr().is_terminal());
         Self::write_to(
             Box::new(Human::new(colored, redactor)),
-            Box::new(io::stderr()),
+            notes.clone(),
+            notes,
         )
     }
 
-    fn write_to(format: Box<dyn Format>, out: Box<dyn Write + Send>) -> io::Result<Self> {
-        let (queue, lines) = sync_channel(QUEUE);
-        let gauge = Arc::new(Gauge::default());
-        let watched = Arc::clone(&gauge);
-        std::thread::Builder::new()
-            .name("polis-log".into())
-            .spawn(move || write_lines(&lines, &*format, out, &watched))?;
-        Ok(Self { queue, gauge })
+    fn write_to(format: Box<dyn Format>, lines: Queue, notes: Queue) -> Self {
+        Self {
+            format,
+            lines,
+            notes,
+            said: AtomicUsize::new(0),
+        }
     }
 
-    pub(crate) fn arrived(&self, record: &Arc<Record>) {
-        self.put(Line::Arrived(Arc::clone(record)));
+    pub(crate) fn arrived(&self, record: &Record) {
+        let mut text = Vec::new();
+        self.format.arrived(&mut text, record);
+        self.put(text);
     }
 
-    pub(crate) fn answered(&self, record: &Arc<Record>) {
-        self.put(Line::Answered(Arc::clone(record), Timestamp::now()));
+    pub(crate) fn answered(&self, record: &Record) {
+        let mut text = Vec::new();
+        self.format.answered(&mut text, record, Timestamp::now());
+        self.put(text);
     }
 
-    pub(crate) fn say(&self, text: String) {
-        self.put(Line::Say(text));
+    pub(crate) fn say(&self, text: &str) {
+        self.notes.put(note(text));
     }
 
-    fn put(&self, line: Line) {
-        let cost = line.cost();
-        let before = self.gauge.bytes.fetch_add(cost, Ordering::Relaxed);
-        // A single large record passes when nothing else waits.
-        let crowded = before > 0 && before + cost > QUEUED_BYTES;
-        if crowded
-            || matches!(
-                self.queue.try_send(Queued { line, cost }),
-                Err(TrySendError::Full(_))
-            )
-        {
-            self.gauge.bytes.fetch_sub(cost, Ordering::Relaxed);
-            self.gauge.dropped.fetch_add(1, Ordering::Relaxed);
+    fn put(&self, text: Vec<u8>) {
+        self.lines.put(text);
+        // The first time, and whenever the number has doubled since.
+        let said = self.said.load(Ordering::Relaxed);
+        if self.lines.gauge.dropped.load(Ordering::Relaxed) > said * 2 {
+            self.say_dropped();
+        }
+    }
+
+    fn say_dropped(&self) {
+        let dropped = self.lines.gauge.dropped.load(Ordering::Relaxed);
+        if self.said.swap(dropped, Ordering::Relaxed) < dropped {
+            self.say(&format!(
+                "{dropped} lines were left out so far: requests came faster than they could be written; the page has them"
+            ));
         }
     }
 
     /// Waits until everything before is written, at most a second: a stopped terminal must
-    /// not keep the program alive.
-    pub(crate) fn flush(&self) {
-        let (done, wait) = sync_channel(1);
-        let flush = Queued {
-            line: Line::Flush(done),
-            cost: 0,
+    /// not keep the program alive. Nothing is written afterwards.
+    pub(crate) fn finish(&self) {
+        self.say_dropped();
+        for queue in [&self.lines, &self.notes] {
+            drop(queue.thread.lock().take());
+        }
+    }
+}
+
+fn note(text: &str) -> Vec<u8> {
+    format!("polis: {}\n", escaped(text)).into_bytes()
+}
+
+/// What waits to be written, and what found no place.
+#[derive(Debug, Default)]
+struct Gauge {
+    lines: AtomicUsize,
+    bytes: AtomicUsize,
+    dropped: AtomicUsize,
+}
+
+/// A writer behind a bounded queue.
+#[derive(Debug, Clone)]
+struct Queue {
+    to: NonBlocking,
+    gauge: Arc<Gauge>,
+    thread: Arc<Mutex<Option<WorkerGuard>>>,
+}
+
+impl Queue {
+    fn to(out: impl Write + Send + 'static) -> Self {
+        let gauge = Arc::new(Gauge::default());
+        let out = Out {
+            to: out,
+            gauge: Arc::clone(&gauge),
+            is_closed: false,
         };
-        if self.queue.try_send(flush).is_ok() {
-            let _ = wait.recv_timeout(Duration::from_secs(1));
+        // The gauge keeps more from coming, so that the queue itself never drops.
+        let builder = NonBlockingBuilder::default().buffered_lines_limit(QUEUED_LINES_MAX * 2);
+        let (to, thread) = builder.thread_name("polis-log").finish(out);
+        Self {
+            to,
+            gauge,
+            thread: Arc::new(Mutex::new(Some(thread))),
+        }
+    }
+
+    fn put(&self, text: Vec<u8>) {
+        let size = text.len();
+        let lines = self.gauge.lines.fetch_add(1, Ordering::Relaxed);
+        let bytes = self.gauge.bytes.fetch_add(size, Ordering::Relaxed);
+        let is_crowded = bytes > 0 && bytes + size > QUEUED_BYTES_MAX;
+        if is_crowded || lines >= QUEUED_LINES_MAX || self.to.clone().write_all(&text).is_err() {
+            self.gauge.left(size);
+            self.gauge.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
-fn write_lines(
-    lines: &Receiver<Queued>,
-    format: &dyn Format,
-    to: Box<dyn Write + Send>,
-    gauge: &Gauge,
-) {
-    /// Written at once; a burst of small lines is one system call.
-    const BATCH_BYTES: usize = 64 * 1024;
-    let mut text = Vec::new();
-    let mut out = Out {
-        to,
-        is_closed: false,
-    };
-    loop {
-        let line = match lines.try_recv() {
-            Ok(line) => line,
-            Err(TryRecvError::Disconnected) => break,
-            Err(TryRecvError::Empty) => {
-                out.write(&mut text);
-                match lines.recv_timeout(Duration::from_secs(1)) {
-                    Ok(line) => line,
-                    Err(RecvTimeoutError::Disconnected) => break,
-                    Err(RecvTimeoutError::Timeout) => {
-                        say_dropped(gauge);
-                        continue;
-                    }
-                }
-            }
-        };
-        let Queued { line, cost } = line;
-        gauge.bytes.fetch_sub(cost, Ordering::Relaxed);
-        match line {
-            Line::Arrived(record) => format.arrived(&mut text, &record),
-            Line::Answered(record, at) => format.answered(&mut text, &record, at),
-            // Diagnostics go to stderr even when stdout has the lines.
-            Line::Say(said) => say(&said),
-            Line::Flush(done) => {
-                say_dropped(gauge);
-                out.write(&mut text);
-                let _ = done.send(());
-            }
-        }
-        if text.len() >= BATCH_BYTES {
-            say_dropped(gauge);
-            out.write(&mut text);
-        }
+impl Gauge {
+    fn left(&self, bytes: usize) {
+        self.lines.fetch_sub(1, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
-    out.write(&mut text);
-}
-
-fn say_dropped(gauge: &Gauge) {
-    let dropped = gauge.dropped.swap(0, Ordering::Relaxed);
-    if dropped > 0 {
-        say(&format!(
-            "{dropped} lines were left out: requests came faster than they could be written; the page has them"
-        ));
-    }
-}
-
-fn say(text: &str) {
-    // When stderr is gone there is nobody left to tell.
-    let _ = writeln!(io::stderr().lock(), "polis: {}", escaped(text));
 }
 
 /// Where lines go, until that is closed.
-struct Out {
-    to: Box<dyn Write + Send>,
+struct Out<W> {
+    to: W,
+    gauge: Arc<Gauge>,
     is_closed: bool,
 }
 
-impl Out {
-    /// Writes and empties the text. A closed pipe does not end the capture, but it is said.
-    fn write(&mut self, text: &mut Vec<u8>) {
-        if !text.is_empty() && !self.is_closed {
-            let written = self.to.write_all(text).and_then(|()| self.to.flush());
-            if let Err(error) = written {
-                self.is_closed = true;
-                say(&format!(
-                    "the log cannot be written any more: {error}; the page goes on"
-                ));
-            }
+impl<W: Write> Write for Out<W> {
+    /// Takes a whole line. A closed pipe does not end the capture, but it is said.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if !self.is_closed
+            && let Err(error) = self.to.write_all(line).and_then(|()| self.to.flush())
+        {
+            self.is_closed = true;
+            let said = note(&format!(
+                "the log cannot be written any more: {error}; the page goes on"
+            ));
+            // When stderr is gone there is nobody left to tell.
+            let _ = io::stderr().lock().write_all(&said);
         }
-        text.clear();
+        self.gauge.left(line.len());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::{Sender, channel};
+    use std::{
+        sync::mpsc::{Receiver, Sender, channel},
+        time::Duration,
+    };
 
     /// Takes nothing until it may.
     struct Stuck {
@@ -262,6 +241,7 @@ mod tests {
         }
     }
 
+    #[derive(Debug)]
     struct Ids;
 
     impl Format for Ids {
@@ -274,25 +254,26 @@ mod tests {
 
     #[test]
     fn a_stuck_terminal_holds_nobody_up_and_what_it_missed_is_counted() {
-        let (go, may) = sync_channel(1);
+        let (go, may) = channel();
         let (wrote, written) = channel();
         let (entered, stuck) = channel();
-        let out = Stuck {
+        let out = Queue::to(Stuck {
             entered,
             may,
             wrote,
-        };
-        let terminal = Terminal::write_to(Box::new(Ids), Box::new(out)).unwrap();
-        let record = Arc::new(Record::empty(7));
+        });
+        let terminal = Terminal::write_to(Box::new(Ids), out.clone(), out);
+        let record = Record::empty(7);
         // From here on the writer takes nothing out of the queue.
         terminal.arrived(&record);
         stuck.recv_timeout(Duration::from_secs(5)).unwrap();
-        for _ in 0..QUEUE * 3 {
+        for _ in 0..QUEUED_LINES_MAX * 3 {
             terminal.arrived(&record);
         }
-        let dropped = terminal.gauge.dropped.load(Ordering::Relaxed);
-        assert!(dropped >= QUEUE as u64 * 2, "{dropped} were dropped");
-        assert!(terminal.gauge.bytes.load(Ordering::Relaxed) <= QUEUED_BYTES);
+        let gauge = &terminal.lines.gauge;
+        let dropped = gauge.dropped.load(Ordering::Relaxed);
+        assert!(dropped >= QUEUED_LINES_MAX * 2, "{dropped} were dropped");
+        assert!(gauge.lines.load(Ordering::Relaxed) <= QUEUED_LINES_MAX);
         drop(go);
         assert!(written.recv_timeout(Duration::from_secs(5)).unwrap() > 0);
     }

@@ -18,7 +18,7 @@ const TRAILER_BYTES: usize = 16 * 1024;
 
 /// How the end of a body is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
+pub(crate) enum Framing {
     /// There is no body.
     None,
     /// `Content-Length` says.
@@ -31,61 +31,32 @@ pub enum Framing {
 
 /// What is wrong with a body.
 #[derive(Debug, thiserror::Error)]
-pub enum BodyFault {
-    /// `Content-Length` is not a number.
+pub(crate) enum BodyFault {
     #[error("content-length {0:?} is not a number")]
     Length(String),
-    /// Two different lengths.
     #[error("content-length is given twice with different values: {0} and {1}")]
     Lengths(u64, u64),
-    /// A coding other than chunked.
     #[error("transfer-encoding {0:?} is not supported; polis reads chunked bodies")]
     Coding(String),
-    /// A chunk's size is not hexadecimal.
     #[error("chunk {number} begins with {line:?}, which is not a hexadecimal size")]
-    ChunkSize {
-        /// Counted from 1.
-        number: u64,
-        /// The line, shortened.
-        line: String,
-    },
-    /// A chunk's data is not followed by a line end.
+    ChunkSize { number: u64, line: String },
     #[error("chunk {0} is longer than its size says: no line end follows its data")]
     ChunkEnd(u64),
-    /// The trailers are too many.
     #[error("the trailers are larger than {TRAILER_BYTES} bytes")]
     Trailers,
-    /// The client closed before the end.
     #[error("the client closed the connection after {received} bytes of the body{}", match .expected { Some(expected) => format!("; content-length says {expected}"), None => String::new() })]
     Ended {
-        /// Bytes that came.
         received: u64,
-        /// Bytes that were announced.
         expected: Option<u64>,
     },
-    /// The whole body took too long.
     #[error("the body was not complete after {limit:?}; {received} bytes of it came")]
-    TooSlow {
-        /// Bytes that came.
-        received: u64,
-        /// The time limit.
-        limit: Duration,
-    },
-    /// Larger than what is kept.
+    TooSlow { received: u64, limit: Duration },
     #[error("the body is larger than {limit} bytes; the rest was cut (--body-limit raises it)")]
-    TooLarge {
-        /// What is kept of one body.
-        limit: usize,
-    },
-    /// Too much is being received at once.
+    TooLarge { limit: usize },
     #[error(
         "{limit} bytes of bodies are being received at once, the most polis holds; the rest was cut"
     )]
-    Crowded {
-        /// What all bodies in reception may hold together.
-        limit: usize,
-    },
-    /// The operating system's error.
+    Crowded { limit: usize },
     #[error("reading the body ended with: {0}")]
     Broken(#[from] io::Error),
 }

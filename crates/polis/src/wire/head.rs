@@ -20,7 +20,6 @@ pub enum Version {
 
 impl Version {
     /// As it is written on the wire.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http10 => "HTTP/1.0",
@@ -32,35 +31,22 @@ impl Version {
 /// Why the bytes are not the head of an HTTP/1 request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {
-    /// The client spoke TLS.
     #[error(
         "this is a TLS handshake, not HTTP: the sender uses https:// on a plain http:// port; give it an http:// URL"
     )]
     Tls,
-    /// The client spoke HTTP/2 without asking.
     #[error("this is HTTP/2 without an upgrade; polis captures HTTP/1.0 and HTTP/1.1")]
     Http2,
-    /// The first line is not `METHOD target HTTP/1.x`.
     #[error("the request line {0:?} is not \"METHOD target HTTP/1.1\"")]
     RequestLine(String),
-    /// The first line of an answer is not `HTTP/1.x status`.
     #[error("the status line {0:?} is not \"HTTP/1.1 status reason\"")]
     StatusLine(String),
-    /// Another version than 1.0 or 1.1.
     #[error("the version {0:?} is not HTTP/1.0 or HTTP/1.1")]
     Version(String),
-    /// A header line without a colon, or with a name that is not a token.
     #[error("header line {number} {line:?} is not \"Name: value\"")]
-    HeaderLine {
-        /// Counted from 1.
-        number: usize,
-        /// The line, shortened.
-        line: String,
-    },
-    /// A line that continues the one before it, which RFC 9112 forbids.
+    HeaderLine { number: usize, line: String },
     #[error("header line {0} begins with a space: folded headers are obsolete and refused")]
     Folded(usize),
-    /// A NUL or a bare carriage return inside a header.
     #[error("header line {0} contains a NUL or a bare carriage return")]
     Control(usize),
 }
@@ -131,25 +117,21 @@ impl Head {
     }
 
     /// The whole head, its empty line included, as received.
-    #[must_use]
     pub fn raw(&self) -> &Bytes {
         &self.raw
     }
 
     /// The method, always a token, hence ASCII.
-    #[must_use]
     pub fn method(&self) -> &str {
         std::str::from_utf8(slice(&self.raw, self.method)).unwrap_or_default()
     }
 
     /// The request target as received: path and query, or an absolute URL.
-    #[must_use]
     pub fn target(&self) -> &[u8] {
         slice(&self.raw, self.target)
     }
 
     /// The target's path, without scheme, authority and query.
-    #[must_use]
     pub fn path(&self) -> &[u8] {
         let origin = self.origin_form();
         let end = origin.iter().position(|b| *b == b'?');
@@ -157,14 +139,12 @@ impl Head {
     }
 
     /// The target's query without its question mark; empty when there is none.
-    #[must_use]
     pub fn query(&self) -> &[u8] {
         let origin = self.origin_form();
         origin.get(self.path().len() + 1..).unwrap_or_default()
     }
 
     /// The target without scheme and authority: what a forwarded request asks for.
-    #[must_use]
     pub fn origin_form(&self) -> &[u8] {
         let target = self.target();
         let Some(scheme) = find(target, b"://").filter(|_| target[0] != b'/') else {
@@ -177,7 +157,6 @@ impl Head {
     }
 
     /// The version of the request line.
-    #[must_use]
     pub fn version(&self) -> Version {
         self.version
     }
@@ -193,7 +172,6 @@ impl Head {
     }
 
     /// How many header lines there are.
-    #[must_use]
     pub fn header_count(&self) -> usize {
         self.headers.len()
     }
@@ -206,20 +184,17 @@ impl Head {
     }
 
     /// The first value of this name.
-    #[must_use]
     pub fn get<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
         self.all(name).next()
     }
 
     /// The first value of this name, when it is UTF-8.
-    #[must_use]
     pub fn text<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.get(name)
             .and_then(|value| std::str::from_utf8(value).ok())
     }
 
     /// Whether a comma-separated header lists this word.
-    #[must_use]
     pub fn lists(&self, name: &str, word: &str) -> bool {
         self.all(name).any(|value| {
             value

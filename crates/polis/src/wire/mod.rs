@@ -9,8 +9,9 @@ mod body;
 mod connection;
 mod head;
 
-pub use body::{BodyFault, Framing};
+pub(crate) use body::{BodyFault, Framing};
 pub(crate) use body::{BodyLimits, ReadBody, read_body};
 pub(crate) use connection::{Connection, HeadFault, HeadLimits};
-pub use head::{Head, HeadError, Version};
+pub(crate) use head::HeadError;
+pub use head::{Head, Version};
 pub(crate) use head::{StatusHead, is_framing, is_hop_by_hop};

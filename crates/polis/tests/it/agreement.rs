@@ -5,10 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use polis::{
-    diagnosis::{Preset, SigningSecret, ToSign, Verdict, diagnose, sign},
-    wire::Head,
-};
+use polis::{Head, Preset, SigningSecret, ToSign, Verdict, diagnose, sign};
 use webhooks_core::{
     Secret,
     receive::Verifier,

@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use polis::{
-    Listener,
-    diagnosis::{Preset, SigningSecret, ToSign, Verification, sign},
-};
+use polis::{Listener, Preset, SigningSecret, ToSign, Verification, sign};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::timeout,
@@ -101,7 +98,7 @@ async fn challenged(preset: &str, secret: &str) -> Listener {
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
-        flags: polis::config::Flags,
+        flags: polis::Flags,
     }
     let flags = [
         "polis",
@@ -113,11 +110,11 @@ async fn challenged(preset: &str, secret: &str) -> Listener {
         "--enforce",
     ];
     let flags = Line::try_parse_from(flags).unwrap().flags;
-    let around = polis::config::Surroundings::of(&[("POLIS_SECRETS", secret)], &[]);
-    let settings = polis::config::Settings::read(flags, &around).unwrap();
-    Listener::start_with(polis::config::Settings {
+    let around = polis::Surroundings::of(&[("POLIS_SECRETS", secret)], &[]);
+    let settings = polis::Settings::read(flags, &around).unwrap();
+    Listener::start_with(polis::Settings {
         default_scope: settings.default_scope,
-        ..polis::config::Settings::quiet()
+        ..polis::Settings::quiet()
     })
     .await
     .unwrap()

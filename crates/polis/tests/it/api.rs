@@ -257,13 +257,6 @@ async fn wrong_questions_get_a_sentence_and_the_described_status() {
             422,
             "secret",
         ),
-        (
-            "PUT",
-            "/api/scopes/a",
-            Some(json!({"view_token":"abc"})),
-            422,
-            "8 bytes",
-        ),
     ] {
         let (answered, told) = call(method, listener.page_url() + path, body).await;
         assert_eq!(answered, status, "{method} {path}: {told}");

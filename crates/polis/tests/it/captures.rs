@@ -1,6 +1,6 @@
 //! Requests are captured byte for byte, also those that no framework likes.
 
-use polis::{Listener, config::Settings, content::Content};
+use polis::{Content, Listener, Settings};
 use tokio::io::AsyncWriteExt;
 
 use crate::wire::{client, connect, read_to_end, read_until, say};

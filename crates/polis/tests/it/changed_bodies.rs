@@ -1,6 +1,6 @@
 //! A body that is not the one that was signed: what happened to it on the way.
 
-use polis::diagnosis::{FindingKind, Preset, Verdict};
+use polis::{FindingKind, Preset, Verdict};
 
 use crate::diagnosis::{SECRET, first, judge, now, signed, verification};
 

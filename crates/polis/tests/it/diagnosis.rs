@@ -3,16 +3,9 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 use polis::{
-    Listener,
-    config::Settings,
-    diagnosis::{
-        Diagnosis, FindingKind, Preset, SigningSecret, ToSign, Verdict, Verification, diagnose,
-        sign,
-    },
-    scope::ScopeSettings,
-    wire::Head,
+    Diagnosis, FindingKind, Head, Listener, Preset, ScopeSettings, Settings, SigningSecret, ToSign,
+    Verdict, Verification, diagnose, sign,
 };
-
 use webhooks_core::Secret;
 
 use crate::wire::client;

@@ -3,7 +3,7 @@
 use std::{path::Path, process::Command};
 
 use clap::Parser;
-use polis::config::{Flags, Settings, Surroundings};
+use polis::{Flags, Settings, Surroundings};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -32,7 +32,6 @@ fn read(text: &str) -> Result<Settings, String> {
             ("POLIS_SECRETS", SECRET),
             ("ACME_SECRET", "one"),
             ("ACME_SECRET_1", "two"),
-            ("ACME_VIEW_TOKEN", "a-token-of-acme"),
         ],
         &[],
     );
@@ -58,7 +57,6 @@ fn the_documented_file_is_read_as_it_is_explained() {
     assert_eq!(respond, ["204", "503x1,200"]);
     assert_eq!(acme.capacity, Some(500));
     assert_eq!(acme.verification.as_ref().unwrap().secrets.len(), 2);
-    assert!(acme.view_token.is_some());
     assert_eq!(settings.warnings, [""; 0]);
 }
 

@@ -144,9 +144,9 @@ async fn what_a_proxy_before_said_stays_and_the_senders_address_is_appended() {
 async fn an_app_that_answers_200_and_breaks_off_or_says_too_much_keeps_its_200() {
     let app = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", app.local_addr().unwrap());
-    let front = Listener::start_with(polis::config::Settings {
+    let front = Listener::start_with(polis::Settings {
         body_limit: 4,
-        ..polis::config::Settings::quiet()
+        ..polis::Settings::quiet()
     })
     .await
     .unwrap();

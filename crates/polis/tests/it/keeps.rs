@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use polis::{Listener, config::Settings, store::Keep};
+use polis::{Keep, Listener, Settings};
 use serde_json::Value;
 
 use crate::wire::{client, say};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use polis::{Listener, config::Settings};
+use polis::{Listener, Settings};
 
 /// A copy of the store that version 1 wrote itself, with two requests in it.
 fn version_1(folder: &Path) -> PathBuf {

@@ -1,6 +1,6 @@
 //! Sending again by the API: what stays, what is changed, and where it may go.
 
-use polis::{Listener, config::Settings};
+use polis::{Listener, Settings};
 use serde_json::{Value, json};
 
 use crate::{

@@ -3,7 +3,7 @@
 use std::{io::Write, path::PathBuf};
 
 use clap::Parser;
-use polis::config::{Flags, Settings, Surroundings};
+use polis::{Flags, Settings, Surroundings};
 
 #[derive(Parser)]
 struct Line {
@@ -183,7 +183,7 @@ fn a_secret_with_spaces_and_commas_is_one_secret_wherever_it_stands() {
     let arguments = ["--verify", "github", "--config", path.to_str().unwrap()];
     let of_file = ["--secrets-file", file.to_str().unwrap()];
     let settings = Settings::read(flags(&[&arguments[..], &of_file].concat()), &around).unwrap();
-    let texts = |secrets: &[polis::diagnosis::SigningSecret]| {
+    let texts = |secrets: &[polis::SigningSecret]| {
         let texts = secrets.iter().map(|secret| secret.expose().to_owned());
         texts.collect::<Vec<_>>()
     };
@@ -252,47 +252,19 @@ fn a_short_standard_webhooks_secret_is_told_but_accepted() {
 }
 
 #[test]
-fn respond_and_status_code_are_never_ignored_in_silence() {
-    let told = faults(
-        &["--respond", "500,200", "--status-code", "503"],
-        &Surroundings::of(&[], &[]),
-    );
-    assert!(
-        told.contains("--respond and --status-code both say what is answered; give one"),
-        "{told}"
-    );
-    let (_folder, path) = toml("respond = \"500x2,200\"\nstatus_code = 503\n");
-    let config = path.to_str().unwrap();
-    let told = faults(&["--config", config], &Surroundings::of(&[], &[]));
-    assert!(
-        told.contains("respond in") && told.contains("status_code in"),
-        "{told}"
-    );
-
+fn the_uppermost_layer_says_the_statuses() {
     let (_folder, path) = toml("respond = \"500x2,200\"\n");
     let config = path.to_str().unwrap();
     let read = |arguments: &[&str], around: &[(&str, &str)]| {
         let arguments = [arguments, &["--config", config]].concat();
         let settings = Settings::read(flags(&arguments), &Surroundings::of(around, &[])).unwrap();
         let respond = settings.default_scope.rules.specs()[0].respond.clone();
-        (respond.unwrap().to_string(), settings.warnings)
+        respond.unwrap().to_string()
     };
-    // The uppermost layer says it.
-    let (respond, warnings) = read(&["--status-code", "418"], &[("STATUS_CODE", "404")]);
-    assert_eq!(respond, "418");
-    assert_eq!(
-        warnings,
-        [format!(
-            "respond in {config} is ignored: --status-code says what is answered"
-        )]
-    );
-    let (respond, warnings) = read(&["--respond", "201"], &[("STATUS_CODE", "404")]);
-    assert_eq!(respond, "201");
-    assert_eq!(
-        warnings,
-        ["STATUS_CODE is ignored: --respond says what is answered"]
-    );
-    assert_eq!(read(&["--respond", "201"], &[]).1, [""; 0]);
+    let variable = [("STATUS_CODE", "503x1,404")];
+    assert_eq!(read(&["--respond", "201"], &variable), "201");
+    assert_eq!(read(&[], &variable), "503x1,404");
+    assert_eq!(read(&[], &[]), "500x2,200");
 }
 
 #[test]

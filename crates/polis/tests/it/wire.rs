@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use polis::{Listener, answer::RuleSpec};
+use polis::{Listener, RuleSpec};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

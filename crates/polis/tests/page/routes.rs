@@ -79,17 +79,34 @@ async fn a_request_is_shown_whole_and_a_failed_signature_says_why() {
     assert_eq!(status, 200);
     let page = text_of(&html);
     for part in [
-        "The signature failed",
+        "The signature failed: ",
         "s old (limit 300)",
-        "What is signed, exactly",
-        "Attempts of msg_1 by webhook-id",
-        "webhook-signature",
+        "Set the clocks of both machines.",
+        "standard signs exactly this (1 secret accepted)",
         "\"data\": 863",
-        "7b 22 69 64 22",
-        "Answer sent",
         "Compare with #",
     ] {
         assert!(page.contains(part), "no {part:?} in {page}");
+    }
+    let detail = &page[page.find("The signature failed").unwrap()..];
+    assert_eq!(detail.matches("s old (limit 300)").count(), 1, "{page}");
+    assert!(
+        !page.contains("Attempts of"),
+        "one attempt is a chip: {page}"
+    );
+    for (tab, part) in [
+        ("headers", "webhook-signature"),
+        ("answer", "200 after"),
+        ("hex", "7b 22 69 64 22"),
+        ("raw", "\"data\":863"),
+    ] {
+        let (_, opened) = get(&listener, &format!("/requests/1?tab={tab}")).await;
+        let opened = text_of(&opened);
+        assert!(opened.contains(part), "no {part:?} in {opened}");
+        assert!(
+            !opened.contains("\"data\": 863"),
+            "only the open tab is sent: {opened}"
+        );
     }
     // A second may pass between signing and arriving.
     assert!(
@@ -108,7 +125,7 @@ async fn forms_and_parts_of_a_body_are_told_apart() {
         .body("Body=a%26b&To=%2B1555");
     form.send().await.unwrap();
     let page = text_of(&get(&listener, "/requests/1").await.1);
-    assert!(page.contains("Form Bodya&bTo+1555"), "{page}");
+    assert!(page.contains("Bodya&bTo+1555"), "{page}");
     let parts = client()
         .post(listener.url())
         .header("content-type", "multipart/form-data; boundary=x")
@@ -116,7 +133,7 @@ async fn forms_and_parts_of_a_body_are_told_apart() {
     parts.send().await.unwrap();
     let page = text_of(&get(&listener, "/requests/2").await.1);
     assert!(
-        page.contains("Multipart parts Part 1Content-Disposition: form-data; name=\"a\"one"),
+        page.contains("Part 1Content-Disposition: form-data; name=\"a\"one"),
         "{page}"
     );
 }
@@ -130,11 +147,12 @@ async fn bytes_that_are_no_request_are_shown_without_their_credentials() {
     stream.write_all(bytes).await.unwrap();
     stream.shutdown().await.unwrap();
     let _ = stream.read_to_end(&mut Vec::new()).await;
-    let page = text_of(&get(&listener, "/requests/1").await.1);
+    let page = text_of(&get(&listener, "/requests/1?tab=raw").await.1);
     assert!(
         page.contains("no request\u{240d} Authorization: Bearer [redacted: 7 bytes]\u{240d}"),
         "{page}"
     );
+    let page = text_of(&get(&listener, "/requests/1?tab=hex").await.1);
     // 6e 6f is the beginning of it, 70 6c 61 that of the credential.
     assert!(page.contains("6e 6f 20 72"), "{page}");
     assert!(!page.contains("70 6c 61 6e 74 65 64"), "{page}");
@@ -298,54 +316,53 @@ async fn only_what_the_filters_find_is_removed() {
 }
 
 #[tokio::test]
-async fn rules_are_shown_in_the_fields_they_were_entered_in_and_taken_back() {
+async fn rules_are_entered_as_json_and_taken_back() {
     let listener = Listener::start().await.unwrap();
-    let change = |form: &'static str| {
-        client()
-            .post(listener.page_url() + "/rules")
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(form)
-            .send()
+    let change = async |scope: &str, json: &str| {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("scope", scope).append_pair("json", json);
+        let request = client().post(listener.page_url() + "/rules");
+        let kind = "application/x-www-form-urlencoded";
+        let request = request.header("content-type", kind).body(form.finish());
+        request.send().await.unwrap()
     };
-    let saved = change("respond=503%2C200&headers=X-A%3A+b&body=hello")
-        .await
-        .unwrap();
-    assert_eq!(saved.status(), 200);
+    let rules = r#"{"rules":[{"respond":"503,200","headers":["X-A: b"],"body":"hello"}]}"#;
+    assert_eq!(change("", rules).await.status(), 200);
     let answer = client().post(listener.url()).send().await.unwrap();
     assert_eq!(answer.status(), 503);
     assert_eq!(answer.headers()["x-a"], "b");
     assert_eq!(answer.text().await.unwrap(), "hello");
-    let page = get(&listener, "/rules").await.1;
-    assert!(page.contains("value=\"503,200\""), "{page}");
-    let wrong = change("fail_rate=often").await.unwrap();
+    let page = text_of(&get(&listener, "/rules").await.1);
+    assert!(page.contains("\"respond\": \"503,200\""), "{page}");
+    let wrong = change("", r#"{"rules":[{"fail_rate":7}]}"#).await;
     assert_eq!(wrong.status(), 422);
-    let page = wrong.text().await.unwrap();
-    assert!(
-        page.contains("fail_rate is") && page.contains("value=\"often\""),
-        "{page}"
-    );
-    assert_eq!(change("").await.unwrap().status(), 200);
-    let answer = client()
+    let page = text_of(&wrong.text().await.unwrap());
+    assert!(page.contains("fail_rate is 7"), "{page}");
+    assert!(page.contains(r#"[{"fail_rate":7}]"#), "it stays: {page}");
+    // Every answer that is offered as a button is one.
+    let page = get(&listener, "/rules").await.1;
+    let offered = page.matches("name=\"json\" value=\"").count();
+    assert!(offered >= 5, "{page}");
+    assert_eq!(change("", r#"{"rules":[]}"#).await.status(), 200);
+    let sent = client()
         .post(listener.url())
         .body("echo")
         .send()
         .await
         .unwrap();
     assert_eq!(
-        (answer.status().as_u16(), &answer.text().await.unwrap()[..]),
+        (sent.status().as_u16(), &sent.text().await.unwrap()[..]),
         (200, "echo")
     );
     // A scope is made by its first rule.
     assert_eq!(
-        change("scope=orders&respond=418").await.unwrap().status(),
+        change("orders", r#"{"rules":[{"respond":418}]}"#)
+            .await
+            .status(),
         200
     );
-    let answer = client()
-        .post(listener.url() + "/in/orders/new")
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(answer.status(), 418);
+    let url = listener.url() + "/in/orders/new";
+    assert_eq!(client().post(url).send().await.unwrap().status(), 418);
 }
 
 #[tokio::test]
@@ -361,4 +378,89 @@ async fn json_that_does_not_parse_says_at_which_line_and_column() {
         page.contains("This is not JSON: expected `:` at line 3 column 7."),
         "{page}"
     );
+}
+
+#[tokio::test]
+async fn a_verdict_shows_what_was_received_beside_what_was_signed() {
+    let listener = verifying().await;
+    let sent = Sent::number("msg_1", 863);
+    let spaced = sent.body.replace(":863", ": 863");
+    let sent = Sent {
+        body: spaced.replace(": 863", ":863"),
+        changed: Some(format!("{}\n", sent.body)),
+        ..sent
+    };
+    sent.to(&listener).await;
+    let (_, html) = get(&listener, "/requests/1").await;
+    assert!(html.contains("<del>"), "the line end is marked: {html}");
+    let page = text_of(&html);
+    for part in [
+        "Received",
+        "Signed",
+        "axum body: axum::body::Bytes",
+        "Express",
+        "Rails",
+    ] {
+        assert!(page.contains(part), "no {part:?} in {page}");
+    }
+}
+
+#[tokio::test]
+async fn an_image_is_shown_as_one_and_only_when_its_bytes_are() {
+    let listener = Listener::start().await.unwrap();
+    let post = async |kind: &str, body: &'static [u8]| {
+        let request = client().post(listener.url()).header("content-type", kind);
+        request.body(body).send().await.unwrap();
+    };
+    post("image/png", b"\x89PNG\r\n\x1a\n").await;
+    post("image/png", b"<script>alert(1)</script>").await;
+    post("image/svg+xml", b"<svg onload='alert(1)'/>").await;
+    let page = get(&listener, "/requests/1").await.1;
+    assert!(page.contains("src=\"/requests/1/image\""), "{page}");
+    let url = listener.page_url() + "/requests/1/image";
+    let image = client().get(url).send().await.unwrap();
+    assert_eq!(image.headers()["content-type"], "image/png");
+    assert_eq!(image.headers()["x-content-type-options"], "nosniff");
+    for id in [2, 3] {
+        assert_eq!(
+            get(&listener, &format!("/requests/{id}/image")).await.0,
+            404
+        );
+        let page = get(&listener, &format!("/requests/{id}?tab=image")).await.1;
+        assert!(!page.contains("<img"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn the_query_is_a_table() {
+    let listener = Listener::start().await.unwrap();
+    let url = listener.url() + "/a?hub.challenge=1%202&b=";
+    client().get(url).send().await.unwrap();
+    let page = text_of(&get(&listener, "/requests/1?tab=query").await.1);
+    assert!(page.contains("hub.challenge1 2"), "{page}");
+}
+
+#[tokio::test]
+async fn a_large_json_request_is_small_on_the_wire() {
+    let listener = Listener::start().await.unwrap();
+    let items: Vec<String> = (0..3500)
+        .map(|number| {
+            format!(
+                r#"{{"id":{number},"event":"random_number:generate","data":{}}}"#,
+                number * 7919 % 1000
+            )
+        })
+        .collect();
+    let body = format!("[{}]", items.join(","));
+    assert!((180_000..220_000).contains(&body.len()), "{}", body.len());
+    let request = client()
+        .post(listener.url())
+        .header("content-type", "application/json");
+    request.body(body).send().await.unwrap();
+    let url = listener.page_url() + "/requests/1";
+    let asked = client().get(url).header("accept-encoding", "gzip");
+    let answer = asked.send().await.unwrap();
+    assert_eq!(answer.headers()["content-encoding"], "gzip");
+    let size = answer.bytes().await.unwrap().len();
+    assert!(size <= 100_000, "{size} bytes on the wire");
 }

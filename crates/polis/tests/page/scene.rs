@@ -3,11 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use polis::{
-    Listener,
-    answer::RuleSpec,
-    diagnosis::{Preset, SigningSecret, ToSign, Verification, sign},
-};
+use polis::{Listener, Preset, RuleSpec, SigningSecret, ToSign, Verification, sign};
 use serde_json::Value;
 
 /// The secret that the scene's listener accepts.

@@ -1,6 +1,6 @@
 //! send, sign, verify and replay.
 
-use polis::{Listener, diagnosis::Preset};
+use polis::{Listener, Preset};
 use webhooks_core::{Secret, receive::Verifier};
 
 use crate::run::{SECRET, polis};

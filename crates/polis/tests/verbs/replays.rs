@@ -1,9 +1,6 @@
 //! replay --set: the bytes that are changed, and those that are not.
 
-use polis::{
-    Listener, Record,
-    diagnosis::{Preset, SigningSecret, Verdict, Verification},
-};
+use polis::{Listener, Preset, Record, SigningSecret, Verdict, Verification};
 
 use crate::run::{Ran, SECRET, polis};
 

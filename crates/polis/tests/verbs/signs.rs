@@ -158,9 +158,9 @@ async fn githubs_documented_example_is_verified_from_variable_env_and_file() {
 async fn a_raw_secret_signs_and_verifies_and_the_finding_says_so() {
     let raw = "It's a Secret to Everybody";
     let listener = Listener::start().await.unwrap();
-    let secret = polis::diagnosis::SigningSecret::new(raw, polis::diagnosis::Preset::Standard);
-    listener.verify(polis::diagnosis::Verification {
-        preset: polis::diagnosis::Preset::Standard,
+    let secret = polis::SigningSecret::new(raw, polis::Preset::Standard);
+    listener.verify(polis::Verification {
+        preset: polis::Preset::Standard,
         secrets: vec![secret.unwrap()],
         old_secrets: Vec::new(),
         public_url: None,

@@ -1,9 +1,6 @@
 //! What is said of a request without a signature: `..x=1` is no string that anybody signed.
 
-use polis::{
-    Listener,
-    diagnosis::{Preset, SigningSecret, Verification},
-};
+use polis::{Listener, Preset, SigningSecret, Verification};
 
 use crate::{
     reads::post,

@@ -1,0 +1,209 @@
+//! The one card about a signature: the cause, what to do, and where what was signed differs from
+//! what was received.
+
+use std::{
+    fmt::Write,
+    time::{Duration, Instant},
+};
+
+use similar::{Algorithm, DiffTag};
+
+use super::body::visible;
+use crate::{
+    api::{CapturedSignature, Shared},
+    diagnosis::{FindingKind, Verdict, signed_body},
+    record::Record,
+};
+
+/// Bodies that are compared letter by letter: a person looks at them.
+const COMPARED_BYTES_MAX: usize = 64 * 1024;
+/// Then they are compared more coarsely: somebody waits for the page.
+const COMPARE_LIMIT: Duration = Duration::from_millis(200);
+/// Letters that are shown on either side of a difference.
+const CONTEXT: usize = 60;
+
+/// How a receiver gets at the bytes as they came.
+const RAW_BODY: [(&str, &str); 7] = [
+    ("Express", "app.use(express.raw({ type: \"*/*\" }))"),
+    ("Flask", "request.get_data()"),
+    ("Rails", "request.raw_post"),
+    ("axum", "body: axum::body::Bytes"),
+    ("Go", "io.ReadAll(request.Body)"),
+    ("Spring", "@RequestBody byte[] body"),
+    ("Laravel", "$request->getContent()"),
+];
+
+/// What the page says of a signature.
+pub(super) struct VerdictCard {
+    /// `ok`, `bad` or `warn`.
+    pub(super) class: &'static str,
+    pub(super) title: &'static str,
+    /// The most telling finding; empty when it is verified.
+    pub(super) cause: String,
+    pub(super) further: Vec<String>,
+    pub(super) to_do: &'static str,
+    pub(super) raw_body: &'static [(&'static str, &'static str)],
+    pub(super) preset: String,
+    /// `1 secret`
+    pub(super) secrets: String,
+    /// The string that is to be signed; empty without a signature.
+    pub(super) signed: String,
+    pub(super) signed_cut: bool,
+    /// What was received, and what was signed, in pieces; empty when nobody knows the latter.
+    pub(super) received: Vec<Piece>,
+    pub(super) meant: Vec<Piece>,
+}
+
+/// A piece of a body.
+pub(super) struct Piece {
+    pub(super) text: String,
+    pub(super) differs: bool,
+}
+
+impl VerdictCard {
+    pub(super) fn of(shared: &Shared, record: &Record) -> Option<Self> {
+        let diagnosis = record.diagnosis.as_ref()?;
+        let told = CapturedSignature::whole(diagnosis, &record.body);
+        let first = diagnosis.findings.first().map(|finding| finding.kind);
+        let (class, title) = match diagnosis.verdict {
+            Verdict::Ok => ("ok", "The signature is right"),
+            Verdict::Failed => ("bad", "The signature failed"),
+            Verdict::Missing => ("warn", "There is no signature"),
+        };
+        let (received, meant) = compared(shared, record).unwrap_or_default();
+        let is_about_the_body = matches!(first, Some(kind) if is_about_the_body(kind));
+        let mut findings = diagnosis
+            .findings
+            .iter()
+            .map(|finding| finding.text.clone());
+        Some(Self {
+            class,
+            title,
+            cause: findings.next().unwrap_or_default(),
+            further: findings.collect(),
+            to_do: first.map_or("", to_do),
+            raw_body: if is_about_the_body { &RAW_BODY } else { &[] },
+            preset: diagnosis.preset.to_string(),
+            secrets: match diagnosis.secrets {
+                1 => "1 secret".to_owned(),
+                count => format!("{count} secrets"),
+            },
+            signed: match diagnosis.verdict {
+                Verdict::Missing => String::new(),
+                _ => marked(told.signed.as_deref().unwrap_or_default()),
+            },
+            signed_cut: told.signed_cut.unwrap_or_default(),
+            received,
+            meant,
+        })
+    }
+}
+
+fn is_about_the_body(kind: FindingKind) -> bool {
+    use FindingKind::{Body, LineEnds, Newline, Reserialised, Unknown};
+    matches!(kind, Reserialised | Newline | LineEnds | Body | Unknown)
+}
+
+fn to_do(kind: FindingKind) -> &'static str {
+    match kind {
+        FindingKind::Header => {
+            "Have the sender send each header of this scheme once, as it is named here."
+        }
+        FindingKind::OldSecret => {
+            "Give the sender the new secret, or accept the old one until it has it."
+        }
+        FindingKind::OtherSecret => {
+            "Give the sender the secret of this scope, or let it call the other scope's URL."
+        }
+        FindingKind::Key => "Let the sender make its key from the secret as the scheme says.",
+        FindingKind::Timestamp => {
+            "Set the clocks of both machines. What is sent again later must be signed again."
+        }
+        FindingKind::Encoding => {
+            "Let the sender write the signature in the encoding that the scheme names."
+        }
+        FindingKind::Content => "Let the sender sign exactly the string below.",
+        FindingKind::Url => "Start polis with --public-url and the URL that the sender calls.",
+        FindingKind::Unknown => {
+            "Compare the secrets on both sides first; another one can be tried below. Then look for what rewrites the body on its way. A receiver must verify the bytes as they came, before anything parses them:"
+        }
+        _ => {
+            "Let the sender sign the very bytes that it sends. A receiver must verify the bytes as they came, before anything parses them:"
+        }
+    }
+}
+
+/// The body that came and the one that was signed, when a known change explains the signature.
+fn compared(shared: &Shared, record: &Record) -> Option<(Vec<Piece>, Vec<Piece>)> {
+    let diagnosis = record.diagnosis.as_ref()?;
+    if diagnosis.verdict != Verdict::Failed || record.body.len() > COMPARED_BYTES_MAX {
+        return None;
+    }
+    let settings = shared.polis.scopes.find(&record.scope)?.settings();
+    let verification = settings.verification.as_ref()?;
+    let meant = signed_body(verification, record.head.as_ref()?, &record.body)?;
+    let letters = |body: &[u8]| -> Option<Vec<char>> {
+        let text = std::str::from_utf8(body).ok()?;
+        Some(marked(&shared.polis.redactor.text(text)).chars().collect())
+    };
+    let (received, meant) = (letters(&record.body)?, letters(&meant)?);
+    let deadline = Some(Instant::now() + COMPARE_LIMIT);
+    let steps =
+        similar::capture_diff_slices_deadline(Algorithm::Myers, &received, &meant, deadline);
+    let (mut old, mut new) = (Vec::new(), Vec::new());
+    for step in &steps {
+        let differs = step.tag() != DiffTag::Equal;
+        old.extend(piece(&received[step.old_range()], differs));
+        new.extend(piece(&meant[step.new_range()], differs));
+    }
+    Some((old, new))
+}
+
+/// What both have is shortened to what stands beside a difference.
+fn piece(letters: &[char], differs: bool) -> Option<Piece> {
+    let text = match letters.len() {
+        0 => return None,
+        length if !differs && length > CONTEXT * 3 => {
+            let (head, tail) = (&letters[..CONTEXT], &letters[length - CONTEXT..]);
+            head.iter().chain(&[' ', '…', ' ']).chain(tail).collect()
+        }
+        _ => letters.iter().collect(),
+    };
+    Some(Piece { text, differs })
+}
+
+/// A signed text with what cannot be seen made visible: here one letter decides.
+fn marked(text: &str) -> String {
+    let mut marked = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => marked.push_str("\u{21b5}\n"),
+            '\t' => marked.push_str("\u{2192}\t"),
+            // Spaces that are none, joiners, byte order marks, marks of direction.
+            '\u{80}'..='\u{a0}'
+            | '\u{ad}'
+            | '\u{2000}'..='\u{200f}'
+            | '\u{2028}'..='\u{202f}'
+            | '\u{205f}'..='\u{2069}'
+            | '\u{3000}'
+            | '\u{feff}' => {
+                let _ = write!(marked, "<U+{:04X}>", u32::from(c));
+            }
+            c => marked.push(c),
+        }
+    }
+    visible(&marked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_signed_string_stays_invisible() {
+        assert_eq!(
+            marked("\u{feff}a\t\u{200b}b\u{a0}c\r\n"),
+            "<U+FEFF>a\u{2192}\t<U+200B>b<U+00A0>c\u{240d}\u{21b5}\n"
+        );
+    }
+}
