@@ -1,6 +1,13 @@
 // "Copy as": without this script the links open the text.
 export function startCopying() {
+  for (const button of document.querySelectorAll("[data-copy-text]")) button.hidden = false;
   document.addEventListener("click", async (event) => {
+    const text = event.target.closest?.("[data-copy-text]")?.dataset.copyText;
+    if (text) {
+      const done = await navigator.clipboard.writeText(text).then(() => "Copied", () => "Select it to copy");
+      event.target.textContent = done;
+      return;
+    }
     const link = event.target.closest?.("a[data-copy]");
     if (!link || event.metaKey || event.ctrlKey) return;
     event.preventDefault();

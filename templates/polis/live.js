@@ -1,7 +1,8 @@
 // Hears that something changed and renews the page: at once for one request, less often in a burst,
 // and not while somebody moves elsewhere, aims at a row or holds a button down.
 import { follow } from "/assets/stream.js";
-import { chosen, isMoving, list, lost, renew, say } from "./pages.js";
+import { visit } from "./moves.js";
+import { chosen, isBusy, isMoving, list, lost, renew, say } from "./pages.js";
 
 const PAUSE_MS = 80;
 const LOST_PAUSE_MS = 1000;
@@ -47,6 +48,22 @@ async function step() {
   if (runOf(list().dataset.change) !== run) sayRestarted(before, kept);
   else if (added.length === 1) say(`#${added[0]} arrived`);
   else if (added.length > 1) say(`${added.length} arrived, the newest is #${added[0]}`);
+  followNewest(added);
+}
+
+const FOLLOWS = "polis-follow";
+
+// Opens the newest request, where somebody wants that and is not in the middle of something.
+function followNewest(added) {
+  const newest = document.querySelector(`#rows > li[value="${added[0]}"] a`);
+  if (newest && document.getElementById("follow").checked && !isBusy()) visit(newest, { address: "replace" });
+}
+
+function startFollowing() {
+  const box = document.getElementById("follow");
+  box.closest("label").hidden = false;
+  box.checked = localStorage.getItem(FOLLOWS) === "yes";
+  box.addEventListener("change", () => localStorage.setItem(FOLLOWS, box.checked ? "yes" : "no"));
 }
 
 async function run() {
@@ -76,6 +93,7 @@ export function startLive() {
     say("");
     return;
   }
+  startFollowing();
   list().addEventListener("pointermove", () => { aimed = performance.now(); });
   addEventListener("pointerdown", () => { isPressed = true; });
   for (const name of ["pointerup", "pointercancel", "blur"]) addEventListener(name, () => { isPressed = false; });

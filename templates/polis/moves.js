@@ -56,11 +56,11 @@ function sent(event) {
     event.preventDefault();
     const compared = { with: new FormData(form).get("with") };
     show(address(form.getAttribute("action"), compared), { focus: "comparison" }).catch(lost);
-  } else if (form.id === "replay" || form.id === "secret") {
+  } else if (form.id === "replay" || form.id === "secret" || form.id === "comment") {
     event.preventDefault();
     say("sending…");
-    send(form, form.id === "replay" ? "replayed" : "detail").then(() => say("sent"), lost);
-  } else if (form.id === "clear" && !isMeant(form)) event.preventDefault();
+    send(form, { replay: "replayed", comment: "comment-text" }[form.id] ?? "detail").then(() => say("sent"), lost);
+  } else if (form.id === "clear" ? !isMeant(form) : form.dataset.sure && !confirm(form.dataset.sure)) event.preventDefault();
 }
 
 function wentBack() {
@@ -74,11 +74,11 @@ function wentBack() {
 }
 
 export function startMoves() {
+  document.addEventListener("submit", sent);
   if (!list()) return;
   const form = document.getElementById("filters");
   form.querySelector("button").hidden = true; // Fields filter while one types.
   document.addEventListener("click", clicked);
-  document.addEventListener("submit", sent);
   form.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(filter, PAUSE_MS, "replace");

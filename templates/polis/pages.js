@@ -150,7 +150,7 @@ const isEdited = (field) => field.type === "checkbox"
   : field.value !== field.defaultValue;
 
 // Whether somebody is about to send something from the detail: that must not be taken away.
-function isBusy() {
+export function isBusy() {
   const fields = [...detail().querySelectorAll("form :is(input, textarea)")];
   return fields.some((field) => field === document.activeElement || isEdited(field));
 }

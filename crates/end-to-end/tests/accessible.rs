@@ -185,7 +185,9 @@ async fn every_page_in_every_state(window: Window) -> anyhow::Result<()> {
     let rule = client
         .post(format!("{polis}/rules"))
         .header("content-type", "application/x-www-form-urlencoded");
-    rule.body("scope=default&respond=500x2,200").send().await?;
+    rule.body("scope=default&json=%7B%22rules%22%3A%5B%7B%22respond%22%3A%22500x2,200%22%7D%5D%7D")
+        .send()
+        .await?;
     critic
         .goes_to(&format!("{polis}/rules"), "#now", "500x2,200")
         .await?;

@@ -114,7 +114,7 @@ async fn requests_arrive_live_and_the_empty_page_teaches() -> anyhow::Result<()>
     let page = Page::open(&[], Window::DESKTOP).await?;
     let empty = page.browser.text("#rows").await?;
     assert!(
-        empty.contains("Nothing came yet") && empty.contains(&page.capture),
+        empty.contains("Waiting for the first request") && empty.contains(&page.capture),
         "{empty}"
     );
     page.browser.reads("#live", "live").await?;
@@ -170,7 +170,7 @@ async fn filters_and_search_find_and_markup_that_was_sent_does_nothing() -> anyh
     page.browser.reads("#above", "1 of 2 fit").await?;
     page.browser.reads("#rows", "/other").await?;
     assert!(
-        page.browser.address().await?.ends_with("?q=needle"),
+        (page.browser.address().await?).ends_with("?q=needle&tab=raw"),
         "a link to what was found"
     );
     let count = page
@@ -664,7 +664,9 @@ async fn an_open_page_says_that_polis_was_started_anew_and_what_was_lost() -> an
     let said = page.browser.reads("#restarted", "started anew").await?;
     assert!(said.contains("1 request that it kept is gone"), "{said}");
     assert!(said.contains("this page's copy"), "{said}");
-    page.browser.reads("#rows", "Nothing came yet").await?;
+    page.browser
+        .reads("#rows", "Waiting for the first request")
+        .await?;
     let copy = page.browser.text("#detail h2").await?;
     assert!(copy.contains("/lost"), "{copy}");
     page.browser.close().await
@@ -756,5 +758,150 @@ async fn a_secret_that_is_pasted_checks_everything_that_is_kept() -> anyhow::Res
         .await?;
     let whole = page.script("return document.body.outerHTML").await?;
     assert!(!whole.as_str().context("no page")?.contains(&secret));
+    page.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_is_coloured_folded_and_copied_by_place() -> anyhow::Result<()> {
+    let page = Page::open(&[], Window::DESKTOP).await?;
+    let body = r#"{"items":[{"a.b":"x\u00e9","n":1.0},{"n":2}],"big":12345678901234567890123}"#;
+    page.send("/hooks", body, &[("content-type", "application/json")])
+        .await?;
+    page.browser
+        .goto(&format!("{}/requests/1", page.url))
+        .await?;
+    page.browser
+        .reads(".json", "12345678901234567890123")
+        .await?;
+    page.script(
+        "navigator.clipboard.writeText = async (text) => { window.copied = text; }; return 1",
+    )
+    .await?;
+    let top = page
+        .script("return document.querySelector('.json').getBoundingClientRect().top")
+        .await?;
+    let top = top.as_f64().context("no number")?;
+    assert!(top < 376.0, "the body begins at {top} px");
+    // The first item's members, by keys alone.
+    page.script("document.querySelector('.json li').focus(); return 1")
+        .await?;
+    page.browser.keys("\u{e015}\u{e015}\u{e015}").await?;
+    page.browser
+        .reads(".json-tools", r"body.items.0.a\.b")
+        .await?;
+    page.browser
+        .click(".json-tools button:nth-of-type(1)")
+        .await?;
+    page.browser.reads("#copied", "Copied body").await?;
+    assert_eq!(page.script("return window.copied").await?, "xé");
+    page.browser
+        .click(".json-tools button:nth-of-type(2)")
+        .await?;
+    until("the path", PATIENCE, || async {
+        let copied = page.script("return window.copied").await?;
+        anyhow::ensure!(copied == r"body.items.0.a\.b", "{copied}");
+        Ok(())
+    })
+    .await?;
+    // Folding takes the lines away, and unfolding brings them back.
+    page.browser.click(".json li .line").await?;
+    let text = page.browser.text(".json").await?;
+    assert!(!text.contains("items") && text.contains('…'), "{text}");
+    page.browser.click(".json li .line").await?;
+    page.browser.reads(".json", "items").await?;
+    page.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_of_200_kb_is_painted_in_time() -> anyhow::Result<()> {
+    let page = Page::open(&[], Window::DESKTOP).await?;
+    let items: Vec<String> = (0..3500)
+        .map(|number| {
+            format!(
+                r#"{{"id":{number},"event":"random_number:generate","data":{}}}"#,
+                number * 7919 % 1000
+            )
+        })
+        .collect();
+    let body = format!("[{}]", items.join(","));
+    page.send("/large", &body, &[("content-type", "application/json")])
+        .await?;
+    page.browser.reads("#rows", "/large").await?;
+    // From the click to the frame in which the body is there; the best of three, as others work here.
+    let took = page
+        .script(
+            "const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+             const all = [];
+             for (let round = 0; round < 3; round++) {
+               document.querySelector('.json')?.remove();
+               const begun = performance.now();
+               document.querySelector('#rows a').click();
+               while (!document.querySelector('.json')) await frame();
+               await frame();
+               all.push(performance.now() - begun);
+             }
+             return Math.min(...all)",
+        )
+        .await?;
+    let took = took.as_f64().context("no number")?;
+    assert!(took < 300.0, "painted after {took} ms");
+    page.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_is_followed_while_that_is_wanted() -> anyhow::Result<()> {
+    let page = Page::open(&[], Window::DESKTOP).await?;
+    page.browser.reads("#live", "live").await?;
+    page.send("/one", "x", &[]).await?;
+    page.browser.reads("#rows", "/one").await?;
+    assert!(
+        page.browser
+            .text("#detail")
+            .await?
+            .contains("Choose a request")
+    );
+    page.browser.click("#follow").await?;
+    page.send("/two", "x", &[]).await?;
+    page.browser.reads("#detail h2", "/two").await?;
+    page.send("/three", "x", &[]).await?;
+    page.browser.reads("#detail h2", "/three").await?;
+    let title = page.script("return document.title").await?;
+    assert_eq!(title, "#3 · (3) polis");
+    page.browser.click("#follow").await?;
+    page.send("/four", "x", &[]).await?;
+    page.browser.reads("#rows", "/four").await?;
+    assert!(page.browser.text("#detail h2").await?.contains("/three"));
+    page.browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bar_copies_the_url_makes_scopes_and_sends_an_example() -> anyhow::Result<()> {
+    let page = Page::open(&[], Window::DESKTOP).await?;
+    page.browser.click("#scopes summary").await?;
+    page.browser.click("#new-scope input").await?;
+    page.browser.keys("acme\u{e007}").await?;
+    page.browser
+        .reads("#capture", &format!("{}/in/acme", page.capture))
+        .await?;
+    page.script(
+        "navigator.clipboard.writeText = async (text) => { window.copied = text; }; return 1",
+    )
+    .await?;
+    page.browser.click(".bar [data-copy-text]").await?;
+    page.browser.reads(".bar .capture", "Copied").await?;
+    let copied = page.script("return window.copied").await?;
+    assert_eq!(copied, format!("{}/in/acme", page.capture));
+    page.browser.click("#example button").await?;
+    page.browser
+        .reads("#rows", "random_number:generate")
+        .await?;
+    page.browser.click("#scopes summary").await?;
+    page.browser
+        .click("#scopes [aria-label='Delete scope acme']")
+        .await?;
+    page.browser.client.accept_alert().await?;
+    page.browser
+        .reads("#rows", "Waiting for the first request")
+        .await?;
     page.browser.close().await
 }

@@ -1,7 +1,6 @@
 //! Captured requests read from a HAR file or from polis's own log.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bytes::Bytes;
 use serde_json::Value;
 
 use crate::{
@@ -149,7 +148,6 @@ fn from_entry(entry: &Value, attempts: &mut Attempts) -> Result<Record, String> 
         ..Answer::default()
     };
     Ok(Record {
-        id: entry["_id"].as_u64().unwrap_or_default(),
         scope: match entry["_scope"].as_str() {
             Some(name) if scope::is_name(name) => name.into(),
             _ => DEFAULT.into(),
@@ -157,16 +155,12 @@ fn from_entry(entry: &Value, attempts: &mut Attempts) -> Result<Record, String> 
         received_at,
         remote: (text(&entry["_remote"]).parse()).unwrap_or_else(|_| ([0, 0, 0, 0], 0).into()),
         head: Some(head),
-        first_bytes: Bytes::new(),
         body: body.into(),
-        body_cut: false,
-        trailers: Bytes::new(),
-        problem: None,
         notes: vec!["imported from a HAR file".to_owned()],
         content,
         event,
         delivery,
-        diagnosis: None,
         answer: std::sync::OnceLock::from(answer),
+        ..Record::empty(entry["_id"].as_u64().unwrap_or_default())
     })
 }

@@ -21,6 +21,7 @@ mod destination;
 mod diagnosis;
 mod difference;
 mod edit;
+mod event_payload;
 mod forward;
 mod har;
 mod import;

@@ -51,6 +51,8 @@ pub(crate) struct Polis {
     pub(crate) outbound: Outbound,
     /// Where replays may go besides this machine.
     pub(crate) replay_to: Vec<Url>,
+    /// Where senders reach polis, when that is not where it listens.
+    pub(crate) public_url: Option<String>,
     /// The pages of programs that run together with this one.
     pub(crate) pages: serve::Pages,
     /// What was sent again since the start.
@@ -82,6 +84,7 @@ impl Polis {
             reception: Reception::new(settings.body_limit.saturating_mul(BODIES_IN_RECEPTION)),
             outbound: Outbound::new(settings.body_limit),
             replay_to: settings.replay_to,
+            public_url: settings.public_url,
             pages: settings.pages,
             replays: Replays::default(),
             run: uuid::Uuid::new_v4().simple().to_string(),
@@ -165,12 +168,17 @@ impl Polis {
         self.capture.get().copied()
     }
 
-    /// Where senders on this machine reach a scope.
+    /// Where senders reach a scope: its own URL, else that of polis, else where it listens.
     pub(crate) fn scope_url(&self, scope: &str) -> String {
-        match scope {
-            DEFAULT => self.capture_url(),
-            name => format!("{}/in/{name}", self.capture_url()),
-        }
+        let settings = self.scopes.find(scope).map(|scope| scope.settings());
+        let own = settings.and_then(|settings| settings.verification.as_ref()?.public_url.clone());
+        let public = self.public_url.clone();
+        let base = public.unwrap_or_else(|| self.capture_url());
+        let url = match scope {
+            DEFAULT => own.unwrap_or(base),
+            name => own.unwrap_or_else(|| format!("{}/in/{name}", base.trim_end_matches('/'))),
+        };
+        url.trim_end_matches('/').to_owned()
     }
 
     /// The URL that senders on this machine use.
@@ -243,6 +251,12 @@ impl Running {
     #[must_use]
     pub fn capture_address(&self) -> SocketAddr {
         self.capture
+    }
+
+    /// Where senders reach the default scope.
+    #[must_use]
+    pub fn capture_url(&self) -> String {
+        self.polis.scope_url(DEFAULT)
     }
 
     /// Where the page and the API are.

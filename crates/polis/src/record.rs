@@ -49,6 +49,9 @@ pub struct Record {
     pub problem: Option<String>,
     /// What is odd about it without being wrong.
     pub notes: Vec<String>,
+    /// What a person noted about it.
+    #[serde(default)]
+    pub comment: String,
     /// What the body is.
     pub content: Content,
     /// The event's type, when headers or body name it.
@@ -207,14 +210,14 @@ impl Record {
             + self.first_bytes.len()
             + self.body.len()
             + self.trailers.len()
+            + self.comment.len()
             + self.diagnosis.as_ref().map_or(0, Diagnosis::cost)
             + self.answer().map_or(0, |answer| answer.cost(&self.body))
     }
 }
 
-#[cfg(test)]
 impl Record {
-    /// A record without anything, to be filled in by a test.
+    /// A record without anything, to be filled in.
     pub(crate) fn empty(id: u64) -> Self {
         Self {
             id,
@@ -228,6 +231,7 @@ impl Record {
             trailers: Bytes::new(),
             problem: None,
             notes: Vec::new(),
+            comment: String::new(),
             content: Content::None,
             event: None,
             delivery: None,

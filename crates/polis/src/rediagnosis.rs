@@ -2,7 +2,10 @@
 
 use std::{ops::RangeInclusive, sync::Arc};
 
-use crate::{answer::Asked, diagnosis::Diagnosis, polis::Polis, record::Record, scope::Scope};
+use crate::{
+    answer::Asked, diagnosis::Diagnosis, polis::Polis, record::Record, scope::Scope,
+    store::ChangeKind,
+};
 
 /// Checks every kept request of the scope anew; how many say something else now.
 pub(crate) async fn diagnose_kept(polis: &Arc<Polis>, scope: &Arc<Scope>) -> usize {
@@ -20,7 +23,9 @@ pub(crate) async fn diagnose_kept(polis: &Arc<Polis>, scope: &Arc<Scope>) -> usi
                 // A newer change of the secrets has the last word.
                 return changed;
             }
-            changed += usize::from(polis.store.diagnosed(id, diagnosis).await);
+            let change = |record: &mut Record| record.diagnosis = diagnosis;
+            let kept = polis.store.changed(id, ChangeKind::Diagnosed, change);
+            changed += usize::from(kept.await);
         }
     }
     changed

@@ -12,6 +12,7 @@ use crate::{
     edit::{self, Edits},
     outbound::Outgoing,
     record::Record,
+    scope::Scope,
     wire::{is_framing, is_hop_by_hop},
 };
 
@@ -20,6 +21,20 @@ use crate::{
 pub(crate) struct Signer {
     pub(crate) preset: Preset,
     pub(crate) secret: SigningSecret,
+}
+
+impl Signer {
+    /// The first secret of a scope that can sign: a public key verifies only.
+    pub(crate) fn of(scope: &Scope) -> Option<Self> {
+        let settings = scope.settings();
+        let verification = settings.verification.as_ref()?;
+        let mut secrets = verification.secrets.iter();
+        let secret = secrets.find(|secret| !secret.expose().starts_with("whpk_"))?;
+        Some(Self {
+            preset: verification.preset,
+            secret: secret.clone(),
+        })
+    }
 }
 
 /// The preset whose signature is of the body before this change, when the request carries one.

@@ -42,6 +42,8 @@ pub(crate) struct Captured {
     pub(crate) signature: Option<CapturedSignature>,
     pub(crate) problem: Option<String>,
     pub(crate) notes: Vec<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) comment: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) first_bytes: Option<String>,
     pub(crate) answer: Option<CapturedAnswer>,
@@ -142,6 +144,7 @@ impl Captured {
             signature: record.diagnosis.as_ref().map(CapturedSignature::summary),
             problem: record.problem.clone(),
             notes: record.notes.clone(),
+            comment: record.comment.clone(),
             first_bytes: None,
             answer: record
                 .answer()

@@ -148,7 +148,7 @@ impl Reader {
             ChangeKind::Answered => "answered",
             ChangeKind::Diagnosed => "diagnosed",
             // The request is as it was.
-            ChangeKind::SentAgain | ChangeKind::Removed => return None,
+            ChangeKind::SentAgain | ChangeKind::Commented | ChangeKind::Removed => return None,
         };
         let captured = Captured::summary(&record, self.query.redactor(&self.shared));
         event.event(name).json_data(captured).ok()

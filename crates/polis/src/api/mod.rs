@@ -18,6 +18,7 @@ mod sign;
 mod wait;
 
 pub(crate) use captured::{Captured, CapturedAnswer, CapturedHeader, CapturedSignature};
+pub(crate) use import::Imported;
 pub(crate) use replay::{Replay, Replayed};
 pub(crate) use replays::ReplayMade;
 pub(crate) use requests::{Page, Removed};

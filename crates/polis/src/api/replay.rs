@@ -179,25 +179,11 @@ fn is_under(url: &Url, base: &Url) -> bool {
 
 /// Who signs the replay: the first secret of the record's scope that can.
 pub(super) fn signer(shared: &Shared, record: &Record) -> Result<Signer, String> {
-    let missing = || {
+    let scope = shared.polis.scopes.find(&record.scope);
+    scope.and_then(|scope| Signer::of(&scope)).ok_or_else(|| {
         format!(
             "resign: scope {} has no secret; start polis with --verify and POLIS_SECRETS",
             record.scope
         )
-    };
-    let scope = shared
-        .polis
-        .scopes
-        .find(&record.scope)
-        .ok_or_else(missing)?;
-    let settings = scope.settings();
-    let verification = settings.verification.as_ref().ok_or_else(missing)?;
-    // A public key verifies, but does not sign.
-    let mut secrets = verification.secrets.iter();
-    let secret = secrets.find(|secret| !secret.expose().starts_with("whpk_"));
-    let secret = secret.ok_or_else(missing)?;
-    Ok(Signer {
-        preset: verification.preset,
-        secret: secret.clone(),
     })
 }

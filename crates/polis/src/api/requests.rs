@@ -118,7 +118,7 @@ fn harmless(bytes: Bytes) -> impl IntoResponse {
     )
 }
 
-pub(super) async fn remove_one(
+pub(crate) async fn remove_one(
     State(shared): State<Shared>,
     Path(id): Path<u64>,
 ) -> Result<Json<Removed>, ApiError> {

@@ -128,7 +128,7 @@ fn guessed(shared: &Shared, name: &str) -> Result<Preset, ApiError> {
         })
 }
 
-pub(super) async fn remove(
+pub(crate) async fn remove(
     State(shared): State<Shared>,
     Path(name): Path<String>,
 ) -> Result<Json<super::Removed>, ApiError> {

@@ -1,9 +1,6 @@
 //! From the bytes of a request to its record: which scope, which event, which attempt.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, OnceLock},
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -82,12 +79,10 @@ pub(super) fn arrive(
     };
 
     let record = Arc::new(Record {
-        id: polis.store.next_id(),
         scope: Arc::clone(&scope.name),
         received_at,
         remote,
         notes: notes(&head),
-        first_bytes: Bytes::new(),
         body_cut: read.fault.as_ref().is_some_and(|fault| fault.is_cut()),
         problem: read.fault.map(|fault| fault.to_string()),
         body: read.bytes,
@@ -96,8 +91,8 @@ pub(super) fn arrive(
         event,
         delivery: counted.delivery,
         diagnosis,
-        answer: OnceLock::new(),
         head: Some(head),
+        ..Record::empty(polis.store.next_id())
     });
     Arrived {
         record,
@@ -115,22 +110,12 @@ pub(super) fn unreadable(
     problem: String,
 ) -> Arc<Record> {
     Arc::new(Record {
-        id: polis.store.next_id(),
-        scope: Arc::clone(&polis.scopes.default_scope().name),
         received_at,
         remote,
-        head: None,
         first_bytes: Bytes::copy_from_slice(&bytes[..bytes.len().min(FIRST_BYTES)]),
-        body: Bytes::new(),
         body_cut: bytes.len() > FIRST_BYTES,
-        trailers: Bytes::new(),
         problem: Some(problem),
-        notes: Vec::new(),
-        content: Content::None,
-        event: None,
-        delivery: None,
-        diagnosis: None,
-        answer: OnceLock::new(),
+        ..Record::empty(polis.store.next_id())
     })
 }
 

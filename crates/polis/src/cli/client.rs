@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
 use super::{recall, trouble::Trouble};
 use crate::{
-    api::Captured,
+    api::{Captured, Imported},
     config::{Ports, Surroundings},
     record::Record,
 };
@@ -150,9 +151,43 @@ impl Client {
         path: &str,
         value: &impl Serialize,
     ) -> Result<T, Trouble> {
-        let url = self.base.join(path).map_err(|_| self.not_polis())?;
-        let body = serde_json::to_vec(value).map_err(|error| Trouble::Broken(error.to_string()))?;
-        let request = self.http.post(url).timeout(ANSWER);
+        self.asked(Method::POST, path, &Pairs::new(), json(value)?)
+            .await
+    }
+
+    pub(super) async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &Pairs,
+        value: &impl Serialize,
+    ) -> Result<T, Trouble> {
+        self.asked(Method::PUT, path, query, json(value)?).await
+    }
+
+    pub(super) async fn delete<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &Pairs,
+    ) -> Result<T, Trouble> {
+        self.asked(Method::DELETE, path, query, Vec::new()).await
+    }
+
+    /// Takes the requests of a file in.
+    pub(super) async fn import(&self, file: Vec<u8>) -> Result<Imported, Trouble> {
+        self.asked(Method::POST, "api/import", &Pairs::new(), file)
+            .await
+    }
+
+    async fn asked<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        query: &Pairs,
+        body: Vec<u8>,
+    ) -> Result<T, Trouble> {
+        let mut url = self.base.join(path).map_err(|_| self.not_polis())?;
+        url.query_pairs_mut().extend_pairs(query);
+        let request = self.http.request(method, url).timeout(ANSWER);
         let request = request
             .header("Content-Type", "application/json")
             .body(body);
@@ -215,4 +250,8 @@ fn root(error: &dyn std::error::Error) -> String {
         reason = source;
     }
     reason.to_string()
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>, Trouble> {
+    serde_json::to_vec(value).map_err(|error| Trouble::Broken(error.to_string()))
 }

@@ -6,10 +6,12 @@ mod example;
 mod exchange;
 mod export;
 mod given;
+mod import;
 mod ls;
-mod payload;
 pub(crate) mod recall;
 mod replay;
+mod respond;
+mod rm;
 mod screen;
 mod secrets;
 mod selection;
@@ -60,7 +62,10 @@ enum Verb {
     Show(show::Show),
     Diff(diff::Diff),
     Export(export::Export),
+    Import(import::Import),
+    Rm(rm::Rm),
     Replay(replay::ReplayAgain),
+    Respond(respond::Respond),
     Send(send::Send),
     Sign(sign::Sign),
     Verify(verify::Verify),
@@ -98,7 +103,10 @@ fn run(verb: Verb) -> ExitCode {
             Verb::Show(show) => show.run().await,
             Verb::Diff(diff) => diff.run().await,
             Verb::Export(export) => export.run().await,
+            Verb::Import(import) => import.run().await,
+            Verb::Rm(rm) => rm.run().await,
             Verb::Replay(replay) => replay.run().await,
+            Verb::Respond(respond) => respond.run().await,
             Verb::Send(send) => send.run().await,
             Verb::Sign(sign) => sign.run(),
             Verb::Verify(verify) => verify.run(),

@@ -43,6 +43,7 @@ pub(crate) fn record(captured: &Captured, body: Bytes) -> Record {
         trailers: Bytes::from(captured.trailers.clone().unwrap_or_default()),
         problem: captured.problem.clone(),
         notes: captured.notes.clone(),
+        comment: captured.comment.clone(),
         content: captured.body.content,
         event: captured.event.clone(),
         delivery: captured.delivery.clone(),

@@ -14,13 +14,13 @@ pub(super) struct Selection {
     scope: Option<String>,
     #[arg(long, help = "Method, like POST")]
     method: Option<String>,
-    /// Path; * stands for any text
+    /// A part of the path; with * all of it, where * stands for any text
     #[arg(long)]
     path: Option<String>,
     /// Status that was answered: 404, 5xx, or hung-up when the sender did not wait for it
     #[arg(long)]
     status: Option<String>,
-    /// Event type; * stands for any text
+    /// A part of the event type; with * all of it, where * stands for any text
     #[arg(long, value_name = "TYPE")]
     event: Option<String>,
     /// ok, failed, missing or unchecked

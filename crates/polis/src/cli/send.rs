@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use super::{
     exchange::Exchange,
     given,
-    payload::{Happened, Payload},
     screen::Screen,
     secrets::SecretFiles,
     trouble::{Found, Trouble},
@@ -13,6 +12,7 @@ use super::{
 use crate::{
     destination::Destination,
     diagnosis::{Preset, ToSign, preset_names, sign},
+    event_payload::{Happened, Payload},
     outbound::Outgoing,
 };
 
@@ -27,7 +27,7 @@ Exit code: 0 for an answer 2xx, 1 for another, 2 when there was none.
 
 Examples:
   POLIS_SECRETS=whsec_… polis send http://localhost:3000/hooks --event random_number:generate --data 863
-  polis send http://localhost:3000 --provider github --event push --data @push.json --secrets-file secret.txt
+  polis send http://localhost:3000 --provider github --secrets-file secret.txt
   polis send http://localhost:3000 --provider twilio --event delivered --data '{\"MessageSid\":\"SM1\"}'"
 )]
 pub(super) struct Send {
@@ -39,7 +39,7 @@ pub(super) struct Send {
     /// The event's type; Twilio's is its MessageStatus
     #[arg(long, value_name = "TYPE")]
     event: Option<String>,
-    /// What it is about, JSON: 863, '{"a":1}', @FILE or @- for stdin; wrapped as the provider wraps it
+    /// What it is about (with neither this nor --event, an event like the provider's own), JSON: 863, '{"a":1}', @FILE or @- for stdin; wrapped as the provider wraps it
     #[arg(long, value_name = "JSON|@FILE")]
     data: Option<String>,
     /// The whole body instead, byte for byte

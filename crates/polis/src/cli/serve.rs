@@ -1,8 +1,11 @@
 //! `polis` without a verb: capture until stopped.
 
-use std::{io::Write, net::SocketAddr, process::ExitCode};
+use std::{io::Write, process::ExitCode};
 
-use crate::config::{Flags, Settings, Surroundings};
+use crate::{
+    Running,
+    config::{Flags, Settings, Surroundings},
+};
 
 /// Captures until SIGTERM or Ctrl-C.
 pub(super) fn run(flags: Flags) -> ExitCode {
@@ -38,14 +41,20 @@ async fn capture(settings: Settings) -> anyhow::Result<()> {
         stopped = &mut stop => return Ok(stopped?),
         () = std::future::ready(()) => {}
     }
-    tell(&ready(running.capture_address(), running.page_address()));
+    tell(&ready(&running));
     stop.await?;
     running.stop().await;
     Ok(())
 }
 
-fn ready(capture: SocketAddr, page: SocketAddr) -> String {
-    format!("polis is ready: it captures on http://{capture} and shows on http://{page}")
+fn ready(running: &Running) -> String {
+    let (capture, page) = (running.capture_address(), running.page_address());
+    let capture = format!("http://{capture}");
+    let public = match running.capture_url() {
+        url if url == capture || capture.contains("0.0.0.0") => String::new(),
+        url => format!(", senders use {url}"),
+    };
+    format!("polis is ready: it captures on {capture} and shows on http://{page}{public}")
 }
 
 fn fail(error: &(impl std::fmt::Display + ?Sized)) -> ExitCode {

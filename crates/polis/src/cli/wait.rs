@@ -16,7 +16,7 @@ const GRACE: Duration = Duration::from_secs(630);
 /// Wait until requests came, and print them; for CI
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Requests that are already there count; --since leaves older ones out.
+    after_help = "Requests that are already there count, unless --new or --since leaves them out.
 
 Exit code: 0 when they came, 1 when they did not, 2 when polis could not be asked.
 
@@ -31,6 +31,9 @@ pub(super) struct Wait {
     /// How long: 500ms, 10s or 2m, at most 10m
     #[arg(long, value_name = "TIME", default_value = "10s")]
     timeout: String,
+    /// Only requests that come from now on
+    #[arg(long, conflicts_with = "since")]
+    new: bool,
     #[command(flatten)]
     selection: Selection,
     /// One JSON object a line
@@ -44,6 +47,9 @@ impl Wait {
     pub(super) async fn run(self) -> Result<Found, Trouble> {
         let client = Client::new(&self.api)?;
         let mut query = self.selection.pairs();
+        if self.new {
+            query.push(("since", "now".to_owned()));
+        }
         query.push(("count", self.count.to_string()));
         query.push(("timeout", self.timeout.clone()));
         let waited: Waited = client.json_within("api/wait", &query, GRACE).await?;

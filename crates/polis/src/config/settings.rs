@@ -38,6 +38,8 @@ pub struct Settings {
     pub ui_port: Option<u16>,
     /// Whose pages may show the page in a frame; nobody's by default.
     pub frame_origin: Option<serve::FrameOrigin>,
+    /// Where senders reach polis, when that is not where it listens.
+    pub public_url: Option<String>,
     /// What is kept.
     pub keep: Keep,
     /// What is kept of one body.
@@ -68,6 +70,7 @@ impl Default for Settings {
             port: ports.port,
             ui_port: ports.ui_port,
             frame_origin: None,
+            public_url: None,
             keep: Keep::default(),
             body_limit: BODY_BYTES,
             limits: serve::Limits::default(),
@@ -268,6 +271,7 @@ impl Settings {
                 given.source
             ));
         }
+        let public_url = flags.public_url.or(file.public_url);
         let verification = verification(
             &layers,
             layers.plain("verify", flags.verify, file.verify),
@@ -276,7 +280,7 @@ impl Settings {
                 file: file.secrets_file.map(PathBuf::from),
             },
             flags.enforce || file.enforce.unwrap_or(false),
-            flags.public_url.or(file.public_url),
+            public_url.clone(),
             (&mut faults, &mut warnings),
         );
         let scopes = scopes(&layers, file.scopes, (&mut faults, &mut warnings));
@@ -299,6 +303,7 @@ impl Settings {
             port,
             ui_port,
             frame_origin,
+            public_url,
             keep,
             body_limit,
             limits: serve::Limits::default(),

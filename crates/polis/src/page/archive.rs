@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     body::{Body, Bytes},
-    extract::{Query as Params, State},
+    extract::{Path, Query as Params, State},
     http::{HeaderMap, header},
     response::{IntoResponse, Redirect, Response},
 };
@@ -14,6 +14,7 @@ use super::{multipart, view::refused};
 use crate::{
     api::{Captured, Shared, import, query::Query},
     har,
+    record::Record,
     redact::Redactor,
 };
 
@@ -26,28 +27,44 @@ pub(super) async fn export(State(shared): State<Shared>, Params(query): Params<Q
         Ok(found) => found.into_iter().rev(),
         Err(error) => return error.into_response(),
     };
-    let shown = query.redactor(&shared).is_none();
-    let redactor = Arc::clone(&shared.polis.redactor);
+    archive(&shared, &query, records, "polis.har")
+}
+
+pub(super) async fn export_one(
+    State(shared): State<Shared>,
+    Path(id): Path<u64>,
+    Params(query): Params<Query>,
+) -> Response {
+    match shared.record(id) {
+        Ok(record) => archive(&shared, &query, [record].into_iter(), "request.har"),
+        Err(error) => error.into_response(),
+    }
+}
+
+fn archive(
+    shared: &Shared,
+    query: &Query,
+    records: impl Iterator<Item = Arc<Record>> + Send + 'static,
+    name: &str,
+) -> Response {
+    let redactor: Option<Arc<Redactor>> =
+        (query.redactor(shared).is_some()).then(|| Arc::clone(&shared.polis.redactor));
     let entries = records.enumerate().map(move |(index, record)| {
-        let redactor: Option<&Redactor> = if shown { None } else { Some(&redactor) };
-        let entry = har::entry(&Captured::with_body(&record, redactor)).to_string();
-        Bytes::from(if index == 0 {
-            entry
-        } else {
-            format!(",{entry}")
-        })
+        let entry = har::entry(&Captured::with_body(&record, redactor.as_deref()));
+        let comma = if index == 0 { "" } else { "," };
+        Bytes::from(format!("{comma}{entry}"))
     });
     let whole = std::iter::once(Bytes::from_static(har::BEGIN.as_bytes()))
         .chain(entries)
         .chain([Bytes::from_static(har::END.as_bytes())])
         .map(Ok::<_, std::convert::Infallible>);
     let as_file = [
-        (header::CONTENT_TYPE, "application/json"),
+        (header::CONTENT_TYPE, "application/json".to_owned()),
         (
             header::CONTENT_DISPOSITION,
-            "attachment; filename=\"polis.har\"",
+            format!("attachment; filename=\"{name}\""),
         ),
-        (header::CACHE_CONTROL, "no-store"),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
     (as_file, Body::from_stream(stream::iter(whole))).into_response()
 }

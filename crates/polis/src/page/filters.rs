@@ -20,23 +20,7 @@ pub(super) struct Filters {
 impl Filters {
     pub(super) fn of(query: &Query) -> Self {
         let text = |field| given(field).unwrap_or_default().to_owned();
-        let mut encoded = form_urlencoded::Serializer::new(String::new());
-        for (name, field) in [
-            ("q", &query.q),
-            ("method", &query.method),
-            ("path", &query.path),
-            ("status", &query.status),
-            ("event", &query.event),
-            ("signature", &query.signature),
-            ("scope", &query.scope),
-            ("delivery", &query.delivery),
-        ] {
-            if let Some(value) = given(field) {
-                encoded.append_pair(name, value);
-            }
-        }
-        let encoded = encoded.finish();
-        Self {
+        let mut filters = Self {
             q: text(&query.q),
             method: text(&query.method),
             path: text(&query.path),
@@ -45,12 +29,52 @@ impl Filters {
             signature: text(&query.signature),
             scope: text(&query.scope),
             delivery: text(&query.delivery),
-            query: if encoded.is_empty() {
-                encoded
-            } else {
-                format!("?{encoded}")
-            },
+            query: String::new(),
+        };
+        let set = filters.fields().filter(|(_, value)| !value.is_empty());
+        let encoded = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(set)
+            .finish();
+        if !encoded.is_empty() {
+            filters.query = format!("?{encoded}");
         }
+        filters
+    }
+
+    /// What is set, each with the query that takes it away.
+    pub(super) fn chips(&self) -> Vec<(&'static str, &str, String)> {
+        let set = self.fields().filter(|(_, value)| !value.is_empty());
+        set.map(|(name, value)| {
+            let others = self
+                .fields()
+                .filter(|(other, text)| *other != name && !text.is_empty());
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            (
+                name,
+                value,
+                format!("/?{}", query.extend_pairs(others).finish()),
+            )
+        })
+        .collect()
+    }
+
+    fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [
+            ("q", self.q.as_str()),
+            ("method", &self.method),
+            ("path", &self.path),
+            ("status", &self.status),
+            ("event", &self.event),
+            ("signature", &self.signature),
+            ("scope", &self.scope),
+            ("delivery", &self.delivery),
+        ]
+        .into_iter()
+    }
+
+    /// Whether only a scope is chosen, which may be an empty one.
+    pub(super) fn is_scope_alone(&self) -> bool {
+        !self.scope.is_empty() && !self.query.contains('&')
     }
 
     /// Whether any filter is set.

@@ -31,6 +31,7 @@ pub(super) struct Row {
     /// `the client hung up at 2.01 s`, or empty.
     pub(super) hung_up: String,
     pub(super) problem: String,
+    pub(super) comment: String,
 }
 
 impl Row {
@@ -65,6 +66,7 @@ impl Row {
             answer_class,
             hung_up: hung_up(record),
             problem: record.problem.clone().unwrap_or_default(),
+            comment: record.comment.clone(),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod archive;
 mod assets;
+mod bar;
 mod body;
 mod detail;
 mod filters;
@@ -39,6 +40,12 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/rules", get(rules::show).post(rules::change))
         .route("/export.har", get(archive::export))
         .route("/import", post(archive::import))
+        .route("/requests/{id}/har", get(archive::export_one))
+        .route("/requests/{id}/delete", post(view::delete))
+        .route("/requests/{id}/comment", post(view::comment))
+        .route("/scopes", post(bar::add))
+        .route("/scopes/{name}/delete", post(bar::remove))
+        .route("/example", post(bar::example))
         .route("/clear", post(view::clear))
         .route("/assets/{name}", get(assets::asset))
 }

@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::view::html;
+use super::{bar::Bar, view::html};
 use crate::{
     answer::{RuleSpec, Rules, RulesSpec},
     api::{
@@ -24,9 +24,7 @@ use crate::{
 #[template(path = "rules.html")]
 struct RulesPage {
     pages: Vec<serve::PageLink>,
-    scope: String,
-    scopes: Vec<String>,
-    capture: String,
+    bar: Bar,
     /// One sentence a rule.
     told: Vec<String>,
     /// The rules, or what was just entered.
@@ -120,9 +118,7 @@ fn page(shared: &Shared, scope: &str, entered: Option<(String, Vec<String>)>) ->
     });
     RulesPage {
         pages: shared.polis.pages.seen_from("polis"),
-        scope: scope.to_owned(),
-        scopes: shared.polis.scopes.names(),
-        capture: shared.polis.scope_url(scope),
+        bar: Bar::of(shared, scope),
         told,
         json,
         problems,

@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::{
+    Form,
     extract::{Path, Query as Params, State},
     http::{HeaderMap, StatusCode, header},
     response::{Html, IntoResponse, Redirect, Response},
 };
 
+use serde::Deserialize;
+
 use super::{
+    bar::Bar,
     detail::Detail,
     filters::Filters,
     list::Row,
@@ -23,10 +27,13 @@ use crate::{
         requests,
     },
     record::Record,
+    store::ChangeKind,
 };
 
 /// Requests on the page; older ones are found by searching.
 const SHOWN: usize = 200;
+/// A note is a sentence or two.
+const COMMENT_CHARS_MAX: usize = 2000;
 
 #[derive(Template)]
 #[template(path = "page.html")]
@@ -40,8 +47,7 @@ struct Page {
     shown: usize,
     kept: usize,
     fell_out: u64,
-    scopes: Vec<String>,
-    capture: String,
+    bar: Bar,
     selected: u64,
     detail: Option<Detail>,
     /// Whether the page that asks has the detail.
@@ -166,8 +172,7 @@ fn build(
         more,
         kept,
         fell_out: shared.polis.store.fallen().requests,
-        scopes: shared.polis.scopes.names(),
-        capture: shared.polis.capture_url(),
+        bar: Bar::of(shared, given(&query.scope).unwrap_or_default()),
         selected,
         detail,
         has_detail,
@@ -234,4 +239,39 @@ pub(super) async fn clear(State(shared): State<Shared>, Params(query): Params<Qu
         Ok(_) => Redirect::to("/").into_response(),
         Err(error) => error.into_response(),
     }
+}
+
+pub(super) async fn delete(State(shared): State<Shared>, Path(id): Path<u64>) -> Response {
+    match requests::remove_one(State(shared), Path(id)).await {
+        Ok(_) => Redirect::to("/").into_response(),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// What a person notes about a request.
+#[derive(Deserialize)]
+pub(super) struct Comment {
+    comment: String,
+}
+
+pub(super) async fn comment(
+    State(shared): State<Shared>,
+    Path(id): Path<u64>,
+    Params(query): Params<Query>,
+    headers: HeaderMap,
+    Form(form): Form<Comment>,
+) -> Response {
+    let text: String = form
+        .comment
+        .trim()
+        .chars()
+        .take(COMMENT_CHARS_MAX)
+        .collect();
+    let change = |record: &mut Record| record.comment = text;
+    let store = &shared.polis.store;
+    let done = match store.changed(id, ChangeKind::Commented, change).await {
+        true => Shown::Notice("The note is kept with the request.".to_owned()),
+        false => Shown::Problem(format!("there is no request #{id}")),
+    };
+    page(shared, query, headers, Some((id, Some(done)))).await
 }

@@ -11,6 +11,7 @@ pub(crate) enum ChangeKind {
     Answered,
     Diagnosed,
     SentAgain,
+    Commented,
     Removed,
 }
 

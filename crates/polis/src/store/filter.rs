@@ -105,8 +105,13 @@ impl FromStr for Since {
         if let Ok(id) = text.parse() {
             return Ok(Self::Id(id));
         }
+        if text == "now" {
+            return Ok(Self::Time(Timestamp::now()));
+        }
         text.parse().map(Self::Time).map_err(|_| {
-            format!("since is {text:?}; it is a request's id or a time like 2026-01-31T12:00:00Z")
+            format!(
+                "since is {text:?}; it is a request's id, a time like 2026-01-31T12:00:00Z, or now"
+            )
         })
     }
 }
@@ -142,13 +147,13 @@ impl Filter {
             && self
                 .path
                 .as_ref()
-                .is_none_or(|path| glob(path, &record.path()))
+                .is_none_or(|path| fits(path, &record.path()))
             && self.status.is_none_or(|status| status.wants(record))
             && self.event.as_ref().is_none_or(|event| {
                 record
                     .event
                     .as_deref()
-                    .is_some_and(|given| glob(event, given))
+                    .is_some_and(|given| fits(event, given))
             })
             && self
                 .signature
@@ -163,6 +168,15 @@ impl Filter {
     }
 }
 
+/// Whether a part of the text is what is wanted, whatever its case; with a `*`, which stands for any
+/// text, all of it.
+fn fits(wanted: &str, text: &str) -> bool {
+    match wanted.contains('*') {
+        true => glob(wanted, text),
+        false => found(text.as_bytes(), wanted.to_ascii_lowercase().as_bytes()),
+    }
+}
+
 /// Whether head, trailers or body contain the text, whatever the case of ASCII letters.
 fn contains(record: &Record, text: &str) -> bool {
     let text = text.as_bytes();
@@ -173,6 +187,7 @@ fn contains(record: &Record, text: &str) -> bool {
         || found(&record.body, text)
         || found(&record.first_bytes, text)
         || found(&record.trailers, text)
+        || found(record.comment.as_bytes(), text)
 }
 
 fn found(bytes: &[u8], text: &[u8]) -> bool {
@@ -197,6 +212,13 @@ mod tests {
         assert!(found(b"Content-Type: X", b"content-type"));
         assert!(found(b"abcABD", b"abd"));
         assert!(!found(b"ab", b"abc"));
+    }
+
+    #[test]
+    fn a_part_is_enough_unless_a_star_is_used() {
+        assert!(fits("hooks", "/in/acme/Hooks/1"));
+        assert!(!fits("hooks*", "/in/acme/hooks/1"));
+        assert!(fits("/hooks*", "/hooks/1"));
     }
 
     #[test]

@@ -27,10 +27,7 @@ use std::{
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
-use crate::{
-    diagnosis::Diagnosis,
-    record::{Answer, Record},
-};
+use crate::record::{Answer, Record};
 use ring::Ring;
 use sqlite::Disk;
 
@@ -113,20 +110,30 @@ impl Store {
         self.newest_change.send_replace(newest);
     }
 
-    /// Keeps what another check found with the record; whether it is still kept.
-    pub(crate) async fn diagnosed(&self, id: u64, diagnosis: Option<Diagnosis>) -> bool {
+    /// Changes a record; whether it is still kept.
+    pub(crate) async fn changed(
+        &self,
+        id: u64,
+        kind: ChangeKind,
+        change: impl FnOnce(&mut Record),
+    ) -> bool {
         let (record, newest) = {
             let mut ring = self.ring();
-            let Some(record) = ring.diagnosed(id, diagnosis) else {
+            let Some(record) = ring.changed(id, change) else {
                 return false;
             };
-            (record, ring.note(ChangeKind::Diagnosed, id))
+            (record, ring.note(kind, id))
         };
         self.newest_change.send_replace(newest);
         if let Some(disk) = &self.disk {
             disk.put(record).await;
         }
         true
+    }
+
+    /// How many requests of a scope are kept.
+    pub(crate) fn count_of(&self, scope: &str) -> usize {
+        self.ring().count_of(scope)
     }
 
     pub(crate) fn get(&self, id: u64) -> Option<Arc<Record>> {

@@ -11,10 +11,7 @@ use super::{
     change::{Change, ChangeKind, ChangeLog, Missed},
     keep::Keep,
 };
-use crate::{
-    diagnosis::Diagnosis,
-    record::{Answer, Record},
-};
+use crate::record::{Answer, Record};
 
 /// What fell out since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,21 +80,24 @@ impl Ring {
         gone
     }
 
-    /// Puts what another check found to a record that is still kept, and returns it.
-    pub(super) fn diagnosed(
+    /// Changes a record that is still kept, and returns it.
+    pub(super) fn changed(
         &mut self,
         id: u64,
-        diagnosis: Option<Diagnosis>,
+        change: impl FnOnce(&mut Record),
     ) -> Option<Arc<Record>> {
         let kept = self.records.get_mut(&id)?;
         let before = kept.cost();
-        let record = Record {
-            diagnosis,
-            ..Record::clone(kept)
-        };
+        let mut record = Record::clone(kept);
+        change(&mut record);
         self.bytes = self.bytes - before + record.cost();
         *kept = Arc::new(record);
         Some(Arc::clone(kept))
+    }
+
+    /// How many requests of a scope are kept.
+    pub(super) fn count_of(&self, scope: &str) -> usize {
+        self.by_scope.get(scope).map_or(0, BTreeSet::len)
     }
 
     fn shrink(&mut self, gone: &mut Vec<u64>) {
@@ -212,10 +212,10 @@ mod tests {
         let mut ring = Ring::new(Keep::default());
         let arrived = record(1, "a", 10);
         ring.insert(Arc::clone(&arrived), None);
-        assert!(ring.diagnosed(1, None).is_some());
+        assert!(ring.changed(1, |record| record.diagnosis = None).is_some());
         ring.answered(&arrived, Answer::default());
         assert!(ring.get(1).unwrap().answer().is_some() && arrived.answer().is_some());
-        assert!(ring.diagnosed(2, None).is_none());
+        assert!(ring.changed(2, |_| ()).is_none());
         assert!(ring.remove(1));
         assert_eq!(ring.size(), (0, 0));
     }

@@ -464,3 +464,113 @@ async fn a_large_json_request_is_small_on_the_wire() {
     let size = answer.bytes().await.unwrap().len();
     assert!(size <= 100_000, "{size} bytes on the wire");
 }
+
+async fn submit(listener: &Listener, path: &str, form: &'static str) -> reqwest::Response {
+    let request = client().post(listener.page_url() + path);
+    let kind = "application/x-www-form-urlencoded";
+    let request = request.header("content-type", kind).body(form);
+    request.send().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_part_of_a_path_finds_it_and_chips_take_one_filter_away() {
+    let listener = Listener::start().await.unwrap();
+    for path in ["/api/hooks/1", "/other"] {
+        client().post(listener.url() + path).send().await.unwrap();
+    }
+    let html = get(&listener, "/?path=HOOKS&method=POST").await.1;
+    let page = text_of(&html);
+    assert!(page.contains("1 of 2 fit"), "{page}");
+    assert!(html.contains("href=\"/?method=POST\""), "{html}");
+    assert!(html.contains("href=\"/?path=HOOKS\""), "{html}");
+    assert!(html.contains("<title>(1) polis</title>"), "{html}");
+    let page = text_of(&get(&listener, "/?path=hooks*").await.1);
+    assert!(page.contains("0 of 2 fit"), "{page}");
+}
+
+#[tokio::test]
+async fn one_request_is_noted_exported_and_deleted() {
+    let listener = Listener::start().await.unwrap();
+    for body in ["one", "two"] {
+        client()
+            .post(listener.url())
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+    }
+    let noted = submit(&listener, "/requests/2/comment", "comment=the+customer%27s").await;
+    assert_eq!(noted.status(), 200);
+    let found = text_of(&get(&listener, "/?q=CUSTOMER").await.1);
+    assert!(found.contains("the customer's"), "{found}");
+    let har = get(&listener, "/requests/2/har").await.1;
+    let archive: serde_json::Value = serde_json::from_str(&har).unwrap();
+    let entries = archive["log"]["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0]["request"]["postData"]["text"], "two");
+    assert_eq!(
+        submit(&listener, "/requests/1/delete", "").await.status(),
+        303
+    );
+    assert_eq!(listener.requests().len(), 1);
+    assert_eq!(
+        submit(&listener, "/requests/1/delete", "").await.status(),
+        404
+    );
+}
+
+#[tokio::test]
+async fn scopes_are_made_counted_and_deleted_and_an_example_comes_signed() {
+    let listener = verifying().await;
+    let made = submit(&listener, "/scopes", "scope=acme").await;
+    assert_eq!(made.headers()["location"], "/?scope=acme");
+    let page = text_of(&get(&listener, "/?scope=acme").await.1);
+    assert!(page.contains("Waiting for the first request"), "{page}");
+    assert!(
+        page.contains(&format!("{}/in/acme", listener.url())),
+        "{page}"
+    );
+    assert_eq!(
+        submit(&listener, "/example", "scope=acme").await.status(),
+        303
+    );
+    assert_eq!(submit(&listener, "/example", "scope=").await.status(), 303);
+    let requests = listener.wait_for(2).await.unwrap();
+    assert_eq!(&*requests[0].scope, "acme");
+    assert_eq!(requests[1].event.as_deref(), Some("random_number:generate"));
+    let verdict = requests[1].diagnosis.as_ref().map(|found| found.verdict);
+    assert_eq!(verdict, Some(polis::Verdict::Ok));
+    let page = text_of(&get(&listener, "/").await.1);
+    assert!(
+        page.contains("All scopes 2") && page.contains("acme 1"),
+        "{page}"
+    );
+    assert_eq!(
+        submit(&listener, "/scopes/acme/delete", "").await.status(),
+        303
+    );
+    assert_eq!(listener.requests().len(), 1);
+    assert_eq!(
+        submit(&listener, "/scopes", "scope=a%2Fb").await.status(),
+        400
+    );
+}
+
+#[tokio::test]
+async fn the_public_url_is_shown_wherever_senders_are_told_where_to_send() {
+    let settings = polis::Settings {
+        public_url: Some("https://hooks.example.com/".to_owned()),
+        ..polis::Settings::quiet()
+    };
+    let listener = Listener::start_with(settings).await.unwrap();
+    for (path, url) in [
+        ("/", "https://hooks.example.com/hooks"),
+        ("/?scope=acme", "https://hooks.example.com/in/acme"),
+        ("/rules", "https://hooks.example.com"),
+        ("/rules?scope=acme", "https://hooks.example.com/in/acme"),
+    ] {
+        let page = get(&listener, path).await.1;
+        assert!(page.contains(url), "no {url} in {page}");
+        assert!(!text_of(&page).contains(&listener.url()), "{page}");
+    }
+}

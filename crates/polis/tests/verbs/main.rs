@@ -4,6 +4,7 @@
 
 mod acts;
 mod certificates;
+mod changes;
 mod diffs;
 mod engine;
 mod finds;

@@ -1,28 +1,41 @@
 //! An event as its provider would write it: the body, and the headers that name it.
 
+use std::collections::BTreeMap;
+
 use form_urlencoded::Serializer;
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
 use crate::diagnosis::Preset;
 
 /// What happened.
 #[derive(Debug)]
-pub(super) struct Happened<'a> {
-    pub(super) id: &'a str,
+pub(crate) struct Happened<'a> {
+    pub(crate) id: &'a str,
     /// The event's type.
-    pub(super) kind: Option<&'a str>,
+    pub(crate) kind: Option<&'a str>,
     /// JSON.
-    pub(super) data: Option<&'a [u8]>,
-    pub(super) at: Timestamp,
+    pub(crate) data: Option<&'a [u8]>,
+    pub(crate) at: Timestamp,
+}
+
+/// Events as the providers' documentation shows them, for who gives none of his own.
+const FIXTURES: &str = include_str!("fixtures.json");
+
+#[derive(Deserialize)]
+struct Fixture<'a> {
+    event: &'a str,
+    #[serde(borrow)]
+    data: &'a RawValue,
 }
 
 /// Body and headers, without a signature.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Payload {
-    pub(super) content_type: &'static str,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Payload {
+    pub(crate) content_type: &'static str,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 const JSON: &str = "application/json";
@@ -30,7 +43,21 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 impl Payload {
     /// The event around its data, byte for byte as the data was given.
-    pub(super) fn of(preset: Preset, event: &Happened<'_>) -> Result<Self, String> {
+    pub(crate) fn of(preset: Preset, event: &Happened<'_>) -> Result<Self, String> {
+        if event.kind.is_none() && event.data.is_none() {
+            let fixtures: BTreeMap<&str, Fixture<'_>> =
+                serde_json::from_str(FIXTURES).map_err(|error| error.to_string())?;
+            let fixture = (fixtures.get(preset.name()))
+                .ok_or_else(|| format!("there is no example of {preset}; give --event"))?;
+            return Self::of(
+                preset,
+                &Happened {
+                    kind: Some(fixture.event),
+                    data: Some(fixture.data.get().as_bytes()),
+                    ..*event
+                },
+            );
+        }
         let data = json(event.data.unwrap_or(b"null"))?;
         let kind = || {
             event
@@ -107,7 +134,7 @@ impl Payload {
     }
 
     /// A body that was given whole.
-    pub(super) fn whole(preset: Preset, kind: Option<&str>, body: Vec<u8>) -> Self {
+    pub(crate) fn whole(preset: Preset, kind: Option<&str>, body: Vec<u8>) -> Self {
         Self {
             content_type: if preset == Preset::Twilio { FORM } else { JSON },
             headers: event_header(preset, kind),
@@ -230,12 +257,20 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_no_json_is_told() {
-        let error = payload(Preset::GitHub, None, None).unwrap_err();
+        let error = payload(Preset::GitHub, None, Some("{}")).unwrap_err();
         assert!(error.contains("--event"), "{error}");
         let error = payload(Preset::Standard, Some("t"), Some("hello")).unwrap_err();
         assert!(error.contains("'\"hello\"'"), "{error}");
         let error = payload(Preset::Stripe, Some("t"), Some("1")).unwrap_err();
         assert!(error.contains("object"), "{error}");
-        assert!(payload(Preset::Twilio, None, None).is_ok());
+        assert!(payload(Preset::Twilio, None, Some("{}")).is_ok());
+    }
+
+    #[test]
+    fn every_provider_has_an_event_to_send() {
+        for preset in Preset::all() {
+            let payload = payload(preset, None, None).unwrap();
+            assert!(payload.body.len() > 30, "{preset}: {payload:?}");
+        }
     }
 }

@@ -1,0 +1,33 @@
+//! `polis import`: requests from a file, kept by the running polis.
+
+use std::path::PathBuf;
+
+use super::{
+    client::{Api, Client},
+    given,
+    screen::tell,
+    trouble::{Found, Trouble},
+};
+use crate::api::Imported;
+
+/// Import requests from a HAR file or from a log of `polis --json`
+#[derive(Debug, clap::Args)]
+pub(super) struct Import {
+    /// The file; - is stdin
+    file: PathBuf,
+    #[command(flatten)]
+    api: Api,
+}
+
+impl Import {
+    pub(super) async fn run(self) -> Result<Found, Trouble> {
+        let client = Client::new(&self.api)?;
+        let file = given::file(&self.file)?;
+        let done: Imported = client.import(file).await?;
+        tell(&format!(
+            "{} imported, {} of the file were kept already",
+            done.imported, done.already_kept
+        ));
+        Ok(Found::Yes)
+    }
+}

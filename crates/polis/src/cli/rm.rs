@@ -1,0 +1,56 @@
+//! `polis rm`: captured requests removed for good.
+
+use super::{
+    client::{Api, Client},
+    screen::tell,
+    selection::Selection,
+    trouble::{Found, Trouble},
+};
+use crate::api::Removed;
+
+/// Remove captured requests for good
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit code: 0 when something was removed, 1 when nothing was.
+
+Examples:
+  polis rm 17 18
+  polis rm --path /hooks --status 5xx
+  polis rm --all"
+)]
+pub(super) struct Rm {
+    /// Their numbers
+    ids: Vec<u64>,
+    /// Everything that is kept
+    #[arg(long, conflicts_with = "ids")]
+    all: bool,
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    api: Api,
+}
+
+impl Rm {
+    pub(super) async fn run(self) -> Result<Found, Trouble> {
+        let query = self.selection.pairs();
+        if self.ids.is_empty() == query.is_empty() && !self.all {
+            return Err(Trouble::Given(
+                "say which: numbers, conditions like --path, or --all".into(),
+            ));
+        }
+        let client = Client::new(&self.api)?;
+        let mut paths: Vec<_> = (self.ids.iter())
+            .map(|id| format!("api/requests/{id}"))
+            .collect();
+        if paths.is_empty() {
+            paths.push("api/requests".to_owned());
+        }
+        let mut removed = 0;
+        for path in paths {
+            let done: Removed = client.delete(&path, &query).await?;
+            removed += done.removed;
+        }
+        tell(&format!("{removed} removed"));
+        Ok(Found::of(removed > 0))
+    }
+}
