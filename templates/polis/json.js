@@ -144,6 +144,7 @@ class Tree {
     const left = node.children.length - node.made;
     if (left === 0) return;
     const rest = document.createElement("li");
+    rest.setAttribute("role", "none");
     const button = document.createElement("button");
     button.type = "button";
     button.className = "quiet";
