@@ -103,7 +103,9 @@ async fn every_page_in_every_state(window: Window) -> anyhow::Result<()> {
     };
     let chain = Chain::start().await?;
     let polis = chain.polis_page_url.clone();
-    critic.goes_to(&polis, "#rows", "Nothing came yet").await?;
+    critic
+        .goes_to(&polis, "#rows", "Waiting for the first request")
+        .await?;
     critic
         .goes_to(&chain.button_url, "h1", "Random Number")
         .await?;
@@ -191,8 +193,10 @@ async fn every_page_in_every_state(window: Window) -> anyhow::Result<()> {
     critic
         .goes_to(&format!("{polis}/rules"), "#now", "500x2,200")
         .await?;
-    critic.browser.click("[name=sleep]").await?;
-    critic.browser.keys("soon\u{e007}").await?;
+    let wrong =
+        r#"document.querySelector("textarea[name=json]").value = '{"rules":[{"sleep":"soon"}]}'"#;
+    critic.browser.script(wrong).await?;
+    critic.browser.click("#all-rules > button").await?;
     critic.browser.reads("#problems", "sleep").await?;
     critic.looks("rules with a problem").await?;
 

@@ -68,7 +68,7 @@ impl VerdictCard {
         let (class, title) = match diagnosis.verdict {
             Verdict::Ok => ("ok", "The signature is right"),
             Verdict::Failed => ("bad", "The signature failed"),
-            Verdict::Missing => ("warn", "There is no signature"),
+            Verdict::Missing => ("warn", "Not signed"),
         };
         let (received, meant) = compared(shared, record).unwrap_or_default();
         let is_about_the_body = matches!(first, Some(kind) if is_about_the_body(kind));

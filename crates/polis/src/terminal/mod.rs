@@ -85,20 +85,20 @@ impl Terminal {
     pub(crate) fn arrived(&self, record: &Record) {
         let mut text = Vec::new();
         self.format.arrived(&mut text, record);
-        self.put(text);
+        self.put(&text);
     }
 
     pub(crate) fn answered(&self, record: &Record) {
         let mut text = Vec::new();
         self.format.answered(&mut text, record, Timestamp::now());
-        self.put(text);
+        self.put(&text);
     }
 
     pub(crate) fn say(&self, text: &str) {
-        self.notes.put(note(text));
+        self.notes.put(&note(text));
     }
 
-    fn put(&self, text: Vec<u8>) {
+    fn put(&self, text: &[u8]) {
         self.lines.put(text);
         // The first time, and whenever the number has doubled since.
         let said = self.said.load(Ordering::Relaxed);
@@ -164,12 +164,12 @@ impl Queue {
         }
     }
 
-    fn put(&self, text: Vec<u8>) {
+    fn put(&self, text: &[u8]) {
         let size = text.len();
         let lines = self.gauge.lines.fetch_add(1, Ordering::Relaxed);
         let bytes = self.gauge.bytes.fetch_add(size, Ordering::Relaxed);
         let is_crowded = bytes > 0 && bytes + size > QUEUED_BYTES_MAX;
-        if is_crowded || lines >= QUEUED_LINES_MAX || self.to.clone().write_all(&text).is_err() {
+        if is_crowded || lines >= QUEUED_LINES_MAX || self.to.clone().write_all(text).is_err() {
             self.gauge.left(size);
             self.gauge.dropped.fetch_add(1, Ordering::Relaxed);
         }

@@ -65,7 +65,7 @@ impl Head {
     /// Reads a head that ends with its empty line.
     ///
     /// # Errors
-    /// [`HeadError`] names the line that is wrong.
+    /// A sentence that names the line that is wrong.
     pub fn parse(raw: Bytes) -> Result<Self, HeadError> {
         if raw.first() == Some(&0x16) {
             return Err(HeadError::Tls);

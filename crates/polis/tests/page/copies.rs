@@ -47,17 +47,15 @@ async fn post(listener: &Listener, method: &str, target: &str, headers: &str, bo
     say(listener, &[head.as_bytes(), body].concat()).await;
 }
 
-/// Programs of these names that only note their arguments, each ended by NUL, and their input.
+/// A curl that only notes its arguments, each ended by NUL, and its input.
 fn stubs() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["curl"] {
-        let path = folder.path().join(name);
-        let script = "#!/bin/sh\nprintf '%s\\0' \"$@\" > arguments\ncat > input\n";
-        std::fs::write(&path, script).unwrap();
-        let mut mode = std::fs::metadata(&path).unwrap().permissions();
-        std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o755);
-        std::fs::set_permissions(&path, mode).unwrap();
-    }
+    let path = folder.path().join("curl");
+    let script = "#!/bin/sh\nprintf '%s\\0' \"$@\" > arguments\ncat > input\n";
+    std::fs::write(&path, script).unwrap();
+    let mut mode = std::fs::metadata(&path).unwrap().permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o755);
+    std::fs::set_permissions(&path, mode).unwrap();
     folder
 }
 
