@@ -9,7 +9,7 @@ use std::{
 };
 
 use libfuzzer_sys::fuzz_target;
-use polis::{Running, config::Settings};
+use polis::{Running, Settings};
 use tokio::runtime::Runtime;
 
 const FILTERS: [&str; 9] = [

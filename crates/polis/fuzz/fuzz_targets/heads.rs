@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use polis::wire::Head;
+use polis::Head;
 
 fuzz_target!(|raw: &[u8]| {
     let raw = Bytes::copy_from_slice(raw);
