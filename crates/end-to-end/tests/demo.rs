@@ -112,7 +112,8 @@ async fn polis_shows_it_verified(page: &str) -> anyhow::Result<()> {
     );
     let detail = text(format!("/requests/{}", event["id"])).await?;
     assert!(
-        detail.contains("<b>ok (secret 1 of 1)</b> <span class=\"soft\">(standard)</span>"),
+        detail.contains(">sig ok (secret 1 of 1)<")
+            && detail.contains("<code>standard</code> signs exactly this"),
         "{detail}"
     );
     Ok(())
