@@ -3,11 +3,12 @@
 use std::{os::unix::fs::PermissionsExt, time::Duration};
 
 use futures_util::future::join_all;
+use scratch_postgres::Database;
 use serde_json::{Value, json};
-use sqlx::Row;
+use sqlx::{Connection, PgConnection, Row};
 use webhooks_core::{DeliveryState, rusqlite};
 
-use crate::{postgres::Postgres, rig::Rig};
+use crate::rig::Rig;
 
 const TITLE: &str = "'); drop table draw; -- \" ? $1";
 
@@ -87,12 +88,12 @@ async fn each_drawn_number_is_a_row_in_sqlite() {
 
 #[tokio::test]
 async fn each_drawn_number_is_a_row_in_postgres() {
-    let server = Postgres::start().await;
-    let rig = Rig::new(&rules(&server.url, "")).await;
+    let database = Database::create().unwrap();
+    let rig = Rig::new(&rules(database.url(), "")).await;
     draw(&rig, "first", 863).await;
     draw(&rig, "second", 901).await;
     assert_eq!(rig.deliveries("keep", "1-database").await.len(), 2);
-    let mut connection = server.connection().await;
+    let mut connection = PgConnection::connect(database.url()).await.unwrap();
     let sql = "select number, share, title, is_high, (whole->>'number')::bigint, lacking is null,
                received_at between now() - interval '1 minute' and now() + interval '1 minute'
                from draw where id = 'first'";
@@ -117,15 +118,15 @@ async fn each_drawn_number_is_a_row_in_postgres() {
 /// Postgres refuses all but one of those who make the same table at the same moment.
 #[tokio::test]
 async fn a_table_that_many_rows_make_at_once_refuses_none_of_them() {
-    let server = Postgres::start().await;
-    let rig = Rig::in_real_time(&rules(&server.url, "")).await;
+    let database = Database::create().unwrap();
+    let rig = Rig::in_real_time(&rules(database.url(), "")).await;
     let ids: Vec<String> = (0..40).map(|number| format!("event-{number}")).collect();
     let sends = ids
         .iter()
         .map(|id| rig.send(id, "random_number:generate", data(1)));
     assert!(join_all(sends).await.iter().all(|status| *status == 200));
     rig.settle().await;
-    let mut connection = server.connection().await;
+    let mut connection = PgConnection::connect(database.url()).await.unwrap();
     let row = sqlx::query("select count(*) from draw")
         .fetch_one(&mut connection)
         .await

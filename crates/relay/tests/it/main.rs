@@ -10,7 +10,6 @@ mod fetch;
 mod file;
 mod install;
 mod kill;
-mod postgres;
 mod providers;
 mod rig;
 mod templates;

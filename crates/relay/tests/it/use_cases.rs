@@ -6,9 +6,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use sqlx::Row;
-
-use crate::postgres::Postgres;
+use scratch_postgres::Database;
+use sqlx::{Connection, PgConnection, Row};
 
 /// Built with the tests, beside them.
 fn program() -> PathBuf {
@@ -86,12 +85,12 @@ async fn each_number_is_a_row_in_sqlite_or_postgres() {
         text.ends_with("the table has: first, 901\nthe table has: second, 7\n"),
         "{text}"
     );
-    let server = Postgres::start().await;
-    let url = server.url.clone();
+    let database = Database::create().unwrap();
+    let url = database.url().to_owned();
     tokio::task::spawn_blocking(move || run("database", &[("DATABASE_URL", &url)]))
         .await
         .unwrap();
-    let mut connection = server.connection().await;
+    let mut connection = PgConnection::connect(database.url()).await.unwrap();
     let rows = sqlx::query("select number from random_number order by id")
         .fetch_all(&mut connection)
         .await

@@ -185,6 +185,7 @@ fn no_modules_import_each_other_in_a_circle() {
         "../random-number-button/src",
         "../random-number-texter/src",
         "../relay/src",
+        "../scratch-postgres/src",
         "../serve/src",
     ] {
         let arrows = arrows(&source(of));

@@ -1,0 +1,87 @@
+//! PgBouncer in front of a server.
+
+use anyhow::Context;
+use url::Url;
+
+use crate::{
+    port::on_free_port,
+    programs,
+    server::{Progress, Server},
+};
+
+/// PgBouncer in transaction mode, in front of all databases of one server; it ends with this value.
+#[derive(Debug)]
+pub struct Pooler {
+    url: String,
+    server: Server,
+}
+
+impl Pooler {
+    /// Puts one in front of the server with this address, and waits until it answers.
+    ///
+    /// # Errors
+    /// When PgBouncer is missing, with the package to install; else with what it says.
+    pub fn start(url: &str) -> anyhow::Result<Self> {
+        let program = programs::pgbouncer()?;
+        let mut url = Url::parse(url).with_context(|| format!("{url} is not a URL"))?;
+        let mut server = Server::new()?;
+        let users = format!("\"{}\" \"\"\n", url.username());
+        std::fs::write(server.folder().join("users"), users)?;
+        let host = url.host_str().context("the address names no server")?;
+        let database = format!("* = host={host} port={}", url.port().unwrap_or(5432));
+        on_free_port(|port| {
+            // A URL with a host has a port too.
+            let _ = url.set_port(Some(port));
+            let settings = settings(&database, url.username(), port);
+            std::fs::write(server.folder().join("pgbouncer.ini"), settings)?;
+            let arguments = ["pgbouncer.ini".to_owned()];
+            server.start(&program, &arguments, |server| progress(server, port))
+        })?;
+        Ok(Self {
+            url: url.into(),
+            server,
+        })
+    }
+
+    /// The address that it was started with, but through it.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// All that it wrote so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.server.log()
+    }
+}
+
+fn settings(database: &str, user: &str, port: u16) -> String {
+    format!(
+        "[databases]\n\
+         {database}\n\
+         [pgbouncer]\n\
+         listen_addr = 127.0.0.1\n\
+         listen_port = {port}\n\
+         unix_socket_dir =\n\
+         auth_type = trust\n\
+         auth_file = users\n\
+         admin_users = {user}\n\
+         pool_mode = transaction\n\
+         max_client_conn = 400\n\
+         default_pool_size = 20\n\
+         ignore_startup_parameters = extra_float_digits\n"
+    )
+}
+
+fn progress(server: &Server, port: u16) -> Progress {
+    // Said before it takes connections in, but after it listens: those wait.
+    if server
+        .log()
+        .contains(&format!("listening on 127.0.0.1:{port}"))
+    {
+        Progress::Ready
+    } else {
+        Progress::Starts
+    }
+}

@@ -1,0 +1,202 @@
+//! The process of a server, its folder, and who ends both.
+//!
+//! A shell holds the other end of a pipe of ours. When that is closed, by dropping the server or
+//! because this process is gone, it ends the server and removes the folder.
+
+use std::{
+    fs::File,
+    io::Write,
+    os::unix::{fs::chown, process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::programs;
+
+/// Reads which process runs, a line each time that changes, until there is nobody left to write.
+/// A server that does not end within 10 s is killed.
+const WATCH: &str = r#"
+trap '' HUP INT QUIT TERM
+running=
+while read -r line; do running=$line; done
+if [ -n "$running" ] && kill -QUIT "$running"; then
+  looks=0
+  while [ $looks -lt 110 ] && kill -0 "$running"; do
+    looks=$((looks + 1))
+    [ $looks -ne 100 ] || kill -KILL "$running"
+    sleep 0.1
+  done
+fi
+rm -rf -- "$1"
+"#;
+
+/// Recovery after a crash takes as long as what was written since the last checkpoint.
+const START_LIMIT: Duration = Duration::from_secs(120);
+/// A server that ends its sessions first, and writes all it has.
+const STOP_LIMIT: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// How far a server has come.
+pub(crate) enum Progress {
+    Starts,
+    Ready,
+}
+
+/// How starting a server ended.
+pub(crate) enum Started {
+    Ready,
+    /// Somebody else has the port.
+    PortTaken,
+}
+
+#[derive(Debug)]
+pub(crate) struct Server {
+    folder: PathBuf,
+    child: Option<Child>,
+    shell: Child,
+    /// Closed by dropping it.
+    watched: Option<ChildStdin>,
+}
+
+impl Server {
+    /// A folder for a server that does not run yet.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        // From here on the shell is who removes it.
+        let folder = tempfile::Builder::new()
+            .prefix("scratch-postgres-")
+            .tempdir()?
+            .keep();
+        if programs::is_root() {
+            chown(&folder, Some(programs::NOBODY), Some(programs::NOBODY))?;
+        }
+        let mut shell = Command::new("sh")
+            .args(["-c", WATCH, "sh"])
+            .arg(&folder)
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok(Self {
+            folder,
+            child: None,
+            watched: shell.stdin.take(),
+            shell,
+        })
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(crate) fn log_path(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    /// The number of its process, while it runs.
+    pub(crate) fn process(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Runs a program to its end.
+    pub(crate) fn run(&self, program: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+        let output = programs::command(program, &self.folder)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("{} can't be started", program.display()))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            bail!("{}: {}", program.display(), said.trim());
+        }
+        Ok(())
+    }
+
+    /// Starts it, and waits until `progress` says that it answers.
+    pub(crate) fn start(
+        &mut self,
+        program: &Path,
+        arguments: &[String],
+        progress: impl Fn(&Self) -> Progress,
+    ) -> anyhow::Result<Started> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_path())?;
+        let said_before = self.log().len();
+        let child = programs::command(program, &self.folder)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("{} can't be started", program.display()))?;
+        self.child = Some(child);
+        self.tell_watch()?;
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            if let Progress::Ready = progress(self) {
+                return Ok(Started::Ready);
+            }
+            let ended = self.child.as_mut().map(Child::try_wait).transpose()?;
+            if let Some(Some(status)) = ended {
+                self.child = None;
+                self.tell_watch()?;
+                let log = self.log();
+                let said = log.get(said_before..).unwrap_or_default();
+                if said.contains("Address already in use") {
+                    return Ok(Started::PortTaken);
+                }
+                bail!("{} ended, {status}:\n{said}", program.display());
+            }
+            if Instant::now() >= deadline {
+                let limit = START_LIMIT.as_secs();
+                bail!("it does not answer within {limit} s:\n{}", self.log());
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Sends it a signal that ends it, and waits until it has; one that does not run stays so.
+    pub(crate) fn stop(&mut self, signal: Signal) -> anyhow::Result<()> {
+        let Some(child) = &mut self.child else {
+            return Ok(());
+        };
+        kill_process(Pid::from_child(child), signal)?;
+        let deadline = Instant::now() + STOP_LIMIT;
+        while child.try_wait()?.is_none() {
+            if Instant::now() >= deadline {
+                let limit = STOP_LIMIT.as_secs();
+                bail!("it does not stop within {limit} s:\n{}", self.log());
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        self.child = None;
+        self.tell_watch()
+    }
+
+    fn tell_watch(&mut self) -> anyhow::Result<()> {
+        let process = self.process().map_or(String::new(), |id| id.to_string());
+        let watched = self.watched.as_mut().context("it was dropped")?;
+        Ok(writeln!(watched, "{process}")?)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.watched.take());
+        // Ended by the shell, which waits for that before it removes the folder.
+        if let Some(child) = &mut self.child {
+            let _ = child.wait();
+        }
+        let _ = self.shell.wait();
+    }
+}
