@@ -113,7 +113,7 @@ async fn polis_shows_it_verified(page: &str) -> anyhow::Result<()> {
     let detail = text(format!("/requests/{}", event["id"])).await?;
     assert!(
         detail.contains(">sig ok (secret 1 of 1)<")
-            && detail.contains("<code>standard</code> signs exactly this"),
+            && detail.contains("<code>standard</code> expects exactly this to be signed"),
         "{detail}"
     );
     Ok(())

@@ -107,6 +107,8 @@ impl Page {
 }
 
 const ESCAPE: char = '\u{e00c}';
+/// JSON as a program in Python writes it.
+const ORDER: &str = r#"{"id": "evt_51Qb", "type": "order.created", "data": {"customer": {"name": "Ada L.", "email": "ada@example.org", "address": null}, "items": [{"sku": "BK-0042", "count": 2, "price": 12.50}, {"sku": "PN-7", "count": 1, "price": 3.99, "gift": true}], "note": "Please ring twice as the bell is slow and whoever opens the door may need a moment to come down."}, "tags": []}"#;
 const BODY: &str = r#"{"id":"e","event":"random_number:generate","data":863}"#;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -402,11 +404,15 @@ async fn requests_are_pinned_exported_and_imported() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_fits_every_window() -> anyhow::Result<()> {
     let pictures = std::env::var_os("POLIS_PICTURES").map(std::path::PathBuf::from);
+    let tall = Window {
+        height: 1600,
+        ..Window::PHONE
+    };
     for (name, window) in [
         ("wide", Window::DESKTOP),
         ("wide-dark", Window::DESKTOP.dark()),
-        ("narrow", Window::PHONE),
-        ("narrow-dark", Window::PHONE.dark()),
+        ("narrow", tall),
+        ("narrow-dark", tall.dark()),
     ] {
         let page = Page::open(&["--verify", "standard", "--respond", "500x2,200"], window).await?;
         for _ in 0..3 {
@@ -420,12 +426,22 @@ async fn the_page_fits_every_window() -> anyhow::Result<()> {
             &[],
         )
         .await?;
-        page.send("/in/orders/new", r#"{"type":"order.created"}"#, &[])
-            .await?;
+        page.send(
+            "/in/orders/new",
+            ORDER,
+            &[("content-type", "application/json")],
+        )
+        .await?;
+        let parsed = ORDER.replace(", ", ",").replace(": ", ":");
+        page.webhook("order", KEY, 0, ORDER, &parsed).await?;
         for (view, path, awaited) in [
             ("list", "/", "/up?"),
             ("request", "/requests/3", "attempt 3"),
-            ("rules", "/rules", "Answer every request so"),
+            ("late", "/requests/4", "s old"),
+            ("json", "/requests/6", "customer"),
+            ("failed", "/requests/7", "Received"),
+            ("headers", "/requests/7?tab=headers", "webhook-signature"),
+            ("rules", "/rules", "Ready-made answers"),
         ] {
             page.browser.goto(&format!("{}{path}", page.url)).await?;
             page.browser.reads("main", awaited).await?;

@@ -44,7 +44,7 @@ const READY: [(&str, &str); 6] = [
         "503 with Retry-After",
         r#"{"rules":[{"respond":503,"retry_after":30}]}"#,
     ),
-    ("Fail a third", r#"{"rules":[{"fail_rate":0.33}]}"#),
+    ("Fail one in three", r#"{"rules":[{"fail_rate":0.33}]}"#),
     ("Answer after 20 s", r#"{"rules":[{"sleep":20}]}"#),
     ("Never answer", r#"{"rules":[{"hang":true}]}"#),
 ];

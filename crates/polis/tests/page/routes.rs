@@ -82,7 +82,7 @@ async fn a_request_is_shown_whole_and_a_failed_signature_says_why() {
         "The signature failed: ",
         "s old (limit 300)",
         "Set the clocks of both machines.",
-        "standard signs exactly this (1 secret accepted)",
+        "standard expects exactly this to be signed (1 secret accepted)",
         "\"data\": 863",
         "Compare with #",
     ] {
