@@ -84,5 +84,6 @@ export function startMoves() {
     timer = setTimeout(filter, PAUSE_MS, "replace");
   });
   addEventListener("popstate", wentBack);
-  document.querySelector("#rows .selected")?.scrollIntoView({ block: "nearest" });
+  // In the middle: rows that were not seen yet get their true height afterwards, which moves it.
+  document.querySelector("#rows .selected")?.scrollIntoView({ block: "center" });
 }

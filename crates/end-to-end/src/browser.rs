@@ -184,8 +184,14 @@ impl Browser {
     /// # Errors
     /// When there is none.
     pub async fn text(&self, selector: &str) -> anyhow::Result<String> {
-        let element = self.client.find(Locator::Css(selector)).await?;
-        Ok(element.text().await?)
+        loop {
+            let element = self.client.find(Locator::Css(selector)).await?;
+            match element.text().await {
+                // A page that renews itself put another in its place: that one is read.
+                Err(error) if error.is_stale_element_reference() => {}
+                text => return Ok(text?),
+            }
+        }
     }
 
     /// Waits, without a reload, until the element that `selector` finds has `part`; its text.
@@ -206,8 +212,14 @@ impl Browser {
     /// # Errors
     /// When there is none or it can't be clicked.
     pub async fn click(&self, selector: &str) -> anyhow::Result<()> {
-        let element = self.client.find(Locator::Css(selector)).await?;
-        Ok(element.click().await?)
+        loop {
+            let element = self.client.find(Locator::Css(selector)).await?;
+            match element.click().await {
+                // Replaced before it was clicked: a person clicks what is there.
+                Err(error) if error.is_stale_element_reference() => {}
+                clicked => return Ok(clicked?),
+            }
+        }
     }
 
     /// Types on whatever has the focus.
