@@ -2,29 +2,18 @@
 
 use std::net::SocketAddr;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 use url::Position;
 
 use crate::{
     destination::Destination,
-    outbound::{Outbound, OutboundError, Outgoing, Reach},
+    outbound::{AppAnswer, Outbound, OutboundError, Outgoing, Reach},
     record::{Forwarded, Record},
     wire::is_hop_by_hop,
 };
 
 /// Programs that may have forwarded a request before; more of them forward in a circle.
 const HOPS_MAX: usize = 20;
-
-/// What the app answered.
-#[derive(Debug)]
-pub(crate) struct AppAnswer {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, Vec<u8>)>,
-    pub(crate) body: Bytes,
-    /// Why the body is not whole; the status stands anyway.
-    pub(crate) broken: Option<String>,
-}
 
 /// A forwarded request's outcome, and the answer when one came.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::api::{Captured, CapturedAnswer, CapturedHeader};
+use crate::captured::{Captured, CapturedAnswer, CapturedHeader};
 
 /// What comes before the first entry.
 pub(crate) const BEGIN: &str = concat!(

@@ -4,10 +4,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 use crate::{
-    api::{Captured, CapturedAnswer},
-    cli::recall,
+    captured::{Captured, CapturedAnswer},
     content::{Content, event_type},
     delivery::Attempts,
+    recall,
     record::{Answer, Record},
     scope::{self, DEFAULT},
     wire::Head,

@@ -11,6 +11,7 @@
 mod answer;
 mod api;
 mod capture;
+mod captured;
 mod certificate;
 mod cli;
 mod config;
@@ -30,10 +31,12 @@ mod listener;
 mod outbound;
 mod page;
 mod polis;
+mod recall;
 mod record;
 mod redact;
 mod rediagnosis;
 mod resend;
+mod running;
 mod scope;
 mod scope_path;
 mod sent_again;
@@ -51,8 +54,9 @@ pub use diagnosis::{
     Verdict, Verification, diagnose, sign,
 };
 pub use listener::{Listener, TooFew};
-pub use polis::{Running, StartError, start};
+pub use polis::StartError;
 pub use record::{Answer, Forwarded, Record};
+pub use running::{Running, start};
 pub use scope::ScopeSettings;
 pub use store::{Keep, StoreError};
 pub use terminal::Output;

@@ -6,8 +6,9 @@ use crate::{
     answer::{NumberOrText, RuleSpec, Rules, Sequence, SequenceFault},
     config::Settings,
     diagnosis::Verification,
-    polis::{Running, StartError, start},
+    polis::StartError,
     record::Record,
+    running::{Running, start},
 };
 
 /// How long [`Listener::wait_for`] waits; a test that takes longer has failed.

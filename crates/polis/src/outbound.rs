@@ -20,12 +20,10 @@ use tokio::{
 use url::Url;
 
 use crate::{
-    capture::Reception,
     certificate::{Refusal, refusal},
-    forward::AppAnswer,
     wire::{
-        BodyFault, BodyLimits, Connection, Framing, HeadError, HeadFault, HeadLimits, StatusHead,
-        read_body,
+        BodyFault, BodyLimits, Connection, Framing, HeadError, HeadFault, HeadLimits, Reception,
+        StatusHead, read_body,
     },
 };
 
@@ -105,6 +103,16 @@ pub(crate) struct Outgoing {
     /// With `Host`, without framing.
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     pub(crate) body: Bytes,
+}
+
+/// What the app answered.
+#[derive(Debug)]
+pub(crate) struct AppAnswer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Bytes,
+    /// Why the body is not whole; the status stands anyway.
+    pub(crate) broken: Option<String>,
 }
 
 /// Sends requests; answers are kept up to the body limit.

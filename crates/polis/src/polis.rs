@@ -1,18 +1,15 @@
-//! A running polis: what its two listeners share.
+//! What the two listeners of a running polis share.
 
 use std::{
     net::SocketAddr,
     sync::{Arc, OnceLock},
 };
 
-use axum::Router;
 use parking_lot::Mutex;
-use tokio::{net::TcpListener, sync::watch};
 use url::Url;
 
 use crate::{
-    api,
-    capture::{self, CaptureLimits, Reception},
+    capture::limits::CaptureLimits,
     config::Settings,
     outbound::Outbound,
     record::{Answer, Record},
@@ -21,6 +18,7 @@ use crate::{
     sent_again::{Replays, SentAgain},
     store::{Fallen, Store, StoreError},
     terminal::Terminal,
+    wire::Reception,
 };
 
 /// All bodies that are being received may hold this many times the limit of one.
@@ -163,6 +161,20 @@ impl Polis {
         }
     }
 
+    /// Where it captures; said once, before the first request.
+    pub(crate) fn captures_at(&self, address: SocketAddr) {
+        // A second address would be a second run.
+        let _ = self.capture.set(address);
+    }
+
+    /// Writes what is still unwritten.
+    pub(crate) async fn finish(&self) {
+        self.store.flush().await;
+        if let Some(terminal) = &self.terminal {
+            terminal.finish();
+        }
+    }
+
     /// Where requests are captured, once that is known.
     pub(crate) fn capture_address(&self) -> Option<SocketAddr> {
         self.capture.get().copied()
@@ -190,98 +202,5 @@ impl Polis {
             Some(address) => format!("http://{address}"),
             None => "http://localhost:9000".to_owned(),
         }
-    }
-}
-
-/// A polis that listens; it stops when this is dropped or [`Running::stop`] is called.
-#[derive(Debug)]
-pub struct Running {
-    pub(crate) polis: Arc<Polis>,
-    capture: SocketAddr,
-    page: SocketAddr,
-    stop: watch::Sender<bool>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
-}
-
-/// Binds both listeners and starts to capture.
-///
-/// # Errors
-/// [`StartError`] names the port that is taken and the variable that changes it.
-pub async fn start(settings: Settings) -> Result<Running, StartError> {
-    let listener = serve::bind(settings.host, settings.port, "PORT").await?;
-    let page_listener =
-        serve::bind(serve::Host::default(), settings.page_port(), "UI_PORT").await?;
-    let capture = listener.local_addr()?;
-    let page = page_listener.local_addr()?;
-    let frame_origin = settings.frame_origin.clone();
-    let polis = Arc::new(Polis::new(settings)?);
-    // Set once, just after it was made.
-    let _ = polis.capture.set(capture);
-    let (stop, stopping) = watch::channel(false);
-    let page_router = serve::framed(api::app(Arc::clone(&polis), stopping.clone()), frame_origin);
-    let tasks = vec![
-        tokio::spawn(capture::run(listener, Arc::clone(&polis), stopping.clone())),
-        tokio::spawn(serve_page(page_listener, page_router, stopping)),
-    ];
-    Ok(Running {
-        polis,
-        capture,
-        page,
-        stop,
-        tasks,
-    })
-}
-
-async fn serve_page(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
-    let limits = serve::Limits {
-        // With those of the capture listener they stay below the usual 1,024 open files.
-        connections: api::CONNECTIONS,
-        body_bytes: api::BODY_BYTES,
-        ..serve::Limits::default()
-    };
-    serve::serve(listener, router, limits, async move {
-        // An error means that the sender is gone, which stops as well.
-        let _ = stop.wait_for(|stop| *stop).await;
-    })
-    .await;
-}
-
-impl Running {
-    /// Where requests are captured.
-    #[must_use]
-    pub fn capture_address(&self) -> SocketAddr {
-        self.capture
-    }
-
-    /// Where senders reach the default scope.
-    #[must_use]
-    pub fn capture_url(&self) -> String {
-        self.polis.scope_url(DEFAULT)
-    }
-
-    /// Where the page and the API are.
-    #[must_use]
-    pub fn page_address(&self) -> SocketAddr {
-        self.page
-    }
-
-    /// Stops accepting, lets requests in flight finish, and writes what is still unwritten.
-    pub async fn stop(mut self) {
-        self.stop.send_replace(true);
-        for task in self.tasks.drain(..) {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a listener ended badly");
-            }
-        }
-        self.polis.store.flush().await;
-        if let Some(terminal) = &self.polis.terminal {
-            terminal.finish();
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop.send_replace(true);
     }
 }

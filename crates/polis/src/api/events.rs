@@ -14,11 +14,14 @@ use futures_util::{Stream, stream};
 use serde_json::json;
 
 use super::{
-    Captured, Shared,
     error::ApiError,
     query::{Query, given},
+    shared::Shared,
 };
-use crate::store::{Change, ChangeKind, Filter};
+use crate::{
+    captured::Captured,
+    store::{Change, ChangeKind, Filter},
+};
 
 /// Proxies close silent connections after a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

@@ -6,7 +6,7 @@ use axum::{Json, extract::State};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Shared, error::ApiError};
+use super::{error::ApiError, shared::Shared};
 use crate::{
     import,
     record::Record,

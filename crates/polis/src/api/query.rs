@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Shared, error::ApiError};
+use super::{error::ApiError, shared::Shared};
 use crate::{redact::Redactor, scope, store::Filter};
 
 /// Which requests, and how they are shown. Empty values count as absent, so that a form's

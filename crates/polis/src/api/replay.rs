@@ -13,8 +13,9 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 use url::Url;
 
-use super::{CapturedHeader, Shared, error::ApiError};
+use super::{error::ApiError, shared::Shared};
 use crate::{
+    captured::CapturedHeader,
     destination::Destination,
     outbound::{Outgoing, Reach},
     record::Record,

@@ -7,7 +7,7 @@ use axum::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Shared, error::ApiError};
+use super::{error::ApiError, shared::Shared};
 use crate::sent_again::SentAgain;
 
 /// Bytes of a URL or a reason: the page shows them on a line.

@@ -10,11 +10,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Captured, Shared,
     error::ApiError,
     query::{Query, given},
+    shared::Shared,
 };
-use crate::store::Fallen;
+use crate::{captured::Captured, store::Fallen};
 
 /// Requests on one page of a list.
 const PAGE: usize = 100;

@@ -6,9 +6,9 @@ use axum::{
 };
 
 use super::{
-    Shared,
     error::ApiError,
     query::{Query, given},
+    shared::Shared,
 };
 use crate::{
     answer::{Rules, RulesSpec},

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Shared, error::ApiError};
+use super::{error::ApiError, shared::Shared};
 use crate::{
     answer::{RuleSpec, Rules},
     diagnosis::{Preset, SigningSecret, Verification, preset_of},
@@ -131,7 +131,7 @@ fn guessed(shared: &Shared, name: &str) -> Result<Preset, ApiError> {
 pub(crate) async fn remove(
     State(shared): State<Shared>,
     Path(name): Path<String>,
-) -> Result<Json<super::Removed>, ApiError> {
+) -> Result<Json<super::requests::Removed>, ApiError> {
     scope::check(&name).map_err(ApiError::Query)?;
     if name == DEFAULT {
         return Err(ApiError::Conflict(
@@ -154,7 +154,7 @@ pub(crate) async fn remove(
     let removed = shared.polis.store.remove(ids).await;
     shared.polis.scopes.remove(&name);
     shared.polis.learn_secrets();
-    Ok(Json(super::Removed { removed }))
+    Ok(Json(super::requests::Removed { removed }))
 }
 
 /// The settings with what the spec says changed.

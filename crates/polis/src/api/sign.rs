@@ -8,9 +8,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Replay, Shared,
     error::ApiError,
-    replay::{outgoing, signer},
+    replay::{Replay, outgoing, signer},
+    shared::Shared,
 };
 use crate::{diagnosis::Preset, outbound::Outgoing};
 

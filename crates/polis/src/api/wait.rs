@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use super::{
-    Captured, Shared,
     error::ApiError,
     query::{Query, given},
+    shared::Shared,
 };
+use crate::captured::Captured;
 
 /// More than anybody waits for by hand.
 const COUNT: usize = 10_000;

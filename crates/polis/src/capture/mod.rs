@@ -6,15 +6,11 @@
 
 mod arrival;
 mod exchange;
-mod reception;
+pub(crate) mod limits;
 mod reply;
 mod watching;
 
-pub(crate) use reception::{Reception, Reservation};
-
 use std::{sync::Arc, time::Duration};
-
-use serve::Limits;
 
 use tokio::{
     net::TcpListener,
@@ -22,40 +18,10 @@ use tokio::{
     task::{JoinError, JoinSet},
 };
 
-use crate::{
-    polis::Polis,
-    wire::{BodyLimits, HeadLimits},
-};
+use crate::polis::Polis;
 
-/// Bytes of one request's head; the largest that common servers accept is 64 KiB.
-pub(crate) const HEAD_BYTES: usize = 64 * 1024;
 /// How long requests in flight may go on once polis was asked to stop.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// What one client may cost the listener.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct CaptureLimits {
-    pub(crate) head: HeadLimits,
-    pub(crate) body: BodyLimits,
-    connections: usize,
-}
-
-impl CaptureLimits {
-    /// These limits, with one of its own for the bytes of a body, which is kept and not refused.
-    pub(crate) fn new(limits: &Limits, body_bytes: usize) -> Self {
-        Self {
-            head: HeadLimits {
-                bytes: HEAD_BYTES,
-                time: limits.header_time,
-            },
-            body: BodyLimits {
-                bytes: body_bytes,
-                time: limits.body_time,
-            },
-            connections: limits.connections,
-        }
-    }
-}
 
 /// Captures what comes until `stop` turns true, then lets requests in flight finish.
 pub(crate) async fn run(listener: TcpListener, polis: Arc<Polis>, mut stop: watch::Receiver<bool>) {

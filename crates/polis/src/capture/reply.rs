@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     answer::{Plan, PlannedBody},
-    forward::AppAnswer,
+    outbound::AppAnswer,
     record::{Forwarded, Record},
     wire::is_hop_by_hop,
 };

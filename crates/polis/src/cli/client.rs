@@ -7,10 +7,12 @@ use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{recall, trouble::Trouble};
+use super::trouble::Trouble;
 use crate::{
-    api::{Captured, Imported},
+    api::import::Imported,
+    captured::Captured,
     config::{Ports, Surroundings},
+    recall,
     record::Record,
 };
 

@@ -2,12 +2,12 @@
 
 use super::{
     client::{Api, Client},
-    recall,
     screen::Screen,
     trouble::{Found, Trouble},
 };
 use crate::{
     difference::{Difference, differences},
+    recall,
     record::Record,
     terminal::{Ink, escaped},
 };

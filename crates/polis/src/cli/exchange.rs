@@ -11,10 +11,9 @@ use super::{
     trouble::{Found, Trouble},
 };
 use crate::{
-    api::CapturedHeader,
+    captured::CapturedHeader,
     content::Content,
-    forward::AppAnswer,
-    outbound::{Outbound, Outgoing, Reach},
+    outbound::{AppAnswer, Outbound, Outgoing, Reach},
     redact::Redactor,
     terminal::{Ink, escaped},
 };

@@ -12,11 +12,7 @@ use super::{
     selection::Selection,
     trouble::{Found, Trouble},
 };
-use crate::{
-    api::{Captured, Page},
-    har,
-    terminal::Logged,
-};
+use crate::{api::requests::Page, captured::Captured, har, terminal::Logged};
 
 /// The largest page of the API.
 const PAGE: usize = 1000;

@@ -8,7 +8,7 @@ use super::{
     screen::tell,
     trouble::{Found, Trouble},
 };
-use crate::api::Imported;
+use crate::api::import::Imported;
 
 /// Import requests from a HAR file or from a log of `polis --json`
 #[derive(Debug, clap::Args)]

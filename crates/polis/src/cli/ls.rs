@@ -6,13 +6,12 @@ use bytes::Bytes;
 
 use super::{
     client::{Api, Client, Pairs},
-    recall,
     screen::{Screen, tell},
     selection::Selection,
     stream::{Stream, Told},
     trouble::{Found, Trouble},
 };
-use crate::api::{Captured, Page};
+use crate::{api::requests::Page, captured::Captured, recall};
 
 /// The largest page of the API.
 const PAGE: usize = 1000;

@@ -8,7 +8,6 @@ mod export;
 mod given;
 mod import;
 mod ls;
-pub(crate) mod recall;
 mod replay;
 mod respond;
 mod rm;

@@ -12,7 +12,7 @@ use super::{
     trouble::{Found, Trouble},
 };
 use crate::{
-    api::{Replay, ReplayMade, ScopeShown, Signed},
+    api::{replay::Replay, replays::ReplayMade, scopes::ScopeShown, sign::Signed},
     destination::Destination,
     diagnosis::{Preset, preset_names, preset_of},
     edit::{self, Edits},

@@ -6,7 +6,7 @@ use super::{
     selection::Selection,
     trouble::{Found, Trouble},
 };
-use crate::api::Removed;
+use crate::api::requests::Removed;
 
 /// Remove captured requests for good
 #[derive(Debug, clap::Args)]

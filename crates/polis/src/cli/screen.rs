@@ -5,9 +5,10 @@ use std::io::{self, IsTerminal, Write};
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{recall, trouble::Trouble};
+use super::trouble::Trouble;
 use crate::{
-    api::Captured,
+    captured::Captured,
+    recall,
     terminal::{Human, escaped, escaped_lines, is_harmful},
 };
 

@@ -3,8 +3,8 @@
 use std::{io::Write, process::ExitCode};
 
 use crate::{
-    Running,
     config::{Flags, Settings, Surroundings},
+    running::Running,
 };
 
 /// Captures until SIGTERM or Ctrl-C.
@@ -59,7 +59,7 @@ fn ready(running: &Running) -> String {
 
 fn fail(error: &(impl std::fmt::Display + ?Sized)) -> ExitCode {
     tell(&format!("polis: {error}"));
-    ExitCode::from(super::TROUBLE)
+    ExitCode::from(super::trouble::TROUBLE)
 }
 
 fn tell(line: &str) {

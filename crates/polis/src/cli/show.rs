@@ -4,13 +4,13 @@ use bytes::Bytes;
 
 use super::{
     client::{Api, Client},
-    recall,
     screen::Screen,
     trouble::{Found, Trouble},
 };
 use crate::{
     curl,
     diagnosis::Verdict,
+    recall,
     terminal::{Ink, escaped},
 };
 

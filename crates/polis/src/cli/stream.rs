@@ -4,7 +4,7 @@ use super::{
     client::{Client, Pairs, broken},
     trouble::Trouble,
 };
-use crate::api::Captured;
+use crate::captured::Captured;
 
 /// A summary has no body and no headers; a longer event is none of polis.
 const EVENT_BYTES: usize = 4 * 1024 * 1024;

@@ -14,7 +14,7 @@ use super::{
     trouble::{Found, Trouble},
 };
 use crate::{
-    api::CapturedSignature,
+    captured::CapturedSignature,
     destination::Destination,
     diagnosis::{Diagnosis, Preset, Verdict, Verification, diagnose, preset_names, preset_of},
     terminal::{Ink, escaped},

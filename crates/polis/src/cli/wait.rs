@@ -8,7 +8,7 @@ use super::{
     selection::Selection,
     trouble::{Found, Trouble},
 };
-use crate::api::Waited;
+use crate::api::wait::Waited;
 
 /// polis answers in time; the way there may take a little longer.
 const GRACE: Duration = Duration::from_secs(630);

@@ -12,7 +12,8 @@ use futures_util::stream;
 
 use super::{multipart, view::refused};
 use crate::{
-    api::{Captured, Shared, import, query::Query},
+    api::{import, query::Query, shared::Shared},
+    captured::Captured,
     har,
     record::Record,
     redact::Redactor,

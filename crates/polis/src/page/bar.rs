@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::{
-    api::{Shared, error::ApiError, scopes},
+    api::{error::ApiError, scopes, shared::Shared},
     diagnosis::{Preset, ToSign, sign},
     event_payload::{Happened, Payload},
     outbound::{Outgoing, Reach},

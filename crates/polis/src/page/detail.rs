@@ -16,11 +16,12 @@ use super::{
     verdict::VerdictCard,
 };
 use crate::{
-    api::{Captured, CapturedHeader, Shared, query::Query},
-    cli::recall,
+    api::{query::Query, shared::Shared},
+    captured::{Captured, CapturedHeader},
     curl,
     diagnosis::{Diagnosis, Preset, Verdict, preset_of},
     difference::{Difference, FIRST_BYTES, differences},
+    recall,
     record::Record,
     redact::Redactor,
     resend,

@@ -16,7 +16,7 @@ use axum::{
 };
 use futures_util::stream;
 
-use crate::{api::Shared, polis::Polis, record::Record};
+use crate::{api::shared::Shared, polis::Polis, record::Record};
 
 /// Proxies close silent connections after a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

@@ -25,7 +25,7 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::api::Shared;
+use crate::api::shared::Shared;
 
 /// The page's routes, to be merged into the second listener's router.
 pub(crate) fn routes() -> Router<Shared> {

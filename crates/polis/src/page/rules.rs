@@ -13,9 +13,9 @@ use super::{bar::Bar, view::html};
 use crate::{
     answer::{RuleSpec, Rules, RulesSpec},
     api::{
-        Shared,
         error::ApiError,
         query::{Query, given},
+        shared::Shared,
     },
     scope::{self, DEFAULT, SCOPES},
 };

@@ -10,7 +10,11 @@ use axum::{
 use serde::Deserialize;
 
 use super::view::{Shown, page};
-use crate::api::{ScopeSpec, Shared, query::Query, scopes};
+use crate::api::{
+    query::Query,
+    scopes::{self, ScopeSpec},
+    shared::Shared,
+};
 
 /// It has no `Debug`, because it carries a secret.
 #[derive(Deserialize)]

@@ -12,7 +12,7 @@ use super::{
     view::{Shown, page},
 };
 use crate::{
-    api::{Shared, query::Query, replay},
+    api::{query::Query, replay, shared::Shared},
     resend::broken_signature,
 };
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::body::visible;
 use crate::{
-    api::{Replay, Replayed},
+    api::replay::{Replay, Replayed},
     edit::{self, Edits},
     record::Record,
     redact::Redactor,

@@ -10,7 +10,8 @@ use similar::{Algorithm, DiffTag};
 
 use super::body::visible;
 use crate::{
-    api::{CapturedSignature, Shared},
+    api::shared::Shared,
+    captured::CapturedSignature,
     diagnosis::{FindingKind, Verdict, signed_body},
     record::Record,
 };

@@ -22,9 +22,9 @@ use super::{
 };
 use crate::{
     api::{
-        Shared,
         query::{Query, given},
         requests,
+        shared::Shared,
     },
     record::Record,
     store::ChangeKind,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::format::Format;
 use crate::{
-    api::{Captured, CapturedAnswer},
+    captured::{Captured, CapturedAnswer},
     record::Record,
     redact::Redactor,
 };

@@ -8,8 +8,8 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use super::reception::Reservation;
 use super::{Connection, Head, StatusHead, Version};
-use crate::capture::Reservation;
 
 /// A chunk's size line with its extensions; real ones have under 20 bytes.
 const CHUNK_LINE_BYTES: usize = 1024;
@@ -321,8 +321,8 @@ impl<S: AsyncRead + Unpin> Reading<'_, S> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::reception::Reception;
     use super::*;
-    use crate::capture::Reception;
 
     async fn read(wire: &[u8], framing: Framing, bytes: usize) -> ReadBody {
         let reception = Reception::new(1 << 20);

@@ -8,10 +8,11 @@
 mod body;
 mod connection;
 mod head;
+mod reception;
 
-pub(crate) use body::{BodyFault, Framing};
-pub(crate) use body::{BodyLimits, ReadBody, read_body};
+pub(crate) use body::{BodyFault, BodyLimits, Framing, ReadBody, read_body};
 pub(crate) use connection::{Connection, HeadFault, HeadLimits};
 pub(crate) use head::HeadError;
 pub use head::{Head, Version};
 pub(crate) use head::{StatusHead, is_framing, is_hop_by_hop};
+pub(crate) use reception::Reception;

@@ -184,6 +184,7 @@ fn no_modules_import_each_other_in_a_circle() {
         "../end-to-end/src",
         "../random-number-button/src",
         "../random-number-texter/src",
+        "../polis/src",
         "../relay/src",
         "../scratch-postgres/src",
         "../serve/src",

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::{
-    api::{Captured, CapturedAnswer, CapturedHeader, CapturedSignature},
+    captured::{Captured, CapturedAnswer, CapturedHeader, CapturedSignature},
     diagnosis::Diagnosis,
     record::{Answer, Forwarded, Record},
     wire::Head,
