@@ -1,10 +1,6 @@
 //! Settings of an engine, and how it is opened.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     address::{
@@ -22,12 +18,13 @@ use crate::{
     retry::RetrySchedule,
     sender::{Sender, SenderSettings, TIME_LIMIT_DEFAULT},
     store::{
+        address::Address,
+        durability::Durability,
+        endpoint_cache::ENDPOINTS_IN_MEMORY_DEFAULT,
         host::Retention,
-        sqlite::{
-            endpoints::ENDPOINTS_IN_MEMORY_DEFAULT,
-            open::{OpenSettings, Opened, Started, open},
-            schema::{Durability, OpenError},
-        },
+        open_error::OpenError,
+        open_settings::OpenSettings,
+        opened::{Opened, Started},
     },
     webhooks::{Engine, Threads, Webhooks},
 };
@@ -53,6 +50,7 @@ pub struct Builder {
     key: Option<[u8; 32]>,
     clock: Option<Arc<dyn Clock>>,
     watcher: Option<Watcher>,
+    #[cfg(feature = "sqlite")]
     lock_wait: Duration,
 }
 
@@ -81,6 +79,7 @@ impl Default for Builder {
             key: None,
             clock: None,
             watcher: None,
+            #[cfg(feature = "sqlite")]
             lock_wait: Duration::ZERO,
         }
     }
@@ -194,6 +193,7 @@ impl Builder {
     /// How long [`Builder::open`] waits for another engine to stop delivering from the file, as in a
     /// deployment that starts the new process before the old one has ended. Unless set it does not
     /// wait, and says [`OpenError::InUse`].
+    #[cfg(feature = "sqlite")]
     pub fn wait_for_lock(mut self, wait: Duration) -> Self {
         self.lock_wait = wait;
         self
@@ -205,7 +205,7 @@ impl Builder {
     /// # Errors
     /// [`OpenError`] says what to do. Nothing of an existing file is changed then.
     pub async fn open(self, address: &str) -> Result<Webhooks, OpenError> {
-        let file = parse_address(address)?;
+        let address = Address::parse(address)?;
         if self.keep_events < self.schedule.span() {
             return Err(OpenError::Retention {
                 retention: self.keep_events,
@@ -223,29 +223,33 @@ impl Builder {
         })
         .map_err(|error| OpenError::Client(error.to_string()))?;
         let settings = OpenSettings {
-            file,
             durability: self.durability,
+            #[cfg(feature = "sqlite")]
             lock_wait: self.lock_wait,
             key: self.key,
             schedule: self.schedule,
+            #[cfg(feature = "postgres")]
+            is_clock_given: self.clock.is_some(),
             clock: self
                 .clock
                 .unwrap_or_else(|| Arc::new(SystemClock::default())),
             endpoints_in_memory: self.endpoints_in_memory,
         };
-        let opening = tokio::task::spawn_blocking(move || open(settings));
-        let opened = opening
-            .await
-            .map_err(|error| OpenError::Client(error.to_string()))??;
+        let opened = address.open(settings).await?;
         let health = HealthPolicy {
             disable_after_ms: self.disable_after.map(millis),
-            uptime: Arc::clone(&opened.uptime),
+            uptime: Arc::clone(opened.uptime()),
         };
         let retention = Retention {
             events_ms: millis(self.keep_events),
             attempts_ms: millis(self.keep_attempts),
         };
-        let shared = Shared::new(Arc::clone(&opened.timeline), sender, health);
+        let shared = Shared::new(
+            Arc::clone(opened.timeline()),
+            opened.lease(),
+            sender,
+            health,
+        );
         Ok(start(opened, Arc::new(shared), retention))
     }
 }
@@ -270,7 +274,7 @@ impl Webhooks {
 
 fn start(opened: Opened, shared: Arc<Shared>, retention: Retention) -> Webhooks {
     let Started {
-        handle: store,
+        store,
         writer,
         watch,
         lock,
@@ -293,15 +297,4 @@ fn start(opened: Opened, shared: Arc<Shared>, retention: Retention) -> Webhooks 
     tokio::spawn(watch_clock(Arc::downgrade(&shared)));
     metrics::watch(&shared, &store);
     Webhooks::start(Engine::new(shared, store, Threads { writer, watch }, lock))
-}
-
-fn parse_address(address: &str) -> Result<Option<PathBuf>, OpenError> {
-    match address.strip_prefix("sqlite:") {
-        Some(":memory:") => Ok(None),
-        // Options after a question mark, as other libraries have them, are not part of a name.
-        Some(file) if !file.is_empty() && !file.contains('?') => Ok(Some(
-            Path::new(file.strip_prefix("//").unwrap_or(file)).to_owned(),
-        )),
-        _ => Err(OpenError::Address(address.to_owned())),
-    }
 }

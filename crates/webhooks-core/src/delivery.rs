@@ -75,7 +75,7 @@ pub enum HoldReason {
 }
 
 /// Why a delivery is not tried any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EndReason {
     /// Every attempt of its schedule failed.

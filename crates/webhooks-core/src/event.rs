@@ -100,6 +100,8 @@ impl Event {
         if !is_token(&self.event_type, EVENT_TYPE_BYTES_MAX, b"_.:/-") {
             return Err(EventError::Type(shorten(&self.event_type)));
         }
+        #[cfg(feature = "postgres")]
+        let is_id_chosen = self.id.is_some();
         let id = self.id.unwrap_or_else(|| Uuid::now_v7().to_string());
         if !is_token(&id, EVENT_ID_BYTES_MAX, b"_:-") {
             return Err(EventError::Id(shorten(&id)));
@@ -130,6 +132,8 @@ impl Event {
         }
         Ok(PreparedEvent {
             id,
+            #[cfg(feature = "postgres")]
+            is_id_chosen,
             event_type: self.event_type,
             body: Bytes::from(body),
             traceparent: self.traceparent,
@@ -167,6 +171,9 @@ fn to_json<T: Serialize + ?Sized>(data: &T) -> Result<Box<serde_json::value::Raw
 #[derive(Debug, Clone)]
 pub(crate) struct PreparedEvent {
     pub(crate) id: String,
+    /// The caller chose the id: it may be known.
+    #[cfg(feature = "postgres")]
+    pub(crate) is_id_chosen: bool,
     pub(crate) event_type: String,
     pub(crate) body: Bytes,
     pub(crate) traceparent: Option<String>,

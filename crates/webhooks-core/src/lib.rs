@@ -4,7 +4,7 @@
 //! # Five lines
 //!
 //! ```no_run
-//! # #[cfg(feature = "sqlite")]
+//! # #[cfg(feature = "engine")]
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::time::Duration;
 //! use webhooks_core::{Event, Webhooks};
@@ -97,138 +97,143 @@
 // Without a feature its chapter is not there to link to.
 #![cfg_attr(not(feature = "receive"), doc = " [`receive`]: #features")]
 #![cfg_attr(not(feature = "testing"), doc = " [`testing`]: #features")]
-#![cfg_attr(feature = "sqlite", doc = " [operating]: guide::operating")]
-#![cfg_attr(not(feature = "sqlite"), doc = " [operating]: #features")]
+#![cfg_attr(feature = "engine", doc = " [operating]: guide::operating")]
+#![cfg_attr(not(feature = "engine"), doc = " [operating]: #features")]
 
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod activity;
 mod address;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod attempt;
 #[cfg(feature = "sqlite")]
+mod backup;
+#[cfg(feature = "engine")]
 mod builder;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod clock;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod crash_point;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod delivery;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod endpoint;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod endpoints;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod engine;
 mod error_text;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod event;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod finite;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub mod guide;
 mod header_rules;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod metrics;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod model;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod outbox;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod outbox_table;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod outgoing;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod places;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod private_file;
 #[cfg(feature = "receive")]
 pub mod receive;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod retry;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod same_json;
 pub mod scheme;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod seal;
 mod secret;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod send;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "postgres")]
+mod send_in;
+#[cfg(feature = "engine")]
 mod sender;
 pub mod signature;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "sqlite")]
 mod transaction;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 mod webhooks;
 
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub use activity::{ACTIVITY_BUFFER, Activity, ActivityKind, ActivityStream, NextStep};
 pub use address::{
     AddressPolicy, AddressRefusal, Credentials, Ipv4Embedding, NetworkError, hide_credentials,
     split_credentials,
 };
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub use address::{LookupError, Resolve, Resolved, Resolving, SystemResolver};
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub use attempt::{
     Attempt, BodyCut, Failure, Outcome, RESPONSE_BODY_LIMIT, RESPONSE_BYTES_MAX,
     RESPONSE_HEAD_BYTES, RESPONSE_HEADERS_BYTES,
 };
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub use builder::{Builder, DISABLE_AFTER_DEFAULT, RETENTION_DEFAULT};
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub use clock::{Clock, SystemClock};
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub use delivery::{Delivery, DeliveryState, EndReason, Explanation, HoldReason};
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub use endpoint::{
     AddedEndpoint, DISABLE_REASON_BYTES_MAX, ENDPOINTS_PER_CUSTOMER_MAX, EVENT_TYPES_MAX, Endpoint,
     EndpointChange, EndpointId, EndpointSettings, EndpointSettingsError, EndpointState,
     IN_FLIGHT_DEFAULT, IN_FLIGHT_MAX, NewEndpoint, OWN_HEADERS_BYTES_MAX, OWN_HEADERS_MAX,
     OwnHeader, SECRETS_MAX, SecretInfo,
 };
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub use endpoints::{Endpoints, ROTATION_GRACE_DEFAULT};
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub use engine::test_attempt::TestError;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub use event::{
     CUSTOMER_BYTES_MAX, EVENT_BYTES_MAX, EVENT_ID_BYTES_MAX, EVENT_TYPE_BYTES_MAX, Event,
     EventError, EventRecord,
 };
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub use model::{
     outbox_rows::{REFUSED_ROWS_MAX, RefusedRow},
     page::{DeliveryFilter, DeliveryPage, PAGE_MAX, PageCursor},
     replay::{Replay, ReplayOutcome},
 };
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub use outgoing::OutgoingRequest;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub use retry::{ATTEMPTS_MAX, RETRY_AFTER_MAX, RetrySchedule, RetryScheduleError};
 /// The SQLite driver, at the version that the engine uses.
 #[cfg(feature = "sqlite")]
 pub use rusqlite;
 pub use secret::{Secret, SecretError, SecretKind, SharedSecret};
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub use send::{SEND_ALL_BYTES_MAX, SEND_ALL_MAX, SendError, SendReceipt};
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "postgres")]
+pub use send_in::SentIn;
+#[cfg(feature = "engine")]
 pub use sender::{CONNECTIONS_MAX_DEFAULT, CONNECTIONS_SHARE_OF_FILES, TIME_LIMIT_DEFAULT};
 #[cfg(feature = "sqlite")]
+pub use store::backup_error::BackupError;
+#[cfg(feature = "engine")]
 pub use store::{
-    delivery_error::DeliveryError,
-    endpoint_error::EndpointError,
-    error::StoreError,
-    sqlite::{
-        backup::BackupError,
-        endpoints::ENDPOINTS_IN_MEMORY_DEFAULT,
-        schema::{Durability, OpenError},
-    },
+    delivery_error::DeliveryError, durability::Durability,
+    endpoint_cache::ENDPOINTS_IN_MEMORY_DEFAULT, endpoint_error::EndpointError, error::StoreError,
+    open_error::OpenError,
 };
 #[cfg(feature = "sqlite")]
 pub use transaction::{Transaction, TransactionError};
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub use webhooks::{ShutdownReport, Webhooks};

@@ -42,6 +42,10 @@ pub enum SendError {
         /// Bytes of all bodies together.
         bytes: usize,
     },
+    /// The store is a SQLite file.
+    #[cfg(feature = "postgres")]
+    #[error("Webhooks::send_in is for Postgres; on SQLite use Webhooks::transaction")]
+    NotPostgres,
     /// The store refused; nothing was stored.
     #[error(transparent)]
     Store(#[from] StoreError),

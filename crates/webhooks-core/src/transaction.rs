@@ -6,6 +6,7 @@ use crate::{
     event::{Event, PreparedEvent, check_customer},
     send::{SendError, SendReceipt, prepare_all},
     store::{
+        Store,
         ask::Ask,
         error::StoreError,
         sqlite::{
@@ -47,6 +48,11 @@ pub enum TransactionError {
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store is a Postgres database.
+    #[error(
+        "Webhooks::transaction is for SQLite; on Postgres give your own transaction to Webhooks::send_in"
+    )]
+    NotSqlite,
 }
 
 crate::error_text::debug_is_display!(TransactionError);
@@ -170,7 +176,7 @@ impl Transaction<'_> {
         if outcome.is_ok() {
             run("release webhooks_app")?;
         } else {
-            self.tx.commit.roll_back_to(mark);
+            self.tx.roll_back_to(mark);
             run("rollback to webhooks_app; release webhooks_app")?;
             guard.engine(|| self.tx.endpoints.rolled_back(connection));
         }
@@ -229,6 +235,9 @@ impl Webhooks {
         E: From<TransactionError> + Send + 'static,
         F: FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
     {
+        if !matches!(*self.engine().store, Store::Sqlite(_)) {
+            return Err(TransactionError::NotSqlite.into());
+        }
         let done = self.shared().queue.ask_in_turn(|reply| {
             Ask::Sqlite(Act::answering(reply, move |tx: &mut Tx<'_>| {
                 let guard = tx.guard;

@@ -1,6 +1,6 @@
 //! The public face: [`Webhooks`].
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, MutexGuard};
 use tracing::Instrument;
@@ -17,8 +17,8 @@ use crate::{
         Store,
         ask::Ask,
         error::StoreError,
+        opened::{Lock, Watch},
         queue::WriterQueue,
-        sqlite::{backup::BackupError, file_lock::FileLock, outbox_watch::OutboxWatch},
     },
 };
 
@@ -43,7 +43,7 @@ impl std::fmt::Debug for Webhooks {
 #[derive(Default)]
 pub(crate) struct Threads {
     pub(crate) writer: Option<std::thread::JoinHandle<()>>,
-    pub(crate) watch: Option<OutboxWatch>,
+    pub(crate) watch: Option<Watch>,
 }
 
 impl Threads {
@@ -67,7 +67,7 @@ pub(crate) struct Engine {
     pub(crate) shared: Arc<Shared>,
     pub(crate) store: Arc<Store>,
     threads: Mutex<Threads>,
-    lock: Mutex<Option<FileLock>>,
+    lock: Mutex<Option<Lock>>,
     /// What the first stop left.
     stopped: Mutex<Option<ShutdownReport>>,
 }
@@ -77,7 +77,7 @@ impl Engine {
         shared: Arc<Shared>,
         store: Arc<Store>,
         threads: Threads,
-        lock: Option<FileLock>,
+        lock: Option<Lock>,
     ) -> Self {
         Self {
             shared,
@@ -233,22 +233,6 @@ impl Webhooks {
     /// The store could not be read.
     pub async fn pending(&self) -> Result<u64, StoreError> {
         self.engine.store.pending().await
-    }
-
-    /// Copies the database as it is at this moment to a new file, readable by its owner alone, while
-    /// events are sent and delivered. The copy is opened like the file itself; see
-    /// [the guide](crate::guide::operating) for what a restore means.
-    ///
-    /// Nothing waits for it, but the write-ahead log cannot be folded meanwhile: the disk needs room
-    /// for the copy and for what is written in the time.
-    ///
-    /// # Errors
-    /// There is no such file then; [`BackupError`] says why.
-    pub async fn backup(&self, path: impl AsRef<Path>) -> Result<(), BackupError> {
-        let path = path.as_ref();
-        self.engine.store.backup(path).await?;
-        tracing::info!(path = %path.display(), "a backup was made");
-        Ok(())
     }
 
     /// Stops: no further attempt is started ([`Webhooks::flush`] waits for first attempts), requests in flight may finish within `grace`, their

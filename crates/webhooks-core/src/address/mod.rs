@@ -7,23 +7,23 @@
 
 pub(crate) mod credentials;
 pub(crate) mod embedded;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub(crate) mod known_names;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub(crate) mod lookup;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub(crate) mod names;
 pub(crate) mod policy;
 pub(crate) mod ports;
 pub(crate) mod ranges;
 pub(crate) mod refusal;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub(crate) mod system_resolver;
 
 pub use credentials::{Credentials, hide_credentials, split_credentials};
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub use lookup::{LookupError, Resolve, Resolved, Resolving};
 pub use policy::{AddressPolicy, NetworkError};
 pub use refusal::{AddressRefusal, Ipv4Embedding};
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "engine")]
 pub use system_resolver::SystemResolver;

@@ -11,7 +11,7 @@ use crate::{
         ask::Ask,
         committed::{Committed, HandOver, RefusedRefill},
         completion::Completion,
-        sqlite::writer::Writer,
+        opened::Writer,
     },
 };
 

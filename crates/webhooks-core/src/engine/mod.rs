@@ -33,6 +33,7 @@ use crate::{
     sender::Sender,
     store::{
         host::{Host, Retention},
+        lease::Lease,
         queue::WriterQueue,
     },
 };
@@ -44,6 +45,8 @@ const TESTS_MAX: usize = 16;
 pub(crate) struct Shared {
     pub(crate) queue: Arc<WriterQueue>,
     pub(crate) timeline: Arc<Timeline>,
+    /// Without it no request is started.
+    pub(crate) lease: Arc<Lease>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) audience: Audience,
     pub(crate) sender: Sender,
@@ -70,10 +73,16 @@ pub(crate) struct HealthPolicy {
 }
 
 impl Shared {
-    pub(crate) fn new(timeline: Arc<Timeline>, sender: Sender, health: HealthPolicy) -> Self {
+    pub(crate) fn new(
+        timeline: Arc<Timeline>,
+        lease: Arc<Lease>,
+        sender: Sender,
+        health: HealthPolicy,
+    ) -> Self {
         Self {
             queue: Arc::default(),
             timeline,
+            lease,
             memory: Arc::default(),
             audience: Audience::default(),
             places: Arc::new(Places::new(sender.connections_max())),

@@ -11,7 +11,8 @@ use super::emitted;
 use crate::{
     clock::millis,
     engine::Shared,
-    store::{Store, error::StoreError, sqlite::gauges::Gauges},
+    model::gauges::Gauges,
+    store::{Store, error::StoreError},
 };
 
 const PENDING: &str = "webhooks_pending";

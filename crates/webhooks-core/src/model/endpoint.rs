@@ -96,6 +96,39 @@ pub(crate) enum StateChange {
     Disable(String),
 }
 
+/// A change that cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StateConflict {
+    /// With the reason.
+    Disabled(String),
+    Paused,
+}
+
+impl StateChange {
+    /// The word for the state that it makes of the `present` one, and its reason; `None` when it is
+    /// made already.
+    ///
+    /// # Errors
+    /// A pause is taken back by a resume only, a disabling by enabling only.
+    pub(crate) fn of(
+        &self,
+        present: EndpointState,
+    ) -> Result<Option<(&'static str, &str)>, StateConflict> {
+        Ok(Some(match (self, present) {
+            (Self::Pause | Self::Resume, EndpointState::Disabled { reason }) => {
+                return Err(StateConflict::Disabled(reason));
+            }
+            (Self::Enable, EndpointState::Paused) => return Err(StateConflict::Paused),
+            (Self::Pause, EndpointState::Paused)
+            | (Self::Resume | Self::Enable, EndpointState::Active) => return Ok(None),
+            (Self::Pause, EndpointState::Active) => ("paused", ""),
+            (Self::Resume, EndpointState::Paused)
+            | (Self::Enable, EndpointState::Disabled { .. }) => ("active", ""),
+            (Self::Disable(reason), _) => ("disabled", reason),
+        }))
+    }
+}
+
 impl fmt::Display for StateChange {
     /// What an endpoint was, once it is made.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

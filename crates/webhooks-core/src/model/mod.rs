@@ -3,6 +3,8 @@
 
 pub(crate) mod delivery;
 pub(crate) mod endpoint;
+#[cfg(feature = "metrics")]
+pub(crate) mod gauges;
 pub(crate) mod outbox_rows;
 pub(crate) mod outcome;
 pub(crate) mod page;

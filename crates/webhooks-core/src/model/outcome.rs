@@ -1,7 +1,7 @@
 //! What came of an attempt, as it is stored: the record of it, what becomes of its delivery, and
 //! what it means for its endpoint.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use crate::{
     attempt::{Attempt, BodyCut, Failure, Outcome},
@@ -75,6 +75,15 @@ impl AttemptRecord {
             headers: header_pairs(&self.headers),
             body_head: self.body_head.clone(),
             body_cut: self.body_cut,
+        }
+    }
+
+    /// Says more of the failure, or of an answer's body: an answer's status says all of its failure.
+    pub(crate) fn detail(&self) -> Option<Cow<'static, str>> {
+        match (self.body_cut, &self.failure) {
+            (Some(cut), _) => Some(cut.code().into()),
+            (None, Some(failure)) => Some(failure.detail().into()),
+            (None, None) => None,
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use crate::endpoint::wants;
+
 /// Deliveries that one transaction of a replay adds.
 pub(crate) const REPLAY_ROWS: usize = 500;
 
@@ -37,4 +39,25 @@ pub enum ReplayOutcome {
 pub(crate) struct Look {
     pub(crate) seqs: Vec<i64>,
     pub(crate) next: Option<i64>,
+}
+
+/// An event that a replay looks at, and what became of it at the endpoint.
+pub(crate) struct LookedAt {
+    pub(crate) event_type: String,
+    pub(crate) owed: bool,
+    pub(crate) ended: bool,
+    pub(crate) delivered: bool,
+}
+
+impl LookedAt {
+    pub(crate) fn matches(&self, outcome: ReplayOutcome, wanted: &[String]) -> bool {
+        !self.owed
+            && match outcome {
+                ReplayOutcome::GivenUp => self.ended && !self.delivered,
+                ReplayOutcome::Delivered => self.delivered,
+                ReplayOutcome::NoDelivery => {
+                    !self.ended && !self.delivered && wants(wanted, &self.event_type)
+                }
+            }
+    }
 }

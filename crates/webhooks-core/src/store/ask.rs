@@ -1,13 +1,15 @@
 //! Everything that the engine asks of its store besides storing events and outcomes. What an ask
 //! changes is kept whole or not at all; its answer comes once that is on disk.
 
+#[cfg(feature = "testing")]
+use std::sync::mpsc;
 use std::{sync::Arc, time::Duration};
 
 use url::Url;
 
-use super::{
-    delivery_error::DeliveryError, endpoint_error::EndpointError, reply::Reply, sqlite::act::Act,
-};
+#[cfg(feature = "sqlite")]
+use super::sqlite::act::Act;
+use super::{delivery_error::DeliveryError, endpoint_error::EndpointError, reply::Reply};
 use crate::{
     delivery::EndReason,
     endpoint::{AddedEndpoint, Endpoint, change::EndpointChange, new::NewEndpoint},
@@ -31,6 +33,9 @@ pub(crate) enum Ask {
     Maintain(Reply<bool>),
     /// Where the timeline stands, which every transaction stores when it has changed.
     NoteClock(Reply<()>),
+    /// Others may have made something due: the due loop looks.
+    #[cfg(feature = "postgres")]
+    LookForDue(Reply<()>),
     /// Notes that the engine stops. Answers how much is owed, behind every outcome queued before.
     Stop(Reply<u64>),
     /// When the next single retry, or lane of an endpoint that is not in trouble, is due.
@@ -38,6 +43,9 @@ pub(crate) enum Ask {
     /// When anything is due next, and how many deliveries in memory wait for the clock.
     #[cfg(feature = "testing")]
     NextDue(Reply<(Option<i64>, usize)>),
+    /// Answers at once, and then waits until nobody holds the other end.
+    #[cfg(feature = "testing")]
+    Hold(Reply<()>, mpsc::Receiver<()>),
 
     /// To a customer, checked.
     Add(
@@ -73,5 +81,6 @@ pub(crate) enum Ask {
     RetryRow(i64, Reply<bool>),
 
     /// An app's own transaction, or a read of a database in memory: what only SQLite has.
+    #[cfg(feature = "sqlite")]
     Sqlite(Act),
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
+    activity::{Activity, ActivityKind, NextStep},
+    clock::Timeline,
     model::{
         delivery::ClaimedDelivery,
         outcome::{AttemptRecord, Consequences, Verdict},
@@ -33,5 +35,33 @@ impl Completion {
                 ..Consequences::default()
             },
         }
+    }
+
+    /// It was written, and its transaction failed.
+    pub(crate) fn taken_back(&self) {
+        if self.consequences.returning {
+            self.outbox.returns_again();
+        }
+    }
+
+    /// What there is to announce: nothing of a delivery that only goes back to its lane.
+    pub(super) fn activity(&self, timeline: &Timeline, number: u32) -> Option<Activity> {
+        let what = match (&self.attempt, &self.verdict) {
+            (Some(attempt), verdict) => ActivityKind::Attempted {
+                attempt: attempt.to_public(timeline, number),
+                next: match verdict {
+                    Verdict::Delivered => NextStep::Done,
+                    Verdict::Retry { due_at } => NextStep::RetryAt(timeline.to_wall(*due_at)),
+                    Verdict::Lane { due_at, backoff } => {
+                        NextStep::RetryAt(timeline.to_wall((*due_at).max(backoff.until)))
+                    }
+                    Verdict::End(ending) => NextStep::GaveUp(*ending),
+                },
+            },
+            (None, Verdict::End(ending)) => ActivityKind::Ended(*ending),
+            (None, _) => return None,
+        };
+        let event_id = Some(self.row.event.id.clone());
+        Some(self.outbox.endpoint().activity(event_id, what))
     }
 }

@@ -40,9 +40,3 @@ impl From<StoreError> for DeliveryError {
         Self::Endpoint(error.into())
     }
 }
-
-impl From<rusqlite::Error> for DeliveryError {
-    fn from(error: rusqlite::Error) -> Self {
-        StoreError::from(error).into()
-    }
-}

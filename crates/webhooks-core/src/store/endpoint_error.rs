@@ -6,6 +6,7 @@ use crate::{
         ENDPOINTS_PER_CUSTOMER_MAX, EndpointId, SECRETS_MAX, settings::EndpointSettingsError,
     },
     event::EventError,
+    model::endpoint::StateConflict,
 };
 
 /// An endpoint could not be added, changed or read.
@@ -88,8 +89,13 @@ impl std::fmt::Debug for EndpointError {
     }
 }
 
-impl From<rusqlite::Error> for EndpointError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Store(error.into())
+impl StateConflict {
+    /// What it is of an endpoint.
+    pub(super) fn of(self, id: &EndpointId) -> EndpointError {
+        let id = id.clone();
+        match self {
+            Self::Disabled(reason) => EndpointError::Disabled { id, reason },
+            Self::Paused => EndpointError::Paused(id),
+        }
     }
 }

@@ -21,6 +21,18 @@ pub enum StoreError {
     /// Another program has the database locked; nothing was stored.
     #[error("the database is locked by another program; nothing was stored. Send again")]
     Locked,
+    /// Other engines on the same database took this one for dead: it had not been heard of, or could
+    /// not learn what it had stored.
+    #[error(
+        "other engines on this database took this one for dead; nothing was stored. It goes on as another node: send again"
+    )]
+    Fenced,
+    /// The connection was lost while a transaction was committed, and the database does not answer.
+    #[error(
+        "the connection was lost at the commit and the database does not answer: whether it was stored is not known. \
+         Send again with an id of your own, which makes that safe"
+    )]
+    Unknown,
     /// The engine was shut down.
     #[error("the engine was shut down")]
     Closed,

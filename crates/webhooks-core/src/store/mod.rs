@@ -5,16 +5,35 @@
 //! transaction. Questions are methods of [`Store`]. Below it are `model` and `outbox`; the store
 //! knows nothing of who makes attempts.
 
+pub(crate) mod address;
 pub(crate) mod ask;
+#[cfg(feature = "sqlite")]
+pub(crate) mod backup_error;
+pub(crate) mod commit;
 pub(crate) mod committed;
 pub(crate) mod completion;
 pub(crate) mod delivery_error;
+mod delivery_state;
+pub(crate) mod durability;
+pub(crate) mod endpoint_cache;
 pub(crate) mod endpoint_error;
+pub(crate) mod endpoint_row;
 pub(crate) mod error;
+pub(crate) mod handle;
 pub(crate) mod host;
+pub(crate) mod lease;
+pub(crate) mod open_error;
+pub(crate) mod open_settings;
+pub(crate) mod opened;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 pub(crate) mod queue;
+pub(crate) mod refusals;
 pub(crate) mod reply;
+#[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 
-/// What the engine has in hand of its store.
-pub(crate) type Store = sqlite::handle::Handle;
+pub(crate) use handle::Store;
+
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+compile_error!("the engine needs a store: turn on the feature `sqlite` or `postgres`");

@@ -27,8 +27,10 @@
 //! ```
 
 mod drain;
+mod hold;
 mod manual_clock;
 mod receiver;
 
+pub use hold::WriterHold;
 pub use manual_clock::ManualClock;
 pub use receiver::{Answer, ReceivedRequest, Receiver};

@@ -62,7 +62,7 @@ impl Act {
     }
 
     /// Nothing is done; the reply is told the error.
-    pub(super) fn refuse(self) -> AfterCommit {
+    pub(crate) fn refuse(self) -> AfterCommit {
         (self.0)(None)
     }
 }

@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rusqlite::{
@@ -12,40 +13,7 @@ use rusqlite::{
 };
 
 use super::schema;
-use crate::private_file;
-
-/// A backup was not made; there is no file of its name.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum BackupError {
-    /// The database is in memory.
-    #[error("a database in memory has no file to back up; open the engine on sqlite:<file>")]
-    InMemory,
-    /// There is such a file already.
-    #[error("{path} is there already and is not replaced; name another file, or remove it")]
-    Exists {
-        /// The name asked for.
-        path: String,
-    },
-    /// The copy could not be written.
-    #[error("the backup {path} could not be written: {source}")]
-    Io {
-        /// The name asked for.
-        path: String,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The database could not be read, or the copy not written: a full disk, for one.
-    #[error("the backup {path} could not be made: {source}")]
-    Sqlite {
-        /// The name asked for.
-        path: String,
-        /// What SQLite said.
-        source: rusqlite::Error,
-    },
-}
-
-crate::error_text::debug_is_display!(BackupError);
+use crate::{private_file, store::backup_error::BackupError};
 
 /// Copies `database` as it is at this moment to `path`, whole or not at all. Blocks its thread.
 pub(crate) fn make(database: &Path, path: &Path) -> Result<(), BackupError> {
@@ -58,9 +26,9 @@ pub(crate) fn make(database: &Path, path: &Path) -> Result<(), BackupError> {
         return Err(BackupError::Exists { path: shown() });
     }
     let partial = Partial::create(path).map_err(io)?;
-    copy(database, &partial.0).map_err(|source| BackupError::Sqlite {
+    copy(database, &partial.0).map_err(|source| BackupError::Database {
         path: shown(),
-        source,
+        source: Arc::new(source),
     })?;
     name(&partial, path).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => BackupError::Exists { path: shown() },

@@ -1,14 +1,12 @@
 //! Recording outcomes: the attempt is appended, the delivery leaves the hot table or is re-dated.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
 use super::{ending::store_ending, endpoint_state, lane, tx::Tx};
 use crate::{
-    activity::{Activity, ActivityKind, NextStep},
     attempt::Failure,
-    clock::Timeline,
     model::outcome::{AttemptRecord, Backoff, Consequences, Verdict},
     outbox::Outbox,
     store::{completion::Completion, error::StoreError},
@@ -81,34 +79,6 @@ impl Completion {
         }
         Ok(())
     }
-
-    /// After [`Completion::store`]: its transaction failed.
-    pub(crate) fn taken_back(&self) {
-        if self.consequences.returning {
-            self.outbox.returns_again();
-        }
-    }
-
-    /// What there is to announce: nothing of a delivery that only goes back to its lane.
-    fn activity(&self, timeline: &Timeline, number: u32) -> Option<Activity> {
-        let what = match (&self.attempt, &self.verdict) {
-            (Some(attempt), verdict) => ActivityKind::Attempted {
-                attempt: attempt.to_public(timeline, number),
-                next: match verdict {
-                    Verdict::Delivered => NextStep::Done,
-                    Verdict::Retry { due_at } => NextStep::RetryAt(timeline.to_wall(*due_at)),
-                    Verdict::Lane { due_at, backoff } => {
-                        NextStep::RetryAt(timeline.to_wall((*due_at).max(backoff.until)))
-                    }
-                    Verdict::End(ending) => NextStep::GaveUp(*ending),
-                },
-            },
-            (None, Verdict::End(ending)) => ActivityKind::Ended(*ending),
-            (None, _) => return None,
-        };
-        let event_id = Some(self.row.event.id.clone());
-        Some(self.outbox.endpoint().activity(event_id, what))
-    }
 }
 
 impl Consequences {
@@ -180,14 +150,5 @@ impl AttemptRecord {
                 self.body_head,
             ])?;
         Ok(inserted > 0)
-    }
-
-    /// Says more of the failure, or of an answer's body: an answer's status says all of its failure.
-    fn detail(&self) -> Option<Cow<'static, str>> {
-        match (self.body_cut, &self.failure) {
-            (Some(cut), _) => Some(cut.code().into()),
-            (None, Some(failure)) => Some(failure.detail().into()),
-            (None, None) => None,
-        }
     }
 }

@@ -28,26 +28,11 @@ pub(crate) fn change(
         .by_key(tx.connection, key)?
         .map(|outbox| outbox.endpoint().state.clone())
         .ok_or(StoreError::Gone)?;
-    let disabled = |reason: &String| EndpointError::Disabled {
-        id: of.id.clone(),
-        reason: reason.clone(),
+    let next = change.of(present).map_err(|conflict| conflict.of(&of.id))?;
+    let Some((state, reason)) = next else {
+        return Ok(false);
     };
-    match (change, present) {
-        (StateChange::Pause | StateChange::Resume, EndpointState::Disabled { reason }) => {
-            return Err(disabled(&reason));
-        }
-        (StateChange::Enable, EndpointState::Paused) => {
-            return Err(EndpointError::Paused(of.id.clone()));
-        }
-        (StateChange::Pause, EndpointState::Paused)
-        | (StateChange::Resume | StateChange::Enable, EndpointState::Active) => return Ok(false),
-        (StateChange::Pause, EndpointState::Active) => set(tx, key, "paused", "")?,
-        (StateChange::Resume, EndpointState::Paused)
-        | (StateChange::Enable, EndpointState::Disabled { .. }) => {
-            set(tx, key, "active", "")?;
-        }
-        (StateChange::Disable(reason), _) => set(tx, key, "disabled", reason)?,
-    }
+    set(tx, key, state, reason)?;
     tx.commit.due_by(tx.now());
     Ok(true)
 }

@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::schema::OpenError;
 use crate::private_file;
+use crate::store::open_error::OpenError;
 
 /// How often the lock of an engine that is about to stop is tried.
 const TRY_WAIT: Duration = Duration::from_millis(50);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::schema::BUSY_WAIT;
+use crate::store::open_error::BUSY_WAIT;
 
 /// How long nothing is written before the log is folded: a fold waits for the disk, and under load
 /// SQLite's own checkpoints are enough.

@@ -2,14 +2,7 @@
 
 use rusqlite::Connection;
 
-use crate::store::error::StoreError;
-
-/// What is pending at one moment.
-pub(crate) struct Gauges {
-    pub(crate) pending: u32,
-    pub(crate) oldest_at: Option<i64>,
-    pub(crate) in_trouble: u32,
-}
+use crate::{model::gauges::Gauges, store::error::StoreError};
 
 pub(super) fn read(connection: &Connection) -> Result<Gauges, StoreError> {
     let (pending, oldest_at) = connection

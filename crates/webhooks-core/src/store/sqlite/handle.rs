@@ -15,8 +15,8 @@ use tokio::sync::Semaphore;
 
 use super::{
     act::Act,
-    backup::{self, BackupError},
-    endpoints::{EndpointReader, find},
+    backup,
+    endpoints::{self, find},
     listing, outbox_table,
     read::{self, Reading},
     replay, schema, secrets,
@@ -34,8 +34,8 @@ use crate::{
         replay::{Look, Replay},
     },
     store::{
-        ask::Ask, endpoint_error::EndpointError, error::StoreError, queue::WriterQueue,
-        reply::Reply,
+        ask::Ask, backup_error::BackupError, endpoint_error::EndpointError,
+        endpoint_row::EndpointReader, error::StoreError, queue::WriterQueue, reply::Reply,
     },
 };
 
@@ -180,7 +180,9 @@ impl Handle {
 
     /// What the gauges show.
     #[cfg(feature = "metrics")]
-    pub(crate) async fn gauges(self: &Arc<Self>) -> Result<super::gauges::Gauges, StoreError> {
+    pub(crate) async fn gauges(
+        self: &Arc<Self>,
+    ) -> Result<crate::model::gauges::Gauges, StoreError> {
         self.read(|reading| super::gauges::read(reading.connection))
             .await
     }
@@ -202,8 +204,8 @@ impl Handle {
     ) -> Result<EndpointRecord, EndpointError> {
         self.read(move |reading| {
             let key = find(reading.connection, &of)?;
-            let endpoints = reading.endpoints;
-            let found = endpoints.read(reading.connection, "key = ?1", [key])?.pop();
+            let reader = reading.endpoints;
+            let found = endpoints::read(reader, reading.connection, "key = ?1", [key])?.pop();
             Ok(found.ok_or(StoreError::Gone)?)
         })
         .await
@@ -216,7 +218,7 @@ impl Handle {
     ) -> Result<EndpointSettings, EndpointError> {
         self.read(move |reading| {
             let key = find(reading.connection, &of)?;
-            let stored = reading.endpoints.stored(reading.connection, key)?;
+            let stored = endpoints::stored(reading.endpoints, reading.connection, key)?;
             let settings = stored.settings.to_public();
             Ok(settings
                 .map_err(|what| StoreError::Damaged(what.to_owned()).of_endpoint(of.id.as_str()))?)

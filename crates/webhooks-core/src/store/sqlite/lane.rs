@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::{ending::store_ending, row::FoundRow, tx::Tx};
 use crate::{
@@ -109,7 +109,7 @@ pub(super) fn claim(
         attempts: row.attempts,
         number: row.number,
     };
-    tx.commit.hand_over(outbox, row, retreats, &marked);
+    tx.commit.hand_over(outbox, row, retreats, marked.is_ok());
     marked?;
     Ok(())
 }
@@ -324,13 +324,4 @@ pub(crate) fn recover(connection: &Connection, now: i64) -> rusqlite::Result<usi
         [now],
     )?;
     Ok(held)
-}
-
-/// When an endpoint's lane is next tried.
-pub(crate) fn next_try(connection: &Connection, key: i64) -> rusqlite::Result<Option<i64>> {
-    Ok(connection
-        .prepare_cached("select due_at from webhooks_lane where endpoint_key = ?1")?
-        .query_row([key], |row| row.get::<_, Option<i64>>(0))
-        .optional()?
-        .flatten())
 }

@@ -16,7 +16,7 @@ use crate::{
     },
     model::endpoint::EndpointOf,
     secret::Secret,
-    store::{endpoint_error::EndpointError, error::StoreError},
+    store::{endpoint_error::EndpointError, endpoint_row, error::StoreError},
 };
 
 /// Stores a new endpoint, whose settings and URL were checked.
@@ -36,7 +36,7 @@ pub(crate) fn add(
         return Err(EndpointError::TooMany(customer.to_owned()));
     }
     let id = EndpointId::generate();
-    let place = endpoints::place(id.as_str());
+    let place = endpoint_row::place(id.as_str());
     let secret = new.secret.clone().unwrap_or_else(Secret::generate);
     let seal = tx.endpoints.reader.seal.clone();
     let now = tx.now();
@@ -57,7 +57,7 @@ pub(crate) fn add(
         ])?;
     let key = connection.last_insert_rowid();
     secrets::insert(tx, (key, &id), 1, &secret)?;
-    tx.endpoints.forget_customer(customer);
+    tx.endpoints.cache.forget_customer(customer);
     Ok(AddedEndpoint {
         id,
         secret,
@@ -68,7 +68,7 @@ pub(crate) fn add(
 /// Forgets an endpoint's secrets, settings and URL; the rest keeps its attempts readable.
 pub(crate) fn remove(tx: &mut Tx<'_>, of: &EndpointOf) -> Result<(), EndpointError> {
     let key = find(tx.connection, of)?;
-    let place = endpoints::place(of.id.as_str());
+    let place = endpoint_row::place(of.id.as_str());
     let seal = tx.endpoints.reader.seal.clone();
     let connection = tx.connection;
     // First what may be damaged: from then on the endpoint can be read.
@@ -86,8 +86,8 @@ pub(crate) fn remove(tx: &mut Tx<'_>, of: &EndpointOf) -> Result<(), EndpointErr
     connection
         .prepare_cached("update webhooks_endpoint set state = 'removed' where key = ?1")?
         .execute([key])?;
-    tx.endpoints.forget_customer(&of.customer);
-    tx.endpoints.forget_key(key);
+    tx.endpoints.cache.forget_customer(&of.customer);
+    tx.endpoints.cache.forget_key(key);
     tx.commit.due_by(tx.now());
     Ok(())
 }
@@ -99,9 +99,9 @@ pub(crate) fn edit(
     change: &EndpointChange,
 ) -> Result<Endpoint, EndpointError> {
     let key = find(tx.connection, of)?;
-    let in_use = tx.endpoints.holds(key);
+    let in_use = tx.endpoints.cache.holds(key);
     let reader = tx.endpoints.reader.clone();
-    let stored = reader.stored(tx.connection, key)?;
+    let stored = endpoints::stored(&reader, tx.connection, key)?;
     let settings = change.apply(stored.settings)?;
     let event_types = change.event_types.as_ref().unwrap_or(&stored.event_types);
     let shown = hide_credentials(&stored.url);
@@ -110,7 +110,7 @@ pub(crate) fn edit(
         _ => stored.url,
     };
     settings.check_header_names(&url)?;
-    let place = endpoints::place(of.id.as_str());
+    let place = endpoint_row::place(of.id.as_str());
     tx.connection
         .prepare_cached(
             "update webhooks_endpoint set url = ?2, event_types = ?3, settings = ?4 where key = ?1",
@@ -129,10 +129,8 @@ pub(crate) fn edit(
 }
 
 fn read_back(tx: &Tx<'_>, key: i64) -> Result<Endpoint, EndpointError> {
-    let record = tx
-        .endpoints
-        .reader
-        .read(tx.connection, "key = ?1", params![key])?
+    let reader = &tx.endpoints.reader;
+    let record = endpoints::read(reader, tx.connection, "key = ?1", params![key])?
         .pop()
         .ok_or(StoreError::Gone)?;
     Ok(record.to_public(&tx.host.timeline))

@@ -2,7 +2,6 @@
 
 pub(crate) mod act;
 pub(crate) mod backup;
-pub(crate) mod commit;
 mod completion;
 mod customer_events;
 mod ending;
@@ -23,7 +22,6 @@ pub(crate) mod outbox_table;
 pub(crate) mod outbox_watch;
 mod perform;
 mod read;
-mod refusals;
 mod replay;
 mod retention;
 mod row;
@@ -31,6 +29,7 @@ mod scan;
 pub(crate) mod schema;
 mod secrets;
 pub(crate) mod send;
+mod sequence;
 mod setting;
 mod sweep;
 mod trouble;

@@ -1,41 +1,30 @@
 //! Opening a store: taking over what a process before this one left, and starting what works on it.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{
-    endpoints::{EndpointCache, EndpointReader},
+    endpoints::{self, Endpoints},
     file_lock::FileLock,
     guard::Guard,
     handle::Handle,
     lane,
     outbox_watch::OutboxWatch,
-    retention,
-    schema::{self, Durability, OpenError},
+    retention, schema,
     setting::{setting, store_setting},
     trouble, uptime,
     writer::Writer,
 };
 use crate::{
-    clock::{Clock, Timeline},
+    clock::Timeline,
     model::uptime::Uptime,
-    retry::RetrySchedule,
     seal::Seal,
-    store::{error::StoreError, host::Host, queue::WriterQueue},
+    store::{
+        endpoint_cache::EndpointCache, endpoint_row::EndpointReader, error::StoreError, host::Host,
+        open_error::OpenError, open_settings::OpenSettings, queue::WriterQueue,
+    },
 };
-
-/// How a store is opened.
-pub(crate) struct OpenSettings {
-    /// `None` for a database in memory.
-    pub(crate) file: Option<PathBuf>,
-    pub(crate) durability: Durability,
-    pub(crate) lock_wait: Duration,
-    pub(crate) key: Option<[u8; 32]>,
-    pub(crate) schedule: RetrySchedule,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) endpoints_in_memory: usize,
-}
 
 /// A store that is ready, before anything runs.
 pub(crate) struct Opened {
@@ -59,9 +48,9 @@ pub(crate) struct Started {
     pub(crate) lock: Option<FileLock>,
 }
 
-/// Opens a store. It waits for locks and the disk: away from the async threads.
-pub(crate) fn open(settings: OpenSettings) -> Result<Opened, OpenError> {
-    let file = settings.file;
+/// Opens a store; without a file one in memory. It waits for locks and the disk: away from the async
+/// threads.
+pub(crate) fn open(file: Option<PathBuf>, settings: OpenSettings) -> Result<Opened, OpenError> {
     let shown = file
         .as_deref()
         .map_or_else(|| ":memory:".to_owned(), |file| file.display().to_string());
@@ -127,7 +116,8 @@ pub(crate) fn open(settings: OpenSettings) -> Result<Opened, OpenError> {
 
 /// Reads one endpoint, to refuse a wrong key at the start and not at the first delivery.
 fn check_key(connection: &Connection, reader: &EndpointReader) -> Result<(), StoreError> {
-    let newest = reader.read(
+    let newest = endpoints::read(
+        reader,
         connection,
         "key = (select max(key) from webhooks_endpoint where state <> 'removed')",
         [],
@@ -159,8 +149,10 @@ impl Opened {
             self.timeline,
             Arc::clone(queue),
         );
-        let endpoints =
-            EndpointCache::new(self.reader, Arc::clone(&host), self.endpoints_in_memory);
+        let endpoints = Endpoints {
+            cache: EndpointCache::new(Arc::clone(&host), self.endpoints_in_memory),
+            reader: self.reader,
+        };
         Started {
             handle: Arc::new(handle),
             writer: Writer::new(

@@ -17,6 +17,11 @@ impl From<Ask> for Act {
             Ask::Scan(probes, reply) => Self::answering(reply, move |tx| scan::scan(tx, probes)),
             Ask::Maintain(reply) => Self::answering(reply, retention::maintain),
             Ask::NoteClock(reply) => Self::answering(reply, |_| Ok(())),
+            #[cfg(feature = "postgres")]
+            Ask::LookForDue(reply) => Self::answering(reply, |tx| {
+                tx.commit.due_by(tx.now());
+                Ok(())
+            }),
             Ask::Stop(reply) => Self::answering(reply, |tx| {
                 retention::note_stop(tx)?;
                 read::count_owed(tx.connection)
@@ -28,9 +33,19 @@ impl From<Ask> for Act {
             Ask::NextDue(reply) => Self::answering(reply, |tx| {
                 Ok((
                     scan::next_due(tx.connection)?,
-                    tx.endpoints.waits_for_clock(),
+                    tx.endpoints.cache.waits_for_clock(),
                 ))
             }),
+            #[cfg(feature = "testing")]
+            Ask::Hold(reply, released) => Self::new(
+                move |_| {
+                    reply.give(Ok(()));
+                    // An error is that it was let go of.
+                    let _ = released.recv();
+                    Ok::<_, StoreError>(())
+                },
+                |_| None,
+            ),
             Ask::Add(customer, new, url, reply) => {
                 Self::answering(reply, move |tx| manage::add(tx, &customer, &new, &url))
             }

@@ -2,15 +2,19 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{endpoints::EndpointReader, lane};
+use super::endpoints;
 use crate::{
     attempt::{Attempt, BodyCut, Failure, Outcome},
     clock::Timeline,
-    delivery::{Delivery, DeliveryState, EndReason, Explanation, HoldReason},
+    delivery::{Delivery, DeliveryState, Explanation},
     endpoint::{EndpointId, EndpointState, wants},
     event::EventRecord,
     model::{delivery::DeliveryOf, endpoint::EndpointRecord, outcome::header_pairs},
-    store::error::StoreError,
+    store::{
+        delivery_state::{self, HotRow, LaneRow},
+        endpoint_row::EndpointReader,
+        error::StoreError,
+    },
 };
 
 /// What a question is answered from.
@@ -96,10 +100,8 @@ pub(super) fn deliveries_of_event(
         .collect::<Result<_, _>>()?;
     let mut deliveries = Vec::with_capacity(keys.len());
     for key in keys {
-        let endpoint = reading
-            .endpoints
-            .read(connection, "key = ?1", params![key])?
-            .pop();
+        let endpoint =
+            endpoints::read(reading.endpoints, connection, "key = ?1", params![key])?.pop();
         deliveries.push(delivery(reading, &event, key, endpoint.as_ref())?);
     }
     Ok(deliveries)
@@ -163,7 +165,6 @@ fn read_attempt(reading: &Reading<'_>, row: &Row<'_>) -> Result<Attempt, StoreEr
     })
 }
 
-/// The hot row tells first; then how it ended; then that an attempt succeeded.
 fn state(
     reading: &Reading<'_>,
     (seq, key): (i64, i64),
@@ -171,76 +172,32 @@ fn state(
     attempts: &[Attempt],
 ) -> Result<DeliveryState, StoreError> {
     let connection = reading.connection;
-    let hot: Option<(Option<i64>, bool, i64, u32)> = connection
+    let hot = connection
         .prepare_cached(
-            "select claim, lane, due_at, attempts from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2",
+            "select d.claim is not null, d.lane, d.due_at, d.attempts, l.due_at, coalesce(l.failures, 0)
+             from webhooks_delivery d left join webhooks_lane l on l.endpoint_key = d.endpoint_key
+             where d.event_seq = ?1 and d.endpoint_key = ?2",
         )?
-        .query_row([seq, key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .query_row([seq, key], |row| {
+            Ok(HotRow {
+                is_claimed: row.get(0)?,
+                in_lane: row.get(1)?,
+                due_at: row.get(2)?,
+                attempts: row.get(3)?,
+                lane: LaneRow {
+                    next_try: row.get(4)?,
+                    failures: row.get(5)?,
+                },
+            })
+        })
         .optional()?;
-    if let Some((claim, in_lane, due_at, made)) = hot {
-        let wall = |at: i64| reading.timeline.to_wall(at);
-        if claim.is_some() {
-            return Ok(DeliveryState::InFlight);
-        }
-        if !in_lane {
-            return Ok(DeliveryState::Waiting {
-                due_at: wall(due_at),
-            });
-        }
-        if endpoint.is_some_and(|endpoint| endpoint.state == EndpointState::Paused) {
-            return Ok(DeliveryState::Held {
-                reason: HoldReason::Paused,
-                next_try: None,
-            });
-        }
-        let next_try = lane::next_try(connection, key)?;
-        // One of an ordered endpoint has no date of its own.
-        if made > 0 && (next_try.is_some() || due_at > 0) {
-            // It was tried itself: it waits for its own next attempt.
-            let due_at = next_try.map_or(due_at, |next| next.max(due_at));
-            return Ok(DeliveryState::Waiting {
-                due_at: wall(due_at),
-            });
-        }
-        let failures: u32 = connection
-            .prepare_cached("select failures from webhooks_lane where endpoint_key = ?1")?
-            .query_row([key], |row| row.get(0))
-            .optional()?
-            .unwrap_or_default();
-        let reason = match (
-            failures > 0,
-            endpoint.is_some_and(|endpoint| endpoint.ordered),
-        ) {
-            (true, true) => HoldReason::BehindHead,
-            (true, false) => HoldReason::Trouble,
-            (false, _) => HoldReason::Backlog,
-        };
-        return Ok(DeliveryState::Held {
-            reason,
-            next_try: next_try.map(wall),
-        });
-    }
-    let delivered = attempts
-        .iter()
-        .find(|attempt| attempt.outcome == Outcome::Success);
-    if let Some(attempt) = delivered {
-        return Ok(DeliveryState::Delivered {
-            at: attempt.at + attempt.duration,
-        });
-    }
-    let ending: Option<(String, i64)> = connection
+    let ending = connection
         .prepare_cached(
             "select reason, at from webhooks_ending where event_seq = ?1 and endpoint_key = ?2",
         )?
         .query_row([seq, key], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let (reason, at) = ending.ok_or(StoreError::Gone)?;
-    let known = EndReason::from_stored(&reason)
-        .ok_or_else(|| StoreError::Damaged(format!("why a delivery ended: {reason:?}")))?;
-    Ok(DeliveryState::Ended {
-        reason: known,
-        at: reading.timeline.to_wall(at),
-    })
+    delivery_state::of(reading.timeline, hot, ending, endpoint, attempts)
 }
 
 /// Why an event did not arrive at an endpoint, or that it did.
@@ -249,14 +206,13 @@ pub(super) fn explain(reading: &Reading<'_>, of: &DeliveryOf) -> Result<Explanat
     let Some(event) = event(connection, &of.endpoint.customer, &of.event_id)? else {
         return Ok(Explanation::NoSuchEvent);
     };
-    let endpoint = reading
-        .endpoints
-        .read(
-            connection,
-            "id = ?1 and customer = ?2",
-            params![of.endpoint.id.as_str(), of.endpoint.customer],
-        )?
-        .pop();
+    let endpoint = endpoints::read(
+        reading.endpoints,
+        connection,
+        "id = ?1 and customer = ?2",
+        params![of.endpoint.id.as_str(), of.endpoint.customer],
+    )?
+    .pop();
     let Some(endpoint) = endpoint else {
         return Ok(Explanation::NoSuchEndpoint);
     };
@@ -305,7 +261,8 @@ pub(super) fn endpoints_of(
     reading: &Reading<'_>,
     customer: &str,
 ) -> Result<Vec<EndpointRecord>, StoreError> {
-    reading.endpoints.read(
+    endpoints::read(
+        reading.endpoints,
         reading.connection,
         "customer = ?1 and state <> 'removed'",
         params![customer],

@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     delivery::EndReason,
-    endpoint::{EndpointState, wants},
+    endpoint::EndpointState,
     model::{
         delivery::{DeliveryOf, StoredEvent},
         endpoint::EndpointRecord,
-        replay::{Look, Replay, ReplayOutcome},
+        replay::{Look, LookedAt, Replay},
     },
     outbox::{HeadInMemory, Outbox},
     store::{delivery_error::DeliveryError, endpoint_error::EndpointError, error::StoreError},
@@ -227,50 +227,30 @@ pub(crate) fn look(
          from webhooks_event where seq = ?1",
     )?;
     for seq in found {
-        let event: Option<LookedAt> = select
+        let event: Option<(i64, LookedAt)> = select
             .query_row([seq, endpoint.key], |row| {
-                Ok(LookedAt {
+                let event = LookedAt {
                     event_type: row.get(0)?,
-                    created_at: row.get(1)?,
                     owed: row.get(2)?,
                     ended: row.get(3)?,
                     delivered: row.get(4)?,
-                })
+                };
+                Ok((row.get(1)?, event))
             })
             .optional()?;
         // Retention may have taken it away between the two looks.
-        let Some(event) = event else { continue };
-        if event.created_at >= until {
+        let Some((created_at, event)) = event else {
+            continue;
+        };
+        if created_at >= until {
             look.next = None;
             break;
         }
-        if event.created_at >= since && event.matches(replay.outcome, &endpoint.event_types) {
+        if created_at >= since && event.matches(replay.outcome, &endpoint.event_types) {
             look.seqs.push(seq);
         }
     }
     Ok(look)
-}
-
-/// An event that a replay looks at, and what became of it at the endpoint.
-struct LookedAt {
-    event_type: String,
-    created_at: i64,
-    owed: bool,
-    ended: bool,
-    delivered: bool,
-}
-
-impl LookedAt {
-    fn matches(&self, outcome: ReplayOutcome, wanted: &[String]) -> bool {
-        !self.owed
-            && match outcome {
-                ReplayOutcome::GivenUp => self.ended && !self.delivered,
-                ReplayOutcome::Delivered => self.delivered,
-                ReplayOutcome::NoDelivery => {
-                    !self.ended && !self.delivered && wants(wanted, &self.event_type)
-                }
-            }
-    }
 }
 
 /// Adds the deliveries that one step of a replay found. Returns how many are owed now.

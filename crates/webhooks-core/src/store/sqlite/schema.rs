@@ -1,6 +1,6 @@
 //! Opening the database file: settings, version, and the refusals.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
@@ -9,7 +9,14 @@ use super::{
     guard::Guard,
     version::{self, Found, VERSION},
 };
-use crate::{private_file, store::error::StoreError};
+use crate::{
+    private_file,
+    store::{
+        durability::Durability,
+        error::StoreError,
+        open_error::{BUSY_WAIT, OpenError},
+    },
+};
 
 /// Pages kept in memory by the writer, in KiB: the hot tables of a healthy engine fit.
 const WRITER_CACHE_KIB: i32 = 32 * 1024;
@@ -17,123 +24,6 @@ const WRITER_CACHE_KIB: i32 = 32 * 1024;
 /// while one runs: with 4,000 pages that was once a second at 500 events a second, and was the
 /// p99 that scripts/bench measured. The same hot pages are written once however often they changed.
 const CHECKPOINT_PAGES: i32 = 16_000;
-/// How long a statement waits for an outside program that has the file locked.
-pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
-
-/// Whether a commit waits for the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Durability {
-    /// `synchronous=FULL`: what `send` acknowledged survives a loss of power.
-    #[default]
-    Full,
-    /// `synchronous=NORMAL`: survives a crash of the process; a loss of power may lose the last
-    /// moments before it. Several times more commits a second.
-    Normal,
-}
-
-/// A store could not be opened.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The address of the store is not one that is known.
-    #[error(
-        "store {0:?} is unknown: use sqlite:<file> without options, or sqlite::memory: for throw-away data"
-    )]
-    Address(String),
-    /// Another process, or another engine of this one, has the file.
-    #[error(
-        "{file} is in use by another process, or by this one already; one engine at a time delivers from a file. Stop it, or use another file"
-    )]
-    InUse {
-        /// The database file.
-        file: String,
-    },
-    /// Another program has the database locked: it writes, or has left a transaction open.
-    #[error(
-        "{file} is locked by another program, which did not let go within {} s; end its transaction, or stop it",
-        BUSY_WAIT.as_secs()
-    )]
-    Locked {
-        /// The database file.
-        file: String,
-    },
-    /// The file was written by a newer version.
-    #[error(
-        "{file} has schema version {found}; this version knows up to {VERSION}. Use a newer version of webhooks-core"
-    )]
-    Newer {
-        /// The database file.
-        file: String,
-        /// The version found in it.
-        found: i32,
-    },
-    /// The database is an app's, and has a name of ours in it.
-    #[error(
-        "{file} has something named {name:?} already, which is the name of a table or index of webhooks-core; rename yours, or name another file"
-    )]
-    NameTaken {
-        /// The database file.
-        file: String,
-        /// The name.
-        name: String,
-    },
-    /// The file is not a healthy database.
-    #[error("{file} is damaged: {problem}. Restore it from a backup; nothing was changed")]
-    Damaged {
-        /// The database file.
-        file: String,
-        /// What SQLite found.
-        problem: String,
-    },
-    /// Endpoints' secrets are sealed with another key, or with one and none was given.
-    #[error("the endpoints' secrets in {file} cannot be read: {problem}")]
-    Key {
-        /// The database file.
-        file: String,
-        /// What is wrong.
-        problem: String,
-    },
-    /// The file or its folder cannot be used.
-    #[error("{file}: {source}")]
-    Io {
-        /// The database file.
-        file: String,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
-    /// Anything else that SQLite refuses.
-    #[error("{file}: {source}")]
-    Sqlite {
-        /// The database file.
-        file: String,
-        /// What SQLite said.
-        source: rusqlite::Error,
-    },
-    /// The store could not be taken over.
-    #[error("{file}: {source}")]
-    Store {
-        /// The database file.
-        file: String,
-        /// What the store said: a full disk, for one.
-        source: StoreError,
-    },
-    /// The HTTP client cannot be built.
-    #[error("the HTTP client cannot be built: {0}")]
-    Client(String),
-    /// A retention shorter than the time that deliveries are tried.
-    #[error(
-        "a retention of {retention:?} is shorter than the retry schedule, which lasts {schedule:?}"
-    )]
-    Retention {
-        /// What was asked for.
-        retention: Duration,
-        /// The shortest that works.
-        schedule: Duration,
-    },
-}
-
-crate::error_text::debug_is_display!(OpenError);
-
 /// Opens, checks and migrates the writer's connection. `None` is a database in memory.
 pub(crate) fn open_writer(
     file: Option<&Path>,
@@ -193,8 +83,9 @@ fn check(connection: &Connection, shown: &str) -> Result<(), OpenError> {
     let found = version::find(connection).map_err(refuse)?;
     if let Some(found) = found.newer() {
         return Err(OpenError::Newer {
-            file: shown.to_owned(),
+            store: shown.to_owned(),
             found,
+            known: VERSION,
         });
     }
     if found == Found::Nothing
@@ -245,7 +136,10 @@ pub(crate) fn refusal(shown: &str, source: rusqlite::Error) -> OpenError {
     } else if tells_of_a_lock(&source) {
         OpenError::Locked { file }
     } else {
-        OpenError::Sqlite { file, source }
+        OpenError::Database {
+            store: file,
+            source: Arc::new(source),
+        }
     }
 }
 
@@ -257,9 +151,15 @@ pub(crate) fn store_refusal(shown: &str, source: StoreError) -> OpenError {
             file,
             problem: source.to_string(),
         },
-        StoreError::Sealed(problem) => OpenError::Key { file, problem },
+        StoreError::Sealed(problem) => OpenError::Key {
+            store: file,
+            problem,
+        },
         StoreError::Locked => OpenError::Locked { file },
-        source => OpenError::Store { file, source },
+        source => OpenError::Store {
+            store: file,
+            source,
+        },
     }
 }
 
@@ -274,6 +174,8 @@ fn tells_of_damage(error: &rusqlite::Error) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -4,18 +4,13 @@ use std::time::Duration;
 
 use rusqlite::params;
 
-use super::{
-    endpoints::{self, find},
-    lane,
-    read::Reading,
-    tx::Tx,
-};
+use super::{endpoints::find, lane, read::Reading, tx::Tx};
 use crate::{
     clock::millis,
     endpoint::{EndpointId, SECRETS_MAX, SecretInfo},
     model::endpoint::EndpointOf,
     secret::Secret,
-    store::{endpoint_error::EndpointError, error::StoreError},
+    store::{endpoint_error::EndpointError, endpoint_row, error::StoreError},
 };
 
 /// Stores a secret of an endpoint, named by key and id; it signs from now on.
@@ -26,7 +21,10 @@ pub(super) fn insert(
     secret: &Secret,
 ) -> Result<(), StoreError> {
     let seal = &tx.endpoints.reader.seal;
-    let sealed = seal.seal(secret.expose().as_bytes(), &endpoints::place(id.as_str()));
+    let sealed = seal.seal(
+        secret.expose().as_bytes(),
+        &endpoint_row::place(id.as_str()),
+    );
     tx
         .connection
         .prepare_cached(
@@ -101,7 +99,7 @@ pub(crate) fn end(tx: &mut Tx<'_>, of: &EndpointOf, number: u32) -> Result<(), E
 }
 
 fn use_from_now(tx: &mut Tx<'_>, key: i64) -> Result<(), StoreError> {
-    let in_use = tx.endpoints.holds(key);
+    let in_use = tx.endpoints.cache.holds(key);
     tx.endpoints.reload(tx.connection, key)?;
     if !in_use {
         lane::try_again(tx, key)?;
@@ -120,7 +118,7 @@ pub(crate) fn list(
         endpoints: reader,
     } = *reading;
     let key = find(connection, of)?;
-    let place = endpoints::place(of.id.as_str());
+    let place = endpoint_row::place(of.id.as_str());
     let secrets = connection
         .prepare_cached(
             "select number, secret, created_at, expires_at from webhooks_endpoint_secret

@@ -48,7 +48,7 @@ pub(crate) fn store_events(
         .map(|event| store_event(tx, customer, event))
         .collect();
     if stored.is_err() {
-        tx.commit.roll_back_to(mark);
+        tx.roll_back_to(mark);
     }
     // A full disk rolls everything back, the savepoint included.
     if savepoint && !connection.is_autocommit() {
@@ -69,7 +69,7 @@ fn store_event(
 ) -> Result<SendReceipt, SendError> {
     // First: an endpoint that cannot be read refuses the event before anything of it is written.
     let outboxes = tx.endpoints.of_customer(tx.connection, customer)?;
-    let seq = tx.commit.event_seq();
+    let seq = tx.sequence.next_event();
     let inserted = tx
         .connection
         .prepare_cached(
@@ -92,7 +92,7 @@ fn store_event(
     if inserted == 0 {
         return known_event(tx.connection, customer, event);
     }
-    let newest_block = &mut tx.commit.newest_block;
+    let newest_block = &mut tx.sequence.newest_block;
     newest_block.note(tx.connection, customer, seq)?;
     let stored = Arc::new(StoredEvent {
         seq,
@@ -153,7 +153,7 @@ pub(crate) fn owe(
             attempts: 0,
             number,
         };
-        tx.commit.hand_over(outbox, row, retreats, &inserted);
+        tx.commit.hand_over(outbox, row, retreats, inserted.is_ok());
     }
     inserted?;
     Ok(())

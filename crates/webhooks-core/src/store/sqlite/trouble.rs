@@ -3,8 +3,11 @@
 
 use rusqlite::Connection;
 
-use super::endpoints::EndpointReader;
-use crate::{clock::Timeline, store::error::StoreError};
+use super::endpoints;
+use crate::{
+    clock::Timeline,
+    store::{endpoint_row::EndpointReader, error::StoreError},
+};
 
 /// Endpoints that are named; of more the number is said.
 const NAMED_MAX: usize = 20;
@@ -23,7 +26,7 @@ pub(crate) fn tell(
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for key in keys.iter().take(NAMED_MAX) {
-        match reader.read(connection, "key = ?1", [key]) {
+        match endpoints::read(reader, connection, "key = ?1", [key]) {
             Ok(found) => {
                 for endpoint in found {
                     let since = endpoint.failing_since.map(|at| timeline.to_wall(at));

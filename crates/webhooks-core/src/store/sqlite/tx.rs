@@ -2,15 +2,20 @@
 
 use rusqlite::Connection;
 
-use super::{commit::Commit, endpoints::EndpointCache, guard::Guard, sweep::Sweep};
-use crate::store::{error::StoreError, host::Host};
+use super::{endpoints::Endpoints, guard::Guard, sequence::Sequence, sweep::Sweep};
+use crate::store::{
+    commit::{Commit, CommitMark},
+    error::StoreError,
+    host::Host,
+};
 
 /// A transaction under way on the writer's connection.
 pub(crate) struct Tx<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) host: &'a Host,
     pub(crate) commit: &'a mut Commit,
-    pub(crate) endpoints: &'a mut EndpointCache,
+    pub(crate) sequence: &'a mut Sequence,
+    pub(crate) endpoints: &'a mut Endpoints,
     pub(crate) sweep: &'a mut Sweep,
     pub(crate) guard: &'a Guard,
 }
@@ -22,10 +27,17 @@ impl Tx<'_> {
             connection: self.connection,
             host: self.host,
             commit: self.commit,
+            sequence: self.sequence,
             endpoints: self.endpoints,
             sweep: self.sweep,
             guard: self.guard,
         }
+    }
+
+    /// Takes back what follows from what is rolled back.
+    pub(crate) fn roll_back_to(&mut self, mark: CommitMark) {
+        self.commit.roll_back_to(mark);
+        self.sequence.rolled_back();
     }
 
     /// On the timeline.
@@ -48,7 +60,7 @@ impl Tx<'_> {
             .unwrap_or_else(|_| Err(E::from(StoreError::Panicked)));
         if self.connection.is_autocommit() {
             // SQLite has rolled everything back, as on a full disk: the savepoint is gone too.
-            self.commit.roll_back_to(mark);
+            self.roll_back_to(mark);
             return outcome.and(Err(E::from(StoreError::RolledBack)));
         }
         if outcome.is_ok() {
@@ -56,7 +68,7 @@ impl Tx<'_> {
                 .execute_batch("release webhooks_act")
                 .map_err(store)?;
         } else {
-            self.commit.roll_back_to(mark);
+            self.roll_back_to(mark);
             self.connection
                 .execute_batch("rollback to webhooks_act; release webhooks_act")
                 .map_err(store)?;

@@ -6,12 +6,11 @@ use rusqlite::Connection;
 
 use super::{
     act::Act,
-    commit::{Commit, CommitMark},
-    endpoints::EndpointCache,
+    endpoints::Endpoints,
     fold::Fold,
     guard::Guard,
-    refusals::Refusals,
     send::{Scope, store_events},
+    sequence::Sequence,
     setting::store_offset,
     sweep::Sweep,
     tx::Tx,
@@ -22,10 +21,12 @@ use crate::{
     metrics::CommitClock,
     send::{SendError, SendReceipt},
     store::{
+        commit::{Commit, CommitMark},
         committed::{Answers, Committed},
         error::StoreError,
         host::Host,
         queue::{Batch, NextWork, WriterQueue},
+        refusals::Refusals,
     },
 };
 
@@ -37,8 +38,9 @@ pub(crate) struct Writer {
     connection: Connection,
     guard: Guard,
     host: Arc<Host>,
-    endpoints: EndpointCache,
+    endpoints: Endpoints,
     commit: Commit,
+    sequence: Sequence,
     sweep: Sweep,
     refusals: Refusals,
     fold: Fold,
@@ -53,7 +55,7 @@ impl Writer {
     pub(super) fn new(
         (connection, guard): (Connection, Guard),
         host: Arc<Host>,
-        endpoints: EndpointCache,
+        endpoints: Endpoints,
         (boot, last_event): (i64, i64),
     ) -> Self {
         Self {
@@ -61,7 +63,8 @@ impl Writer {
             guard,
             host,
             endpoints,
-            commit: Commit::new(boot, last_event),
+            commit: Commit::new(boot),
+            sequence: Sequence::new(last_event),
             sweep: Sweep::default(),
             refusals: Refusals::default(),
             fold: Fold::default(),
@@ -173,7 +176,7 @@ impl Writer {
         }
         clock.committed(completions.len() + answers.len());
         self.commit.touched.clear();
-        self.endpoints.committed();
+        self.endpoints.cache.committed();
         Committed {
             answers,
             ..self.commit.take()
@@ -185,6 +188,7 @@ impl Writer {
             connection: &self.connection,
             host: &self.host,
             commit: &mut self.commit,
+            sequence: &mut self.sequence,
             endpoints: &mut self.endpoints,
             sweep: &mut self.sweep,
             guard: &self.guard,
@@ -221,8 +225,8 @@ impl Writer {
             tracing::debug!(%error, "no transaction was left to roll back");
         }
         self.endpoints.rolled_back(&self.connection);
-        self.endpoints.committed();
-        self.commit.roll_back_to(CommitMark::default());
+        self.endpoints.cache.committed();
+        self.tx().roll_back_to(CommitMark::default());
         let refused_refills = answers.give(&Err(error));
         // After the answers: a load that was refused among them is not asked for at once again.
         for outbox in std::mem::take(&mut self.commit.touched) {

@@ -1,5 +1,5 @@
 //! The guard against server-side request forgery, judged and dialled. Loopback traffic only.
-#![cfg(feature = "sqlite")]
+#![cfg(feature = "engine")]
 
 mod engine;
 mod environment;

@@ -2,25 +2,22 @@
 
 use std::sync::Arc;
 
-use super::customer_events::NewestBlock;
+use super::{
+    committed::{Committed, HandOver},
+    completion::Completion,
+};
 use crate::{
     model::delivery::ClaimedDelivery,
     outbox::{GivenBack, Outbox, Steps},
-    store::{
-        committed::{Committed, HandOver},
-        completion::Completion,
-    },
 };
 
 /// What a transaction does once it is committed. What memory gave back meanwhile, and what it asked
 /// for, stays also when the transaction fails.
 pub(crate) struct Commit {
-    pub(super) follows: Committed,
+    pub(crate) follows: Committed,
     /// Outboxes whose lane changed in memory: looked at again should the commit fail.
-    pub(super) touched: Vec<Arc<Outbox>>,
+    pub(crate) touched: Vec<Arc<Outbox>>,
     next_claim: i64,
-    last_event: i64,
-    pub(super) newest_block: NewestBlock,
 }
 
 /// Where a savepoint began.
@@ -33,30 +30,27 @@ pub(crate) struct CommitMark {
 }
 
 impl Commit {
-    /// `boot` makes claims of this process differ from those of any before; `last_event` is the
-    /// last event of which anything is on record.
-    pub(super) fn new(boot: i64, last_event: i64) -> Self {
-        Self {
+    /// `holder` makes claims of this engine differ from those of any other on the same store.
+    pub(super) fn new(holder: i64) -> Self {
+        let mut commit = Self {
             follows: Committed::default(),
             touched: Vec::new(),
-            // 2^40 claims a boot, 2^22 boots.
-            next_claim: boot << 40,
-            last_event,
-            newest_block: NewestBlock::default(),
-        }
+            next_claim: 0,
+        };
+        commit.claim_as(holder);
+        commit
     }
 
-    /// A claim that no row of this file has had.
+    /// Claims are another holder's from now on.
+    pub(super) fn claim_as(&mut self, holder: i64) {
+        // 2^40 claims a holder, 2^22 holders.
+        self.next_claim = holder << 40;
+    }
+
+    /// A claim that no row of this store has had.
     pub(super) fn claim(&mut self) -> i64 {
         self.next_claim += 1;
         self.next_claim
-    }
-
-    /// The place of the next event in the order of commits. What is on record of events that
-    /// retention took away names theirs: it is never given again while that is kept.
-    pub(super) fn event_seq(&mut self) -> i64 {
-        self.last_event += 1;
-        self.last_event
     }
 
     /// Something is due at `at`.
@@ -79,15 +73,15 @@ impl Commit {
             .extend(given.map(|given| Completion::given_back(outbox, given)));
     }
 
-    /// Hands a row over that was counted in and has been `written`; else it is counted out again.
+    /// Hands a row over that was counted in and has been `written`; else counts it out again.
     pub(super) fn hand_over(
         &mut self,
         outbox: &Arc<Outbox>,
         row: ClaimedDelivery,
         retreats: u64,
-        written: &rusqlite::Result<usize>,
+        written: bool,
     ) {
-        if written.is_err() {
+        if !written {
             outbox.forget_expected(&row);
             return;
         }
@@ -119,7 +113,5 @@ impl Commit {
         self.follows.activities.truncate(mark.activities);
         self.follows.released = mark.released;
         self.follows.accepted = mark.accepted;
-        // What it wrote may be among what is rolled back.
-        self.newest_block = NewestBlock::default();
     }
 }

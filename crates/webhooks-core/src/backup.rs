@@ -1,0 +1,30 @@
+//! A copy of the file while it is in use.
+
+use std::path::Path;
+
+use crate::{
+    store::{Store, backup_error::BackupError},
+    webhooks::Webhooks,
+};
+
+impl Webhooks {
+    /// Copies the database as it is at this moment to a new file, readable by its owner alone, while
+    /// events are sent and delivered. The copy is opened like the file itself; see
+    /// [the guide](crate::guide::operating) for what a restore means.
+    ///
+    /// Nothing waits for it, but the write-ahead log cannot be folded meanwhile: the disk needs room
+    /// for the copy and for what is written in the time.
+    ///
+    /// # Errors
+    /// There is no such file then; [`BackupError`] says why.
+    pub async fn backup(&self, path: impl AsRef<Path>) -> Result<(), BackupError> {
+        let path = path.as_ref();
+        match &*self.engine().store {
+            Store::Sqlite(handle) => handle.backup(path).await?,
+            #[cfg(feature = "postgres")]
+            Store::Postgres(_) => return Err(BackupError::Postgres),
+        }
+        tracing::info!(path = %path.display(), "a backup was made");
+        Ok(())
+    }
+}

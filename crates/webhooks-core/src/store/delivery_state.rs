@@ -1,0 +1,90 @@
+//! What became of a delivery, from what a store has of it.
+
+use crate::{
+    attempt::{Attempt, Outcome},
+    clock::Timeline,
+    delivery::{DeliveryState, EndReason, HoldReason},
+    endpoint::EndpointState,
+    model::endpoint::EndpointRecord,
+    store::error::StoreError,
+};
+
+/// What is owed, as it stands.
+pub(super) struct HotRow {
+    pub(super) is_claimed: bool,
+    pub(super) in_lane: bool,
+    pub(super) due_at: i64,
+    /// Made of the current schedule.
+    pub(super) attempts: u32,
+    pub(super) lane: LaneRow,
+}
+
+/// Its endpoint's lane, where there is one.
+#[derive(Default)]
+pub(super) struct LaneRow {
+    pub(super) next_try: Option<i64>,
+    pub(super) failures: u32,
+}
+
+/// The hot row tells first; then that an attempt succeeded; then how it ended: the word for it, and
+/// when.
+pub(super) fn of(
+    timeline: &Timeline,
+    hot: Option<HotRow>,
+    ending: Option<(String, i64)>,
+    endpoint: Option<&EndpointRecord>,
+    attempts: &[Attempt],
+) -> Result<DeliveryState, StoreError> {
+    if let Some(row) = hot {
+        return Ok(of_owed(timeline, &row, endpoint));
+    }
+    let delivered = attempts
+        .iter()
+        .find(|attempt| attempt.outcome == Outcome::Success);
+    if let Some(attempt) = delivered {
+        return Ok(DeliveryState::Delivered {
+            at: attempt.at + attempt.duration,
+        });
+    }
+    let (reason, at) = ending.ok_or(StoreError::Gone)?;
+    let known = EndReason::from_stored(&reason)
+        .ok_or_else(|| StoreError::Damaged(format!("why a delivery ended: {reason:?}")))?;
+    Ok(DeliveryState::Ended {
+        reason: known,
+        at: timeline.to_wall(at),
+    })
+}
+
+fn of_owed(timeline: &Timeline, row: &HotRow, endpoint: Option<&EndpointRecord>) -> DeliveryState {
+    let waiting = |due_at: i64| DeliveryState::Waiting {
+        due_at: timeline.to_wall(due_at),
+    };
+    if row.is_claimed {
+        return DeliveryState::InFlight;
+    }
+    if !row.in_lane {
+        return waiting(row.due_at);
+    }
+    if endpoint.is_some_and(|endpoint| endpoint.state == EndpointState::Paused) {
+        return DeliveryState::Held {
+            reason: HoldReason::Paused,
+            next_try: None,
+        };
+    }
+    let next_try = row.lane.next_try;
+    // One of an ordered endpoint has no date of its own.
+    if row.attempts > 0 && (next_try.is_some() || row.due_at > 0) {
+        // It was tried itself: it waits for its own next attempt.
+        return waiting(next_try.map_or(row.due_at, |next| next.max(row.due_at)));
+    }
+    let is_ordered = endpoint.is_some_and(|endpoint| endpoint.ordered);
+    let reason = match (row.lane.failures > 0, is_ordered) {
+        (true, true) => HoldReason::BehindHead,
+        (true, false) => HoldReason::Trouble,
+        (false, _) => HoldReason::Backlog,
+    };
+    DeliveryState::Held {
+        reason,
+        next_try: next_try.map(|at| timeline.to_wall(at)),
+    }
+}

@@ -1,0 +1,204 @@
+//! The outboxes of the endpoints in use.
+//!
+//! It is coherent because every change of an endpoint is made, or heard of, by the writer that has
+//! it.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use super::host::Host;
+use crate::{
+    model::{endpoint::EndpointRecord, outcome::Backoff},
+    outbox::Outbox,
+};
+
+/// Endpoints that memory keeps unless set otherwise, about 2 kB each. One that is not among them
+/// is read from the store when it next gets an event, which takes about as long as to store that.
+pub const ENDPOINTS_IN_MEMORY_DEFAULT: usize = 50_000;
+/// Customers of which it is remembered that they have no endpoint: apps send events of all their
+/// customers, and most have none. Beyond this they are forgotten together.
+const WITHOUT_ENDPOINTS_MAX: usize = 10_000;
+
+/// The outboxes of the endpoints in use.
+pub(crate) struct EndpointCache {
+    host: Arc<Host>,
+    /// How many may be kept.
+    max: usize,
+    /// At how many those that are idle are dropped: `max`, or more while more are in use.
+    full_at: usize,
+    by_key: HashMap<i64, Arc<Outbox>>,
+    by_customer: HashMap<String, Arc<[Arc<Outbox>]>>,
+    /// Customers without endpoints.
+    without: HashSet<String>,
+    /// Read within the present transaction: memory is ahead of the store until its commit.
+    uncommitted: HashSet<i64>,
+    /// Removed within the present transaction.
+    removed: HashSet<i64>,
+}
+
+/// What memory has of an endpoint.
+pub(crate) enum Known {
+    Held(Arc<Outbox>),
+    /// It was removed.
+    Removed,
+    Not,
+}
+
+impl EndpointCache {
+    pub(crate) fn new(host: Arc<Host>, max: usize) -> Self {
+        Self {
+            host,
+            max,
+            full_at: max,
+            by_key: HashMap::new(),
+            by_customer: HashMap::new(),
+            without: HashSet::new(),
+            uncommitted: HashSet::new(),
+            removed: HashSet::new(),
+        }
+    }
+
+    /// Forgets which endpoints customers have; outboxes in use stay the same ones.
+    fn clear(&mut self) {
+        self.by_customer.clear();
+        self.without.clear();
+        self.drop_idle();
+    }
+
+    /// What was read is what is stored.
+    pub(crate) fn committed(&mut self) {
+        self.uncommitted.clear();
+        for key in self.removed.drain() {
+            self.by_key.remove(&key);
+        }
+    }
+
+    /// After a rollback, of all or of one act. Returns what is to be read again: it had changed.
+    pub(crate) fn rolled_back(&mut self) -> Vec<i64> {
+        self.clear();
+        self.uncommitted.iter().copied().collect()
+    }
+
+    /// After a rollback: keeps of those that were removed the ones that still are.
+    pub(crate) fn retain_removed(&mut self, mut is_removed: impl FnMut(i64) -> bool) {
+        self.removed.retain(|key| is_removed(*key));
+    }
+
+    /// Those that were removed within the present transaction.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn removed(&self) -> Vec<i64> {
+        self.removed.iter().copied().collect()
+    }
+
+    /// Every endpoint in memory.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn outboxes(&self) -> Vec<Arc<Outbox>> {
+        self.by_key.values().map(Arc::clone).collect()
+    }
+
+    fn drop_idle(&mut self) {
+        let now = self.host.timeline.now();
+        self.by_key
+            .retain(|_, outbox| Arc::strong_count(outbox) > 1 || !outbox.is_idle(now));
+    }
+
+    /// Makes room for one more.
+    pub(crate) fn make_room(&mut self) {
+        if self.by_key.len() >= self.full_at {
+            self.clear();
+            // Should most be in use, the next look at all of them is as many endpoints away.
+            self.full_at = self.max.max(2 * self.by_key.len());
+        }
+    }
+
+    /// The endpoints of a customer, where that is known.
+    pub(crate) fn of_customer(&self, customer: &str) -> Option<Arc<[Arc<Outbox>]>> {
+        if let Some(found) = self.by_customer.get(customer) {
+            return Some(Arc::clone(found));
+        }
+        self.without.contains(customer).then(|| Arc::new([]) as _)
+    }
+
+    /// Notes the endpoints of a customer, as they were read.
+    pub(crate) fn set_customer(
+        &mut self,
+        customer: &str,
+        outboxes: Vec<Arc<Outbox>>,
+    ) -> Arc<[Arc<Outbox>]> {
+        let outboxes: Arc<[Arc<Outbox>]> = outboxes.into();
+        if outboxes.is_empty() {
+            if self.without.len() >= WITHOUT_ENDPOINTS_MAX {
+                self.without.clear();
+            }
+            self.without.insert(customer.to_owned());
+        } else {
+            self.by_customer
+                .insert(customer.to_owned(), Arc::clone(&outboxes));
+        }
+        outboxes
+    }
+
+    pub(crate) fn by_key(&self, key: i64) -> Known {
+        if self.removed.contains(&key) {
+            return Known::Removed;
+        }
+        self.by_key
+            .get(&key)
+            .map_or(Known::Not, |outbox| Known::Held(Arc::clone(outbox)))
+    }
+
+    /// Takes an endpoint in that was read. `lane`: what the store knows of its lane.
+    pub(crate) fn add(&mut self, record: EndpointRecord, lane: Option<Backoff>) -> Arc<Outbox> {
+        let key = record.key;
+        let outbox = Arc::new(Outbox::new(record, lane, Arc::clone(&self.host.memory)));
+        self.by_key.insert(key, Arc::clone(&outbox));
+        self.uncommitted.insert(key);
+        outbox
+    }
+
+    /// Puts an endpoint in place that was read again after it changed.
+    pub(crate) fn replace(&mut self, key: i64, record: Option<EndpointRecord>) {
+        match (self.by_key.get(&key), record) {
+            (Some(outbox), Some(record)) => {
+                self.by_customer.remove(&*record.customer);
+                outbox.replace(record);
+                self.uncommitted.insert(key);
+            }
+            // It was added by a transaction that failed: the next one to be added gets its key.
+            (Some(_), None) => self.drop_key(key),
+            (None, _) => {}
+        }
+    }
+
+    /// Forgets an endpoint: it is read when it is next used.
+    pub(crate) fn drop_key(&mut self, key: i64) {
+        self.by_key.remove(&key);
+    }
+
+    /// An endpoint was added or removed.
+    pub(crate) fn forget_customer(&mut self, customer: &str) {
+        self.by_customer.remove(customer);
+        self.without.remove(customer);
+    }
+
+    /// Deliveries in memory that wait for the clock.
+    #[cfg(feature = "testing")]
+    pub(crate) fn waits_for_clock(&self) -> usize {
+        let outboxes = self.by_key.values();
+        let now = self.host.timeline.now();
+        outboxes.map(|outbox| outbox.waits_for_clock(now)).sum()
+    }
+
+    /// Whether memory has the endpoint.
+    pub(crate) fn holds(&self, key: i64) -> bool {
+        self.by_key.contains_key(&key)
+    }
+
+    /// An endpoint was removed. Should that not be committed, what is in flight to it goes on in
+    /// the same outbox.
+    pub(crate) fn forget_key(&mut self, key: i64) {
+        self.removed.insert(key);
+    }
+}

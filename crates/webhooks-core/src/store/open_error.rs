@@ -1,0 +1,161 @@
+//! Why a store could not be opened.
+
+use std::{sync::Arc, time::Duration};
+
+use super::error::StoreError;
+
+/// How long a statement waits for an outside program that has the file locked.
+pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
+
+/// A store could not be opened.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The address of the store is not one that is known.
+    #[error("store {0:?} is unknown: use {known}", known = known_addresses())]
+    Address(String),
+    /// The address of a Postgres database cannot be used.
+    #[error("the address of the Postgres database cannot be used: {problem}")]
+    PostgresAddress {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Another process, or another engine of this one, has the file.
+    #[error(
+        "{file} is in use by another process, or by this one already; one engine at a time delivers from a file. Stop it, or use another file"
+    )]
+    InUse {
+        /// The database file.
+        file: String,
+    },
+    /// Another program has the database locked: it writes, or has left a transaction open.
+    #[error(
+        "{file} is locked by another program, which did not let go within {} s; end its transaction, or stop it",
+        BUSY_WAIT.as_secs()
+    )]
+    Locked {
+        /// The database file.
+        file: String,
+    },
+    /// The file was written by a newer version.
+    #[error(
+        "{store} has schema version {found}; this version knows up to {known}. Use a newer version of webhooks-core"
+    )]
+    Newer {
+        /// The database.
+        store: String,
+        /// The version found in it.
+        found: i32,
+        /// The newest version that is known.
+        known: i32,
+    },
+    /// The database is an app's, and has a name of ours in it.
+    #[error(
+        "{file} has something named {name:?} already, which is the name of a table or index of webhooks-core; rename yours, or name another file"
+    )]
+    NameTaken {
+        /// The database file.
+        file: String,
+        /// The name.
+        name: String,
+    },
+    /// The file is not a healthy database.
+    #[error("{file} is damaged: {problem}. Restore it from a backup; nothing was changed")]
+    Damaged {
+        /// The database file.
+        file: String,
+        /// What SQLite found.
+        problem: String,
+    },
+    /// Endpoints' secrets are sealed with another key, or with one and none was given.
+    #[error("the endpoints' secrets in {store} cannot be read: {problem}")]
+    Key {
+        /// The database.
+        store: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The file or its folder cannot be used.
+    #[error("{file}: {source}")]
+    Io {
+        /// The database file.
+        file: String,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The Postgres server does not answer.
+    #[error(
+        "{store} cannot be reached: {problem}; see whether the server runs, and the host and port of the address"
+    )]
+    Unreachable {
+        /// The database.
+        store: String,
+        /// What the operating system said.
+        problem: String,
+    },
+    /// The Postgres user may not do what is needed.
+    #[error(
+        "{store}: {problem}. The user must be allowed to create the schema {schema:?} or to use one that is there \
+         (grant all on schema {schema} to the user), and own its tables"
+    )]
+    Rights {
+        /// The database.
+        store: String,
+        /// The schema of our tables.
+        schema: String,
+        /// What Postgres said.
+        problem: String,
+    },
+    /// Postgres has no connection left.
+    #[error(
+        "{store}: {problem}; an engine needs five connections: raise max_connections, or stop what takes them"
+    )]
+    TooManyConnections {
+        /// The database.
+        store: String,
+        /// What Postgres said.
+        problem: String,
+    },
+    /// Anything else that the database refuses, in its driver's own error.
+    #[error("{store}: {source}")]
+    Database {
+        /// The database.
+        store: String,
+        /// What its driver said.
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// The store could not be taken over.
+    #[error("{store}: {source}")]
+    Store {
+        /// The database.
+        store: String,
+        /// What the store said: a full disk, for one.
+        source: StoreError,
+    },
+    /// The HTTP client cannot be built.
+    #[error("the HTTP client cannot be built: {0}")]
+    Client(String),
+    /// A retention shorter than the time that deliveries are tried.
+    #[error(
+        "a retention of {retention:?} is shorter than the retry schedule, which lasts {schedule:?}"
+    )]
+    Retention {
+        /// What was asked for.
+        retention: Duration,
+        /// The shortest that works.
+        schedule: Duration,
+    },
+}
+
+crate::error_text::debug_is_display!(OpenError);
+
+/// What an address can be, with the features that are on.
+fn known_addresses() -> String {
+    [
+        #[cfg(feature = "sqlite")]
+        "sqlite:<file> without options, sqlite::memory: for throw-away data",
+        #[cfg(feature = "postgres")]
+        "postgres://<user>:<password>@<host>/<database>",
+    ]
+    .join(", or ")
+}

@@ -1,0 +1,21 @@
+//! How a store is opened.
+
+use std::sync::Arc;
+
+use super::durability::Durability;
+use crate::{clock::Clock, retry::RetrySchedule};
+
+/// How a store is opened, wherever it is.
+pub(crate) struct OpenSettings {
+    pub(crate) durability: Durability,
+    /// How long to wait for another engine to let go of a file.
+    #[cfg(feature = "sqlite")]
+    pub(crate) lock_wait: std::time::Duration,
+    pub(crate) key: Option<[u8; 32]>,
+    pub(crate) schedule: RetrySchedule,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The clock is the caller's: what another says counts for nothing.
+    #[cfg(feature = "postgres")]
+    pub(crate) is_clock_given: bool,
+    pub(crate) endpoints_in_memory: usize,
+}

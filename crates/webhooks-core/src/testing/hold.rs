@@ -1,0 +1,30 @@
+//! Holding the writer, as a disk or database that hangs would.
+
+use std::sync::mpsc;
+
+use crate::{
+    store::{ask::Ask, error::StoreError},
+    webhooks::Webhooks,
+};
+
+/// Holds the writer until it is dropped.
+#[derive(Debug)]
+#[must_use = "the writer goes on when it is dropped"]
+pub struct WriterHold {
+    _release: mpsc::Sender<()>,
+}
+
+impl Webhooks {
+    /// Holds the writer from when this returns until the answer is dropped, as a disk or database that
+    /// hangs would: what is sent meanwhile is not stored, and what is queued is one commit. Not for
+    /// longer than a few seconds: Postgres ends a transaction that idles.
+    ///
+    /// # Errors
+    /// The engine was shut down.
+    pub async fn hold_writer(&self) -> Result<WriterHold, StoreError> {
+        let (_release, released) = mpsc::channel();
+        let hold = self.shared().queue.ask(|reply| Ask::Hold(reply, released));
+        hold.await?;
+        Ok(WriterHold { _release })
+    }
+}
