@@ -1,0 +1,74 @@
+//! Events in the app's own Postgres transaction.
+
+use std::sync::{Arc, Weak};
+
+use sqlx::PgConnection;
+
+use crate::{
+    engine::Shared,
+    event::{Event, check_customer},
+    send::{SendError, SendReceipt},
+    store::Store,
+    webhooks::Webhooks,
+};
+
+/// An event that is stored once the app's transaction is committed.
+#[derive(Debug)]
+pub struct SentIn {
+    /// What is stored then.
+    pub receipt: SendReceipt,
+    engine: Weak<Shared>,
+}
+
+impl Webhooks {
+    /// Stores an event and what it owes to the customer's endpoints in the app's own transaction: with
+    /// everything else in it, or not at all. `connection` is one of sqlx, with a transaction begun, to
+    /// the database that this engine was opened on.
+    ///
+    /// ```no_run
+    /// # use webhooks_core::{Event, Webhooks};
+    /// # async fn order(pool: sqlx::PgPool, webhooks: Webhooks) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut tx = pool.begin().await?;
+    /// sqlx::query("insert into orders (number) values ($1)").bind(7).execute(&mut *tx).await?;
+    /// let sent = webhooks.send_in(&mut tx, "acme", Event::new("order:placed", &7)).await?;
+    /// tx.commit().await?;
+    /// sent.deliver_now();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Which endpoints it is owed to is read in the transaction: of one that reads from a snapshot
+    /// (`repeatable read`), as they were when that was taken.
+    ///
+    /// # Errors
+    /// [`SendError`] says why; after an error of Postgres' own the transaction can only be rolled back.
+    pub async fn send_in(
+        &self,
+        connection: &mut PgConnection,
+        customer: &str,
+        event: Event,
+    ) -> Result<SentIn, SendError> {
+        check_customer(customer)?;
+        let event = event.prepare()?;
+        let store = &self.engine().store;
+        let receipt = match &**store {
+            Store::Postgres(handle) => handle.send_in(connection, customer, event).await?,
+            #[cfg(feature = "sqlite")]
+            Store::Sqlite(_) => return Err(SendError::NotPostgres),
+        };
+        Ok(SentIn {
+            receipt,
+            engine: Arc::downgrade(self.shared()),
+        })
+    }
+}
+
+impl SentIn {
+    /// Has the event delivered at once, after the commit. Without it, and when this process ends
+    /// before, any engine on the database finds the event within a tenth of a second.
+    pub fn deliver_now(&self) {
+        if let Some(engine) = self.engine.upgrade() {
+            engine.due_by(engine.timeline.now());
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Attempts and endings: appended, as whole arrays.
+
+use std::collections::HashSet;
+
+use sqlx::Row;
+
+use super::{partition::day_of, row::int, tx::Tx};
+use crate::{
+    attempt::Failure, delivery::EndReason, model::outcome::AttemptRecord, store::error::StoreError,
+};
+
+/// Attempts, as columns.
+#[derive(Default)]
+pub(super) struct Attempts<'a> {
+    seqs: Vec<i64>,
+    keys: Vec<i64>,
+    numbers: Vec<u32>,
+    records: Vec<&'a AttemptRecord>,
+}
+
+impl<'a> Attempts<'a> {
+    /// Returns its place, for [`Attempts::write`]'s answer.
+    pub(super) fn push(
+        &mut self,
+        (seq, key): (i64, i64),
+        number: u32,
+        record: &'a AttemptRecord,
+    ) -> usize {
+        self.seqs.push(seq);
+        self.keys.push(key);
+        self.numbers.push(number);
+        self.records.push(record);
+        self.records.len() - 1
+    }
+
+    /// Stores each as its number, or as the next one that is free: a delivery that was canceled in
+    /// flight and sent again has two attempts under way that count from the same. Returns which.
+    pub(super) async fn write(mut self, tx: &mut Tx<'_>) -> Result<Vec<u32>, StoreError> {
+        if self.records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let every: Vec<usize> = (0..self.records.len()).collect();
+        let mut left = self.insert(tx, &every).await?;
+        // Two of one delivery, at most: a few rounds at worst.
+        while !left.is_empty() {
+            for at in &left {
+                let free = tx.next_number(self.seqs[*at], self.keys[*at]).await?;
+                self.numbers[*at] = free;
+            }
+            left = self.insert(tx, &left).await?;
+        }
+        Ok(self.numbers)
+    }
+
+    /// Inserts those at these places. Returns those whose number is taken.
+    async fn insert(&self, tx: &mut Tx<'_>, places: &[usize]) -> Result<Vec<usize>, StoreError> {
+        let of = |at: &usize| self.records[*at];
+        let seqs: Vec<i64> = places.iter().map(|at| self.seqs[*at]).collect();
+        let keys: Vec<i64> = places.iter().map(|at| self.keys[*at]).collect();
+        let numbers: Vec<i32> = places.iter().map(|at| int(self.numbers[*at])).collect();
+        let at: Vec<i64> = places.iter().map(|at| of(at).at).collect();
+        let durations: Vec<i64> = places
+            .iter()
+            .map(|at| i64::try_from(of(at).duration.as_micros()).unwrap_or(i64::MAX))
+            .collect();
+        let statuses: Vec<Option<i32>> = places
+            .iter()
+            .map(|at| of(at).status.map(i32::from))
+            .collect();
+        let failures: Vec<Option<&str>> = places
+            .iter()
+            .map(|at| of(at).failure.as_ref().map(Failure::code))
+            .collect();
+        let details: Vec<_> = places.iter().map(|at| of(at).detail()).collect();
+        let details: Vec<Option<&str>> = details.iter().map(Option::as_deref).collect();
+        let headers: Vec<&str> = places.iter().map(|at| of(at).headers.as_str()).collect();
+        let bodies: Vec<&[u8]> = places.iter().map(|at| &of(at).body_head[..]).collect();
+        let rows = tx
+            .query(
+                "insert into webhooks.attempt
+                 (event_seq, endpoint_key, number, day, at, duration_us, status, failure, detail, headers, body)
+                 select seq, key, number, $11, at, duration_us, status, failure, detail, headers, body
+                 from unnest($1::int8[], $2::int8[], $3::int4[], $4::int8[], $5::int8[], $6::int4[],
+                             $7::text[], $8::text[], $9::text[], $10::bytea[])
+                      as t(seq, key, number, at, duration_us, status, failure, detail, headers, body)
+                 on conflict do nothing
+                 returning event_seq, endpoint_key, number",
+            )
+            .bind(&seqs)
+            .bind(&keys)
+            .bind(&numbers)
+            .bind(&at)
+            .bind(&durations)
+            .bind(&statuses)
+            .bind(&failures)
+            .bind(&details)
+            .bind(&headers)
+            .bind(&bodies)
+            .bind(day_of(tx.now()))
+            .fetch_all(&mut *tx.connection)
+            .await?;
+        if rows.len() == places.len() {
+            return Ok(Vec::new());
+        }
+        let mut inserted = HashSet::with_capacity(rows.len());
+        for row in rows {
+            let key: (i64, i64, i32) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            inserted.insert(key);
+        }
+        // Of two with one number the first was inserted.
+        let left = places
+            .iter()
+            .zip(seqs.iter().zip(&keys).zip(&numbers))
+            .filter(|(_, ((seq, key), number))| !inserted.remove(&(**seq, **key, **number)))
+            .map(|(at, _)| *at);
+        Ok(left.collect())
+    }
+}
+
+impl Tx<'_> {
+    /// The next number that no attempt of a delivery has.
+    async fn next_number(&mut self, seq: i64, key: i64) -> Result<u32, StoreError> {
+        let row = self
+            .query(
+                "select coalesce(max(number), 0) + 1 from webhooks.attempt where event_seq = $1 and endpoint_key = $2",
+            )
+            .bind(seq)
+            .bind(key)
+            .fetch_one(&mut *self.connection)
+            .await?;
+        let free: i32 = row.try_get(0)?;
+        Ok(free.unsigned_abs())
+    }
+
+    /// Records why deliveries are not tried any more.
+    pub(super) async fn store_endings(
+        &mut self,
+        seqs: &[i64],
+        keys: &[i64],
+        ending: EndReason,
+    ) -> Result<(), StoreError> {
+        let now = self.now();
+        self.query(
+            "insert into webhooks.ending (event_seq, endpoint_key, day, reason, at)
+             select seq, key, $4, $3, $5 from unnest($1::int8[], $2::int8[]) as t(seq, key)
+             on conflict (event_seq, endpoint_key, day) do update set reason = excluded.reason, at = excluded.at",
+        )
+        .bind(seqs)
+        .bind(keys)
+        .bind(ending.as_str())
+        .bind(day_of(now))
+        .bind(now)
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
+    }
+}

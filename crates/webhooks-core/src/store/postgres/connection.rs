@@ -1,0 +1,89 @@
+//! Connections to Postgres, our own and never an app's.
+
+use std::time::Duration;
+
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
+
+use super::address::{Mode, PostgresAddress};
+use crate::store::durability::Durability;
+
+/// Statements of one connection that are kept prepared: there are about a hundred.
+const STATEMENTS_MAX: usize = 256;
+/// How long connecting may take.
+const CONNECT_WAIT: Duration = Duration::from_secs(5);
+
+/// What a session is set to. The planner is tied down: a plan that was made while a table was empty
+/// must not read all of it when it has grown, and no statement of ours is better off without its
+/// index. The waits are bounds: no statement takes long.
+const SETTINGS: [(&str, &str); 8] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+    ("plan_cache_mode", "force_generic_plan"),
+    ("statement_timeout", "10s"),
+    ("lock_timeout", "2s"),
+    ("idle_in_transaction_session_timeout", "5s"),
+];
+
+/// How connections are made.
+#[derive(Clone)]
+pub(super) struct Connector {
+    pub(super) address: PostgresAddress,
+    pub(super) durability: Durability,
+}
+
+impl Connector {
+    /// A new connection, with our settings.
+    pub(super) async fn connect(&self) -> sqlx::Result<PgConnection> {
+        let mut options = self
+            .address
+            .options
+            .clone()
+            .statement_cache_capacity(STATEMENTS_MAX)
+            .disable_statement_logging();
+        if options.get_application_name().is_none() {
+            options = options.application_name("webhooks-core");
+        }
+        let connecting = PgConnection::connect_with(&options);
+        let connected = tokio::time::timeout(CONNECT_WAIT, connecting).await;
+        let mut connection = connected.unwrap_or_else(|_| {
+            Err(sqlx::Error::Io(std::io::Error::new(
+                std::io::ErrorKind::TimedOut,
+                format!("no connection within {} s", CONNECT_WAIT.as_secs()),
+            )))
+        })?;
+        if self.address.mode == Mode::Direct {
+            connection
+                .execute(sqlx::AssertSqlSafe(self.settings("set")))
+                .await?;
+        }
+        Ok(connection)
+    }
+
+    /// Begins a transaction.
+    pub(super) fn begin(&self) -> String {
+        match self.address.mode {
+            Mode::Direct => "begin".to_owned(),
+            // What a session is set to would be another program's next.
+            Mode::Pooled => format!("begin; {}", self.settings("set local")),
+        }
+    }
+
+    /// Whether statements have names.
+    pub(super) fn names_statements(&self) -> bool {
+        self.address.mode == Mode::Direct
+    }
+
+    fn settings(&self, set: &str) -> String {
+        let durability = match self.durability {
+            Durability::Full => None,
+            Durability::Normal => Some(("synchronous_commit", "off")),
+        };
+        SETTINGS
+            .into_iter()
+            .chain(durability)
+            .map(|(name, value)| format!("{set} {name} = '{value}'; "))
+            .collect()
+    }
+}

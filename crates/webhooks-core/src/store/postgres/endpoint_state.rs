@@ -1,0 +1,126 @@
+//! Whether an endpoint gets its events: pausing and resuming, disabling and enabling.
+//!
+//! A pause is taken back by a resume only, a disabling by enabling only: who may do the one is
+//! often not who may do the other.
+
+use std::sync::Arc;
+
+use super::tx::Tx;
+use crate::{
+    activity::ActivityKind,
+    endpoint::EndpointState,
+    model::endpoint::{EndpointOf, StateChange},
+    outbox::Outbox,
+    store::{endpoint_error::EndpointError, error::StoreError},
+};
+
+impl Tx<'_> {
+    /// Makes a change; one that is made already is left as it is. Returns whether anything changed.
+    pub(super) async fn change_state(
+        &mut self,
+        of: &EndpointOf,
+        change: &StateChange,
+    ) -> Result<bool, EndpointError> {
+        let key = self.find(of).await?;
+        let outbox = self.by_key(key).await?.ok_or(StoreError::Gone)?;
+        let present = outbox.endpoint().state.clone();
+        let next = change.of(present).map_err(|conflict| conflict.of(&of.id))?;
+        let Some((state, reason)) = next else {
+            return Ok(false);
+        };
+        self.set_state(key, state, reason).await?;
+        self.commit.due_by(self.now());
+        Ok(true)
+    }
+
+    /// Disables an endpoint that answered 410 or failed for too long, and says so. One that a person
+    /// disabled meanwhile keeps that reason, one that was removed stays removed.
+    pub(super) async fn disable(
+        &mut self,
+        outbox: &Arc<Outbox>,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        if matches!(outbox.endpoint().state, EndpointState::Disabled { .. }) {
+            return Ok(());
+        }
+        match self.set_state(outbox.key(), "disabled", reason).await {
+            // What is damaged must not keep outcomes from being stored; it fails again, if at all.
+            Err(error) if error.is_about_an_endpoint() => {
+                tracing::error!(endpoint.id = %outbox.endpoint().id, %error, "an endpoint could not be disabled");
+                return Ok(());
+            }
+            done => done?,
+        }
+        let endpoint = outbox.endpoint();
+        tracing::warn!(
+            customer = &*endpoint.customer,
+            endpoint.id = %endpoint.id,
+            url = endpoint.shown_url,
+            reason,
+            "an endpoint was disabled"
+        );
+        if self.host.audience.is_there() {
+            let reason = reason.to_owned();
+            let activity = endpoint.activity(None, ActivityKind::EndpointDisabled { reason });
+            self.commit.follows.activities.push(activity);
+        }
+        Ok(())
+    }
+
+    /// Changes an endpoint's state; what memory holds of it goes back to the lane.
+    pub(super) async fn set_state(
+        &mut self,
+        key: i64,
+        state: &str,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        let changed = self
+            .query("update webhooks.endpoint set state = $2, state_reason = $3 where key = $1")
+            .bind(key)
+            .bind(state)
+            .bind(reason)
+            .execute(&mut *self.connection)
+            .await?;
+        if changed.rows_affected() == 0 {
+            tracing::info!(
+                endpoint.key = key,
+                state,
+                "an endpoint was removed before its state changed"
+            );
+            return Ok(());
+        }
+        self.reload(key).await?;
+        let Some(outbox) = self.by_key(key).await? else {
+            return Ok(());
+        };
+        let now = self.now();
+        if state == "active" {
+            outbox.forgive();
+            self.query("update webhooks.endpoint set failing_since = null where key = $1")
+                .bind(key)
+                .execute(&mut *self.connection)
+                .await?;
+            self.query(
+                "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures) values ($1, $2, 0, 0)
+                 on conflict (endpoint_key) do update
+                 set due_at = excluded.due_at, backoff_until = 0, failures = 0, node = null",
+            )
+            .bind(key)
+            .bind(now)
+            .execute(&mut *self.connection)
+            .await?;
+            self.commit.due_by(now);
+            self.commit.follow(&outbox, outbox.wake());
+        } else {
+            self.commit.take_back(&outbox, outbox.give_all_back(now));
+            self.query(
+                "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures) values ($1, null, 0, 0)
+                 on conflict (endpoint_key) do update set due_at = null",
+            )
+            .bind(key)
+            .execute(&mut *self.connection)
+            .await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,57 @@
+//! What Postgres says, as the store says it.
+
+use std::sync::Arc;
+
+use crate::store::{
+    delivery_error::DeliveryError, endpoint_error::EndpointError, error::StoreError,
+};
+
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+const DISK_FULL: &str = "53100";
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        if code(&error).as_deref() == Some(DISK_FULL) {
+            return Self::Full;
+        }
+        Self::Database(Arc::new(error))
+    }
+}
+
+impl From<sqlx::Error> for EndpointError {
+    fn from(error: sqlx::Error) -> Self {
+        StoreError::from(error).into()
+    }
+}
+
+impl From<sqlx::Error> for DeliveryError {
+    fn from(error: sqlx::Error) -> Self {
+        StoreError::from(error).into()
+    }
+}
+
+fn code(error: &sqlx::Error) -> Option<String> {
+    let error = error.as_database_error()?;
+    error.code().map(|code| code.into_owned())
+}
+
+/// What the store's error is of Postgres'.
+pub(super) fn of_postgres(error: &StoreError) -> Option<&sqlx::Error> {
+    match error {
+        StoreError::Database(error) => error.downcast_ref(),
+        _ => None,
+    }
+}
+
+/// Whether the connection can be used no more.
+pub(super) fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        // An administrator ended it, the server stops or has crashed, or has timed out an idle
+        // transaction.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            code.starts_with("57P") || code == "25P03" || code.starts_with("08")
+        }),
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,248 @@
+//! What the engine has in hand of its store: every question is a method here, answered on
+//! connections of its own, so that a look never waits for the writer.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use sqlx::{Executor, PgConnection};
+use tokio::sync::Semaphore;
+
+use super::{
+    connection::Connector,
+    endpoints::{self, Selection},
+    listing, outbox_table,
+    read::{self, Reading},
+    replay,
+    row::Reader,
+    secrets,
+};
+use crate::{
+    clock::Timeline,
+    delivery::{Delivery, Explanation},
+    endpoint::{SecretInfo, settings::EndpointSettings},
+    event::EventRecord,
+    model::{
+        delivery::DeliveryOf,
+        endpoint::{EndpointOf, EndpointRecord},
+        outbox_rows::RefusedRow,
+        page::{DeliveryPage, PageOf},
+        replay::{Look, Replay},
+    },
+    store::{endpoint_error::EndpointError, endpoint_row::EndpointReader, error::StoreError},
+};
+
+/// Questions that may be answered at once: each has a connection.
+const READERS_MAX: usize = 2;
+
+/// A store that is open.
+pub(crate) struct Handle {
+    connector: Connector,
+    idle: Mutex<Vec<PgConnection>>,
+    places: Semaphore,
+    endpoints: EndpointReader,
+    timeline: Arc<Timeline>,
+}
+
+impl Handle {
+    pub(super) fn new(
+        connector: Connector,
+        endpoints: EndpointReader,
+        timeline: Arc<Timeline>,
+    ) -> Self {
+        Self {
+            connector,
+            idle: Mutex::default(),
+            places: Semaphore::new(READERS_MAX),
+            endpoints,
+            timeline,
+        }
+    }
+
+    /// Statements of this schema on a connection of an app.
+    pub(super) fn on<'a>(&'a self, connection: &'a mut PgConnection) -> Reader<'a> {
+        Reader {
+            connection,
+            schema: &self.connector.address.schema,
+            names_statements: self.connector.names_statements(),
+        }
+    }
+
+    pub(super) fn timeline(&self) -> &Arc<Timeline> {
+        &self.timeline
+    }
+
+    /// Answers a question from one state of the database. A connection that was lost while it was
+    /// idle is made anew, once.
+    async fn read<T, E: From<StoreError>>(
+        &self,
+        work: impl AsyncFnOnce(&mut Reading<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let store = |error: sqlx::Error| E::from(StoreError::from(error));
+        let Ok(_place) = self.places.acquire().await else {
+            return Err(StoreError::Closed.into());
+        };
+        let begin = format!(
+            "{}; set transaction isolation level repeatable read, read only",
+            self.connector.begin()
+        );
+        let idle = self.idle.lock().pop();
+        let begun = match idle {
+            Some(mut connection) => {
+                let begun = connection.execute(sqlx::AssertSqlSafe(begin.clone())).await;
+                begun.is_ok().then_some(connection)
+            }
+            None => None,
+        };
+        let mut connection = match begun {
+            Some(connection) => connection,
+            None => {
+                let mut connection = self.connector.connect().await.map_err(store)?;
+                connection
+                    .execute(sqlx::AssertSqlSafe(begin))
+                    .await
+                    .map_err(store)?;
+                connection
+            }
+        };
+        let answer = work(&mut Reading {
+            reader: Reader {
+                connection: &mut connection,
+                schema: &self.connector.address.schema,
+                names_statements: self.connector.names_statements(),
+            },
+            timeline: &self.timeline,
+            endpoints: &self.endpoints,
+        })
+        .await;
+        // Should the caller go away before this, the connection goes with it.
+        if connection.execute("commit").await.is_ok() && !self.places.is_closed() {
+            self.idle.lock().push(connection);
+        }
+        answer
+    }
+
+    /// Closes the connections that are not reading.
+    pub(crate) fn close(&self) {
+        self.places.close();
+        self.idle.lock().clear();
+    }
+
+    /// An event with its body.
+    pub(crate) async fn event(
+        &self,
+        customer: &str,
+        event_id: &str,
+    ) -> Result<Option<EventRecord>, StoreError> {
+        self.read(async |reading: &mut Reading<'_>| {
+            read::event_record(reading, customer, event_id).await
+        })
+        .await
+    }
+
+    /// Every delivery of an event, in the order its endpoints were added.
+    pub(crate) async fn deliveries(
+        &self,
+        customer: &str,
+        event_id: &str,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        self.read(async |reading: &mut Reading<'_>| {
+            read::deliveries_of_event(reading, customer, event_id).await
+        })
+        .await
+    }
+
+    /// Why an event did not arrive at an endpoint, or that it did.
+    pub(crate) async fn explain(&self, of: DeliveryOf) -> Result<Explanation, StoreError> {
+        self.read(async |reading: &mut Reading<'_>| read::explain(reading, &of).await)
+            .await
+    }
+
+    /// How many deliveries are stored and not done.
+    pub(crate) async fn pending(&self) -> Result<u64, StoreError> {
+        self.read(async |reading: &mut Reading<'_>| read::count_owed(reading).await)
+            .await
+    }
+
+    /// How many deliveries have not been tried.
+    pub(crate) async fn untried(&self) -> Result<u64, StoreError> {
+        self.read(async |reading: &mut Reading<'_>| read::count_untried(reading).await)
+            .await
+    }
+
+    /// What the gauges show.
+    #[cfg(feature = "metrics")]
+    pub(crate) async fn gauges(&self) -> Result<crate::model::gauges::Gauges, StoreError> {
+        self.read(async |reading: &mut Reading<'_>| super::gauges::read(reading).await)
+            .await
+    }
+
+    /// A customer's endpoints, in the order they were added.
+    pub(crate) async fn endpoints(
+        &self,
+        customer: &str,
+    ) -> Result<Vec<EndpointRecord>, EndpointError> {
+        self.read(async |reading: &mut Reading<'_>| {
+            Ok(reading.endpoints(Selection::Customers(&[customer])).await?)
+        })
+        .await
+    }
+
+    /// One endpoint.
+    pub(crate) async fn endpoint(&self, of: EndpointOf) -> Result<EndpointRecord, EndpointError> {
+        self.read(async |reading: &mut Reading<'_>| {
+            let key = endpoints::find(&mut reading.reader, &of).await?;
+            let found = reading.endpoints(Selection::Keys(&[key])).await?.pop();
+            Ok(found.ok_or(StoreError::Gone)?)
+        })
+        .await
+    }
+
+    /// What people set of an endpoint.
+    pub(crate) async fn settings(&self, of: EndpointOf) -> Result<EndpointSettings, EndpointError> {
+        self.read(async |reading: &mut Reading<'_>| {
+            let key = endpoints::find(&mut reading.reader, &of).await?;
+            let stored = endpoints::stored(reading.endpoints, &mut reading.reader, key).await?;
+            let settings = stored.settings.to_public();
+            Ok(settings
+                .map_err(|what| StoreError::Damaged(what.to_owned()).of_endpoint(of.id.as_str()))?)
+        })
+        .await
+    }
+
+    /// The secrets of an endpoint that sign now, the newest first.
+    pub(crate) async fn secrets(&self, of: EndpointOf) -> Result<Vec<SecretInfo>, EndpointError> {
+        self.read(async |reading: &mut Reading<'_>| secrets::list(reading, &of).await)
+            .await
+    }
+
+    /// A page of an endpoint's deliveries.
+    pub(crate) async fn page(
+        &self,
+        endpoint: EndpointRecord,
+        page: PageOf,
+    ) -> Result<DeliveryPage, StoreError> {
+        self.read(async |reading: &mut Reading<'_>| listing::page(reading, &endpoint, page).await)
+            .await
+    }
+
+    /// One step of a replay's look through the events, from `from` on.
+    pub(crate) async fn look(
+        &self,
+        endpoint: &Arc<EndpointRecord>,
+        replay: Replay,
+        from: Option<i64>,
+    ) -> Result<Look, StoreError> {
+        self.read(async |reading: &mut Reading<'_>| {
+            replay::look(reading, endpoint, &replay, from).await
+        })
+        .await
+    }
+
+    /// The refused rows of the outbox table behind `after`, in the order of their ids.
+    pub(crate) async fn refused_rows(&self, after: i64) -> Result<Vec<RefusedRow>, StoreError> {
+        self.read(async |reading: &mut Reading<'_>| {
+            outbox_table::refused_rows(reading, after).await
+        })
+        .await
+    }
+}

@@ -1,0 +1,211 @@
+//! Pages of an endpoint's deliveries, with cursors.
+
+use sqlx::Row;
+
+use super::read::{EventRow, Reading, delivery};
+use crate::{
+    delivery::Delivery,
+    model::{
+        endpoint::EndpointRecord,
+        page::{DeliveryFilter, DeliveryPage, PAGE_MAX, PageCursor, PageOf},
+    },
+    store::error::StoreError,
+};
+
+/// Events of the customer that are looked through for one page: a few milliseconds.
+const LOOKED_THROUGH: usize = 2_000;
+
+/// A page of an endpoint's deliveries.
+pub(super) async fn page(
+    reading: &mut Reading<'_>,
+    endpoint: &EndpointRecord,
+    page: PageOf,
+) -> Result<DeliveryPage, StoreError> {
+    let PageOf {
+        listing, cursor, ..
+    } = page;
+    let limit = page.limit.clamp(1, PAGE_MAX);
+    let (positions, cursor) = match listing {
+        DeliveryFilter::All => all(reading, endpoint, cursor, limit).await?,
+        DeliveryFilter::Pending => full(owed(reading, endpoint, cursor, limit).await?, limit),
+        DeliveryFilter::Ended => full(
+            newest(ENDED, reading, endpoint, (cursor, limit)).await?,
+            limit,
+        ),
+        DeliveryFilter::Failed => full(
+            newest(FAILED, reading, endpoint, (cursor, limit)).await?,
+            limit,
+        ),
+    };
+    Ok(DeliveryPage {
+        deliveries: hydrate(reading, endpoint, &positions).await?,
+        cursor,
+    })
+}
+
+fn rows(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// A page that is full may have another behind it.
+fn full(positions: Vec<PageCursor>, limit: usize) -> (Vec<PageCursor>, Option<PageCursor>) {
+    let cursor = (positions.len() == limit).then(|| positions.last().copied());
+    (positions, cursor.flatten())
+}
+
+/// Uses the index ending_endpoint of each partition.
+const ENDED: &str = "
+    select at, event_seq from webhooks.ending where endpoint_key = $1 and (at, event_seq) < ($2, $3)
+    order by at desc, event_seq desc limit $4";
+/// Uses the index attempt_failed of each partition.
+const FAILED: &str = "
+    select max(at), event_seq from webhooks.attempt
+    where endpoint_key = $1 and failure is not null
+    group by event_seq having (max(at), event_seq) < ($2, $3)
+    order by 1 desc, 2 desc limit $4";
+
+async fn newest(
+    select: &'static str,
+    reading: &mut Reading<'_>,
+    endpoint: &EndpointRecord,
+    (cursor, limit): (Option<PageCursor>, usize),
+) -> Result<Vec<PageCursor>, StoreError> {
+    let from = cursor.unwrap_or(PageCursor {
+        at: i64::MAX,
+        seq: i64::MAX,
+    });
+    let found = reading
+        .query(select)
+        .bind(endpoint.key)
+        .bind(from.at)
+        .bind(from.seq)
+        .bind(rows(limit))
+        .fetch_all(&mut *reading.reader.connection)
+        .await?;
+    Ok(found
+        .iter()
+        .map(|row| {
+            Ok(PageCursor {
+                at: row.try_get(0)?,
+                seq: row.try_get(1)?,
+            })
+        })
+        .collect::<sqlx::Result<_>>()?)
+}
+
+async fn all(
+    reading: &mut Reading<'_>,
+    endpoint: &EndpointRecord,
+    cursor: Option<PageCursor>,
+    limit: usize,
+) -> Result<(Vec<PageCursor>, Option<PageCursor>), StoreError> {
+    let from = cursor.map_or(i64::MAX, |cursor| cursor.seq);
+    let found = reading
+        .query(
+            "select e.seq,
+                    exists (select 1 from webhooks.attempt a where a.event_seq = e.seq and a.endpoint_key = $2 and a.day >= e.day)
+                 or exists (select 1 from webhooks.delivery d where d.event_seq = e.seq and d.endpoint_key = $2)
+                 or exists (select 1 from webhooks.ending x where x.event_seq = e.seq and x.endpoint_key = $2 and x.day >= e.day)
+             from webhooks.event e where e.customer = $1 and e.seq < $3
+             order by e.seq desc limit $4",
+        )
+        .bind(&*endpoint.customer)
+        .bind(endpoint.key)
+        .bind(from)
+        .bind(rows(LOOKED_THROUGH))
+        .fetch_all(&mut *reading.reader.connection)
+        .await?;
+    let mut positions = Vec::new();
+    let mut last = None;
+    for row in &found {
+        let (seq, is_on_record): (i64, bool) = (row.try_get(0)?, row.try_get(1)?);
+        last = Some(PageCursor { at: 0, seq });
+        if is_on_record {
+            positions.push(PageCursor { at: 0, seq });
+        }
+        if positions.len() == limit {
+            return Ok(full(positions, limit));
+        }
+    }
+    Ok((positions, last.filter(|_| found.len() == LOOKED_THROUGH)))
+}
+
+/// What is owed has no index by endpoint, which every delivery would pay for twice. A customer with
+/// few events is answered from those; else what is owed to all is looked through.
+async fn owed(
+    reading: &mut Reading<'_>,
+    endpoint: &EndpointRecord,
+    cursor: Option<PageCursor>,
+    limit: usize,
+) -> Result<Vec<PageCursor>, StoreError> {
+    let after = cursor.map_or(-1, |cursor| cursor.seq);
+    let found = reading
+        .query(
+            "select seq,
+                    exists (select 1 from webhooks.delivery d where d.event_seq = e.seq and d.endpoint_key = $2)
+             from (select seq from webhooks.event where customer = $1 and seq > $3 order by seq limit $4) e
+             order by seq",
+        )
+        .bind(&*endpoint.customer)
+        .bind(endpoint.key)
+        .bind(after)
+        .bind(rows(LOOKED_THROUGH))
+        .fetch_all(&mut *reading.reader.connection)
+        .await?;
+    let mut seqs: Vec<i64> = Vec::new();
+    if found.len() < LOOKED_THROUGH {
+        for row in &found {
+            let is_owed: bool = row.try_get(1)?;
+            if is_owed && seqs.len() < limit {
+                seqs.push(row.try_get(0)?);
+            }
+        }
+    } else {
+        let found = reading
+            .query(
+                "select event_seq from webhooks.delivery where endpoint_key = $1 and event_seq > $2
+                 order by event_seq limit $3",
+            )
+            .bind(endpoint.key)
+            .bind(after)
+            .bind(rows(limit))
+            .fetch_all(&mut *reading.reader.connection)
+            .await?;
+        for row in &found {
+            seqs.push(row.try_get(0)?);
+        }
+    }
+    Ok(seqs
+        .into_iter()
+        .map(|seq| PageCursor { at: 0, seq })
+        .collect())
+}
+
+async fn hydrate(
+    reading: &mut Reading<'_>,
+    endpoint: &EndpointRecord,
+    positions: &[PageCursor],
+) -> Result<Vec<Delivery>, StoreError> {
+    let seqs: Vec<i64> = positions.iter().map(|position| position.seq).collect();
+    let rows = reading
+        .query(
+            "select e.seq, e.day, e.id, e.type, e.created_at
+             from unnest($1::int8[]) with ordinality as t(seq, place)
+             join webhooks.event e on e.seq = t.seq order by t.place",
+        )
+        .bind(&seqs)
+        .fetch_all(&mut *reading.reader.connection)
+        .await?;
+    let mut deliveries = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let event = EventRow {
+            seq: row.try_get(0)?,
+            day: row.try_get(1)?,
+            id: row.try_get(2)?,
+            event_type: row.try_get(3)?,
+            created_at: row.try_get(4)?,
+        };
+        deliveries.push(delivery(reading, &event, endpoint.key, Some(endpoint)).await?);
+    }
+    Ok(deliveries)
+}

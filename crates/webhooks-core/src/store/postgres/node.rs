@@ -1,0 +1,209 @@
+//! Nodes: every engine has a row that says that it lives, and what it holds is claimed by its number.
+//!
+//! A number is new at each start and never a host's name: two that believe to be the same would each
+//! take the other's claims for their own. A node is alive while its row says so. Who claims holds a
+//! lock on that row (`for key share`), who declares a node dead needs the exclusive one: nothing can
+//! be claimed by a node after its death.
+
+use std::time::Duration;
+
+use sqlx::{PgConnection, Row};
+
+use super::row::Reader;
+use crate::{
+    model::uptime::{Outage, Uptime},
+    store::error::StoreError,
+};
+
+/// For how long a node that is not heard of is taken for alive.
+pub(super) const LEASE: Duration = Duration::from_secs(10);
+/// How often a node says that it lives.
+pub(super) const BEAT_WAIT: Duration = Duration::from_secs(1);
+/// After how long without a beat a node starts no request: well before another may take its work.
+pub(super) const STOP_AFTER: Duration = Duration::from_secs(7);
+/// A gap that is no outage: a restart, and some time to spare.
+const GAP_MAX_MS: i64 = 60_000;
+
+/// The bits of a claim below the number of its node.
+pub(super) const CLAIM_BITS: u32 = 40;
+
+impl Reader<'_> {
+    /// Joins as a new node at `now`. Returns its number.
+    pub(super) async fn join(&mut self, name: &str, now: i64) -> Result<i64, StoreError> {
+        let row = self
+            .query(
+                "insert into webhooks.node (id, name, seen_at, reached_at, alive)
+                 values (nextval('webhooks.node_id'), $1, clock_timestamp(), $2, true) returning id",
+            )
+            .bind(name)
+            .bind(now)
+            .fetch_one(&mut *self.connection)
+            .await?;
+        Ok(row.try_get(0)?)
+    }
+
+    /// Says that a node lives. False when it was declared dead.
+    pub(super) async fn beat(&mut self, node: i64, now: i64) -> Result<bool, StoreError> {
+        let beat = self
+            .query(
+                "update webhooks.node set seen_at = clock_timestamp(), reached_at = greatest(reached_at, $2)
+                 where id = $1 and alive",
+            )
+            .bind(node)
+            .bind(now)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(beat.rows_affected() > 0)
+    }
+
+    /// Declares nodes dead of which nothing was heard for a lease, and frees what they held. Returns
+    /// how many deliveries that was of which nodes. Within a transaction.
+    pub(super) async fn reap(&mut self, node: i64, now: i64) -> Result<Reaped, StoreError> {
+        let rows = self
+            .query(
+                "update webhooks.node set alive = false where id in (
+                     select id from webhooks.node
+                     where id <> $1 and alive and seen_at < clock_timestamp() - make_interval(secs => $2)
+                     for update skip locked)
+                 returning id",
+            )
+            .bind(node)
+            .bind(LEASE.as_secs_f64())
+            .fetch_all(&mut *self.connection)
+            .await?;
+        let mut reaped = Reaped::default();
+        for row in rows {
+            let dead: i64 = row.try_get(0)?;
+            reaped.deliveries += self.free(dead, now).await?;
+            reaped.nodes.push(dead);
+        }
+        Ok(reaped)
+    }
+
+    /// A node ends in order: what it held is free at once.
+    pub(super) async fn leave(&mut self, node: i64, now: i64) -> Result<u64, StoreError> {
+        self.query("update webhooks.node set alive = false, reached_at = greatest(reached_at, $2) where id = $1")
+            .bind(node)
+            .bind(now)
+            .execute(&mut *self.connection)
+            .await?;
+        self.free(node, now).await
+    }
+
+    /// Makes due what a dead node held. The rows are found by reading all that is owed: an index on
+    /// claims would cost every delivery, and this happens once in a node's life.
+    async fn free(&mut self, dead: i64, now: i64) -> Result<u64, StoreError> {
+        // Our sessions keep from reading whole tables; here that is the quickest way.
+        self.query("set local enable_seqscan = on")
+            .execute(&mut *self.connection)
+            .await?;
+        let (first, last) = (dead << CLAIM_BITS, (dead + 1) << CLAIM_BITS);
+        self.query(
+            "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures)
+             select distinct endpoint_key, $3::int8, 0, 0 from webhooks.delivery
+             where claim >= $1 and claim < $2 and lane
+             on conflict (endpoint_key) do nothing",
+        )
+        .bind(first)
+        .bind(last)
+        .bind(now)
+        .execute(&mut *self.connection)
+        .await?;
+        let freed = self
+            .query(
+                "update webhooks.delivery set claim = null, due_at = least(due_at, $3)
+                 where claim >= $1 and claim < $2",
+            )
+            .bind(first)
+            .bind(last)
+            .bind(now)
+            .execute(&mut *self.connection)
+            .await?;
+        // Those that it had in hand, and those that nobody would come back to.
+        self.query(
+            "update webhooks.lane set due_at = greatest(backoff_until, $2), node = null
+             where due_at is null and (node = $1 or node is null)
+               and endpoint_key in (select key from webhooks.endpoint where state = 'active')",
+        )
+        .bind(dead)
+        .bind(now)
+        .execute(&mut *self.connection)
+        .await?;
+        self.query("delete from webhooks.node where not alive and id < $1 and seen_at < clock_timestamp() - interval '1 day'")
+            .bind(dead)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(freed.rows_affected())
+    }
+
+    /// The times in which no node ran, when one begins to at `now`.
+    pub(super) async fn uptime(&mut self, now: i64) -> Result<Uptime, StoreError> {
+        let rows = self
+            .query("select began_at, ended_at from webhooks.outage order by began_at")
+            .fetch_all(&mut *self.connection)
+            .await?;
+        let mut stored = Vec::with_capacity(rows.len());
+        for row in rows {
+            stored.push(Outage {
+                from: row.try_get(0)?,
+                until: row.try_get(1)?,
+            });
+        }
+        let row = self
+            .query("select max(reached_at) from webhooks.node")
+            .fetch_one(&mut *self.connection)
+            .await?;
+        let reached: Option<i64> = row.try_get(0)?;
+        let last = reached
+            .filter(|reached| now.saturating_sub(*reached) > GAP_MAX_MS)
+            .map(|reached| Outage {
+                from: reached,
+                until: now,
+            });
+        let uptime = Uptime::new(stored, last);
+        if last.is_some() {
+            self.query("delete from webhooks.outage")
+                .execute(&mut *self.connection)
+                .await?;
+            let outages = uptime.outages();
+            let (from, until): (Vec<i64>, Vec<i64>) = outages
+                .iter()
+                .map(|outage| (outage.from, outage.until))
+                .unzip();
+            self.query(
+                "insert into webhooks.outage (began_at, ended_at)
+                 select * from unnest($1::int8[], $2::int8[]) on conflict do nothing",
+            )
+            .bind(&from)
+            .bind(&until)
+            .execute(&mut *self.connection)
+            .await?;
+        }
+        Ok(uptime)
+    }
+
+    /// Where timelines had come: no node's starts before.
+    pub(super) async fn reached(&mut self) -> Result<i64, StoreError> {
+        let row = self
+            .query("select coalesce(max(reached_at), 0) from webhooks.node")
+            .fetch_one(&mut *self.connection)
+            .await?;
+        Ok(row.try_get(0)?)
+    }
+}
+
+/// What the death of nodes set free.
+#[derive(Debug, Default)]
+pub(super) struct Reaped {
+    pub(super) nodes: Vec<i64>,
+    pub(super) deliveries: u64,
+}
+
+/// The database's clock in milliseconds.
+pub(super) async fn database_clock(connection: &mut PgConnection) -> sqlx::Result<i64> {
+    let row = sqlx::query("select (extract(epoch from clock_timestamp()) * 1000)::int8")
+        .persistent(false)
+        .fetch_one(connection)
+        .await?;
+    row.try_get(0)
+}

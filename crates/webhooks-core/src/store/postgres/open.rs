@@ -1,0 +1,198 @@
+//! Opening a store: its tables, this engine's place among the nodes, and starting what works on it.
+
+use std::sync::Arc;
+
+use sqlx::{Executor, PgConnection};
+use tokio::runtime::Runtime;
+
+use super::{
+    address::PostgresAddress,
+    connection::Connector,
+    endpoints,
+    handle::Handle,
+    migration::{self, refusal},
+    node::database_clock,
+    row::Reader,
+    tx::Endpoints,
+    watch::{Membership, NodeWatch},
+    writer::Writer,
+};
+use crate::{
+    clock::{Timeline, unix_millis},
+    model::uptime::Uptime,
+    seal::Seal,
+    store::{
+        endpoint_cache::EndpointCache,
+        endpoint_row::EndpointReader,
+        error::StoreError,
+        host::Host,
+        lease::{Lease, since_start},
+        open_error::OpenError,
+        open_settings::OpenSettings,
+        queue::WriterQueue,
+    },
+};
+
+/// A store that is ready, before anything runs.
+pub(crate) struct Opened {
+    pub(crate) timeline: Arc<Timeline>,
+    pub(crate) uptime: Arc<Uptime>,
+    pub(crate) lease: Arc<Lease>,
+    connector: Connector,
+    reader: EndpointReader,
+    endpoints_in_memory: usize,
+    membership: Arc<Membership>,
+    name: String,
+    runtimes: (Runtime, Runtime),
+}
+
+/// A store that is at work, but for its writer.
+pub(crate) struct Started {
+    pub(crate) handle: Arc<Handle>,
+    pub(crate) writer: Writer,
+    pub(crate) watch: Option<NodeWatch>,
+}
+
+/// Opens a store: brings its tables to the present version, and joins the nodes that work on it.
+pub(crate) async fn open(
+    address: PostgresAddress,
+    settings: OpenSettings,
+) -> Result<Opened, OpenError> {
+    let shown = address.shown.clone();
+    let schema = address.schema.clone();
+    let refuse = |source: sqlx::Error| refusal(&shown, &schema, source.into());
+    let refuse_stored = |source: StoreError| refusal(&shown, &schema, source);
+    let connector = Connector {
+        address,
+        durability: settings.durability,
+    };
+    let mut connection = connector.connect().await.map_err(refuse)?;
+    migration::migrate(&mut connection, &schema, &shown).await?;
+    let reader = EndpointReader {
+        seal: Arc::new(Seal::new(settings.key.as_ref())),
+        schedule: Arc::new(settings.schedule),
+    };
+    // The timeline follows the database's clock, which all nodes have in common.
+    let offset = if settings.is_clock_given {
+        0
+    } else {
+        let before = unix_millis(settings.clock.wall());
+        let database = database_clock(&mut connection).await.map_err(refuse)?;
+        let after = unix_millis(settings.clock.wall());
+        database - (before + after) / 2
+    };
+    let begin = connector.begin();
+    connection
+        .execute(sqlx::AssertSqlSafe(begin))
+        .await
+        .map_err(refuse)?;
+    let mut rows = Reader {
+        connection: &mut connection,
+        schema: &schema,
+        names_statements: connector.names_statements(),
+    };
+    let reached = rows.reached().await.map_err(refuse_stored)?;
+    let timeline = Timeline::new(settings.clock, offset, reached);
+    rows.make_partitions(timeline.now())
+        .await
+        .map_err(refuse_stored)?;
+    check_key(&mut rows, &reader).await.map_err(refuse_stored)?;
+    let uptime = rows.uptime(timeline.now()).await.map_err(refuse_stored)?;
+    let name = node_name();
+    let began = since_start();
+    let node = rows
+        .join(&name, timeline.now())
+        .await
+        .map_err(refuse_stored)?;
+    connection.execute("commit").await.map_err(refuse)?;
+    close(connection).await;
+    let lease = Arc::new(Lease::ending());
+    let membership = Arc::new(Membership::new(node, Arc::clone(&lease), began));
+    let runtimes = (runtime()?, runtime()?);
+    Ok(Opened {
+        timeline: Arc::new(timeline),
+        uptime: Arc::new(uptime),
+        lease,
+        connector,
+        reader,
+        endpoints_in_memory: settings.endpoints_in_memory,
+        membership,
+        name,
+        runtimes,
+    })
+}
+
+async fn close(connection: PgConnection) {
+    if let Err(error) = sqlx::Connection::close(connection).await {
+        tracing::debug!(%error, "a connection could not be closed in order");
+    }
+}
+
+/// One for each thread: it drives the connections of that thread, and nobody else's.
+fn runtime() -> Result<Runtime, OpenError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| OpenError::Client(error.to_string()))
+}
+
+/// For people who look into the table of nodes.
+fn node_name() -> String {
+    let host = rustix::system::uname();
+    format!(
+        "{}:{}",
+        host.nodename().to_string_lossy(),
+        std::process::id()
+    )
+}
+
+/// Reads one endpoint, to refuse a wrong key at the start and not at the first delivery.
+async fn check_key(rows: &mut Reader<'_>, reader: &EndpointReader) -> Result<(), StoreError> {
+    let newest = rows
+        .query("select max(key) from webhooks.endpoint where state <> 'removed'")
+        .fetch_one(&mut *rows.connection)
+        .await?;
+    let newest: Option<i64> = sqlx::Row::try_get(&newest, 0)?;
+    let Some(newest) = newest else {
+        return Ok(());
+    };
+    let read = endpoints::read(reader, rows, endpoints::Selection::Keys(&[newest])).await;
+    match read {
+        // Its own trouble, which another key would not mend.
+        Err(error @ StoreError::Damaged(_)) => {
+            tracing::error!(%error, "an endpoint cannot be read");
+            Ok(())
+        }
+        read => read.map(drop),
+    }
+}
+
+impl Opened {
+    /// Begins to work for `host`, on what `queue` brings.
+    pub(crate) fn start(self, host: Arc<Host>, queue: &Arc<WriterQueue>) -> Started {
+        let (writing, watching) = self.runtimes;
+        let watch = NodeWatch::start(
+            watching,
+            self.connector.clone(),
+            Arc::clone(&self.timeline),
+            Arc::clone(&self.membership),
+            Arc::clone(queue),
+            self.name,
+        );
+        let watch = watch.map(Some).unwrap_or_else(|error| {
+            // Without it the lease ends, and nothing is sent.
+            tracing::error!(%error, "the thread that looks after this node could not be started");
+            None
+        });
+        let handle = Handle::new(self.connector.clone(), self.reader.clone(), self.timeline);
+        let endpoints = Endpoints {
+            cache: EndpointCache::new(Arc::clone(&host), self.endpoints_in_memory),
+            reader: self.reader,
+        };
+        Started {
+            handle: Arc::new(handle),
+            writer: Writer::new(writing, self.connector, host, endpoints, self.membership),
+            watch,
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The outbox table: rows that any program put into `outbox` in its own transaction become events
+//! here, each exactly once.
+//!
+//! A row leaves the table in the transaction that stores its event. One that cannot become an
+//! event stays, with the reason in `refused`, and holds nothing up. Numbers are not the order of
+//! commits: what a later look finds may have a lower id, and is taken all the same.
+
+use sqlx::{Row, postgres::PgRow};
+
+use super::{read::Reading, send::Numbers, tx::Tx};
+use crate::{
+    event::{EVENT_BYTES_MAX, Event, EventError, PreparedEvent, check_customer, shorten},
+    model::outbox_rows::{REFUSED_ROWS_MAX, RefusedRow, TakenRows},
+    send::SendError,
+    store::error::StoreError,
+};
+
+/// Rows taken in one transaction: bounds how long they keep the writer from sends.
+const TAKE_ROWS: i64 = 256;
+
+impl Tx<'_> {
+    /// Takes what waits, up to a bound.
+    pub(super) async fn take_rows(&mut self) -> Result<TakenRows, StoreError> {
+        let rows = self
+            .query(
+                "select id, customer, type, case when octet_length(data::text) > $1 then null else data::text end,
+                        event_id, octet_length(data::text)
+                 from webhooks.outbox where refused is null order by id limit $2
+                 for update skip locked",
+            )
+            .bind(i32::try_from(EVENT_BYTES_MAX).unwrap_or(i32::MAX))
+            .bind(TAKE_ROWS)
+            .fetch_all(&mut *self.connection)
+            .await?;
+        let mut taken = TakenRows {
+            events: 0,
+            more: i64::try_from(rows.len()).is_ok_and(|rows| rows == TAKE_ROWS),
+        };
+        if rows.is_empty() {
+            return Ok(taken);
+        }
+        let batch = self
+            .query("select nextval('webhooks.event_batch')")
+            .fetch_one(&mut *self.connection)
+            .await?;
+        let mut numbers = Numbers::new(vec![batch.try_get(0)?]);
+        let mut stored = Vec::with_capacity(rows.len());
+        let mut refused: (Vec<i64>, Vec<String>) = Default::default();
+        for row in &rows {
+            let id: i64 = row.try_get(0)?;
+            match prepare(row) {
+                Ok((customer, event)) => {
+                    match self.store_one(&customer, event, &mut numbers).await {
+                        Ok(()) => stored.push(id),
+                        Err(RowError::Refused(reason)) => refuse(&mut refused, id, reason),
+                        Err(RowError::Store(error)) => return Err(error),
+                    }
+                }
+                Err(RowError::Refused(reason)) => refuse(&mut refused, id, reason),
+                Err(RowError::Store(error)) => return Err(error),
+            }
+        }
+        taken.events = u64::try_from(stored.len()).unwrap_or_default();
+        self.query("delete from webhooks.outbox where id = any($1)")
+            .bind(&stored)
+            .execute(&mut *self.connection)
+            .await?;
+        if !refused.0.is_empty() {
+            self.query(
+                "update webhooks.outbox o set refused = t.reason
+                 from unnest($1::int8[], $2::text[]) as t(id, reason) where o.id = t.id",
+            )
+            .bind(&refused.0)
+            .bind(&refused.1)
+            .execute(&mut *self.connection)
+            .await?;
+        }
+        Ok(taken)
+    }
+
+    async fn store_one(
+        &mut self,
+        customer: &str,
+        event: PreparedEvent,
+        numbers: &mut Numbers,
+    ) -> Result<(), RowError> {
+        let stored = self.store_alone(customer, vec![event], numbers).await;
+        Ok(stored.map(drop)?)
+    }
+
+    /// Makes a refused row wait again. False when there is none of this id.
+    pub(super) async fn retry_row(&mut self, id: i64) -> Result<bool, StoreError> {
+        let changed = self
+            .query(
+                "update webhooks.outbox set refused = null where id = $1 and refused is not null",
+            )
+            .bind(id)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(changed.rows_affected() > 0)
+    }
+}
+
+fn refuse(refused: &mut (Vec<i64>, Vec<String>), id: i64, reason: String) {
+    tracing::warn!(
+        outbox.id = id,
+        reason,
+        "a row of the outbox table cannot become an event; it stays, and holds nothing up"
+    );
+    refused.0.push(id);
+    refused.1.push(reason);
+}
+
+/// The refused rows behind `after`, in the order of their ids.
+pub(super) async fn refused_rows(
+    reading: &mut Reading<'_>,
+    after: i64,
+) -> Result<Vec<RefusedRow>, StoreError> {
+    let rows = reading
+        .query(
+            "select id, customer, type, event_id, refused from webhooks.outbox
+             where refused is not null and id > $1 order by id limit $2",
+        )
+        .bind(after)
+        .bind(i64::try_from(REFUSED_ROWS_MAX).unwrap_or(i64::MAX))
+        .fetch_all(&mut *reading.reader.connection)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let shown = |column: usize| -> sqlx::Result<Option<String>> {
+                let text: Option<String> = row.try_get(column)?;
+                Ok(text.as_deref().map(shorten))
+            };
+            Ok(RefusedRow {
+                id: row.try_get(0)?,
+                customer: shown(1)?.unwrap_or_default(),
+                event_type: shown(2)?.unwrap_or_default(),
+                event_id: shown(3)?,
+                reason: shown(4)?.unwrap_or_default(),
+            })
+        })
+        .collect()
+}
+
+enum RowError {
+    /// What is wrong with this row.
+    Refused(String),
+    /// The store refused: so it would the next row.
+    Store(StoreError),
+}
+
+/// The customer and the event of a row.
+fn prepare(row: &PgRow) -> Result<(String, PreparedEvent), RowError> {
+    let customer: String = row.try_get(1)?;
+    let event_type: String = row.try_get(2)?;
+    let data: Option<String> = row.try_get(3)?;
+    let event_id: Option<String> = row.try_get(4)?;
+    check_customer(&customer)?;
+    let Some(data) = data else {
+        let bytes: i32 = row.try_get(5)?;
+        return Err(EventError::TooLarge(usize::try_from(bytes).unwrap_or(usize::MAX)).into());
+    };
+    let data: &serde_json::value::RawValue =
+        serde_json::from_str(&data).map_err(|error| EventError::Data(error.to_string()))?;
+    let mut event = Event::new(event_type, data);
+    if let Some(id) = event_id {
+        event = event.id(id);
+    }
+    Ok((customer, event.prepare()?))
+}
+
+impl From<sqlx::Error> for RowError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<EventError> for RowError {
+    fn from(error: EventError) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+impl From<SendError> for RowError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Store(error) if !error.is_about_an_endpoint() => Self::Store(error),
+            error => Self::Refused(error.to_string()),
+        }
+    }
+}

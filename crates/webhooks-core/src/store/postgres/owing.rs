@@ -1,0 +1,206 @@
+//! What a transaction adds to what endpoints are owed: gathered first, written as whole arrays.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use sqlx::Row;
+
+use super::{row::int, slot::slot, tx::Tx};
+use crate::{
+    delivery::EndReason,
+    model::delivery::{ClaimedDelivery, StoredEvent},
+    outbox::{Outbox, placing::Placement},
+    store::{committed::HandOver, error::StoreError},
+};
+
+/// New deliveries, as columns.
+#[derive(Default)]
+struct Deliveries {
+    seqs: Vec<i64>,
+    keys: Vec<i64>,
+    claims: Vec<Option<i64>>,
+    due_at: Vec<i64>,
+    numbers: Vec<i32>,
+    days: Vec<i32>,
+    slots: Vec<i16>,
+    in_lane: Vec<bool>,
+}
+
+/// What is owed anew.
+#[derive(Default)]
+pub(super) struct Owing {
+    deliveries: Deliveries,
+    /// What goes to memory once it is written.
+    held: Vec<HandOver>,
+    /// Deliveries that are refused at once: their endpoints are disabled.
+    refused_seqs: Vec<i64>,
+    refused_keys: Vec<i64>,
+    joining: Joining,
+}
+
+/// Lanes that get a row, and whether nothing in memory would come back to them.
+#[derive(Default)]
+pub(super) struct Joining {
+    lanes: BTreeMap<i64, (Arc<Outbox>, bool)>,
+}
+
+/// The event that is owed.
+pub(super) struct Owed<'a> {
+    pub(super) event: &'a Arc<StoredEvent>,
+    /// The partition that it is in.
+    pub(super) day: i32,
+    /// Of the last attempt ever made.
+    pub(super) number: u32,
+}
+
+impl Owing {
+    /// Adds one delivery to what an endpoint is owed.
+    pub(super) fn add(&mut self, tx: &mut Tx<'_>, outbox: &Arc<Outbox>, owed: &Owed<'_>) {
+        let (key, now) = (outbox.key(), tx.now());
+        let event = owed.event;
+        let (claim, in_lane) = match outbox.place(event.body.len()) {
+            Placement::Refuse => {
+                self.refused_seqs.push(event.seq);
+                self.refused_keys.push(key);
+                return;
+            }
+            Placement::Memory { lane, retreats } => {
+                let claim = tx.commit.claim();
+                self.held.push(HandOver {
+                    outbox: Arc::clone(outbox),
+                    row: ClaimedDelivery {
+                        event: Arc::clone(event),
+                        claim,
+                        attempts: 0,
+                        number: owed.number,
+                    },
+                    retreats,
+                });
+                (Some(claim), lane)
+            }
+            Placement::Lane { wake } => {
+                self.joining.add(outbox, wake);
+                (None, true)
+            }
+        };
+        let endpoint = outbox.endpoint();
+        let rows = &mut self.deliveries;
+        rows.seqs.push(event.seq);
+        rows.keys.push(key);
+        rows.claims.push(claim);
+        rows.due_at.push(if endpoint.ordered { 0 } else { now });
+        rows.numbers.push(int(owed.number));
+        rows.days.push(owed.day);
+        rows.slots.push(slot(&endpoint.customer));
+        rows.in_lane.push(in_lane);
+    }
+
+    /// Writes it. What is held goes to memory after the commit, or is counted out again here.
+    pub(super) async fn write(self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let written = self.write_rows(tx).await;
+        for HandOver {
+            outbox,
+            row,
+            retreats,
+        } in self.held
+        {
+            tx.commit.hand_over(&outbox, row, retreats, written.is_ok());
+        }
+        written?;
+        self.joining.write(tx).await
+    }
+
+    /// It is not written: what was counted in is counted out.
+    pub(super) fn forget(self, tx: &mut Tx<'_>) {
+        for HandOver {
+            outbox,
+            row,
+            retreats,
+        } in self.held
+        {
+            tx.commit.hand_over(&outbox, row, retreats, false);
+        }
+    }
+
+    async fn write_rows(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let now = tx.now();
+        let rows = &self.deliveries;
+        if !rows.seqs.is_empty() {
+            tx.query(
+                "insert into webhooks.delivery
+                 (event_seq, endpoint_key, claim, due_at, owed_at, number, event_day, attempts, slot, lane)
+                 select seq, key, claim, due_at, $9, number, day, 0, slot, lane
+                 from unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::int4[], $6::int4[], $7::int2[], $8::bool[])
+                      as t(seq, key, claim, due_at, number, day, slot, lane)",
+            )
+            .bind(&rows.seqs)
+            .bind(&rows.keys)
+            .bind(&rows.claims)
+            .bind(&rows.due_at)
+            .bind(&rows.numbers)
+            .bind(&rows.days)
+            .bind(&rows.slots)
+            .bind(&rows.in_lane)
+            .bind(now)
+            .execute(&mut *tx.connection)
+            .await?;
+        }
+        if !self.refused_seqs.is_empty() {
+            tx.store_endings(&self.refused_seqs, &self.refused_keys, EndReason::Disabled)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+impl Joining {
+    /// `wakes`: nothing in memory would come back to the lane.
+    pub(super) fn add(&mut self, outbox: &Arc<Outbox>, wakes: bool) {
+        let lane = self
+            .lanes
+            .entry(outbox.key())
+            .or_insert_with(|| (Arc::clone(outbox), false));
+        lane.1 |= wakes;
+    }
+
+    /// Makes sure that the lanes exist, and are tried no later than their backoff allows.
+    pub(super) async fn write(self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let Self { lanes } = self;
+        if lanes.is_empty() {
+            return Ok(());
+        }
+        for (outbox, _) in lanes.values() {
+            tx.commit.touched.push(Arc::clone(outbox));
+        }
+        let now = tx.now();
+        let keys: Vec<i64> = lanes.keys().copied().collect();
+        let wakes: Vec<bool> = lanes.values().map(|(_, wakes)| *wakes).collect();
+        let changed: Vec<i64> = tx
+            .query(
+                "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures)
+             select key, case when wakes then $3 end, 0, 0
+             from unnest($1::int8[], $2::bool[]) as t(key, wakes)
+             on conflict (endpoint_key) do update set due_at = greatest(lane.backoff_until, $3)
+             where (lane.due_at is null and excluded.due_at is not null)
+                or lane.due_at > greatest(lane.backoff_until, $3)
+             returning endpoint_key",
+            )
+            .bind(&keys)
+            .bind(&wakes)
+            .bind(now)
+            .fetch_all(&mut *tx.connection)
+            .await?
+            .iter()
+            .map(|row| row.try_get(0))
+            .collect::<Result<_, _>>()?;
+        for (key, (outbox, wakes)) in &lanes {
+            if *wakes {
+                tx.commit.follow(outbox, outbox.wake());
+                tx.commit.due_by(now);
+            } else if changed.contains(key) && outbox.is_in_trouble() {
+                // A lane in trouble may have waited for the retry of another delivery, hours away.
+                tx.commit.due_by(outbox.backoff_until().max(now));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,124 @@
+//! Partitions by day: made ahead, and taken away whole when they are old.
+
+use sqlx::{Executor, Row};
+
+use super::{row::Reader, tx::Tx};
+use crate::store::error::StoreError;
+
+const DAY_MS: i64 = 24 * 3600 * 1_000;
+/// Partitions are made for so many days ahead: nobody's clock is as wrong as that, and an engine that
+/// runs makes them each day.
+const DAYS_AHEAD: i32 = 7;
+/// The tables that have them.
+const PARTITIONED: [&str; 3] = ["event", "attempt", "ending"];
+/// The key of the advisory lock under which they are made and taken away: "webh".
+const LOCK_KEY: i64 = 0x7765_6268;
+
+/// The day of a time, of which partitions are named.
+pub(super) fn day_of(at: i64) -> i32 {
+    i32::try_from(at.div_euclid(DAY_MS)).unwrap_or(i32::MAX)
+}
+
+impl Reader<'_> {
+    /// Makes the partitions from the day of `now` on, where they are not there. Returns the last one.
+    pub(super) async fn make_partitions(&mut self, now: i64) -> Result<i32, StoreError> {
+        let today = day_of(now);
+        // The day before too: a timeline may be corrected by a little just after midnight.
+        let (first, last) = (today - 1, today + DAYS_AHEAD);
+        self.query("select pg_advisory_xact_lock($1)")
+            .bind(LOCK_KEY)
+            .execute(&mut *self.connection)
+            .await?;
+        let missing = self.missing_partitions(first, last).await?;
+        for (table, day) in missing {
+            let statement = format!(
+                "create table webhooks.{table}_{name} partition of webhooks.{table} for values from ({day}) to ({next})",
+                name = name_of(day),
+                next = day + 1,
+            );
+            let statement = sqlx::AssertSqlSafe(self.schema.sql(&statement));
+            self.connection.execute(statement).await?;
+        }
+        Ok(last)
+    }
+
+    async fn missing_partitions(
+        &mut self,
+        first: i32,
+        last: i32,
+    ) -> Result<Vec<(&'static str, i32)>, StoreError> {
+        let mut missing = Vec::new();
+        for table in PARTITIONED {
+            let there = self.partitions(table).await?;
+            missing.extend(
+                (first..=last)
+                    .filter(|day| !there.contains(day))
+                    .map(|day| (table, day)),
+            );
+        }
+        Ok(missing)
+    }
+
+    /// The days of which a table has a partition.
+    pub(super) async fn partitions(&mut self, table: &str) -> Result<Vec<i32>, StoreError> {
+        let rows = self
+            .query(
+                "select c.relname from pg_inherits i
+                 join pg_class c on c.oid = i.inhrelid
+                 join pg_class p on p.oid = i.inhparent
+                 join pg_namespace n on n.oid = p.relnamespace
+                 where n.nspname = $1 and p.relname = $2",
+            )
+            .bind(self.schema.name())
+            .bind(table)
+            .fetch_all(&mut *self.connection)
+            .await?;
+        let mut days = Vec::new();
+        for row in rows {
+            let name: String = row.try_get(0)?;
+            days.extend(
+                name.rsplit_once("_d")
+                    .and_then(|(_, day)| day.parse::<i32>().ok()),
+            );
+        }
+        days.sort_unstable();
+        Ok(days)
+    }
+
+    /// Takes the partition of a day away. It waits for who reads the table no longer than
+    /// `lock_timeout`.
+    pub(super) async fn drop_partition(&mut self, table: &str, day: i32) -> Result<(), StoreError> {
+        let statement = format!("drop table if exists webhooks.{table}_{}", name_of(day));
+        let statement = sqlx::AssertSqlSafe(self.schema.sql(&statement));
+        self.connection.execute(statement).await?;
+        Ok(())
+    }
+}
+
+impl Tx<'_> {
+    /// Makes the partitions that will be needed, once a day.
+    pub(super) async fn prepare(&mut self) -> Result<(), StoreError> {
+        let now = self.now();
+        if day_of(now) + DAYS_AHEAD > self.sweep.partitions_until {
+            self.sweep.partitions_until = self.reader().make_partitions(now).await?;
+        }
+        Ok(())
+    }
+}
+
+fn name_of(day: i32) -> String {
+    format!("d{day}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_begins_at_midnight_in_utc() {
+        assert_eq!(day_of(0), 0);
+        assert_eq!(day_of(DAY_MS - 1), 0);
+        assert_eq!(day_of(DAY_MS), 1);
+        assert_eq!(day_of(-1), -1);
+    }
+}

@@ -1,0 +1,347 @@
+//! Reading: events, deliveries and what became of them.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use sqlx::{
+    Postgres, Row,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+};
+
+use super::{
+    endpoints::{self, Selection},
+    row::Reader,
+};
+use crate::{
+    attempt::{Attempt, BodyCut, Failure, Outcome},
+    clock::Timeline,
+    delivery::{Delivery, Explanation},
+    endpoint::{EndpointId, EndpointState, wants},
+    event::EventRecord,
+    model::{
+        delivery::{DeliveryOf, StoredEvent},
+        endpoint::EndpointRecord,
+        outcome::header_pairs,
+    },
+    store::{
+        delivery_state::{self, HotRow, LaneRow},
+        endpoint_row::EndpointReader,
+        error::StoreError,
+    },
+};
+
+/// What a question is answered from.
+pub(super) struct Reading<'a> {
+    pub(super) reader: Reader<'a>,
+    pub(super) timeline: &'a Timeline,
+    pub(super) endpoints: &'a EndpointReader,
+}
+
+impl Reading<'_> {
+    /// A statement of this schema.
+    pub(super) fn query(&self, statement: &'static str) -> Query<'static, Postgres, PgArguments> {
+        self.reader.query(statement)
+    }
+
+    pub(super) async fn endpoints(
+        &mut self,
+        selection: Selection<'_>,
+    ) -> Result<Vec<EndpointRecord>, StoreError> {
+        endpoints::read(self.endpoints, &mut self.reader, selection).await
+    }
+}
+
+/// An event that was looked for by its id.
+pub(super) struct FoundEvent {
+    pub(super) seq: i64,
+    /// The partition that it is in.
+    pub(super) day: i32,
+    id: String,
+    pub(super) event_type: String,
+    pub(super) body: Bytes,
+    created_at: i64,
+    traceparent: Option<String>,
+}
+
+impl FoundEvent {
+    /// Its partition, and what a sender needs.
+    pub(super) fn into_stored(self) -> (i32, StoredEvent) {
+        let event = StoredEvent {
+            seq: self.seq,
+            id: self.id,
+            body: self.body,
+            traceparent: self.traceparent,
+        };
+        (self.day, event)
+    }
+}
+
+/// A customer's event. Its id says nothing of its partition: each has an index, and they are few.
+pub(super) async fn find_event(
+    reader: &mut Reader<'_>,
+    customer: &str,
+    id: &str,
+) -> Result<Option<FoundEvent>, StoreError> {
+    let row = reader
+        .query(
+            "select seq, day, id, type, body, created_at, traceparent from webhooks.event
+             where id = $1 and customer = $2 limit 1",
+        )
+        .bind(id)
+        .bind(customer)
+        .fetch_optional(&mut *reader.connection)
+        .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    Ok(Some(FoundEvent {
+        seq: row.try_get(0)?,
+        day: row.try_get(1)?,
+        id: row.try_get(2)?,
+        event_type: row.try_get(3)?,
+        body: row.try_get::<Vec<u8>, _>(4)?.into(),
+        created_at: row.try_get(5)?,
+        traceparent: row.try_get(6)?,
+    }))
+}
+
+/// An event with its body.
+pub(super) async fn event_record(
+    reading: &mut Reading<'_>,
+    customer: &str,
+    id: &str,
+) -> Result<Option<EventRecord>, StoreError> {
+    let found = find_event(&mut reading.reader, customer, id).await?;
+    Ok(found.map(|event| EventRecord {
+        id: event.id,
+        event_type: event.event_type,
+        created_at: reading.timeline.to_wall(event.created_at),
+        body: event.body.into(),
+    }))
+}
+
+/// The event of a delivery, as it is listed.
+pub(super) struct EventRow {
+    pub(super) seq: i64,
+    pub(super) day: i32,
+    pub(super) id: String,
+    pub(super) event_type: String,
+    pub(super) created_at: i64,
+}
+
+/// Every delivery of an event, in the order its endpoints were added.
+pub(super) async fn deliveries_of_event(
+    reading: &mut Reading<'_>,
+    customer: &str,
+    event_id: &str,
+) -> Result<Vec<Delivery>, StoreError> {
+    let Some(found) = find_event(&mut reading.reader, customer, event_id).await? else {
+        return Ok(Vec::new());
+    };
+    let event = found.into_row();
+    let rows = reading
+        .query(
+            "select endpoint_key from webhooks.delivery where event_seq = $1
+             union select endpoint_key from webhooks.attempt where event_seq = $1 and day >= $2
+             union select endpoint_key from webhooks.ending where event_seq = $1 and day >= $2
+             order by 1",
+        )
+        .bind(event.seq)
+        .bind(event.day)
+        .fetch_all(&mut *reading.reader.connection)
+        .await?;
+    let keys: Vec<i64> = rows
+        .iter()
+        .map(|row| row.try_get(0))
+        .collect::<Result<_, _>>()?;
+    let found = reading.endpoints(Selection::Keys(&keys)).await?;
+    let found: HashMap<i64, &EndpointRecord> = found
+        .iter()
+        .map(|endpoint| (endpoint.key, endpoint))
+        .collect();
+    let mut deliveries = Vec::with_capacity(keys.len());
+    for key in keys {
+        deliveries.push(delivery(reading, &event, key, found.get(&key).copied()).await?);
+    }
+    Ok(deliveries)
+}
+
+impl FoundEvent {
+    fn into_row(self) -> EventRow {
+        EventRow {
+            seq: self.seq,
+            day: self.day,
+            id: self.id,
+            event_type: self.event_type,
+            created_at: self.created_at,
+        }
+    }
+}
+
+pub(super) async fn delivery(
+    reading: &mut Reading<'_>,
+    event: &EventRow,
+    key: i64,
+    endpoint: Option<&EndpointRecord>,
+) -> Result<Delivery, StoreError> {
+    let rows = reading
+        .query(
+            "select number, at, duration_us, status, failure, detail, headers, body from webhooks.attempt
+             where event_seq = $1 and endpoint_key = $2 and day >= $3 order by number, at",
+        )
+        .bind(event.seq)
+        .bind(key)
+        .bind(event.day)
+        .fetch_all(&mut *reading.reader.connection)
+        .await?;
+    let timeline = reading.timeline;
+    let attempts: Vec<Attempt> = rows
+        .iter()
+        .map(|row| read_attempt(timeline, row))
+        .collect::<Result<_, _>>()?;
+    let row = reading
+        .query(
+            "select d.claim is not null, d.lane, d.due_at, d.attempts, l.due_at, l.failures
+             from webhooks.delivery d left join webhooks.lane l on l.endpoint_key = d.endpoint_key
+             where d.event_seq = $1 and d.endpoint_key = $2",
+        )
+        .bind(event.seq)
+        .bind(key)
+        .fetch_optional(&mut *reading.reader.connection)
+        .await?;
+    let hot = row.map(|row| read_hot(&row)).transpose()?;
+    let ending = if hot.is_some() {
+        None
+    } else {
+        reading
+            .query(
+                "select reason, at from webhooks.ending
+                 where event_seq = $1 and endpoint_key = $2 and day >= $3 order by at desc limit 1",
+            )
+            .bind(event.seq)
+            .bind(key)
+            .bind(event.day)
+            .fetch_optional(&mut *reading.reader.connection)
+            .await?
+            .map(|row| Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?)))
+            .transpose()?
+    };
+    let state = delivery_state::of(timeline, hot, ending, endpoint, &attempts)?;
+    Ok(Delivery {
+        event_id: event.id.clone(),
+        event_type: event.event_type.clone(),
+        created_at: timeline.to_wall(event.created_at),
+        endpoint_id: endpoint.map_or_else(|| EndpointId::from(""), |endpoint| endpoint.id.clone()),
+        url: endpoint.map_or_else(String::new, |endpoint| endpoint.shown_url.clone()),
+        disabled: endpoint.and_then(|endpoint| match &endpoint.state {
+            EndpointState::Disabled { reason } => Some(reason.clone()),
+            _ => None,
+        }),
+        state,
+        attempts,
+    })
+}
+
+fn read_hot(row: &PgRow) -> sqlx::Result<HotRow> {
+    let attempts: i32 = row.try_get(3)?;
+    let failures: Option<i32> = row.try_get(5)?;
+    let next_try: Option<i64> = row.try_get(4)?;
+    Ok(HotRow {
+        is_claimed: row.try_get(0)?,
+        in_lane: row.try_get(1)?,
+        due_at: row.try_get(2)?,
+        attempts: attempts.unsigned_abs(),
+        lane: LaneRow {
+            next_try,
+            failures: failures.unwrap_or_default().unsigned_abs(),
+        },
+    })
+}
+
+fn read_attempt(timeline: &Timeline, row: &PgRow) -> Result<Attempt, StoreError> {
+    let number: i32 = row.try_get(0)?;
+    let duration_us: i64 = row.try_get(2)?;
+    let status: Option<i32> = row.try_get(3)?;
+    let status = status.and_then(|status| u16::try_from(status).ok());
+    let failure: Option<String> = row.try_get(4)?;
+    let detail: Option<String> = row.try_get(5)?;
+    let body_cut = detail.as_deref().and_then(BodyCut::from_stored);
+    let headers: String = row.try_get(6)?;
+    let outcome = match failure {
+        None => Outcome::Success,
+        Some(code) => {
+            let failure = Failure::from_stored(&code, detail.unwrap_or_default(), status);
+            let damaged = || StoreError::Damaged(format!("the failure of attempt {number}"));
+            Outcome::Failure(failure.ok_or_else(damaged)?)
+        }
+    };
+    Ok(Attempt {
+        number: number.unsigned_abs(),
+        at: timeline.to_wall(row.try_get(1)?),
+        duration: std::time::Duration::from_micros(duration_us.unsigned_abs()),
+        outcome,
+        status,
+        headers: header_pairs(&headers),
+        body_head: row.try_get(7)?,
+        body_cut,
+    })
+}
+
+/// Why an event did not arrive at an endpoint, or that it did.
+pub(super) async fn explain(
+    reading: &mut Reading<'_>,
+    of: &DeliveryOf,
+) -> Result<Explanation, StoreError> {
+    let found = find_event(&mut reading.reader, &of.endpoint.customer, &of.event_id).await?;
+    let Some(event) = found.map(FoundEvent::into_row) else {
+        return Ok(Explanation::NoSuchEvent);
+    };
+    let endpoint = reading.endpoints(Selection::Of(&of.endpoint)).await?.pop();
+    let Some(endpoint) = endpoint else {
+        return Ok(Explanation::NoSuchEndpoint);
+    };
+    match delivery(reading, &event, endpoint.key, Some(&endpoint)).await {
+        Ok(delivery) => return Ok(Explanation::Delivery(Box::new(delivery))),
+        Err(StoreError::Gone) => {}
+        Err(error) => return Err(error),
+    }
+    // In the same millisecond too: had it been there, it would have been owed what it wants.
+    let wanted = wants(&endpoint.event_types, &event.event_type);
+    if endpoint.created_at > event.created_at || wanted && endpoint.created_at == event.created_at {
+        return Ok(Explanation::AddedLater {
+            event_at: reading.timeline.to_wall(event.created_at),
+            endpoint_at: reading.timeline.to_wall(endpoint.created_at),
+        });
+    }
+    if !wanted {
+        return Ok(Explanation::Filtered {
+            event_type: event.event_type,
+            wanted: endpoint.event_types,
+        });
+    }
+    Ok(Explanation::NotOnRecord)
+}
+
+/// How many deliveries are stored and not done.
+pub(super) async fn count_owed(reading: &mut Reading<'_>) -> Result<u64, StoreError> {
+    count(reading, "select count(*) from webhooks.delivery").await
+}
+
+/// How many deliveries have not been tried.
+pub(super) async fn count_untried(reading: &mut Reading<'_>) -> Result<u64, StoreError> {
+    count(
+        reading,
+        "select count(*) from webhooks.delivery where number = 0",
+    )
+    .await
+}
+
+async fn count(reading: &mut Reading<'_>, select: &'static str) -> Result<u64, StoreError> {
+    let row = reading
+        .query(select)
+        .fetch_one(&mut *reading.reader.connection)
+        .await?;
+    let count: i64 = row.try_get(0)?;
+    Ok(count.unsigned_abs())
+}

@@ -1,0 +1,302 @@
+//! Sending again, and not sending any more: what a person does to single deliveries.
+
+use std::sync::Arc;
+
+use sqlx::Row;
+
+use super::{
+    owing::{Owed, Owing},
+    read::{FoundEvent, Reading, find_event},
+    tx::Tx,
+};
+use crate::{
+    delivery::EndReason,
+    endpoint::EndpointState,
+    model::{
+        delivery::{DeliveryOf, StoredEvent},
+        endpoint::EndpointRecord,
+        replay::{Look, LookedAt, Replay},
+    },
+    outbox::{HeadInMemory, Outbox},
+    store::{delivery_error::DeliveryError, endpoint_error::EndpointError, error::StoreError},
+};
+
+/// Events of the customer looked at in one step of a replay.
+const LOOK_ROWS: usize = 5_000;
+
+/// A delivery that was taken away.
+pub(super) struct TakenAway {
+    outbox: Option<Arc<Outbox>>,
+    /// Memory held it under this claim: it may be in flight.
+    claim: Option<i64>,
+}
+
+impl TakenAway {
+    /// Takes it out of memory too. True when a request may be in flight.
+    pub(super) fn take_out_of_memory(self) -> bool {
+        let Self { outbox, claim } = self;
+        claim.is_some_and(|claim| !outbox.is_some_and(|outbox| outbox.take_out(claim)))
+    }
+}
+
+impl Tx<'_> {
+    async fn find_event(
+        &mut self,
+        DeliveryOf { endpoint, event_id }: &DeliveryOf,
+    ) -> Result<FoundEvent, DeliveryError> {
+        let found = find_event(&mut self.reader(), &endpoint.customer, event_id).await?;
+        found.ok_or_else(|| DeliveryError::UnknownEvent {
+            customer: endpoint.customer.clone(),
+            event_id: event_id.clone(),
+        })
+    }
+
+    /// Sends one event to one endpoint again, now. What is owed already is only made due.
+    pub(super) async fn resend(&mut self, of: &DeliveryOf) -> Result<(), DeliveryError> {
+        let key = self.find(&of.endpoint).await?;
+        let event = self.find_event(of).await?;
+        let outbox = self
+            .by_key(key)
+            .await?
+            .ok_or_else(|| EndpointError::Unknown {
+                customer: of.endpoint.customer.clone(),
+                id: of.endpoint.id.clone(),
+            })?;
+        if matches!(outbox.endpoint().state, EndpointState::Disabled { .. }) {
+            return Err(DeliveryError::Disabled(of.endpoint.id.clone()));
+        }
+        let now = self.now();
+        let is_owed = self
+            .query("select 1 from webhooks.delivery where event_seq = $1 and endpoint_key = $2 for update")
+            .bind(event.seq)
+            .bind(key)
+            .fetch_optional(&mut *self.connection)
+            .await?
+            .is_some();
+        if is_owed {
+            self.query(
+                "update webhooks.delivery set due_at = least(due_at, $3), owed_at = $3
+                 where event_seq = $1 and endpoint_key = $2 and claim is null",
+            )
+            .bind(event.seq)
+            .bind(key)
+            .bind(now)
+            .execute(&mut *self.connection)
+            .await?;
+            self.try_lane_now(key, now).await?;
+        } else {
+            let (day, event) = event.into_stored();
+            self.owe_again(&outbox, vec![(event, day)]).await?;
+        }
+        self.commit.due_by(now);
+        Ok(())
+    }
+
+    /// Makes an endpoint's lane due now, whatever its backoff.
+    async fn try_lane_now(&mut self, key: i64, now: i64) -> Result<(), StoreError> {
+        self.query(
+            "update webhooks.lane set due_at = $2, backoff_until = 0 where endpoint_key = $1 and due_at is not null",
+        )
+        .bind(key)
+        .bind(now)
+        .execute(&mut *self.connection)
+        .await?;
+        self.commit.due_by(now);
+        Ok(())
+    }
+
+    async fn owe_again(
+        &mut self,
+        outbox: &Arc<Outbox>,
+        events: Vec<(StoredEvent, i32)>,
+    ) -> Result<(), StoreError> {
+        let key = outbox.key();
+        let seqs: Vec<i64> = events.iter().map(|(event, _)| event.seq).collect();
+        let rows = self
+            .query(
+                "select t.seq, (select max(number) from webhooks.attempt a where a.event_seq = t.seq and a.endpoint_key = $2)
+                 from unnest($1::int8[]) with ordinality as t(seq, place) order by t.place",
+            )
+            .bind(&seqs)
+            .bind(key)
+            .fetch_all(&mut *self.connection)
+            .await?;
+        self.query(
+            "delete from webhooks.ending e using unnest($1::int8[]) as t(seq)
+             where e.event_seq = t.seq and e.endpoint_key = $2",
+        )
+        .bind(&seqs)
+        .bind(key)
+        .execute(&mut *self.connection)
+        .await?;
+        let mut owing = Owing::default();
+        for ((event, day), row) in events.into_iter().zip(rows) {
+            let number: Option<i32> = row.try_get(1)?;
+            let event = Arc::new(event);
+            let owed = Owed {
+                event: &event,
+                day,
+                number: number.unwrap_or_default().unsigned_abs(),
+            };
+            owing.add(self, outbox, &owed);
+        }
+        owing.write(self).await
+    }
+
+    /// Takes a delivery away: no further attempt is started.
+    pub(super) async fn take_away(
+        &mut self,
+        of: &DeliveryOf,
+        ending: EndReason,
+    ) -> Result<TakenAway, DeliveryError> {
+        let key = self.find(&of.endpoint).await?;
+        let seq = self.find_event(of).await?.seq;
+        let taken = self
+            .query("delete from webhooks.delivery where event_seq = $1 and endpoint_key = $2 returning claim")
+            .bind(seq)
+            .bind(key)
+            .fetch_optional(&mut *self.connection)
+            .await?;
+        let Some(taken) = taken else {
+            return Err(DeliveryError::NotPending {
+                event_id: of.event_id.clone(),
+                endpoint_id: of.endpoint.id.clone(),
+            });
+        };
+        let claim: Option<i64> = taken.try_get(0)?;
+        let now = self.now();
+        self.store_endings(&[seq], &[key], ending).await?;
+        let outbox = self.by_key(key).await?;
+        let ordered = outbox
+            .as_ref()
+            .is_some_and(|outbox| outbox.endpoint().ordered);
+        if ordered && !self.stands_behind(seq, key).await? {
+            // What stood behind it may go on.
+            self.try_lane_now(key, now).await?;
+        }
+        if claim.is_some() {
+            // Its outcome would have said when the lane is next tried.
+            self.try_again(key).await?;
+        }
+        Ok(TakenAway { outbox, claim })
+    }
+
+    /// Whether something stands before this event in the lane of an ordered endpoint.
+    async fn stands_behind(&mut self, seq: i64, key: i64) -> Result<bool, StoreError> {
+        let before = self
+            .query(
+                "select 1 from webhooks.delivery
+                 where endpoint_key = $1 and claim is null and lane and due_at = 0 and event_seq < $2
+                 limit 1",
+            )
+            .bind(key)
+            .bind(seq)
+            .fetch_optional(&mut *self.connection)
+            .await?;
+        Ok(before.is_some())
+    }
+
+    /// The head of an ordered endpoint: the delivery that those behind it wait for.
+    pub(super) async fn head(&mut self, key: i64) -> Result<Option<String>, StoreError> {
+        let outbox = self.by_key(key).await?;
+        if let Some(outbox) = outbox.filter(|outbox| outbox.endpoint().ordered) {
+            match outbox.head() {
+                HeadInMemory::Tried(event_id) => return Ok(Some(event_id)),
+                HeadInMemory::Passing => return Ok(None),
+                HeadInMemory::Nothing => {}
+            }
+        }
+        let row = self
+            .query(
+                "select e.id from webhooks.delivery d
+                 join webhooks.event e on e.seq = d.event_seq and e.day = d.event_day
+                 where d.endpoint_key = $1 and d.lane and d.claim is null
+                 order by d.due_at, d.event_seq limit 1",
+            )
+            .bind(key)
+            .fetch_optional(&mut *self.connection)
+            .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
+    /// Adds the deliveries that one step of a replay found. Returns how many are owed now.
+    pub(super) async fn owe_all(&mut self, key: i64, seqs: &[i64]) -> Result<usize, StoreError> {
+        let Some(outbox) = self.by_key(key).await? else {
+            return Ok(0);
+        };
+        let rows = self
+            .query(
+                "select e.seq, e.id, e.body, e.traceparent, e.day
+                 from unnest($1::int8[]) as t(seq) join webhooks.event e on e.seq = t.seq
+                 where not exists (
+                     select 1 from webhooks.delivery d where d.event_seq = t.seq and d.endpoint_key = $2)
+                 order by e.seq",
+            )
+            .bind(seqs)
+            .bind(key)
+            .fetch_all(&mut *self.connection)
+            .await?;
+        let events: Vec<(StoredEvent, i32)> = rows
+            .iter()
+            .map(|row| {
+                let body: Vec<u8> = row.try_get(2)?;
+                let event = StoredEvent {
+                    seq: row.try_get(0)?,
+                    id: row.try_get(1)?,
+                    body: body.into(),
+                    traceparent: row.try_get(3)?,
+                };
+                Ok((event, row.try_get(4)?))
+            })
+            .collect::<sqlx::Result<_>>()?;
+        let added = events.len();
+        self.owe_again(&outbox, events).await?;
+        Ok(added)
+    }
+}
+
+/// One step of a replay's look through the events, from `from` on.
+pub(super) async fn look(
+    reading: &mut Reading<'_>,
+    endpoint: &EndpointRecord,
+    replay: &Replay,
+    from: Option<i64>,
+) -> Result<Look, StoreError> {
+    let timeline = reading.timeline;
+    let since = replay.since.map_or(i64::MIN, |at| timeline.at_wall(at));
+    let until = replay.until.map_or(i64::MAX, |at| timeline.at_wall(at));
+    let rows = reading
+        .query(
+            "select e.seq, e.type,
+                    exists (select 1 from webhooks.delivery d where d.event_seq = e.seq and d.endpoint_key = $2),
+                    exists (select 1 from webhooks.ending x where x.event_seq = e.seq and x.endpoint_key = $2 and x.day >= e.day),
+                    exists (select 1 from webhooks.attempt a
+                            where a.event_seq = e.seq and a.endpoint_key = $2 and a.day >= e.day and a.failure is null)
+             from webhooks.event e
+             where e.customer = $1 and e.seq >= $3 and e.created_at >= $4 and e.created_at < $5
+             order by e.seq limit $6",
+        )
+        .bind(&*endpoint.customer)
+        .bind(endpoint.key)
+        .bind(from.unwrap_or_default())
+        .bind(since)
+        .bind(until)
+        .bind(i64::try_from(LOOK_ROWS).unwrap_or(i64::MAX))
+        .fetch_all(&mut *reading.reader.connection)
+        .await?;
+    let mut look = Look::default();
+    for row in &rows {
+        let seq: i64 = row.try_get(0)?;
+        let event = LookedAt {
+            event_type: row.try_get(1)?,
+            owed: row.try_get(2)?,
+            ended: row.try_get(3)?,
+            delivered: row.try_get(4)?,
+        };
+        if event.matches(replay.outcome, &endpoint.event_types) {
+            look.seqs.push(seq);
+        }
+        look.next = (rows.len() == LOOK_ROWS).then_some(seq + 1);
+    }
+    Ok(look)
+}

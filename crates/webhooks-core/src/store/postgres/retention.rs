@@ -1,0 +1,168 @@
+//! What is deleted in time: events and attempts by the day, and what disabled endpoints are no longer
+//! owed. Always in bounded slices, so that a send never waits long.
+
+use sqlx::Row;
+
+use super::{partition::day_of, tx::Tx};
+use crate::{delivery::EndReason, store::error::StoreError};
+
+/// Rows of one table that one transaction deletes or moves.
+const SLICE_ROWS: i64 = 1_000;
+/// How often partitions are looked through.
+const PASS_EVERY_MS: i64 = 60_000;
+
+impl Tx<'_> {
+    /// One slice of each kind of maintenance. True when there is more to do.
+    pub(super) async fn maintain(&mut self) -> Result<bool, StoreError> {
+        let now = self.now();
+        self.drop_expired_secrets(now).await?;
+        let mut more = self.end_undeliverable().await?;
+        if now >= self.sweep.next_pass_at {
+            if self.drop_old(now).await? {
+                more = true;
+            } else {
+                self.sweep.next_pass_at = now + PASS_EVERY_MS;
+            }
+        }
+        Ok(more)
+    }
+
+    /// Takes away the days that are kept no longer. What is still owed of an old day is moved to the
+    /// present one, in slices. True when there is more to move.
+    async fn drop_old(&mut self, now: i64) -> Result<bool, StoreError> {
+        let retention = self.host.retention;
+        // The last day of which nothing is kept.
+        let attempts_until = day_of(now - retention.attempts_ms) - 1;
+        let events_until = day_of(now - retention.events_ms) - 1;
+        for day in self.reader().partitions("attempt").await? {
+            if day <= attempts_until {
+                self.reader().drop_partition("attempt", day).await?;
+            }
+        }
+        let days = self.reader().partitions("event").await?;
+        for day in days.into_iter().filter(|day| *day <= events_until) {
+            if self.move_owed(day, now).await? {
+                return Ok(true);
+            }
+            self.reader().drop_partition("event", day).await?;
+            self.query("delete from webhooks.event_key where day = $1")
+                .bind(day)
+                .execute(&mut *self.connection)
+                .await?;
+        }
+        // An ending is kept as long as its event, which is no younger.
+        for day in self.reader().partitions("ending").await? {
+            if day <= events_until {
+                self.reader().drop_partition("ending", day).await?;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Moves the events of a day that are still owed to the present day. True when there may be more.
+    async fn move_owed(&mut self, day: i32, now: i64) -> Result<bool, StoreError> {
+        let rows = self
+            .query(
+                "select distinct event_seq from (
+                     select event_seq from webhooks.delivery where event_day = $1 limit $2) t",
+            )
+            .bind(day)
+            .bind(SLICE_ROWS)
+            .fetch_all(&mut *self.connection)
+            .await?;
+        let seqs: Vec<i64> = rows
+            .iter()
+            .map(|row| row.try_get(0))
+            .collect::<Result<_, _>>()?;
+        if seqs.is_empty() {
+            return Ok(false);
+        }
+        let today = day_of(now);
+        self.query("update webhooks.event set day = $3 where day = $2 and seq = any($1)")
+            .bind(&seqs)
+            .bind(day)
+            .bind(today)
+            .execute(&mut *self.connection)
+            .await?;
+        self.query("update webhooks.event_key set day = $3 where day = $2 and seq = any($1)")
+            .bind(&seqs)
+            .bind(day)
+            .bind(today)
+            .execute(&mut *self.connection)
+            .await?;
+        self.query("update webhooks.delivery set event_day = $2 where event_seq = any($1)")
+            .bind(&seqs)
+            .bind(today)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(true)
+    }
+
+    /// Ends what is owed to endpoints that were disabled or removed.
+    async fn end_undeliverable(&mut self) -> Result<bool, StoreError> {
+        // Lanes are few; an endpoint that is disabled or removed has one when it is owed anything.
+        let lane = self
+            .query(
+                "select l.endpoint_key, coalesce(e.state, 'removed') from webhooks.lane l
+                 left join webhooks.endpoint e on e.key = l.endpoint_key
+                 where e.key is null or e.state in ('disabled', 'removed')
+                 limit 1 for update of l skip locked",
+            )
+            .fetch_optional(&mut *self.connection)
+            .await?;
+        let Some(lane) = lane else {
+            return Ok(false);
+        };
+        let (key, state): (i64, String) = (lane.try_get(0)?, lane.try_get(1)?);
+        let ending = if state == "disabled" {
+            EndReason::Disabled
+        } else {
+            EndReason::Removed
+        };
+        let rows = self
+            .query(
+                "select event_seq from webhooks.delivery where endpoint_key = $1 and claim is null and lane limit $2",
+            )
+            .bind(key)
+            .bind(SLICE_ROWS)
+            .fetch_all(&mut *self.connection)
+            .await?;
+        let seqs: Vec<i64> = rows
+            .iter()
+            .map(|row| row.try_get(0))
+            .collect::<Result<_, _>>()?;
+        if seqs.is_empty() {
+            self.query("delete from webhooks.lane where endpoint_key = $1")
+                .bind(key)
+                .execute(&mut *self.connection)
+                .await?;
+        } else {
+            self.end(key, &seqs, ending).await?;
+        }
+        // There may be other such lanes, or more rows in this one.
+        Ok(true)
+    }
+
+    /// Secrets whose grace after a rotation is over.
+    async fn drop_expired_secrets(&mut self, now: i64) -> Result<(), StoreError> {
+        let rows = self
+            .query("delete from webhooks.endpoint_secret where expires_at <= $1 returning endpoint_key")
+            .bind(now)
+            .fetch_all(&mut *self.connection)
+            .await?;
+        for row in rows {
+            self.reload(row.try_get(0)?).await?;
+        }
+        Ok(())
+    }
+
+    /// How many deliveries are stored and not done.
+    pub(super) async fn count_owed(&mut self) -> Result<u64, StoreError> {
+        let row = self
+            .query("select count(*) from webhooks.delivery")
+            .fetch_one(&mut *self.connection)
+            .await?;
+        let count: i64 = row.try_get(0)?;
+        Ok(count.unsigned_abs())
+    }
+}

@@ -1,0 +1,70 @@
+//! Reading rows: statements of a schema on a connection, and deliveries with their events.
+
+use bytes::Bytes;
+use sqlx::{
+    PgConnection, Postgres, Row,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+};
+
+use super::schema::Schema;
+use crate::model::delivery::StoredEvent;
+
+/// A connection, and the schema that is read on it.
+pub(super) struct Reader<'a> {
+    pub(super) connection: &'a mut PgConnection,
+    pub(super) schema: &'a Schema,
+    /// Whether statements have names.
+    pub(super) names_statements: bool,
+}
+
+impl Reader<'_> {
+    /// A statement of this schema.
+    pub(super) fn query(&self, statement: &'static str) -> Query<'static, Postgres, PgArguments> {
+        self.schema
+            .query(statement)
+            .persistent(self.names_statements)
+    }
+}
+
+/// An unclaimed delivery, its event beside it.
+pub(super) struct FoundRow {
+    pub(super) seq: i64,
+    pub(super) endpoint_key: i64,
+    pub(super) attempts: u32,
+    pub(super) number: u32,
+    /// `None` when the event is gone.
+    pub(super) event: Option<StoredEvent>,
+}
+
+impl FoundRow {
+    /// Reads the columns `event_seq, endpoint_key, attempts, number` of a delivery and `id, body,
+    /// traceparent` of its event.
+    pub(super) fn read(row: &PgRow) -> sqlx::Result<Self> {
+        let seq = row.try_get(0)?;
+        let attempts: i32 = row.try_get(2)?;
+        let number: i32 = row.try_get(3)?;
+        let id: Option<String> = row.try_get(4)?;
+        let event = match id {
+            Some(id) => Some(StoredEvent {
+                seq,
+                id,
+                body: Bytes::from(row.try_get::<Vec<u8>, _>(5)?),
+                traceparent: row.try_get(6)?,
+            }),
+            None => None,
+        };
+        Ok(Self {
+            seq,
+            endpoint_key: row.try_get(1)?,
+            attempts: attempts.unsigned_abs(),
+            number: number.unsigned_abs(),
+            event,
+        })
+    }
+}
+
+/// A count or number that is never negative, for a column of four bytes.
+pub(super) fn int(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,246 @@
+//! The due scan: loads retries and lanes whose time has come. Nodes share the work: what one has
+//! locked another passes over.
+
+use std::{collections::HashMap, sync::Arc};
+
+use sqlx::Row;
+
+use super::{
+    lane::{Loading, Occasion},
+    owing::Joining,
+    row::FoundRow,
+    tx::Tx,
+};
+use crate::{
+    delivery::EndReason,
+    outbox::{Outbox, placing::Placement},
+    store::error::StoreError,
+};
+
+/// Retries loaded by one scan: bounds how long it keeps the writer from sends.
+const SCAN_ROWS: i64 = 256;
+/// Lanes of healthy endpoints that one scan may load, for the same reason.
+const LANES_A_SCAN: usize = 32;
+/// Endpoints in trouble that one scan may try: with the due loop's pace 200 a second.
+const PROBES_A_SCAN: usize = 1;
+
+/// The endpoint that something due belongs to.
+enum Found {
+    Outbox(Arc<Outbox>),
+    Removed,
+    /// What is stored of it is damaged. What it is owed is set aside until the next start, so
+    /// that what others are owed is still found.
+    Unreadable,
+}
+
+/// Rows that go to their lanes, as columns.
+#[derive(Default)]
+struct Moved {
+    seqs: Vec<i64>,
+    keys: Vec<i64>,
+    /// The order of a lane of an ordered endpoint is that of its events alone.
+    ordered: Vec<bool>,
+}
+
+impl Tx<'_> {
+    /// Loads what is due: single retries and lanes, of those in trouble no more than `probes`.
+    /// Returns when to come back.
+    pub(super) async fn scan(&mut self, probes: usize) -> Result<Option<i64>, StoreError> {
+        let now = self.now();
+        self.scan_retries(now).await?;
+        // Two classes, each with an index: endpoints that hang can have every place for probes for as
+        // long as they like, and what a restart found of healthy ones must not wait behind them.
+        let healthy = self.due_lanes(HEALTHY_LANES, now, LANES_A_SCAN).await?;
+        let in_trouble = self
+            .due_lanes(LANES_IN_TROUBLE, now, probes.min(PROBES_A_SCAN))
+            .await?;
+        for key in healthy.into_iter().chain(in_trouble) {
+            match self.found(key).await? {
+                Found::Outbox(outbox) => self.refill(&outbox, Occasion::Due).await?,
+                // Of an endpoint that was removed maintenance ends what the lane holds.
+                Found::Removed | Found::Unreadable => self.set_due(key, None).await?,
+            }
+        }
+        self.next_due().await
+    }
+
+    async fn due_lanes(
+        &mut self,
+        select: &'static str,
+        now: i64,
+        limit: usize,
+    ) -> Result<Vec<i64>, StoreError> {
+        let rows = self
+            .query(select)
+            .bind(now)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&mut *self.connection)
+            .await?;
+        Ok(rows
+            .iter()
+            .map(|row| row.try_get(0))
+            .collect::<Result<_, _>>()?)
+    }
+
+    async fn found(&mut self, key: i64) -> Result<Found, StoreError> {
+        match self.by_key(key).await {
+            Ok(Some(outbox)) => Ok(Found::Outbox(outbox)),
+            Ok(None) => Ok(Found::Removed),
+            Err(error) if error.is_about_an_endpoint() => {
+                tracing::error!(
+                    endpoint.key = key,
+                    %error,
+                    "an endpoint cannot be read; what it is owed is kept until it can be, and looked at when the store is next opened"
+                );
+                Ok(Found::Unreadable)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// When the next retry or lane is due.
+    pub(super) async fn next_due(&mut self) -> Result<Option<i64>, StoreError> {
+        let row = self
+            .query(
+                "select least(
+                     (select min(due_at) from webhooks.delivery where claim is null and not lane),
+                     (select min(due_at) from webhooks.lane where failures = 0 and due_at is not null),
+                     (select min(due_at) from webhooks.lane where failures > 0 and due_at is not null))",
+            )
+            .fetch_one(&mut *self.connection)
+            .await?;
+        Ok(row.try_get(0)?)
+    }
+
+    /// When the next single retry, or lane of an endpoint that is not in trouble, is due.
+    pub(super) async fn next_due_of_healthy(&mut self) -> Result<Option<i64>, StoreError> {
+        let row = self
+            .query(
+                "select least(
+                     (select min(due_at) from webhooks.delivery where claim is null and not lane),
+                     (select min(due_at) from webhooks.lane where failures = 0 and due_at is not null))",
+            )
+            .fetch_one(&mut *self.connection)
+            .await?;
+        Ok(row.try_get(0)?)
+    }
+
+    async fn scan_retries(&mut self, now: i64) -> Result<(), StoreError> {
+        // Uses the index delivery_due.
+        let rows = self
+            .query(
+                "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent
+                 from webhooks.delivery d
+                 left join webhooks.event e on e.seq = d.event_seq and e.day = d.event_day
+                 where d.claim is null and not d.lane and d.due_at <= $1
+                 order by d.due_at, d.event_seq limit $2
+                 for update of d skip locked",
+            )
+            .bind(now)
+            .bind(SCAN_ROWS)
+            .fetch_all(&mut *self.connection)
+            .await?;
+        let mut loading = Loading::default();
+        let mut joining = Joining::default();
+        let mut moved = Moved::default();
+        let mut ended: HashMap<(i64, EndReason), Vec<i64>> = HashMap::new();
+        let mut refused = None;
+        for row in &rows {
+            let placed = self
+                .place_retry(row, &mut loading, &mut joining, &mut moved, &mut ended)
+                .await;
+            if let Err(error) = placed {
+                refused = Some(error);
+                break;
+            }
+        }
+        // What was counted in is handed over or counted out, also when this fails.
+        let loaded = loading.write(self).await;
+        if let Some(error) = refused {
+            return Err(error);
+        }
+        loaded?;
+        if !moved.seqs.is_empty() {
+            self.query(
+                "update webhooks.delivery d set lane = true, due_at = case when t.ordered then 0 else d.due_at end
+                 from unnest($1::int8[], $2::int8[], $3::bool[]) as t(seq, key, ordered)
+                 where d.event_seq = t.seq and d.endpoint_key = t.key",
+            )
+            .bind(&moved.seqs)
+            .bind(&moved.keys)
+            .bind(&moved.ordered)
+            .execute(&mut *self.connection)
+            .await?;
+        }
+        for ((key, reason), seqs) in ended {
+            self.end(key, &seqs, reason).await?;
+        }
+        joining.write(self).await
+    }
+
+    async fn place_retry(
+        &mut self,
+        row: &sqlx::postgres::PgRow,
+        loading: &mut Loading,
+        joining: &mut Joining,
+        moved: &mut Moved,
+        ended: &mut HashMap<(i64, EndReason), Vec<i64>>,
+    ) -> Result<(), StoreError> {
+        let mut row = FoundRow::read(row)?;
+        let key = row.endpoint_key;
+        let outbox = match self.found(key).await? {
+            Found::Outbox(outbox) => Some(outbox),
+            Found::Removed => None,
+            Found::Unreadable => return self.set_aside(row.seq, key).await,
+        };
+        let (Some(outbox), Some(event)) = (outbox, row.event.take()) else {
+            ended
+                .entry((key, EndReason::Removed))
+                .or_default()
+                .push(row.seq);
+            return Ok(());
+        };
+        match outbox.place(event.body.len()) {
+            Placement::Refuse => ended
+                .entry((key, EndReason::Disabled))
+                .or_default()
+                .push(row.seq),
+            Placement::Lane { wake } => {
+                moved.seqs.push(row.seq);
+                moved.keys.push(key);
+                moved.ordered.push(outbox.endpoint().ordered);
+                joining.add(&outbox, wake);
+            }
+            Placement::Memory { lane, retreats } => {
+                loading.add(self, &outbox, (&row, event), (lane, retreats));
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves a retry of an endpoint that cannot be read to a lane that is not tried.
+    async fn set_aside(&mut self, seq: i64, key: i64) -> Result<(), StoreError> {
+        self.query(
+            "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures) values ($1, null, 0, 0)
+             on conflict (endpoint_key) do update set due_at = null",
+        )
+        .bind(key)
+        .execute(&mut *self.connection)
+        .await?;
+        self.query(
+            "update webhooks.delivery set lane = true where event_seq = $1 and endpoint_key = $2 and claim is null",
+        )
+        .bind(seq)
+        .bind(key)
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
+    }
+}
+
+const HEALTHY_LANES: &str = "
+    select endpoint_key from webhooks.lane where failures = 0 and due_at <= $1
+    order by due_at limit $2 for update skip locked";
+const LANES_IN_TROUBLE: &str = "
+    select endpoint_key from webhooks.lane where failures > 0 and due_at <= $1
+    order by due_at limit $2 for update skip locked";

@@ -1,0 +1,159 @@
+//! The secrets of an endpoint: rotating them, listing them, ending one early.
+
+use std::time::Duration;
+
+use sqlx::Row;
+
+use super::{endpoints::find, read::Reading, row::int, tx::Tx};
+use crate::{
+    clock::millis,
+    endpoint::{EndpointId, SECRETS_MAX, SecretInfo},
+    model::endpoint::EndpointOf,
+    secret::Secret,
+    store::{endpoint_error::EndpointError, endpoint_row::place, error::StoreError},
+};
+
+impl Tx<'_> {
+    /// Stores a secret of an endpoint, named by key and id; it signs from now on.
+    pub(super) async fn insert_secret(
+        &mut self,
+        (key, id): (i64, &EndpointId),
+        number: i32,
+        secret: &Secret,
+    ) -> Result<(), StoreError> {
+        let seal = &self.endpoints.reader.seal;
+        let sealed = seal.seal(secret.expose().as_bytes(), &place(id.as_str()));
+        self.query(
+            "insert into webhooks.endpoint_secret (endpoint_key, number, secret, expires_at, created_at)
+             values ($1, $2, $3, null, $4)",
+        )
+        .bind(key)
+        .bind(number)
+        .bind(sealed)
+        .bind(self.now())
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
+    }
+
+    /// Adds a secret that signs from now on; those before sign beside it until the grace is over. With
+    /// no grace they are not kept, readable or not.
+    pub(super) async fn rotate_secret(
+        &mut self,
+        of: &EndpointOf,
+        secret: Secret,
+        grace: Duration,
+    ) -> Result<Secret, EndpointError> {
+        let key = self.find(of).await?;
+        let now = self.now();
+        // Two rotations at once come one after the other.
+        self.query("select 1 from webhooks.endpoint where key = $1 for update")
+            .bind(key)
+            .execute(&mut *self.connection)
+            .await?;
+        // Those whose grace is over sign no more, though maintenance may not have removed them yet.
+        let row = self
+            .query(
+                "select count(*) filter (where expires_at is null or expires_at > $2), coalesce(max(number), 0)
+                 from webhooks.endpoint_secret where endpoint_key = $1",
+            )
+            .bind(key)
+            .bind(now)
+            .fetch_one(&mut *self.connection)
+            .await?;
+        let (signing, last): (i64, i32) = (row.try_get(0)?, row.try_get(1)?);
+        if grace.is_zero() {
+            self.query("delete from webhooks.endpoint_secret where endpoint_key = $1")
+                .bind(key)
+                .execute(&mut *self.connection)
+                .await?;
+        } else if signing.unsigned_abs() >= SECRETS_MAX as u64 {
+            return Err(EndpointError::TooManySecrets);
+        }
+        self.query("update webhooks.endpoint_secret set expires_at = least(expires_at, $2) where endpoint_key = $1")
+            .bind(key)
+            .bind(now.saturating_add(millis(grace)))
+            .execute(&mut *self.connection)
+            .await?;
+        self.insert_secret((key, &of.id), last + 1, &secret).await?;
+        self.use_from_now(key).await?;
+        Ok(secret)
+    }
+
+    /// Ends a secret that was rotated away before its grace is over.
+    pub(super) async fn end_secret(
+        &mut self,
+        of: &EndpointOf,
+        number: u32,
+    ) -> Result<(), EndpointError> {
+        let key = self.find(of).await?;
+        let ended = self
+            .query(
+                "delete from webhooks.endpoint_secret
+                 where endpoint_key = $1 and number = $2 and expires_at is not null",
+            )
+            .bind(key)
+            .bind(int(number))
+            .execute(&mut *self.connection)
+            .await?;
+        if ended.rows_affected() > 0 {
+            return Ok(self.use_from_now(key).await?);
+        }
+        let newest = self
+            .query("select 1 from webhooks.endpoint_secret where endpoint_key = $1 and number = $2")
+            .bind(key)
+            .bind(int(number))
+            .fetch_optional(&mut *self.connection)
+            .await?;
+        let id = of.id.clone();
+        Err(if newest.is_some() {
+            EndpointError::NewestSecret { id, number }
+        } else {
+            EndpointError::UnknownSecret { id, number }
+        })
+    }
+
+    async fn use_from_now(&mut self, key: i64) -> Result<(), StoreError> {
+        let in_use = self.endpoints.cache.holds(key);
+        self.reload(key).await?;
+        if !in_use {
+            self.try_again(key).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The secrets that sign now, the newest first. One that is damaged is listed too: it can be ended.
+pub(super) async fn list(
+    reading: &mut Reading<'_>,
+    of: &EndpointOf,
+) -> Result<Vec<SecretInfo>, EndpointError> {
+    let key = find(&mut reading.reader, of).await?;
+    let place = place(of.id.as_str());
+    let timeline = reading.timeline;
+    let rows = reading
+        .query(
+            "select number, secret, created_at, expires_at from webhooks.endpoint_secret
+             where endpoint_key = $1 and (expires_at is null or expires_at > $2)
+             order by number desc",
+        )
+        .bind(key)
+        .bind(timeline.now())
+        .fetch_all(&mut *reading.reader.connection)
+        .await?;
+    rows.into_iter()
+        .map(|row| {
+            let number: i32 = row.try_get(0)?;
+            let sealed: Vec<u8> = row.try_get(1)?;
+            let secret = reading.endpoints.open_secret(&sealed, &place);
+            let created_at: Option<i64> = row.try_get(2)?;
+            let expires_at: Option<i64> = row.try_get(3)?;
+            Ok(SecretInfo {
+                number: number.unsigned_abs(),
+                kind: secret.ok().map(|secret| secret.kind()),
+                created_at: created_at.map(|at| timeline.to_wall(at)),
+                expires_at: expires_at.map(|at| timeline.to_wall(at)),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,176 @@
+//! Events in an app's own transaction: stored on its connection, unclaimed, so that whoever looks first
+//! delivers them once the transaction is committed.
+//!
+//! Nothing of this engine is locked: an app's transaction can last for minutes. Nothing is in memory
+//! either, so that it does not matter whether the transaction is committed, and by whom it is found.
+
+use sqlx::{PgConnection, Row};
+
+use super::{
+    handle::Handle, partition::day_of, read::find_event, row::Reader, send::is_same, slot::slot,
+};
+use crate::{
+    endpoint::wants,
+    event::PreparedEvent,
+    send::{SendError, SendReceipt},
+    store::error::StoreError,
+};
+
+impl Handle {
+    /// Stores an event on the connection of an app.
+    pub(crate) async fn send_in(
+        &self,
+        connection: &mut PgConnection,
+        customer: &str,
+        event: PreparedEvent,
+    ) -> Result<SendReceipt, SendError> {
+        let mut reader = self.on(connection);
+        let endpoints = reader.wanting(customer, &event.event_type).await?;
+        if event.is_id_chosen
+            && let Some(known) = reader.known(customer, &event).await?
+        {
+            return Ok(known);
+        }
+        let now = self.timeline().now();
+        let seq = reader.next_seq().await?;
+        if event.is_id_chosen
+            && !reader
+                .note_id(customer, &event.id, (seq, day_of(now)))
+                .await?
+        {
+            // Another transaction stored it meanwhile, and is committed now.
+            let known = reader.known(customer, &event).await?;
+            return known.ok_or(SendError::Store(StoreError::Gone));
+        }
+        reader
+            .insert(customer, &event, (seq, now), &endpoints)
+            .await?;
+        Ok(SendReceipt {
+            event_id: event.id,
+            deliveries: endpoints.len(),
+            duplicate: false,
+        })
+    }
+}
+
+impl Reader<'_> {
+    /// The endpoints of a customer that want events of a type. They are read each time: another node
+    /// may have changed them.
+    async fn wanting(&mut self, customer: &str, event_type: &str) -> Result<Vec<i64>, StoreError> {
+        let rows = self
+            .query(
+                "select key, event_types from webhooks.endpoint
+                 where customer = $1 and state <> 'removed' order by key",
+            )
+            .bind(customer)
+            .fetch_all(&mut *self.connection)
+            .await?;
+        let mut keys = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (key, types): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+            let types: Vec<String> = serde_json::from_str(&types).map_err(|_| {
+                StoreError::Damaged(format!(
+                    "the event types of the endpoint with the key {key}"
+                ))
+            })?;
+            if wants(&types, event_type) {
+                keys.push(key);
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The same id again: the same content is the same event, other content an error.
+    pub(super) async fn known(
+        &mut self,
+        customer: &str,
+        event: &PreparedEvent,
+    ) -> Result<Option<SendReceipt>, SendError> {
+        let Some(found) = find_event(self, customer, &event.id).await? else {
+            return Ok(None);
+        };
+        if !is_same(&found.event_type, &found.body, event) {
+            return Err(SendError::Conflict(event.id.clone()));
+        }
+        let row = self
+            .query(
+                "select count(*) from (
+                     select endpoint_key from webhooks.delivery where event_seq = $1
+                     union select endpoint_key from webhooks.attempt where event_seq = $1 and day >= $2
+                     union select endpoint_key from webhooks.ending where event_seq = $1 and day >= $2) t",
+            )
+            .bind(found.seq)
+            .bind(found.day)
+            .fetch_one(&mut *self.connection)
+            .await
+            .map_err(StoreError::from)?;
+        let deliveries: i64 = row.try_get(0).map_err(StoreError::from)?;
+        Ok(Some(SendReceipt {
+            event_id: event.id.clone(),
+            deliveries: usize::try_from(deliveries).unwrap_or_default(),
+            duplicate: true,
+        }))
+    }
+
+    /// Notes an id that the caller chose, with its event. False when it is noted already.
+    pub(super) async fn note_id(
+        &mut self,
+        customer: &str,
+        id: &str,
+        (seq, day): (i64, i32),
+    ) -> Result<bool, StoreError> {
+        let noted = self
+            .query(
+                "insert into webhooks.event_key (customer, id, seq, day) values ($1, $2, $3, $4)
+                 on conflict (customer, id) do nothing",
+            )
+            .bind(customer)
+            .bind(id)
+            .bind(seq)
+            .bind(day)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(noted.rows_affected() > 0)
+    }
+
+    /// A number for one event. The transaction's own number comes first: see `Writer::begin`.
+    async fn next_seq(&mut self) -> Result<i64, StoreError> {
+        let row = self
+            .query(
+                "select case when pg_current_xact_id() is not null then nextval('webhooks.event_batch') << 12 end",
+            )
+            .fetch_one(&mut *self.connection)
+            .await?;
+        Ok(row.try_get(0)?)
+    }
+
+    async fn insert(
+        &mut self,
+        customer: &str,
+        event: &PreparedEvent,
+        (seq, now): (i64, i64),
+        endpoints: &[i64],
+    ) -> Result<(), StoreError> {
+        self.query(
+            "with stored as (
+                 insert into webhooks.event (seq, day, id, customer, type, body, created_at, traceparent)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8))
+             insert into webhooks.delivery
+             (event_seq, endpoint_key, claim, due_at, owed_at, number, event_day, attempts, slot, lane)
+             select $1, key, null, $7, $7, 0, $2, 0, $9, false from unnest($10::int8[]) as t(key)",
+        )
+        .bind(seq)
+        .bind(day_of(now))
+        .bind(&event.id)
+        .bind(customer)
+        .bind(&event.event_type)
+        .bind(&event.body[..])
+        .bind(now)
+        .bind(&event.traceparent)
+        .bind(slot(customer))
+        .bind(endpoints)
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+//! A transaction under way, and what can be done within it.
+
+use sqlx::{Executor, PgConnection, Postgres, postgres::PgArguments, query::Query};
+
+use super::{schema::Schema, sweep::Sweep};
+use crate::store::{
+    commit::Commit, endpoint_cache::EndpointCache, endpoint_row::EndpointReader, error::StoreError,
+    host::Host,
+};
+
+/// The endpoints in use, and how others are read.
+pub(super) struct Endpoints {
+    pub(super) reader: EndpointReader,
+    pub(super) cache: EndpointCache,
+}
+
+/// A transaction under way on the writer's connection.
+pub(super) struct Tx<'a> {
+    pub(super) connection: &'a mut PgConnection,
+    pub(super) schema: &'a Schema,
+    pub(super) host: &'a Host,
+    pub(super) commit: &'a mut Commit,
+    pub(super) endpoints: &'a mut Endpoints,
+    pub(super) sweep: &'a mut Sweep,
+    /// This engine's number among the nodes.
+    pub(super) node: i64,
+    /// Whether statements have names.
+    pub(super) names_statements: bool,
+}
+
+impl Tx<'_> {
+    /// A statement of this schema.
+    pub(super) fn query(&self, statement: &'static str) -> Query<'static, Postgres, PgArguments> {
+        self.schema
+            .query(statement)
+            .persistent(self.names_statements)
+    }
+
+    /// On the timeline.
+    pub(super) fn now(&self) -> i64 {
+        self.host.timeline.now()
+    }
+
+    /// Does `work` within a savepoint: what it wrote is kept only when it returns `Ok`.
+    pub(super) async fn in_savepoint<T, E: From<StoreError>>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let store = |error: sqlx::Error| E::from(StoreError::from(error));
+        let mark = self.commit.mark();
+        self.connection
+            .execute("savepoint webhooks_ask")
+            .await
+            .map_err(store)?;
+        let outcome = work(self).await;
+        if outcome.is_ok() {
+            self.connection
+                .execute("release webhooks_ask")
+                .await
+                .map_err(store)?;
+        } else {
+            self.commit.roll_back_to(mark);
+            self.connection
+                .execute("rollback to webhooks_ask; release webhooks_ask")
+                .await
+                .map_err(store)?;
+            self.rolled_back().await;
+        }
+        outcome
+    }
+
+    /// After a rollback: what had changed of endpoints is read as it was before.
+    pub(super) async fn rolled_back(&mut self) {
+        for key in self.endpoints.cache.rolled_back() {
+            if let Err(error) = self.reload(key).await {
+                // Without it in memory it is read when it is next used.
+                tracing::error!(%error, "an endpoint could not be read again after a rollback");
+                self.endpoints.cache.drop_key(key);
+            }
+        }
+        // Those that the transaction removed before this ask stay removed: they are few.
+        let removed = self.removed_keys().await;
+        self.endpoints
+            .cache
+            .retain_removed(|key| removed.contains(&key));
+    }
+}

@@ -1,0 +1,311 @@
+//! What an engine does beside its writer, on a thread of its own: says that it lives, finds others that
+//! do not, notices rows of the outbox table.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use sqlx::{Executor, PgConnection, Row};
+use tokio::{runtime::Runtime, sync::Notify};
+
+use super::{
+    connection::Connector,
+    node::{BEAT_WAIT, LEASE, STOP_AFTER},
+    row::Reader,
+};
+use crate::{
+    clock::Timeline,
+    model::outbox_rows::TakenRows,
+    store::{
+        ask::Ask,
+        error::StoreError,
+        lease::{Lease, since_start},
+        queue::WriterQueue,
+        reply::Reply,
+    },
+};
+
+/// Between two looks at the outbox table: a row is taken within twice this.
+const LOOK_WAIT: Duration = Duration::from_millis(50);
+
+/// As which node an engine works, and whether it may.
+pub(crate) struct Membership {
+    node: AtomicI64,
+    lease: Arc<Lease>,
+    /// It was declared dead, or gives its number up.
+    fenced: AtomicBool,
+    /// Signalled with it.
+    fence: Notify,
+}
+
+impl Membership {
+    /// `node` joined a moment ago.
+    pub(super) fn new(node: i64, lease: Arc<Lease>, began: Duration) -> Self {
+        lease.renew(began, STOP_AFTER);
+        Self {
+            node: AtomicI64::new(node),
+            lease,
+            fenced: AtomicBool::new(false),
+            fence: Notify::new(),
+        }
+    }
+
+    pub(super) fn node(&self) -> i64 {
+        self.node.load(Ordering::Acquire)
+    }
+
+    /// `node` may be a node no more. A later one is not meant.
+    pub(super) fn fenced(&self, node: i64) {
+        if self.node() == node {
+            self.fenced.store(true, Ordering::Release);
+            self.lease.end();
+            self.fence.notify_one();
+        }
+    }
+
+    /// A beat was answered that began then.
+    fn beaten(&self, began: Duration) {
+        self.lease.renew(began, STOP_AFTER);
+    }
+
+    fn joined(&self, node: i64, began: Duration) {
+        self.beaten(began);
+        self.node.store(node, Ordering::Release);
+        self.fenced.store(false, Ordering::Release);
+    }
+}
+
+/// The thread that looks after a node. It ends when it is stopped.
+pub(crate) struct NodeWatch {
+    stop: Arc<Stop>,
+    thread: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Stop {
+    asked: AtomicBool,
+    wake: Notify,
+}
+
+impl NodeWatch {
+    pub(super) fn start(
+        runtime: Runtime,
+        connector: Connector,
+        timeline: Arc<Timeline>,
+        membership: Arc<Membership>,
+        queue: Arc<WriterQueue>,
+        name: String,
+    ) -> std::io::Result<Self> {
+        let stop = Arc::<Stop>::default();
+        let mut node = Node {
+            connector,
+            connection: None,
+            timeline,
+            membership,
+            queue,
+            name,
+            stop: Arc::clone(&stop),
+            well_since: None,
+            looks: 0,
+        };
+        let thread = std::thread::Builder::new()
+            .name("webhooks-node".to_owned())
+            .spawn(move || runtime.block_on(node.run()))?;
+        Ok(Self { stop, thread })
+    }
+
+    /// No further look is begun; the thread's connection is closed when this returns.
+    pub(crate) fn stop(self) {
+        self.stop.asked.store(true, Ordering::Release);
+        self.stop.wake.notify_one();
+        if self.thread.join().is_err() {
+            tracing::error!("the thread that looks after this node had panicked");
+        }
+    }
+}
+
+struct Node {
+    connector: Connector,
+    connection: Option<PgConnection>,
+    timeline: Arc<Timeline>,
+    membership: Arc<Membership>,
+    queue: Arc<WriterQueue>,
+    name: String,
+    stop: Arc<Stop>,
+    /// Since when every beat was answered in time.
+    well_since: Option<Duration>,
+    looks: u32,
+}
+
+impl Node {
+    async fn run(&mut self) {
+        let looks_a_beat =
+            u32::try_from(BEAT_WAIT.as_millis() / LOOK_WAIT.as_millis()).unwrap_or(1);
+        let mut told = false;
+        while !self.stop.asked.load(Ordering::Acquire) {
+            let beats = self.looks.is_multiple_of(looks_a_beat) || self.is_fenced();
+            self.looks = self.looks.wrapping_add(1);
+            let done = if beats { self.beat().await } else { Ok(()) };
+            let done = match done {
+                Ok(()) => self.look().await,
+                error => error,
+            };
+            match done {
+                Ok(()) if told => {
+                    tracing::info!("the database answers again");
+                    told = false;
+                }
+                Ok(()) => {}
+                Err(StoreError::Closed) => return,
+                Err(error) => {
+                    if !told {
+                        tracing::warn!(%error, "this engine cannot say that it lives; it stops sending until the database answers");
+                        told = true;
+                    }
+                    self.connection = None;
+                    self.well_since = None;
+                    self.looks = 0;
+                }
+            }
+            let wait = if told { BEAT_WAIT } else { LOOK_WAIT };
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.stop.wake.notified() => {}
+                () = self.membership.fence.notified() => {}
+            }
+        }
+        if let Some(connection) = self.connection.take()
+            && let Err(error) = sqlx::Connection::close(connection).await
+        {
+            tracing::debug!(%error, "a connection could not be closed in order");
+        }
+    }
+
+    fn is_fenced(&self) -> bool {
+        self.membership.fenced.load(Ordering::Acquire)
+    }
+
+    /// Says that this node lives; joins anew when it was declared dead. Looks for others that are.
+    async fn beat(&mut self) -> Result<(), StoreError> {
+        let began = since_start();
+        let now = self.timeline.now();
+        let node = self.membership.node();
+        let fenced = self.is_fenced();
+        let name = self.name.clone();
+        let mut reader = self.begin().await?;
+        let lives = !fenced && reader.beat(node, now).await?;
+        let joined = if lives {
+            None
+        } else {
+            // What it had is free, whoever takes it. It may be alive still: it gave its number up.
+            reader.leave(node, now).await?;
+            Some(reader.join(&name, now).await?)
+        };
+        self.commit().await?;
+        match joined {
+            None => self.membership.beaten(began),
+            Some(joined) => {
+                tracing::warn!(
+                    was = node,
+                    now = joined,
+                    "this engine was taken for dead, or could not learn what it had stored; it goes on as another node"
+                );
+                self.membership.joined(joined, began);
+                // The writer learns of it with its next batch.
+                self.ask(Ask::NoteClock).await?;
+            }
+        }
+        let well_since = *self.well_since.get_or_insert(began);
+        // After an outage of the database nobody is declared dead for having had no database.
+        if since_start().saturating_sub(well_since) >= LEASE {
+            self.reap(now).await?;
+        }
+        Ok(())
+    }
+
+    async fn reap(&mut self, now: i64) -> Result<(), StoreError> {
+        let node = self.membership.node();
+        let mut reader = self.begin().await?;
+        let reaped = reader.reap(node, now).await?;
+        self.commit().await?;
+        if !reaped.nodes.is_empty() {
+            tracing::warn!(
+                nodes = ?reaped.nodes,
+                deliveries = reaped.deliveries,
+                "nodes were not heard of for {} s; what they held is free",
+                LEASE.as_secs()
+            );
+            self.wake_scan().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes what waits in the outbox table, and has due what others made due.
+    async fn look(&mut self) -> Result<(), StoreError> {
+        let now = self.timeline.now();
+        let reader = self.begin().await?;
+        let query = reader.query(
+            "select exists (select 1 from webhooks.outbox where refused is null),
+                    least(
+                        (select min(due_at) from webhooks.delivery where claim is null and not lane),
+                        (select min(due_at) from webhooks.lane where failures = 0 and due_at is not null),
+                        (select min(due_at) from webhooks.lane where failures > 0 and due_at is not null))",
+        );
+        let row = query.fetch_one(&mut *reader.connection).await?;
+        let (waits, due_at): (bool, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
+        self.commit().await?;
+        if waits {
+            loop {
+                let taken: TakenRows = self.ask(Ask::TakeRows).await?;
+                if !taken.more || self.stop.asked.load(Ordering::Acquire) {
+                    break;
+                }
+            }
+        }
+        if due_at.is_some_and(|at| at <= now) {
+            self.wake_scan().await?;
+        }
+        Ok(())
+    }
+
+    /// Others have made something due: the due loop looks.
+    async fn wake_scan(&self) -> Result<(), StoreError> {
+        self.ask(Ask::LookForDue).await
+    }
+
+    async fn ask<T>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<T, StoreError> {
+        let answer = self.queue.ask(ask);
+        tokio::select! {
+            answer = answer => answer,
+            () = self.stop.wake.notified() => Err(StoreError::Closed),
+        }
+    }
+
+    async fn begin(&mut self) -> Result<Reader<'_>, StoreError> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connector.connect().await?,
+        };
+        let connection = self.connection.insert(connection);
+        connection
+            .execute(sqlx::AssertSqlSafe(self.connector.begin()))
+            .await?;
+        Ok(Reader {
+            connection,
+            schema: &self.connector.address.schema,
+            names_statements: self.connector.names_statements(),
+        })
+    }
+
+    async fn commit(&mut self) -> Result<(), StoreError> {
+        if let Some(connection) = &mut self.connection {
+            connection.execute("commit").await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,432 @@
+//! The one who writes: takes a batch, runs it in one transaction, and says what follows.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::{Executor, PgConnection, Row};
+use tokio::runtime::Runtime;
+
+use super::{
+    connection::Connector,
+    error::is_lost,
+    node::CLAIM_BITS,
+    row::Reader,
+    send::{Numbers, PLACES},
+    sweep::Sweep,
+    tx::{Endpoints, Tx},
+    watch::Membership,
+};
+use crate::{
+    crash_point,
+    metrics::CommitClock,
+    send::SendError,
+    store::{
+        commit::{Commit, CommitMark},
+        committed::{Answers, Committed},
+        error::StoreError,
+        host::Host,
+        queue::{Batch, NextWork, WriterQueue},
+        refusals::Refusals,
+    },
+};
+
+/// The wait after a transaction that failed: what refuses one refuses the next.
+const FAILURE_PAUSE: Duration = Duration::from_millis(20);
+/// How long it is tried to learn whether a commit came true whose answer was lost. Callers wait.
+const OUTCOME_WAIT: Duration = Duration::from_secs(30);
+/// Between two tries.
+const OUTCOME_PAUSE: Duration = Duration::from_millis(200);
+
+/// The writer: it works on a thread and a runtime of its own, which an app that blocks its own cannot
+/// hold up.
+pub(crate) struct Writer {
+    runtime: Runtime,
+    state: State,
+}
+
+struct State {
+    connector: Connector,
+    connection: Option<PgConnection>,
+    host: Arc<Host>,
+    endpoints: Endpoints,
+    commit: Commit,
+    sweep: Sweep,
+    refusals: Refusals,
+    membership: Arc<Membership>,
+    /// As which node it claims.
+    node: i64,
+}
+
+/// How a transaction ended.
+enum Ended {
+    Committed,
+    /// Nothing of it is stored.
+    Failed(StoreError),
+}
+
+/// What a transaction begins with.
+struct Head {
+    /// Its number, by which it is known whether it was committed.
+    xid: String,
+    numbers: Numbers,
+}
+
+impl Writer {
+    pub(super) fn new(
+        runtime: Runtime,
+        connector: Connector,
+        host: Arc<Host>,
+        endpoints: Endpoints,
+        membership: Arc<Membership>,
+    ) -> Self {
+        let node = membership.node();
+        Self {
+            runtime,
+            state: State {
+                connector,
+                connection: None,
+                host,
+                endpoints,
+                commit: Commit::new(node),
+                sweep: Sweep::default(),
+                refusals: Refusals::default(),
+                membership,
+                node,
+            },
+        }
+    }
+
+    /// Waits for a batch and writes it. Returns what follows; `None` when the queue is closed and
+    /// empty.
+    pub(crate) fn write_next(&mut self, queue: &WriterQueue) -> Option<Committed> {
+        let Self { runtime, state } = self;
+        loop {
+            match queue.next(None) {
+                NextWork::Write(batch) => return Some(runtime.block_on(state.write(batch, queue))),
+                NextWork::Idle => {}
+                NextWork::End => {
+                    runtime.block_on(state.leave());
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+impl State {
+    async fn write(&mut self, batch: Batch, queue: &WriterQueue) -> Committed {
+        let clock = CommitClock::start();
+        if self.membership.node() != self.node {
+            self.rejoined();
+        }
+        let Batch {
+            sends,
+            asks,
+            completions,
+        } = batch;
+        let events = sends.iter().map(|send| send.events.len()).sum();
+        let mut answers = Answers::default();
+        let mut taken_connection = self.connection.take();
+        let mut head = Err(StoreError::Closed);
+        if taken_connection.is_none() {
+            match self.connector.connect().await {
+                Ok(connection) => taken_connection = Some(connection),
+                Err(error) => head = Err(error.into()),
+            }
+        }
+        if let Some(connection) = &mut taken_connection {
+            head = self.begin(connection, events).await;
+        }
+        let (xid, mut numbers, mut written) = match head {
+            Ok(Head { xid, numbers }) => (xid, numbers, Ok(())),
+            Err(error) => (String::new(), Numbers::new(Vec::new()), Err(error)),
+        };
+        let mut stored = false;
+        if let Some(connection) = &mut taken_connection {
+            let mut tx = self.tx(connection);
+            if written.is_ok() {
+                written = tx.prepare().await;
+            }
+            if written.is_ok() {
+                stored = true;
+                written = tx.store_completions(&completions).await;
+            }
+            for ask in asks {
+                answers.asks.push(if written.is_ok() {
+                    let (after, ended) = tx.perform(ask).await;
+                    written = ended;
+                    after
+                } else {
+                    super::perform::refuse(ask)
+                });
+            }
+            if written.is_ok() {
+                written = tx
+                    .store_sends(sends, &mut numbers, &mut answers.sends)
+                    .await;
+            } else {
+                refuse_sends(sends, &written, &mut answers);
+            }
+        } else {
+            answers
+                .asks
+                .extend(asks.into_iter().map(super::perform::refuse));
+            refuse_sends(sends, &written, &mut answers);
+        }
+        crash_point::reach("before_commit");
+        if !completions.is_empty() {
+            crash_point::reach("before_completion_commit");
+        }
+        let ended = match written {
+            Ok(()) => self.commit_it(&mut taken_connection, &xid).await,
+            Err(error) => Ended::Failed(error),
+        };
+        crash_point::reach("after_commit");
+        if !completions.is_empty() {
+            crash_point::reach("after_completion_commit");
+        }
+        match ended {
+            Ended::Failed(error) => {
+                if stored {
+                    for completion in &completions {
+                        completion.taken_back();
+                    }
+                }
+                let failed = self.failed(taken_connection, error, answers).await;
+                queue.put_back(completions);
+                failed
+            }
+            Ended::Committed => {
+                self.connection = taken_connection;
+                let timeline = &self.host.timeline;
+                if let Some(offset) = timeline.offset_to_store() {
+                    // The next start asks the database for the time.
+                    timeline.offset_is_stored(offset);
+                }
+                if !completions.is_empty() || !answers.sends.is_empty() {
+                    self.refusals.ended();
+                }
+                clock.committed(completions.len() + answers.len());
+                self.commit.touched.clear();
+                self.endpoints.cache.committed();
+                Committed {
+                    answers,
+                    ..self.commit.take()
+                }
+            }
+        }
+    }
+
+    /// Begins a transaction that holds this node's row, so that it cannot be declared dead meanwhile,
+    /// and draws the numbers that its events get. The transaction's own number comes first: who reads
+    /// by number must be able to know which transactions may still add a lower one.
+    async fn begin(
+        &mut self,
+        connection: &mut PgConnection,
+        events: usize,
+    ) -> Result<Head, StoreError> {
+        let batches = events.div_ceil(PLACES);
+        let schema = &self.connector.address.schema;
+        let node = self.node;
+        let statement = schema.sql(&format!(
+            "{begin};
+             select pg_current_xact_id()::text,
+                    (select count(*) from (select 1 from webhooks.node where id = {node} and alive for key share) t)",
+            begin = self.connector.begin(),
+        ));
+        let row = connection
+            .fetch_one(sqlx::raw_sql(sqlx::AssertSqlSafe(statement)))
+            .await?;
+        let alive: i64 = row.try_get(1)?;
+        if alive == 0 {
+            self.membership.fenced(node);
+            return Err(StoreError::Fenced);
+        }
+        let mut numbers = Vec::new();
+        if batches > 0 {
+            let draw = schema
+                .query("select nextval('webhooks.event_batch') from generate_series(1, $1)")
+                .persistent(self.connector.names_statements())
+                .bind(i32::try_from(batches).unwrap_or(i32::MAX));
+            for row in draw.fetch_all(connection).await? {
+                numbers.push(row.try_get(0)?);
+            }
+        }
+        Ok(Head {
+            xid: row.try_get(0)?,
+            numbers: Numbers::new(numbers),
+        })
+    }
+
+    fn tx<'a>(&'a mut self, connection: &'a mut PgConnection) -> Tx<'a> {
+        Tx {
+            connection,
+            schema: &self.connector.address.schema,
+            host: &self.host,
+            commit: &mut self.commit,
+            endpoints: &mut self.endpoints,
+            sweep: &mut self.sweep,
+            node: self.node,
+            names_statements: self.connector.names_statements(),
+        }
+    }
+
+    async fn commit_it(&mut self, held: &mut Option<PgConnection>, xid: &str) -> Ended {
+        let Some(connection) = held else {
+            return Ended::Failed(StoreError::Closed);
+        };
+        let committed = connection.execute("commit").await;
+        match committed {
+            Ok(_) => Ended::Committed,
+            Err(error) if is_lost(&error) => {
+                *held = None;
+                self.outcome_of(xid, error).await
+            }
+            Err(error) => Ended::Failed(error.into()),
+        }
+    }
+
+    /// Whether a transaction was committed whose answer was lost with its connection. A caller is
+    /// never told "stored", nor that nothing was, without having looked; when that cannot be done, this
+    /// node gives its number up, and what it may have claimed with it.
+    async fn outcome_of(&mut self, xid: &str, lost: sqlx::Error) -> Ended {
+        tracing::warn!(error = %lost, "the connection was lost at a commit; looking whether it came true");
+        let tries = OUTCOME_WAIT.as_millis() / OUTCOME_PAUSE.as_millis();
+        for _ in 0..tries {
+            match self.look_up(xid).await {
+                Ok(Some(true)) => return Ended::Committed,
+                Ok(Some(false)) => return Ended::Failed(lost.into()),
+                // The server has not noticed yet that the connection is gone.
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "the outcome of a commit could not be looked up");
+                }
+            }
+            tokio::time::sleep(OUTCOME_PAUSE).await;
+        }
+        self.membership.fenced(self.node);
+        Ended::Failed(StoreError::Unknown)
+    }
+
+    /// `None` while it is under way.
+    async fn look_up(&mut self, xid: &str) -> sqlx::Result<Option<bool>> {
+        let mut connection = self.connector.connect().await?;
+        let row = sqlx::query("select pg_xact_status($1::text::xid8)")
+            .persistent(false)
+            .bind(xid)
+            .fetch_one(&mut connection)
+            .await;
+        let status: Option<String> = match row {
+            Ok(row) => row.try_get(0)?,
+            // "transaction ID is in the future": a server that was behind took over, and has not seen
+            // it.
+            Err(sqlx::Error::Database(_)) => return Ok(Some(false)),
+            Err(error) => return Err(error),
+        };
+        match status.as_deref() {
+            Some("committed") => Ok(Some(true)),
+            Some("in progress") => Ok(None),
+            // Aborted, or so old that nothing is known: it was begun a moment ago.
+            _ => Ok(Some(false)),
+        }
+    }
+
+    /// Nothing of the transaction is stored: the callers are told, and memory is put right.
+    async fn failed(
+        &mut self,
+        held: Option<PgConnection>,
+        error: StoreError,
+        answers: Answers,
+    ) -> Committed {
+        self.refusals.note(&error, self.host.timeline.now());
+        let mut rolled_back = None;
+        if let Some(mut connection) = held {
+            match connection.execute("rollback").await {
+                Ok(_) => rolled_back = Some(connection),
+                Err(error) => tracing::debug!(%error, "a connection was lost"),
+            }
+        }
+        self.endpoints_rolled_back(&mut rolled_back).await;
+        self.connection = rolled_back;
+        self.endpoints.cache.committed();
+        self.commit.roll_back_to(CommitMark::default());
+        let refused_refills = answers.give(&Err(error));
+        // After the answers: a load that was refused among them is not asked for at once again.
+        for outbox in std::mem::take(&mut self.commit.touched) {
+            self.commit.follow(&outbox, outbox.lane_is_uncertain());
+        }
+        tokio::time::sleep(FAILURE_PAUSE).await;
+        Committed {
+            refused_refills,
+            ..self.commit.take()
+        }
+    }
+
+    async fn endpoints_rolled_back(&mut self, connection: &mut Option<PgConnection>) {
+        match connection {
+            Some(connection) => self.tx(connection).rolled_back().await,
+            None => {
+                // What had changed is read again when it is next used.
+                for key in self.endpoints.cache.rolled_back() {
+                    self.endpoints.cache.drop_key(key);
+                }
+                self.endpoints.cache.retain_removed(|_| false);
+            }
+        }
+    }
+
+    /// This engine was declared dead, and is another node now. What it had in memory is somebody
+    /// else's, perhaps: it goes back, and changes nothing of what was claimed since.
+    fn rejoined(&mut self) {
+        self.node = self.membership.node();
+        self.commit.claim_as(self.node);
+        for outbox in self.endpoints.cache.outboxes() {
+            let given = outbox.give_all_back(self.host.timeline.now());
+            self.commit.take_back(&outbox, given);
+        }
+    }
+
+    /// This engine ends in order: what is still claimed is free at once.
+    async fn leave(&mut self) {
+        let left = self.left().await;
+        if let Err(error) = left {
+            tracing::warn!(%error, "what this engine held could not be set free; it is when its lease ends");
+        }
+    }
+
+    async fn left(&mut self) -> Result<(), StoreError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connector.connect().await?,
+        };
+        connection
+            .execute(sqlx::AssertSqlSafe(self.connector.begin()))
+            .await?;
+        let mut reader = Reader {
+            connection: &mut connection,
+            schema: &self.connector.address.schema,
+            names_statements: false,
+        };
+        reader
+            .leave(self.membership.node(), self.host.timeline.now())
+            .await?;
+        connection.execute("commit").await?;
+        sqlx::Connection::close(connection).await?;
+        Ok(())
+    }
+}
+
+fn refuse_sends(
+    sends: impl IntoIterator<Item = crate::store::queue::SendJob>,
+    written: &Result<(), StoreError>,
+    answers: &mut Answers,
+) {
+    let error = written.clone().err().unwrap_or(StoreError::Closed);
+    answers.sends.extend(
+        sends
+            .into_iter()
+            .map(|send| (send.reply, Err(SendError::Store(error.clone())))),
+    );
+}
+
+// A claim is a node's number and a counter: see Commit::claim_as.
+const _: () = assert!(CLAIM_BITS == 40);
