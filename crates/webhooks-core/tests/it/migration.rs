@@ -3,7 +3,7 @@
 //! `tests/files` has files written by those versions themselves: a retry that waits, a lane in
 //! trouble, a blocked ordered endpoint, a paused one, one that answered 410, one that was removed,
 //! rotated secrets, and a table of the app's own.
-#![cfg(feature = "testing")]
+#![cfg(all(feature = "testing", feature = "receive"))]
 
 use std::{
     path::{Path, PathBuf},

@@ -1,5 +1,5 @@
 //! The guard against server-side request forgery, judged and dialled. Loopback traffic only.
-#![cfg(feature = "engine")]
+#![cfg(feature = "testing")]
 
 mod engine;
 mod environment;
