@@ -31,6 +31,8 @@ const CROWD_CHANCE: f64 = 0.3;
 /// How often a receiver is slow, and the time that passes while slow answers are waited for.
 const SLOW_CHANCE: f64 = 0.05;
 const SLOW_WAIT: Duration = Duration::from_secs(2);
+/// Rounds of 400 s in which nothing arrives and nothing ends: far more than the longest wait.
+const IDLE_ROUNDS_MAX: usize = 100;
 /// Attempts that the schedule allows: one at once and five more.
 const ATTEMPTS: usize = 6;
 
@@ -58,6 +60,10 @@ struct Party {
 }
 
 impl Party {
+    fn requests(&self) -> usize {
+        self.receiver.event_ids().len()
+    }
+
     fn arrivals(&self, event: &str) -> usize {
         self.receiver
             .event_ids()
@@ -425,11 +431,18 @@ impl Simulation {
                 self.pause_or_resume(party).await;
             }
         }
-        for _ in 0..200 {
+        let mut before = (0, 0);
+        let mut idle_rounds = 0;
+        // A burst of failures takes days, and each of them more rounds than any bound would name.
+        while idle_rounds < IDLE_ROUNDS_MAX {
             self.drain().await;
-            if self.webhooks().pending().await.unwrap() == 0 {
+            let pending = self.webhooks().pending().await.unwrap();
+            if pending == 0 {
                 return;
             }
+            let now = (pending, self.parties.iter().map(Party::requests).sum());
+            idle_rounds = if now == before { idle_rounds + 1 } else { 0 };
+            before = now;
             self.clock.advance(seconds(400));
         }
         panic!(
