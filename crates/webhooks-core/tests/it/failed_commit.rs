@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, time::Duration};
 use crate::world::{
     World,
     gate::{Gate, let_others_run},
-    hold_writer, seconds,
+    seconds,
 };
 use webhooks_core::{
     Event, NewEndpoint, RetrySchedule, SendError, StoreError, Webhooks,
@@ -90,7 +90,7 @@ async fn a_pause_that_could_not_be_stored_does_not_pause() {
     let world = World::new().await;
     let id = world.endpoint(|endpoint| endpoint).await;
     leave_pages(&world.webhooks, 5).await;
-    let release = hold_writer(&world.webhooks).await;
+    let release = world.hold_writer().await;
     let endpoints = world.webhooks.endpoints("acme");
     let (paused, sent, ()) = tokio::join!(
         biased;
@@ -112,7 +112,7 @@ async fn an_endpoint_whose_removal_could_not_be_stored_goes_on() {
     world.send("before").await;
     world.webhooks.drain().await;
     leave_pages(&world.webhooks, 5).await;
-    let release = hold_writer(&world.webhooks).await;
+    let release = world.hold_writer().await;
     let endpoints = world.webhooks.endpoints("acme");
     let (removed, sent, ()) = tokio::join!(
         biased;
@@ -132,7 +132,7 @@ async fn an_endpoint_whose_adding_could_not_be_stored_gets_nothing_of_another_cu
     let world = World::new().await;
     let other = Receiver::start().await.unwrap();
     leave_pages(&world.webhooks, 5).await;
-    let release = hold_writer(&world.webhooks).await;
+    let release = world.hold_writer().await;
     let endpoints = world.webhooks.endpoints("acme");
     let (added, small, sent, ()) = tokio::join!(
         biased;
@@ -162,7 +162,7 @@ async fn what_waits_for_an_endpoint_whose_removal_could_not_be_stored_is_deliver
     world.send_all(["a", "b", "c"].map(String::from)).await;
     gate.wait_for(1).await;
     leave_pages(&world.webhooks, 5).await;
-    let release = hold_writer(&world.webhooks).await;
+    let release = world.hold_writer().await;
     let (removed, sent, ()) = tokio::join!(
         biased;
         endpoints.remove(&id),
@@ -180,25 +180,6 @@ async fn what_waits_for_an_endpoint_whose_removal_could_not_be_stored_is_deliver
 }
 
 #[tokio::test]
-async fn a_delivery_that_could_not_be_stored_is_not_waited_for() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("w.db");
-    let world = World::on_file(&file).await;
-    world.endpoint(|endpoint| endpoint).await;
-    let outside = rusqlite::Connection::open(&file).unwrap();
-    let run = |sql: &str| outside.execute_batch(sql).unwrap();
-    run("create trigger refuse before insert on webhooks_delivery
-         begin select raise(abort, 'no room'); end");
-    let event = Event::new("random_number:generate", &1).id("refused");
-    world.webhooks.send("acme", event).await.unwrap_err();
-    run("drop trigger refuse");
-    world.send("after").await;
-    let drained = tokio::time::timeout(ANSWER_LIMIT, world.webhooks.drain()).await;
-    drained.expect("nothing is held any more");
-    assert_eq!(world.receiver.event_ids(), ["after"]);
-}
-
-#[tokio::test]
 async fn what_waits_behind_a_probe_that_was_given_up_is_not_forgotten() {
     let world = World::new().await;
     let (gate, url) = Gate::start().await;
@@ -213,7 +194,7 @@ async fn what_waits_behind_a_probe_that_was_given_up_is_not_forgotten() {
     world.clock.advance(seconds(6));
     gate.wait_for(2).await;
     leave_pages(&world.webhooks, 5).await;
-    let release = hold_writer(&world.webhooks).await;
+    let release = world.hold_writer().await;
     gate.open("b", 503);
     let_others_run().await;
     let sent = world.webhooks.send("acme", large("large"));

@@ -143,3 +143,21 @@ async fn hot_tables_have_no_foreign_keys_and_keep_nothing_that_is_done() {
     );
     assert_eq!(count("select count(*) from webhooks_delivery"), 0);
 }
+
+#[tokio::test]
+async fn a_stop_leaves_the_database_alone_in_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::on_file(&folder.path().join("w.db")).await;
+    world.endpoint(|endpoint| endpoint).await;
+    world.send("a").await;
+    world.webhooks.drain().await;
+    // A connection that reads stays open for the next question.
+    world.webhooks.deliveries("acme", "a").await.unwrap();
+    world.webhooks.shutdown(seconds(5)).await;
+    let mut names: Vec<String> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["w.db", "w.db-lock"]);
+}

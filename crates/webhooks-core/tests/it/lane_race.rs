@@ -1,168 +1,13 @@
-//! Outcomes that come while the writer is busy, or cannot store them: no lane is left for good.
+//! A lane that is looked at or left in the same transaction in which its state changes.
 #![cfg(feature = "testing")]
-
-use std::{path::Path, sync::Arc};
 
 use crate::world::{
     World,
     gate::{Gate, let_others_run},
-    hold_writer, hold_writer_in_turn, seconds,
+    seconds,
 };
 use futures_util::StreamExt;
-use webhooks_core::{
-    ActivityKind, DeliveryState, EndpointId, EndpointState, Event, NewEndpoint, RetrySchedule,
-};
-
-/// Outcomes cannot be stored, from outside of the engine.
-struct Fault(rusqlite::Connection);
-
-impl Fault {
-    /// `kind`: whether SQLite rolls the transaction back by itself (`rollback`) or not (`abort`).
-    fn plant(file: &Path, kind: &str) -> Self {
-        let connection = rusqlite::Connection::open(file).unwrap();
-        let trigger = format!(
-            "create trigger fault before insert on webhooks_attempt
-             begin select raise({kind}, 'planted'); end"
-        );
-        connection.execute_batch(&trigger).unwrap();
-        Self(connection)
-    }
-
-    /// Waits until a transaction has failed.
-    async fn is_met(&self, world: &World) {
-        let event = || Event::new("random_number:generate", &1);
-        while world.webhooks.send("nobody", event()).await.is_ok() {}
-    }
-
-    fn mend(self) {
-        self.0.execute_batch("drop trigger fault").unwrap();
-    }
-}
-
-async fn gated(world: &World) -> (Arc<Gate>, EndpointId) {
-    let (gate, url) = Gate::start().await;
-    let endpoints = world.webhooks.endpoints("acme");
-    let id = endpoints.add(NewEndpoint::new(url)).await.unwrap().id;
-    (gate, id)
-}
-
-#[tokio::test]
-async fn failures_that_are_not_stored_yet_are_found_when_they_are_due() {
-    let world = World::new().await;
-    let (gate, id) = gated(&world).await;
-    let ids = ["success", "first", "second", "third"];
-    world.send_all(ids.map(String::from)).await;
-    gate.wait_for(4).await;
-    // The endpoint is in trouble, with nothing in its lane.
-    gate.open("first", 429);
-    while !matches!(
-        world.state("first").await,
-        DeliveryState::Waiting { .. } | DeliveryState::Held { .. }
-    ) {
-        tokio::task::yield_now().await;
-    }
-    let endpoints = world.webhooks.endpoints("acme");
-    endpoints.cancel(&id, "first").await.unwrap();
-    // The success has the lane looked at; before the writer comes to that, others fail.
-    let before = hold_writer(&world.webhooks).await;
-    let (held, release) = hold_writer_in_turn(&world.webhooks).await;
-    let mut activities = world.webhooks.subscribe();
-    gate.open("success", 200);
-    let_others_run().await;
-    drop(before);
-    held.await.unwrap();
-    gate.open("second", 429);
-    gate.open("third", 429);
-    while !matches!(
-        activities.next().await.unwrap().kind,
-        ActivityKind::EndpointInTrouble { .. }
-    ) {}
-    let_others_run().await;
-    drop(release);
-    world.webhooks.drain().await;
-    gate.open("second", 200);
-    gate.open("third", 200);
-    world.pass_in_steps(seconds(70), 10).await;
-    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
-}
-
-#[tokio::test]
-async fn a_probe_that_is_canceled_before_it_is_sent_does_not_take_its_lane_with_it() {
-    let world = World::new().await;
-    let (gate, id) = gated(&world).await;
-    world.send_all(["slow", "failed"].map(String::from)).await;
-    gate.wait_for(2).await;
-    gate.open("failed", 429);
-    while !matches!(
-        world.state("failed").await,
-        DeliveryState::Waiting { .. } | DeliveryState::Held { .. }
-    ) {
-        tokio::task::yield_now().await;
-    }
-    world.send_all(["probe", "behind"].map(String::from)).await;
-    // The probe waits in memory, since the slow request has the only place.
-    world.clock.advance(seconds(6));
-    let endpoints = world.webhooks.endpoints("acme");
-    while !matches!(
-        world.state("probe").await,
-        DeliveryState::InFlight | DeliveryState::Waiting { .. }
-    ) {
-        tokio::task::yield_now().await;
-    }
-    endpoints.cancel(&id, "probe").await.unwrap();
-    for id in ["slow", "failed", "behind"] {
-        gate.open(id, 200);
-    }
-    world.pass_in_steps(seconds(70), 10).await;
-    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
-}
-
-#[tokio::test]
-async fn a_last_attempt_that_cannot_be_stored_at_once_does_not_hold_its_lane() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("w.db");
-    let once = RetrySchedule::new([]).unwrap();
-    let address = format!("sqlite:{}", file.display());
-    let world = World::open(Arc::default(), &address, |builder| builder.retry(once)).await;
-    let (gate, _) = gated(&world).await;
-    gate.open("first", 429);
-    world.send("first").await;
-    world.webhooks.drain().await;
-    world.send_all(["probe", "behind"].map(String::from)).await;
-    world.clock.advance(seconds(6));
-    gate.wait_for(2).await;
-    let fault = Fault::plant(&file, "abort");
-    gate.open("probe", 429);
-    fault.is_met(&world).await;
-    fault.mend();
-    gate.open("behind", 200);
-    world.pass_in_steps(seconds(70), 3).await;
-    let state = world.state("behind").await;
-    assert!(
-        matches!(state, DeliveryState::Delivered { .. }),
-        "{state:?}"
-    );
-}
-
-#[tokio::test]
-async fn a_410_that_cannot_be_stored_at_once_disables_all_the_same() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("w.db");
-    let world = World::on_file(&file).await;
-    let (gate, id) = gated(&world).await;
-    world.send("gone").await;
-    gate.wait_for(1).await;
-    let fault = Fault::plant(&file, "rollback");
-    gate.open("gone", 410);
-    fault.is_met(&world).await;
-    fault.mend();
-    world.webhooks.drain().await;
-    let endpoint = world.webhooks.endpoints("acme").get(&id).await.unwrap();
-    assert!(
-        matches!(endpoint.state, EndpointState::Disabled { .. }),
-        "{endpoint:?}"
-    );
-}
+use webhooks_core::{ActivityKind, Event, NewEndpoint};
 
 #[tokio::test]
 async fn a_head_that_fails_while_more_is_loaded_is_not_overtaken() {
@@ -194,8 +39,8 @@ async fn a_head_that_fails_while_more_is_loaded_is_not_overtaken() {
         gate.open(id, 200);
     }
     gate.wait_for(failing).await;
-    let before = hold_writer(&world.webhooks).await;
-    let (held, release) = hold_writer_in_turn(&world.webhooks).await;
+    let before = world.hold_writer().await;
+    let (held, release) = world.hold_writer_in_turn().await;
     gate.open(&ids[failing - 1], 200);
     gate.wait_for(failing + 1).await;
     drop(before);
@@ -227,7 +72,7 @@ async fn a_pause_that_ends_in_the_commit_that_it_began_in_keeps_the_order() {
     let id = added.unwrap().id;
     world.send_all(["a", "b", "c"].map(String::from)).await;
     gate.wait_for(1).await;
-    let release = hold_writer(&world.webhooks).await;
+    let release = world.hold_writer().await;
     let event = Event::new("random_number:generate", &1).id("d");
     let (sent, paused, resumed, ()) = tokio::join!(
         biased;
@@ -242,42 +87,4 @@ async fn a_pause_that_ends_in_the_commit_that_it_began_in_keeps_the_order() {
     }
     world.pass_in_steps(seconds(70), 3).await;
     assert_eq!(gate.arrived(), ["a", "b", "c", "d"]);
-}
-
-#[tokio::test]
-async fn a_failure_before_a_lane_is_looked_at_again_is_waited_out() {
-    let world = World::new().await;
-    let (gate, _) = gated(&world).await;
-    let ids = ["success", "first", "second"];
-    world.send_all(ids.map(String::from)).await;
-    gate.wait_for(3).await;
-    gate.open("first", 429);
-    while !matches!(world.state("first").await, DeliveryState::Waiting { .. }) {
-        tokio::task::yield_now().await;
-    }
-    world.send("behind").await;
-    gate.open("behind", 200);
-    // The success has the lane looked at; before the writer comes to that, another fails.
-    let release = hold_writer(&world.webhooks).await;
-    let mut activities = world.webhooks.subscribe();
-    gate.open("success", 200);
-    let_others_run().await;
-    gate.open("second", 429);
-    while !matches!(
-        activities.next().await.unwrap().kind,
-        ActivityKind::EndpointInTrouble { .. }
-    ) {}
-    let_others_run().await;
-    drop(release);
-    world.webhooks.drain().await;
-    assert_eq!(
-        gate.arrived().len(),
-        3,
-        "the endpoint is left alone for 5 s"
-    );
-    gate.open("first", 200);
-    gate.open("second", 200);
-    world.pass_in_steps(seconds(6), 3).await;
-    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
-    assert_eq!(gate.arrived().len(), 6);
 }

@@ -1,13 +1,15 @@
 //! The crate from outside: through its public API, over real sockets and files.
 #![allow(clippy::unwrap_used)]
 
+#[macro_use]
+mod each_store;
+
 mod abandoned_call;
 mod address;
 mod certificate;
-mod clock_jump;
+mod customer_events;
 mod directions;
 mod disk;
-mod downtime;
 mod examples;
 mod existing_database;
 mod failed_commit;
@@ -16,7 +18,6 @@ mod full_disk_log;
 mod fuzz_address;
 mod fuzz_receive;
 mod invariants;
-mod isolation;
 mod lane_race;
 mod machine;
 mod migration;
@@ -29,7 +30,6 @@ mod outgoing;
 mod private_file;
 mod property;
 mod public_api;
-mod quiet_customer;
 mod receive_extract;
 mod receive_providers;
 mod receive_replay;
@@ -41,11 +41,10 @@ mod secret;
 mod signature;
 mod simulation;
 mod small_disk;
-mod stop;
 mod storage_errors;
 mod store;
+mod stored_offset;
 mod transaction;
 mod unreadable_endpoint;
-mod waiting_request;
 mod worker_panic;
 mod world;

@@ -8,11 +8,13 @@ use webhooks_core::{
     testing::{ManualClock, Receiver},
 };
 
+use crate::each_store::{Database, Store};
+
 /// What the client adds to the headers that are shown.
 const ADDED: [&str; 1] = ["content-length"];
 
-#[tokio::test]
-async fn a_watcher_is_shown_each_request_just_as_it_arrives() {
+async fn a_watcher_is_shown_each_request_just_as_it_arrives(store: Store) {
+    let Database { address, .. } = &store.database();
     let clock = Arc::<ManualClock>::default();
     let shown = Arc::new(Mutex::new(Vec::new()));
     let watched = Arc::clone(&shown);
@@ -28,7 +30,7 @@ async fn a_watcher_is_shown_each_request_just_as_it_arrives() {
                 request.body.to_vec(),
             ));
         })
-        .open("sqlite::memory:")
+        .open(address)
         .await
         .unwrap();
     let receiver = Receiver::start().await.unwrap();
@@ -61,3 +63,5 @@ async fn a_watcher_is_shown_each_request_just_as_it_arrives() {
         assert_eq!(*body, arrived.body);
     }
 }
+
+for_each_store!(a_watcher_is_shown_each_request_just_as_it_arrives);

@@ -5,7 +5,7 @@ use webhooks_core::{
     Event, SEND_ALL_MAX, SendError, Transaction, TransactionError, rusqlite::Connection,
 };
 
-use crate::world::{World, hold_writer, seconds};
+use crate::world::{World, seconds};
 
 /// Runs statements in a transaction of their own, each as an app would.
 async fn run(
@@ -255,10 +255,32 @@ async fn what_a_savepoint_sent_is_taken_back_with_it() {
 }
 
 #[tokio::test]
+async fn an_event_that_was_sent_before_is_a_duplicate_and_the_callers_rows_stay() {
+    let world = World::new().await;
+    world.endpoint(|endpoint| endpoint).await;
+    world.send("order-1").await;
+    let event = Event::new("random_number:generate", &1).id("order-1");
+    let sent = world
+        .webhooks
+        .transaction(move |tx| {
+            tx.execute("create table app_order (id integer)", [])?;
+            tx.send("acme", event)
+        })
+        .await
+        .unwrap();
+    assert!(sent.duplicate);
+    run(&world, ["insert into app_order values (1)"])
+        .await
+        .unwrap();
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn a_statement_that_rolls_everything_back_does_not_refuse_what_stands_behind_it() {
     let world = World::new().await;
     world.endpoint(|endpoint| endpoint).await;
-    let release = hold_writer(&world.webhooks).await;
+    let release = world.hold_writer().await;
     let rolls_back = run(
         &world,
         [

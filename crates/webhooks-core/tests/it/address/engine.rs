@@ -5,7 +5,10 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use webhooks_core::{ActivityKind, Event, Failure, Outcome, Webhooks};
 
-use crate::address::sentinel::{NO_CONTENT, Sentinel};
+use crate::{
+    address::sentinel::{NO_CONTENT, Sentinel},
+    each_store::{Database, Store},
+};
 
 /// Only a bound: the first attempt is made at once.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -31,9 +34,9 @@ fn refusal(outcome: Outcome) -> String {
     }
 }
 
-#[tokio::test]
-async fn a_forbidden_url_is_refused_at_registration_for_operators_with_the_way_out() {
-    let webhooks = Webhooks::open("sqlite::memory:").await.unwrap();
+async fn a_forbidden_url_is_refused_at_registration_for_operators_with_the_way_out(store: Store) {
+    let Database { address, .. } = &store.database();
+    let webhooks = Webhooks::open(address).await.unwrap();
     let refused = webhooks.endpoints("acme").add("http://0x7f.1:9000/").await;
     let refused = refused.err().unwrap();
     assert_eq!(
@@ -49,19 +52,17 @@ async fn a_forbidden_url_is_refused_at_registration_for_operators_with_the_way_o
     assert!(webhooks.endpoints("acme").list().await.unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn an_address_that_is_no_longer_allowed_is_refused_at_sending() {
+async fn an_address_that_is_no_longer_allowed_is_refused_at_sending(store: Store) {
     let sentinel = Sentinel::start(NO_CONTENT).await;
-    let folder = tempfile::tempdir().unwrap();
-    let database = format!("sqlite:{}", folder.path().join("webhooks.db").display());
+    let Database { address, .. } = &store.database();
 
     let builder = Webhooks::builder().allow_networks(["127.0.0.0/8"]).unwrap();
-    let generous = builder.open(&database).await.unwrap();
+    let generous = builder.open(address).await.unwrap();
     let url = format!("http://127.0.0.1:{}/", sentinel.port);
     generous.endpoints("acme").add(url).await.unwrap();
     generous.shutdown(DEADLINE).await;
 
-    let strict = Webhooks::open(&database).await.unwrap();
+    let strict = Webhooks::open(address).await.unwrap();
     let text = refusal(first_attempt(&strict).await);
     assert!(text.contains("add 127.0.0.0/8 to allow_networks"), "{text}");
     assert_eq!(sentinel.visits(), 0);
@@ -69,11 +70,11 @@ async fn an_address_that_is_no_longer_allowed_is_refused_at_sending() {
 
 /// `localhost` may be registered as soon as some loopback address is allowed; which ones it stands
 /// for shows when it is dialled, and 127.0.0.1 is one of them everywhere.
-#[tokio::test]
-async fn a_name_is_refused_at_sending_for_what_it_resolves_to() {
+async fn a_name_is_refused_at_sending_for_what_it_resolves_to(store: Store) {
     let sentinel = Sentinel::start(NO_CONTENT).await;
     let builder = Webhooks::builder().allow_networks(["::1"]).unwrap();
-    let webhooks = builder.open("sqlite::memory:").await.unwrap();
+    let Database { address, .. } = &store.database();
+    let webhooks = builder.open(address).await.unwrap();
     let url = format!("http://localhost:{}/", sentinel.port);
     webhooks.endpoints("acme").add(url).await.unwrap();
     let text = refusal(first_attempt(&webhooks).await);
@@ -85,8 +86,7 @@ async fn a_name_is_refused_at_sending_for_what_it_resolves_to() {
     assert_eq!(sentinel.visits(), 0);
 }
 
-#[tokio::test]
-async fn a_redirect_ends_the_attempt() {
+async fn a_redirect_ends_the_attempt(store: Store) {
     let sentinel = Sentinel::start(NO_CONTENT).await;
     let receiver = Sentinel::start(format!(
         "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:{}/\r\n\
@@ -95,10 +95,18 @@ async fn a_redirect_ends_the_attempt() {
     ))
     .await;
     let builder = Webhooks::builder().allow_networks(["127.0.0.0/8"]).unwrap();
-    let webhooks = builder.open("sqlite::memory:").await.unwrap();
+    let Database { address, .. } = &store.database();
+    let webhooks = builder.open(address).await.unwrap();
     let url = format!("http://127.0.0.1:{}/", receiver.port);
     webhooks.endpoints("acme").add(url).await.unwrap();
     let outcome = first_attempt(&webhooks).await;
     assert_eq!(outcome, Outcome::Failure(Failure::Status(307)));
     assert_eq!((receiver.visits(), sentinel.visits()), (1, 0));
 }
+
+for_each_store!(
+    a_forbidden_url_is_refused_at_registration_for_operators_with_the_way_out,
+    a_name_is_refused_at_sending_for_what_it_resolves_to,
+    a_redirect_ends_the_attempt
+);
+for_each_durable_store!(an_address_that_is_no_longer_allowed_is_refused_at_sending);

@@ -9,7 +9,10 @@ use std::{
 use tokio::sync::watch;
 use webhooks_core::{Event, Failure, LookupError, Outcome, Resolve, Resolved, Resolving};
 
-use crate::world::{World, seconds};
+use crate::{
+    each_store::Store,
+    world::{World, seconds},
+};
 
 /// Answers once it is open; never for names under `dead.example`.
 struct Names {
@@ -62,16 +65,17 @@ impl Resolve for Names {
     }
 }
 
-async fn world(names: &Arc<Names>) -> World {
+async fn world(store: Store, names: &Arc<Names>) -> World {
     let names = Arc::clone(names) as Arc<dyn Resolve>;
     // An eighth of the connections are lookups: four at once.
-    World::with(|builder| {
-        builder
-            .resolver(names)
-            .connections(32)
-            .time_limit(seconds(3))
-    })
-    .await
+    store
+        .world_with(|builder| {
+            builder
+                .resolver(names)
+                .connections(32)
+                .time_limit(seconds(3))
+        })
+        .await
 }
 
 async fn add_and_send(world: &World, customer: &str, host: &str) -> String {
@@ -81,10 +85,9 @@ async fn add_and_send(world: &World, customer: &str, host: &str) -> String {
     world.webhooks.send(customer, event).await.unwrap().event_id
 }
 
-#[tokio::test]
-async fn one_name_is_looked_up_once_however_many_ask() {
+async fn one_name_is_looked_up_once_however_many_ask(store: Store) {
     let names = Names::new(false);
-    let world = world(&names).await;
+    let world = world(store, &names).await;
     for number in 0..20 {
         add_and_send(&world, &format!("c{number}"), "receiver.example").await;
     }
@@ -97,11 +100,10 @@ async fn one_name_is_looked_up_once_however_many_ask() {
     world.receiver.wait_for(20).await;
 }
 
-#[tokio::test]
-async fn a_customer_whose_name_server_is_dead_holds_up_nobody_else() {
+async fn a_customer_whose_name_server_is_dead_holds_up_nobody_else(store: Store) {
     const DEAD: usize = 100;
     let names = Names::new(true);
-    let world = world(&names).await;
+    let world = world(store, &names).await;
     let port = world.receiver.address().port();
     for number in 0..DEAD {
         let url = format!("http://h{number}.dead.example:{port}/");
@@ -132,11 +134,10 @@ async fn a_customer_whose_name_server_is_dead_holds_up_nobody_else() {
 }
 
 /// Names that nobody answered for share one turn from then on, whoever they belong to.
-#[tokio::test]
-async fn many_customers_with_dead_names_hold_up_a_new_name_once_at_most() {
+async fn many_customers_with_dead_names_hold_up_a_new_name_once_at_most(store: Store) {
     const DEAD: usize = 100;
     let names = Names::new(true);
-    let world = world(&names).await;
+    let world = world(store, &names).await;
     for number in 0..DEAD {
         let host = format!("h{number}.dead.example");
         add_and_send(&world, &format!("dead{number}"), &host).await;
@@ -157,11 +158,10 @@ async fn many_customers_with_dead_names_hold_up_a_new_name_once_at_most() {
     );
 }
 
-#[tokio::test]
-async fn a_resolver_that_cannot_be_asked_is_no_endpoints_failure() {
+async fn a_resolver_that_cannot_be_asked_is_no_endpoints_failure(store: Store) {
     let names = Names::new(true);
     *names.available.lock().unwrap() = false;
-    let world = world(&names).await;
+    let world = world(store, &names).await;
     let event_id = add_and_send(&world, "acme", "receiver.example").await;
     while names.asked("receiver.example") < 3 {
         world.clock.advance(seconds(10));
@@ -174,3 +174,10 @@ async fn a_resolver_that_cannot_be_asked_is_no_endpoints_failure() {
     assert_eq!(world.delivery(&event_id).await.attempts.len(), 1);
     assert_eq!(world.receiver.requests().len(), 1);
 }
+
+for_each_store!(
+    one_name_is_looked_up_once_however_many_ask,
+    a_customer_whose_name_server_is_dead_holds_up_nobody_else,
+    many_customers_with_dead_names_hold_up_a_new_name_once_at_most,
+    a_resolver_that_cannot_be_asked_is_no_endpoints_failure
+);

@@ -13,7 +13,7 @@ use tokio::{
 use webhooks_core::{Delivery, DeliveryState, Failure, Outcome};
 
 use super::read_request;
-use crate::world::World;
+use crate::{each_store::Store, world::World};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 
@@ -81,8 +81,8 @@ async fn converse(mut stream: TcpStream, second: Second, counts: Arc<Counts>) {
     }
 }
 
-async fn send_two(second: Second) -> (World, Arc<Counts>) {
-    let world = World::new().await;
+async fn send_two(store: Store, second: Second) -> (World, Arc<Counts>) {
+    let world = store.world().await;
     let (url, counts) = serve(second).await;
     world.webhooks.endpoints("acme").add(url).await.unwrap();
     for id in ["first", "second"] {
@@ -100,16 +100,14 @@ fn read(count: &AtomicUsize) -> usize {
     count.load(Ordering::SeqCst)
 }
 
-#[tokio::test]
-async fn a_kept_connection_serves_one_request_after_the_other() {
-    let (_world, counts) = send_two(Second::Answers).await;
+async fn a_kept_connection_serves_one_request_after_the_other(store: Store) {
+    let (_world, counts) = send_two(store, Second::Answers).await;
     assert_eq!((read(&counts.connections), read(&counts.requests)), (1, 2));
 }
 
-#[tokio::test]
-async fn a_kept_connection_that_closes_unanswered_is_not_the_receivers_failure() {
+async fn a_kept_connection_that_closes_unanswered_is_not_the_receivers_failure(store: Store) {
     for second in [Second::Closes, Second::Resets] {
-        let (world, counts) = send_two(second).await;
+        let (world, counts) = send_two(store, second).await;
         let delivery = world.delivery("second").await;
         assert!(is_delivered(&delivery), "{second:?}: {delivery:?}");
         assert_eq!(delivery.attempts.len(), 1, "{second:?}: {delivery:?}");
@@ -118,9 +116,8 @@ async fn a_kept_connection_that_closes_unanswered_is_not_the_receivers_failure()
     }
 }
 
-#[tokio::test]
-async fn half_an_answer_on_a_kept_connection_is_the_receivers_failure() {
-    let (world, counts) = send_two(Second::AnswersHalf).await;
+async fn half_an_answer_on_a_kept_connection_is_the_receivers_failure(store: Store) {
+    let (world, counts) = send_two(store, Second::AnswersHalf).await;
     let attempts = world.delivery("second").await.attempts;
     assert_eq!(attempts.len(), 1, "{attempts:?}");
     let outcome = &attempts[0].outcome;
@@ -131,9 +128,8 @@ async fn half_an_answer_on_a_kept_connection_is_the_receivers_failure() {
     assert_eq!((read(&counts.connections), read(&counts.requests)), (1, 2));
 }
 
-#[tokio::test]
-async fn a_fresh_connection_that_closes_unanswered_gets_one_request_an_attempt() {
-    let world = World::new().await;
+async fn a_fresh_connection_that_closes_unanswered_gets_one_request_an_attempt(store: Store) {
+    let world = store.world().await;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let requests = Arc::new(AtomicUsize::new(0));
@@ -152,9 +148,8 @@ async fn a_fresh_connection_that_closes_unanswered_gets_one_request_an_attempt()
 }
 
 /// A server that closed the connection before our next request costs nobody anything.
-#[tokio::test]
-async fn a_kept_connection_that_is_closed_meanwhile_is_not_used() {
-    let world = World::new().await;
+async fn a_kept_connection_that_is_closed_meanwhile_is_not_used(store: Store) {
+    let world = store.world().await;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let closed = Arc::new(Notify::new());
@@ -178,9 +173,8 @@ async fn a_kept_connection_that_is_closed_meanwhile_is_not_used() {
     }
 }
 
-#[tokio::test]
-async fn a_kept_connection_is_closed_before_usual_servers_close_theirs() {
-    let world = World::new().await;
+async fn a_kept_connection_is_closed_before_usual_servers_close_theirs(store: Store) {
+    let world = store.world().await;
     let (url, counts) = serve(Second::Answers).await;
     world.webhooks.endpoints("acme").add(url).await.unwrap();
     world.send("e").await;
@@ -196,10 +190,9 @@ async fn a_kept_connection_is_closed_before_usual_servers_close_theirs() {
 }
 
 /// More customers' hosts than there may be connections: the one that waited longest is closed.
-#[tokio::test]
-async fn all_connections_together_are_bounded_and_the_oldest_is_closed_first() {
+async fn all_connections_together_are_bounded_and_the_oldest_is_closed_first(store: Store) {
     const MAX: usize = 4;
-    let world = World::with(|builder| builder.connections(MAX)).await;
+    let world = store.world_with(|builder| builder.connections(MAX)).await;
     let mut servers = Vec::new();
     for number in 0..MAX * 3 {
         let (url, counts) = serve(Second::Answers).await;
@@ -223,3 +216,13 @@ async fn all_connections_together_are_bounded_and_the_oldest_is_closed_first() {
         assert!(open.count() <= MAX);
     }
 }
+
+for_each_store!(
+    a_kept_connection_serves_one_request_after_the_other,
+    a_kept_connection_that_closes_unanswered_is_not_the_receivers_failure,
+    half_an_answer_on_a_kept_connection_is_the_receivers_failure,
+    a_fresh_connection_that_closes_unanswered_gets_one_request_an_attempt,
+    a_kept_connection_that_is_closed_meanwhile_is_not_used,
+    a_kept_connection_is_closed_before_usual_servers_close_theirs,
+    all_connections_together_are_bounded_and_the_oldest_is_closed_first
+);

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use crate::world::World;
+use crate::each_store::Store;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -63,8 +63,10 @@ async fn read_request(stream: &mut TcpStream) {
 }
 
 /// Sends one event to `url` and one to a healthy endpoint; returns the attempt at `url`.
-async fn attempt_at(url: &str) -> Attempt {
-    let world = World::with(|builder| builder.time_limit(TIME_LIMIT)).await;
+async fn attempt_at(store: Store, url: &str) -> Attempt {
+    let world = store
+        .world_with(|builder| builder.time_limit(TIME_LIMIT))
+        .await;
     let bad = world.webhooks.endpoints("bad");
     bad.add(url).await.unwrap();
     world.endpoint(|endpoint| endpoint).await;
@@ -95,8 +97,7 @@ fn failure(attempt: &Attempt) -> &Failure {
     }
 }
 
-#[tokio::test]
-async fn ten_gibibytes_are_read_to_the_limit_and_no_further() {
+async fn ten_gibibytes_are_read_to_the_limit_and_no_further(store: Store) {
     let poured = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&poured);
     let (url, _) = misbehaving(move |mut stream| {
@@ -115,7 +116,7 @@ async fn ten_gibibytes_are_read_to_the_limit_and_no_further() {
         }
     })
     .await;
-    let attempt = attempt_at(&url).await;
+    let attempt = attempt_at(store, &url).await;
     assert_eq!(attempt.outcome, Outcome::Success);
     assert_eq!(attempt.body_cut, Some(BodyCut::Length));
     let poured = poured.load(Ordering::SeqCst);
@@ -126,8 +127,7 @@ async fn ten_gibibytes_are_read_to_the_limit_and_no_further() {
     );
 }
 
-#[tokio::test]
-async fn a_gzip_bomb_is_not_unpacked() {
+async fn a_gzip_bomb_is_not_unpacked(store: Store) {
     let bomb = std::process::Command::new("sh")
         .args(["-c", "head -c 100000000 /dev/zero | gzip -9"])
         .output()
@@ -153,7 +153,7 @@ async fn a_gzip_bomb_is_not_unpacked() {
             }
         })
         .await;
-        let attempt = attempt_at(&url).await;
+        let attempt = attempt_at(store, &url).await;
         let is_long = cut > RESPONSE_BYTES_MAX;
         assert_eq!(failure(&attempt), &Failure::Status(500));
         assert_eq!(attempt.body_cut, is_long.then_some(BodyCut::Length));
@@ -164,22 +164,20 @@ async fn a_gzip_bomb_is_not_unpacked() {
     }
 }
 
-#[tokio::test]
-async fn a_redirect_to_itself_is_one_request() {
+async fn a_redirect_to_itself_is_one_request(store: Store) {
     let receiver = Receiver::start().await.unwrap();
     receiver
         .respond([webhooks_core::testing::Answer::status(302).header("location", &receiver.url())]);
-    let attempt = attempt_at(&receiver.url()).await;
+    let attempt = attempt_at(store, &receiver.url()).await;
     assert_eq!(failure(&attempt), &Failure::Status(302));
     assert_eq!(receiver.requests().len(), 1);
 }
 
-#[tokio::test]
-async fn a_name_that_does_not_resolve_and_a_port_without_a_listener_are_told_apart() {
-    let name = attempt_at("http://no-such-host.invalid/").await;
+async fn a_name_that_does_not_resolve_and_a_port_without_a_listener_are_told_apart(store: Store) {
+    let name = attempt_at(store, "http://no-such-host.invalid/").await;
     assert!(matches!(failure(&name), Failure::Name(_)), "{name:?}");
     let free = Receiver::start().await.unwrap().address();
-    let refused = attempt_at(&format!("http://{free}/")).await;
+    let refused = attempt_at(store, &format!("http://{free}/")).await;
     assert_eq!(failure(&refused), &Failure::Refused);
 }
 
@@ -214,16 +212,23 @@ async fn tls(expired: bool) -> String {
     url.replace("http://", "https://")
 }
 
-#[tokio::test]
-async fn a_certificate_that_cannot_be_trusted_is_a_failure_of_tls() {
+async fn a_certificate_that_cannot_be_trusted_is_a_failure_of_tls(store: Store) {
     for expired in [true, false] {
-        let attempt = attempt_at(&tls(expired).await).await;
+        let attempt = attempt_at(store, &tls(expired).await).await;
         assert!(matches!(failure(&attempt), Failure::Tls(_)), "{attempt:?}");
     }
     let receiver = Receiver::start().await.unwrap();
-    let attempt = attempt_at(&receiver.url().replace("http://", "https://")).await;
+    let attempt = attempt_at(store, &receiver.url().replace("http://", "https://")).await;
     assert!(
         matches!(failure(&attempt), Failure::Tls(_)),
         "a server without TLS: {attempt:?}"
     );
 }
+
+for_each_store!(
+    ten_gibibytes_are_read_to_the_limit_and_no_further,
+    a_gzip_bomb_is_not_unpacked,
+    a_redirect_to_itself_is_one_request,
+    a_name_that_does_not_resolve_and_a_port_without_a_listener_are_told_apart,
+    a_certificate_that_cannot_be_trusted_is_a_failure_of_tls
+);

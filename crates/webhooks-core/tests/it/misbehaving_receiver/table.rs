@@ -11,7 +11,7 @@ use tokio::{
 use webhooks_core::{Attempt, BodyCut, Event, Failure, Outcome};
 
 use super::read_request;
-use crate::world::World;
+use crate::each_store::Store;
 
 /// All rows run at once, so that those who wait for it wait together.
 const TIME_LIMIT: Duration = Duration::from_secs(4);
@@ -158,9 +158,10 @@ fn is_as_expected(attempt: &Attempt, expected: &Expected) -> bool {
     }
 }
 
-#[tokio::test]
-async fn an_answer_counts_with_its_head_and_no_answer_outlives_the_time_limit() {
-    let world = World::with(|builder| builder.time_limit(TIME_LIMIT)).await;
+async fn an_answer_counts_with_its_head_and_no_answer_outlives_the_time_limit(store: Store) {
+    let world = store
+        .world_with(|builder| builder.time_limit(TIME_LIMIT))
+        .await;
     let wrong: Vec<String> = join_all(ROWS.iter().enumerate().map(
         |(row, (name, steps, expected))| {
             let webhooks = &world.webhooks;
@@ -191,9 +192,10 @@ async fn an_answer_counts_with_its_head_and_no_answer_outlives_the_time_limit() 
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-#[tokio::test]
-async fn an_endpoint_whose_200s_never_end_is_well() {
-    let world = World::with(|builder| builder.time_limit(TIME_LIMIT)).await;
+async fn an_endpoint_whose_200s_never_end_is_well(store: Store) {
+    let world = store
+        .world_with(|builder| builder.time_limit(TIME_LIMIT))
+        .await;
     let url = serve(&[Write(CHUNKED), Pour("1\r\nx\r\n", NOW)]).await;
     let added = world.webhooks.endpoints("acme").add(url).await.unwrap();
     world
@@ -211,9 +213,10 @@ async fn an_endpoint_whose_200s_never_end_is_well() {
 
 /// The tiniest pieces, without end, on many connections: each is refused before its time limit,
 /// and the healthy one is served.
-#[tokio::test]
-async fn receivers_that_pour_tiny_pieces_do_not_hold_up_a_healthy_one() {
-    let world = World::with(|builder| builder.time_limit(TIME_LIMIT)).await;
+async fn receivers_that_pour_tiny_pieces_do_not_hold_up_a_healthy_one(store: Store) {
+    let world = store
+        .world_with(|builder| builder.time_limit(TIME_LIMIT))
+        .await;
     let mut pouring = Vec::new();
     for number in 0..64 {
         let url = serve(&[Pour("HTTP/1.1 100 Continue\r\n\r\n", NOW)]).await;
@@ -233,3 +236,9 @@ async fn receivers_that_pour_tiny_pieces_do_not_hold_up_a_healthy_one() {
         assert!(is_as_expected(attempt, &NotHttp), "{attempt:?}");
     }
 }
+
+for_each_store!(
+    an_answer_counts_with_its_head_and_no_answer_outlives_the_time_limit,
+    an_endpoint_whose_200s_never_end_is_well,
+    receivers_that_pour_tiny_pieces_do_not_hold_up_a_healthy_one
+);

@@ -1,6 +1,9 @@
 //! What the engine really delivers, over HTTP, checked by the official packages and OpenSSL.
 
-use crate::official::packages::Package;
+use crate::{
+    each_store::{Database, Store},
+    official::packages::Package,
+};
 use http::HeaderMap;
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
@@ -8,10 +11,11 @@ use webhooks_core::testing::{ReceivedRequest, Receiver};
 use webhooks_core::{Event, NewEndpoint, Secret, Webhooks};
 
 /// Delivers one event of each shape to an endpoint with this secret.
-async fn delivered(secret: &Secret) -> Vec<ReceivedRequest> {
+async fn delivered(store: Store, secret: &Secret) -> Vec<ReceivedRequest> {
     let receiver = Receiver::start().await.unwrap();
     let builder = Webhooks::builder().allow_networks(["127.0.0.0/8"]).unwrap();
-    let webhooks = builder.open("sqlite::memory:").await.unwrap();
+    let Database { address, .. } = &store.database();
+    let webhooks = builder.open(address).await.unwrap();
     let endpoint = NewEndpoint::new(receiver.url()).secret(secret.clone());
     webhooks.endpoints("acme").add(endpoint).await.unwrap();
     let text = json!({ "text": "ünïcödé 🎲", "nested": [1, 2.5, null] });
@@ -36,8 +40,8 @@ fn question(secret: &Secret, request: &ReceivedRequest) -> Value {
     })
 }
 
-async fn accepted_by(package: Package, secret: Secret) {
-    for request in delivered(&secret).await {
+async fn accepted_by(store: Store, package: Package, secret: Secret) {
+    for request in delivered(store, &secret).await {
         let answer = package.ask(&question(&secret, &request));
         assert_eq!(answer["accepted"], Value::Bool(true), "{answer}");
         assert_eq!(
@@ -48,28 +52,36 @@ async fn accepted_by(package: Package, secret: Secret) {
     }
 }
 
-#[tokio::test]
-async fn the_crate_accepts_real_deliveries() {
+async fn the_crate_accepts_real_deliveries(store: Store) {
     let secret = Secret::generate();
     let theirs = Webhook::new(&secret.expose()).unwrap();
-    for request in delivered(&secret).await {
+    for request in delivered(store, &secret).await {
         let headers: &HeaderMap = &request.headers;
         theirs.verify(&request.body, headers).unwrap();
         assert!(theirs.verify(b"{}", headers).is_err());
     }
 }
 
-#[tokio::test]
-async fn the_npm_package_accepts_real_deliveries() {
-    accepted_by(Package::npm("standard.mjs"), Secret::generate()).await;
+async fn the_npm_package_accepts_real_deliveries(store: Store) {
+    accepted_by(store, Package::npm("standard.mjs"), Secret::generate()).await;
 }
 
-#[tokio::test]
-async fn the_pypi_package_accepts_real_deliveries() {
-    accepted_by(Package::pypi("standard.py"), Secret::generate()).await;
+async fn the_pypi_package_accepts_real_deliveries(store: Store) {
+    accepted_by(store, Package::pypi("standard.py"), Secret::generate()).await;
 }
 
-#[tokio::test]
-async fn openssl_accepts_real_deliveries_signed_with_ed25519() {
-    accepted_by(Package::node("ed25519.mjs"), Secret::generate_ed25519()).await;
+async fn openssl_accepts_real_deliveries_signed_with_ed25519(store: Store) {
+    accepted_by(
+        store,
+        Package::node("ed25519.mjs"),
+        Secret::generate_ed25519(),
+    )
+    .await;
 }
+
+for_each_store!(
+    the_crate_accepts_real_deliveries,
+    the_npm_package_accepts_real_deliveries,
+    the_pypi_package_accepts_real_deliveries,
+    openssl_accepts_real_deliveries_signed_with_ed25519
+);

@@ -3,8 +3,8 @@
 use webhooks_core::{DeliveryState, EndpointId, HoldReason, NewEndpoint};
 
 use crate::{
-    store::Store,
-    world::{World, gate::Gate, hold_writer, seconds},
+    each_store::Store,
+    world::{World, gate::Gate, seconds},
 };
 
 async fn gated(
@@ -23,7 +23,7 @@ async fn what_is_canceled_in_flight_and_sent_again_at_once_is_sent_again(store: 
     world.send("a").await;
     gate.wait_for(1).await;
     let endpoints = world.webhooks.endpoints("acme");
-    let release = hold_writer(&world.webhooks).await;
+    let release = world.hold_writer().await;
     let (canceled, resent, ()) = tokio::join!(
         biased;
         endpoints.cancel(&id, "a"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use webhooks_core::{DeliveryState, Event, NewEndpoint, Outcome};
 
-use crate::store::Store;
+use crate::each_store::Store;
 
 async fn an_event_arrives_with_the_body_of_the_talk(store: Store) {
     let world = store.world().await;

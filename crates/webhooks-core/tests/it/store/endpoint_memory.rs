@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use webhooks_core::{Event, NewEndpoint};
 
 use crate::{
-    store::Store,
+    each_store::Store,
     world::{World, seconds},
 };
 

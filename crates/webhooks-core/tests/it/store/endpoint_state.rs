@@ -7,10 +7,10 @@ use webhooks_core::{
 };
 
 use crate::{
-    store::Store,
+    each_store::Store,
     world::{
         gate::{Gate, let_others_run},
-        hold_writer, hold_writer_in_turn, hours, seconds,
+        hours, seconds,
     },
 };
 
@@ -185,8 +185,8 @@ async fn a_change_at_the_moment_of_a_success_does_not_bring_the_failures_back(st
     world.send("good").await;
     gate.wait_for(2).await;
     // The change is made before it is stored that the endpoint no longer fails.
-    let before = hold_writer(&world.webhooks).await;
-    let (held, release) = hold_writer_in_turn(&world.webhooks).await;
+    let before = world.hold_writer().await;
+    let (held, release) = world.hold_writer_in_turn().await;
     let (changed, ()) = tokio::join!(
         biased;
         endpoints.edit(&id, EndpointChange::new().url(&url)),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use webhooks_core::{NewEndpoint, testing::Answer};
 
-use crate::{store::Store, world::seconds};
+use crate::{each_store::Store, world::seconds};
 
 /// None of these waits ends by itself.
 const LONG: Duration = Duration::from_secs(30);

@@ -9,7 +9,7 @@ use webhooks_core::{
 };
 
 use crate::{
-    store::Store,
+    each_store::Store,
     world::{World, hours, seconds},
 };
 

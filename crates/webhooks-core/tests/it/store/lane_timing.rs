@@ -3,7 +3,7 @@
 use webhooks_core::{RetrySchedule, testing::Answer};
 
 use crate::{
-    store::Store,
+    each_store::Store,
     world::{hours, seconds},
 };
 

@@ -10,7 +10,7 @@ use webhooks_core::{
 };
 
 use crate::{
-    store::Store,
+    each_store::Store,
     world::{World, gate::Gate, hours, seconds},
 };
 

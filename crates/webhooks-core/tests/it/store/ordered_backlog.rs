@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{
-    store::Store,
-    world::{hold_writer_in_turn, seconds},
-};
+use crate::{each_store::Store, world::seconds};
 
 /// How many deliveries a lane loads at once, and at how many waiting ones it loads more.
 const LOADED: usize = 256;
@@ -25,11 +22,11 @@ async fn the_order_holds_with(store: Store, backlog: usize) {
     world.receiver.respond_to(&failing, [500, 200]);
     endpoints.resume(&id).await.unwrap();
     world.receiver.wait_for(1).await;
-    let (running, first) = hold_writer_in_turn(&world.webhooks).await;
+    let (running, first) = world.hold_writer_in_turn().await;
     running.await.unwrap();
     world.receiver.wait_for(LOADED - LOADED_AGAIN_AT + 2).await;
     // More was asked for; it is loaded in one commit with this, which lasts until the head failed.
-    let (running, second) = hold_writer_in_turn(&world.webhooks).await;
+    let (running, second) = world.hold_writer_in_turn().await;
     drop(first);
     running.await.unwrap();
     world.receiver.wait_for(LOADED).await;

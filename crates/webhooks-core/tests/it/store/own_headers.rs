@@ -2,7 +2,7 @@
 
 use webhooks_core::{EndpointChange, EndpointError, NewEndpoint, signature::LegacySignature};
 
-use crate::store::Store;
+use crate::each_store::Store;
 
 fn legacy(format: &str) -> LegacySignature {
     LegacySignature::parse(format, "It's a Secret to Everybody").unwrap()

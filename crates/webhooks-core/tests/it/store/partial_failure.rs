@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use webhooks_core::{DeliveryState, HoldReason, NewEndpoint, testing::Answer};
 
 use crate::{
-    store::Store,
+    each_store::Store,
     world::{gate::Gate, seconds},
 };
 

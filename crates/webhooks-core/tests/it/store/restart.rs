@@ -8,7 +8,7 @@ use webhooks_core::{
 };
 
 use crate::{
-    store::{Database, Store},
+    each_store::{Database, Store},
     world::{World, builder, seconds},
 };
 

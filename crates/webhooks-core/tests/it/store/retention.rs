@@ -5,7 +5,7 @@ use std::sync::Arc;
 use webhooks_core::{DeliveryState, EndReason, Event};
 
 use crate::{
-    store::{Database, Store},
+    each_store::{Database, Store},
     world::{World, hours, seconds},
 };
 

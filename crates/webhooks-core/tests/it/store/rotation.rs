@@ -6,7 +6,7 @@
 use webhooks_core::{Event, Secret, receive::Verifier};
 
 use crate::{
-    store::Store,
+    each_store::Store,
     world::{hours, seconds},
 };
 

@@ -2,22 +2,18 @@
 #![cfg(feature = "testing")]
 #![allow(dead_code)]
 
+pub(crate) mod fault;
 pub(crate) mod gate;
+pub(crate) mod hold;
 
-use std::{
-    path::Path,
-    sync::{Arc, mpsc},
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use tokio::sync::oneshot;
-
-use crate::store::Database;
 use webhooks_core::{
-    Builder, Clock, Delivery, DeliveryState, EndpointId, Event, NewEndpoint, TransactionError,
-    Webhooks,
+    Builder, Clock, Delivery, DeliveryState, EndpointId, Event, NewEndpoint, Webhooks,
     testing::{ManualClock, Receiver},
 };
+
+use crate::each_store::Database;
 
 pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
@@ -65,6 +61,11 @@ impl World {
             receiver: Receiver::start().await.unwrap(),
             database: None,
         }
+    }
+
+    /// Of a world that a store made.
+    pub(crate) fn database(&self) -> &Database {
+        self.database.as_ref().unwrap()
     }
 
     /// Adds an endpoint of "acme" at the receiver.
@@ -124,31 +125,4 @@ pub(crate) fn seconds(seconds: u64) -> Duration {
 
 pub(crate) fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3600)
-}
-
-/// Queues work that holds the writer until the sender is dropped, as a disk that hangs would.
-/// The receiver hears when it runs.
-pub(crate) async fn hold_writer_in_turn(
-    webhooks: &Webhooks,
-) -> (oneshot::Receiver<()>, mpsc::Sender<()>) {
-    let (release, released) = mpsc::channel::<()>();
-    let (started, running) = oneshot::channel();
-    let webhooks = webhooks.clone();
-    tokio::spawn(async move {
-        let held = webhooks.transaction(move |_| {
-            let _ = started.send(());
-            let _ = released.recv();
-            Ok::<_, TransactionError>(())
-        });
-        held.await.unwrap();
-    });
-    tokio::task::yield_now().await;
-    (running, release)
-}
-
-/// Holds the writer from when this returns, so that what is called meanwhile is one commit.
-pub(crate) async fn hold_writer(webhooks: &Webhooks) -> mpsc::Sender<()> {
-    let (running, release) = hold_writer_in_turn(webhooks).await;
-    running.await.unwrap();
-    release
 }

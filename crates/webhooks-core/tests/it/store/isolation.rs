@@ -1,12 +1,15 @@
 //! Many endpoints that are slow or hang, beside one that is well: it does not wait for them.
-#![cfg(feature = "testing")]
 
 use std::{collections::HashSet, time::Duration};
 
-use crate::world::{World, gate::let_others_run, hours, seconds};
 use webhooks_core::{
     Event,
     testing::{Answer, Receiver},
+};
+
+use crate::{
+    each_store::Store,
+    world::{World, gate::let_others_run, hours, seconds},
 };
 
 /// More than there are places, at 8 requests an endpoint at once.
@@ -23,8 +26,10 @@ async fn send_to_crowd(world: &World, round: &str, events: usize) {
 }
 
 /// An engine that waits for answers longer than the test lasts.
-async fn patient_world() -> World {
-    World::with(|builder| builder.time_limit(hours(1))).await
+async fn patient_world(store: Store) -> World {
+    store
+        .world_with(|builder| builder.time_limit(hours(1)))
+        .await
 }
 
 /// A crowd of endpoints that are well.
@@ -54,9 +59,8 @@ fn hanging(crowd: &Receiver) -> usize {
     customers.len()
 }
 
-#[tokio::test]
-async fn endpoints_that_begin_to_hang_do_not_hold_up_one_that_answers() {
-    let world = patient_world().await;
+async fn endpoints_that_begin_to_hang_do_not_hold_up_one_that_answers(store: Store) {
+    let world = patient_world(store).await;
     let crowd = crowd(&world).await;
     world.endpoint(|endpoint| endpoint).await;
     world.send_all((0..20).map(|n| format!("before{n}"))).await;
@@ -70,9 +74,8 @@ async fn endpoints_that_begin_to_hang_do_not_hold_up_one_that_answers() {
     assert!(crowd.requests().len() > CROWD * EACH, "they hang");
 }
 
-#[tokio::test]
-async fn a_new_endpoint_waits_for_those_that_hang_no_longer_than_a_place_is_held() {
-    let world = patient_world().await;
+async fn a_new_endpoint_waits_for_those_that_hang_no_longer_than_a_place_is_held(store: Store) {
+    let world = patient_world(store).await;
     let crowd = crowd(&world).await;
     begin_to_hang(&world, &crowd).await;
     // Everybody who hangs has the request by which that is found out.
@@ -85,3 +88,8 @@ async fn a_new_endpoint_waits_for_those_that_hang_no_longer_than_a_place_is_held
     world.clock.advance(Duration::from_millis(250));
     world.receiver.wait_for(1).await;
 }
+
+for_each_store!(
+    endpoints_that_begin_to_hang_do_not_hold_up_one_that_answers,
+    a_new_endpoint_waits_for_those_that_hang_no_longer_than_a_place_is_held
+);

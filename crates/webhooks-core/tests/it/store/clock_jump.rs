@@ -1,10 +1,13 @@
 //! A wall clock that jumps by an hour or a day, forward or back: no storm, no stall.
-#![cfg(feature = "testing")]
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use crate::world::{World, builder, seconds};
 use webhooks_core::{DeliveryState, testing::Receiver};
+
+use crate::{
+    each_store::{Database, Store},
+    world::{World, builder, seconds},
+};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -13,10 +16,9 @@ async fn notice(world: &World) {
     world.pass(seconds(31)).await;
 }
 
-#[tokio::test]
-async fn a_jump_makes_nothing_due_early_and_nothing_due_late() {
+async fn a_jump_makes_nothing_due_early_and_nothing_due_late(store: Store) {
     for jump_ms in [HOUR_MS, -HOUR_MS, 24 * HOUR_MS, -24 * HOUR_MS] {
-        let world = World::new().await;
+        let world = store.world().await;
         world.endpoint(|endpoint| endpoint).await;
         world.receiver.respond([500]);
         // Fewer than make the endpoint one in trouble.
@@ -61,9 +63,8 @@ async fn a_jump_makes_nothing_due_early_and_nothing_due_late() {
     }
 }
 
-#[tokio::test]
-async fn times_that_people_read_follow_the_wall_clock_after_a_jump() {
-    let world = World::new().await;
+async fn times_that_people_read_follow_the_wall_clock_after_a_jump(store: Store) {
+    let world = store.world().await;
     world.endpoint(|endpoint| endpoint).await;
     world.receiver.respond([500]);
     world.send("e").await;
@@ -79,12 +80,10 @@ async fn times_that_people_read_follow_the_wall_clock_after_a_jump() {
     assert!(wait < Duration::from_secs(600), "{wait:?}");
 }
 
-#[tokio::test]
-async fn a_restart_after_a_jump_goes_on_in_time() {
+async fn a_restart_after_a_jump_goes_on_in_time(store: Store) {
     for jump_ms in [24 * HOUR_MS, -24 * HOUR_MS] {
-        let folder = tempfile::tempdir().unwrap();
-        let address = format!("sqlite:{}", folder.path().join("w.db").display());
-        let world = World::on_file(&folder.path().join("w.db")).await;
+        let Database { address, .. } = &store.database();
+        let world = World::open(Arc::default(), address, |builder| builder).await;
         world.endpoint(|endpoint| endpoint).await;
         world.receiver.respond([500, 500, 200]);
         world.send("e").await;
@@ -93,7 +92,7 @@ async fn a_restart_after_a_jump_goes_on_in_time() {
         world.clock.jump_wall(jump_ms);
         notice(&world).await;
         world.webhooks.shutdown(seconds(5)).await;
-        let webhooks = builder(&world.clock).open(&address).await.unwrap();
+        let webhooks = builder(&world.clock).open(address).await.unwrap();
         webhooks.drain().await;
         assert_eq!(
             world.receiver.requests().len(),
@@ -110,12 +109,10 @@ async fn a_restart_after_a_jump_goes_on_in_time() {
     }
 }
 
-#[tokio::test]
-async fn a_restart_before_the_jump_was_noticed_goes_on_in_time() {
+async fn a_restart_before_the_jump_was_noticed_goes_on_in_time(store: Store) {
     for jump_ms in [HOUR_MS, -HOUR_MS, 24 * HOUR_MS, -24 * HOUR_MS] {
-        let folder = tempfile::tempdir().unwrap();
-        let address = format!("sqlite:{}", folder.path().join("w.db").display());
-        let world = World::on_file(&folder.path().join("w.db")).await;
+        let Database { address, .. } = &store.database();
+        let world = World::open(Arc::default(), address, |builder| builder).await;
         world.endpoint(|endpoint| endpoint).await;
         world.receiver.respond([500, 500, 200]);
         world.send("e").await;
@@ -123,7 +120,7 @@ async fn a_restart_before_the_jump_was_noticed_goes_on_in_time() {
         world.pass(seconds(6)).await;
         world.clock.jump_wall(jump_ms);
         world.webhooks.shutdown(seconds(5)).await;
-        let webhooks = builder(&world.clock).open(&address).await.unwrap();
+        let webhooks = builder(&world.clock).open(address).await.unwrap();
         webhooks.drain().await;
         assert_eq!(
             world.receiver.requests().len(),
@@ -140,26 +137,23 @@ async fn a_restart_before_the_jump_was_noticed_goes_on_in_time() {
     }
 }
 
-#[tokio::test]
-async fn a_clock_set_back_while_the_process_was_down_stalls_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let address = format!("sqlite:{}", folder.path().join("w.db").display());
-    let world = World::on_file(&folder.path().join("w.db")).await;
+async fn a_clock_set_back_while_the_process_was_down_stalls_nothing(store: Store) {
+    let Database { address, .. } = &store.database();
+    let world = World::open(Arc::default(), address, |builder| builder).await;
     world.endpoint(|endpoint| endpoint).await;
     world.receiver.respond([500, 200]);
     world.send("e").await;
     world.webhooks.drain().await;
     world.webhooks.shutdown(seconds(5)).await;
     world.clock.jump_wall(-24 * HOUR_MS);
-    let webhooks = builder(&world.clock).open(&address).await.unwrap();
+    let webhooks = builder(&world.clock).open(address).await.unwrap();
     world.clock.advance(seconds(6));
     webhooks.drain().await;
     assert_eq!(world.receiver.requests().len(), 2);
 }
 
-#[tokio::test]
-async fn a_lane_in_trouble_keeps_its_pace_through_a_jump() {
-    let world = World::new().await;
+async fn a_lane_in_trouble_keeps_its_pace_through_a_jump(store: Store) {
+    let world = store.world().await;
     let address = Receiver::start().await.unwrap().address();
     let id = world
         .webhooks
@@ -199,3 +193,14 @@ async fn a_lane_in_trouble_keeps_its_pace_through_a_jump() {
     }
     assert_eq!(receiver.requests().len(), 20);
 }
+
+for_each_store!(
+    a_jump_makes_nothing_due_early_and_nothing_due_late,
+    times_that_people_read_follow_the_wall_clock_after_a_jump,
+    a_lane_in_trouble_keeps_its_pace_through_a_jump
+);
+for_each_durable_store!(
+    a_restart_after_a_jump_goes_on_in_time,
+    a_restart_before_the_jump_was_noticed_goes_on_in_time,
+    a_clock_set_back_while_the_process_was_down_stalls_nothing
+);

@@ -1,15 +1,15 @@
 //! A customer with few events is answered by a few of them, however many others have.
-#![cfg(feature = "testing")]
 
-use crate::world::{World, hours};
 use webhooks_core::{DeliveryFilter, Event, NewEndpoint, Replay, ReplayOutcome};
+
+use crate::{each_store::Store, world::World};
 
 /// More than what is looked through for one page.
 const EVENTS_OF_OTHERS: usize = 6_000;
 
 /// A customer "quiet" with one event before those of "busy", and one after them.
-async fn beside_a_busy_one() -> (World, webhooks_core::EndpointId) {
-    let world = World::new().await;
+async fn beside_a_busy_one(store: Store) -> (World, webhooks_core::EndpointId) {
+    let world = store.world().await;
     let url = || NewEndpoint::new(world.receiver.url());
     let quiet = world
         .webhooks
@@ -51,18 +51,16 @@ async fn listed(
         .collect()
 }
 
-#[tokio::test]
-async fn all_deliveries_of_a_quiet_customer_are_one_page() {
-    let (world, id) = beside_a_busy_one().await;
+async fn all_deliveries_of_a_quiet_customer_are_one_page(store: Store) {
+    let (world, id) = beside_a_busy_one(store).await;
     assert_eq!(
         listed(&world, &id, DeliveryFilter::All).await,
         ["last", "first"]
     );
 }
 
-#[tokio::test]
-async fn an_event_behind_one_that_was_taken_back_is_listed() {
-    let world = World::new().await;
+async fn an_event_behind_one_that_was_taken_back_is_listed(store: Store) {
+    let world = store.world().await;
     let endpoint = NewEndpoint::new(world.receiver.url());
     let id = world.webhooks.endpoints("quiet").add(endpoint).await;
     let id = id.unwrap().id;
@@ -78,9 +76,8 @@ async fn an_event_behind_one_that_was_taken_back_is_listed() {
     assert_eq!(listed(&world, &id, DeliveryFilter::All).await, ["stored"]);
 }
 
-#[tokio::test]
-async fn what_is_owed_to_a_quiet_customer_is_one_page() {
-    let (world, id) = beside_a_busy_one().await;
+async fn what_is_owed_to_a_quiet_customer_is_one_page(store: Store) {
+    let (world, id) = beside_a_busy_one(store).await;
     world.webhooks.drain().await;
     assert_eq!(listed(&world, &id, DeliveryFilter::Pending).await, [""; 0]);
     let endpoints = world.webhooks.endpoints("quiet");
@@ -94,9 +91,8 @@ async fn what_is_owed_to_a_quiet_customer_is_one_page() {
     );
 }
 
-#[tokio::test]
-async fn a_replay_of_a_quiet_customer_sends_its_events_again() {
-    let (world, id) = beside_a_busy_one().await;
+async fn a_replay_of_a_quiet_customer_sends_its_events_again(store: Store) {
+    let (world, id) = beside_a_busy_one(store).await;
     world.webhooks.drain().await;
     let delivered = Replay {
         outcome: ReplayOutcome::Delivered,
@@ -107,9 +103,8 @@ async fn a_replay_of_a_quiet_customer_sends_its_events_again() {
     assert_eq!(world.receiver.wait_for(4).await.len(), 4);
 }
 
-#[tokio::test]
-async fn a_busy_customer_is_paged_through_to_the_end() {
-    let (world, _) = beside_a_busy_one().await;
+async fn a_busy_customer_is_paged_through_to_the_end(store: Store) {
+    let (world, _) = beside_a_busy_one(store).await;
     let endpoints = world.webhooks.endpoints("busy");
     let id = endpoints.list().await.unwrap().remove(0).id;
     for listing in [DeliveryFilter::All, DeliveryFilter::Pending] {
@@ -130,39 +125,10 @@ async fn a_busy_customer_is_paged_through_to_the_end() {
     }
 }
 
-#[tokio::test]
-async fn the_index_of_customers_events_forgets_what_retention_takes_away() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("w.db");
-    let address = format!("sqlite:{}", file.display());
-    let world = World::open(std::sync::Arc::default(), &address, |builder| {
-        builder.keep(hours(100), hours(80))
-    })
-    .await;
-    world.endpoint(|endpoint| endpoint).await;
-    world
-        .send_all((0..10).map(|index| format!("e{index}")))
-        .await;
-    world.webhooks.drain().await;
-    // Another's, in the same block, which is still owed when those are gone.
-    let others = world.webhooks.endpoints("other");
-    let other = others.add(NewEndpoint::new(world.receiver.url())).await;
-    let other = other.unwrap().id;
-    others.pause(&other).await.unwrap();
-    let owed = Event::new("random_number:generate", &1).id("owed");
-    world.webhooks.send("other", owed).await.unwrap();
-    world.webhooks.drain().await;
-    let indexed = || -> i64 {
-        let connection = rusqlite::Connection::open(&file).unwrap();
-        let select = "select count(*) from webhooks_customer_block";
-        connection.query_row(select, [], |row| row.get(0)).unwrap()
-    };
-    assert_eq!(indexed(), 2);
-    world.pass(hours(101)).await;
-    world.webhooks.drain().await;
-    assert_eq!(indexed(), 1);
-    for listing in [DeliveryFilter::All, DeliveryFilter::Pending] {
-        let page = others.deliveries(&other, listing, None, 10).await.unwrap();
-        assert_eq!(page.deliveries.len(), 1, "{listing:?}");
-    }
-}
+for_each_store!(
+    all_deliveries_of_a_quiet_customer_are_one_page,
+    an_event_behind_one_that_was_taken_back_is_listed,
+    what_is_owed_to_a_quiet_customer_is_one_page,
+    a_replay_of_a_quiet_customer_sends_its_events_again,
+    a_busy_customer_is_paged_through_to_the_end
+);

@@ -1,0 +1,54 @@
+//! A wall clock that is set: SQLite's store keeps by how much, so that the next start knows.
+#![cfg(feature = "testing")]
+
+use crate::{
+    each_store::{Database, Store},
+    store::downtime::{Engine, expired, states},
+    world::{gate::let_others_run, seconds},
+};
+use webhooks_core::Event;
+
+fn stored_offset(database: &Database) -> i64 {
+    let file = database.address.strip_prefix("sqlite:").unwrap();
+    let connection = rusqlite::Connection::open(file).unwrap();
+    let select = "select value from webhooks_setting where name = 'offset'";
+    connection.query_row(select, [], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn a_jump_is_stored_with_the_next_commit_and_makes_no_retry_early() {
+    for jump_ms in [3_600_000, 96 * 3_600_000, -3_600_000] {
+        let engine = Engine::new(Store::SqliteFile).await;
+        let webhooks = engine.with_events().await;
+        engine.pass_minutes(&webhooks, 3).await;
+        let before = states(&webhooks).await.1;
+        engine.clock.jump_wall(jump_ms);
+        // For another customer, whom it does not concern.
+        webhooks.send("other", Event::new("a", &1)).await.unwrap();
+        assert_eq!(stored_offset(&engine.database), -jump_ms);
+        // It ends without a shutdown.
+        drop(webhooks);
+        let webhooks = engine.open().await;
+        webhooks.drain().await;
+        let (states, attempts) = states(&webhooks).await;
+        assert_eq!(expired(&states), 0, "after {jump_ms} ms");
+        assert!(attempts <= before + 1, "{before}, then {attempts}");
+    }
+}
+
+#[tokio::test]
+async fn a_jump_is_noticed_within_a_second_though_nothing_happens() {
+    let engine = Engine::new(Store::SqliteFile).await;
+    let webhooks = engine.open().await;
+    webhooks.drain().await;
+    engine.clock.jump_wall(3_600_000);
+    for _ in 0..100 {
+        // The watch may not have begun its second yet.
+        engine.clock.advance(seconds(1));
+        let_others_run().await;
+        if stored_offset(&engine.database) != 0 {
+            return;
+        }
+    }
+    panic!("it was not noticed");
+}
