@@ -10,12 +10,12 @@ use std::{
 };
 
 use reqwest::{StatusCode, header};
+use serve::EventStream;
 use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
 use crate::{
-    event_stream::EventStream,
     journey::{Text, TextStatus},
     journeys::Journeys,
 };
@@ -28,6 +28,8 @@ const FOLLOW_TIME: Duration = Duration::from_secs(15 * 60);
 /// Between two questions when the texter does not answer.
 const PAUSE: Duration = Duration::from_secs(1);
 const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// A longer event is not the texter's.
+const EVENT_BYTES_MAX: usize = 64 * 1024;
 /// Longer than the pauses between a live stream's signs of life.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
@@ -161,13 +163,13 @@ impl Follower {
             }
             _ => return Heard::NoTexter,
         }
-        let mut events = EventStream::default();
+        let mut events = EventStream::new(EVENT_BYTES_MAX);
         while let Ok(Some(bytes)) = answer.chunk().await {
             let Ok(events) = events.feed(&bytes) else {
                 return Heard::NoTexter;
             };
             for event in events {
-                let Some(status) = parse(&event, event_id) else {
+                let Some(status) = parse(&event.data, event_id) else {
                     continue;
                 };
                 let is_final = status.is_final();

@@ -10,7 +10,6 @@ mod button;
 mod deliveries;
 mod draws;
 mod endpoints;
-mod event_stream;
 mod follower;
 mod journey;
 mod journeys;

@@ -1,5 +1,9 @@
 //! The live stream of the API, read event by event.
 
+use std::collections::VecDeque;
+
+use serve::{EventStream, StreamEvent};
+
 use super::{
     client::{Client, Pairs, broken},
     trouble::Trouble,
@@ -7,7 +11,7 @@ use super::{
 use crate::captured::Captured;
 
 /// A summary has no body and no headers; a longer event is none of polis.
-const EVENT_BYTES: usize = 4 * 1024 * 1024;
+const EVENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What the stream tells.
 #[derive(Debug)]
@@ -22,16 +26,17 @@ pub(super) enum Told {
 #[derive(Debug)]
 pub(super) struct Stream {
     answer: reqwest::Response,
-    unread: Vec<u8>,
+    events: EventStream,
+    unread: VecDeque<StreamEvent>,
 }
 
 impl Stream {
     /// Opens it and waits until polis tells everything from now on.
     pub(super) async fn open(client: &Client, query: &Pairs) -> Result<Self, Trouble> {
-        let answer = client.events(query).await?;
         let mut stream = Self {
-            answer,
-            unread: Vec::new(),
+            answer: client.events(query).await?,
+            events: EventStream::new(EVENT_BYTES_MAX),
+            unread: VecDeque::new(),
         };
         // The first event says that it is open.
         stream.event().await?;
@@ -56,48 +61,15 @@ impl Stream {
         Ok(None)
     }
 
-    async fn event(&mut self) -> Result<Option<Event>, Trouble> {
-        loop {
-            if let Some(end) = self.unread.windows(2).position(|pair| pair == b"\n\n") {
-                let block: Vec<u8> = self.unread.drain(..end + 2).collect();
-                let event = Event::read(&String::from_utf8_lossy(&block));
-                // Comments keep the connection alive.
-                if !event.name.is_empty() {
-                    return Ok(Some(event));
-                }
-                continue;
-            }
-            if self.unread.len() > EVENT_BYTES {
-                return Err(Trouble::Broken(format!(
-                    "an event is longer than {EVENT_BYTES} bytes"
-                )));
-            }
-            match self.answer.chunk().await.map_err(broken)? {
-                Some(chunk) => self.unread.extend_from_slice(&chunk),
-                None => return Ok(None),
-            }
+    async fn event(&mut self) -> Result<Option<StreamEvent>, Trouble> {
+        while self.unread.is_empty() {
+            let Some(chunk) = self.answer.chunk().await.map_err(broken)? else {
+                return Ok(None);
+            };
+            let events = self.events.feed(&chunk);
+            let events = events.map_err(|error| Trouble::Broken(error.to_string()))?;
+            self.unread.extend(events);
         }
-    }
-}
-
-#[derive(Debug, Default)]
-struct Event {
-    name: String,
-    data: String,
-}
-
-impl Event {
-    fn read(block: &str) -> Self {
-        let mut event = Self::default();
-        for line in block.lines() {
-            let (field, value) = line.split_once(':').unwrap_or((line, ""));
-            let value = value.strip_prefix(' ').unwrap_or(value);
-            match field {
-                "event" => value.clone_into(&mut event.name),
-                "data" => event.data.push_str(value),
-                _ => {}
-            }
-        }
-        event
+        Ok(self.unread.pop_front())
     }
 }
