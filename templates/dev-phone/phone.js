@@ -1,5 +1,5 @@
 // Keeps the page up to date and sends its forms without a reload. Without it the page works, too.
-import { follow } from "/assets/stream.js";
+import { follow } from "./stream.js";
 
 document.documentElement.classList.add("js");
 

@@ -1,6 +1,6 @@
 // Hears that something changed and renews the page: at once for one request, less often in a burst,
 // and not while somebody moves elsewhere, aims at a row or holds a button down.
-import { follow } from "/assets/stream.js";
+import { follow } from "./stream.js";
 import { visit } from "./moves.js";
 import { chosen, isBusy, isMoving, list, lost, renew, say } from "./pages.js";
 

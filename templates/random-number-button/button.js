@@ -1,5 +1,5 @@
 // Makes the page live. Without this script a reload shows the same facts.
-import { follow } from "/assets/stream.js";
+import { follow } from "./stream.js";
 
 const main = document.querySelector("main");
 const announcer = document.getElementById("news");

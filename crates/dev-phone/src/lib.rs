@@ -98,7 +98,7 @@ pub fn app(phone: Phone) -> Router {
         .merge(api::routes())
         .merge(page::routes())
         .merge(control::routes())
-        .merge(serve::shared_assets())
+        .merge(page::ASSETS.routes())
         .layer(DefaultBodyLimit::max(LARGEST_REQUEST_BYTES))
         .with_state(phone);
     serve::protect(serve::same_origin(router, names))

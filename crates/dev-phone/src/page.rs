@@ -1,6 +1,6 @@
 //! The page: the phone as it is now, and the stream that keeps open pages up to date.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::LazyLock, time::Duration};
 
 use askama::Template;
 use axum::{
@@ -29,32 +29,16 @@ use crate::{
 /// Shorter than the minute after which proxies give up a silent connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
+/// The page's styles and scripts.
+pub(crate) static ASSETS: LazyLock<serve::Assets> = LazyLock::new(
+    || serve::assets!("../../../templates/dev-phone/": "phone.css", "phone.js", "icon.svg"),
+);
+
 /// The routes of the page.
 pub(crate) fn routes() -> Router<Phone> {
     Router::new()
         .route("/", get(show))
         .route("/events", get(events))
-        .route(
-            "/assets/phone.css",
-            serve::asset(
-                "text/css; charset=utf-8",
-                include_str!("../../../templates/dev-phone/phone.css"),
-            ),
-        )
-        .route(
-            "/assets/phone.js",
-            serve::asset(
-                "text/javascript; charset=utf-8",
-                include_str!("../../../templates/dev-phone/phone.js"),
-            ),
-        )
-        .route(
-            "/assets/icon.svg",
-            serve::asset(
-                "image/svg+xml",
-                include_str!("../../../templates/dev-phone/icon.svg"),
-            ),
-        )
 }
 
 #[derive(Template)]

@@ -57,7 +57,6 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
 fn app(polis: Arc<Polis>, stop: watch::Receiver<bool>) -> Router {
     let router = api::routes()
         .merge(page::routes())
-        .merge(serve::shared_assets())
         .layer(CompressionLayer::new())
         .with_state(Shared { polis, stop });
     // No further names: the page is for this machine, whatever a name resolves to.

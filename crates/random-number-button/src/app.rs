@@ -45,30 +45,9 @@ pub fn app(button: &Button) -> Router {
         .route("/in-polis", get(in_polis))
         .route("/break/{what}", post(break_it))
         .route("/put-right", post(put_right))
-        .route(
-            "/assets/button.css",
-            serve::asset(
-                "text/css; charset=utf-8",
-                include_str!("../../../templates/random-number-button/button.css"),
-            ),
-        )
-        .route(
-            "/assets/button.js",
-            serve::asset(
-                "text/javascript; charset=utf-8",
-                include_str!("../../../templates/random-number-button/button.js"),
-            ),
-        )
-        .route(
-            "/assets/icon.svg",
-            serve::asset(
-                "image/svg+xml",
-                include_str!("../../../templates/random-number-button/icon.svg"),
-            ),
-        )
         .fallback(nowhere)
         .with_state(button.clone())
-        .merge(serve::shared_assets());
+        .merge(page::ASSETS.routes());
     serve::protect(serve::same_origin(
         router,
         button.inner.host_names.iter().cloned(),

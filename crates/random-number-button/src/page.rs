@@ -1,6 +1,9 @@
 //! The page and the two parts of it that change live.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::LazyLock,
+    time::{Duration, SystemTime},
+};
 
 use askama::Template;
 
@@ -14,6 +17,11 @@ use crate::{
 
 /// Numbers shown in the history.
 pub(crate) const HISTORY_SHOWN: usize = 8;
+
+/// The page's styles and scripts.
+pub(crate) static ASSETS: LazyLock<serve::Assets> = LazyLock::new(
+    || serve::assets!("../../../templates/random-number-button/": "button.css", "button.js", "icon.svg"),
+);
 
 /// The whole page.
 #[derive(Debug, Template)]

@@ -21,21 +21,7 @@ pub fn app(texter: Texter) -> Router {
         .merge(reports)
         .route("/texts/{event_id}", get(journey::show))
         .route("/texts/{event_id}/events", get(journey::follow))
-        .route(
-            "/assets/texter.css",
-            serve::asset(
-                "text/css; charset=utf-8",
-                include_str!("../../../templates/random-number-texter/texter.css"),
-            ),
-        )
-        .route(
-            "/assets/icon.svg",
-            serve::asset(
-                "image/svg+xml",
-                include_str!("../../../templates/random-number-texter/icon.svg"),
-            ),
-        )
-        .merge(serve::shared_assets())
+        .merge(page::ASSETS.routes())
         .with_state(texter.clone())
         .merge(downtime::routes(texter))
 }

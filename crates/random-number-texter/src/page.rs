@@ -1,5 +1,7 @@
 //! `GET /`: the page that says the texter is up, and shows the last texts.
 
+use std::sync::LazyLock;
+
 use askama::Template;
 use axum::{
     extract::State,
@@ -15,6 +17,11 @@ use crate::{
 
 /// As many as fit a screen or two.
 const TEXTS_SHOWN: u32 = 20;
+
+/// The page's styles and scripts.
+pub(crate) static ASSETS: LazyLock<serve::Assets> = LazyLock::new(
+    || serve::assets!("../../../templates/random-number-texter/": "texter.css", "icon.svg"),
+);
 
 #[derive(Template)]
 #[template(path = "page.html")]

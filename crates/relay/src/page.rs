@@ -1,6 +1,6 @@
 //! The page: what came, what was done about it, and the button to do it again.
 
-use std::time::SystemTime;
+use std::{sync::LazyLock, time::SystemTime};
 
 use askama::Template;
 use axum::{
@@ -27,6 +27,10 @@ use crate::{
 const EVENTS_SHOWN: usize = 30;
 /// Enough of an event's data to know it again.
 const DATA_CHARS_SHOWN: usize = 600;
+
+/// The page's styles and scripts.
+static ASSETS: LazyLock<serve::Assets> =
+    LazyLock::new(|| serve::assets!("../../../templates/relay/": "relay.css", "icon.svg"));
 
 #[derive(Template)]
 #[template(path = "page.html")]
@@ -87,18 +91,11 @@ impl IntoResponse for PageError {
 }
 
 pub(crate) fn routes(relay: &Relay) -> Router {
-    let style = include_str!("../../../templates/relay/relay.css");
-    let icon = include_str!("../../../templates/relay/icon.svg");
     Router::new()
         .route("/", get(page))
         .route("/again", post(again))
         .with_state(relay.clone())
-        .route(
-            "/assets/relay.css",
-            serve::asset("text/css; charset=utf-8", style),
-        )
-        .route("/assets/icon.svg", serve::asset("image/svg+xml", icon))
-        .merge(serve::shared_assets())
+        .merge(ASSETS.routes())
 }
 
 async fn page(State(relay): State<Relay>) -> Result<Response, PageError> {

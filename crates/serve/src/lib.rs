@@ -21,6 +21,7 @@
 //! ```
 
 mod address;
+mod assets;
 mod body;
 mod client_stream;
 mod color;
@@ -39,11 +40,11 @@ mod pages;
 mod program;
 mod protect;
 mod server;
-mod shared_assets;
 mod signal;
 mod variables;
 
 pub use address::{BindError, bind};
+pub use assets::Assets;
 pub use color::wants_color;
 pub use dot_env::{DotEnvError, read_dot_env};
 pub use event_stream::{EventStream, EventTooLong, StreamEvent};
@@ -60,6 +61,5 @@ pub use pages::{PAGES_VARIABLE, PageLink, Pages, PagesError};
 pub use program::{WRONG_SETTINGS, complain, run};
 pub use protect::protect;
 pub use server::serve;
-pub use shared_assets::{asset, shared_assets};
 pub use signal::{stop_requested, stop_signal};
 pub use variables::{SettingsError, Variables};

@@ -4,7 +4,6 @@
 //! and put their parts in place, so that captured text is never made into markup by a script.
 
 mod archive;
-mod assets;
 mod bar;
 mod body;
 mod detail;
@@ -20,12 +19,19 @@ mod timeline;
 mod verdict;
 mod view;
 
+use std::sync::LazyLock;
+
 use axum::{
     Router,
     routing::{get, post},
 };
 
 use crate::api::shared::Shared;
+
+/// The page's styles and scripts.
+static ASSETS: LazyLock<serve::Assets> = LazyLock::new(
+    || serve::assets!("../../../../templates/polis/": "polis.css", "polis.js", "again.js", "pages.js", "live.js", "moves.js", "json.js", "keys.js", "copy.js", "pins.js", "icon.svg"),
+);
 
 /// The page's routes, to be merged into the second listener's router.
 pub(crate) fn routes() -> Router<Shared> {
@@ -47,5 +53,5 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/scopes/{name}/delete", post(bar::remove))
         .route("/example", post(bar::example))
         .route("/clear", post(view::clear))
-        .route("/assets/{name}", get(assets::asset))
+        .merge(ASSETS.routes())
 }

@@ -235,6 +235,11 @@ async fn every_script_and_style_that_a_page_names_is_there_with_its_type() {
             .await
             .unwrap();
         assert_eq!(answer.status(), 200, "{path}");
+        assert_eq!(
+            answer.headers()["cache-control"],
+            "max-age=31536000, immutable",
+            "{path}"
+        );
         let kind = answer.headers()["content-type"]
             .to_str()
             .unwrap()
@@ -252,7 +257,10 @@ async fn every_script_and_style_that_a_page_names_is_there_with_its_type() {
         let imported = text
             .split('"')
             .filter(|part| part.starts_with("./") && part.ends_with(".js"));
-        wanted.extend(imported.map(|part| format!("/assets/{}", &part[2..])));
+        wanted.extend(imported.map(|part| {
+            let folder = path.rsplit_once('/').unwrap().0;
+            format!("{folder}/{}", &part[2..])
+        }));
         seen.push(path);
     }
     assert!(seen.len() > 8, "{seen:?}");

@@ -85,7 +85,7 @@ pub(crate) fn routes(webhooks: Webhooks) -> Router {
     let routes = Router::new()
         .route("/", get(async || Html(PAGE)).post(rate))
         .with_state(webhooks)
-        .merge(serve::shared_assets());
+        .merge(serve::Assets::new(&[]).routes());
     serve::same_origin(routes, [] as [&str; 0])
 }
 
