@@ -36,6 +36,10 @@ pub(crate) const SENDS_MAX: usize = 4 * 1024;
 /// Sends in one commit: bounds how long the first of them waits for the last.
 const SENDS_BATCH: usize = 512;
 
+/// Bytes of bodies in one commit, and events: what is written at once is in memory twice.
+const SENDS_BATCH_BYTES: usize = 16 * 1024 * 1024;
+const SENDS_BATCH_EVENTS: usize = 4 * 1024;
+
 /// What one commit takes.
 #[derive(Default)]
 pub(crate) struct Batch {
@@ -260,8 +264,9 @@ impl WriterQueue {
             }
         }
         let mut batch = std::mem::take(&mut waiting.batch);
-        if batch.sends.len() > SENDS_BATCH {
-            waiting.batch.sends = batch.sends.split_off(SENDS_BATCH);
+        let sends = sends_of_a_batch(&batch.sends);
+        if batch.sends.len() > sends {
+            waiting.batch.sends = batch.sends.split_off(sends);
         }
         waiting.lazy_since = None;
         drop(waiting);
@@ -283,4 +288,19 @@ impl WriterQueue {
         self.waiting.lock().closed = true;
         self.work.notify_one();
     }
+}
+
+/// How many sends one commit takes: at least one.
+fn sends_of_a_batch(sends: &VecDeque<SendJob>) -> usize {
+    let (mut bytes, mut events) = (0, 0);
+    let taken = sends.iter().take(SENDS_BATCH).take_while(|send| {
+        bytes += send
+            .events
+            .iter()
+            .map(|event| event.body.len())
+            .sum::<usize>();
+        events += send.events.len();
+        bytes <= SENDS_BATCH_BYTES && events <= SENDS_BATCH_EVENTS
+    });
+    taken.count().max(1)
 }
