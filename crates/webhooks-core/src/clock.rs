@@ -156,6 +156,25 @@ impl Timeline {
         self.stored_offset.store(offset, Ordering::Relaxed);
     }
 
+    /// Follows another clock that all engines on a database have in common: it was at `at` in the middle
+    /// of the time from `before` to `after`, which this machine's clock told.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn follow(&self, at: i64, (before, after): (SystemTime, SystemTime)) {
+        let _one_at_a_time = self.following.lock();
+        let middle = i64::midpoint(unix_millis(before), unix_millis(after));
+        let offset = at.saturating_sub(middle);
+        let drift = offset.saturating_sub(self.offset());
+        self.base.fetch_add(drift, Ordering::Relaxed);
+        self.offset.store(offset, Ordering::Relaxed);
+        self.stored_offset.store(offset, Ordering::Relaxed);
+        if drift.abs() >= JUMP_MS {
+            tracing::warn!(
+                jump_ms = drift,
+                "the database's clock and this machine's moved apart; what is due follows the database's"
+            );
+        }
+    }
+
     /// Follows the wall clock's small corrections; notes a jump.
     fn follow_wall(&self) {
         let _one_at_a_time = self.following.lock();

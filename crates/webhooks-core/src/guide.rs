@@ -2,3 +2,7 @@
 
 #[doc = include_str!("../guide/operating.md")]
 pub mod operating {}
+
+#[cfg(feature = "postgres")]
+#[doc = include_str!("../guide/postgres.md")]
+pub mod postgres {}

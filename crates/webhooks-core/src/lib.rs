@@ -133,6 +133,8 @@ mod header_rules;
 mod metrics;
 #[cfg(feature = "engine")]
 mod model;
+#[cfg(feature = "postgres")]
+mod nodes;
 #[cfg(feature = "engine")]
 mod outbox;
 #[cfg(feature = "engine")]
@@ -205,6 +207,8 @@ pub use event::{
     CUSTOMER_BYTES_MAX, EVENT_BYTES_MAX, EVENT_ID_BYTES_MAX, EVENT_TYPE_BYTES_MAX, Event,
     EventError, EventRecord,
 };
+#[cfg(feature = "postgres")]
+pub use model::node::Node;
 #[cfg(feature = "engine")]
 pub use model::{
     outbox_rows::{REFUSED_ROWS_MAX, RefusedRow},

@@ -6,7 +6,7 @@ use crate::{
     attempt::Failure,
     clock::millis,
     delivery::EndReason,
-    model::outcome::{Consequences, Verdict},
+    model::outcome::{Consequences, Disabling, Verdict},
     outbox::{Outbox, health::FailedAttempt, trouble::FailedEndpoint},
     sender::Response,
 };
@@ -49,7 +49,10 @@ fn judge_failure(
     let Span { at, now } = span;
     if *failure == Failure::Status(410) {
         let consequences = Consequences {
-            disabled: Some("the receiver answered 410 Gone".to_owned()),
+            disabled: Some(Disabling {
+                reason: "the receiver answered 410 Gone".to_owned(),
+                failing_since: None,
+            }),
             ..Consequences::default()
         };
         return (Verdict::End(EndReason::Disabled), consequences);
@@ -145,9 +148,11 @@ fn tell_of_trouble(shared: &Shared, outbox: &Outbox, failed: &FailedEndpoint, no
 }
 
 /// Why an endpoint is disabled that has failed for as long as the policy allows.
-fn disabled_after(shared: &Shared, failed: &FailedEndpoint, now: i64) -> Option<String> {
+fn disabled_after(shared: &Shared, failed: &FailedEndpoint, now: i64) -> Option<Disabling> {
     let limit = shared.health.disable_after_ms?;
     let days = limit / (24 * 3600 * 1000);
-    (failed.failing_since <= shared.health.uptime.began(now, limit))
-        .then(|| format!("every attempt failed for {days} days"))
+    (failed.failing_since <= shared.health.uptime.began(now, limit)).then(|| Disabling {
+        reason: format!("every attempt failed for {days} days"),
+        failing_since: Some(failed.failing_since),
+    })
 }

@@ -27,6 +27,11 @@ pub(crate) struct EndpointRecord {
     pub(crate) ordered: bool,
     pub(crate) state: EndpointState,
     pub(crate) in_flight: usize,
+    /// Several engines deliver to it at once, each its share of the default of requests in flight.
+    pub(crate) shares: bool,
+    /// Several engines deliver, and what holds for it holds over all of them: one has its lane, to
+    /// which the others add.
+    pub(crate) keeps_lane: bool,
     /// Between two requests, for an endpoint with a rate limit.
     pub(crate) interval: Option<Duration>,
     pub(crate) schedule: Arc<RetrySchedule>,

@@ -5,6 +5,8 @@ pub(crate) mod delivery;
 pub(crate) mod endpoint;
 #[cfg(feature = "metrics")]
 pub(crate) mod gauges;
+#[cfg(feature = "postgres")]
+pub(crate) mod node;
 pub(crate) mod outbox_rows;
 pub(crate) mod outcome;
 pub(crate) mod page;

@@ -47,10 +47,18 @@ pub(crate) struct Consequences {
     pub(crate) failing_changed: bool,
     /// When its lane is next tried, though this delivery does not go there.
     pub(crate) lane: Option<Backoff>,
-    /// Why it is disabled.
-    pub(crate) disabled: Option<String>,
+    pub(crate) disabled: Option<Disabling>,
     /// Its outbox counts this outcome as on its way to the lane.
     pub(crate) returning: bool,
+}
+
+/// Why an endpoint is disabled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Disabling {
+    pub(crate) reason: String,
+    /// Since when every attempt of this engine has failed, when that is the reason: another's may have
+    /// succeeded.
+    pub(crate) failing_since: Option<i64>,
 }
 
 /// How long a lane is left alone.

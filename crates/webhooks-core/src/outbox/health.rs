@@ -33,6 +33,8 @@ pub(super) struct Health {
     pub(super) failing_since: Option<i64>,
     /// When it last answered with a 2xx.
     pub(super) succeeded_at: i64,
+    /// When that was last stored for other engines.
+    pub(super) told_at: i64,
 }
 
 impl Health {
@@ -42,6 +44,7 @@ impl Health {
             failed_in_a_row: 0,
             failing_since,
             succeeded_at: i64::MIN,
+            told_at: i64::MIN,
         }
     }
 

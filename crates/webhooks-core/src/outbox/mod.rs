@@ -6,13 +6,15 @@
 //! | [`Lane::None`] | to memory, claimed | nobody: there is none |
 //! | [`Lane::Flowing`] | to the lane | memory, whenever it has room |
 //! | [`Lane::Stopped`] | to the lane | the due scan, when the backoff is over: one delivery |
+//! | [`Lane::Kept`] | to the lane | memory, once something was added; it is empty |
 //!
 //! | from | when | to |
 //! |---|---|---|
 //! | `None` | memory is full, the endpoint is paused or disabled, a commit failed | `Flowing` |
 //! | `None`, `Flowing` | a failure that means trouble ([`Outbox::failed`]) | `Stopped` |
 //! | `Stopped` | a success, or a person says that it is well | `Flowing` |
-//! | `Flowing`, `Stopped` | its lane is found empty ([`Outbox::leave_lane`]) | `None` |
+//! | `Flowing`, `Stopped` | its lane is found empty ([`Outbox::leave_lane`]) | `None`; `Kept`, where other engines add to it too |
+//! | `Kept` | something was added | `Flowing` |
 //!
 //! A delivery is **expected** from its placing until the commit that stored it, then **waits**, then
 //! is in a worker's **hand**, and is done or on its way back to the lane (**returning**). While any
@@ -84,6 +86,8 @@ struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Lane {
     None,
+    /// It is empty, and stays: other engines add to it.
+    Kept,
     Flowing,
     /// The endpoint is in trouble, or the head of an ordered one is.
     Stopped,
@@ -176,7 +180,7 @@ impl State {
 
     /// New deliveries go to the lane.
     fn has_lane(&mut self) {
-        if self.lane == Lane::None {
+        if matches!(self.lane, Lane::None | Lane::Kept) {
             self.lane = Lane::Flowing;
         }
     }
@@ -244,6 +248,12 @@ impl Outbox {
         *self.record.write() = Arc::new(record);
     }
 
+    /// So many requests may be in flight from now on, when all is well.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn set_in_flight(&self, requests: usize) {
+        self.state.lock().pace.set_full(requests);
+    }
+
     pub(crate) fn is_active(&self) -> bool {
         self.endpoint().state == EndpointState::Active
     }
@@ -254,7 +264,7 @@ impl Outbox {
         state.queue.rows.is_empty()
             && state.workers.count == 0
             && state.queue.expected == 0
-            && state.lane == Lane::None
+            && matches!(state.lane, Lane::None | Lane::Kept)
             && !state.refilling
             && state.returning == 0
             && state.health.failed_in_a_row == 0

@@ -71,7 +71,7 @@ impl Outbox {
         }
         let need = match state.lane {
             Lane::Stopped => Need::Probe,
-            Lane::None | Lane::Flowing => Need::Delivery,
+            Lane::None | Lane::Kept | Lane::Flowing => Need::Delivery,
         };
         let asked = match place {
             Some(place) => Asked::Place(place),

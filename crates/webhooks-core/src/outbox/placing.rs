@@ -37,7 +37,7 @@ impl Outbox {
         let full = state.queue.rows.len() + state.queue.expected >= QUEUE_MAX
             || state.queue.bytes >= QUEUE_BYTES_MAX
             || self.memory.is_full();
-        if full {
+        if full || endpoint.keeps_lane {
             state.has_lane();
         }
         if state.lane != Lane::None {

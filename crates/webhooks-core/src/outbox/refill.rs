@@ -1,6 +1,6 @@
 //! Loading a lane's next rows into memory, and leaving the lane when there are none.
 
-use super::{Lane, Outbox, Steps};
+use super::{Lane, Outbox, REFILL_BELOW, Steps};
 use crate::endpoint::EndpointState;
 
 /// Rows that a healthy lane loads at once.
@@ -51,10 +51,15 @@ impl Outbox {
     pub(crate) fn plan_refill(&self) -> Option<RefillPlan> {
         let endpoint = self.endpoint();
         let mut state = self.state.lock();
-        if endpoint.state != EndpointState::Active || state.returning > 0 {
+        // Memory comes back by itself while much waits in it.
+        let is_full = state.lane != Lane::Stopped && state.queue.rows.len() > REFILL_BELOW;
+        if endpoint.state != EndpointState::Active || state.returning > 0 || is_full {
             return None;
         }
         state.refilling = true;
+        if state.lane == Lane::Kept {
+            state.lane = Lane::Flowing;
+        }
         let trouble = state.lane == Lane::Stopped;
         let rows = if trouble || self.memory.is_full() {
             1
@@ -93,12 +98,13 @@ impl Outbox {
     /// The lane is empty: deliveries go to memory again. True when that ends a trouble. `None` when
     /// there has been a failure since: what failed is on its way back to the lane.
     pub(crate) fn leave_lane(&self) -> Option<bool> {
+        let keeps_lane = self.endpoint().keeps_lane;
         let mut state = self.state.lock();
         if state.returning > 0 {
             return None;
         }
         let recovered = state.health.backoff.failures > 0;
-        state.lane = Lane::None;
+        state.lane = if keeps_lane { Lane::Kept } else { Lane::None };
         state.health.end_trouble();
         if !recovered && state.pace.ramps_up() {
             state.pace.restore();

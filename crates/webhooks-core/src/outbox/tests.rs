@@ -35,6 +35,8 @@ fn record(state: EndpointState, ordered: bool) -> EndpointRecord {
         ordered,
         state,
         in_flight: if ordered { 1 } else { 4 },
+        shares: false,
+        keeps_lane: false,
         interval: None,
         schedule: Arc::new(RetrySchedule::default()),
         headers: http::HeaderMap::new(),

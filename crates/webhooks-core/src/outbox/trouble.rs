@@ -3,13 +3,23 @@
 use super::{Lane, Outbox, Steps, health::FailedAttempt};
 use crate::{attempt::Symptom, model::outcome::Backoff};
 
+/// How often a success is stored for other engines: an endpoint is disabled when all of them have
+/// failed for days.
+const TELL_EVERY_MS: i64 = 3_600_000;
+
 impl Outbox {
-    /// Notes a success at `now`. Returns whether the endpoint had been failing.
+    /// Notes a success at `now`. Returns whether that is to be stored: the endpoint had been failing, or
+    /// other engines must hear now and then that it answers this one.
     pub(crate) fn succeeded(&self, now: i64) -> (bool, Steps) {
+        let shares = self.endpoint().shares;
         let mut state = self.state.lock();
         state.health.failed_in_a_row = 0;
         state.health.succeeded_at = now;
         let was_failing = state.health.failing_since.take().is_some();
+        let is_told = shares && now.saturating_sub(state.health.told_at) >= TELL_EVERY_MS;
+        if is_told {
+            state.health.told_at = now;
+        }
         if state.lane == Lane::Stopped {
             state.lane = Lane::Flowing;
         }
@@ -20,7 +30,7 @@ impl Outbox {
         while state.queue.rows.len() > starts && state.counts_in_worker() {
             starts += 1;
         }
-        (was_failing, Steps { starts, refill })
+        (was_failing || is_told, Steps { starts, refill })
     }
 
     /// Notes a failure. Returns what follows. When that is trouble, the outcome is counted as on
@@ -69,6 +79,25 @@ impl Outbox {
     /// For an ordered endpoint the head's own schedule is the backoff.
     pub(crate) fn back_off_until(&self, at: i64) {
         self.state.lock().health.backoff.until = at;
+    }
+
+    /// Takes over what the store knows of the lane, where another engine had it: whether the endpoint is
+    /// in trouble, and until when it is left alone.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn take_over_lane(&self, backoff: Backoff) {
+        let mut state = self.state.lock();
+        if backoff.failures > 0 {
+            if state.lane != Lane::Stopped {
+                state.lane = Lane::Stopped;
+                state.pace.stop();
+            }
+            state.health.backoff = backoff;
+        } else if state.lane == Lane::Stopped {
+            state.lane = Lane::Flowing;
+            state.health.end_trouble();
+        } else {
+            state.has_lane();
+        }
     }
 
     /// Forgets past trouble: a person says that the endpoint is well, or wants it tried now.

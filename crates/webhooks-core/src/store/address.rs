@@ -3,11 +3,14 @@
 #[cfg(feature = "sqlite")]
 use std::path::{Path, PathBuf};
 
+use url::Url;
+
 #[cfg(feature = "postgres")]
 use super::postgres;
 #[cfg(feature = "sqlite")]
 use super::sqlite;
 use super::{open_error::OpenError, open_settings::OpenSettings, opened::Opened};
+use crate::address::credentials::hide_credentials;
 
 /// Where a store is.
 pub(crate) enum Address {
@@ -38,7 +41,10 @@ impl Address {
                 postgres::address::PostgresAddress::parse(address)?,
             )));
         }
-        Err(OpenError::Address(address.to_owned()))
+        // There may be a password in it.
+        let shown =
+            Url::parse(address).map_or_else(|_| address.to_owned(), |url| hide_credentials(&url));
+        Err(OpenError::Address(shown))
     }
 
     /// Opens the store there.

@@ -1,6 +1,9 @@
 //! Endpoints as a store keeps them, and opening what is sealed of them.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use http::header;
 use zeroize::Zeroizing;
@@ -21,6 +24,8 @@ use crate::{
 /// What reading an endpoint needs besides the database.
 #[derive(Clone)]
 pub(crate) struct EndpointReader {
+    /// How many engines deliver from the same store, where that can be more than one.
+    pub(crate) engines: Option<Arc<AtomicUsize>>,
     pub(crate) seal: Arc<Seal>,
     pub(crate) schedule: Arc<RetrySchedule>,
 }
@@ -29,6 +34,8 @@ pub(crate) struct EndpointReader {
 pub(crate) struct StoredEndpoint {
     /// With its credentials.
     pub(crate) url: url::Url,
+    #[cfg(feature = "postgres")]
+    pub(crate) ordered: bool,
     pub(crate) event_types: Vec<String>,
     pub(crate) settings: StoredSettings,
 }
@@ -69,6 +76,17 @@ impl EndpointRow {
 }
 
 impl EndpointReader {
+    /// How many of the default of requests in flight are this engine's: over all engines they are the
+    /// default, but for one each at least.
+    pub(super) fn in_flight_share(&self) -> u32 {
+        let engines = self
+            .engines
+            .as_ref()
+            .map_or(1, |engines| engines.load(Ordering::Relaxed));
+        let engines = u32::try_from(engines).unwrap_or(u32::MAX).max(1);
+        (IN_FLIGHT_DEFAULT / engines).max(1)
+    }
+
     /// The endpoint of a row, with what is stored of its secrets, the newest first. The error of one
     /// that is damaged names it, so that it can be mended.
     pub(super) fn record(
@@ -99,9 +117,12 @@ impl EndpointReader {
         let in_flight = if row.ordered {
             1
         } else {
-            settings.in_flight.unwrap_or(IN_FLIGHT_DEFAULT)
+            settings.in_flight.unwrap_or(self.in_flight_share())
         };
+        let keeps_lane = keeps_lane(row.ordered, settings);
         Ok(EndpointRecord {
+            shares: self.engines.is_some() && !keeps_lane,
+            keeps_lane: self.engines.is_some() && keeps_lane,
             key: row.key,
             id: EndpointId::from_stored(row.id),
             customer: row.customer.into(),
@@ -136,6 +157,8 @@ impl EndpointReader {
         let url = url.and_then(|url| url::Url::parse(&url).ok());
         Ok(StoredEndpoint {
             url: url.ok_or(damaged("its URL"))?,
+            #[cfg(feature = "postgres")]
+            ordered: row.ordered,
             event_types: serde_json::from_str(&row.event_types)
                 .map_err(|_| damaged("its event types"))?,
             settings: serde_json::from_slice(&self.seal.open(&row.settings, &place)?)
@@ -174,4 +197,9 @@ pub(crate) fn place(endpoint_id: &str) -> String {
 
 fn damaged(what: UnreadableSetting) -> StoreError {
     StoreError::Damaged(what.to_owned())
+}
+
+/// Whether an endpoint's order or limits are to hold over several engines.
+pub(super) fn keeps_lane(ordered: bool, settings: &StoredSettings) -> bool {
+    ordered || settings.in_flight.is_some() || settings.per_second.is_some()
 }

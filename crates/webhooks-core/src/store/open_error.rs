@@ -156,6 +156,8 @@ fn known_addresses() -> String {
         "sqlite:<file> without options, sqlite::memory: for throw-away data",
         #[cfg(feature = "postgres")]
         "postgres://<user>:<password>@<host>/<database>",
+        #[cfg(not(feature = "postgres"))]
+        "postgres://<user>:<password>@<host>/<database> with the feature `postgres` of webhooks-core",
     ]
     .join(", or ")
 }

@@ -73,8 +73,8 @@ impl Tx<'_> {
         }
         self.store_failing(completions).await?;
         for completion in completions {
-            if let Some(reason) = &completion.consequences.disabled {
-                self.disable(&completion.outbox, reason).await?;
+            if let Some(disabling) = &completion.consequences.disabled {
+                self.disable(&completion.outbox, disabling).await?;
             }
         }
         Ok(())
@@ -248,11 +248,13 @@ impl Tx<'_> {
         let keys: Vec<i64> = failing.keys().copied().collect();
         let since: Vec<Option<i64>> = failing.values().copied().collect();
         self.query(
-            "update webhooks.endpoint e set failing_since = t.since
+            "update webhooks.endpoint e
+             set failing_since = t.since, succeeded_at = case when t.since is null then $3 else succeeded_at end
              from unnest($1::int8[], $2::int8[]) as t(key, since) where e.key = t.key",
         )
         .bind(&keys)
         .bind(&since)
+        .bind(self.now())
         .execute(&mut *self.connection)
         .await?;
         Ok(())

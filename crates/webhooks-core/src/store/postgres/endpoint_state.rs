@@ -9,7 +9,10 @@ use super::tx::Tx;
 use crate::{
     activity::ActivityKind,
     endpoint::EndpointState,
-    model::endpoint::{EndpointOf, StateChange},
+    model::{
+        endpoint::{EndpointOf, StateChange},
+        outcome::Disabling,
+    },
     outbox::Outbox,
     store::{endpoint_error::EndpointError, error::StoreError},
 };
@@ -38,8 +41,14 @@ impl Tx<'_> {
     pub(super) async fn disable(
         &mut self,
         outbox: &Arc<Outbox>,
-        reason: &str,
+        disabling: &Disabling,
     ) -> Result<(), StoreError> {
+        let reason = disabling.reason.as_str();
+        if let Some(since) = disabling.failing_since
+            && self.answers_others(outbox.key(), since).await?
+        {
+            return Ok(());
+        }
         if matches!(outbox.endpoint().state, EndpointState::Disabled { .. }) {
             return Ok(());
         }
@@ -67,6 +76,18 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Whether an endpoint has answered another node since this one has had nothing but failures: then
+    /// it is this one's network that fails.
+    async fn answers_others(&mut self, key: i64, since: i64) -> Result<bool, StoreError> {
+        let answered = self
+            .query("select 1 from webhooks.endpoint where key = $1 and succeeded_at > $2")
+            .bind(key)
+            .bind(since)
+            .fetch_optional(&mut *self.connection)
+            .await?;
+        Ok(answered.is_some())
+    }
+
     /// Changes an endpoint's state; what memory holds of it goes back to the lane.
     pub(super) async fn set_state(
         &mut self,
@@ -89,6 +110,7 @@ impl Tx<'_> {
             );
             return Ok(());
         }
+        self.note_change(key);
         self.reload(key).await?;
         let Some(outbox) = self.by_key(key).await? else {
             return Ok(());
@@ -103,7 +125,8 @@ impl Tx<'_> {
             self.query(
                 "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures) values ($1, $2, 0, 0)
                  on conflict (endpoint_key) do update
-                 set due_at = excluded.due_at, backoff_until = 0, failures = 0, node = null",
+                 set due_at = excluded.due_at, backoff_until = 0, failures = 0,
+                     node = case when lane.owned then lane.node end",
             )
             .bind(key)
             .bind(now)

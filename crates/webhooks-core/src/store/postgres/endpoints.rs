@@ -197,7 +197,7 @@ fn read_row(row: &PgRow) -> sqlx::Result<EndpointRow> {
     })
 }
 
-async fn endpoints_where(
+pub(super) async fn endpoints_where(
     reader: &mut Reader<'_>,
     selection: Selection<'_>,
 ) -> Result<Vec<EndpointRow>, StoreError> {
@@ -213,7 +213,7 @@ async fn endpoints_where(
     Ok(rows.iter().map(read_row).collect::<Result<_, _>>()?)
 }
 
-async fn secrets_of(
+pub(super) async fn secrets_of(
     reader: &mut Reader<'_>,
     keys: &[i64],
 ) -> Result<HashMap<i64, Vec<SealedSecret>>, StoreError> {

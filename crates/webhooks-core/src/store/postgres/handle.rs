@@ -10,11 +10,12 @@ use tokio::sync::Semaphore;
 use super::{
     connection::Connector,
     endpoints::{self, Selection},
-    listing, outbox_table,
+    listing, nodes, outbox_table,
     read::{self, Reading},
     replay,
     row::Reader,
     secrets,
+    watch::Membership,
 };
 use crate::{
     clock::Timeline,
@@ -24,6 +25,7 @@ use crate::{
     model::{
         delivery::DeliveryOf,
         endpoint::{EndpointOf, EndpointRecord},
+        node::Node,
         outbox_rows::RefusedRow,
         page::{DeliveryPage, PageOf},
         replay::{Look, Replay},
@@ -41,6 +43,7 @@ pub(crate) struct Handle {
     places: Semaphore,
     endpoints: EndpointReader,
     timeline: Arc<Timeline>,
+    membership: Arc<Membership>,
 }
 
 impl Handle {
@@ -48,6 +51,7 @@ impl Handle {
         connector: Connector,
         endpoints: EndpointReader,
         timeline: Arc<Timeline>,
+        membership: Arc<Membership>,
     ) -> Self {
         Self {
             connector,
@@ -55,6 +59,7 @@ impl Handle {
             places: Semaphore::new(READERS_MAX),
             endpoints,
             timeline,
+            membership,
         }
     }
 
@@ -173,6 +178,13 @@ impl Handle {
     #[cfg(feature = "metrics")]
     pub(crate) async fn gauges(&self) -> Result<crate::model::gauges::Gauges, StoreError> {
         self.read(async |reading: &mut Reading<'_>| super::gauges::read(reading).await)
+            .await
+    }
+
+    /// The nodes that live, and what each has in hand.
+    pub(crate) async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
+        let this = self.membership.node();
+        self.read(async |reading: &mut Reading<'_>| nodes::read(reading, this).await)
             .await
     }
 

@@ -92,7 +92,8 @@ impl Tx<'_> {
     pub(super) async fn try_again(&mut self, key: i64) -> Result<(), StoreError> {
         let now = self.now();
         self.query(
-            "update webhooks.lane set due_at = greatest(backoff_until, $2), node = null
+            "update webhooks.lane
+             set due_at = greatest(backoff_until, $2), node = case when owned then node end
              where endpoint_key = $1 and due_at is null",
         )
         .bind(key)
@@ -129,7 +130,7 @@ impl Tx<'_> {
                  from unnest($1::int8[], $2::bool[], $3::int8[], $4::int4[]) as t(key, active, until, failures)
                  on conflict (endpoint_key) do update
                  set due_at = excluded.due_at, backoff_until = excluded.backoff_until,
-                     failures = excluded.failures, node = null
+                     failures = excluded.failures, node = case when lane.owned then lane.node end
                  returning due_at",
             )
             .bind(&keys)
@@ -188,6 +189,9 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         let now = self.now();
         let key = outbox.key();
+        if !self.take_lane(outbox).await? {
+            return Ok(());
+        }
         let Some(plan) = outbox.plan_refill() else {
             // A person resumes it, or what is on its way back to the lane dates it.
             return self.set_due(key, None).await;
@@ -203,11 +207,6 @@ impl Tx<'_> {
             self.commit.due_by(now);
             return Ok(());
         }
-        // Until the end of this transaction nothing joins the lane.
-        self.query("select 1 from webhooks.lane where endpoint_key = $1 for update")
-            .bind(key)
-            .execute(&mut *self.connection)
-            .await?;
         let rows = self.rows_of_lane(key, &plan, now).await?;
         let found = rows.len();
         let mut loading = Loading::default();
@@ -236,6 +235,63 @@ impl Tx<'_> {
             return self.set_due(key, Some(now)).await;
         }
         self.set_due(key, None).await
+    }
+
+    /// Locks a lane: until the end of this transaction nothing joins it. False when another node owns
+    /// it.
+    async fn take_lane(&mut self, outbox: &Arc<Outbox>) -> Result<bool, StoreError> {
+        let row = self
+            .query("select node, owned, backoff_until, failures from webhooks.lane where endpoint_key = $1 for update")
+            .bind(outbox.key())
+            .fetch_optional(&mut *self.connection)
+            .await?;
+        let Some(row) = row else {
+            return Ok(true);
+        };
+        let (node, owned): (Option<i64>, bool) = (row.try_get(0)?, row.try_get(1)?);
+        if node == Some(self.node) {
+            return Ok(true);
+        }
+        if owned && node.is_some() {
+            return Ok(false);
+        }
+        let failures: i32 = row.try_get(3)?;
+        // Whoever had it last said how the endpoint is.
+        outbox.take_over_lane(Backoff {
+            until: row.try_get(2)?,
+            failures: failures.unsigned_abs(),
+        });
+        Ok(true)
+    }
+
+    /// An endpoint's lane is owned from now on, or is not. Who adds the endpoint owns it first.
+    pub(super) async fn own_lane(&mut self, key: i64, owned: bool) -> Result<(), StoreError> {
+        if owned {
+            self.query(
+                "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures, owned, node)
+                 values ($1, null, 0, 0, true, $2)
+                 on conflict (endpoint_key) do update set owned = true, node = coalesce(lane.node, excluded.node)",
+            )
+            .bind(key)
+            .bind(self.node)
+            .execute(&mut *self.connection)
+            .await?;
+            return Ok(());
+        }
+        let now = self.now();
+        let freed = self
+            .query(
+                "update webhooks.lane set owned = false, node = null, due_at = coalesce(due_at, $2)
+                 where endpoint_key = $1 and owned",
+            )
+            .bind(key)
+            .bind(now)
+            .execute(&mut *self.connection)
+            .await?;
+        if freed.rows_affected() > 0 {
+            self.commit.due_by(now);
+        }
+        Ok(())
     }
 
     async fn rows_of_lane(
@@ -289,10 +345,20 @@ impl Tx<'_> {
             // What failed since dates the lane when its outcome is stored.
             return self.set_due(outbox.key(), None).await;
         };
-        self.query("delete from webhooks.lane where endpoint_key = $1")
+        if outbox.endpoint().keeps_lane {
+            self.query(
+                "update webhooks.lane set due_at = null, backoff_until = 0, failures = 0, node = $2 where endpoint_key = $1",
+            )
             .bind(outbox.key())
+            .bind(self.node)
             .execute(&mut *self.connection)
             .await?;
+        } else {
+            self.query("delete from webhooks.lane where endpoint_key = $1")
+                .bind(outbox.key())
+                .execute(&mut *self.connection)
+                .await?;
+        }
         if recovered && self.host.audience.is_there() {
             let activity = outbox
                 .endpoint()
@@ -302,14 +368,16 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Dates a lane; without a date this node has it in hand.
+    /// Dates a lane; without a date this node has it in hand. An owned one stays its owner's.
     pub(super) async fn set_due(
         &mut self,
         key: i64,
         due_at: Option<i64>,
     ) -> Result<(), StoreError> {
         self.query(
-            "update webhooks.lane set due_at = $2, node = case when $2 is null then $3 end where endpoint_key = $1",
+            "update webhooks.lane
+             set due_at = $2, node = case when $2::int8 is null or owned then $3 end
+             where endpoint_key = $1",
         )
         .bind(key)
         .bind(due_at)

@@ -14,7 +14,11 @@ use crate::{
     },
     model::endpoint::EndpointOf,
     secret::Secret,
-    store::{endpoint_error::EndpointError, endpoint_row::place, error::StoreError},
+    store::{
+        endpoint_error::EndpointError,
+        endpoint_row::{keeps_lane, place},
+        error::StoreError,
+    },
 };
 
 impl Tx<'_> {
@@ -62,6 +66,9 @@ impl Tx<'_> {
             .await?;
         let key = row.try_get(0)?;
         self.insert_secret((key, &id), 1, &secret).await?;
+        self.own_lane(key, keeps_lane(new.ordered, &new.settings))
+            .await?;
+        self.note_change(key);
         self.endpoints.cache.forget_customer(customer);
         Ok(AddedEndpoint {
             id,
@@ -93,6 +100,7 @@ impl Tx<'_> {
             .await?;
         self.endpoints.cache.forget_customer(&of.customer);
         self.endpoints.cache.forget_key(key);
+        self.note_change(key);
         self.commit.due_by(self.now());
         Ok(())
     }
@@ -125,6 +133,9 @@ impl Tx<'_> {
         .bind(reader.seal.seal(json(&settings).as_bytes(), &place))
         .execute(&mut *self.connection)
         .await?;
+        self.own_lane(key, keeps_lane(stored.ordered, &settings))
+            .await?;
+        self.note_change(key);
         self.reload(key).await?;
         if !in_use {
             self.try_again(key).await?;

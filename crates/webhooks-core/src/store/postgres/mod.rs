@@ -6,6 +6,7 @@
 
 pub(crate) mod address;
 mod attempts;
+mod change;
 mod completion;
 mod connection;
 mod endpoint_state;
@@ -19,6 +20,7 @@ mod listing;
 mod manage;
 pub(crate) mod migration;
 mod node;
+mod nodes;
 pub(crate) mod open;
 mod outbox_table;
 mod owing;
@@ -36,5 +38,6 @@ mod send_in;
 mod slot;
 mod sweep;
 mod tx;
+mod vacuum;
 pub(crate) mod watch;
 pub(crate) mod writer;

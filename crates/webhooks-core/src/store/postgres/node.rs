@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use sqlx::{PgConnection, Row};
+use sqlx::Row;
 
 use super::row::Reader;
 use crate::{
@@ -28,6 +28,15 @@ const GAP_MAX_MS: i64 = 60_000;
 pub(super) const CLAIM_BITS: u32 = 40;
 
 impl Reader<'_> {
+    /// The database's clock in milliseconds.
+    pub(super) async fn clock(&mut self) -> Result<i64, StoreError> {
+        let row = self
+            .query("select (extract(epoch from clock_timestamp()) * 1000)::int8")
+            .fetch_one(&mut *self.connection)
+            .await?;
+        Ok(row.try_get(0)?)
+    }
+
     /// Joins as a new node at `now`. Returns its number.
     pub(super) async fn join(&mut self, name: &str, now: i64) -> Result<i64, StoreError> {
         let row = self
@@ -42,8 +51,8 @@ impl Reader<'_> {
         Ok(row.try_get(0)?)
     }
 
-    /// Says that a node lives. False when it was declared dead.
-    pub(super) async fn beat(&mut self, node: i64, now: i64) -> Result<bool, StoreError> {
+    /// Says that a node lives. Returns how many do; `None` when it was declared dead.
+    pub(super) async fn beat(&mut self, node: i64, now: i64) -> Result<Option<usize>, StoreError> {
         let beat = self
             .query(
                 "update webhooks.node set seen_at = clock_timestamp(), reached_at = greatest(reached_at, $2)
@@ -53,7 +62,15 @@ impl Reader<'_> {
             .bind(now)
             .execute(&mut *self.connection)
             .await?;
-        Ok(beat.rows_affected() > 0)
+        if beat.rows_affected() == 0 {
+            return Ok(None);
+        }
+        let row = self
+            .query("select count(*) from webhooks.node where alive")
+            .fetch_one(&mut *self.connection)
+            .await?;
+        let alive: i64 = row.try_get(0)?;
+        Ok(Some(usize::try_from(alive).unwrap_or_default()))
     }
 
     /// Declares nodes dead of which nothing was heard for a lease, and frees what they held. Returns
@@ -119,11 +136,13 @@ impl Reader<'_> {
             .bind(now)
             .execute(&mut *self.connection)
             .await?;
-        // Those that it had in hand, and those that nobody would come back to.
+        // Those that it had, and those that nobody would come back to. Of an endpoint that is paused a
+        // person says when it goes on.
         self.query(
-            "update webhooks.lane set due_at = greatest(backoff_until, $2), node = null
-             where due_at is null and (node = $1 or node is null)
-               and endpoint_key in (select key from webhooks.endpoint where state = 'active')",
+            "update webhooks.lane l set node = null,
+                 due_at = case when e.state = 'active' then coalesce(l.due_at, greatest(l.backoff_until, $2)) else l.due_at end
+             from webhooks.endpoint e
+             where e.key = l.endpoint_key and (l.node = $1 or l.node is null and l.due_at is null)",
         )
         .bind(dead)
         .bind(now)
@@ -197,13 +216,4 @@ impl Reader<'_> {
 pub(super) struct Reaped {
     pub(super) nodes: Vec<i64>,
     pub(super) deliveries: u64,
-}
-
-/// The database's clock in milliseconds.
-pub(super) async fn database_clock(connection: &mut PgConnection) -> sqlx::Result<i64> {
-    let row = sqlx::query("select (extract(epoch from clock_timestamp()) * 1000)::int8")
-        .persistent(false)
-        .fetch_one(connection)
-        .await?;
-    row.try_get(0)
 }

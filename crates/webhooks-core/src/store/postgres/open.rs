@@ -1,6 +1,9 @@
 //! Opening a store: its tables, this engine's place among the nodes, and starting what works on it.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::AtomicUsize},
+};
 
 use sqlx::{Executor, PgConnection};
 use tokio::runtime::Runtime;
@@ -11,7 +14,6 @@ use super::{
     endpoints,
     handle::Handle,
     migration::{self, refusal},
-    node::database_clock,
     row::Reader,
     tx::Endpoints,
     watch::{Membership, NodeWatch},
@@ -43,6 +45,8 @@ pub(crate) struct Opened {
     endpoints_in_memory: usize,
     membership: Arc<Membership>,
     name: String,
+    /// Whether the timeline follows the database's clock.
+    follows_database: bool,
     runtimes: (Runtime, Runtime),
 }
 
@@ -68,28 +72,28 @@ pub(crate) async fn open(
     };
     let mut connection = connector.connect().await.map_err(refuse)?;
     migration::migrate(&mut connection, &schema, &shown).await?;
+    let engines = Arc::new(AtomicUsize::new(1));
     let reader = EndpointReader {
+        engines: Some(Arc::clone(&engines)),
         seal: Arc::new(Seal::new(settings.key.as_ref())),
         schedule: Arc::new(settings.schedule),
     };
-    // The timeline follows the database's clock, which all nodes have in common.
-    let offset = if settings.is_clock_given {
-        0
-    } else {
-        let before = unix_millis(settings.clock.wall());
-        let database = database_clock(&mut connection).await.map_err(refuse)?;
-        let after = unix_millis(settings.clock.wall());
-        database - (before + after) / 2
-    };
-    let begin = connector.begin();
     connection
-        .execute(sqlx::AssertSqlSafe(begin))
+        .execute(sqlx::AssertSqlSafe(connector.begin()))
         .await
         .map_err(refuse)?;
     let mut rows = Reader {
         connection: &mut connection,
         schema: &schema,
         names_statements: connector.names_statements(),
+    };
+    // The timeline follows the database's clock, which all nodes have in common.
+    let offset = if settings.is_clock_given {
+        0
+    } else {
+        let before = unix_millis(settings.clock.wall());
+        let database = rows.clock().await.map_err(refuse_stored)?;
+        database - i64::midpoint(before, unix_millis(settings.clock.wall()))
     };
     let reached = rows.reached().await.map_err(refuse_stored)?;
     let timeline = Timeline::new(settings.clock, offset, reached);
@@ -107,7 +111,7 @@ pub(crate) async fn open(
     connection.execute("commit").await.map_err(refuse)?;
     close(connection).await;
     let lease = Arc::new(Lease::ending());
-    let membership = Arc::new(Membership::new(node, Arc::clone(&lease), began));
+    let membership = Arc::new(Membership::new(node, Arc::clone(&lease), engines, began));
     let runtimes = (runtime()?, runtime()?);
     Ok(Opened {
         timeline: Arc::new(timeline),
@@ -118,6 +122,7 @@ pub(crate) async fn open(
         endpoints_in_memory: settings.endpoints_in_memory,
         membership,
         name,
+        follows_database: !settings.is_clock_given,
         runtimes,
     })
 }
@@ -177,17 +182,24 @@ impl Opened {
             Arc::clone(&self.timeline),
             Arc::clone(&self.membership),
             Arc::clone(queue),
-            self.name,
+            (self.name, self.follows_database),
         );
         let watch = watch.map(Some).unwrap_or_else(|error| {
             // Without it the lease ends, and nothing is sent.
             tracing::error!(%error, "the thread that looks after this node could not be started");
             None
         });
-        let handle = Handle::new(self.connector.clone(), self.reader.clone(), self.timeline);
+        let handle = Handle::new(
+            self.connector.clone(),
+            self.reader.clone(),
+            self.timeline,
+            Arc::clone(&self.membership),
+        );
         let endpoints = Endpoints {
             cache: EndpointCache::new(Arc::clone(&host), self.endpoints_in_memory),
             reader: self.reader,
+            version: None,
+            changed: BTreeSet::new(),
         };
         Started {
             handle: Arc::new(handle),

@@ -7,7 +7,10 @@ use sqlx::Row;
 use super::{row::int, slot::slot, tx::Tx};
 use crate::{
     delivery::EndReason,
-    model::delivery::{ClaimedDelivery, StoredEvent},
+    model::{
+        delivery::{ClaimedDelivery, StoredEvent},
+        outcome::Backoff,
+    },
     outbox::{Outbox, placing::Placement},
     store::{committed::HandOver, error::StoreError},
 };
@@ -152,6 +155,12 @@ impl Owing {
     }
 }
 
+/// The lanes that nothing in memory would come back to.
+fn woken(lanes: &BTreeMap<i64, (Arc<Outbox>, bool)>) -> Vec<i64> {
+    let woken = lanes.iter().filter(|(_, (_, wakes))| *wakes);
+    woken.map(|(key, _)| *key).collect()
+}
+
 impl Joining {
     /// `wakes`: nothing in memory would come back to the lane.
     pub(super) fn add(&mut self, outbox: &Arc<Outbox>, wakes: bool) {
@@ -173,30 +182,48 @@ impl Joining {
         }
         let now = tx.now();
         let keys: Vec<i64> = lanes.keys().copied().collect();
-        let wakes: Vec<bool> = lanes.values().map(|(_, wakes)| *wakes).collect();
-        let changed: Vec<i64> = tx
+        let owned: Vec<bool> = lanes
+            .values()
+            .map(|(of, _)| of.endpoint().keeps_lane)
+            .collect();
+        // One that is not there any more was left by another node: whoever comes first looks at it.
+        // One that another node owns is made due whatever memory thinks: the owner looks.
+        let rows = tx
             .query(
-                "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures)
-             select key, case when wakes then $3 end, 0, 0
-             from unnest($1::int8[], $2::bool[]) as t(key, wakes)
-             on conflict (endpoint_key) do update set due_at = greatest(lane.backoff_until, $3)
-             where (lane.due_at is null and excluded.due_at is not null)
-                or lane.due_at > greatest(lane.backoff_until, $3)
-             returning endpoint_key",
+                "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures, owned)
+                 select key, $3, 0, 0, owned from unnest($1::int8[], $2::bool[]) as t(key, owned)
+                 on conflict (endpoint_key) do update
+                 set due_at = case
+                     when (lane.due_at is null and (excluded.endpoint_key = any($4) or lane.owned and lane.node is distinct from $5)) or lane.due_at > greatest(lane.backoff_until, $3)
+                     then greatest(lane.backoff_until, $3) else lane.due_at end
+                 where lane.owned or (lane.due_at is null and (excluded.endpoint_key = any($4) or lane.owned and lane.node is distinct from $5))
+                    or lane.due_at > greatest(lane.backoff_until, $3)
+                 returning endpoint_key, node, xmax = 0",
             )
             .bind(&keys)
-            .bind(&wakes)
+            .bind(&owned)
             .bind(now)
+            .bind(woken(&lanes))
+            .bind(tx.node)
             .fetch_all(&mut *tx.connection)
-            .await?
-            .iter()
-            .map(|row| row.try_get(0))
-            .collect::<Result<_, _>>()?;
+            .await?;
+        let mut changed: BTreeMap<i64, (Option<i64>, bool)> = BTreeMap::new();
+        for row in rows {
+            changed.insert(row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?));
+        }
         for (key, (outbox, wakes)) in &lanes {
-            if *wakes {
+            let found = changed.get(key);
+            let is_elsewhere =
+                found.is_some_and(|(node, _)| node.is_some_and(|node| node != tx.node));
+            let is_new = found.is_some_and(|(_, is_new)| *is_new);
+            if is_new && outbox.is_in_trouble() {
+                // It recovered elsewhere.
+                outbox.take_over_lane(Backoff::default());
+            }
+            if (*wakes || is_new) && !is_elsewhere {
                 tx.commit.follow(outbox, outbox.wake());
                 tx.commit.due_by(now);
-            } else if changed.contains(key) && outbox.is_in_trouble() {
+            } else if found.is_some() && outbox.is_in_trouble() {
                 // A lane in trouble may have waited for the retry of another delivery, hours away.
                 tx.commit.due_by(outbox.backoff_until().max(now));
             }

@@ -97,7 +97,7 @@ impl Reader<'_> {
 
 impl Tx<'_> {
     /// Makes the partitions that will be needed, once a day.
-    pub(super) async fn prepare(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn keep_partitions(&mut self) -> Result<(), StoreError> {
         let now = self.now();
         if day_of(now) + DAYS_AHEAD > self.sweep.partitions_until {
             self.sweep.partitions_until = self.reader().make_partitions(now).await?;

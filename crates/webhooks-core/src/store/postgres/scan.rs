@@ -8,7 +8,7 @@ use sqlx::Row;
 use super::{
     lane::{Loading, Occasion},
     owing::Joining,
-    row::FoundRow,
+    row::{FoundRow, Reader},
     tx::Tx,
 };
 use crate::{
@@ -40,6 +40,25 @@ struct Moved {
     keys: Vec<i64>,
     /// The order of a lane of an ordered endpoint is that of its events alone.
     ordered: Vec<bool>,
+}
+
+impl Reader<'_> {
+    /// When the next retry or lane is due that a node may take: an owned lane is its owner's.
+    pub(super) async fn next_due(&mut self, node: i64) -> Result<Option<i64>, StoreError> {
+        let row = self
+            .query(
+                "select least(
+                     (select min(due_at) from webhooks.delivery where claim is null and not lane),
+                     (select min(due_at) from webhooks.lane
+                      where failures = 0 and due_at is not null and (node is null or node = $1 or not owned)),
+                     (select min(due_at) from webhooks.lane
+                      where failures > 0 and due_at is not null and (node is null or node = $1 or not owned)))",
+            )
+            .bind(node)
+            .fetch_one(&mut *self.connection)
+            .await?;
+        Ok(row.try_get(0)?)
+    }
 }
 
 impl Tx<'_> {
@@ -74,6 +93,7 @@ impl Tx<'_> {
             .query(select)
             .bind(now)
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(self.node)
             .fetch_all(&mut *self.connection)
             .await?;
         Ok(rows
@@ -98,18 +118,10 @@ impl Tx<'_> {
         }
     }
 
-    /// When the next retry or lane is due.
+    /// When the next retry or lane is due that this node may take.
     pub(super) async fn next_due(&mut self) -> Result<Option<i64>, StoreError> {
-        let row = self
-            .query(
-                "select least(
-                     (select min(due_at) from webhooks.delivery where claim is null and not lane),
-                     (select min(due_at) from webhooks.lane where failures = 0 and due_at is not null),
-                     (select min(due_at) from webhooks.lane where failures > 0 and due_at is not null))",
-            )
-            .fetch_one(&mut *self.connection)
-            .await?;
-        Ok(row.try_get(0)?)
+        let node = self.node;
+        self.reader().next_due(node).await
     }
 
     /// When the next single retry, or lane of an endpoint that is not in trouble, is due.
@@ -118,8 +130,10 @@ impl Tx<'_> {
             .query(
                 "select least(
                      (select min(due_at) from webhooks.delivery where claim is null and not lane),
-                     (select min(due_at) from webhooks.lane where failures = 0 and due_at is not null))",
+                     (select min(due_at) from webhooks.lane
+                      where failures = 0 and due_at is not null and (node is null or node = $1 or not owned)))",
             )
+            .bind(self.node)
             .fetch_one(&mut *self.connection)
             .await?;
         Ok(row.try_get(0)?)
@@ -239,8 +253,10 @@ impl Tx<'_> {
 }
 
 const HEALTHY_LANES: &str = "
-    select endpoint_key from webhooks.lane where failures = 0 and due_at <= $1
+    select endpoint_key from webhooks.lane
+    where failures = 0 and due_at <= $1 and (node is null or node = $3 or not owned)
     order by due_at limit $2 for update skip locked";
 const LANES_IN_TROUBLE: &str = "
-    select endpoint_key from webhooks.lane where failures > 0 and due_at <= $1
+    select endpoint_key from webhooks.lane
+    where failures > 0 and due_at <= $1 and (node is null or node = $3 or not owned)
     order by due_at limit $2 for update skip locked";

@@ -115,6 +115,7 @@ impl Tx<'_> {
 
     async fn use_from_now(&mut self, key: i64) -> Result<(), StoreError> {
         let in_use = self.endpoints.cache.holds(key);
+        self.note_change(key);
         self.reload(key).await?;
         if !in_use {
             self.try_again(key).await?;

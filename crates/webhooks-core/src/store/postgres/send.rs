@@ -27,6 +27,7 @@ use crate::{
 pub(super) const PLACES: usize = 1 << 12;
 
 /// The numbers that the events of a batch get, in the order of their places.
+#[derive(Default)]
 pub(super) struct Numbers {
     bases: Vec<i64>,
     next: usize,

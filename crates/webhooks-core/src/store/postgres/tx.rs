@@ -1,5 +1,7 @@
 //! A transaction under way, and what can be done within it.
 
+use std::collections::BTreeSet;
+
 use sqlx::{Executor, PgConnection, Postgres, postgres::PgArguments, query::Query};
 
 use super::{schema::Schema, sweep::Sweep};
@@ -12,6 +14,10 @@ use crate::store::{
 pub(super) struct Endpoints {
     pub(super) reader: EndpointReader,
     pub(super) cache: EndpointCache,
+    /// The version of all endpoints up to which memory has heard of changes.
+    pub(super) version: Option<i64>,
+    /// Those that the present transaction changed.
+    pub(super) changed: BTreeSet<i64>,
 }
 
 /// A transaction under way on the writer's connection.

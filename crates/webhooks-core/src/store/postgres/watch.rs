@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
@@ -17,6 +17,7 @@ use super::{
     connection::Connector,
     node::{BEAT_WAIT, LEASE, STOP_AFTER},
     row::Reader,
+    vacuum::{self, Vacuum},
 };
 use crate::{
     clock::Timeline,
@@ -37,6 +38,10 @@ const LOOK_WAIT: Duration = Duration::from_millis(50);
 pub(crate) struct Membership {
     node: AtomicI64,
     lease: Arc<Lease>,
+    /// The version of all endpoints that the writer has heard of; 0 before it has looked.
+    version: AtomicI64,
+    /// How many are alive, this one among them.
+    engines: Arc<AtomicUsize>,
     /// It was declared dead, or gives its number up.
     fenced: AtomicBool,
     /// Signalled with it.
@@ -45,11 +50,18 @@ pub(crate) struct Membership {
 
 impl Membership {
     /// `node` joined a moment ago.
-    pub(super) fn new(node: i64, lease: Arc<Lease>, began: Duration) -> Self {
+    pub(super) fn new(
+        node: i64,
+        lease: Arc<Lease>,
+        engines: Arc<AtomicUsize>,
+        began: Duration,
+    ) -> Self {
         lease.renew(began, STOP_AFTER);
         Self {
             node: AtomicI64::new(node),
             lease,
+            version: AtomicI64::new(0),
+            engines,
             fenced: AtomicBool::new(false),
             fence: Notify::new(),
         }
@@ -57,6 +69,15 @@ impl Membership {
 
     pub(super) fn node(&self) -> i64 {
         self.node.load(Ordering::Acquire)
+    }
+
+    /// The version of all endpoints that the writer has heard of.
+    fn version(&self) -> Option<i64> {
+        Some(self.version.load(Ordering::Acquire)).filter(|version| *version > 0)
+    }
+
+    pub(super) fn heard_of(&self, version: i64) {
+        self.version.store(version, Ordering::Release);
     }
 
     /// `node` may be a node no more. A later one is not meant.
@@ -99,7 +120,7 @@ impl NodeWatch {
         timeline: Arc<Timeline>,
         membership: Arc<Membership>,
         queue: Arc<WriterQueue>,
-        name: String,
+        (name, follows_database): (String, bool),
     ) -> std::io::Result<Self> {
         let stop = Arc::<Stop>::default();
         let mut node = Node {
@@ -109,9 +130,12 @@ impl NodeWatch {
             membership,
             queue,
             name,
+            follows_database,
             stop: Arc::clone(&stop),
             well_since: None,
             looks: 0,
+            vacuum: Vacuum::default(),
+            vacuum_at: Duration::ZERO,
         };
         let thread = std::thread::Builder::new()
             .name("webhooks-node".to_owned())
@@ -136,10 +160,15 @@ struct Node {
     membership: Arc<Membership>,
     queue: Arc<WriterQueue>,
     name: String,
+    /// Whether the timeline follows the database's clock.
+    follows_database: bool,
     stop: Arc<Stop>,
     /// Since when every beat was answered in time.
     well_since: Option<Duration>,
     looks: u32,
+    vacuum: Vacuum,
+    /// When it is next looked whether a vacuum is needed, by [`since_start`].
+    vacuum_at: Duration,
 }
 
 impl Node {
@@ -197,9 +226,20 @@ impl Node {
         let node = self.membership.node();
         let fenced = self.is_fenced();
         let name = self.name.clone();
+        let follows_database = self.follows_database;
+        let timeline = Arc::clone(&self.timeline);
         let mut reader = self.begin().await?;
-        let lives = !fenced && reader.beat(node, now).await?;
-        let joined = if lives {
+        if follows_database {
+            let before = timeline.wall();
+            let at = reader.clock().await?;
+            timeline.follow(at, (before, timeline.wall()));
+        }
+        let alive = if fenced {
+            None
+        } else {
+            reader.beat(node, now).await?
+        };
+        let joined = if alive.is_some() {
             None
         } else {
             // What it had is free, whoever takes it. It may be alive still: it gave its number up.
@@ -207,6 +247,12 @@ impl Node {
             Some(reader.join(&name, now).await?)
         };
         self.commit().await?;
+        if let Some(alive) = alive
+            && self.membership.engines.swap(alive, Ordering::Relaxed) != alive
+        {
+            // The writer gives each endpoint its share with its next transaction.
+            self.ask(Ask::NoteClock).await?;
+        }
         match joined {
             None => self.membership.beaten(began),
             Some(joined) => {
@@ -225,7 +271,27 @@ impl Node {
         if since_start().saturating_sub(well_since) >= LEASE {
             self.reap(now).await?;
         }
+        if began >= self.vacuum_at {
+            self.vacuum_at = began + vacuum::LOOK_WAIT;
+            self.look_for_dead_rows().await?;
+        }
         Ok(())
+    }
+
+    /// Vacuums what has many dead rows. Not behind a pooler, where no connection can be kept for it.
+    async fn look_for_dead_rows(&mut self) -> Result<(), StoreError> {
+        if !self.connector.names_statements() {
+            return Ok(());
+        }
+        let connector = self.connector.clone();
+        let mut vacuum = std::mem::take(&mut self.vacuum);
+        let looked = match self.begin().await {
+            Ok(mut reader) => vacuum.look(&connector, &mut reader).await,
+            Err(error) => Err(error),
+        };
+        self.vacuum = vacuum;
+        looked?;
+        self.commit().await
     }
 
     async fn reap(&mut self, now: i64) -> Result<(), StoreError> {
@@ -248,17 +314,23 @@ impl Node {
     /// Takes what waits in the outbox table, and has due what others made due.
     async fn look(&mut self) -> Result<(), StoreError> {
         let now = self.timeline.now();
-        let reader = self.begin().await?;
-        let query = reader.query(
-            "select exists (select 1 from webhooks.outbox where refused is null),
-                    least(
-                        (select min(due_at) from webhooks.delivery where claim is null and not lane),
-                        (select min(due_at) from webhooks.lane where failures = 0 and due_at is not null),
-                        (select min(due_at) from webhooks.lane where failures > 0 and due_at is not null))",
-        );
-        let row = query.fetch_one(&mut *reader.connection).await?;
-        let (waits, due_at): (bool, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
+        let node = self.membership.node();
+        let heard_of = self.membership.version();
+        let mut reader = self.begin().await?;
+        let due_at = reader.next_due(node).await?;
+        let row = reader
+            .query(
+                "select exists (select 1 from webhooks.outbox where refused is null),
+                        (select version from webhooks.change)",
+            )
+            .fetch_one(&mut *reader.connection)
+            .await?;
+        let (waits, version): (bool, i64) = (row.try_get(0)?, row.try_get(1)?);
         self.commit().await?;
+        if heard_of.is_some_and(|heard_of| heard_of != version) {
+            // The writer hears of it with its next transaction.
+            self.ask(Ask::NoteClock).await?;
+        }
         if waits {
             loop {
                 let taken: TakenRows = self.ask(Ask::TakeRows).await?;

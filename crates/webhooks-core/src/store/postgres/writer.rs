@@ -54,6 +54,8 @@ struct State {
     membership: Arc<Membership>,
     /// As which node it claims.
     node: i64,
+    /// The share of requests in flight that endpoints have.
+    in_flight: u32,
 }
 
 /// How a transaction ended.
@@ -64,10 +66,13 @@ enum Ended {
 }
 
 /// What a transaction begins with.
+#[derive(Default)]
 struct Head {
     /// Its number, by which it is known whether it was committed.
     xid: String,
     numbers: Numbers,
+    /// Of all endpoints together.
+    version: i64,
 }
 
 impl Writer {
@@ -79,6 +84,7 @@ impl Writer {
         membership: Arc<Membership>,
     ) -> Self {
         let node = membership.node();
+        let in_flight = endpoints.reader.in_flight_share();
         Self {
             runtime,
             state: State {
@@ -91,6 +97,7 @@ impl Writer {
                 refusals: Refusals::default(),
                 membership,
                 node,
+                in_flight,
             },
         }
     }
@@ -118,6 +125,7 @@ impl State {
         if self.membership.node() != self.node {
             self.rejoined();
         }
+        self.share_in_flight();
         let Batch {
             sends,
             asks,
@@ -136,15 +144,20 @@ impl State {
         if let Some(connection) = &mut taken_connection {
             head = self.begin(connection, events).await;
         }
-        let (xid, mut numbers, mut written) = match head {
-            Ok(Head { xid, numbers }) => (xid, numbers, Ok(())),
-            Err(error) => (String::new(), Numbers::new(Vec::new()), Err(error)),
+        let (head, mut written) = match head {
+            Ok(head) => (head, Ok(())),
+            Err(error) => (Head::default(), Err(error)),
         };
+        let Head {
+            xid,
+            mut numbers,
+            version,
+        } = head;
         let mut stored = false;
         if let Some(connection) = &mut taken_connection {
             let mut tx = self.tx(connection);
             if written.is_ok() {
-                written = tx.prepare().await;
+                written = tx.prepare(version).await;
             }
             if written.is_ok() {
                 stored = true;
@@ -163,6 +176,9 @@ impl State {
                 written = tx
                     .store_sends(sends, &mut numbers, &mut answers.sends)
                     .await;
+                if written.is_ok() {
+                    written = tx.tell_of_changes().await;
+                }
             } else {
                 refuse_sends(sends, &written, &mut answers);
             }
@@ -197,16 +213,14 @@ impl State {
             }
             Ended::Committed => {
                 self.connection = taken_connection;
-                let timeline = &self.host.timeline;
-                if let Some(offset) = timeline.offset_to_store() {
-                    // The next start asks the database for the time.
-                    timeline.offset_is_stored(offset);
-                }
                 if !completions.is_empty() || !answers.sends.is_empty() {
                     self.refusals.ended();
                 }
                 clock.committed(completions.len() + answers.len());
                 self.commit.touched.clear();
+                if let Some(version) = self.endpoints.version {
+                    self.membership.heard_of(version);
+                }
                 self.endpoints.cache.committed();
                 Committed {
                     answers,
@@ -230,7 +244,8 @@ impl State {
         let statement = schema.sql(&format!(
             "{begin};
              select pg_current_xact_id()::text,
-                    (select count(*) from (select 1 from webhooks.node where id = {node} and alive for key share) t)",
+                    (select count(*) from (select 1 from webhooks.node where id = {node} and alive for key share) t),
+                    (select version from webhooks.change)",
             begin = self.connector.begin(),
         ));
         let row = connection
@@ -254,6 +269,7 @@ impl State {
         Ok(Head {
             xid: row.try_get(0)?,
             numbers: Numbers::new(numbers),
+            version: row.try_get(2)?,
         })
     }
 
@@ -337,6 +353,7 @@ impl State {
         error: StoreError,
         answers: Answers,
     ) -> Committed {
+        self.endpoints.changed.clear();
         self.refusals.note(&error, self.host.timeline.now());
         let mut rolled_back = None;
         if let Some(mut connection) = held {
@@ -374,10 +391,25 @@ impl State {
         }
     }
 
+    /// Gives each endpoint that has no limit of its own this engine's share, when engines came or went.
+    fn share_in_flight(&mut self) {
+        let share = self.endpoints.reader.in_flight_share();
+        if share == self.in_flight {
+            return;
+        }
+        self.in_flight = share;
+        for outbox in self.endpoints.cache.outboxes() {
+            if outbox.endpoint().shares {
+                outbox.set_in_flight(usize::try_from(share).unwrap_or(1));
+            }
+        }
+    }
+
     /// This engine was declared dead, and is another node now. What it had in memory is somebody
     /// else's, perhaps: it goes back, and changes nothing of what was claimed since.
     fn rejoined(&mut self) {
         self.node = self.membership.node();
+        // What happened meanwhile is not known.
         self.commit.claim_as(self.node);
         for outbox in self.endpoints.cache.outboxes() {
             let given = outbox.give_all_back(self.host.timeline.now());
@@ -426,6 +458,14 @@ fn refuse_sends(
             .into_iter()
             .map(|send| (send.reply, Err(SendError::Store(error.clone())))),
     );
+}
+
+impl Tx<'_> {
+    /// What has to be done before anything is written. `version`: of all endpoints together.
+    async fn prepare(&mut self, version: i64) -> Result<(), StoreError> {
+        self.keep_partitions().await?;
+        self.hear_of_changes(version).await
+    }
 }
 
 // A claim is a node's number and a counter: see Commit::claim_as.

@@ -93,7 +93,7 @@ impl Consequences {
             lane::back_off(tx, outbox, backoff)?;
         }
         match &self.disabled {
-            Some(reason) => endpoint_state::disable(tx, outbox, reason),
+            Some(disabling) => endpoint_state::disable(tx, outbox, &disabling.reason),
             None => Ok(()),
         }
     }

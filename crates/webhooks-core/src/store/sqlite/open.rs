@@ -75,6 +75,7 @@ pub(crate) fn open(file: Option<PathBuf>, settings: OpenSettings) -> Result<Open
     let timeline = Timeline::new(settings.clock, offset, reached);
     let boot = setting(&connection, "boot").map_err(refuse)? + 1;
     let reader = EndpointReader {
+        engines: None,
         seal: Arc::new(Seal::new(settings.key.as_ref())),
         schedule: Arc::new(settings.schedule),
     };

@@ -35,10 +35,21 @@ create table webhooks.endpoint (
     settings bytea not null,          -- a JSON object; sealed when a key is configured
     state text not null,              -- active, paused, disabled, removed
     state_reason text not null,
-    failing_since int8,
-    created_at int8 not null
+    failing_since int8,               -- as the node says that stored it last
+    succeeded_at int8,                -- a success of any node, noted once an hour
+    created_at int8 not null,
+    version int8 not null default 0   -- of the last change, see change
 );
+create index endpoint_version on webhooks.endpoint (version);
 create index endpoint_customer on webhooks.endpoint (customer, key);
+
+-- The version of all endpoints together. It is raised at the end of a transaction, and the row is
+-- locked until that is committed: versions become visible in their order, and who has seen one has
+-- seen all before it.
+create table webhooks.change (
+    version int8 not null
+) with (fillfactor = 50);
+insert into webhooks.change values (1);
 
 create table webhooks.endpoint_secret (
     endpoint_key int8 not null,
@@ -111,7 +122,8 @@ create table webhooks.lane (
     due_at int8,
     backoff_until int8 not null,
     failures int4 not null,
-    node int8                         -- who loads it, while due_at is null
+    owned bool not null default false, -- one node delivers it: its order or limits hold over all
+    node int8                         -- who has it: the owner, or who loads it while due_at is null
 ) with (
     autovacuum_vacuum_scale_factor = 0,
     autovacuum_vacuum_threshold = 5000,

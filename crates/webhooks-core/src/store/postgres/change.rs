@@ -1,0 +1,111 @@
+//! Changes of endpoints, as nodes hear of each other's.
+//!
+//! Every transaction that changes endpoints raises one version at its end; every transaction begins
+//! with a look at it. So an endpoint that was added before a send is always owed it, whichever node
+//! sends.
+
+use sqlx::Row;
+
+use super::{
+    endpoints::{Selection, endpoints_where, secrets_of},
+    tx::Tx,
+};
+use crate::{
+    endpoint::EndpointState,
+    store::{endpoint_cache::Known, error::StoreError},
+};
+
+impl Tx<'_> {
+    /// Notes that an endpoint is changed by this transaction.
+    pub(super) fn note_change(&mut self, key: i64) {
+        self.endpoints.changed.insert(key);
+    }
+
+    /// Hears of what others changed, when the `version` at the begin of this transaction is not the one
+    /// that memory has.
+    pub(super) async fn hear_of_changes(&mut self, version: i64) -> Result<(), StoreError> {
+        let Some(known) = self.endpoints.version else {
+            // Nothing is in memory yet.
+            self.endpoints.version = Some(version);
+            return Ok(());
+        };
+        if known == version {
+            return Ok(());
+        }
+        let rows = self
+            .query("select key from webhooks.endpoint where version > $1 and version <= $2")
+            .bind(known)
+            .bind(version)
+            .fetch_all(&mut *self.connection)
+            .await?;
+        for row in rows {
+            self.hear_of(row.try_get(0)?).await?;
+        }
+        self.endpoints.version = Some(version);
+        Ok(())
+    }
+
+    async fn hear_of(&mut self, key: i64) -> Result<(), StoreError> {
+        let mut rows = endpoints_where(&mut self.reader(), Selection::Keys(&[key])).await?;
+        let Some(row) = rows.pop() else {
+            return Ok(());
+        };
+        self.endpoints.cache.forget_customer(&row.customer);
+        let Known::Held(outbox) = self.endpoints.cache.by_key(key) else {
+            return Ok(());
+        };
+        let is_removed = row.state == "removed";
+        let secrets = secrets_of(&mut self.reader(), &[key]).await?.remove(&key);
+        let record = match self
+            .endpoints
+            .reader
+            .record(row, secrets.unwrap_or_default())
+        {
+            Ok(record) => record,
+            Err(error) => {
+                tracing::error!(%error, "an endpoint that was changed cannot be read");
+                return Ok(());
+            }
+        };
+        let was_active = outbox.is_active();
+        let is_active = record.state == EndpointState::Active;
+        self.endpoints.cache.replace(key, Some(record));
+        if was_active && !is_active {
+            let given = outbox.give_all_back(self.now());
+            self.commit.take_back(&outbox, given);
+        } else if !was_active && is_active {
+            outbox.forgive();
+            self.commit.follow(&outbox, outbox.wake());
+        }
+        if is_removed {
+            self.endpoints.cache.forget_key(key);
+        }
+        Ok(())
+    }
+
+    /// Tells others of what this transaction changed. Last of all: whoever holds the lock on the version
+    /// waits for nothing else.
+    pub(super) async fn tell_of_changes(&mut self) -> Result<(), StoreError> {
+        if self.endpoints.changed.is_empty() {
+            return Ok(());
+        }
+        let changed: Vec<i64> = std::mem::take(&mut self.endpoints.changed)
+            .into_iter()
+            .collect();
+        let row = self
+            .query("update webhooks.change set version = version + 1 returning version")
+            .fetch_one(&mut *self.connection)
+            .await?;
+        let version: i64 = row.try_get(0)?;
+        self.query("update webhooks.endpoint set version = $2 where key = any($1)")
+            .bind(&changed)
+            .bind(version)
+            .execute(&mut *self.connection)
+            .await?;
+        // Others may have changed something between the begin and this: then all is heard of anew.
+        if self.endpoints.version == Some(version - 1) {
+            self.endpoints.version = Some(version);
+        }
+        Ok(())
+    }
+}
