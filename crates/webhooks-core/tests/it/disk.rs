@@ -211,6 +211,7 @@ async fn a_folder_that_is_not_there_and_an_address_that_is_none_are_named() {
     );
     let options = open("sqlite:w.db?mode=ro").await;
     assert!(options.contains("without options"), "{options}");
-    let unknown = open("postgres://localhost").await;
+    let unknown = open("mysql://app:secret@localhost/shop").await;
     assert!(unknown.contains("use sqlite:<file>"), "{unknown}");
+    assert!(!unknown.contains("secret"), "{unknown}");
 }

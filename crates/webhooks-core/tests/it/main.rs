@@ -27,6 +27,7 @@ mod open_refusal;
 mod operation;
 mod outbox_table;
 mod outgoing;
+mod postgres;
 mod private_file;
 mod property;
 mod public_api;
