@@ -20,6 +20,7 @@
 //! }
 //! ```
 
+mod accept;
 mod address;
 mod assets;
 mod body;
@@ -43,6 +44,7 @@ mod server;
 mod signal;
 mod variables;
 
+pub use accept::accept;
 pub use address::{BindError, bind};
 pub use assets::Assets;
 pub use color::wants_color;

@@ -1,6 +1,6 @@
-//! The accept loop: hyper with timers, a bounded number of connections, a graceful stop.
+//! The server of axum routers: hyper with timers on each connection, a graceful stop.
 
-use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, pin::pin, sync::Arc};
 
 use axum::{
     Router,
@@ -14,12 +14,12 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
-    task::JoinSet,
+    sync::watch,
 };
 use tower::ServiceExt;
 
 use crate::{
+    accept::accept,
     body::{Cut, RequestBody, end_events_at_stop},
     client_stream::{ClientStream, MidRequest},
     limits::Limits,
@@ -31,9 +31,6 @@ const MIN_BUFFER_BYTES: usize = 8192;
 
 /// hyper's own limit, kept on its stack; any other moves the headers of each request to the heap.
 const STACK_HEADER_COUNT: usize = 100;
-
-/// Trying again at once when the process is out of file descriptors would spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves `router` on `listener` until `stop` resolves; then server-sent events end, requests in
 /// flight may finish within [`Limits::grace`], and whatever is left is closed.
@@ -49,47 +46,17 @@ pub async fn serve(
     // The limit is ours, on the body itself; axum's own would undercut a larger one.
     let router = router.layer(DefaultBodyLimit::disable());
     let limits = Arc::new(limits);
-    let places = Arc::new(Semaphore::new(limits.connections));
     let http = http(&limits);
-    let (stopper, stopping) = watch::channel(false);
-    let mut connections = JoinSet::new();
-    let mut stop = pin!(stop);
-    loop {
-        let (stream, place) = tokio::select! {
-            () = &mut stop => break,
-            // Keeps the set as small as what is open.
-            Some(ended) = connections.join_next() => {
-                report(ended);
-                continue;
-            }
-            accepted = accept(&listener, &places) => match accepted {
-                Some(accepted) => accepted,
-                None => continue,
-            },
-        };
+    accept(listener, &limits, stop, |stream, _, stopping| {
         let client = Client {
             router: router.clone(),
             limits: Arc::clone(&limits),
-            stopping: stopping.clone(),
+            stopping,
             mid_request: MidRequest::default(),
         };
-        connections.spawn(converse(http.clone(), stream, client, place));
-    }
-    drop(listener);
-    stopper.send_replace(true);
-    let drained = async {
-        while let Some(ended) = connections.join_next().await {
-            report(ended);
-        }
-    };
-    if tokio::time::timeout(limits.grace, drained).await.is_err() {
-        tracing::warn!(
-            connections = connections.len(),
-            grace_ms = limits.grace.as_millis(),
-            "closing connections that were still busy when the grace ended"
-        );
-        connections.shutdown().await;
-    }
+        converse(http.clone(), stream, client)
+    })
+    .await;
 }
 
 fn http(limits: &Limits) -> http1::Builder {
@@ -102,25 +69,6 @@ fn http(limits: &Limits) -> http1::Builder {
         http.max_headers(limits.header_count);
     }
     http
-}
-
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, _)) => {
-            // Small answers should not wait for Nagle's timer; a refusal only costs that.
-            let _ = stream.set_nodelay(true);
-            Some((stream, place))
-        }
-        Err(error) => {
-            tracing::warn!(%error, "a connection could not be accepted");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            None
-        }
-    }
 }
 
 /// What answers one client's requests.
@@ -157,13 +105,8 @@ fn refuse(why: Cut) -> Response {
     response
 }
 
-/// Serves one connection to its end. The place is free again when this returns.
-async fn converse(
-    http: http1::Builder,
-    stream: TcpStream,
-    client: Client,
-    _place: OwnedSemaphorePermit,
-) {
+/// Serves one connection to its end.
+async fn converse(http: http1::Builder, stream: TcpStream, client: Client) {
     let (stall_time, mid_request) = (client.limits.stall_time, client.mid_request.clone());
     let stream = TokioIo::new(ClientStream::new(stream, stall_time, mid_request));
     let mut stopping = client.stopping.clone();
@@ -189,14 +132,5 @@ async fn converse(
     };
     if let Err(error) = outcome {
         tracing::debug!(%error, "a connection ended early");
-    }
-}
-
-fn report(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended
-        && error.is_panic()
-    {
-        // Not the panic's text: it may quote what the client sent.
-        tracing::error!("a connection was closed because its answer panicked midway");
     }
 }

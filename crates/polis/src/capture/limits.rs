@@ -1,18 +1,22 @@
 //! What one client may cost the listener that captures.
 
+use std::time::Duration;
+
 use serve::Limits;
 
 use crate::wire::{BodyLimits, HeadLimits};
 
 /// Bytes of one request's head; the largest that common servers accept is 64 KiB.
 const HEAD_BYTES: usize = 64 * 1024;
+/// How long requests in flight may go on once polis was asked to stop.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What one client may cost the listener.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct CaptureLimits {
     pub(crate) head: HeadLimits,
     pub(crate) body: BodyLimits,
-    pub(super) connections: usize,
+    pub(super) listener: Limits,
 }
 
 impl CaptureLimits {
@@ -27,7 +31,10 @@ impl CaptureLimits {
                 bytes: body_bytes,
                 time: limits.body_time,
             },
-            connections: limits.connections,
+            listener: Limits {
+                grace: GRACE,
+                ..limits.clone()
+            },
         }
     }
 }
