@@ -46,7 +46,7 @@ mod wire;
 
 pub use answer::{NumberOrText, RuleSpec, Rules, SequenceFault};
 pub use cli::main;
-pub use config::{ConfigError, Flags, Settings, Surroundings};
+pub use config::{Flags, Settings};
 pub use content::Content;
 pub use delivery::Delivery;
 pub use diagnosis::{
@@ -58,6 +58,7 @@ pub use polis::StartError;
 pub use record::{Answer, Forwarded, Record};
 pub use running::{Running, start};
 pub use scope::ScopeSettings;
+pub use serve::{SettingsError, Surroundings};
 pub use store::{Keep, StoreError};
 pub use terminal::Output;
 pub use wire::{Head, Version};

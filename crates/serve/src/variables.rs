@@ -3,16 +3,15 @@
 use std::{
     collections::HashMap,
     fmt::{self, Display},
-    path::Path,
     str::FromStr,
 };
 
 use crate::{
-    dot_env::read_dot_env,
     frame::{FRAME_ORIGIN_VARIABLE, FrameOrigin},
     host::Host,
     numbered::numbered,
     pages::{PAGES_VARIABLE, Pages},
+    surroundings::Surroundings,
 };
 
 /// Where variables are looked up, and what turned out to be wrong with them.
@@ -45,7 +44,7 @@ type LookUp<'a> = Box<dyn Fn(&str) -> Option<String> + 'a>;
 /// Settings that are wrong, all of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} wrong (--help explains {}):\n  {}", count(.0), them(.0), .0.join("\n  "))]
-pub struct SettingsError(Vec<String>);
+pub struct SettingsError(pub(crate) Vec<String>);
 
 fn count(wrong: &[String]) -> String {
     match wrong.len() {
@@ -62,13 +61,10 @@ impl Variables<'static> {
     /// Those of this process, and where it has none those of the file `.env` in its directory.
     #[must_use]
     pub fn of_process() -> Self {
-        let (dot_env, faults) = read_dot_env(Path::new(".env"));
-        let mut variables = Self::of(move |name| {
-            let own = std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-            own.filter(|value| !value.trim().is_empty())
-                .or_else(|| dot_env.get(name).cloned())
-        });
-        variables.wrong = faults.iter().map(ToString::to_string).collect();
+        let around = Surroundings::of_process();
+        let wrong = around.faults();
+        let mut variables = Self::of(move |name| around.variable(name).map(|given| given.value));
+        variables.wrong = wrong;
         variables
     }
 }

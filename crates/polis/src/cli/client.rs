@@ -5,16 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
+use serve::Surroundings;
 use url::Url;
 
 use super::trouble::Trouble;
-use crate::{
-    api::import::Imported,
-    captured::Captured,
-    config::{Ports, Surroundings},
-    recall,
-    record::Record,
-};
+use crate::{api::import::Imported, captured::Captured, config::Ports, recall, record::Record};
 
 /// It is on this machine; a listener that does not accept by then is stopped.
 const CONNECT: Duration = Duration::from_secs(3);

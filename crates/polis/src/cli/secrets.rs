@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use serve::Surroundings;
+
 use super::{screen::tell, trouble::Trouble};
 use crate::{
-    config::{Secrets, Surroundings},
+    config::Secrets,
     diagnosis::{Preset, SigningSecret},
 };
 

@@ -3,7 +3,7 @@
 use std::{io::Write, process::ExitCode};
 
 use crate::{
-    config::{Flags, Settings, Surroundings},
+    config::{Flags, Settings},
     running::Running,
 };
 
@@ -12,7 +12,7 @@ pub(super) fn run(flags: Flags) -> ExitCode {
     if let Err(error) = serve::logs("warn") {
         return fail(&error);
     }
-    let settings = match Settings::read(flags, &Surroundings::of_process()) {
+    let settings = match Settings::read(flags, &serve::Surroundings::of_process()) {
         Ok(settings) => settings,
         Err(error) => return fail(&error),
     };

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf, process::ExitCode};
 
-use crate::{config::ConfigError, outbound::OutboundError};
+use crate::outbound::OutboundError;
 
 /// What a verb that did its work found; the exit code of `grep` and `diff`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(super) enum Trouble {
     #[error("the connection to polis broke: {0}")]
     Broken(String),
     #[error("{0}")]
-    Config(#[from] ConfigError),
+    Config(#[from] serve::SettingsError),
     #[error("{0}")]
     Given(String),
     #[error("{}: {error}", path.display())]

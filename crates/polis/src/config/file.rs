@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, de::DeserializeOwned};
+use serve::Faults;
 
-use super::layers::Faults;
 use crate::answer::{NumberOrText, RuleSpec};
 
 /// A file with every part of it; the crate's README has the same.

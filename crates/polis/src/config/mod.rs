@@ -4,7 +4,6 @@
 
 mod file;
 mod flags;
-mod layers;
 mod ports;
 mod scopes;
 mod secrets;
@@ -13,7 +12,6 @@ mod verification;
 
 pub(crate) use file::EXAMPLE;
 pub use flags::Flags;
-pub use layers::{ConfigError, Surroundings};
 pub(crate) use ports::Ports;
 pub(crate) use secrets::Secrets;
 pub use settings::Settings;

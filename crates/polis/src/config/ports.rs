@@ -4,12 +4,9 @@
 //! talk to a polis that runs.
 
 use serde::Deserialize;
+use serve::{Faults, Layers, SettingsError, Surroundings};
 
-use super::{
-    ConfigError, Surroundings,
-    file::read_file,
-    layers::{Faults, Layers},
-};
+use super::file::read_file;
 use crate::answer::NumberOrText;
 
 /// The original's port.
@@ -56,8 +53,8 @@ impl Ports {
     /// The ports of a polis that was started here without flags.
     ///
     /// # Errors
-    /// [`ConfigError`] when a port is wrong, or what could hold one cannot be read.
-    pub(crate) fn read(around: &Surroundings) -> Result<Self, ConfigError> {
+    /// [`SettingsError`] when a port is wrong, or what could hold one cannot be read.
+    pub(crate) fn read(around: &Surroundings) -> Result<Self, SettingsError> {
         let mut faults = Faults(around.faults_about(&VARIABLES));
         let (file, file_name) = read_file::<Written>(None, &mut faults);
         let layers = Layers {
@@ -65,11 +62,8 @@ impl Ports {
             file_name: &file_name,
         };
         let ports = Self::pick(&layers, (None, None), file, &mut faults);
-        if faults.0.is_empty() {
-            Ok(ports)
-        } else {
-            Err(ConfigError(faults.0))
-        }
+        faults.none()?;
+        Ok(ports)
     }
 
     /// Reads every layer; `flags` are those of port and page.

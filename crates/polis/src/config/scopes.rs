@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    file::FileScope,
-    layers::{Faults, Layers},
-    verification::of_scope,
-};
+use serve::{Faults, Layers};
+
+use super::{file::FileScope, verification::of_scope};
 use crate::{
     answer::{RuleSpec, Rules},
     scope::{self, DEFAULT, SCOPES, ScopeSettings},

@@ -3,10 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{
-    ConfigError,
-    layers::{Faults, Surroundings},
-};
+use serve::{Faults, SettingsError, Surroundings};
+
 use crate::diagnosis::{Preset, SigningSecret};
 
 /// Marks a line of a secrets file whose secret was accepted once.
@@ -35,12 +33,12 @@ impl Secrets {
     /// POLIS_OLD_SECRETS; at least one accepted.
     ///
     /// # Errors
-    /// [`ConfigError`] with everything that is wrong.
+    /// [`SettingsError`] with everything that is wrong.
     pub(crate) fn read(
         preset: Preset,
         files: &[PathBuf],
         around: &Surroundings,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, SettingsError> {
         let mut faults = Faults(around.faults());
         let secrets = Self::of_process(preset, files, around, &mut faults);
         if secrets.accepted.is_empty() && faults.0.is_empty() {
@@ -48,11 +46,8 @@ impl Secrets {
                 "a {preset} signature needs a secret: set POLIS_SECRETS, or give --secrets-file"
             ));
         }
-        if faults.0.is_empty() {
-            Ok(secrets)
-        } else {
-            Err(ConfigError(faults.0))
-        }
+        faults.none()?;
+        Ok(secrets)
     }
 
     /// The same, even when there are none.

@@ -7,12 +7,12 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use serve::{Faults, Given, Layers, SettingsError, Surroundings, size};
 use url::Url;
 
 use super::{
-    ConfigError, Flags, Surroundings,
+    Flags,
     file::{File, read_file},
-    layers::{Faults, Given, Layers, size, text},
     ports::{Ports, Written},
     scopes::scopes,
     verification::{SecretsFiles, http_url, verification},
@@ -104,8 +104,8 @@ impl Settings {
     /// Reads flags, variables, `.env` and `polis.toml`.
     ///
     /// # Errors
-    /// [`ConfigError`] with everything that is wrong.
-    pub fn read(flags: Flags, around: &Surroundings) -> Result<Self, ConfigError> {
+    /// [`SettingsError`] with everything that is wrong.
+    pub fn read(flags: Flags, around: &Surroundings) -> Result<Self, SettingsError> {
         let mut faults = Faults(around.faults());
         let (file, file_name) = read_file::<File>(flags.config.as_deref(), &mut faults);
         let layers = Layers {
@@ -175,7 +175,7 @@ impl Settings {
                     flags.respond,
                     "STATUS_CODE",
                     "respond",
-                    text(file.respond),
+                    file.respond.map(|value| value.to_string()),
                 )
                 .and_then(|given| {
                     checked(&given, &mut faults, |text| RuleSpec {
@@ -190,7 +190,7 @@ impl Settings {
                     flags.sleep,
                     "SECONDS_TO_SLEEP",
                     "seconds_to_sleep",
-                    text(file.seconds_to_sleep),
+                    file.seconds_to_sleep.map(|value| value.to_string()),
                 )
                 .and_then(|given| {
                     checked(&given, &mut faults, |text| RuleSpec {
@@ -294,9 +294,7 @@ impl Settings {
                 }
             })
             .unwrap_or_default();
-        if !faults.0.is_empty() {
-            return Err(ConfigError(faults.0));
-        }
+        faults.none()?;
         Ok(Self {
             pages,
             host,

@@ -2,13 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use serve::{Faults, Given, Layers};
 use url::Url;
 
-use super::{
-    file::FileScope,
-    layers::{Faults, Given, Layers},
-    secrets::Secrets,
-};
+use super::{file::FileScope, secrets::Secrets};
 use crate::{
     destination::Destination,
     diagnosis::{Preset, Verification},

@@ -1,0 +1,113 @@
+//! Where programs look their variables up: the process's own, and those of `.env`.
+
+use std::{collections::HashMap, fmt, path::Path};
+
+use crate::dot_env::{DotEnvError, read_dot_env};
+
+/// The world around the program, so that tests need not change it.
+#[derive(Clone, Default)]
+pub struct Surroundings {
+    variables: HashMap<String, String>,
+    dot_env: HashMap<String, String>,
+    faults: Vec<DotEnvError>,
+}
+
+impl fmt::Debug for Surroundings {
+    /// Names alone: values may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set()
+            .entries(self.variables.keys())
+            .entries(self.dot_env.keys())
+            .finish()
+    }
+}
+
+impl Surroundings {
+    /// The process's variables and `.env` of the current directory.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| {
+                let name = name.into_string().ok()?;
+                value.into_string().ok().map(|value| (name, value))
+            })
+            .collect();
+        let (dot_env, faults) = read_dot_env(Path::new(".env"));
+        Self {
+            variables,
+            dot_env,
+            faults,
+        }
+    }
+
+    /// Made-up surroundings: variables, and what `.env` holds.
+    #[must_use]
+    pub fn of(variables: &[(&str, &str)], dot_env: &[(&str, &str)]) -> Self {
+        let map = |pairs: &[(&str, &str)]| {
+            pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect()
+        };
+        Self {
+            variables: map(variables),
+            dot_env: map(dot_env),
+            faults: Vec::new(),
+        }
+    }
+
+    /// The variable's value and where it stood; a blank one counts as absent.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<Given> {
+        let filled = |value: &&String| !value.trim().is_empty();
+        if let Some(value) = self.variables.get(name).filter(filled) {
+            return Some(Given::new(name.to_owned(), value.clone()));
+        }
+        let value = self.dot_env.get(name).filter(filled)?;
+        Some(Given::new(format!("{name} in .env"), value.clone()))
+    }
+
+    /// Everything that is wrong with `.env`.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        self.faults.iter().map(ToString::to_string).collect()
+    }
+
+    /// What is wrong with `.env` as a whole or with these variables in it.
+    #[must_use]
+    pub fn faults_about(&self, names: &[&str]) -> Vec<String> {
+        let concerns = |fault: &&DotEnvError| match fault {
+            DotEnvError::File(_) => true,
+            DotEnvError::Variable(name) => names.contains(&name.as_str()),
+            DotEnvError::Line => false,
+        };
+        let concerning = self.faults.iter().filter(concerns);
+        concerning.map(ToString::to_string).collect()
+    }
+}
+
+/// A value and the name of where it was set.
+#[derive(Clone)]
+pub struct Given {
+    /// `PORT`, `PORT in .env`, `--port`
+    pub source: String,
+    /// As it stands there.
+    pub value: String,
+}
+
+impl Given {
+    /// This value of that place.
+    pub fn new(source: impl Into<String>, value: impl Into<String>) -> Self {
+        Self {
+            source: source.into(),
+            value: value.into(),
+        }
+    }
+}
+
+impl fmt::Debug for Given {
+    /// The place alone: the value may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Given").field(&self.source).finish()
+    }
+}
