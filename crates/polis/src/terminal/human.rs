@@ -6,7 +6,6 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
     escape::{escaped, escaped_bytes, escaped_lines},
-    format::Format,
     paint::{Ink, Paint},
 };
 use crate::{
@@ -268,16 +267,6 @@ impl Human {
         };
         self.body(out, record.content, &whole);
         out.push(b'\n');
-    }
-}
-
-impl Format for Human {
-    fn arrived(&self, out: &mut Vec<u8>, record: &Record) {
-        self.whole(out, record);
-    }
-
-    fn answered(&self, out: &mut Vec<u8>, record: &Record, at: Timestamp) {
-        self.answer_line(out, record, at);
     }
 }
 

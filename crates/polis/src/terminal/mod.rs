@@ -4,7 +4,6 @@
 //! slows an answer down; lines that find no place are dropped and counted, and the count is said.
 
 mod escape;
-mod format;
 mod human;
 mod json;
 mod paint;
@@ -28,8 +27,6 @@ use parking_lot::Mutex;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 use crate::{record::Record, redact::Redactor};
-use format::Format;
-use json::JsonLines;
 
 /// Lines that wait to be written.
 const QUEUED_LINES_MAX: usize = 1024;
@@ -45,10 +42,17 @@ pub struct Output {
     pub show_secrets: bool,
 }
 
+/// How records become lines.
+#[derive(Debug)]
+enum Format {
+    Human(Human),
+    Json(Option<Arc<Redactor>>),
+}
+
 /// The way to the log's thread.
 #[derive(Debug)]
 pub(crate) struct Terminal {
-    format: Box<dyn Format>,
+    format: Format,
     lines: Queue,
     /// For diagnostics, which go to stderr even when stdout has the lines.
     notes: Queue,
@@ -62,18 +66,14 @@ impl Terminal {
         let redactor = (!output.show_secrets).then_some(redactor);
         let notes = Queue::to(io::stderr());
         if output.json {
-            let format = Box::new(JsonLines::new(redactor));
-            return Self::write_to(format, Queue::to(io::stdout()), notes);
+            return Self::write_to(Format::Json(redactor), Queue::to(io::stdout()), notes);
         }
         let colored = serve::wants_color(io::stderr().is_terminal());
-        Self::write_to(
-            Box::new(Human::new(colored, redactor)),
-            notes.clone(),
-            notes,
-        )
+        let human = Human::new(colored, redactor);
+        Self::write_to(Format::Human(human), notes.clone(), notes)
     }
 
-    fn write_to(format: Box<dyn Format>, lines: Queue, notes: Queue) -> Self {
+    fn write_to(format: Format, lines: Queue, notes: Queue) -> Self {
         Self {
             format,
             lines,
@@ -84,13 +84,19 @@ impl Terminal {
 
     pub(crate) fn arrived(&self, record: &Record) {
         let mut text = Vec::new();
-        self.format.arrived(&mut text, record);
+        match &self.format {
+            Format::Human(human) => human.whole(&mut text, record),
+            Format::Json(redactor) => Logged::arrived(record, redactor.as_deref()).put(&mut text),
+        }
         self.put(&text);
     }
 
     pub(crate) fn answered(&self, record: &Record) {
         let mut text = Vec::new();
-        self.format.answered(&mut text, record, Timestamp::now());
+        match &self.format {
+            Format::Human(human) => human.answer_line(&mut text, record, Timestamp::now()),
+            Format::Json(redactor) => Logged::answered(record, redactor.as_deref()).put(&mut text),
+        }
         self.put(&text);
     }
 
@@ -241,17 +247,6 @@ mod tests {
         }
     }
 
-    #[derive(Debug)]
-    struct Ids;
-
-    impl Format for Ids {
-        fn arrived(&self, out: &mut Vec<u8>, record: &Record) {
-            out.extend_from_slice(format!("{}\n", record.id).as_bytes());
-        }
-
-        fn answered(&self, _out: &mut Vec<u8>, _record: &Record, _at: Timestamp) {}
-    }
-
     #[test]
     fn a_stuck_terminal_holds_nobody_up_and_what_it_missed_is_counted() {
         let (go, may) = channel();
@@ -262,7 +257,7 @@ mod tests {
             may,
             wrote,
         });
-        let terminal = Terminal::write_to(Box::new(Ids), out.clone(), out);
+        let terminal = Terminal::write_to(Format::Human(Human::new(false, None)), out.clone(), out);
         let record = Record::empty(7);
         // From here on the writer takes nothing out of the queue.
         terminal.arrived(&record);
