@@ -1,8 +1,9 @@
 //! What a body is, and which event it carries, judged from headers and the first look inside.
 
 use serde::{Deserialize, Serialize};
+use serve::wire::Head;
 
-use crate::{diagnosis::Preset, wire::Head};
+use crate::diagnosis::Preset;
 
 /// The kind of a body; names a tab of the page and a word of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,9 @@
 
 use std::fmt::Write;
 
-use crate::{record::Record, wire::is_hop_by_hop};
+use serve::wire::is_hop_by_hop;
+
+use crate::record::Record;
 
 /// Longer arguments are refused by the kernel (128 KiB on Linux for one argument).
 const ARGUMENT_BYTES: usize = 120 * 1024;

@@ -7,8 +7,9 @@ use std::{
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serve::wire::Head;
 
-use crate::{diagnosis::Preset, wire::Head};
+use crate::diagnosis::Preset;
 
 /// Deliveries remembered per scope; the oldest is forgotten first.
 const DELIVERIES: usize = 10_000;

@@ -8,13 +8,13 @@ use std::{
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use serve::wire::{Head, Version};
 use similar::{Algorithm, DiffTag};
 
 use crate::{
     edit::name_in_place,
     json_text::{Spacing, respace},
     record::Record,
-    wire::{Head, Version},
 };
 
 /// The place of bytes that could not be read as a request; their line follows.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use serve::wire::is_hop_by_hop;
 use tokio::time::Instant;
 use url::Position;
 
@@ -9,7 +10,6 @@ use crate::{
     destination::Destination,
     outbound::{AppAnswer, Outbound, OutboundError, Outgoing, Reach},
     record::{Forwarded, Record},
-    wire::is_hop_by_hop,
 };
 
 /// Programs that may have forwarded a request before; more of them forward in a circle.

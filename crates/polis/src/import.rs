@@ -2,6 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
+use serve::wire::Head;
 
 use crate::{
     captured::{Captured, CapturedAnswer},
@@ -10,7 +11,6 @@ use crate::{
     recall,
     record::{Answer, Record},
     scope::{self, DEFAULT},
-    wire::Head,
 };
 
 /// Requests that one import takes.

@@ -4,7 +4,7 @@
 //! leaves this machine. [`Listener`] is the same for tests in Rust; [`start`] runs all of it
 //! inside another program.
 //!
-//! Where to look: `wire` reads HTTP byte for byte; `capture` is the first listener;
+//! Where to look: `capture` is the first listener, on `serve::wire`, which reads HTTP byte for byte;
 //! `answer` decides what is answered; `diagnosis` explains signatures; `store` keeps what
 //! came; `api` and `page` are the second listener; `cli` is the command line.
 
@@ -42,7 +42,6 @@ mod scope_path;
 mod sent_again;
 mod store;
 mod terminal;
-mod wire;
 
 pub use answer::{NumberOrText, RuleSpec, Rules, SequenceFault};
 pub use cli::main;
@@ -58,7 +57,9 @@ pub use polis::StartError;
 pub use record::{Answer, Forwarded, Record};
 pub use running::{Running, start};
 pub use scope::ScopeSettings;
-pub use serve::{SettingsError, Surroundings};
+pub use serve::{
+    SettingsError, Surroundings,
+    wire::{Head, Version},
+};
 pub use store::{Keep, StoreError};
 pub use terminal::Output;
-pub use wire::{Head, Version};

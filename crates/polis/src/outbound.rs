@@ -12,6 +12,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use serve::wire::{
+    BodyFault, BodyLimits, Connection, Framing, HeadError, HeadFault, HeadLimits, Reception,
+    StatusHead, read_body,
+};
 use tokio::{
     io::AsyncWriteExt,
     net::TcpStream,
@@ -19,13 +23,7 @@ use tokio::{
 };
 use url::Url;
 
-use crate::{
-    certificate::{Refusal, refusal},
-    wire::{
-        BodyFault, BodyLimits, Connection, Framing, HeadError, HeadFault, HeadLimits, Reception,
-        StatusHead, read_body,
-    },
-};
+use crate::certificate::{Refusal, refusal};
 
 /// From connecting to the last byte of the answer; senders rarely wait longer.
 const TIME_LIMIT: Duration = Duration::from_secs(30);

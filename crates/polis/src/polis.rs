@@ -6,6 +6,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use serve::wire::Reception;
 use url::Url;
 
 use crate::{
@@ -18,7 +19,6 @@ use crate::{
     sent_again::{Replays, SentAgain},
     store::{Fallen, Store, StoreError},
     terminal::Terminal,
-    wire::Reception,
 };
 
 /// All bodies that are being received may hold this many times the limit of one.

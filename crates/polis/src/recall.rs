@@ -10,12 +10,12 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use jiff::Timestamp;
+use serve::wire::Head;
 
 use crate::{
     captured::{Captured, CapturedAnswer, CapturedHeader, CapturedSignature},
     diagnosis::Diagnosis,
     record::{Answer, Forwarded, Record},
-    wire::Head,
 };
 
 /// The record with this body.

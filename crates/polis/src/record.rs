@@ -9,8 +9,9 @@ use std::{
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serve::wire::Head;
 
-use crate::{content::Content, delivery::Delivery, diagnosis::Diagnosis, scope_path, wire::Head};
+use crate::{content::Content, delivery::Delivery, diagnosis::Diagnosis, scope_path};
 
 /// What a record costs beside its bytes: the struct, its map entries, its small strings.
 const RECORD_BYTES: usize = 768;

@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
+use serve::wire::{is_framing, is_hop_by_hop};
 
 use crate::{
     destination::Destination,
@@ -13,7 +14,6 @@ use crate::{
     outbound::Outgoing,
     record::Record,
     scope::Scope,
-    wire::{is_framing, is_hop_by_hop},
 };
 
 /// Signs what is sent again.

@@ -8,14 +8,15 @@ use std::{
     },
 };
 
+use jiff::Timestamp;
+use parking_lot::{Mutex, RwLock};
+use serve::wire::Head;
+
 use crate::{
     answer::Rules,
     delivery::{Attempts, Counted},
     diagnosis::{Diagnosis, SigningSecret, Verification, diagnose},
-    wire::Head,
 };
-use jiff::Timestamp;
-use parking_lot::{Mutex, RwLock};
 
 pub(crate) use crate::scope_path::{is_name, split};
 

@@ -22,7 +22,7 @@ pub enum DotEnvError {
 /// Names and values of the file at `path`, and everything that is wrong with it; both are empty when
 /// there is no such file.
 #[must_use]
-pub fn read_dot_env(path: &Path) -> (HashMap<String, String>, Vec<DotEnvError>) {
+pub(crate) fn read_dot_env(path: &Path) -> (HashMap<String, String>, Vec<DotEnvError>) {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Default::default(),

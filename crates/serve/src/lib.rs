@@ -3,7 +3,8 @@
 //! It owns what axum's plain `serve` leaves open: time limits, size limits, a limit on
 //! connections, a graceful stop; what every page and API needs alike: security headers,
 //! request ids, panics that answer 500, the check against cross-site forms; and how every program
-//! starts: its settings read whole, its log, its exit code. It refuses to know anything of webhooks.
+//! starts: its settings read whole, its log, its exit code. A program that has to see its requests
+//! byte for byte takes [`accept`] and [`wire`] instead. It refuses to know anything of webhooks.
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};
@@ -45,6 +46,7 @@ mod server;
 mod signal;
 mod surroundings;
 mod variables;
+pub mod wire;
 
 pub use accept::accept;
 pub use address::{BindError, bind};

@@ -1,10 +1,11 @@
 //! One request, as the rules see it.
 
+use serve::wire::Head;
+
 use super::echo::{Echo, Echoed};
 use crate::{
     diagnosis::{Verification, preset_of},
     scope_path,
-    wire::Head,
 };
 
 /// The facts that an answer is planned from.

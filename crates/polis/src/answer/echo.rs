@@ -3,12 +3,10 @@
 use std::{fmt, str::FromStr};
 
 use serde_json::Value;
+use serve::wire::Head;
 use webhooks_core::scheme::Challenge;
 
-use crate::{
-    diagnosis::{Verification, challenge},
-    wire::Head,
-};
+use crate::diagnosis::{Verification, challenge};
 
 /// A provider's check of a URL is short; every other body would be read for nothing.
 const BODY_BYTES_MAX: usize = 64 * 1024;

@@ -201,7 +201,8 @@ fn fixed_type(body: &[u8]) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{answer::RuleSpec, wire::Head};
+    use crate::answer::RuleSpec;
+    use serve::wire::Head;
 
     fn rules(json: &str) -> Rules {
         Rules::new(serde_json::from_str::<Vec<RuleSpec>>(json).unwrap()).unwrap()

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use serve::wire::{BodyFault, Head, ReadBody, Version};
 
 use crate::{
     answer::{Asked, Occasion, Plan},
@@ -12,7 +13,6 @@ use crate::{
     polis::Polis,
     record::Record,
     scope::{self, SCOPES, Scope},
-    wire::{Head, ReadBody, Version},
 };
 
 /// What of an unreadable request is kept.
@@ -63,7 +63,7 @@ pub(super) fn arrive(
         (settings.verification.as_ref()).is_some_and(|verification| verification.enforce);
     let enforced = is_due && enforces && verdict != Some(Verdict::Ok) && !is_check;
     let plan = if let Some(fault) = &read.fault {
-        Plan::refusal(fault.status(), &fault.to_string(), None)
+        Plan::refusal(fault.status(), &told(fault), None)
     } else if no_room {
         let text =
             format!("there are {SCOPES} scopes, the most polis keeps; DELETE one by the API");
@@ -84,7 +84,7 @@ pub(super) fn arrive(
         remote,
         notes: notes(&head),
         body_cut: read.fault.as_ref().is_some_and(|fault| fault.is_cut()),
-        problem: read.fault.map(|fault| fault.to_string()),
+        problem: read.fault.as_ref().map(told),
         body: read.bytes,
         trailers: read.trailers.into(),
         content,
@@ -98,6 +98,14 @@ pub(super) fn arrive(
         record,
         scope,
         plan,
+    }
+}
+
+/// The fault, with what a person can do about it.
+fn told(fault: &BodyFault) -> String {
+    match fault {
+        BodyFault::TooLarge { .. } => format!("{fault} (--body-limit raises it)"),
+        fault => fault.to_string(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use serve::wire::{BodyFault, Connection, Framing, Head, HeadFault, ReadBody, Version, read_body};
 use tokio::{
     io::AsyncWriteExt,
     net::TcpStream,
@@ -20,7 +21,6 @@ use crate::{
     forward,
     polis::Polis,
     record::{Answer, Record},
-    wire::{Connection, Framing, Head, HeadFault, ReadBody, Version, read_body},
 };
 
 /// What a refused client may still send while it is told why, and for how long: closing at
@@ -221,7 +221,7 @@ async fn body(polis: &Polis, connection: &mut Connection<TcpStream>, head: &Head
         if matches!(framing, Framing::Length(length) if length > limit as u64) {
             // Refusing before the body comes is what 100-continue is for.
             return ReadBody {
-                fault: Some(crate::wire::BodyFault::TooLarge { limit }),
+                fault: Some(BodyFault::TooLarge { limit }),
                 ..ReadBody::default()
             };
         }

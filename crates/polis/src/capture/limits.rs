@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use serve::Limits;
-
-use crate::wire::{BodyLimits, HeadLimits};
+use serve::{
+    Limits,
+    wire::{BodyLimits, HeadLimits},
+};
 
 /// Bytes of one request's head; the largest that common servers accept is 64 KiB.
 const HEAD_BYTES: usize = 64 * 1024;

@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, io, time::Duration};
 
 use bytes::Bytes;
+use serve::wire::is_hop_by_hop;
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt},
     time::timeout,
@@ -12,11 +13,14 @@ use crate::{
     answer::{Plan, PlannedBody},
     outbound::AppAnswer,
     record::{Forwarded, Record},
-    wire::is_hop_by_hop,
 };
 
 /// How long a client may take no bytes of its answer.
 const WRITE_SILENCE: Duration = Duration::from_secs(30);
+/// A body that goes out together with its head.
+const SMALL_BYTES: usize = 16 * 1024;
+/// What is written of a larger one at once.
+const PIECE_BYTES: usize = 256 * 1024;
 /// What is written of a made-up body at once.
 const HUGE_PIECE: [u8; 16 * 1024] = [b'.'; 16 * 1024];
 /// A body to be slow with when there is none to echo: a dot a pause, for a minute or so.
@@ -121,6 +125,14 @@ impl Reply {
         Self::planned(&Plan::refusal(502, &text, None), record)
     }
 
+    /// Bytes of the body.
+    fn length(&self) -> u64 {
+        match &self.body {
+            ReplyBody::Bytes(bytes) => bytes.len() as u64,
+            ReplyBody::Huge(bytes) => *bytes,
+        }
+    }
+
     /// What is kept of the body for readers.
     pub(super) fn kept_body(&self) -> Bytes {
         match &self.body {
@@ -144,11 +156,7 @@ pub(super) async fn send<S: AsyncWrite + Unpin>(
     keep_alive: bool,
 ) -> Sent {
     let has_body = method != "HEAD" && !matches!(reply.status, 204 | 304);
-    let length = match &reply.body {
-        ReplyBody::Bytes(bytes) => bytes.len() as u64,
-        ReplyBody::Huge(bytes) => *bytes,
-    };
-    let head = head(reply, length, keep_alive);
+    let head = head(reply, keep_alive);
     let mut sent = Sent {
         headers: reply
             .headers
@@ -158,13 +166,9 @@ pub(super) async fn send<S: AsyncWrite + Unpin>(
         body_size: 0,
         error: None,
     };
-    let written = match (&reply.body, reply.slow) {
-        _ if !has_body => write(stream, &head).await,
-        (ReplyBody::Bytes(bytes), None) => together(stream, head, bytes, &mut sent.body_size).await,
-        (ReplyBody::Bytes(bytes), Some(pause)) => {
-            slowly(stream, &head, bytes, pause, &mut sent.body_size).await
-        }
-        (ReplyBody::Huge(bytes), _) => huge(stream, &head, *bytes, &mut sent.body_size).await,
+    let written = match has_body {
+        true => write_whole(stream, head, reply, &mut sent.body_size).await,
+        false => write(stream, &head).await,
     };
     if let Err(error) = written {
         sent.error = Some(format!("the answer did not get through: {error}"));
@@ -172,7 +176,7 @@ pub(super) async fn send<S: AsyncWrite + Unpin>(
     sent
 }
 
-fn head(reply: &Reply, length: u64, keep_alive: bool) -> Vec<u8> {
+fn head(reply: &Reply, keep_alive: bool) -> Vec<u8> {
     let reason = http::StatusCode::from_u16(reply.status)
         .ok()
         .and_then(|status| status.canonical_reason())
@@ -189,7 +193,7 @@ fn head(reply: &Reply, length: u64, keep_alive: bool) -> Vec<u8> {
         head.extend_from_slice(b"\r\n");
     }
     if !matches!(reply.status, 204 | 304) {
-        head.extend_from_slice(format!("Content-Length: {length}\r\n").as_bytes());
+        head.extend_from_slice(format!("Content-Length: {}\r\n", reply.length()).as_bytes());
     }
     if !has(&reply.headers, "date") {
         let date = httpdate::fmt_http_date(std::time::SystemTime::now());
@@ -213,57 +217,39 @@ async fn write<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) -> io::Resul
         })
 }
 
-/// Head and body in one write when the body is small: one packet, one system call.
-async fn together<S: AsyncWrite + Unpin>(
+/// Head and body, the latter in pieces: so that the time limit is one of silence and not of the
+/// whole body, and `sent` counts what went out before an error.
+async fn write_whole<S: AsyncWrite + Unpin>(
     stream: &mut S,
     mut head: Vec<u8>,
-    body: &[u8],
+    reply: &Reply,
     sent: &mut u64,
 ) -> io::Result<()> {
-    const SMALL_BYTES: usize = 16 * 1024;
-    if body.len() <= SMALL_BYTES {
-        head.extend_from_slice(body);
-        write(stream, &head).await?;
-        *sent = body.len() as u64;
-        return Ok(());
-    }
+    let (bytes, piece, pause) = match (&reply.body, reply.slow) {
+        (ReplyBody::Bytes(bytes), None) if bytes.len() <= SMALL_BYTES => {
+            // One packet, one system call.
+            head.extend_from_slice(bytes);
+            write(stream, &head).await?;
+            *sent = bytes.len() as u64;
+            return Ok(());
+        }
+        (ReplyBody::Bytes(bytes), None) => (&bytes[..], PIECE_BYTES, None),
+        (ReplyBody::Bytes(bytes), pause) => (&bytes[..], 1, pause),
+        (ReplyBody::Huge(_), _) => (&HUGE_PIECE[..], HUGE_PIECE.len(), None),
+    };
     write(stream, &head).await?;
-    // In pieces, so that the time limit is one of silence and not of the whole body.
-    for piece in body.chunks(256 * 1024) {
+    let length = reply.length();
+    for piece in bytes.chunks(piece).cycle() {
+        let left = usize::try_from(length - *sent).unwrap_or(usize::MAX);
+        if left == 0 {
+            break;
+        }
+        if let Some(pause) = pause {
+            tokio::time::sleep(pause).await;
+        }
+        let piece = &piece[..piece.len().min(left)];
         write(stream, piece).await?;
         *sent += piece.len() as u64;
-    }
-    Ok(())
-}
-
-async fn slowly<S: AsyncWrite + Unpin>(
-    stream: &mut S,
-    head: &[u8],
-    body: &[u8],
-    pause: Duration,
-    sent: &mut u64,
-) -> io::Result<()> {
-    write(stream, head).await?;
-    for byte in body {
-        tokio::time::sleep(pause).await;
-        write(stream, std::slice::from_ref(byte)).await?;
-        *sent += 1;
-    }
-    Ok(())
-}
-
-async fn huge<S: AsyncWrite + Unpin>(
-    stream: &mut S,
-    head: &[u8],
-    length: u64,
-    sent: &mut u64,
-) -> io::Result<()> {
-    write(stream, head).await?;
-    while *sent < length {
-        let left = usize::try_from(length - *sent).unwrap_or(HUGE_PIECE.len());
-        let piece = left.min(HUGE_PIECE.len());
-        write(stream, &HUGE_PIECE[..piece]).await?;
-        *sent += piece as u64;
     }
     Ok(())
 }

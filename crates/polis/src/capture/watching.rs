@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
+use serve::wire::Connection;
 use tokio::{
     io::{AsyncRead, Interest},
     net::TcpStream,
     sync::watch,
     time::{Instant, timeout},
 };
-
-use crate::wire::Connection;
 
 /// What a client may send ahead while it waits; beyond this, its closing goes unnoticed.
 const AHEAD_BYTES: usize = 64 * 1024;

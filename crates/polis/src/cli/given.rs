@@ -6,11 +6,10 @@ use std::{
     path::Path,
 };
 
+use serve::wire::is_framing;
+
 use super::trouble::Trouble;
-use crate::{
-    destination::{Destination, DestinationError},
-    wire::is_framing,
-};
+use crate::destination::{Destination, DestinationError};
 
 /// What is read of a file or of standard input; polis keeps no larger body either.
 const INPUT_BYTES: u64 = 64 * 1024 * 1024;

@@ -4,6 +4,7 @@ use std::{borrow::Cow, path::PathBuf};
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use serve::wire::Head;
 
 use super::{
     given,
@@ -18,7 +19,6 @@ use crate::{
     destination::Destination,
     diagnosis::{Diagnosis, Preset, Verdict, Verification, diagnose, preset_names, preset_of},
     terminal::{Ink, escaped},
-    wire::Head,
 };
 
 /// Verify a signature, or tell why it is wrong

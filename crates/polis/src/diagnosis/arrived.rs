@@ -1,10 +1,10 @@
 //! A request that was captured, given to the verifier that receivers use.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use serve::wire::Head;
 use webhooks_core::scheme::{Request, Signed, VerifyError};
 
 use super::{Preset, SigningSecret, Verification, twilio};
-use crate::wire::Head;
 
 /// The request as webhooks-core takes it.
 pub(super) struct Arrived<'a> {

@@ -1,9 +1,9 @@
 //! The answer to a provider's signed question whether the URL is ours.
 
+use serve::wire::Head;
 use webhooks_core::scheme::Challenge;
 
 use super::{Verification, arrived::Arrived};
-use crate::wire::Head;
 
 /// What the provider wants to hear, such as Zoom's token signed or Discord's pong; `None` when the
 /// request is not its question, or no accepted secret signed it. An old timestamp does not matter.

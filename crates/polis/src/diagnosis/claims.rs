@@ -2,10 +2,10 @@
 //! odd becomes a finding, and is looked at anyway.
 
 use serde_json::value::RawValue;
+use serve::wire::Head;
 use webhooks_core::scheme::{Algorithm, Form, Names, Part, SIGNATURES_MAX, Scheme};
 
 use super::{Finding, FindingKind, Preset};
-use crate::wire::Head;
 
 /// The claims of one request under one preset.
 #[derive(Debug, Default)]

@@ -1,8 +1,8 @@
 //! Whose signature it is: the providers that webhooks-core knows.
 
-pub use webhooks_core::scheme::Provider as Preset;
+use serve::wire::Head;
 
-use crate::wire::Head;
+pub use webhooks_core::scheme::Provider as Preset;
 
 /// The preset whose signature header a request has.
 #[must_use]

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use jiff::Timestamp;
+use serve::wire::Head;
 use subtle::ConstantTimeEq;
 use webhooks_core::scheme::{Encoding, Part, judge_time};
 
@@ -15,7 +16,6 @@ use super::{
     time, twilio,
     variants::{self, BodyVariant},
 };
-use crate::wire::Head;
 
 /// Beyond this, only one deviation at a time is tried: the search must stay short.
 const PAIRS_BODY_BYTES: usize = 16 * 1024;

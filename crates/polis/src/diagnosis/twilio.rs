@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
+use serve::wire::Head;
 use sha2::{Digest, Sha256};
 use webhooks_core::scheme::{self, BODY_HASH, body_hash};
 
 use super::{Finding, FindingKind};
-use crate::wire::Head;
 
 /// A URL the sender may have signed, and how it differs from the one it should have.
 pub(super) struct SignedUrl {

@@ -12,11 +12,9 @@ mod place;
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
+use serve::wire::Head;
 
-use crate::{
-    content::{Content, media_type},
-    wire::Head,
-};
+use crate::content::{Content, media_type};
 
 pub(crate) use place::name_in_place;
 use place::{Place, PlaceError};

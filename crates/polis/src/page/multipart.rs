@@ -1,7 +1,7 @@
 //! The parts of a `multipart/form-data` body (RFC 7578), for looking at; also how a file reaches
 //! the import.
 
-use crate::wire::Head;
+use serve::wire::Head;
 
 /// Parts shown of one body.
 const PARTS_MAX: usize = 100;

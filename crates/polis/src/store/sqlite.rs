@@ -5,10 +5,11 @@ use std::{path::Path, sync::Arc, thread::JoinHandle};
 use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
+use serve::wire::Head;
 use tokio::sync::{mpsc, oneshot};
 use webhooks_core::private_file;
 
-use crate::{record::Record, wire::Head};
+use crate::record::Record;
 
 /// Writes that wait at most; each holds a record, so the queue is short. A full queue slows
 /// answers down rather than losing what was captured.

@@ -31,22 +31,35 @@ impl Version {
 /// Why the bytes are not the head of an HTTP/1 request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {
+    /// The sender speaks TLS.
     #[error(
         "this is a TLS handshake, not HTTP: the sender uses https:// on a plain http:// port; give it an http:// URL"
     )]
     Tls,
-    #[error("this is HTTP/2 without an upgrade; polis captures HTTP/1.0 and HTTP/1.1")]
+    /// The sender speaks HTTP/2.
+    #[error("this is HTTP/2 without an upgrade; HTTP/1.0 and HTTP/1.1 are understood here")]
     Http2,
+    /// The first line of a request.
     #[error("the request line {0:?} is not \"METHOD target HTTP/1.1\"")]
     RequestLine(String),
+    /// The first line of an answer.
     #[error("the status line {0:?} is not \"HTTP/1.1 status reason\"")]
     StatusLine(String),
+    /// Another version of HTTP.
     #[error("the version {0:?} is not HTTP/1.0 or HTTP/1.1")]
     Version(String),
+    /// A line that is no header.
     #[error("header line {number} {line:?} is not \"Name: value\"")]
-    HeaderLine { number: usize, line: String },
+    HeaderLine {
+        /// Counted from 1.
+        number: usize,
+        /// Its beginning.
+        line: String,
+    },
+    /// A line, counted from 1, that goes on with the one before.
     #[error("header line {0} begins with a space: folded headers are obsolete and refused")]
     Folded(usize),
+    /// A line, counted from 1, with a byte that ends lines for some readers.
     #[error("header line {0} contains a NUL or a bare carriage return")]
     Control(usize),
 }
@@ -206,14 +219,21 @@ impl Head {
 
 /// An answer's head.
 #[derive(Debug, Clone)]
-pub(crate) struct StatusHead {
-    pub(crate) status: u16,
-    pub(crate) version: Version,
-    pub(crate) headers: Vec<(String, Vec<u8>)>,
+pub struct StatusHead {
+    /// 100 to 999.
+    pub status: u16,
+    /// Of the status line.
+    pub version: Version,
+    /// In the order, case and repetition received.
+    pub headers: Vec<(String, Vec<u8>)>,
 }
 
 impl StatusHead {
-    pub(crate) fn parse(raw: &[u8]) -> Result<Self, HeadError> {
+    /// Reads a head that ends with its empty line.
+    ///
+    /// # Errors
+    /// A sentence that names the line that is wrong.
+    pub fn parse(raw: &[u8]) -> Result<Self, HeadError> {
         let mut lines = Lines { raw, position: 0 };
         let line = lines
             .next()
@@ -247,7 +267,8 @@ impl StatusHead {
         })
     }
 
-    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    /// The values of every header of this name, whatever its case.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.headers
             .iter()
             .filter(move |(given, _)| given.eq_ignore_ascii_case(name))
@@ -256,14 +277,14 @@ impl StatusHead {
 }
 
 /// Headers that say where a message ends: whoever writes the message sets them.
-pub(crate) fn is_framing(name: &str) -> bool {
+pub fn is_framing(name: &str) -> bool {
     ["content-length", "transfer-encoding", "connection"]
         .iter()
         .any(|framing| name.eq_ignore_ascii_case(framing))
 }
 
 /// Headers that belong to one connection and are never passed on.
-pub(crate) fn is_hop_by_hop(name: &str) -> bool {
+pub fn is_hop_by_hop(name: &str) -> bool {
     [
         "connection",
         "keep-alive",

@@ -13,62 +13,69 @@ const READ_BYTES: usize = 8 * 1024;
 
 /// How long and how large a head may be.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct HeadLimits {
+pub struct HeadLimits {
     /// Bytes up to and including the empty line.
-    pub(crate) bytes: usize,
+    pub bytes: usize,
     /// From when the connection was ready for it to its last byte.
-    pub(crate) time: Duration,
+    pub time: Duration,
 }
 
 /// Why no whole head came.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum HeadFault {
-    #[error("the head is larger than {0} bytes; polis reads no further")]
+pub enum HeadFault {
+    /// It has more bytes than are read.
+    #[error("the head is larger than {0} bytes; no more of it is read")]
     TooLarge(usize),
+    /// The time was over first.
     #[error("the head was not complete after {0:?}")]
     TooSlow(Duration),
+    /// The client closed in the middle.
     #[error("the client closed the connection in the middle of the head")]
     Ended,
+    /// The connection failed.
     #[error("reading the head ended with: {0}")]
     Broken(#[from] io::Error),
 }
 
 /// A stream and what was read from it but not yet used.
 #[derive(Debug)]
-pub(crate) struct Connection<S> {
+pub struct Connection<S> {
     stream: S,
     buffer: BytesMut,
 }
 
 impl<S: AsyncRead + Unpin> Connection<S> {
-    pub(crate) fn new(stream: S) -> Self {
+    /// Nothing was read yet.
+    pub fn new(stream: S) -> Self {
         Self {
             stream,
             buffer: BytesMut::new(),
         }
     }
 
-    pub(crate) fn stream(&mut self) -> &mut S {
+    /// To write to, or to read on after what is buffered.
+    pub fn stream(&mut self) -> &mut S {
         &mut self.stream
     }
 
     /// What was read but not yet used.
-    pub(crate) fn buffered(&self) -> &[u8] {
+    pub fn buffered(&self) -> &[u8] {
         &self.buffer
     }
 
-    pub(crate) fn consume(&mut self, bytes: usize) {
+    /// Takes so many buffered bytes as used.
+    pub fn consume(&mut self, bytes: usize) {
         self.buffer.advance(bytes);
     }
 
     /// Reads once; 0 means that the other side closed.
-    pub(crate) async fn fill(&mut self) -> io::Result<usize> {
+    pub async fn fill(&mut self) -> io::Result<usize> {
         self.buffer.reserve(READ_BYTES);
         self.stream.read_buf(&mut self.buffer).await
     }
 
     /// The next head with its empty line; `None` when the client closed between two requests.
-    pub(crate) async fn head(&mut self, limits: &HeadLimits) -> Result<Option<Bytes>, HeadFault> {
+    pub async fn head(&mut self, limits: &HeadLimits) -> Result<Option<Bytes>, HeadFault> {
         let mut searched = 0;
         let deadline = Instant::now() + limits.time;
         loop {

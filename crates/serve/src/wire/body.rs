@@ -18,7 +18,7 @@ const TRAILER_BYTES: usize = 16 * 1024;
 
 /// How the end of a body is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Framing {
+pub enum Framing {
     /// There is no body.
     None,
     /// `Content-Length` says.
@@ -31,39 +31,68 @@ pub(crate) enum Framing {
 
 /// What is wrong with a body.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BodyFault {
+pub enum BodyFault {
+    /// `Content-Length` is not a number.
     #[error("content-length {0:?} is not a number")]
     Length(String),
+    /// Two of them contradict each other.
     #[error("content-length is given twice with different values: {0} and {1}")]
     Lengths(u64, u64),
-    #[error("transfer-encoding {0:?} is not supported; polis reads chunked bodies")]
+    /// A transfer coding that is not `chunked` alone.
+    #[error("transfer-encoding {0:?} is not supported; chunked is")]
     Coding(String),
+    /// A chunk without a size.
     #[error("chunk {number} begins with {line:?}, which is not a hexadecimal size")]
-    ChunkSize { number: u64, line: String },
+    ChunkSize {
+        /// Counted from 1.
+        number: u64,
+        /// What stands there instead.
+        line: String,
+    },
+    /// A chunk, counted from 1, that does not end where its size says.
     #[error("chunk {0} is longer than its size says: no line end follows its data")]
     ChunkEnd(u64),
+    /// More after the last chunk than is read.
     #[error("the trailers are larger than {TRAILER_BYTES} bytes")]
     Trailers,
+    /// The client closed in the middle.
     #[error("the client closed the connection after {received} bytes of the body{}", match .expected { Some(expected) => format!("; content-length says {expected}"), None => String::new() })]
     Ended {
+        /// Bytes that came.
         received: u64,
+        /// Bytes that were announced.
         expected: Option<u64>,
     },
+    /// The time was over first.
     #[error("the body was not complete after {limit:?}; {received} bytes of it came")]
-    TooSlow { received: u64, limit: Duration },
-    #[error("the body is larger than {limit} bytes; the rest was cut (--body-limit raises it)")]
-    TooLarge { limit: usize },
+    TooSlow {
+        /// Bytes that came.
+        received: u64,
+        /// How long it may take.
+        limit: Duration,
+    },
+    /// It has more bytes than are kept.
+    #[error("the body is larger than {limit} bytes; the rest was cut")]
+    TooLarge {
+        /// Bytes of one body.
+        limit: usize,
+    },
+    /// All bodies together have more bytes than are held.
     #[error(
-        "{limit} bytes of bodies are being received at once, the most polis holds; the rest was cut"
+        "{limit} bytes of bodies are being received at once, the most that is held; the rest was cut"
     )]
-    Crowded { limit: usize },
+    Crowded {
+        /// Bytes of all.
+        limit: usize,
+    },
+    /// The connection failed.
     #[error("reading the body ended with: {0}")]
     Broken(#[from] io::Error),
 }
 
 impl BodyFault {
     /// The status that tells the client.
-    pub(crate) fn status(&self) -> u16 {
+    pub fn status(&self) -> u16 {
         match self {
             Self::TooLarge { .. } => 413,
             Self::Crowded { .. } => 503,
@@ -73,14 +102,18 @@ impl BodyFault {
         }
     }
 
-    /// Whether bytes were left out because of a limit of polis.
-    pub(crate) fn is_cut(&self) -> bool {
+    /// Whether bytes were left out because of a limit.
+    pub fn is_cut(&self) -> bool {
         matches!(self, Self::TooLarge { .. } | Self::Crowded { .. })
     }
 }
 
 impl Framing {
-    pub(crate) fn of_request(head: &Head) -> Result<Self, BodyFault> {
+    /// Of a request; nothing says that there is none.
+    ///
+    /// # Errors
+    /// [`BodyFault`] when its headers contradict each other or are not understood.
+    pub fn of_request(head: &Head) -> Result<Self, BodyFault> {
         let codings: Vec<&[u8]> = head.all("transfer-encoding").collect();
         if !codings.is_empty() {
             return chunked(&codings);
@@ -88,7 +121,11 @@ impl Framing {
         Ok(length(head.all("content-length"))?.map_or(Self::None, Self::Length))
     }
 
-    pub(crate) fn of_answer(head: &StatusHead, method: &str) -> Result<Self, BodyFault> {
+    /// Of the answer to a request with this method.
+    ///
+    /// # Errors
+    /// [`BodyFault`] when its headers contradict each other or are not understood.
+    pub fn of_answer(head: &StatusHead, method: &str) -> Result<Self, BodyFault> {
         if method == "HEAD" || head.status == 204 || head.status == 304 {
             return Ok(Self::None);
         }
@@ -128,21 +165,26 @@ fn length<'a>(values: impl Iterator<Item = &'a [u8]>) -> Result<Option<u64>, Bod
 
 /// How much of a body is kept, and how long it may take.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct BodyLimits {
-    pub(crate) bytes: usize,
-    pub(crate) time: Duration,
+pub struct BodyLimits {
+    /// Bytes; what comes after them is cut.
+    pub bytes: usize,
+    /// From the first read to the last byte.
+    pub time: Duration,
 }
 
 /// What was read of a body; with a fault, the part that came before it.
 #[derive(Debug, Default)]
-pub(crate) struct ReadBody {
-    pub(crate) bytes: Bytes,
-    pub(crate) trailers: Vec<u8>,
-    pub(crate) fault: Option<BodyFault>,
+pub struct ReadBody {
+    /// Without chunk framing.
+    pub bytes: Bytes,
+    /// Lines after the last chunk, as received.
+    pub trailers: Vec<u8>,
+    /// Why it ended early.
+    pub fault: Option<BodyFault>,
 }
 
 /// Reads a body; a fault ends it, and what came before the fault is kept.
-pub(crate) async fn read_body<S: AsyncRead + Unpin>(
+pub async fn read_body<S: AsyncRead + Unpin>(
     connection: &mut Connection<S>,
     framing: Framing,
     limits: BodyLimits,

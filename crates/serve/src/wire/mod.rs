@@ -10,9 +10,7 @@ mod connection;
 mod head;
 mod reception;
 
-pub(crate) use body::{BodyFault, BodyLimits, Framing, ReadBody, read_body};
-pub(crate) use connection::{Connection, HeadFault, HeadLimits};
-pub(crate) use head::HeadError;
-pub use head::{Head, Version};
-pub(crate) use head::{StatusHead, is_framing, is_hop_by_hop};
-pub(crate) use reception::Reception;
+pub use body::{BodyFault, BodyLimits, Framing, ReadBody, read_body};
+pub use connection::{Connection, HeadFault, HeadLimits};
+pub use head::{Head, HeadError, StatusHead, Version, is_framing, is_hop_by_hop};
+pub use reception::Reception;

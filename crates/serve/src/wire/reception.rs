@@ -5,27 +5,29 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes of bodies in reception, and their limit.
 #[derive(Debug)]
-pub(crate) struct Reception {
+pub struct Reception {
     held: AtomicUsize,
     limit: usize,
 }
 
 /// What one body holds; given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Reservation<'a> {
+pub struct Reservation<'a> {
     reception: &'a Reception,
     held: usize,
 }
 
 impl Reception {
-    pub(crate) fn new(limit: usize) -> Self {
+    /// All bodies together hold at most so many bytes.
+    pub fn new(limit: usize) -> Self {
         Self {
             held: AtomicUsize::new(0),
             limit,
         }
     }
 
-    pub(crate) fn reserve(&self) -> Reservation<'_> {
+    /// For one body, nothing yet.
+    pub fn reserve(&self) -> Reservation<'_> {
         Reservation {
             reception: self,
             held: 0,
@@ -35,13 +37,13 @@ impl Reception {
 
 impl Reservation<'_> {
     /// Takes more; false when all bodies together would hold too much.
-    pub(crate) fn grow(&mut self, bytes: usize) -> bool {
+    pub fn grow(&mut self, bytes: usize) -> bool {
         let before = self.reception.held.fetch_add(bytes, Ordering::Relaxed);
         self.held += bytes;
         before.saturating_add(bytes) <= self.reception.limit
     }
 
-    pub(crate) fn limit(&self) -> usize {
+    pub fn limit(&self) -> usize {
         self.reception.limit
     }
 }
