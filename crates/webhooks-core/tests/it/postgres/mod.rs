@@ -2,6 +2,7 @@
 #![cfg(all(feature = "postgres", feature = "testing"))]
 
 mod nodes;
+mod plans;
 mod refusals;
 mod send_in;
 

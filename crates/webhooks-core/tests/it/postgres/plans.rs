@@ -1,0 +1,135 @@
+//! How much is read for each thing that is done: on empty tables, and on large ones of which nobody
+//! made statistics. A plan that reads a whole table is found here, whatever it looks like.
+
+use std::time::Duration;
+
+use scratch_postgres::Database;
+use webhooks_core::{DeliveryFilter, EndpointId, Event, NewEndpoint, Webhooks, testing::Receiver};
+
+use super::open;
+
+/// Rows of each large table.
+const LARGE: u64 = 100_000;
+/// Events that are sent and delivered.
+const SENT: u64 = 300;
+/// Rows and index entries that one send with its delivery may read, over all tables: with what the
+/// due loop and the beats read meanwhile it was 5 to 9.
+const READ_A_DELIVERY: u64 = 30;
+/// The same for what a person asks: a page looks through some thousand events.
+const READ_A_QUESTION: u64 = 20_000;
+/// Postgres' own figures are written once a second.
+const FIGURES_WAIT: Duration = Duration::from_millis(1_500);
+
+/// Rows read by scans of tables and entries by scans of indexes, of the tables of ours that grow.
+async fn read_so_far(database: &Database) -> u64 {
+    tokio::time::sleep(FIGURES_WAIT).await;
+    let figures = database
+        .query(
+            "select (select coalesce(sum(seq_tup_read), 0) from pg_stat_user_tables
+                     where schemaname = 'hooks' and relname ~ '^(delivery|lane|event|attempt|ending)')
+                  + (select coalesce(sum(idx_tup_read), 0) from pg_stat_user_indexes
+                     where schemaname = 'hooks' and relname ~ '^(delivery|lane|event|attempt|ending)')",
+        )
+        .unwrap();
+    figures.trim().parse().unwrap()
+}
+
+async fn send_and_deliver(webhooks: &Webhooks, receiver: &Receiver, round: &str) {
+    let before = receiver.requests().len();
+    let sends = (0..SENT).map(|n| {
+        let event = Event::new("a", &n).id(format!("{round}{n}"));
+        webhooks.send("acme", event)
+    });
+    for sent in futures_util::future::join_all(sends).await {
+        sent.unwrap();
+    }
+    receiver
+        .wait_for(before + usize::try_from(SENT).unwrap())
+        .await;
+    webhooks.drain().await;
+}
+
+async fn ask(webhooks: &Webhooks, id: &EndpointId, event: &str) {
+    let endpoints = webhooks.endpoints("acme");
+    webhooks.explain("acme", event, id).await.unwrap();
+    for filter in [
+        DeliveryFilter::Pending,
+        DeliveryFilter::Ended,
+        DeliveryFilter::Failed,
+        DeliveryFilter::All,
+    ] {
+        endpoints.deliveries(id, filter, None, 20).await.unwrap();
+    }
+}
+
+/// Fills the tables with what is owed to a paused endpoint of another customer, and its history.
+fn fill(database: &Database) {
+    let statement = format!(
+        "with p as (select key from hooks.endpoint where customer = 'other'),
+              day as (select (extract(epoch from now()) / 86400)::int4 as day,
+                             (extract(epoch from now()) * 1000)::int8 as ms),
+              e as (insert into hooks.event select 1000000000000 + n, day, 'filled' || n, 'other', 'a', '{{}}', ms, null
+                    from day, generate_series(1, {LARGE}) n),
+              a as (insert into hooks.attempt select 1000000000000 + n, p.key, 1, day, ms, 1000, 500, 'status', '500', '', ''
+                    from p, day, generate_series(1, {LARGE}) n),
+              x as (insert into hooks.ending select 2000000000000 + n, p.key, day, 'canceled', ms
+                    from p, day, generate_series(1, {LARGE}) n)
+         insert into hooks.delivery select 1000000000000 + n, p.key, null, ms, ms, 1, day, 1, 0, true
+         from p, day, generate_series(1, {LARGE}) n"
+    );
+    database.query(&statement).unwrap();
+}
+
+#[tokio::test]
+async fn no_more_is_read_beside_large_tables_than_beside_empty_ones() {
+    let database = Database::create().unwrap();
+    let webhooks = open(&database).await;
+    let receiver = Receiver::start().await.unwrap();
+    let endpoints = webhooks.endpoints("acme");
+    let id = endpoints.add(receiver.url()).await.unwrap().id;
+    let ordered = endpoints
+        .add(
+            NewEndpoint::new(receiver.url())
+                .ordered(true)
+                .event_types(["b"]),
+        )
+        .await
+        .unwrap();
+    let other = webhooks.endpoints("other");
+    let paused = other.add(receiver.url()).await.unwrap().id;
+    other.pause(&paused).await.unwrap();
+    for (round, name) in ["empty", "large"].iter().zip(["first", "second"]) {
+        if *round == "large" {
+            fill(&database);
+        }
+        let before = read_so_far(&database).await;
+        send_and_deliver(&webhooks, &receiver, name).await;
+        let read = read_so_far(&database).await - before;
+        assert!(
+            read <= READ_A_DELIVERY * SENT,
+            "{round}: {read} rows and entries were read for {SENT} deliveries"
+        );
+        let before = read_so_far(&database).await;
+        ask(&webhooks, &id, &format!("{name}1")).await;
+        ask(&webhooks, &ordered.id, &format!("{name}1")).await;
+        endpoints.resend(&id, &format!("{name}2")).await.unwrap();
+        let read = read_so_far(&database).await - before;
+        assert!(
+            read <= 11 * READ_A_QUESTION,
+            "{round}: {read} rows and entries were read for eleven questions"
+        );
+    }
+    // What the paused endpoint is owed is due when it is resumed: its head, not all of it at once.
+    let before = read_so_far(&database).await;
+    other.resume(&paused).await.unwrap();
+    receiver
+        .wait_for(usize::try_from(2 * SENT).unwrap() + 2_000)
+        .await;
+    other.pause(&paused).await.unwrap();
+    let sent = u64::try_from(receiver.requests().len()).unwrap() - 2 * SENT;
+    let read = read_so_far(&database).await - before;
+    assert!(
+        read <= READ_A_DELIVERY * (sent + 2_000),
+        "{read} rows and entries were read for {sent} deliveries of a lane"
+    );
+}
