@@ -54,8 +54,26 @@ use health::Health;
 use memory::Memory;
 use pace::Pace;
 
-/// At how many a lane is loaded from.
-const REFILL_BELOW: usize = 64;
+/// How a lane is loaded from.
+#[derive(Debug, Clone, Copy)]
+struct Loads {
+    /// At how many that wait.
+    below: usize,
+    /// Rows at once.
+    rows: usize,
+}
+
+/// From a file a load takes a fraction of a millisecond.
+const LOADS_FROM_FILE: Loads = Loads {
+    below: 64,
+    rows: 256,
+};
+/// From a server it is some round trips and a commit, in which an endpoint that answers at once takes
+/// some hundred. Both together are what may wait in memory.
+const LOADS_FROM_SERVER: Loads = Loads {
+    below: 512,
+    rows: 512,
+};
 
 /// One endpoint in memory.
 pub(crate) struct Outbox {
@@ -71,6 +89,7 @@ pub(crate) struct Outbox {
 
 struct State {
     queue: Queue,
+    loads: Loads,
     workers: Workers,
     pace: Pace,
     lane: Lane,
@@ -172,8 +191,9 @@ impl State {
 
     /// Counts in a refill, where one is wanted.
     fn wants_refill(&mut self) -> bool {
-        let wanted =
-            self.lane == Lane::Flowing && !self.refilling && self.queue.rows.len() <= REFILL_BELOW;
+        let wanted = self.lane == Lane::Flowing
+            && !self.refilling
+            && self.queue.rows.len() <= self.loads.below;
         self.refilling |= wanted;
         wanted
     }
@@ -210,6 +230,11 @@ impl Outbox {
         };
         let state = State {
             queue: Queue::default(),
+            loads: if record.shares || record.keeps_lane {
+                LOADS_FROM_SERVER
+            } else {
+                LOADS_FROM_FILE
+            },
             workers: Workers::default(),
             pace,
             lane,

@@ -1,10 +1,7 @@
 //! Loading a lane's next rows into memory, and leaving the lane when there are none.
 
-use super::{Lane, Outbox, REFILL_BELOW, Steps};
+use super::{Lane, Outbox, Steps};
 use crate::endpoint::EndpointState;
-
-/// Rows that a healthy lane loads at once.
-const REFILL_ROWS: usize = 256;
 
 /// What a refill may load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +49,7 @@ impl Outbox {
         let endpoint = self.endpoint();
         let mut state = self.state.lock();
         // Memory comes back by itself while much waits in it.
-        let is_full = state.lane != Lane::Stopped && state.queue.rows.len() > REFILL_BELOW;
+        let is_full = state.lane != Lane::Stopped && state.queue.rows.len() > state.loads.below;
         if endpoint.state != EndpointState::Active || state.returning > 0 || is_full {
             return None;
         }
@@ -66,7 +63,7 @@ impl Outbox {
         } else if state.pace.ramps_up() {
             state.pace.width()
         } else {
-            REFILL_ROWS
+            state.loads.rows
         };
         Some(RefillPlan {
             rows,

@@ -290,7 +290,9 @@ impl State {
         let Some(connection) = held else {
             return Ended::Failed(StoreError::Closed);
         };
-        let committed = connection.execute("commit").await;
+        // A commit of a transaction that an error has ended rolls it back, and is no error itself: the
+        // select is.
+        let committed = connection.execute("select 1; commit").await;
         match committed {
             Ok(_) => Ended::Committed,
             Err(error) if is_lost(&error) => {
