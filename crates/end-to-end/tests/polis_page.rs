@@ -246,7 +246,7 @@ async fn the_signature_tab_says_what_is_wrong_and_what_is_signed() -> anyhow::Re
         .await?;
     page.send("/hooks", BODY, &[]).await?;
     for (id, part) in [
-        (1, "right"),
+        (1, "valid"),
         (2, "an old secret matched"),
         (3, "s old (limit 300)"),
         (4, "line end"),

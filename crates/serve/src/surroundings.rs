@@ -26,11 +26,10 @@ impl Surroundings {
     /// The process's variables and `.env` of the current directory.
     #[must_use]
     pub fn of_process() -> Self {
+        // Bytes that are not UTF-8 stay visible as such: what is wrong is said, not passed over.
+        let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
         let variables = std::env::vars_os()
-            .filter_map(|(name, value)| {
-                let name = name.into_string().ok()?;
-                value.into_string().ok().map(|value| (name, value))
-            })
+            .map(|(name, value)| (lossy(name), lossy(value)))
             .collect();
         let (dot_env, faults) = read_dot_env(Path::new(".env"));
         Self {

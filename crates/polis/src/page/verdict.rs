@@ -67,7 +67,7 @@ impl VerdictCard {
         let told = CapturedSignature::whole(diagnosis, &record.body);
         let first = diagnosis.findings.first().map(|finding| finding.kind);
         let (class, title) = match diagnosis.verdict {
-            Verdict::Ok => ("ok", "The signature is right"),
+            Verdict::Ok => ("ok", "The signature is valid"),
             Verdict::Failed => ("bad", "The signature failed"),
             Verdict::Missing => ("warn", "Not signed"),
         };

@@ -270,7 +270,7 @@ pub(super) async fn comment(
     let change = |record: &mut Record| record.comment = text;
     let store = &shared.polis.store;
     let done = match store.changed(id, ChangeKind::Commented, change).await {
-        true => Shown::Notice("The note is kept with the request.".to_owned()),
+        true => Shown::Notice("The note is saved with the request.".to_owned()),
         false => Shown::Problem(format!("there is no request #{id}")),
     };
     page(shared, query, headers, Some((id, Some(done)))).await
