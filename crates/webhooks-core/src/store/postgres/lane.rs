@@ -70,7 +70,10 @@ impl Loading {
             .query(
                 "update webhooks.delivery d set claim = t.claim, lane = t.lane
                  from unnest($1::int8[], $2::int8[], $3::int8[], $4::bool[]) as t(seq, key, claim, lane)
-                 where d.event_seq = t.seq and d.endpoint_key = t.key",
+                 cross join lateral (
+                     select x.ctid from webhooks.delivery x
+                     where x.event_seq = t.seq and x.endpoint_key = t.key limit 1) found
+                 where d.ctid = found.ctid",
             )
             .bind(&seqs)
             .bind(&keys)
@@ -158,14 +161,11 @@ impl Tx<'_> {
         if seqs.is_empty() {
             return Ok(());
         }
-        self.query(
-            "delete from webhooks.delivery d using unnest($2::int8[]) as t(seq)
-             where d.event_seq = t.seq and d.endpoint_key = $1",
-        )
-        .bind(key)
-        .bind(seqs)
-        .execute(&mut *self.connection)
-        .await?;
+        self.query("delete from webhooks.delivery where event_seq = any($2) and endpoint_key = $1")
+            .bind(key)
+            .bind(seqs)
+            .execute(&mut *self.connection)
+            .await?;
         self.store_endings(seqs, &vec![key; seqs.len()], ending)
             .await
     }
@@ -308,7 +308,7 @@ impl Tx<'_> {
                  from webhooks.delivery d
                  left join webhooks.event e on e.seq = d.event_seq and e.day = d.event_day
                  where d.endpoint_key = $1 and d.claim is null and d.lane and d.due_at <= $2
-                 order by d.due_at, d.event_seq limit $3",
+                 order by d.due_at, d.event_seq limit $3 for update of d",
             )
             .bind(key)
             .bind(due_before)

@@ -189,9 +189,8 @@ async fn hydrate(
     let seqs: Vec<i64> = positions.iter().map(|position| position.seq).collect();
     let rows = reading
         .query(
-            "select e.seq, e.day, e.id, e.type, e.created_at
-             from unnest($1::int8[]) with ordinality as t(seq, place)
-             join webhooks.event e on e.seq = t.seq order by t.place",
+            "select seq, day, id, type, created_at from webhooks.event
+             where seq = any($1) order by array_position($1, seq)",
         )
         .bind(&seqs)
         .fetch_all(&mut *reading.reader.connection)

@@ -68,7 +68,9 @@ impl Tx<'_> {
         if !refused.0.is_empty() {
             self.query(
                 "update webhooks.outbox o set refused = t.reason
-                 from unnest($1::int8[], $2::text[]) as t(id, reason) where o.id = t.id",
+                 from unnest($1::int8[], $2::text[]) as t(id, reason)
+                 cross join lateral (select x.ctid from webhooks.outbox x where x.id = t.id limit 1) found
+                 where o.ctid = found.ctid",
             )
             .bind(&refused.0)
             .bind(&refused.1)

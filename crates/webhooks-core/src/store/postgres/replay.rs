@@ -121,14 +121,11 @@ impl Tx<'_> {
             .bind(key)
             .fetch_all(&mut *self.connection)
             .await?;
-        self.query(
-            "delete from webhooks.ending e using unnest($1::int8[]) as t(seq)
-             where e.event_seq = t.seq and e.endpoint_key = $2",
-        )
-        .bind(&seqs)
-        .bind(key)
-        .execute(&mut *self.connection)
-        .await?;
+        self.query("delete from webhooks.ending where event_seq = any($1) and endpoint_key = $2")
+            .bind(&seqs)
+            .bind(key)
+            .execute(&mut *self.connection)
+            .await?;
         let mut owing = Owing::default();
         for ((event, day), row) in events.into_iter().zip(rows) {
             let number: Option<i32> = row.try_get(1)?;
@@ -227,9 +224,9 @@ impl Tx<'_> {
         let rows = self
             .query(
                 "select e.seq, e.id, e.body, e.traceparent, e.day
-                 from unnest($1::int8[]) as t(seq) join webhooks.event e on e.seq = t.seq
-                 where not exists (
-                     select 1 from webhooks.delivery d where d.event_seq = t.seq and d.endpoint_key = $2)
+                 from webhooks.event e
+                 where e.seq = any($1) and not exists (
+                     select 1 from webhooks.delivery d where d.event_seq = e.seq and d.endpoint_key = $2)
                  order by e.seq",
             )
             .bind(seqs)

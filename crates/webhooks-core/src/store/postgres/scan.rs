@@ -178,7 +178,10 @@ impl Tx<'_> {
             self.query(
                 "update webhooks.delivery d set lane = true, due_at = case when t.ordered then 0 else d.due_at end
                  from unnest($1::int8[], $2::int8[], $3::bool[]) as t(seq, key, ordered)
-                 where d.event_seq = t.seq and d.endpoint_key = t.key",
+                 cross join lateral (
+                     select x.ctid from webhooks.delivery x
+                     where x.event_seq = t.seq and x.endpoint_key = t.key limit 1) found
+                 where d.ctid = found.ctid",
             )
             .bind(&moved.seqs)
             .bind(&moved.keys)

@@ -245,7 +245,8 @@ impl State {
             "{begin};
              select pg_current_xact_id()::text,
                     (select count(*) from (select 1 from webhooks.node where id = {node} and alive for key share) t),
-                    (select version from webhooks.change)",
+                    (select version from webhooks.change),
+                    (select string_agg(nextval('webhooks.event_batch')::text, ' ') from generate_series(1, {batches}))",
             begin = self.connector.begin(),
         ));
         let row = connection
@@ -256,16 +257,12 @@ impl State {
             self.membership.fenced(node);
             return Err(StoreError::Fenced);
         }
-        let mut numbers = Vec::new();
-        if batches > 0 {
-            let draw = schema
-                .query("select nextval('webhooks.event_batch') from generate_series(1, $1)")
-                .persistent(self.connector.names_statements())
-                .bind(i32::try_from(batches).unwrap_or(i32::MAX));
-            for row in draw.fetch_all(connection).await? {
-                numbers.push(row.try_get(0)?);
-            }
-        }
+        let numbers: Option<String> = row.try_get(3)?;
+        let numbers = numbers.unwrap_or_default();
+        let numbers = numbers.split_whitespace().map(str::parse);
+        let numbers = numbers.collect::<Result<_, _>>().map_err(|error| {
+            StoreError::Damaged(format!("a number of the sequence of batches: {error}"))
+        })?;
         Ok(Head {
             xid: row.try_get(0)?,
             numbers: Numbers::new(numbers),
