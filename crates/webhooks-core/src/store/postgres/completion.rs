@@ -76,6 +76,13 @@ impl Tx<'_> {
                 self.disable(&completion.outbox, disabling).await?;
             }
         }
+        // Last: where one of these statements fails, none of the outcomes is taken back.
+        for completion in completions {
+            if completion.consequences.returning {
+                let steps = completion.outbox.returned();
+                self.commit.follow(&completion.outbox, steps);
+            }
+        }
         Ok(())
     }
 
@@ -225,14 +232,7 @@ impl Tx<'_> {
                 lanes.insert(outbox.key(), (outbox, backoff));
             }
         }
-        self.back_off(&lanes).await?;
-        for completion in completions {
-            if completion.consequences.returning {
-                let steps = completion.outbox.returned();
-                self.commit.follow(&completion.outbox, steps);
-            }
-        }
-        Ok(())
+        self.back_off(&lanes).await
     }
 
     /// Stores since when endpoints fail, as it is now: another outcome that changed it may have been

@@ -160,8 +160,8 @@ impl State {
                 written = tx.prepare(version).await;
             }
             if written.is_ok() {
-                stored = true;
                 written = tx.store_completions(&completions).await;
+                stored = written.is_ok();
             }
             for ask in asks {
                 answers.asks.push(if written.is_ok() {
