@@ -12,6 +12,8 @@ macro_rules! for_each_store {
     ($($test:ident),+ $(,)?) => {
         tests_on!(sqlite_memory, SqliteMemory, $($test)+);
         tests_on!(sqlite_file, SqliteFile, $($test)+);
+        #[cfg(feature = "postgres")]
+        tests_on!(postgres, Postgres, $($test)+);
     };
 }
 
@@ -19,6 +21,8 @@ macro_rules! for_each_store {
 macro_rules! for_each_durable_store {
     ($($test:ident),+ $(,)?) => {
         tests_on!(reopened_sqlite_file, SqliteFile, $($test)+);
+        #[cfg(feature = "postgres")]
+        tests_on!(reopened_postgres, Postgres, $($test)+);
     };
 }
 
@@ -39,12 +43,24 @@ macro_rules! tests_on {
 pub(crate) enum Store {
     SqliteMemory,
     SqliteFile,
+    #[cfg(feature = "postgres")]
+    Postgres,
 }
 
 /// An empty database of a store; it is gone when this is dropped.
 pub(crate) struct Database {
+    /// Where an engine opens it.
     pub(crate) address: String,
-    _folder: Option<TempDir>,
+    _place: Place,
+}
+
+/// Where it is kept, for as long as it is.
+#[expect(dead_code, reason = "what counts is that it is there")]
+enum Place {
+    Memory,
+    Folder(TempDir),
+    #[cfg(feature = "postgres")]
+    Server(scratch_postgres::Database),
 }
 
 impl Store {
@@ -52,13 +68,21 @@ impl Store {
         match self {
             Self::SqliteMemory => Database {
                 address: "sqlite::memory:".to_owned(),
-                _folder: None,
+                _place: Place::Memory,
             },
             Self::SqliteFile => {
                 let folder = tempfile::tempdir().unwrap();
                 Database {
                     address: format!("sqlite:{}", folder.path().join("w.db").display()),
-                    _folder: Some(folder),
+                    _place: Place::Folder(folder),
+                }
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres => {
+                let database = scratch_postgres::Database::create().unwrap();
+                Database {
+                    address: format!("{}?schema=webhooks", database.url()),
+                    _place: Place::Server(database),
                 }
             }
         }

@@ -6,11 +6,31 @@ use webhooks_core::{Builder, OpenError, Webhooks};
 
 use crate::{
     each_store::{Database, Store},
-    world::fault::{Fault, Meeting},
+    world::{
+        fault::{Fault, Meeting},
+        outside::{Outside, Sql},
+    },
+};
+
+const PENDING_ROWS: Sql<'_> = Sql {
+    sqlite: "select 'event ' || event_seq || ' to ' || d.endpoint_key || ' ' || e.customer
+                 || ' ' || e.state || ' claim ' || ifnull(claim, '-') || ' in lane ' || lane
+                 || ' due ' || d.due_at || ' attempts ' || attempts
+                 || '; lane due ' || ifnull(l.due_at, '-') || ' backoff '
+                 || ifnull(l.backoff_until, '-') || ' failures ' || ifnull(l.failures, '-')
+             from webhooks_delivery d left join webhooks_lane l on l.endpoint_key = d.endpoint_key
+             left join webhooks_endpoint e on e.key = d.endpoint_key",
+    postgres: "select 'event ' || event_seq || ' to ' || d.endpoint_key || ' ' || e.customer
+                   || ' ' || e.state || ' claim ' || coalesce(claim::text, '-') || ' in lane ' || lane
+                   || ' due ' || d.due_at || ' attempts ' || attempts
+                   || '; lane due ' || coalesce(l.due_at::text, '-') || ' backoff '
+                   || coalesce(l.backoff_until::text, '-')
+                   || ' failures ' || coalesce(l.failures::text, '-')
+               from webhooks.delivery d left join webhooks.lane l on l.endpoint_key = d.endpoint_key
+               left join webhooks.endpoint e on e.key = d.endpoint_key",
 };
 
 pub(super) struct Ground {
-    store: Store,
     database: Database,
     fault: Option<Fault>,
 }
@@ -18,7 +38,6 @@ pub(super) struct Ground {
 impl Ground {
     pub(super) fn new(store: Store) -> Self {
         Self {
-            store,
             database: store.database(),
             fault: None,
         }
@@ -38,7 +57,7 @@ impl Ground {
 
     /// Transactions that write this table fail, until the fault is mended.
     pub(super) async fn plant_fault(&mut self, table: &str, meeting: Meeting) {
-        self.fault = Some(Fault::plant(&self.database, table, meeting).await);
+        self.fault = Some(Fault::plant(&self.database.address, table, meeting).await);
     }
 
     pub(super) async fn mend_fault(&mut self) {
@@ -52,28 +71,8 @@ impl Ground {
     }
 
     /// What the store says of each delivery that is pending.
-    pub(super) fn pending_rows(&self) -> String {
-        match self.store {
-            Store::SqliteMemory => "in memory".to_owned(),
-            Store::SqliteFile => pending_in_sqlite(&self.database),
-        }
+    pub(super) async fn pending_rows(&self) -> String {
+        let rows = Outside::at(&self.database.address).rows(PENDING_ROWS).await;
+        rows.join("\n")
     }
-}
-
-fn pending_in_sqlite(database: &Database) -> String {
-    let file = database.address.strip_prefix("sqlite:").unwrap();
-    let connection = rusqlite::Connection::open(file).unwrap();
-    let mut select = connection
-        .prepare(
-            "select 'event ' || event_seq || ' to ' || d.endpoint_key || ' ' || e.customer
-                     || ' ' || e.state || ' claim ' || ifnull(claim, '-') || ' in lane ' || lane
-                     || ' due ' || d.due_at || ' attempts ' || attempts
-                     || '; lane due ' || ifnull(l.due_at, '-') || ' backoff '
-                     || ifnull(l.backoff_until, '-') || ' failures ' || ifnull(l.failures, '-')
-                 from webhooks_delivery d left join webhooks_lane l on l.endpoint_key = d.endpoint_key
-             left join webhooks_endpoint e on e.key = d.endpoint_key",
-        )
-        .unwrap();
-    let rows = select.query_map([], |row| row.get(0)).unwrap();
-    rows.collect::<Result<Vec<String>, _>>().unwrap().join("\n")
 }

@@ -290,7 +290,7 @@ impl Simulation {
         panic!(
             "{} deliveries are owed for ever:\n{}\nafter: {}",
             self.webhooks().pending().await.unwrap(),
-            self.ground.pending_rows(),
+            self.ground.pending_rows().await,
             self.history.join(", ")
         );
     }
@@ -331,5 +331,15 @@ mod on_a_sqlite_file {
     #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
     async fn the_promises_hold_in_random_histories() {
         histories(Store::SqliteFile).await;
+    }
+}
+
+#[cfg(feature = "postgres")]
+mod on_postgres {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+    async fn the_promises_hold_in_random_histories() {
+        histories(Store::Postgres).await;
     }
 }

@@ -15,7 +15,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 async fn a_delivery_that_could_not_be_stored_is_not_waited_for(store: Store) {
     let world = store.world().await;
     world.endpoint(|endpoint| endpoint).await;
-    let fault = Fault::plant(world.database(), "delivery", Meeting::Aborts).await;
+    let fault = Fault::plant(&world.address, "delivery", Meeting::Aborts).await;
     let event = Event::new("random_number:generate", &1).id("refused");
     world.webhooks.send("acme", event).await.unwrap_err();
     fault.mend().await;

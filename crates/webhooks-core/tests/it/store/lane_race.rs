@@ -103,7 +103,7 @@ async fn a_last_attempt_that_cannot_be_stored_at_once_does_not_hold_its_lane(sto
     world.send_all(["probe", "behind"].map(String::from)).await;
     world.clock.advance(seconds(6));
     gate.wait_for(2).await;
-    let fault = Fault::plant(world.database(), "attempt", Meeting::Aborts).await;
+    let fault = Fault::plant(&world.address, "attempt", Meeting::Aborts).await;
     gate.open("probe", 429);
     fault.is_met(&world).await;
     fault.mend().await;
@@ -121,7 +121,7 @@ async fn a_410_that_cannot_be_stored_at_once_disables_all_the_same(store: Store)
     let (gate, id) = gated(&world).await;
     world.send("gone").await;
     gate.wait_for(1).await;
-    let fault = Fault::plant(world.database(), "attempt", Meeting::RollsBack).await;
+    let fault = Fault::plant(&world.address, "attempt", Meeting::RollsBack).await;
     gate.open("gone", 410);
     fault.is_met(&world).await;
     fault.mend().await;

@@ -3,10 +3,12 @@
 //! What is SQLite's own (a file, `Webhooks::transaction`) is tested outside of this folder.
 #![cfg(feature = "testing")]
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use webhooks_core::Builder;
 
+#[cfg(feature = "postgres")]
+use crate::world::outside::{Outside, Sql};
 use crate::{each_store::Store, world::World};
 
 mod abandoned_call;
@@ -27,6 +29,7 @@ mod ordered_backlog;
 mod own_headers;
 mod partial_failure;
 mod quiet_customer;
+mod refused_refill;
 mod restart;
 mod retention;
 mod rotation;
@@ -48,6 +51,15 @@ impl Store {
         world
     }
 
+    /// What is done is deleted in pieces of this length: Postgres takes whole days away.
+    pub(crate) fn grain(self) -> Duration {
+        match self {
+            Self::SqliteMemory | Self::SqliteFile => Duration::ZERO,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => Duration::from_secs(24 * 3_600),
+        }
+    }
+
     /// How many rows one of our tables has.
     pub(crate) async fn rows(self, world: &World, table: &'static str) -> usize {
         match self {
@@ -57,6 +69,16 @@ impl Store {
                     tx.query_row(&sql, [], |row| row.get::<_, u32>(0))
                 });
                 usize::try_from(counted.await.unwrap()).unwrap()
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres => {
+                let count = format!("select count(*)::text from webhooks.{table}");
+                let sql = Sql {
+                    sqlite: "",
+                    postgres: &count,
+                };
+                let rows = Outside::at(&world.address).rows(sql).await;
+                rows[0].parse().unwrap()
             }
         }
     }

@@ -20,8 +20,9 @@ async fn send_many(world: &World, customer: &str) {
 }
 
 async fn retention_takes_what_is_done_and_leaves_what_is_owed(store: Store) {
+    let grain = store.grain();
     let world = store
-        .world_with(|builder| builder.keep(hours(100), hours(80)))
+        .world_with(|builder| builder.keep(hours(100) + grain, hours(80)))
         .await;
     let id = world.endpoint(|endpoint| endpoint).await;
     world
@@ -31,7 +32,7 @@ async fn retention_takes_what_is_done_and_leaves_what_is_owed(store: Store) {
     world.webhooks.endpoints("acme").pause(&id).await.unwrap();
     world.send("owed").await;
     world.webhooks.drain().await;
-    world.pass(hours(81)).await;
+    world.pass(hours(81) + grain).await;
     world.pass_in_steps(seconds(31), 3).await;
     assert_eq!(
         (
@@ -40,7 +41,7 @@ async fn retention_takes_what_is_done_and_leaves_what_is_owed(store: Store) {
         ),
         (11, 0)
     );
-    world.pass(hours(20)).await;
+    world.pass(hours(20) + 2 * grain).await;
     world.pass_in_steps(seconds(31), 3).await;
     assert_eq!(
         store.rows(&world, "event").await,
@@ -60,13 +61,14 @@ async fn events_are_deleted_behind_many_that_are_still_owed(store: Store) {
     send_many(&world, "acme").await;
     send_many(&world, "nobody").await;
     assert_eq!(store.rows(&world, "event").await, 2 * MANY);
-    world.pass(hours(101)).await;
+    world.pass(hours(101) + store.grain()).await;
     world.pass_in_steps(seconds(31), 3).await;
     assert_eq!(store.rows(&world, "event").await, MANY);
-    // What was owed then goes when it is done, if not at once.
+    // What was owed then goes when it is done, if not at once; a day that is taken away hands it to
+    // the present one.
     world.webhooks.endpoints("acme").resume(&id).await.unwrap();
     world.webhooks.drain().await;
-    world.pass_in_steps(hours(2), 2).await;
+    world.pass_in_steps(hours(2) + 3 * store.grain(), 2).await;
     assert_eq!(store.rows(&world, "event").await, 0);
 }
 
@@ -83,10 +85,10 @@ async fn attempts_are_deleted_behind_one_that_was_made_later(store: Store) {
     endpoints.resend(&id, "first").await.unwrap();
     world.webhooks.drain().await;
     assert_eq!(store.rows(&world, "attempt").await, MANY + 2);
-    world.pass(hours(2)).await;
+    world.pass(hours(2) + store.grain()).await;
     world.pass_in_steps(seconds(31), 3).await;
     assert_eq!(store.rows(&world, "attempt").await, 1, "that of the resend");
-    world.pass_in_steps(hours(40), 2).await;
+    world.pass_in_steps(hours(40) + store.grain(), 2).await;
     assert_eq!(store.rows(&world, "attempt").await, 0);
 }
 
@@ -107,7 +109,7 @@ async fn what_ended_is_deleted_with_its_event_however_many_endpoints_it_had(stor
         world.send(&format!("e{event}")).await;
     }
     assert_eq!(store.rows(&world, "ending").await, 3_000);
-    world.pass(hours(101)).await;
+    world.pass(hours(101) + store.grain()).await;
     world.pass_in_steps(seconds(31), 2).await;
     assert_eq!(store.rows(&world, "ending").await, 0);
     assert_eq!(store.rows(&world, "event").await, 0);
@@ -141,7 +143,7 @@ async fn attempts_of_an_event_that_is_gone_are_not_those_of_the_next(store: Stor
     let id = world.endpoint(|endpoint| endpoint).await;
     world.send("old").await;
     world.webhooks.drain().await;
-    world.pass(hours(101)).await;
+    world.pass(hours(101) + store.grain()).await;
     assert_eq!(
         (
             store.rows(&world, "event").await,
@@ -163,7 +165,7 @@ async fn nor_are_they_after_a_restart(store: Store) {
     let id = world.endpoint(|endpoint| endpoint).await;
     world.send("old").await;
     world.webhooks.drain().await;
-    world.pass(hours(101)).await;
+    world.pass(hours(101) + store.grain()).await;
     world.webhooks.shutdown(seconds(5)).await;
     let clock = Arc::clone(&world.clock);
     drop(world);

@@ -2,12 +2,12 @@
 
 use webhooks_core::Event;
 
-use crate::{
-    each_store::Database,
-    world::{World, seconds},
+use crate::world::{
+    World,
+    outside::{Outside, Sql},
 };
 
-/// What becomes of a transaction that meets the fault.
+/// What becomes of a transaction that meets the fault. Postgres knows only the second.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Meeting {
     /// It is rolled back by the store itself.
@@ -16,39 +16,88 @@ pub(crate) enum Meeting {
     Aborts,
 }
 
-/// Rows of one of our tables cannot be stored, until this is mended.
+/// Something of our tables cannot be stored, until this is mended.
 pub(crate) struct Fault {
-    file: String,
+    outside: Outside,
+    table: String,
 }
 
 impl Fault {
-    pub(crate) async fn plant(database: &Database, table: &str, meeting: Meeting) -> Self {
-        let file = database.address.strip_prefix("sqlite:").unwrap().to_owned();
+    /// Rows of this table cannot be inserted.
+    pub(crate) async fn plant(address: &str, table: &str, meeting: Meeting) -> Self {
+        Self::plant_before("insert", address, table, "true", meeting).await
+    }
+
+    /// No delivery that waits in the store can be taken into memory.
+    pub(crate) async fn plant_in_claims(address: &str) -> Self {
+        let claims = "new.claim is not null";
+        Self::plant_before("update", address, "delivery", claims, Meeting::Aborts).await
+    }
+
+    async fn plant_before(
+        change: &str,
+        address: &str,
+        table: &str,
+        when: &str,
+        meeting: Meeting,
+    ) -> Self {
         let kind = match meeting {
             Meeting::RollsBack => "rollback",
             Meeting::Aborts => "abort",
         };
-        let fault = Self { file };
-        fault.run(&format!(
-            "create trigger fault before insert on webhooks_{table}
+        let sqlite = format!(
+            "create trigger fault before {change} on webhooks_{table} when ({when})
              begin select raise({kind}, 'planted'); end"
-        ));
+        );
+        // That it was met is kept in a sequence: no rollback changes it.
+        let postgres = format!(
+            "create sequence fault_met;
+             create function fault() returns trigger language plpgsql as $$ begin
+                 perform nextval('public.fault_met');
+                 raise exception 'planted';
+             end $$;
+             create trigger fault before {change} on webhooks.{table}
+                 for each row when ({when}) execute function public.fault()"
+        );
+        let fault = Self {
+            outside: Outside::at(address),
+            table: table.to_owned(),
+        };
+        let sql = Sql {
+            sqlite: &sqlite,
+            postgres: &postgres,
+        };
+        fault.outside.run(sql).await;
         fault
     }
 
     /// Waits until a transaction has failed.
     pub(crate) async fn is_met(&self, world: &World) {
-        let event = || Event::new("random_number:generate", &1);
-        while world.webhooks.send("nobody", event()).await.is_ok() {}
+        match &self.outside {
+            Outside::Sqlite(_) => {
+                let event = || Event::new("random_number:generate", &1);
+                while world.webhooks.send("nobody", event()).await.is_ok() {}
+            }
+            #[cfg(feature = "postgres")]
+            Outside::Postgres(_) => {
+                let met = Sql {
+                    sqlite: "",
+                    postgres: "select is_called::text from fault_met",
+                };
+                while self.outside.rows(met).await != ["true"] {}
+            }
+        }
     }
 
     pub(crate) async fn mend(self) {
-        self.run("drop trigger fault");
-    }
-
-    fn run(&self, sql: &str) {
-        let connection = rusqlite::Connection::open(&self.file).unwrap();
-        connection.busy_timeout(seconds(30)).unwrap();
-        connection.execute_batch(sql).unwrap();
+        let postgres = format!(
+            "drop trigger fault on webhooks.{}; drop function fault; drop sequence fault_met",
+            self.table
+        );
+        let sql = Sql {
+            sqlite: "drop trigger fault",
+            postgres: &postgres,
+        };
+        self.outside.run(sql).await;
     }
 }

@@ -5,6 +5,7 @@
 pub(crate) mod fault;
 pub(crate) mod gate;
 pub(crate) mod hold;
+pub(crate) mod outside;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -19,6 +20,8 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) webhooks: Webhooks,
     pub(crate) receiver: Receiver,
+    /// Where its database is.
+    pub(crate) address: String,
     /// Gone with the world, where the world made it.
     pub(crate) database: Option<Database>,
 }
@@ -59,13 +62,9 @@ impl World {
             clock,
             webhooks,
             receiver: Receiver::start().await.unwrap(),
+            address: address.to_owned(),
             database: None,
         }
-    }
-
-    /// Of a world that a store made.
-    pub(crate) fn database(&self) -> &Database {
-        self.database.as_ref().unwrap()
     }
 
     /// Adds an endpoint of "acme" at the receiver.

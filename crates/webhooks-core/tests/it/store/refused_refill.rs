@@ -1,5 +1,4 @@
 //! A lane that the store refuses to load does not keep the writer busy.
-#![cfg(feature = "testing")]
 
 use std::{
     pin::Pin,
@@ -10,10 +9,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::world::{gate::let_others_run, seconds};
 use webhooks_core::{
     Clock, Event, Webhooks,
     testing::{ManualClock, Receiver},
+};
+
+use crate::{
+    each_store::{Database, Store},
+    world::{fault::Fault, gate::let_others_run, seconds},
 };
 
 /// A clock that counts how often the writer looks at it.
@@ -40,28 +43,21 @@ impl Clock for CountingClock {
     }
 }
 
-#[tokio::test]
-async fn a_lane_that_cannot_be_loaded_is_looked_at_again_in_a_while() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("w.db");
+async fn a_lane_that_cannot_be_loaded_is_looked_at_again_in_a_while(store: Store) {
+    let Database { address, .. } = &store.database();
     let clock = Arc::<CountingClock>::default();
     let webhooks = Webhooks::builder()
         .allow_networks(["127.0.0.0/8"])
         .unwrap()
         .clock(Arc::clone(&clock) as Arc<dyn Clock>)
-        .open(&format!("sqlite:{}", file.display()))
+        .open(address)
         .await
         .unwrap();
     let receiver = Receiver::start().await.unwrap();
     let endpoints = webhooks.endpoints("acme");
     endpoints.add(receiver.url()).await.unwrap();
     webhooks.drain().await;
-    let outside = rusqlite::Connection::open(&file).unwrap();
-    let run = |sql: &str| outside.execute_batch(sql).unwrap();
-    run(
-        "create trigger refuse before update on webhooks_delivery when new.claim is not null
-         begin select raise(abort, 'damaged'); end",
-    );
+    let fault = Fault::plant_in_claims(address).await;
     // More than memory holds for one endpoint.
     for batch in 0..3 {
         let events = (0..700).map(|n| Event::new("a", &1).id(format!("b{batch}-{n}")));
@@ -77,9 +73,11 @@ async fn a_lane_that_cannot_be_loaded_is_looked_at_again_in_a_while() {
     }
     let looks = clock.looks.load(Ordering::SeqCst) - before;
     assert!(looks < 100, "the writer looked at the clock {looks} times");
-    run("drop trigger refuse");
+    fault.mend().await;
     clock.clock.advance(seconds(2));
     receiver.wait_for(2_100).await;
     webhooks.drain().await;
     assert_eq!(webhooks.pending().await.unwrap(), 0);
 }
+
+for_each_durable_store!(a_lane_that_cannot_be_loaded_is_looked_at_again_in_a_while);
