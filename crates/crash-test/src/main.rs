@@ -1,20 +1,45 @@
 //! See scripts/crash-test.
 #![allow(clippy::print_stdout)] // The report is the program's output.
 
+use std::path::PathBuf;
+
 use anyhow::bail;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
+use crash_test::postgres::{
+    fault::Fault,
+    run::{Settings, run},
+};
+use tracing_subscriber::EnvFilter;
 
 /// Kills the engine again and again, and counts what was lost.
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(subcommand)]
     role: Option<Role>,
-    /// How often the child is killed.
+    /// Where events are stored.
+    #[arg(long, value_enum, default_value_t = Store::Sqlite)]
+    store: Store,
+    /// How often the child is killed; with Postgres, how many faults there are.
     #[arg(long, default_value_t = 200)]
     kills: u32,
     /// Draws the same lives again; drawn at random when it is not given.
     #[arg(long)]
     seed: Option<u64>,
+    /// With Postgres: how many nodes there are.
+    #[arg(long, default_value_t = 1)]
+    nodes: usize,
+    /// With Postgres: a synchronous replica follows, and takes over at times.
+    #[arg(long)]
+    replica: bool,
+    /// With Postgres: which faults there are, all unless given.
+    #[arg(long, value_delimiter = ',')]
+    faults: Vec<Fault>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Store {
+    Sqlite,
+    Postgres,
 }
 
 #[derive(Debug, Subcommand)]
@@ -31,30 +56,76 @@ enum Role {
         #[arg(long)]
         last: bool,
     },
+    /// The process that faults happen to.
+    #[command(hide = true)]
+    Node {
+        #[arg(long)]
+        database: String,
+        #[arg(long)]
+        life: u32,
+    },
 }
+
+/// What the processes log unless RUST_LOG says otherwise.
+const LOGS: &str = "warn";
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    if let Some(Role::Child {
-        file,
-        receiver,
-        life,
-        last,
-    }) = arguments.role
-    {
-        return crash_test::child::run(&file, &receiver, life, last).await;
+    let filter = EnvFilter::try_from_default_env().or_else(|_| EnvFilter::try_new(LOGS))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    match arguments.role {
+        Some(Role::Child {
+            file,
+            receiver,
+            life,
+            last,
+        }) => crash_test::child::run(&file, &receiver, life, last).await,
+        Some(Role::Node { database, life }) => {
+            crash_test::postgres::node::run(database, life).await
+        }
+        None => judge(arguments).await,
     }
+}
+
+/// Runs, and prints what came of it.
+async fn judge(arguments: Arguments) -> anyhow::Result<()> {
     let seed = arguments.seed.unwrap_or_else(rand::random);
-    println!("seed                      {seed}");
     let program = std::env::current_exe()?;
-    let report = crash_test::lives::live(&program, arguments.kills, seed).await?;
+    let (report, is_clean) = match arguments.store {
+        Store::Sqlite => {
+            println!("seed                      {seed}");
+            let report = crash_test::lives::live(&program, arguments.kills, seed).await?;
+            (report.to_string(), report.is_clean())
+        }
+        Store::Postgres => {
+            println!("seed                          {seed}");
+            let report = run(settings(&arguments, program, seed)).await?;
+            (report.to_string(), report.is_clean())
+        }
+    };
     println!("{report}");
-    if !report.is_clean() {
-        bail!(
-            "a promise was broken; scripts/crash-test --kills {} --seed {seed} draws the same lives",
-            arguments.kills
-        );
+    if !is_clean {
+        bail!("a promise was broken; the same arguments with --seed {seed} draw the same");
     }
     Ok(())
+}
+
+fn settings(arguments: &Arguments, program: PathBuf, seed: u64) -> Settings {
+    let kinds = if arguments.faults.is_empty() {
+        Fault::all(arguments.replica)
+    } else {
+        arguments.faults.clone()
+    };
+    Settings {
+        program,
+        nodes: arguments.nodes,
+        faults: arguments.kills,
+        kinds,
+        has_replica: arguments.replica,
+        seed,
+    }
 }

@@ -1,0 +1,249 @@
+//! The Postgres that all nodes work on, and what is in it.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use anyhow::Context;
+use scratch_postgres::{Cluster, Replica, Replication, Settings, Stop};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+use tokio::sync::watch;
+
+use super::mark::Mark;
+
+/// The Postgres that all nodes work on. What is committed survives it.
+#[derive(Debug)]
+pub struct Database {
+    cluster: Arc<Cluster>,
+    replica: Option<Replica>,
+    port: watch::Sender<u16>,
+    /// What servers wrote that are gone.
+    logs: String,
+}
+
+/// What is left at the end.
+#[derive(Debug, Default)]
+pub struct Left {
+    /// Rows of `delivery`.
+    pub deliveries: i64,
+    /// Rows of `lane`.
+    pub lanes: i64,
+    /// Rows of `outbox`.
+    pub outbox: i64,
+    /// What these are, for people.
+    pub shown: String,
+}
+
+impl Left {
+    /// Nothing is owed.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.deliveries == 0 && self.outbox == 0
+    }
+}
+
+impl Database {
+    /// Makes an empty one; with `has_replica` a synchronous replica follows.
+    ///
+    /// # Errors
+    /// When Postgres is missing, or does not start.
+    pub async fn start(has_replica: bool) -> anyhow::Result<Self> {
+        let settings = Settings::durable().set("max_connections", "200");
+        let cluster = Arc::new(blocking(|| Cluster::start(settings)).await?);
+        let mut database = Self {
+            port: watch::Sender::new(cluster.port()),
+            cluster,
+            replica: None,
+            logs: String::new(),
+        };
+        if has_replica {
+            database.follow().await?;
+        }
+        Ok(database)
+    }
+
+    /// The port of the server that is written to, as it changes.
+    #[must_use]
+    pub fn port(&self) -> watch::Receiver<u16> {
+        self.port.subscribe()
+    }
+
+    /// Its address, on `port`.
+    #[must_use]
+    pub fn url(port: u16) -> String {
+        format!("postgres://scratch@127.0.0.1:{port}/postgres?sslmode=disable")
+    }
+
+    /// The address of the server itself.
+    #[must_use]
+    pub fn own_url(&self) -> String {
+        Self::url(self.cluster.port())
+    }
+
+    async fn follow(&mut self) -> anyhow::Result<()> {
+        let cluster = Arc::clone(&self.cluster);
+        let replica = blocking(move || cluster.replica(Replication::Synchronous)).await?;
+        self.replica = Some(replica);
+        Ok(())
+    }
+
+    /// Crashes it and starts it again.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn restart(&self) -> anyhow::Result<()> {
+        let cluster = Arc::clone(&self.cluster);
+        blocking(move || cluster.restart(Stop::Immediate)).await
+    }
+
+    /// Crashes it; its replica takes over, and another one follows that.
+    ///
+    /// # Errors
+    /// When there is no replica, or it does not take over.
+    pub async fn promote(&mut self) -> anyhow::Result<()> {
+        let replica = self.replica.take().context("there is no replica")?;
+        let old = Arc::clone(&self.cluster);
+        let promoted = blocking(move || {
+            old.stop(Stop::Immediate)?;
+            replica.promote()
+        });
+        let old = std::mem::replace(&mut self.cluster, Arc::new(promoted.await?));
+        self.logs.push_str(&old.log());
+        self.port.send_replace(self.cluster.port());
+        blocking(move || {
+            drop(old);
+            Ok(())
+        })
+        .await?;
+        self.follow().await
+    }
+
+    async fn connect(&self) -> anyhow::Result<PgConnection> {
+        Ok(PgConnection::connect(&self.own_url()).await?)
+    }
+
+    /// Runs a statement.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub async fn execute(&self, statement: &'static str) -> anyhow::Result<()> {
+        self.connect().await?.execute(statement).await?;
+        Ok(())
+    }
+
+    /// The events that are owed to somebody.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn owed(&self) -> anyhow::Result<HashSet<Mark>> {
+        let rows = self
+            .connect()
+            .await?
+            .fetch_all(
+                "select e.body from webhooks.delivery d
+                 join webhooks.event e on e.seq = d.event_seq and e.day = d.event_day",
+            )
+            .await?;
+        let bodies = rows.iter().map(|row| row.try_get::<Vec<u8>, _>(0));
+        bodies
+            .filter_map(|body| body.map(|body| Mark::find(&body)).transpose())
+            .map(|mark| Ok(mark?))
+            .collect()
+    }
+
+    /// What the app's own table has.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn orders(&self) -> anyhow::Result<HashSet<Mark>> {
+        let mut connection = self.connect().await?;
+        let rows = connection.fetch_all("select mark from app_order").await?;
+        rows.iter()
+            .map(|row| Ok(Mark::from_sql(row.try_get(0)?)))
+            .collect()
+    }
+
+    /// What is left to do.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn left(&self) -> anyhow::Result<Left> {
+        let mut connection = self.connect().await?;
+        let row = connection
+            .fetch_one(
+                "select (select count(*) from webhooks.delivery), (select count(*) from webhooks.lane),
+                        (select count(*) from webhooks.outbox)",
+            )
+            .await?;
+        let mut left = Left {
+            deliveries: row.try_get(0)?,
+            lanes: row.try_get(1)?,
+            outbox: row.try_get(2)?,
+            shown: String::new(),
+        };
+        if !left.is_nothing() {
+            for (title, of) in SHOWN {
+                let statement = format!("select t::text from ({of}) t limit 30");
+                let rows = connection.fetch_all(AssertSqlSafe(statement)).await?;
+                left.shown.push_str(title);
+                for row in rows {
+                    let text: String = row.try_get(0)?;
+                    left.shown.push_str("\n    ");
+                    left.shown.push_str(&text);
+                }
+                left.shown.push('\n');
+            }
+        }
+        Ok(left)
+    }
+
+    /// All that the servers wrote.
+    #[must_use]
+    pub fn log(&self) -> String {
+        format!("{}{}", self.logs, self.cluster.log())
+    }
+
+    /// How often which error is in the server's log.
+    #[must_use]
+    pub fn errors(&self) -> BTreeMap<String, u32> {
+        let mut errors = BTreeMap::new();
+        for line in self.log().lines() {
+            if let Some((_, error)) = line.split_once("ERROR:  ") {
+                *errors.entry(error.to_owned()).or_default() += 1;
+            }
+        }
+        errors
+    }
+}
+
+/// What is shown of what is left.
+const SHOWN: [(&str, &str); 4] = [
+    (
+        "  deliveries: customer, lane, node of the claim, count, first and last event, due since ms",
+        "select e.customer, d.lane, d.claim >> 40 as node, count(*), min(d.event_seq), max(d.event_seq),
+                (extract(epoch from clock_timestamp()) * 1000)::int8 - min(d.due_at) as due_since
+         from webhooks.delivery d join webhooks.event e on e.seq = d.event_seq and e.day = d.event_day
+         group by 1, 2, 3 order by 1, 2, 3",
+    ),
+    (
+        "  lanes: customer, due at, backoff until, failures, node",
+        "select e.customer, l.due_at, l.backoff_until, l.failures, l.node
+         from webhooks.lane l join webhooks.endpoint e on e.key = l.endpoint_key",
+    ),
+    (
+        "  nodes that are alive: id, seen for",
+        "select id, clock_timestamp() - seen_at from webhooks.node where alive",
+    ),
+    (
+        "  rows of the outbox: id, refused",
+        "select id, refused from webhooks.outbox",
+    ),
+];
+
+/// What blocks, beside the runtime.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    tokio::task::spawn_blocking(work).await?
+}

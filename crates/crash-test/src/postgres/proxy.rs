@@ -1,0 +1,223 @@
+//! What stands between a node and Postgres, and can fail as a network does.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, AtomicU64, Ordering},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::{Notify, watch},
+};
+
+/// What a client sends to commit, and nothing else: the end of a simple query.
+const COMMIT: &[u8] = b"commit\0";
+
+/// What happens to bytes on their way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// They pass.
+    Open,
+    /// They wait, in both directions; nobody is told.
+    Stalled,
+    /// Every connection is closed, and so is each new one.
+    Closed,
+}
+
+/// What happens when the next commit comes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum AtCommit {
+    /// Nothing.
+    Pass = 0,
+    /// The connections are closed; the server does not get it.
+    CutBefore = 1,
+    /// The server gets it, and the connections are closed: its answer is lost.
+    CutAfter = 2,
+    /// The server gets it, and [`Proxy::commit`] is told.
+    Tell = 3,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Gate {
+    flow: Flow,
+    /// Connections with a lower number are closed.
+    cut_below: u64,
+    /// Bytes of connections with a lower number never come, and nobody is told.
+    silent_below: u64,
+}
+
+/// A port that leads to Postgres.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    upstream: watch::Receiver<u16>,
+    gate: watch::Sender<Gate>,
+    next: AtomicU64,
+    at_commit: AtomicU8,
+    committed: Notify,
+}
+
+impl Proxy {
+    /// Leads from a free port to the one that `upstream` has at the time.
+    ///
+    /// # Errors
+    /// When there is no port.
+    pub async fn start(upstream: watch::Receiver<u16>) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let port = listener.local_addr()?.port();
+        let shared = Arc::new(Shared {
+            upstream,
+            gate: watch::Sender::new(Gate {
+                flow: Flow::Open,
+                cut_below: 0,
+                silent_below: 0,
+            }),
+            next: AtomicU64::new(0),
+            at_commit: AtomicU8::new(AtCommit::Pass as u8),
+            committed: Notify::new(),
+        });
+        tokio::spawn(accept(listener, Arc::clone(&shared)));
+        Ok(Self { port, shared })
+    }
+
+    /// Where it listens, on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Changes what happens to bytes.
+    pub fn set(&self, flow: Flow) {
+        self.shared.gate.send_modify(|gate| gate.flow = flow);
+        if flow == Flow::Closed {
+            self.shared.cut();
+        }
+    }
+
+    /// The connections that there are never bring anything more, though they stay open. New ones do.
+    pub fn silence(&self) {
+        let next = self.shared.next.load(Ordering::SeqCst);
+        let below = |gate: &mut Gate| gate.silent_below = next;
+        self.shared.gate.send_modify(below);
+    }
+
+    /// Does something at the next commit.
+    pub fn at_commit(&self, what: AtCommit) {
+        self.shared.at_commit.store(what as u8, Ordering::SeqCst);
+    }
+
+    /// Returns when what was to be done at a commit is done.
+    pub async fn commit(&self) {
+        self.shared.committed.notified().await;
+    }
+}
+
+impl Shared {
+    fn cut(&self) {
+        let next = self.next.load(Ordering::SeqCst);
+        self.gate.send_modify(|gate| gate.cut_below = next);
+    }
+
+    /// What is to be done now that a commit comes by; it is done once.
+    fn taken_at_commit(&self, bytes: &[u8]) -> AtCommit {
+        if self.at_commit.load(Ordering::SeqCst) == AtCommit::Pass as u8
+            || !bytes.windows(COMMIT.len()).any(|part| part == COMMIT)
+        {
+            return AtCommit::Pass;
+        }
+        match self.at_commit.swap(AtCommit::Pass as u8, Ordering::SeqCst) {
+            1 => AtCommit::CutBefore,
+            2 => AtCommit::CutAfter,
+            3 => AtCommit::Tell,
+            _ => AtCommit::Pass,
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    while let Ok((client, _)) = listener.accept().await {
+        let number = shared.next.fetch_add(1, Ordering::SeqCst);
+        tokio::spawn(lead(client, number, Arc::clone(&shared)));
+    }
+}
+
+/// Leads one connection until either end closes it, or it is cut.
+async fn lead(client: TcpStream, number: u64, shared: Arc<Shared>) {
+    let mut gate = shared.gate.subscribe();
+    let is_cut = |gate: &Gate| gate.flow == Flow::Closed || gate.cut_below > number;
+    let led = async {
+        // A server that is stalled does not answer those who connect either.
+        let _ = shared
+            .gate
+            .subscribe()
+            .wait_for(|gate| gate.flow != Flow::Stalled)
+            .await;
+        let port = *shared.upstream.borrow();
+        let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else {
+            return;
+        };
+        let _ = (client.set_nodelay(true), server.set_nodelay(true));
+        let (from_client, to_client) = client.into_split();
+        let (from_server, to_server) = server.into_split();
+        tokio::select! {
+            () = pump(from_client, to_server, number, &shared, true) => {}
+            () = pump(from_server, to_client, number, &shared, false) => {}
+        }
+    };
+    tokio::select! {
+        () = led => {}
+        _ = gate.wait_for(is_cut) => {}
+    }
+}
+
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    number: u64,
+    shared: &Shared,
+    is_to_server: bool,
+) {
+    let mut gate = shared.gate.subscribe();
+    let mut bytes = vec![0; 64 * 1024];
+    loop {
+        let read = from.read(&mut bytes).await;
+        let passes = |gate: &Gate| gate.flow != Flow::Stalled && gate.silent_below <= number;
+        if gate.wait_for(passes).await.is_err() {
+            return;
+        }
+        let part = match read {
+            Ok(0) | Err(_) => return,
+            Ok(read) => &bytes[..read],
+        };
+        let at_commit = if is_to_server {
+            shared.taken_at_commit(part)
+        } else {
+            AtCommit::Pass
+        };
+        if at_commit == AtCommit::CutBefore {
+            shared.committed.notify_one();
+            shared.cut();
+            return;
+        }
+        if to.write_all(part).await.is_err() {
+            return;
+        }
+        if at_commit != AtCommit::Pass {
+            shared.committed.notify_one();
+        }
+        if at_commit == AtCommit::CutAfter {
+            shared.cut();
+            return;
+        }
+    }
+}

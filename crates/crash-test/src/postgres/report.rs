@@ -1,0 +1,119 @@
+//! What a run comes to.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use super::{database::Left, ledger::Balance};
+
+/// Of a set that should be empty so many are shown.
+const SHOWN_MAX: usize = 10;
+
+/// What a run comes to.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// How often which fault was made.
+    pub faults: BTreeMap<String, u32>,
+    /// How long it took until all was delivered, from the last fault on.
+    pub drained_in: Option<Duration>,
+    /// What the ledger comes to.
+    pub balance: Balance,
+    /// What the tables still hold.
+    pub left: Left,
+    /// Errors in the server's log, and how often.
+    pub errors: BTreeMap<String, u32>,
+    /// Where to look when it is not clean.
+    pub kept: Option<String>,
+}
+
+impl Report {
+    /// Whether every promise was kept.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        let balance = &self.balance;
+        let sets = [
+            &balance.lost,
+            &balance.unexpected,
+            &balance.not_rolled_back,
+            &balance.orders_alone,
+            &balance.without_order,
+            &balance.out_of_order,
+            &balance.repeated,
+        ];
+        sets.iter().all(|set| set.is_empty())
+            && balance.duplicates <= balance.in_flight
+            && self.left.is_nothing()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let balance = &self.balance;
+        let total: u32 = self.faults.values().sum();
+        let each = self.faults.iter();
+        let each: Vec<String> = each
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect();
+        let each = each.join(", ");
+        line(f, "faults", format_args!("{total} ({each})"))?;
+        match self.drained_in {
+            Some(time) => line(
+                f,
+                "all delivered after",
+                format_args!("{:.1} s", time.as_secs_f64()),
+            )?,
+            None => line(f, "all delivered after", "never")?,
+        }
+        line(f, "acknowledged", balance.acknowledged)?;
+        line(f, "delivered", balance.delivered)?;
+        set(f, "acknowledged - delivered", &balance.lost)?;
+        set(f, "unexpected", &balance.unexpected)?;
+        line(f, "answered by an error, or not", balance.unknown)?;
+        line(f, "  delivered all the same", balance.unknown_delivered)?;
+        line(f, "rolled back on purpose", balance.rolled_back)?;
+        set(f, "  delivered all the same", &balance.not_rolled_back)?;
+        line(f, "rows of the app", balance.orders)?;
+        set(f, "  without their event", &balance.orders_alone)?;
+        set(f, "  events without their row", &balance.without_order)?;
+        line(f, "to the ordered endpoint", balance.ordered)?;
+        set(f, "  out of order", &balance.out_of_order)?;
+        line(f, "in flight at the faults", balance.in_flight)?;
+        line(f, "duplicates", balance.duplicates)?;
+        set(f, "  not in flight at a fault", &balance.repeated)?;
+        let left = &self.left;
+        line(
+            f,
+            "left in the tables",
+            format_args!(
+                "{} deliveries, {} lanes, {} rows of the outbox",
+                left.deliveries, left.lanes, left.outbox
+            ),
+        )?;
+        write!(f, "{}", left.shown)?;
+        write!(
+            f,
+            "errors in Postgres' log    {}",
+            self.errors.values().sum::<u32>()
+        )?;
+        for (error, count) in &self.errors {
+            write!(f, "\n  {count} {error}")?;
+        }
+        if let Some(kept) = &self.kept {
+            write!(f, "\n{kept}")?;
+        }
+        Ok(())
+    }
+}
+
+fn line(f: &mut fmt::Formatter<'_>, name: &str, value: impl fmt::Display) -> fmt::Result {
+    writeln!(f, "{name:<29} {value}")
+}
+
+fn set<T: fmt::Display>(f: &mut fmt::Formatter<'_>, name: &str, set: &[T]) -> fmt::Result {
+    write!(f, "{name:<29} {}", set.len())?;
+    for mark in set.iter().take(SHOWN_MAX) {
+        write!(f, " {mark}")?;
+    }
+    if set.len() > SHOWN_MAX {
+        write!(f, " …")?;
+    }
+    writeln!(f)
+}
