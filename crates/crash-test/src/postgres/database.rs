@@ -3,14 +3,18 @@
 use std::{
     collections::{BTreeMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use scratch_postgres::{Cluster, Replica, Replication, Settings, Stop};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use super::mark::Mark;
+
+/// How long a replica may take to have what the server has.
+const REPLICA_LIMIT: Duration = Duration::from_secs(60);
 
 /// The Postgres that all nodes work on. What is committed survives it.
 #[derive(Debug)]
@@ -102,6 +106,7 @@ impl Database {
     /// # Errors
     /// When there is no replica, or it does not take over.
     pub async fn promote(&mut self) -> anyhow::Result<()> {
+        self.wait_for_replica().await?;
         let replica = self.replica.take().context("there is no replica")?;
         let old = Arc::clone(&self.cluster);
         let promoted = blocking(move || {
@@ -117,6 +122,32 @@ impl Database {
         })
         .await?;
         self.follow().await
+    }
+
+    /// After a crash the server shows what it had committed, before its replica has it: who lets a
+    /// replica take over has to know that it has all.
+    async fn wait_for_replica(&self) -> anyhow::Result<()> {
+        let mut connection = self.connect().await?;
+        let row = connection
+            .fetch_one("select pg_current_wal_insert_lsn()::text")
+            .await?;
+        let at: String = row.try_get(0)?;
+        let limit = Instant::now() + REPLICA_LIMIT;
+        loop {
+            let caught_up = sqlx::query(
+                "select 1 from pg_stat_replication where sync_state = 'sync' and flush_lsn >= $1::text::pg_lsn",
+            )
+            .bind(&at)
+            .fetch_optional(&mut connection)
+            .await?;
+            if caught_up.is_some() {
+                return Ok(());
+            }
+            if Instant::now() > limit {
+                bail!("the replica does not catch up within {REPLICA_LIMIT:?}");
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     async fn connect(&self) -> anyhow::Result<PgConnection> {

@@ -160,12 +160,20 @@ impl Ledger {
         !arrived.failed
     }
 
-    /// Events that were acknowledged so far, and arrived.
+    /// What is known of an event, for people.
     #[must_use]
-    pub fn counts(&self) -> (usize, usize) {
+    pub fn describe(&self, mark: Mark) -> String {
         let book = self.0.lock();
-        let acknowledged = book.sent.values().filter(|sent| sent.stored_at.is_some());
-        (acknowledged.count(), book.arrived.len())
+        let sent = match book.sent.get(&mark) {
+            Some(sent) if sent.stored_at.is_some() => "acknowledged",
+            Some(sent) if sent.is_refused => "answered by an error",
+            Some(_) => "not answered",
+            None => "not sent",
+        };
+        let arrived = book.arrived.get(&mark).copied().unwrap_or_default();
+        let successes = arrived.successes;
+        let allowed = book.allowed.get(&mark).copied().unwrap_or_default();
+        format!("{mark}: {sent}, arrived {successes} times, in flight at {allowed} faults")
     }
 
     /// A fault begins that a process survives. `owed`: what the database owes. What the process has

@@ -419,6 +419,12 @@ impl Run {
         }
         self.wait_until(Instant::now() + LATE_WAIT).await?;
         if !left.is_nothing() {
+            let mut owed: Vec<_> = self.database.owed().await?.into_iter().collect();
+            owed.sort_unstable();
+            for mark in owed {
+                let left = self.ledger.describe(mark);
+                self.note(format_args!("left: {left}"));
+            }
             return Ok(left);
         }
         for node in &mut self.nodes {
