@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::mark::Mark;
 
@@ -50,6 +51,8 @@ struct Arrived {
 struct Life {
     /// Requests of deliveries that were owed when that was last looked at, or begun since.
     begun: HashSet<Mark>,
+    /// Those begun before a fault, while it is looked at what is owed.
+    looked_at: HashSet<Mark>,
     /// How many faults it is under: what it begins meanwhile may be begun again.
     faults: u32,
 }
@@ -59,6 +62,8 @@ struct Book {
     sent: HashMap<Mark, Sent>,
     rolled_back: HashSet<Mark>,
     arrived: HashMap<Mark, Arrived>,
+    /// Which life made which requests, and when.
+    requested: HashMap<Mark, Vec<(u32, Instant)>>,
     /// First arrivals at the ordered endpoint.
     in_order: Vec<Mark>,
     lives: HashMap<u32, Life>,
@@ -108,6 +113,22 @@ pub struct Balance {
     pub repeated: Vec<Mark>,
 }
 
+impl Balance {
+    /// The sets that should be empty, and what they are called.
+    #[must_use]
+    pub fn broken(&self) -> [(&'static str, &[Mark]); 7] {
+        [
+            ("lost", &self.lost),
+            ("unexpected", &self.unexpected),
+            ("rolled back", &self.not_rolled_back),
+            ("no event", &self.orders_alone),
+            ("no order", &self.without_order),
+            ("out of order", &self.out_of_order),
+            ("repeated", &self.repeated),
+        ]
+    }
+}
+
 impl Ledger {
     /// A process of that life said it.
     pub fn said(&self, life: u32, said: Said) {
@@ -133,6 +154,8 @@ impl Ledger {
             }
             Said::RollingBack(mark) => drop(book.rolled_back.insert(mark)),
             Said::Requesting(mark) => {
+                let requests = book.requested.entry(mark).or_default();
+                requests.push((life, Instant::now()));
                 let life = book.lives.entry(life).or_default();
                 life.begun.insert(mark);
                 if life.faults > 0 {
@@ -160,9 +183,9 @@ impl Ledger {
         !arrived.failed
     }
 
-    /// What is known of an event, for people.
+    /// What is known of an event, for people. Times are those since `began`.
     #[must_use]
-    pub fn describe(&self, mark: Mark) -> String {
+    pub fn describe(&self, mark: Mark, began: Instant) -> String {
         let book = self.0.lock();
         let sent = match book.sent.get(&mark) {
             Some(sent) if sent.stored_at.is_some() => "acknowledged",
@@ -173,15 +196,29 @@ impl Ledger {
         let arrived = book.arrived.get(&mark).copied().unwrap_or_default();
         let successes = arrived.successes;
         let allowed = book.allowed.get(&mark).copied().unwrap_or_default();
-        format!("{mark}: {sent}, arrived {successes} times, in flight at {allowed} faults")
+        let requests = book.requested.get(&mark).into_iter().flatten();
+        let requests: Vec<String> = requests
+            .map(|(life, at)| format!("{:.3} by life {life}", (*at - began).as_secs_f64()))
+            .collect();
+        let requests = requests.join(", ");
+        format!(
+            "{mark}: {sent}, arrived {successes} times, in flight at {allowed} faults; requests at {requests}"
+        )
     }
 
-    /// A fault begins that a process survives. `owed`: what the database owes. What the process has
-    /// begun of that, and what it begins until [`Ledger::fault_ended`], may arrive again.
-    pub fn fault_began(&self, life: u32, owed: &HashSet<Mark>) {
+    /// A fault begins that a process survives: what it begins until [`Ledger::fault_ended`] may arrive
+    /// again, and so may what it has begun of what is owed now: [`Ledger::in_flight`] follows.
+    pub fn fault_begins(&self, life: u32) {
         let book = &mut *self.0.lock();
-        book.note_in_flight(life, owed);
-        book.lives.entry(life).or_default().faults += 1;
+        let life = book.lives.entry(life).or_default();
+        life.faults += 1;
+        let begun = std::mem::take(&mut life.begun);
+        life.looked_at.extend(begun);
+    }
+
+    /// What the database owes since [`Ledger::fault_begins`].
+    pub fn in_flight(&self, life: u32, owed: &HashSet<Mark>) {
+        self.0.lock().note_in_flight(life, owed);
     }
 
     /// The end of a fault that a process survived.
@@ -194,6 +231,7 @@ impl Ledger {
     /// A process was killed. `owed`: what the database owes since. Returns how many requests were in
     /// flight.
     pub fn killed(&self, life: u32, owed: &HashSet<Mark>) -> u64 {
+        self.fault_begins(life);
         let book = &mut *self.0.lock();
         let in_flight = book.note_in_flight(life, owed);
         book.lives.remove(&life);
@@ -264,12 +302,19 @@ impl Book {
     /// Requests that a process has begun, of deliveries that are owed, may be made again.
     fn note_in_flight(&mut self, life: u32, owed: &HashSet<Mark>) -> u64 {
         let life = self.lives.entry(life).or_default();
-        life.begun.retain(|mark| owed.contains(mark));
         let mut in_flight = 0;
-        for mark in &life.begun {
+        for mark in life.looked_at.drain() {
+            if !owed.contains(&mark) {
+                continue;
+            }
+            life.begun.insert(mark);
             // One that was answered with a failure comes again in any case.
-            if self.arrived.get(mark).is_none_or(|arrived| !arrived.failed) {
-                *self.allowed.entry(*mark).or_default() += 1;
+            if self
+                .arrived
+                .get(&mark)
+                .is_none_or(|arrived| !arrived.failed)
+            {
+                *self.allowed.entry(mark).or_default() += 1;
                 in_flight += 1;
             }
         }
@@ -365,8 +410,10 @@ mod tests {
         let ledger = Ledger::default();
         send(&ledger, 1, 10, Some(20));
         send(&ledger, 2, 10, Some(20));
-        ledger.fault_began(7, &HashSet::new());
+        ledger.fault_begins(7);
+        // It was stored after it was looked at what is owed.
         ledger.said(7, Said::Requesting(mark(1)));
+        ledger.in_flight(7, &HashSet::new());
         ledger.fault_ended(7);
         ledger.said(7, Said::Requesting(mark(2)));
         for number in [1, 1, 2, 2] {

@@ -29,16 +29,7 @@ impl Report {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         let balance = &self.balance;
-        let sets = [
-            &balance.lost,
-            &balance.unexpected,
-            &balance.not_rolled_back,
-            &balance.orders_alone,
-            &balance.without_order,
-            &balance.out_of_order,
-            &balance.repeated,
-        ];
-        sets.iter().all(|set| set.is_empty())
+        balance.broken().iter().all(|(_, marks)| marks.is_empty())
             && balance.duplicates <= balance.in_flight
             && self.left.is_nothing()
     }

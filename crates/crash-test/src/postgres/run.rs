@@ -195,11 +195,19 @@ impl Run {
         }
         let began = Instant::now();
         let left = self.drain().await?;
+        let drained_in = left.is_nothing().then(|| began.elapsed());
         let orders = self.database.orders().await?;
+        let balance = self.ledger.balance(&orders);
+        for (name, marks) in balance.broken() {
+            for mark in marks {
+                let known = self.ledger.describe(*mark, self.began);
+                self.note(format_args!("{name}: {known}"));
+            }
+        }
         Ok(Report {
             faults: std::mem::take(&mut self.made),
-            drained_in: left.is_nothing().then(|| began.elapsed()),
-            balance: self.ledger.balance(&orders),
+            drained_in,
+            balance,
             left,
             errors: self.database.errors(),
             kept: None,
@@ -304,9 +312,8 @@ impl Run {
             Fault::Stop => self.stop(at).await?,
             Fault::Cut | Fault::Stall | Fault::CutAtCommit => self.disconnect(fault, at).await?,
             Fault::Silence => {
-                let owed = self.database.owed().await?;
                 let life = self.nodes[at].process.life();
-                self.ledger.fault_began(life, &owed);
+                self.fault_begins(&[life]).await?;
                 self.nodes[at].proxy.silence();
                 self.heals
                     .push((Instant::now() + SILENCE_SPAN, Heal::Over(life)));
@@ -314,6 +321,18 @@ impl Run {
             Fault::Restart | Fault::RestartAtCommit | Fault::Promote => {
                 self.crash(fault, at).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Something begins that these processes survive.
+    async fn fault_begins(&self, lives: &[u32]) -> anyhow::Result<()> {
+        for life in lives {
+            self.ledger.fault_begins(*life);
+        }
+        let owed = self.database.owed().await?;
+        for life in lives {
+            self.ledger.in_flight(*life, &owed);
         }
         Ok(())
     }
@@ -328,7 +347,7 @@ impl Run {
         process.stop()?;
         // What it said before is read meanwhile.
         tokio::time::sleep(LOOK_WAIT).await;
-        self.ledger.fault_began(life, &self.database.owed().await?);
+        self.fault_begins(&[life]).await?;
         self.note(format_args!("node {at}: stopped for {span:?}"));
         self.heals
             .push((Instant::now() + span, Heal::GoOn(at, life)));
@@ -338,10 +357,9 @@ impl Run {
     async fn disconnect(&mut self, fault: Fault, at: usize) -> anyhow::Result<()> {
         let span = fault::draw_outage(&mut self.random);
         let is_sent = self.random.random::<bool>();
-        let owed = self.database.owed().await?;
+        let life = self.nodes[at].process.life();
+        self.fault_begins(&[life]).await?;
         let node = &self.nodes[at];
-        let life = node.process.life();
-        self.ledger.fault_began(life, &owed);
         match fault {
             Fault::Stall => node.proxy.set(Flow::Stalled),
             Fault::CutAtCommit => {
@@ -367,11 +385,8 @@ impl Run {
 
     /// Something happens to the database, and so to all.
     async fn crash(&mut self, fault: Fault, at: usize) -> anyhow::Result<()> {
-        let owed = self.database.owed().await?;
         let lives: Vec<u32> = self.nodes.iter().map(|node| node.process.life()).collect();
-        for life in &lives {
-            self.ledger.fault_began(*life, &owed);
-        }
+        self.fault_begins(&lives).await?;
         let began = Instant::now();
         match fault {
             Fault::Promote => self.database.promote().await?,
@@ -422,7 +437,7 @@ impl Run {
             let mut owed: Vec<_> = self.database.owed().await?.into_iter().collect();
             owed.sort_unstable();
             for mark in owed {
-                let left = self.ledger.describe(mark);
+                let left = self.ledger.describe(mark, self.began);
                 self.note(format_args!("left: {left}"));
             }
             return Ok(left);
