@@ -9,6 +9,7 @@ use sqlx::Row;
 use super::{
     endpoints::{Selection, endpoints_where, secrets_of},
     tx::Tx,
+    witness::Witness,
 };
 use crate::{
     endpoint::EndpointState,
@@ -97,6 +98,10 @@ impl Tx<'_> {
             .fetch_one(&mut *self.connection)
             .await?;
         let version: i64 = row.try_get(0)?;
+        self.leaves(Witness::Changed {
+            key: changed[0],
+            version,
+        });
         self.query("update webhooks.endpoint set version = $2 where key = any($1)")
             .bind(&changed)
             .bind(version)

@@ -8,7 +8,12 @@ use std::{
 
 use sqlx::Row;
 
-use super::{attempts::Attempts, row::int, tx::Tx};
+use super::{
+    attempts::Attempts,
+    row::int,
+    tx::Tx,
+    witness::{Claims, Witness},
+};
 use crate::{
     delivery::EndReason,
     model::outcome::{Backoff, Verdict},
@@ -19,19 +24,10 @@ use crate::{
 /// A delivery, by event and endpoint.
 type Key = (i64, i64);
 
-/// Deliveries that are done, as columns.
-#[derive(Default)]
-struct Done {
-    seqs: Vec<i64>,
-    claims: Vec<i64>,
-}
-
 /// Deliveries that wait again, as columns.
 #[derive(Default)]
 struct Waiting {
-    seqs: Vec<i64>,
-    keys: Vec<i64>,
-    claims: Vec<i64>,
+    of: Claims,
     in_lane: Vec<bool>,
     due_at: Vec<i64>,
     attempts: Vec<i32>,
@@ -112,22 +108,23 @@ impl Tx<'_> {
         completions: &[Completion],
         numbers: &[u32],
     ) -> Result<HashSet<i64>, StoreError> {
-        let (mut done, mut waiting) = (Done::default(), Waiting::default());
+        let (mut done, mut waiting) = (Claims::default(), Waiting::default());
         for (completion, number) in completions.iter().zip(numbers) {
             let row = &completion.row;
             let (seq, key) = (row.event.seq, completion.outbox.key());
             let (in_lane, due_at) = match &completion.verdict {
                 Verdict::Delivered | Verdict::End(_) => {
                     done.seqs.push(seq);
+                    done.keys.push(key);
                     done.claims.push(row.claim);
                     continue;
                 }
                 Verdict::Retry { due_at } => (false, *due_at),
                 Verdict::Lane { due_at, .. } => (true, *due_at),
             };
-            waiting.seqs.push(seq);
-            waiting.keys.push(key);
-            waiting.claims.push(row.claim);
+            waiting.of.seqs.push(seq);
+            waiting.of.keys.push(key);
+            waiting.of.claims.push(row.claim);
             waiting.in_lane.push(in_lane);
             waiting.due_at.push(due_at);
             let made = row.attempts + u32::from(completion.attempt.is_some());
@@ -152,7 +149,7 @@ impl Tx<'_> {
                 changed.insert(row.try_get(0)?);
             }
         }
-        if !waiting.seqs.is_empty() {
+        if !waiting.of.seqs.is_empty() {
             let rows = self
                 .query(
                     "update webhooks.delivery d
@@ -165,9 +162,9 @@ impl Tx<'_> {
                      where d.ctid = found.ctid and d.claim = t.claim
                      returning t.claim",
                 )
-                .bind(&waiting.seqs)
-                .bind(&waiting.keys)
-                .bind(&waiting.claims)
+                .bind(&waiting.of.seqs)
+                .bind(&waiting.of.keys)
+                .bind(&waiting.of.claims)
                 .bind(&waiting.in_lane)
                 .bind(&waiting.due_at)
                 .bind(&waiting.attempts)
@@ -176,6 +173,11 @@ impl Tx<'_> {
                 .await?;
             for row in rows {
                 changed.insert(row.try_get(0)?);
+            }
+        }
+        for of in [done, waiting.of] {
+            if !of.seqs.is_empty() {
+                self.leaves(Witness::Released(of));
             }
         }
         Ok(changed)

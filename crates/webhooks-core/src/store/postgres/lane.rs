@@ -7,7 +7,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use sqlx::Row;
 
-use super::{row::FoundRow, tx::Tx};
+use super::{
+    row::FoundRow,
+    tx::Tx,
+    witness::{Claims, Witness},
+};
 use crate::{
     activity::ActivityKind,
     delivery::EndReason,
@@ -85,6 +89,7 @@ impl Loading {
             tx.commit.hand_over(&outbox, row, retreats, marked.is_ok());
         }
         marked?;
+        tx.leaves(Witness::Claimed(Claims { seqs, keys, claims }));
         Ok(())
     }
 }

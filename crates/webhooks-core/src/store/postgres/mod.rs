@@ -40,4 +40,5 @@ mod sweep;
 mod tx;
 mod vacuum;
 pub(crate) mod watch;
+mod witness;
 pub(crate) mod writer;

@@ -4,7 +4,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use sqlx::Row;
 
-use super::{row::int, slot::slot, tx::Tx};
+use super::{
+    row::int,
+    slot::slot,
+    tx::Tx,
+    witness::{Claims, Witness},
+};
 use crate::{
     delivery::EndReason,
     model::{
@@ -124,6 +129,16 @@ impl Owing {
         }
     }
 
+    /// Those that go to memory.
+    fn claims(&self) -> Claims {
+        let rows = self.held.iter().map(|held| &held.row);
+        Claims {
+            seqs: rows.clone().map(|row| row.event.seq).collect(),
+            keys: self.held.iter().map(|held| held.outbox.key()).collect(),
+            claims: rows.map(|row| row.claim).collect(),
+        }
+    }
+
     async fn write_rows(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         let now = tx.now();
         let rows = &self.deliveries;
@@ -146,6 +161,9 @@ impl Owing {
             .bind(now)
             .execute(&mut *tx.connection)
             .await?;
+            if !self.held.is_empty() {
+                tx.leaves(Witness::Claimed(self.claims()));
+            }
         }
         if !self.refused_seqs.is_empty() {
             tx.store_endings(&self.refused_seqs, &self.refused_keys, EndReason::Disabled)

@@ -12,6 +12,7 @@ use super::{
     owing::{Owed, Owing},
     partition::day_of,
     tx::Tx,
+    witness::Witness,
 };
 use crate::{
     endpoint::wants,
@@ -338,6 +339,11 @@ impl Tx<'_> {
         .bind(now)
         .execute(&mut *self.connection)
         .await?;
+        self.leaves(Witness::Event {
+            seq: events.seqs[0],
+            day: day_of(now),
+            id: events.ids[0].clone(),
+        });
         Ok(())
     }
 }

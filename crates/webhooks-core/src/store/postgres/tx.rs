@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlx::{Executor, PgConnection, Postgres, postgres::PgArguments, query::Query};
 
-use super::{schema::Schema, sweep::Sweep};
+use super::{schema::Schema, sweep::Sweep, witness::Witness};
 use crate::store::{
     commit::Commit, endpoint_cache::EndpointCache, endpoint_row::EndpointReader, error::StoreError,
     host::Host,
@@ -28,6 +28,8 @@ pub(super) struct Tx<'a> {
     pub(super) commit: &'a mut Commit,
     pub(super) endpoints: &'a mut Endpoints,
     pub(super) sweep: &'a mut Sweep,
+    /// By what it is known whether it was committed, should its answer be lost.
+    pub(super) witness: &'a mut Option<Witness>,
     /// This engine's number among the nodes.
     pub(super) node: i64,
     /// Whether statements have names.
@@ -42,6 +44,11 @@ impl Tx<'_> {
             .persistent(self.names_statements)
     }
 
+    /// Notes by what it is known whether this transaction was committed.
+    pub(super) fn leaves(&mut self, witness: Witness) {
+        *self.witness = self.witness.take().max(Some(witness));
+    }
+
     /// On the timeline.
     pub(super) fn now(&self) -> i64 {
         self.host.timeline.now()
@@ -54,6 +61,7 @@ impl Tx<'_> {
     ) -> Result<T, E> {
         let store = |error: sqlx::Error| E::from(StoreError::from(error));
         let mark = self.commit.mark();
+        let witness = self.witness.clone();
         self.connection
             .execute("savepoint webhooks_ask")
             .await
@@ -66,6 +74,7 @@ impl Tx<'_> {
                 .map_err(store)?;
         } else {
             self.commit.roll_back_to(mark);
+            *self.witness = witness;
             self.connection
                 .execute("rollback to webhooks_ask; release webhooks_ask")
                 .await

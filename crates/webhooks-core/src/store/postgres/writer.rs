@@ -14,6 +14,7 @@ use super::{
     sweep::Sweep,
     tx::{Endpoints, Tx},
     watch::Membership,
+    witness::{Outcome, Witness},
 };
 use crate::{
     crash_point,
@@ -51,6 +52,8 @@ struct State {
     commit: Commit,
     sweep: Sweep,
     refusals: Refusals,
+    /// Of the present transaction.
+    witness: Option<Witness>,
     membership: Arc<Membership>,
     /// As which node it claims.
     node: i64,
@@ -68,8 +71,6 @@ enum Ended {
 /// What a transaction begins with.
 #[derive(Default)]
 struct Head {
-    /// Its number, by which it is known whether it was committed.
-    xid: String,
     numbers: Numbers,
     /// Of all endpoints together.
     version: i64,
@@ -95,6 +96,7 @@ impl Writer {
                 commit: Commit::new(node),
                 sweep: Sweep::default(),
                 refusals: Refusals::default(),
+                witness: None,
                 membership,
                 node,
                 in_flight,
@@ -133,6 +135,7 @@ impl State {
         } = batch;
         let events = sends.iter().map(|send| send.events.len()).sum();
         let mut answers = Answers::default();
+        self.witness = None;
         let mut taken_connection = self.connection.take();
         let mut head = Err(StoreError::Closed);
         if taken_connection.is_none() {
@@ -149,7 +152,6 @@ impl State {
             Err(error) => (Head::default(), Err(error)),
         };
         let Head {
-            xid,
             mut numbers,
             version,
         } = head;
@@ -193,7 +195,7 @@ impl State {
             crash_point::reach("before_completion_commit");
         }
         let ended = match written {
-            Ok(()) => self.commit_it(&mut taken_connection, &xid).await,
+            Ok(()) => self.commit_it(&mut taken_connection).await,
             Err(error) => Ended::Failed(error),
         };
         crash_point::reach("after_commit");
@@ -243,7 +245,7 @@ impl State {
         let node = self.node;
         let statement = schema.sql(&format!(
             "{begin};
-             select pg_current_xact_id()::text,
+             select pg_current_xact_id() is not null,
                     (select count(*) from (select 1 from webhooks.node where id = {node} and alive for key share) t),
                     (select version from webhooks.change),
                     (select string_agg(nextval('webhooks.event_batch')::text, ' ') from generate_series(1, {batches}))",
@@ -264,7 +266,6 @@ impl State {
             StoreError::Damaged(format!("a number of the sequence of batches: {error}"))
         })?;
         Ok(Head {
-            xid: row.try_get(0)?,
             numbers: Numbers::new(numbers),
             version: row.try_get(2)?,
         })
@@ -278,12 +279,13 @@ impl State {
             commit: &mut self.commit,
             endpoints: &mut self.endpoints,
             sweep: &mut self.sweep,
+            witness: &mut self.witness,
             node: self.node,
             names_statements: self.connector.names_statements(),
         }
     }
 
-    async fn commit_it(&mut self, held: &mut Option<PgConnection>, xid: &str) -> Ended {
+    async fn commit_it(&mut self, held: &mut Option<PgConnection>) -> Ended {
         let Some(connection) = held else {
             return Ended::Failed(StoreError::Closed);
         };
@@ -294,7 +296,7 @@ impl State {
             Ok(_) => Ended::Committed,
             Err(error) if is_lost(&error) => {
                 *held = None;
-                self.outcome_of(xid, error).await
+                self.outcome(held, error).await
             }
             Err(error) => Ended::Failed(error.into()),
         }
@@ -303,15 +305,27 @@ impl State {
     /// Whether a transaction was committed whose answer was lost with its connection. A caller is
     /// never told "stored", nor that nothing was, without having looked; when that cannot be done, this
     /// node gives its number up, and what it may have claimed with it.
-    async fn outcome_of(&mut self, xid: &str, lost: sqlx::Error) -> Ended {
+    async fn outcome(&mut self, held: &mut Option<PgConnection>, lost: sqlx::Error) -> Ended {
+        let Some(witness) = self.witness.take() else {
+            // It claimed nothing, and whatever it did can be done again.
+            return Ended::Failed(StoreError::Unknown);
+        };
         tracing::warn!(error = %lost, "the connection was lost at a commit; looking whether it came true");
         let tries = OUTCOME_WAIT.as_millis() / OUTCOME_PAUSE.as_millis();
         for _ in 0..tries {
-            match self.look_up(xid).await {
-                Ok(Some(true)) => return Ended::Committed,
-                Ok(Some(false)) => return Ended::Failed(lost.into()),
-                // The server has not noticed yet that the connection is gone.
-                Ok(None) => {}
+            match self.look_up(&witness).await {
+                Ok((connection, outcome)) => {
+                    *held = Some(connection);
+                    return match outcome {
+                        Outcome::Committed => Ended::Committed,
+                        Outcome::RolledBack => Ended::Failed(lost.into()),
+                        Outcome::Fenced => {
+                            self.membership.fenced(self.node);
+                            Ended::Failed(StoreError::Fenced)
+                        }
+                    };
+                }
+                // Among them that the server has not noticed yet that the connection is gone.
                 Err(error) => {
                     tracing::debug!(%error, "the outcome of a commit could not be looked up");
                 }
@@ -322,27 +336,20 @@ impl State {
         Ended::Failed(StoreError::Unknown)
     }
 
-    /// `None` while it is under way.
-    async fn look_up(&mut self, xid: &str) -> sqlx::Result<Option<bool>> {
+    /// Looks on a connection of its own, which it returns.
+    async fn look_up(&self, witness: &Witness) -> Result<(PgConnection, Outcome), StoreError> {
         let mut connection = self.connector.connect().await?;
-        let row = sqlx::query("select pg_xact_status($1::text::xid8)")
-            .persistent(false)
-            .bind(xid)
-            .fetch_one(&mut connection)
-            .await;
-        let status: Option<String> = match row {
-            Ok(row) => row.try_get(0)?,
-            // "transaction ID is in the future": a server that was behind took over, and has not seen
-            // it.
-            Err(sqlx::Error::Database(_)) => return Ok(Some(false)),
-            Err(error) => return Err(error),
+        connection
+            .execute(sqlx::AssertSqlSafe(self.connector.begin()))
+            .await?;
+        let mut reader = Reader {
+            connection: &mut connection,
+            schema: &self.connector.address.schema,
+            names_statements: self.connector.names_statements(),
         };
-        match status.as_deref() {
-            Some("committed") => Ok(Some(true)),
-            Some("in progress") => Ok(None),
-            // Aborted, or so old that nothing is known: it was begun a moment ago.
-            _ => Ok(Some(false)),
-        }
+        let outcome = reader.outcome(self.node, witness).await?;
+        connection.execute("commit").await?;
+        Ok((connection, outcome))
     }
 
     /// Nothing of the transaction is stored: the callers are told, and memory is put right.

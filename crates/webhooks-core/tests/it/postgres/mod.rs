@@ -2,6 +2,8 @@
 #![cfg(all(feature = "postgres", feature = "testing"))]
 
 mod failed_batch;
+mod failover;
+mod line;
 mod nodes;
 mod plans;
 mod refusals;

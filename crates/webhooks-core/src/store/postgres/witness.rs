@@ -1,0 +1,94 @@
+//! By what it is known whether a transaction was committed whose answer was lost.
+//!
+//! Not by its number: a server that crashed before any of the transaction had reached its disk, or a
+//! replica that never had it, gives the number to another one, and calls that one committed.
+
+use sqlx::Row;
+
+use super::row::Reader;
+use crate::store::error::StoreError;
+
+/// Something that only one transaction can have stored. Of several the last is looked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Witness {
+    /// No delivery has its claim any more. Those that somebody else took away have none either, which is
+    /// why this is the weakest.
+    Released(Claims),
+    /// A delivery has its claim. Somebody else can take deliveries away, but then nobody holds them.
+    Claimed(Claims),
+    /// An endpoint has this version.
+    Changed { key: i64, version: i64 },
+    /// An event is there.
+    Event { seq: i64, day: i32, id: String },
+}
+
+/// Deliveries, and the claims of this node's that they had or got, as columns.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Claims {
+    pub(super) seqs: Vec<i64>,
+    pub(super) keys: Vec<i64>,
+    pub(super) claims: Vec<i64>,
+}
+
+/// What is found of a transaction that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Committed,
+    RolledBack,
+    /// The node was declared dead meanwhile: what it had claimed is free, whatever became of it.
+    Fenced,
+}
+
+impl Reader<'_> {
+    /// What became of a transaction of a node's, once it is over: it holds the node's row until then.
+    /// Within a transaction, whose commit says that the answer is on disk too, and where that is asked
+    /// for on a replica's.
+    pub(super) async fn outcome(
+        &mut self,
+        node: i64,
+        witness: &Witness,
+    ) -> Result<Outcome, StoreError> {
+        let row = self
+            .query("select alive from webhooks.node where id = $1 for update")
+            .bind(node)
+            .fetch_optional(&mut *self.connection)
+            .await?;
+        // Without a row another server took over that did not even have this.
+        let is_alive = match row {
+            Some(row) => row.try_get(0)?,
+            None => false,
+        };
+        if !is_alive && !matches!(witness, Witness::Event { .. } | Witness::Changed { .. }) {
+            return Ok(Outcome::Fenced);
+        }
+        Ok(if self.is_there(witness).await? {
+            Outcome::Committed
+        } else {
+            Outcome::RolledBack
+        })
+    }
+
+    /// Whether what a transaction stored is found.
+    async fn is_there(&mut self, witness: &Witness) -> Result<bool, StoreError> {
+        let query = match witness {
+            Witness::Event { seq, day, id } => self
+                .query("select 1 from webhooks.event where seq = $1 and day = $2 and id = $3")
+                .bind(seq)
+                .bind(day)
+                .bind(id),
+            Witness::Claimed(of) | Witness::Released(of) => self
+                .query(
+                    "select 1 from webhooks.delivery d
+                     where d.event_seq = any($1) and (d.claim in (select unnest($2::int8[]))) is true limit 1",
+                )
+                .bind(&of.seqs)
+                .bind(&of.claims),
+            Witness::Changed { key, version } => self
+                .query("select 1 from webhooks.endpoint where key = $1 and version = $2")
+                .bind(key)
+                .bind(version),
+        };
+        let found = query.fetch_optional(&mut *self.connection).await?;
+        Ok(found.is_some() != matches!(witness, Witness::Released(_)))
+    }
+}
