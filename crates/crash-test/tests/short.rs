@@ -1,19 +1,49 @@
-//! A short form of scripts/crash-test: every named place twice, and as many kills at random.
+//! A short form of scripts/crash-test: on SQLite every named place twice, and as many kills at random;
+//! on Postgres a few faults.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 
-#[tokio::test]
-async fn twenty_kills_lose_nothing() {
-    let seed = match std::env::var("CRASH_SEED") {
+use crash_test::postgres::{
+    fault::Fault,
+    run::{Settings, run},
+};
+
+fn seed() -> u64 {
+    match std::env::var("CRASH_SEED") {
         Ok(seed) => seed.parse().unwrap(),
         Err(_) => rand::random(),
-    };
+    }
+}
+
+#[tokio::test]
+async fn twenty_kills_lose_nothing() {
+    let seed = seed();
     let program = Path::new(env!("CARGO_BIN_EXE_crash-test"));
     let report = crash_test::lives::live(program, 20, seed).await.unwrap();
     assert!(report.is_clean(), "CRASH_SEED={seed}\n{report}");
     assert!(
         report.acknowledged.len() > 20,
         "the lives were too short to tell anything\n{report}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_few_faults_of_a_node_and_of_postgres_lose_nothing() {
+    let seed = seed();
+    let report = run(Settings {
+        program: env!("CARGO_BIN_EXE_crash-test").into(),
+        nodes: 1,
+        faults: 6,
+        kinds: vec![Fault::Kill, Fault::CutAtCommit, Fault::RestartAtCommit],
+        has_replica: false,
+        seed,
+    });
+    let report = report.await;
+    let report = report.unwrap_or_else(|error| panic!("CRASH_SEED={seed}: {error:?}"));
+    assert!(report.is_clean(), "CRASH_SEED={seed}\n{report}");
+    assert!(
+        report.balance.acknowledged > 20,
+        "the faults came too fast to tell anything\n{report}"
     );
 }
