@@ -111,6 +111,8 @@ mod backup;
 mod builder;
 #[cfg(feature = "engine")]
 mod clock;
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+mod copy;
 #[cfg(feature = "engine")]
 mod crash_point;
 #[cfg(feature = "engine")]
@@ -189,6 +191,12 @@ pub use attempt::{
 pub use builder::{Builder, DISABLE_AFTER_DEFAULT, RETENTION_DEFAULT};
 #[cfg(feature = "engine")]
 pub use clock::{Clock, SystemClock};
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+pub use copy::{
+    copy,
+    error::CopyError,
+    report::{CopiedTable, CopyReport},
+};
 #[cfg(feature = "engine")]
 pub use delivery::{Delivery, DeliveryState, EndReason, Explanation, HoldReason};
 #[cfg(feature = "engine")]

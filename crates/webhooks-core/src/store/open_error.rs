@@ -93,6 +93,17 @@ pub enum OpenError {
         /// What the operating system said.
         problem: String,
     },
+    /// A copy into the schema has begun, and has not come to its end.
+    #[error(
+        "{store}: a store is being copied into the schema {schema}; let `webhooks_core::copy` come to its end, \
+         calling it again if it was interrupted, or drop the schema"
+    )]
+    Copying {
+        /// The database.
+        store: String,
+        /// The schema of our tables.
+        schema: String,
+    },
     /// The Postgres user may not do what is needed.
     #[error(
         "{store}: {problem}. The user must be allowed to create the schema {schema:?} or to use one that is there \

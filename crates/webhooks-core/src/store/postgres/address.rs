@@ -11,16 +11,16 @@ use crate::{address::credentials::hide_credentials, store::open_error::OpenError
 /// Where a store is in Postgres, and how it is reached.
 #[derive(Clone)]
 pub(crate) struct PostgresAddress {
-    pub(super) options: PgConnectOptions,
-    pub(super) schema: Schema,
-    pub(super) mode: Mode,
+    pub(crate) options: PgConnectOptions,
+    pub(crate) schema: Schema,
+    pub(crate) mode: Mode,
     /// As people see it.
-    pub(super) shown: String,
+    pub(crate) shown: String,
 }
 
 /// What is between the engine and Postgres.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// Nothing.
     Direct,
     /// A pooler that gives a connection for each transaction: statements without names, no settings

@@ -28,14 +28,14 @@ const SETTINGS: [(&str, &str); 8] = [
 
 /// How connections are made.
 #[derive(Clone)]
-pub(super) struct Connector {
-    pub(super) address: PostgresAddress,
-    pub(super) durability: Durability,
+pub(crate) struct Connector {
+    pub(crate) address: PostgresAddress,
+    pub(crate) durability: Durability,
 }
 
 impl Connector {
     /// A new connection, with our settings.
-    pub(super) async fn connect(&self) -> sqlx::Result<PgConnection> {
+    pub(crate) async fn connect(&self) -> sqlx::Result<PgConnection> {
         let mut options = self
             .address
             .options
@@ -62,7 +62,7 @@ impl Connector {
     }
 
     /// Begins a transaction.
-    pub(super) fn begin(&self) -> String {
+    pub(crate) fn begin(&self) -> String {
         match self.address.mode {
             Mode::Direct => "begin".to_owned(),
             // What a session is set to would be another program's next.
@@ -71,7 +71,7 @@ impl Connector {
     }
 
     /// Whether statements have names.
-    pub(super) fn names_statements(&self) -> bool {
+    pub(crate) fn names_statements(&self) -> bool {
         self.address.mode == Mode::Direct
     }
 

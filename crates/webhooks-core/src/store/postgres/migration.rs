@@ -58,7 +58,7 @@ fn whole(schema: &Schema, version: i32, statements: &str) -> String {
 }
 
 /// Brings the tables to [`VERSION`], each version in a transaction, one node at a time.
-pub(super) async fn migrate(
+pub(crate) async fn migrate(
     connection: &mut PgConnection,
     schema: &Schema,
     shown: &str,
@@ -121,7 +121,7 @@ async fn version(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result
 }
 
 /// What an error means for opening the store.
-pub(super) fn refusal(shown: &str, schema: &Schema, source: StoreError) -> OpenError {
+pub(crate) fn refusal(shown: &str, schema: &Schema, source: StoreError) -> OpenError {
     let store = shown.to_owned();
     let known = match of_postgres(&source) {
         Some(sqlx::Error::Database(error)) => match error.code().as_deref() {

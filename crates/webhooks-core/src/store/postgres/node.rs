@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// For how long a node that is not heard of is taken for alive.
-pub(super) const LEASE: Duration = Duration::from_secs(10);
+pub(crate) const LEASE: Duration = Duration::from_secs(10);
 /// How often a node says that it lives.
 pub(super) const BEAT_WAIT: Duration = Duration::from_secs(1);
 /// After how long without a beat a node starts no request: well before another may take its work.

@@ -108,6 +108,12 @@ pub(crate) async fn open(
         .join(&name, timeline.now())
         .await
         .map_err(refuse_stored)?;
+    if rows.is_copied_into().await.map_err(refuse_stored)? {
+        return Err(OpenError::Copying {
+            store: shown,
+            schema: schema.name().to_owned(),
+        });
+    }
     connection.execute("commit").await.map_err(refuse)?;
     close(connection).await;
     let lease = Arc::new(Lease::ending());

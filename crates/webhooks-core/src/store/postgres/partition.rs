@@ -15,7 +15,7 @@ const PARTITIONED: [&str; 3] = ["event", "attempt", "ending"];
 const LOCK_KEY: i64 = 0x7765_6268;
 
 /// The day of a time, of which partitions are named.
-pub(super) fn day_of(at: i64) -> i32 {
+pub(crate) fn day_of(at: i64) -> i32 {
     i32::try_from(at.div_euclid(DAY_MS)).unwrap_or(i32::MAX)
 }
 
@@ -25,12 +25,24 @@ impl Reader<'_> {
         let today = day_of(now);
         // The day before too: a timeline may be corrected by a little just after midnight.
         let (first, last) = (today - 1, today + DAYS_AHEAD);
+        for table in PARTITIONED {
+            self.make_days(table, first..=last).await?;
+        }
+        Ok(last)
+    }
+
+    /// Makes the partitions of a table for `days`, where they are not there.
+    pub(crate) async fn make_days(
+        &mut self,
+        table: &str,
+        days: impl IntoIterator<Item = i32>,
+    ) -> Result<(), StoreError> {
         self.query("select pg_advisory_xact_lock($1)")
             .bind(LOCK_KEY)
             .execute(&mut *self.connection)
             .await?;
-        let missing = self.missing_partitions(first, last).await?;
-        for (table, day) in missing {
+        let there = self.partitions(table).await?;
+        for day in days.into_iter().filter(|day| !there.contains(day)) {
             let statement = format!(
                 "create table webhooks.{table}_{name} partition of webhooks.{table} for values from ({day}) to ({next})",
                 name = name_of(day),
@@ -39,24 +51,7 @@ impl Reader<'_> {
             let statement = sqlx::AssertSqlSafe(self.schema.sql(&statement));
             self.connection.execute(statement).await?;
         }
-        Ok(last)
-    }
-
-    async fn missing_partitions(
-        &mut self,
-        first: i32,
-        last: i32,
-    ) -> Result<Vec<(&'static str, i32)>, StoreError> {
-        let mut missing = Vec::new();
-        for table in PARTITIONED {
-            let there = self.partitions(table).await?;
-            missing.extend(
-                (first..=last)
-                    .filter(|day| !there.contains(day))
-                    .map(|day| (table, day)),
-            );
-        }
-        Ok(missing)
+        Ok(())
     }
 
     /// The days of which a table has a partition.

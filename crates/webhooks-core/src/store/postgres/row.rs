@@ -11,16 +11,16 @@ use super::schema::Schema;
 use crate::model::delivery::StoredEvent;
 
 /// A connection, and the schema that is read on it.
-pub(super) struct Reader<'a> {
-    pub(super) connection: &'a mut PgConnection,
-    pub(super) schema: &'a Schema,
+pub(crate) struct Reader<'a> {
+    pub(crate) connection: &'a mut PgConnection,
+    pub(crate) schema: &'a Schema,
     /// Whether statements have names.
-    pub(super) names_statements: bool,
+    pub(crate) names_statements: bool,
 }
 
 impl Reader<'_> {
     /// A statement of this schema.
-    pub(super) fn query(&self, statement: &'static str) -> Query<'static, Postgres, PgArguments> {
+    pub(crate) fn query(&self, statement: &'static str) -> Query<'static, Postgres, PgArguments> {
         self.schema
             .query(statement)
             .persistent(self.names_statements)

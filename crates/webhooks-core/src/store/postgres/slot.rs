@@ -4,7 +4,7 @@
 const SLOTS: u64 = 1024;
 
 /// FNV-1a: the same in every version and on every machine.
-pub(super) fn slot(customer: &str) -> i16 {
+pub(crate) fn slot(customer: &str) -> i16 {
     let hash = customer
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

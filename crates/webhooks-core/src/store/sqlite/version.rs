@@ -26,7 +26,7 @@ const APPLICATION_ID_BEFORE: i32 = 0x7768_6b73;
 
 /// What a database has of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
+pub(crate) enum Found {
     /// Nothing; it may be an app's.
     Nothing,
     /// A whole file of a version before [`FIRST_VERSION`].
@@ -47,7 +47,7 @@ impl Found {
 }
 
 /// Looks, and changes nothing.
-pub(super) fn find(connection: &Connection) -> rusqlite::Result<Found> {
+pub(crate) fn find(connection: &Connection) -> rusqlite::Result<Found> {
     let has = |table: &str| {
         connection
             .prepare("select 1 from sqlite_schema where type = 'table' and name = ?1")?

@@ -4,6 +4,7 @@
 mod failed_batch;
 mod failover;
 mod line;
+mod copy;
 mod nodes;
 mod plans;
 mod refusals;

@@ -1,0 +1,130 @@
+//! What a column holds: how it is read from the file, and given to Postgres.
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
+use sqlx::{Postgres, postgres::PgArguments, query::Query};
+
+use crate::store::postgres::{partition::day_of, slot::slot};
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Number,
+    Int,
+    Flag,
+    Text,
+    Json,
+    Bytes,
+    /// The file's is on its timeline, that of Postgres by the wall clock.
+    Time,
+    /// The same, but 0 is no time.
+    TimeOrZero,
+    /// A time in the file, its day in Postgres.
+    Day,
+    /// A customer in the file, its slot in Postgres.
+    Slot,
+}
+
+/// The values of a column.
+pub(super) enum Values {
+    Numbers(Vec<Option<i64>>),
+    Ints(Vec<Option<i32>>),
+    Smalls(Vec<Option<i16>>),
+    Flags(Vec<Option<bool>>),
+    Texts(Vec<Option<String>>),
+    Bytes(Vec<Option<Vec<u8>>>),
+}
+
+impl Kind {
+    /// The cast of an array of it, from what sqlx sends.
+    pub(super) fn array(self) -> &'static str {
+        match self {
+            Self::Number | Self::Time | Self::TimeOrZero => "::int8[]",
+            Self::Int | Self::Day => "::int4[]",
+            Self::Slot => "::int2[]",
+            Self::Flag => "::bool[]",
+            Self::Text => "::text[]",
+            Self::Json => "::text[]::json[]",
+            Self::Bytes => "::bytea[]",
+        }
+    }
+
+    pub(super) fn values(self) -> Values {
+        match self {
+            Self::Number | Self::Time | Self::TimeOrZero => Values::Numbers(Vec::new()),
+            Self::Int | Self::Day => Values::Ints(Vec::new()),
+            Self::Slot => Values::Smalls(Vec::new()),
+            Self::Flag => Values::Flags(Vec::new()),
+            Self::Text | Self::Json => Values::Texts(Vec::new()),
+            Self::Bytes => Values::Bytes(Vec::new()),
+        }
+    }
+
+    /// Adds a value of the file, whose timeline is `offset` ms ahead of the wall clock. Returns its
+    /// bytes.
+    pub(super) fn add(
+        self,
+        values: &mut Values,
+        value: ValueRef<'_>,
+        offset: i64,
+    ) -> FromSqlResult<usize> {
+        match values {
+            Values::Numbers(values) => {
+                let number = Option::<i64>::column_result(value)?;
+                let is_time = self == Self::Time || self == Self::TimeOrZero && number != Some(0);
+                values.push(if is_time {
+                    number.map(|at| at.saturating_sub(offset))
+                } else {
+                    number
+                });
+            }
+            Values::Ints(values) if self == Self::Day => {
+                let at = Option::<i64>::column_result(value)?;
+                values.push(at.map(|at| day_of(at.saturating_sub(offset))));
+            }
+            Values::Ints(values) => values.push(Option::column_result(value)?),
+            Values::Smalls(values) => values.push(text(value)?.as_deref().map(slot)),
+            Values::Flags(values) => values.push(Option::column_result(value)?),
+            Values::Texts(values) => {
+                let text = text(value)?;
+                let bytes = text.as_ref().map_or(0, String::len);
+                values.push(text);
+                return Ok(bytes);
+            }
+            Values::Bytes(values) => {
+                let bytes = Option::<Vec<u8>>::column_result(value)?;
+                let length = bytes.as_ref().map_or(0, Vec::len);
+                values.push(bytes);
+                return Ok(length);
+            }
+        }
+        Ok(size_of::<i64>())
+    }
+}
+
+/// Postgres keeps no NUL in text.
+fn text(value: ValueRef<'_>) -> FromSqlResult<Option<String>> {
+    let ValueRef::Text(bytes) = value else {
+        return match value {
+            ValueRef::Null => Ok(None),
+            _ => Err(FromSqlError::InvalidType),
+        };
+    };
+    let text = std::str::from_utf8(bytes).map_err(FromSqlError::other)?;
+    Ok(Some(text.replace('\0', "\u{fffd}")))
+}
+
+impl Values {
+    pub(super) fn bind<'q>(
+        &'q self,
+        query: Query<'q, Postgres, PgArguments>,
+    ) -> Query<'q, Postgres, PgArguments> {
+        match self {
+            Self::Numbers(values) => query.bind(values),
+            Self::Ints(values) => query.bind(values),
+            Self::Smalls(values) => query.bind(values),
+            Self::Flags(values) => query.bind(values),
+            Self::Texts(values) => query.bind(values),
+            Self::Bytes(values) => query.bind(values),
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! The schema that a store is copied into, and how far that has come.
+//!
+//! `setting` has it: `copy_boot` and `copy_reached` name the file, `copy_position_<table>` is the
+//! position of the last row that was written. At the end `copied_boot`, `copied_reached` and
+//! `copied_<table>`, the number of rows, take their place.
+
+use std::collections::HashMap;
+
+use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
+
+use super::{
+    error::CopyError,
+    report::{CopiedTable, CopyReport},
+    slice::Slice,
+    source::Origin,
+    table::{TABLES, Table},
+};
+use crate::store::{
+    durability::Durability,
+    error::StoreError,
+    postgres::{
+        address::PostgresAddress, connection::Connector, copying::UNDER_WAY, migration,
+        node::LEASE, row::Reader, schema::Schema,
+    },
+};
+
+/// Before the first row of any table.
+const START: i64 = i64::MIN;
+/// What an empty schema has no rows in.
+const CHECKED: [&str; 4] = ["endpoint", "event", "delivery", "outbox"];
+
+/// A schema that is copied into.
+pub(super) struct Target {
+    connection: PgConnection,
+    connector: Connector,
+    schema: Schema,
+    shown: String,
+}
+
+/// How far a copy has come.
+pub(super) enum Begun {
+    /// The position that each table is copied up to.
+    Positions(Vec<i64>),
+    /// It had come to its end before.
+    Done(CopyReport),
+}
+
+type Result<T, E = CopyError> = std::result::Result<T, E>;
+
+impl Target {
+    pub(super) async fn open(address: PostgresAddress) -> Result<Self> {
+        let shown = address.shown.clone();
+        let schema = address.schema.clone();
+        let connector = Connector {
+            address,
+            durability: Durability::Full,
+        };
+        let connected = connector.connect().await;
+        let mut connection =
+            connected.map_err(|source| migration::refusal(&shown, &schema, source.into()))?;
+        migration::migrate(&mut connection, &schema, &shown).await?;
+        Ok(Self {
+            connection,
+            connector,
+            schema,
+            shown,
+        })
+    }
+
+    /// Begins a copy from `origin`, or finds how far one has come.
+    pub(super) async fn begin(&mut self, origin: &Origin) -> Result<Begun> {
+        self.begin_transaction().await?;
+        // No engine joins from here on, and none that has joined is overlooked.
+        self.run("lock table webhooks.node in share row exclusive mode")
+            .await?;
+        let settings = self.settings().await?;
+        let get = |name: &str| settings.get(name).copied();
+        let named = |prefix: &str| {
+            Some(Origin {
+                boot: get(&format!("{prefix}_boot"))?,
+                reached: get(&format!("{prefix}_reached"))?,
+            })
+        };
+        let (begun, done) = (named("copy"), named("copied"));
+        let found = match (begun.or(done), done) {
+            (Some(found), _) if found != *origin => {
+                return Err(CopyError::OtherSource {
+                    store: self.shown.clone(),
+                    schema: self.schema.name().to_owned(),
+                });
+            }
+            (Some(_), None) => {
+                let position = |table: &Table| get(&position_of(table)).unwrap_or(START);
+                Begun::Positions(TABLES.iter().map(position).collect())
+            }
+            (Some(_), Some(_)) => {
+                let rows = |table: &Table| get(&rows_of(table)).unwrap_or_default().unsigned_abs();
+                let counts: Vec<u64> = TABLES.iter().map(rows).collect();
+                Begun::Done(report(&counts, &counts))
+            }
+            (None, _) => {
+                self.check_empty().await?;
+                self.set(UNDER_WAY, origin.boot).await?;
+                self.set("copy_reached", origin.reached).await?;
+                for table in &TABLES {
+                    self.set(&position_of(table), START).await?;
+                }
+                Begun::Positions(vec![START; TABLES.len()])
+            }
+        };
+        self.commit().await?;
+        Ok(found)
+    }
+
+    /// Writes rows of a table, and that they are written. `after` is the position before.
+    pub(super) async fn write(&mut self, table: &Table, after: i64, slice: &Slice) -> Result<()> {
+        self.begin_transaction().await?;
+        let reached = self
+            .reader()
+            .query("update webhooks.setting set value = $3 where name = $1 and value = $2")
+            .bind(position_of(table))
+            .bind(after)
+            .bind(slice.until)
+            .execute(&mut self.connection)
+            .await
+            .map_err(self.refused())?;
+        if reached.rows_affected() == 0 {
+            return Err(CopyError::AnotherCopy {
+                store: self.shown.clone(),
+                schema: self.schema.name().to_owned(),
+            });
+        }
+        let days = slice.days(table);
+        if !days.is_empty() {
+            let made = self.reader().make_days(table.name, days).await;
+            made.map_err(self.refused())?;
+        }
+        let insert = self.schema.sql(&table.insert());
+        let insert =
+            sqlx::query(AssertSqlSafe(insert)).persistent(self.connector.names_statements());
+        let insert = slice
+            .values
+            .iter()
+            .fold(insert, |insert, values| values.bind(insert));
+        let inserted = insert.execute(&mut self.connection).await;
+        inserted.map_err(self.refused())?;
+        self.commit().await
+    }
+
+    /// Compares the number of rows with those of the file, and ends the copy: engines may open the
+    /// schema.
+    pub(super) async fn finish(mut self, origin: &Origin, from: &[u64]) -> Result<CopyReport> {
+        self.begin_transaction().await?;
+        // Whole tables are read, however large they are.
+        self.run("set local statement_timeout = 0; set local enable_seqscan = on")
+            .await?;
+        let mut to = Vec::with_capacity(TABLES.len());
+        for table in &TABLES {
+            let count = format!("select count(*) from webhooks.{}", table.name);
+            to.push(self.number(&count).await?.unsigned_abs());
+        }
+        let report = report(from, &to);
+        let differ: Vec<CopiedTable> = report
+            .tables
+            .iter()
+            .filter(|table| table.from != table.to)
+            .cloned()
+            .collect();
+        if !differ.is_empty() {
+            return Err(CopyError::Different { tables: differ });
+        }
+        self.continue_numbers().await?;
+        // Of a node that is dead: the times since then are no wait of any delivery.
+        let noted = self
+            .reader()
+            .query(
+                "insert into webhooks.node (id, name, seen_at, reached_at, alive)
+                 values (nextval('webhooks.node_id'), 'copied from a file', clock_timestamp(), $1, false)",
+            )
+            .bind(origin.reached)
+            .execute(&mut self.connection)
+            .await;
+        noted.map_err(self.refused())?;
+        self.run("delete from webhooks.setting where name like 'copy\\_%'")
+            .await?;
+        self.set("copied_boot", origin.boot).await?;
+        self.set("copied_reached", origin.reached).await?;
+        for (table, rows) in TABLES.iter().zip(&to) {
+            let rows = i64::try_from(*rows).unwrap_or(i64::MAX);
+            self.set(&rows_of(table), rows).await?;
+        }
+        self.commit().await?;
+        Ok(report)
+    }
+
+    /// What is added from now on comes after what was copied.
+    async fn continue_numbers(&mut self) -> Result<()> {
+        let settings = self.settings().await?;
+        let last_event = TABLES
+            .iter()
+            .filter(|table| table.is_by_event())
+            .filter_map(|table| settings.get(&position_of(table)).copied())
+            .max();
+        // An event's number is its batch << 12 | its place.
+        self.number(&format!(
+            "select setval('webhooks.event_batch', greatest(last_value, ({}::int8 >> 12) + 1)) from webhooks.event_batch",
+            last_event.unwrap_or_default().max(0)
+        ))
+        .await?;
+        for (table, key) in [("endpoint", "key"), ("outbox", "id")] {
+            self.number(&format!(
+                "select setval(pg_get_serial_sequence('webhooks.{table}', '{key}'), greatest(max({key}), 1), max({key}) is not null)
+                 from webhooks.{table}"
+            ))
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a schema that has something of its own, or on which an engine runs.
+    async fn check_empty(&mut self) -> Result<()> {
+        for table in CHECKED {
+            let rows = format!("select count(*) from (select 1 from webhooks.{table} limit 1) t");
+            if self.number(&rows).await? > 0 {
+                return Err(CopyError::NotEmpty {
+                    store: self.shown.clone(),
+                    schema: self.schema.name().to_owned(),
+                    table,
+                });
+            }
+        }
+        let alive = format!(
+            "select count(*) from webhooks.node where alive and seen_at > clock_timestamp() - interval '{} s'",
+            LEASE.as_secs()
+        );
+        if self.number(&alive).await? > 0 {
+            return Err(CopyError::EngineRuns {
+                store: self.shown.clone(),
+                schema: self.schema.name().to_owned(),
+            });
+        }
+        // One that is stopped in a debugger must find that it is a node no more.
+        self.run("update webhooks.node set alive = false where alive")
+            .await
+    }
+
+    fn reader(&mut self) -> Reader<'_> {
+        Reader {
+            connection: &mut self.connection,
+            schema: &self.schema,
+            names_statements: self.connector.names_statements(),
+        }
+    }
+
+    async fn settings(&mut self) -> Result<HashMap<String, i64>> {
+        let rows = self
+            .reader()
+            .query("select name, value from webhooks.setting")
+            .fetch_all(&mut self.connection)
+            .await;
+        let read = |row: &sqlx::postgres::PgRow| Ok((row.try_get(0)?, row.try_get(1)?));
+        let settings = rows.and_then(|rows| rows.iter().map(read).collect());
+        settings.map_err(self.refused())
+    }
+
+    async fn set(&mut self, name: &str, value: i64) -> Result<()> {
+        let set = self
+            .reader()
+            .query(
+                "insert into webhooks.setting (name, value) values ($1, $2)
+                 on conflict (name) do update set value = excluded.value",
+            )
+            .bind(name)
+            .bind(value)
+            .execute(&mut self.connection)
+            .await;
+        set.map(drop).map_err(self.refused())
+    }
+
+    /// The number that a statement without values answers.
+    async fn number(&mut self, statement: &str) -> Result<i64> {
+        let statement = AssertSqlSafe(self.schema.sql(statement));
+        let row = sqlx::query(statement)
+            .persistent(false)
+            .fetch_one(&mut self.connection)
+            .await;
+        row.and_then(|row| row.try_get(0)).map_err(self.refused())
+    }
+
+    /// Statements without values or answers.
+    async fn run(&mut self, statements: &str) -> Result<()> {
+        let statements = AssertSqlSafe(self.schema.sql(statements));
+        let run = self.connection.execute(statements).await;
+        run.map(drop).map_err(self.refused())
+    }
+
+    async fn begin_transaction(&mut self) -> Result<()> {
+        let begin = self.connector.begin();
+        self.run(&begin).await
+    }
+
+    async fn commit(&mut self) -> Result<()> {
+        self.run("commit").await
+    }
+
+    fn refused<E: Into<StoreError>>(&self) -> impl Fn(E) -> CopyError + use<E> {
+        let store = self.shown.clone();
+        move |source| CopyError::Target {
+            store: store.clone(),
+            source: source.into(),
+        }
+    }
+}
+
+fn position_of(table: &Table) -> String {
+    format!("copy_position_{}", table.name)
+}
+
+fn rows_of(table: &Table) -> String {
+    format!("copied_{}", table.name)
+}
+
+fn report(from: &[u64], to: &[u64]) -> CopyReport {
+    let tables = TABLES.iter().zip(from.iter().zip(to));
+    let tables = tables.map(|(table, (from, to))| CopiedTable {
+        name: table.name,
+        from: *from,
+        to: *to,
+    });
+    CopyReport {
+        tables: tables.collect(),
+    }
+}
