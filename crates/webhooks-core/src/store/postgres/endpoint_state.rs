@@ -116,6 +116,8 @@ impl Tx<'_> {
             return Ok(());
         };
         let now = self.now();
+        // Of one that was disabled maintenance took the lane away.
+        let keeps_lane = outbox.endpoint().keeps_lane;
         if state == "active" {
             outbox.forgive();
             self.query("update webhooks.endpoint set failing_since = null where key = $1")
@@ -123,13 +125,15 @@ impl Tx<'_> {
                 .execute(&mut *self.connection)
                 .await?;
             self.query(
-                "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures) values ($1, $2, 0, 0)
+                "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures, owned)
+                 values ($1, $2, 0, 0, $3)
                  on conflict (endpoint_key) do update
                  set due_at = excluded.due_at, backoff_until = 0, failures = 0,
                      node = case when lane.owned then lane.node end",
             )
             .bind(key)
             .bind(now)
+            .bind(keeps_lane)
             .execute(&mut *self.connection)
             .await?;
             self.commit.due_by(now);
@@ -137,10 +141,12 @@ impl Tx<'_> {
         } else {
             self.commit.take_back(&outbox, outbox.give_all_back(now));
             self.query(
-                "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures) values ($1, null, 0, 0)
+                "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures, owned)
+                 values ($1, null, 0, 0, $2)
                  on conflict (endpoint_key) do update set due_at = null",
             )
             .bind(key)
+            .bind(keeps_lane)
             .execute(&mut *self.connection)
             .await?;
         }
