@@ -70,8 +70,9 @@ impl Target {
     /// Begins a copy from `origin`, or finds how far one has come.
     pub(super) async fn begin(&mut self, origin: &Origin) -> Result<Begun> {
         self.begin_transaction().await?;
-        // No engine joins from here on, and none that has joined is overlooked.
-        self.run("lock table webhooks.node in share row exclusive mode")
+        // No engine joins from here on, and none that has joined is overlooked. What a copy that was killed
+        // had begun to write is written by then, or never.
+        self.run("lock table webhooks.node, webhooks.setting in share row exclusive mode")
             .await?;
         let settings = self.settings().await?;
         let get = |name: &str| settings.get(name).copied();

@@ -6,7 +6,7 @@ use std::{path::PathBuf, process::Command};
 use webhooks_core::testing::Receiver;
 
 /// Cargo puts examples beside the folder of the test that runs.
-fn example(name: &str) -> Command {
+pub(crate) fn example(name: &str) -> Command {
     let test = std::env::current_exe().unwrap();
     let folder: PathBuf = test.ancestors().nth(2).unwrap().join("examples");
     let program = folder.join(name);

@@ -11,6 +11,7 @@ mod customer_events;
 mod directions;
 mod disk;
 mod examples;
+mod examples_on_postgres;
 mod existing_database;
 mod failed_commit;
 mod file;
