@@ -6,6 +6,7 @@ mod failover;
 mod line;
 mod copy;
 mod nodes;
+mod outbox_table;
 mod owned_lane;
 mod plans;
 mod refusals;
