@@ -1,5 +1,5 @@
 //! Webhooks inside your own process: stored before acknowledged, signed, delivered at once,
-//! retried for days. No service beside your own, no Postgres, no Redis: a file.
+//! retried for days. No service beside your own, no Redis: a file, or the Postgres that you have.
 //!
 //! # Five lines
 //!
@@ -31,7 +31,7 @@
 //!   on record: across crashes, restarts and full disks.
 //! * [`Webhooks::transaction`] stores your own rows and your events together or not at all. So
 //!   does a transaction of any other driver that inserts into `webhooks_outbox`: see
-//!   [`Webhooks::check_outbox`].
+//!   [`Webhooks::check_outbox`]. On Postgres [`Webhooks::send_in`] takes your own transaction.
 //! * The file can be an app's database. The library's tables begin with `webhooks_`; the app's
 //!   tables, its `user_version` and its `application_id` are left alone.
 //! * Every attempt is recorded: when, how long, status, headers, the first 4 KiB of the answer,
@@ -50,8 +50,8 @@
 //!
 //! * Exactly once. A request in flight at a crash is made again; receivers compare `webhook-id`.
 //! * Order for endpoints that are not `ordered`.
-//! * More than one process on a file: the second is refused. Beyond what one process can send,
-//!   divide customers among several files.
+//! * More than one process on a file: the second is refused. Beyond what one process can send, open
+//!   a Postgres database, which any number share, or divide customers among several files.
 //! * Anything without a tokio runtime: delivery runs on the one in which the store was opened.
 //!
 //! # The rules of delivery
@@ -77,7 +77,10 @@
 //!
 //! # Features
 //!
-//! * `sqlite` (default): the engine and its store.
+//! * `sqlite` (default): the engine with its store in a SQLite file.
+//! * `postgres`: its store in Postgres, for several copies of a program: [the chapter on
+//!   it][on_postgres]. `copy` moves a store there from a file. Without the file:
+//!   `default-features = false, features = ["postgres", "aws-lc-rs"]`.
 //! * `aws-lc-rs` (default) or `ring`: the cryptography behind the engine's TLS. For the second:
 //!   `default-features = false, features = ["sqlite", "ring"]`.
 //! * `receive`: [`receive`], for programs that get webhooks: verifying, an axum extractor, a
@@ -99,6 +102,9 @@
 #![cfg_attr(not(feature = "testing"), doc = " [`testing`]: #features")]
 #![cfg_attr(feature = "engine", doc = " [operating]: guide::operating")]
 #![cfg_attr(not(feature = "engine"), doc = " [operating]: #features")]
+#![cfg_attr(feature = "postgres", doc = " [on_postgres]: guide::postgres")]
+#![cfg_attr(not(feature = "postgres"), doc = " [on_postgres]: #features")]
+#![cfg_attr(not(feature = "postgres"), doc = " [`Webhooks::send_in`]: #features")]
 
 #[cfg(feature = "engine")]
 mod activity;
