@@ -1,10 +1,10 @@
 //! What only a store in Postgres has: the app's own transaction, several nodes, poolers, refusals.
 #![cfg(all(feature = "postgres", feature = "testing"))]
 
+mod copy;
 mod failed_batch;
 mod failover;
 mod line;
-mod copy;
 mod nodes;
 mod outbox_table;
 mod owned_lane;
