@@ -152,6 +152,7 @@ impl Timeline {
         (offset != self.stored_offset.load(Ordering::Relaxed)).then_some(offset)
     }
 
+    #[cfg(feature = "sqlite")]
     pub(crate) fn offset_is_stored(&self, offset: i64) {
         self.stored_offset.store(offset, Ordering::Relaxed);
     }
