@@ -63,8 +63,8 @@ pub struct Settings {
 pub async fn run(settings: Settings) -> anyhow::Result<Report> {
     let mut run = Run::start(settings).await?;
     let ended = run.play().await;
-    let is_clean = matches!(&ended, Ok(report) if report.is_clean());
-    if is_clean {
+    let is_dull = matches!(&ended, Ok(report) if report.is_clean() && report.errors.is_empty());
+    if is_dull {
         return ended;
     }
     let kept = run.keep_logs()?;
