@@ -5,6 +5,8 @@ use std::{sync::Arc, time::Duration};
 use parking_lot::{Mutex, MutexGuard};
 use tracing::Instrument;
 
+#[cfg(feature = "postgres")]
+use crate::store::postgres::error::is_worth_repeating;
 use crate::{
     activity::ActivityStream,
     delivery::{Delivery, Explanation},
@@ -172,8 +174,19 @@ impl Webhooks {
     ) -> Result<Vec<SendReceipt>, SendError> {
         check_customer(customer)?;
         let span = tracing::info_span!("webhooks.send", customer, events = events.len());
-        let sent = self.engine.shared.queue.send(customer, events);
-        sent.instrument(span).await
+        let queue = &self.engine.shared.queue;
+        #[cfg(feature = "postgres")]
+        if matches!(*self.engine.store, Store::Postgres(_)) {
+            let sent = queue.send(customer, events.clone());
+            return match sent.instrument(span.clone()).await {
+                // Another node's transaction came first.
+                Err(SendError::Store(error)) if is_worth_repeating(&error) => {
+                    queue.send(customer, events).instrument(span).await
+                }
+                sent => sent,
+            };
+        }
+        queue.send(customer, events).instrument(span).await
     }
 
     /// One event with its body; `None` when the customer has no such event, or no longer.

@@ -8,6 +8,8 @@ use crate::store::{
 
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 const DISK_FULL: &str = "53100";
+const DEADLOCK: &str = "40P01";
+const SERIALIZATION_FAILURE: &str = "40001";
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
@@ -33,6 +35,18 @@ impl From<sqlx::Error> for DeliveryError {
 fn code(error: &sqlx::Error) -> Option<String> {
     let error = error.as_database_error()?;
     error.code().map(|code| code.into_owned())
+}
+
+/// Two transactions waited for each other, or could not be put in an order: this one was ended, nothing
+/// of it is stored, and made again it comes after the other.
+pub(crate) fn is_worth_repeating(error: &StoreError) -> bool {
+    let Some(error) = of_postgres(error) else {
+        return false;
+    };
+    matches!(
+        code(error).as_deref(),
+        Some(DEADLOCK | SERIALIZATION_FAILURE)
+    )
 }
 
 /// What the store's error is of Postgres'.

@@ -12,7 +12,7 @@ pub(crate) mod connection;
 pub(crate) mod copying;
 mod endpoint_state;
 mod endpoints;
-mod error;
+pub(crate) mod error;
 #[cfg(feature = "metrics")]
 mod gauges;
 pub(crate) mod handle;

@@ -34,6 +34,9 @@ use crate::{
 /// Between two looks at the outbox table: a row is taken within twice this.
 const LOOK_WAIT: Duration = Duration::from_millis(50);
 
+/// How long the writer is waited for: less than a beat.
+const ASK_WAIT: Duration = Duration::from_millis(500);
+
 /// As which node an engine works, and whether it may.
 pub(crate) struct Membership {
     node: AtomicI64,
@@ -333,8 +336,9 @@ impl Node {
         }
         if waits {
             loop {
-                let taken: TakenRows = self.ask(Ask::TakeRows).await?;
-                if !taken.more || self.stop.asked.load(Ordering::Acquire) {
+                let taken: Option<TakenRows> = self.ask(Ask::TakeRows).await?;
+                let more = taken.is_some_and(|taken| taken.more);
+                if !more || self.stop.asked.load(Ordering::Acquire) {
                     break;
                 }
             }
@@ -347,14 +351,28 @@ impl Node {
 
     /// Others have made something due: the due loop looks.
     async fn wake_scan(&self) -> Result<(), StoreError> {
-        self.ask(Ask::LookForDue).await
+        self.ask(Ask::LookForDue).await.map(drop)
     }
 
-    async fn ask<T>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<T, StoreError> {
-        let answer = self.queue.ask(ask);
-        tokio::select! {
+    /// Asks the writer. `None` when it refuses, or does not answer before the next beat: neither says
+    /// that this node does not live, and what it did not do is asked for again.
+    ///
+    /// # Errors
+    /// The engine stops.
+    async fn ask<T>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<Option<T>, StoreError> {
+        let answer = tokio::time::timeout(ASK_WAIT, self.queue.ask(ask));
+        let answer = tokio::select! {
             answer = answer => answer,
-            () = self.stop.wake.notified() => Err(StoreError::Closed),
+            () = self.stop.wake.notified() => return Err(StoreError::Closed),
+        };
+        match answer {
+            Ok(Ok(answer)) => Ok(Some(answer)),
+            Ok(Err(StoreError::Closed)) => Err(StoreError::Closed),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "the writer refused what its watch asked for");
+                Ok(None)
+            }
+            Err(_) => Ok(None),
         }
     }
 
