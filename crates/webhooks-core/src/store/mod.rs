@@ -32,6 +32,7 @@ pub(crate) mod refusals;
 pub(crate) mod reply;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
+mod trouble;
 
 pub(crate) use handle::Store;
 

@@ -38,6 +38,7 @@ mod send;
 mod send_in;
 pub(crate) mod slot;
 mod sweep;
+mod trouble;
 mod tx;
 mod vacuum;
 pub(crate) mod watch;

@@ -15,6 +15,7 @@ use super::{
     handle::Handle,
     migration::{self, refusal},
     row::Reader,
+    trouble,
     tx::Endpoints,
     watch::{Membership, NodeWatch},
     writer::Writer,
@@ -114,6 +115,9 @@ pub(crate) async fn open(
             schema: schema.name().to_owned(),
         });
     }
+    trouble::tell(&mut rows, &reader, &timeline)
+        .await
+        .map_err(refuse_stored)?;
     connection.execute("commit").await.map_err(refuse)?;
     close(connection).await;
     let lease = Arc::new(Lease::ending());

@@ -1,16 +1,16 @@
-//! Endpoints that were in trouble when the process before this one ended: said at the start, since
-//! what was said of them then is in another log.
+//! Which endpoints were in trouble when the process before this one ended.
 
 use rusqlite::Connection;
 
 use super::endpoints;
 use crate::{
     clock::Timeline,
-    store::{endpoint_row::EndpointReader, error::StoreError},
+    store::{
+        endpoint_row::EndpointReader,
+        error::StoreError,
+        trouble::{NAMED_MAX, count_others, name},
+    },
 };
-
-/// Endpoints that are named; of more the number is said.
-const NAMED_MAX: usize = 20;
 
 /// Names those that failed for the longest time.
 pub(crate) fn tell(
@@ -26,30 +26,11 @@ pub(crate) fn tell(
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for key in keys.iter().take(NAMED_MAX) {
-        match endpoints::read(reader, connection, "key = ?1", [key]) {
-            Ok(found) => {
-                for endpoint in found {
-                    let since = endpoint.failing_since.map(|at| timeline.to_wall(at));
-                    tracing::warn!(
-                        customer = &*endpoint.customer,
-                        endpoint.id = endpoint.id.as_str(),
-                        url = endpoint.shown_url,
-                        failing_since = since.map(httpdate::fmt_http_date),
-                        "an endpoint is in trouble since before the start; its deliveries wait in its lane"
-                    );
-                }
-            }
-            Err(error) if error.is_about_an_endpoint() => {
-                tracing::error!(%error, "an endpoint cannot be read");
-            }
-            Err(error) => return Err(error),
-        }
+        name(
+            endpoints::read(reader, connection, "key = ?1", [key]),
+            timeline,
+        )?;
     }
-    if keys.len() > NAMED_MAX {
-        tracing::warn!(
-            endpoints = keys.len() - NAMED_MAX,
-            "more endpoints are in trouble since before the start"
-        );
-    }
+    count_others(keys.len());
     Ok(())
 }
