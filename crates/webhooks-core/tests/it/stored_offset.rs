@@ -1,12 +1,19 @@
-//! A wall clock that is set: SQLite's store keeps by how much, so that the next start knows.
+//! A wall clock that is set: SQLite's store keeps by how much, so that the next start knows. Postgres
+//! follows the database's clock, for which the clock of a test stands.
 #![cfg(feature = "testing")]
+
+use std::sync::Arc;
+
+use webhooks_core::Event;
 
 use crate::{
     each_store::{Database, Store},
-    store::downtime::{Engine, expired, states},
-    world::{gate::let_others_run, seconds},
+    store::{
+        clock_jump::{HOUR_MS, notice},
+        downtime::{Engine, expired, states},
+    },
+    world::{World, builder, gate::let_others_run, seconds},
 };
-use webhooks_core::Event;
 
 fn stored_offset(database: &Database) -> i64 {
     let file = database.address.strip_prefix("sqlite:").unwrap();
@@ -51,4 +58,63 @@ async fn a_jump_is_noticed_within_a_second_though_nothing_happens() {
         }
     }
     panic!("it was not noticed");
+}
+
+#[tokio::test]
+async fn a_restart_after_a_jump_goes_on_in_time() {
+    for jump_ms in [24 * HOUR_MS, -24 * HOUR_MS] {
+        let Database { address, .. } = &Store::SqliteFile.database();
+        let world = World::open(Arc::default(), address, |builder| builder).await;
+        world.endpoint(|endpoint| endpoint).await;
+        world.receiver.respond([500, 500, 200]);
+        world.send("e").await;
+        world.webhooks.drain().await;
+        world.pass(seconds(6)).await;
+        world.clock.jump_wall(jump_ms);
+        notice(&world).await;
+        world.webhooks.shutdown(seconds(5)).await;
+        let webhooks = builder(&world.clock).open(address).await.unwrap();
+        webhooks.drain().await;
+        assert_eq!(
+            world.receiver.requests().len(),
+            2,
+            "no storm after {jump_ms} ms"
+        );
+        world.clock.advance(seconds(320));
+        webhooks.drain().await;
+        assert_eq!(
+            world.receiver.requests().len(),
+            3,
+            "no stall after {jump_ms} ms"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_restart_before_the_jump_was_noticed_goes_on_in_time() {
+    for jump_ms in [HOUR_MS, -HOUR_MS, 24 * HOUR_MS, -24 * HOUR_MS] {
+        let Database { address, .. } = &Store::SqliteFile.database();
+        let world = World::open(Arc::default(), address, |builder| builder).await;
+        world.endpoint(|endpoint| endpoint).await;
+        world.receiver.respond([500, 500, 200]);
+        world.send("e").await;
+        world.webhooks.drain().await;
+        world.pass(seconds(6)).await;
+        world.clock.jump_wall(jump_ms);
+        world.webhooks.shutdown(seconds(5)).await;
+        let webhooks = builder(&world.clock).open(address).await.unwrap();
+        webhooks.drain().await;
+        assert_eq!(
+            world.receiver.requests().len(),
+            2,
+            "no storm after {jump_ms} ms"
+        );
+        world.clock.advance(seconds(331));
+        webhooks.drain().await;
+        assert_eq!(
+            world.receiver.requests().len(),
+            3,
+            "no stall after {jump_ms} ms"
+        );
+    }
 }

@@ -9,10 +9,10 @@ use crate::{
     world::{World, builder, seconds},
 };
 
-const HOUR_MS: i64 = 3_600_000;
+pub(crate) const HOUR_MS: i64 = 3_600_000;
 
 /// Lets the due loop notice the jump: it looks at the wall clock at least every 30 s.
-async fn notice(world: &World) {
+pub(crate) async fn notice(world: &World) {
     world.pass(seconds(31)).await;
 }
 
@@ -80,63 +80,6 @@ async fn times_that_people_read_follow_the_wall_clock_after_a_jump(store: Store)
     assert!(wait < Duration::from_secs(600), "{wait:?}");
 }
 
-async fn a_restart_after_a_jump_goes_on_in_time(store: Store) {
-    for jump_ms in [24 * HOUR_MS, -24 * HOUR_MS] {
-        let Database { address, .. } = &store.database();
-        let world = World::open(Arc::default(), address, |builder| builder).await;
-        world.endpoint(|endpoint| endpoint).await;
-        world.receiver.respond([500, 500, 200]);
-        world.send("e").await;
-        world.webhooks.drain().await;
-        world.pass(seconds(6)).await;
-        world.clock.jump_wall(jump_ms);
-        notice(&world).await;
-        world.webhooks.shutdown(seconds(5)).await;
-        let webhooks = builder(&world.clock).open(address).await.unwrap();
-        webhooks.drain().await;
-        assert_eq!(
-            world.receiver.requests().len(),
-            2,
-            "no storm after {jump_ms} ms"
-        );
-        world.clock.advance(seconds(320));
-        webhooks.drain().await;
-        assert_eq!(
-            world.receiver.requests().len(),
-            3,
-            "no stall after {jump_ms} ms"
-        );
-    }
-}
-
-async fn a_restart_before_the_jump_was_noticed_goes_on_in_time(store: Store) {
-    for jump_ms in [HOUR_MS, -HOUR_MS, 24 * HOUR_MS, -24 * HOUR_MS] {
-        let Database { address, .. } = &store.database();
-        let world = World::open(Arc::default(), address, |builder| builder).await;
-        world.endpoint(|endpoint| endpoint).await;
-        world.receiver.respond([500, 500, 200]);
-        world.send("e").await;
-        world.webhooks.drain().await;
-        world.pass(seconds(6)).await;
-        world.clock.jump_wall(jump_ms);
-        world.webhooks.shutdown(seconds(5)).await;
-        let webhooks = builder(&world.clock).open(address).await.unwrap();
-        webhooks.drain().await;
-        assert_eq!(
-            world.receiver.requests().len(),
-            2,
-            "no storm after {jump_ms} ms"
-        );
-        world.clock.advance(seconds(331));
-        webhooks.drain().await;
-        assert_eq!(
-            world.receiver.requests().len(),
-            3,
-            "no stall after {jump_ms} ms"
-        );
-    }
-}
-
 async fn a_clock_set_back_while_the_process_was_down_stalls_nothing(store: Store) {
     let Database { address, .. } = &store.database();
     let world = World::open(Arc::default(), address, |builder| builder).await;
@@ -199,8 +142,4 @@ for_each_store!(
     times_that_people_read_follow_the_wall_clock_after_a_jump,
     a_lane_in_trouble_keeps_its_pace_through_a_jump
 );
-for_each_durable_store!(
-    a_restart_after_a_jump_goes_on_in_time,
-    a_restart_before_the_jump_was_noticed_goes_on_in_time,
-    a_clock_set_back_while_the_process_was_down_stalls_nothing
-);
+for_each_durable_store!(a_clock_set_back_while_the_process_was_down_stalls_nothing);

@@ -13,7 +13,7 @@ use crate::{each_store::Store, world::World};
 
 mod abandoned_call;
 mod cancel_race;
-mod clock_jump;
+pub(crate) mod clock_jump;
 mod delivery;
 pub(crate) mod downtime;
 mod endpoint_memory;
