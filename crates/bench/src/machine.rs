@@ -66,21 +66,27 @@ pub(crate) fn describe(folder: &Path) -> anyhow::Result<String> {
     let memory_kib: u64 = field(&read("/proc/meminfo")?, "MemTotal")
         .trim_end_matches(" kB")
         .parse()?;
-    let mounts = read("/proc/mounts")?;
-    let folder = folder.canonicalize()?;
-    let file_system = mounts
+    Ok(format!(
+        "{cores} × {}, {} GiB of memory, Linux {}, {}",
+        field(&read("/proc/cpuinfo")?, "model name"),
+        memory_kib.div_ceil(1024 * 1024),
+        read("/proc/sys/kernel/osrelease")?.trim(),
+        file_system(folder)?,
+    ))
+}
+
+/// What kind of file system a file or folder is on.
+pub(crate) fn file_system(path: &Path) -> anyhow::Result<String> {
+    let mounts = std::fs::read_to_string("/proc/mounts").context("/proc/mounts")?;
+    let path = path.canonicalize()?;
+    let kind = mounts
         .lines()
         .filter_map(|line| {
             let mut fields = line.split_whitespace().skip(1);
             Some((fields.next()?, fields.next()?))
         })
-        .filter(|(at, _)| folder.starts_with(at))
+        .filter(|(at, _)| path.starts_with(at))
         .max_by_key(|(at, _)| at.len())
         .map_or("unknown", |(_, kind)| kind);
-    Ok(format!(
-        "{cores} × {}, {} GiB of memory, Linux {}, {file_system}",
-        field(&read("/proc/cpuinfo")?, "model name"),
-        memory_kib.div_ceil(1024 * 1024),
-        read("/proc/sys/kernel/osrelease")?.trim(),
-    ))
+    Ok(kind.to_owned())
 }

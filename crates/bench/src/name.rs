@@ -21,12 +21,14 @@ pub(crate) enum Name {
     Backlog,
     /// Many endpoints and ten million finished deliveries
     Growth,
+    /// The same on Postgres, beside pgbench
+    Postgres,
     /// polis against a bare axum handler
     Polis,
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Delivery,
         Self::Storing,
         Self::Latency,
@@ -34,6 +36,7 @@ impl Name {
         Self::Failing,
         Self::Backlog,
         Self::Growth,
+        Self::Postgres,
         Self::Polis,
     ];
 }
@@ -48,6 +51,7 @@ impl fmt::Display for Name {
             Self::Failing => "failing",
             Self::Backlog => "backlog",
             Self::Growth => "growth",
+            Self::Postgres => "postgres",
             Self::Polis => "polis",
         };
         f.write_str(name)

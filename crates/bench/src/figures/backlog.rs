@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{bench::Bench, comparison::Subject};
 use crate::{
+    load::Store,
     report::{Check, Content, mib, rate},
     seed,
     steps::{BuildBacklog, in_own_process},
@@ -17,7 +18,7 @@ const PER_SECOND: u64 = 500;
 pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
     let database = bench.database("backlog");
     let build = BuildBacklog {
-        database: database.clone(),
+        store: Store::Sqlite(database.clone()),
         endpoints: bench.settings.dead_endpoints(),
         deliveries: bench.settings.backlog(),
     };
@@ -25,7 +26,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
     seed::write_back(&database)?;
     let size_bytes = Bench::size_bytes(&database);
     let mut without = Subject::new("without backlog", None, &[PER_SECOND]);
-    let mut with = Subject::new("with backlog", Some(&database), &[PER_SECOND]);
+    let mut with = Subject::new("with backlog", Some(build.store.clone()), &[PER_SECOND]);
     for round in 0..bench.settings.rounds() {
         without.measure(bench, 1, round).await?;
         with.measure(bench, 1, round).await?;

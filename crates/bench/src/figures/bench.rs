@@ -2,14 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{receiver_process::ReceiverProcess, settings::Settings};
+use anyhow::Context;
+use scratch_postgres::{Cluster, Database};
 
-/// The settings, the receiver and the disk.
+use crate::{load::Store, receiver_process::ReceiverProcess, settings::Settings};
+
+/// The settings, the receiver, the disk, and the server of stores that are not files.
 pub(super) struct Bench<'a> {
     pub(super) settings: &'a Settings,
     pub(super) receiver: ReceiverProcess,
     /// On the disk that is measured; removed at the end.
     pub(super) folder: tempfile::TempDir,
+    /// Where stores are made; without one they are files.
+    pub(super) server: Option<Cluster>,
+}
+
+/// A store that nothing has used yet; one in a server is gone with this value.
+pub(super) struct Fresh {
+    pub(super) store: Store,
+    _database: Option<Database>,
 }
 
 impl Bench<'_> {
@@ -19,6 +30,24 @@ impl Bench<'_> {
 
     pub(super) fn database(&self, name: &str) -> PathBuf {
         self.folder.path().join(format!("{name}.db"))
+    }
+
+    /// Makes a store. `name` is that of its file.
+    pub(super) fn fresh(&self, name: &str) -> anyhow::Result<Fresh> {
+        let Some(server) = &self.server else {
+            return Ok(Fresh {
+                store: Store::Sqlite(self.database(name)),
+                _database: None,
+            });
+        };
+        let database = server.database()?;
+        Ok(Fresh {
+            store: Store::Postgres {
+                url: database.url().to_owned(),
+                process: server.process().context("the server has stopped")?,
+            },
+            _database: Some(database),
+        })
     }
 
     pub(super) fn port(&self) -> u16 {

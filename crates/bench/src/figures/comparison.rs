@@ -1,9 +1,6 @@
 //! The rate and latency of an engine before and after something grew, in turns.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -12,7 +9,7 @@ use super::{
     latency::{percentiles, summary},
 };
 use crate::{
-    load::{AHEAD, Closed, Order, median},
+    load::{AHEAD, Closed, Order, Store, median},
     report::{Check, rate},
     steps::{Companions, LatencyAt, Rounds, Sustained, in_own_process},
 };
@@ -23,19 +20,19 @@ const CHANGE_MAX: f64 = 0.2;
 /// What is measured of one state of a database.
 pub(super) struct Subject {
     pub(super) name: String,
-    /// `None`: a new database for each measurement.
-    pub(super) database: Option<PathBuf>,
+    /// `None`: a new store for each measurement.
+    store: Option<Store>,
     /// The rates of the open loops, and what came of them.
     latencies: Vec<(u64, Rounds)>,
     closed: Vec<Closed>,
 }
 
 impl Subject {
-    pub(super) fn new(name: impl Into<String>, database: Option<&Path>, rates: &[u64]) -> Self {
+    pub(super) fn new(name: impl Into<String>, store: Option<Store>, rates: &[u64]) -> Self {
         let latencies = rates.iter().map(|rate| (*rate, Rounds::default()));
         Self {
             name: name.into(),
-            database: database.map(Path::to_owned),
+            store,
             latencies: latencies.collect(),
             closed: Vec::new(),
         }
@@ -53,10 +50,16 @@ impl Subject {
             "{}-{round}",
             self.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-")
         );
-        let fresh = |what: &str| bench.database(&format!("{unique}-{what}"));
-        let database = |what: &str| self.database.clone().unwrap_or_else(|| fresh(what));
+        let store = |what: &str| match &self.store {
+            Some(store) => anyhow::Ok((store.clone(), None)),
+            None => {
+                let fresh = bench.fresh(&format!("{unique}-{what}"))?;
+                Ok((fresh.store.clone(), Some(fresh)))
+            }
+        };
+        let (closed_store, _fresh) = store("closed")?;
         let step = Sustained {
-            database: database("closed"),
+            store: closed_store,
             port: bench.port(),
             name: unique.clone(),
             endpoints,
@@ -66,21 +69,21 @@ impl Subject {
             time: bench.settings.time(),
         };
         self.closed.push(in_own_process(&step).await?);
-        let databases: Vec<PathBuf> = self
-            .latencies
-            .iter()
-            .map(|(rate, _)| database(&rate.to_string()))
-            .collect();
-        for ((per_second, total), database) in self.latencies.iter_mut().zip(databases) {
+        let mut measured = Vec::with_capacity(self.latencies.len());
+        for (per_second, _) in &self.latencies {
+            let (store, _fresh) = store(&per_second.to_string())?;
             let step = LatencyAt {
-                database,
+                store,
                 port: bench.port(),
                 name: format!("{unique}-at-{per_second}"),
                 companions: Companions::None,
                 per_second: *per_second,
                 time: bench.settings.time(),
             };
-            total.push(in_own_process(&step).await?);
+            measured.push(in_own_process(&step).await?);
+        }
+        for ((_, rounds), run) in self.latencies.iter_mut().zip(measured) {
+            rounds.push(run);
         }
         Ok(())
     }

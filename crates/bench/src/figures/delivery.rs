@@ -18,9 +18,10 @@ const IN_FLIGHT: usize = webhooks_core::IN_FLIGHT_DEFAULT as usize;
 /// An endpoint so far behind is served from its lane in the store, not from memory.
 const BEHIND: u64 = 20_000;
 
+/// One load, and what came of it in each round.
 #[derive(Serialize)]
-struct Case {
-    name: &'static str,
+pub(super) struct Case {
+    pub(super) name: &'static str,
     endpoints: usize,
     in_flight: usize,
     #[serde(skip)]
@@ -31,7 +32,7 @@ struct Case {
 }
 
 impl Case {
-    fn new(name: &'static str, endpoints: usize, order: Order, ahead: u64) -> Self {
+    pub(super) fn new(name: &'static str, endpoints: usize, order: Order, ahead: u64) -> Self {
         let each = if order == Order::Kept { 1 } else { IN_FLIGHT };
         Self {
             name,
@@ -42,6 +43,117 @@ impl Case {
             bare: Vec::new(),
             engine: Vec::new(),
         }
+    }
+
+    /// One round: the bare loop, then the engine on a new store. `unique` names that.
+    pub(super) async fn measure(&mut self, bench: &Bench<'_>, unique: &str) -> anyhow::Result<()> {
+        let bare = Bare {
+            port: bench.port(),
+            in_flight: self.in_flight,
+            time: bench.settings.time(),
+        };
+        self.bare.push(in_own_process(&bare).await?);
+        let fresh = bench.fresh(unique)?;
+        let step = Sustained {
+            store: fresh.store.clone(),
+            port: bench.port(),
+            name: "e".to_owned(),
+            endpoints: self.endpoints,
+            known: false,
+            order: self.order,
+            ahead: self.ahead,
+            time: bench.settings.time(),
+        };
+        self.engine.push(in_own_process(&step).await?);
+        Ok(())
+    }
+
+    fn engine(&self, of: fn(&Closed) -> f64) -> f64 {
+        median(self.engine.iter().map(of))
+    }
+
+    fn sum(&self, of: fn(&Closed) -> u64) -> u64 {
+        self.engine.iter().map(of).sum()
+    }
+
+    /// The engine's rate as a part of the bare loop's.
+    pub(super) fn ratio(&self) -> f64 {
+        self.engine(|run| run.per_second) / median(self.bare.iter().map(|run| run.per_second))
+    }
+
+    /// Processor time a delivery: that of the sending process, that of the store's server.
+    pub(super) fn cpu_us(&self) -> (f64, f64) {
+        (
+            self.engine(|run| run.cpu_us_per_delivery),
+            self.engine(|run| run.server_cpu_us_per_delivery),
+        )
+    }
+
+    fn is_ordered(&self) -> bool {
+        self.order == Order::Kept
+    }
+
+    pub(super) fn columns() -> Vec<String> {
+        [
+            "to",
+            "in flight",
+            "engine/s",
+            "bare/s",
+            "ratio",
+            "engine CPU µs",
+            "bare CPU µs",
+            "deliveries",
+            "lost",
+            "duplicated",
+            "out of order",
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    }
+
+    pub(super) fn row(&self) -> Vec<String> {
+        let bare_cpu = median(self.bare.iter().map(|run| run.cpu_us_per_request));
+        let (engine_cpu, _) = self.cpu_us();
+        vec![
+            self.name.to_owned(),
+            self.in_flight.to_string(),
+            rate(self.engine(|run| run.per_second)),
+            rate(median(self.bare.iter().map(|run| run.per_second))),
+            format!("{:.2}", self.ratio()),
+            format!("{engine_cpu:.1}"),
+            format!("{bare_cpu:.1}"),
+            rate(self.sum(|run| run.deliveries) as f64),
+            self.sum(|run| run.lost).to_string(),
+            self.sum(|run| run.duplicates).to_string(),
+            if self.is_ordered() {
+                self.sum(|run| run.out_of_order).to_string()
+            } else {
+                "free".to_owned()
+            },
+        ]
+    }
+
+    /// That the rate is at least so much of the bare loop's, and that all of it is right.
+    pub(super) fn checks(&self, ratio_min: f64) -> [Check; 2] {
+        let ratio = self.ratio();
+        let mut wrong = self.sum(|run| run.lost + run.duplicates);
+        if self.is_ordered() {
+            wrong += self.sum(|run| run.out_of_order);
+        }
+        [
+            Check::new(
+                format!("{}: part of the bare loop's rate", self.name),
+                format!("≥ {ratio_min}"),
+                format!("{ratio:.2}"),
+                ratio >= ratio_min,
+            ),
+            Check::new(
+                format!("{}: lost, duplicated, out of promised order", self.name),
+                "0",
+                wrong.to_string(),
+                wrong == 0,
+            ),
+        ]
     }
 }
 
@@ -55,71 +167,13 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
     let commits = Commits::measure(bench.folder())?;
     for round in 0..bench.settings.rounds() {
         for (index, case) in cases.iter_mut().enumerate() {
-            let bare = Bare {
-                port: bench.port(),
-                in_flight: case.in_flight,
-                time: bench.settings.time(),
-            };
-            case.bare.push(in_own_process(&bare).await?);
-            let step = Sustained {
-                database: bench.database(&format!("{index}-{round}")),
-                port: bench.port(),
-                name: "e".to_owned(),
-                endpoints: case.endpoints,
-                known: false,
-                order: case.order,
-                ahead: case.ahead,
-                time: bench.settings.time(),
-            };
-            case.engine.push(in_own_process(&step).await?);
+            case.measure(bench, &format!("{index}-{round}")).await?;
         }
     }
     Ok(content(&cases, &commits))
 }
 
 fn content(cases: &[Case], commits: &Commits) -> Content {
-    let mut rows = Vec::new();
-    let mut checks = Vec::new();
-    for case in cases {
-        let engine = median(case.engine.iter().map(|run| run.per_second));
-        let bare = median(case.bare.iter().map(|run| run.per_second));
-        let sum = |of: fn(&Closed) -> u64| case.engine.iter().map(of).sum::<u64>();
-        let (lost, duplicates) = (sum(|run| run.lost), sum(|run| run.duplicates));
-        let out_of_order = sum(|run| run.out_of_order);
-        let ordered = case.order == Order::Kept;
-        let engine_cpu = median(case.engine.iter().map(|run| run.cpu_us_per_delivery));
-        let bare_cpu = median(case.bare.iter().map(|run| run.cpu_us_per_request));
-        rows.push(vec![
-            case.name.to_owned(),
-            case.in_flight.to_string(),
-            rate(engine),
-            rate(bare),
-            format!("{:.2}", engine / bare),
-            format!("{engine_cpu:.1}"),
-            format!("{bare_cpu:.1}"),
-            rate(sum(|run| run.deliveries) as f64),
-            lost.to_string(),
-            duplicates.to_string(),
-            if ordered {
-                out_of_order.to_string()
-            } else {
-                "free".to_owned()
-            },
-        ]);
-        checks.push(Check::new(
-            format!("{}: part of the bare loop's rate", case.name),
-            format!("≥ {RATIO_MIN}"),
-            format!("{:.2}", engine / bare),
-            engine / bare >= RATIO_MIN,
-        ));
-        let wrong = lost + duplicates + if ordered { out_of_order } else { 0 };
-        checks.push(Check::new(
-            format!("{}: lost, duplicated, out of promised order", case.name),
-            "0",
-            wrong.to_string(),
-            wrong == 0,
-        ));
-    }
     Content {
         title: "Sustained delivery".to_owned(),
         about: format!(
@@ -135,23 +189,12 @@ fn content(cases: &[Case], commits: &Commits) -> Content {
             cases.first().map_or(0, |case| case.engine.len()),
             rate(commits.per_second()),
         ),
-        columns: [
-            "to",
-            "in flight",
-            "engine/s",
-            "bare/s",
-            "ratio",
-            "engine CPU µs",
-            "bare CPU µs",
-            "deliveries",
-            "lost",
-            "duplicated",
-            "out of order",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
-        rows,
-        checks,
+        columns: Case::columns(),
+        rows: cases.iter().map(Case::row).collect(),
+        checks: cases
+            .iter()
+            .flat_map(|case| case.checks(RATIO_MIN))
+            .collect(),
         measured: serde_json::json!({ "cases": cases, "commits_per_second": commits.per_second() }),
     }
 }

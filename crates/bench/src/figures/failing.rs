@@ -14,8 +14,9 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
     let mut runs: [Vec<GotThrough>; CASES.len()] = Default::default();
     for round in 0..bench.settings.rounds() {
         for ((percent, _), runs) in CASES.iter().zip(&mut runs) {
+            let fresh = bench.fresh(&format!("{percent}-{round}"))?;
             let step = Failing {
-                database: bench.database(&format!("{percent}-{round}")),
+                store: fresh.store.clone(),
                 port: bench.port(),
                 percent: *percent,
                 time: bench.settings.time(),

@@ -2,7 +2,7 @@
 
 use super::{bench::Bench, comparison::Subject, latency::RATES};
 use crate::{
-    load::{AHEAD, Closed, Order},
+    load::{AHEAD, Closed, Order, Store},
     report::{Check, Content, mib, rate},
     seed,
     steps::{AddEndpoints, Sustained, in_own_process},
@@ -18,7 +18,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
     let (count, finished) = (settings.grown_endpoints(), settings.finished());
     let many = bench.database("endpoints");
     let add = AddEndpoints {
-        database: many.clone(),
+        store: Store::Sqlite(many.clone()),
         port: bench.port(),
         name: GROWN.to_owned(),
         count,
@@ -36,15 +36,15 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
         rate(finished as f64)
     );
     let mut new = Subject::new("a new database", None, &RATES);
-    let mut endpoints = Subject::new(endpoints_name, Some(&many), &RATES);
-    let mut both = Subject::new(finished_name, Some(&old), &RATES);
+    let mut endpoints = Subject::new(endpoints_name, Some(add.store.clone()), &RATES);
+    let mut both = Subject::new(finished_name, Some(Store::Sqlite(old.clone())), &RATES);
     for round in 0..settings.rounds() {
         new.measure(bench, ENDPOINTS, round).await?;
         endpoints.measure(bench, ENDPOINTS, round).await?;
         both.measure(bench, ENDPOINTS, round).await?;
     }
     let step = Sustained {
-        database: old.clone(),
+        store: Store::Sqlite(old.clone()),
         port: bench.port(),
         name: GROWN.to_owned(),
         endpoints: count,

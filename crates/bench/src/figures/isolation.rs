@@ -105,8 +105,9 @@ async fn beside_two(bench: &Bench<'_>) -> anyhow::Result<Vec<Case>> {
     let companions = [Companions::None, Companions::Troubled { refusing_port }];
     for round in 0..bench.settings.rounds() {
         for (index, case) in cases.iter_mut().enumerate() {
+            let fresh = bench.fresh(&format!("two-{index}-{round}"))?;
             let step = LatencyAt {
-                database: bench.database(&format!("two-{index}-{round}")),
+                store: fresh.store.clone(),
                 port: bench.port(),
                 name: format!("acme-{index}-{round}"),
                 companions: companions[index],

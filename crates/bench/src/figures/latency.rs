@@ -27,8 +27,9 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
     });
     for round in 0..bench.settings.rounds() {
         for case in &mut cases {
+            let fresh = bench.fresh(&format!("{}-{round}", case.per_second))?;
             let step = LatencyAt {
-                database: bench.database(&format!("{}-{round}", case.per_second)),
+                store: fresh.store.clone(),
                 port: bench.port(),
                 name: "acme".to_owned(),
                 companions: Companions::None,

@@ -9,6 +9,7 @@ mod growth;
 mod isolation;
 mod latency;
 pub(crate) mod polis;
+mod postgres;
 mod storing;
 
 use bench::Bench;
@@ -29,6 +30,10 @@ pub(crate) async fn run(name: Name, settings: &Settings) -> anyhow::Result<Figur
         settings,
         receiver: ReceiverProcess::start()?,
         folder: tempfile::tempdir_in(&settings.folder)?,
+        server: match name {
+            Name::Postgres => Some(postgres::start_server()?),
+            _ => None,
+        },
     };
     let content: Content = match name {
         Name::Delivery => delivery::measure(&bench).await?,
@@ -38,6 +43,7 @@ pub(crate) async fn run(name: Name, settings: &Settings) -> anyhow::Result<Figur
         Name::Failing => failing::measure(&bench).await?,
         Name::Backlog => backlog::measure(&bench).await?,
         Name::Growth => growth::measure(&bench).await?,
+        Name::Postgres => postgres::measure(&bench).await?,
         Name::Polis => polis::measure(&bench).await?,
     };
     Ok(Figure {

@@ -32,8 +32,9 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
             commits.push(Commits::measure(bench.folder())?.per_second());
             for target in [Target::Nobody, Target::Paused] {
                 let (callers, batch) = (case.callers, case.batch);
+                let fresh = bench.fresh(&format!("{target:?}-{callers}-{batch}-{round}"))?;
                 let step = Storing {
-                    database: bench.database(&format!("{target:?}-{callers}-{batch}-{round}")),
+                    store: fresh.store.clone(),
                     target,
                     callers,
                     batch,

@@ -14,6 +14,7 @@ use webhooks_core::Webhooks;
 
 use crate::{
     event::event,
+    load::Store,
     process::{cpu_seconds, peak_bytes},
     receiver::now_ns,
     receiver_process::ReceiverClient,
@@ -45,6 +46,8 @@ pub(crate) struct Closed {
     pub(crate) per_second: f64,
     /// Processor time of the process, callers included.
     pub(crate) cpu_us_per_delivery: f64,
+    /// Processor time of all processes of the store's server; 0 where there is none.
+    pub(crate) server_cpu_us_per_delivery: f64,
     pub(crate) deliveries: u64,
     pub(crate) lost: u64,
     pub(crate) duplicates: u64,
@@ -68,17 +71,32 @@ impl Progress {
     }
 }
 
-impl Closed {
-    /// Sends to customers of one endpoint each, in turn, until `time` is over, at most `ahead`
-    /// events ahead of what has arrived; then waits until all of it has arrived and is recorded.
-    pub(crate) async fn run(
-        webhooks: &Webhooks,
-        receiver: &ReceiverClient,
-        customers: Vec<String>,
-        order: Order,
-        ahead: u64,
-        time: Duration,
-    ) -> anyhow::Result<Self> {
+/// What a closed loop is run with.
+pub(crate) struct ClosedLoop<'a> {
+    pub(crate) webhooks: &'a Webhooks,
+    pub(crate) store: &'a Store,
+    pub(crate) receiver: &'a ReceiverClient,
+    /// Of one endpoint each.
+    pub(crate) customers: Vec<String>,
+    pub(crate) order: Order,
+    /// How many events may be stored and not yet arrived.
+    pub(crate) ahead: u64,
+    pub(crate) time: Duration,
+}
+
+impl ClosedLoop<'_> {
+    /// Sends to the customers in turn until the time is over, at most so far ahead of what has
+    /// arrived; then waits until all of it has arrived and is recorded.
+    pub(crate) async fn run(self) -> anyhow::Result<Closed> {
+        let Self {
+            webhooks,
+            store,
+            receiver,
+            customers,
+            order,
+            ahead,
+            time,
+        } = self;
         receiver.reset().await?;
         let owed_before = webhooks.pending().await?;
         let progress = Arc::new(Progress {
@@ -88,6 +106,7 @@ impl Closed {
             stop: AtomicBool::new(false),
         });
         let cpu_before = cpu_seconds()?;
+        let server_cpu_before = store.server_cpu_seconds()?;
         let started = Instant::now();
         let mut callers = spawn_callers(webhooks, &progress, customers, order);
         while started.elapsed() < time {
@@ -104,10 +123,12 @@ impl Closed {
         wait_until_recorded(webhooks, owed_before).await?;
         let elapsed = started.elapsed().as_secs_f64();
         let cpu = cpu_seconds()? - cpu_before;
+        let server_cpu = store.server_cpu_seconds()? - server_cpu_before;
         let report = receiver.report().await?;
-        Ok(Self {
+        Ok(Closed {
             per_second: report.distinct as f64 / elapsed,
             cpu_us_per_delivery: cpu * 1e6 / report.distinct as f64,
+            server_cpu_us_per_delivery: server_cpu * 1e6 / report.distinct as f64,
             deliveries: report.distinct,
             lost: sent - report.distinct,
             duplicates: report.duplicates,

@@ -3,23 +3,16 @@
 mod closed;
 mod latencies;
 mod open;
-
-use std::path::Path;
+mod store;
 
 use webhooks_core::{EndpointId, NewEndpoint, Webhooks};
 
-pub(crate) use closed::{AHEAD, Closed, Order};
+pub(crate) use closed::{AHEAD, Closed, ClosedLoop, Order};
 pub(crate) use latencies::{Latencies, median};
 pub(crate) use open::open_loop;
+pub(crate) use store::Store;
 
 use crate::receiver_process::ReceiverClient;
-
-/// The engine as its users open it, but for loopback, which is refused by default.
-pub(crate) async fn open_engine(file: &Path) -> anyhow::Result<Webhooks> {
-    let address = format!("sqlite:{}", file.display());
-    let builder = Webhooks::builder().allow_networks(["127.0.0.0/8"])?;
-    Ok(builder.open(&address).await?)
-}
 
 /// Adds endpoints at the receiver, one a customer. `name` begins the customers and paths: one
 /// that was used before would give a customer two endpoints.

@@ -1,7 +1,6 @@
 //! Many endpoints, added as users would.
 
 use std::{
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -13,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Step;
 use crate::{
-    load::{add_endpoint, open_engine},
+    load::{Store, add_endpoint},
     receiver_process::ReceiverClient,
 };
 
@@ -23,7 +22,7 @@ const CALLERS: usize = 256;
 /// Adds endpoints, one a customer, with the names that [`Sustained`](super::Sustained) expects.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct AddEndpoints {
-    pub(crate) database: PathBuf,
+    pub(crate) store: Store,
     pub(crate) port: u16,
     pub(crate) name: String,
     pub(crate) count: usize,
@@ -35,7 +34,7 @@ impl Step for AddEndpoints {
 
     async fn run(self) -> anyhow::Result<()> {
         let receiver = ReceiverClient::new(self.port)?;
-        let webhooks = open_engine(&self.database).await?;
+        let webhooks = self.store.open().await?;
         let next = Arc::new(AtomicUsize::new(0));
         let mut callers = tokio::task::JoinSet::new();
         for _ in 0..CALLERS {

@@ -1,7 +1,5 @@
 //! A backlog: deliveries owed to endpoints that refuse connections.
 
-use std::path::PathBuf;
-
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 use webhooks_core::SEND_ALL_MAX;
@@ -9,7 +7,7 @@ use webhooks_core::SEND_ALL_MAX;
 use super::Step;
 use crate::{
     event::event,
-    load::{add_endpoint, open_engine},
+    load::{Store, add_endpoint},
     process::peak_bytes,
     receiver::now_ns,
 };
@@ -22,7 +20,7 @@ const FIRST_PORT: u16 = 10_000;
 /// without a shutdown.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct BuildBacklog {
-    pub(crate) database: PathBuf,
+    pub(crate) store: Store,
     pub(crate) endpoints: usize,
     pub(crate) deliveries: usize,
 }
@@ -40,7 +38,7 @@ impl Step for BuildBacklog {
     type Outcome = Backlog;
 
     async fn run(self) -> anyhow::Result<Backlog> {
-        let webhooks = open_engine(&self.database).await?;
+        let webhooks = self.store.open().await?;
         let ports = refusing_ports(self.endpoints)?;
         let customers: Vec<String> = (0..self.endpoints).map(|n| format!("dead-{n}")).collect();
         for (customer, port) in customers.iter().zip(ports) {

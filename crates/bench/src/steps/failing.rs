@@ -1,7 +1,6 @@
 //! An endpoint that answers some of its requests with 503: how much gets through.
 
 use std::{
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -14,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::Step;
 use crate::{
     event::event,
-    load::{AHEAD, add_endpoint, open_engine},
+    load::{AHEAD, Store, add_endpoint},
     receiver::now_ns,
     receiver_process::ReceiverClient,
 };
@@ -25,7 +24,7 @@ const CALLERS: usize = 64;
 /// Sends as fast as requests arrive, whatever they are answered.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Failing {
-    pub(crate) database: PathBuf,
+    pub(crate) store: Store,
     pub(crate) port: u16,
     /// Of a hundred requests, how many are answered with 503.
     pub(crate) percent: u64,
@@ -50,7 +49,7 @@ impl Step for Failing {
     async fn run(self) -> anyhow::Result<GotThrough> {
         let receiver = ReceiverClient::new(self.port)?;
         receiver.reset().await?;
-        let webhooks = open_engine(&self.database).await?;
+        let webhooks = self.store.open().await?;
         let url = receiver.url(&format!("flaky/{}", self.percent));
         add_endpoint(&webhooks, "flaky", url).await?;
         let (next, arrived) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());

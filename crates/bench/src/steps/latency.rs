@@ -1,17 +1,14 @@
 //! From the moment an event was meant to be sent to its arrival, in an open loop; and how long
 //! an engine takes from its start to its first delivery.
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use super::Step;
 use crate::{
     event::event,
-    load::{Latencies, add_endpoint, median, open_engine, open_loop},
+    load::{Latencies, Store, add_endpoint, median, open_loop},
     process::peak_bytes,
     receiver::now_ns,
     receiver_process::ReceiverClient,
@@ -33,7 +30,7 @@ pub(crate) enum Companions {
 /// An open loop to one endpoint, which is added.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct LatencyAt {
-    pub(crate) database: PathBuf,
+    pub(crate) store: Store,
     pub(crate) port: u16,
     /// The customer: one that has no endpoints yet.
     pub(crate) name: String,
@@ -106,7 +103,7 @@ impl Step for LatencyAt {
         let receiver = ReceiverClient::new(self.port)?;
         receiver.reset().await?;
         let started = Instant::now();
-        let webhooks = open_engine(&self.database).await?;
+        let webhooks = self.store.open().await?;
         let url = receiver.url(&format!("timed/{}", self.name));
         add_endpoint(&webhooks, &self.name, url).await?;
         webhooks.send(&self.name, event(0, now_ns())).await?;

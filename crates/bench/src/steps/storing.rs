@@ -1,7 +1,6 @@
 //! `send` and `send_all` alone: nothing is delivered.
 
 use std::{
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -15,7 +14,7 @@ use webhooks_core::Webhooks;
 use super::Step;
 use crate::{
     event::event,
-    load::{add_endpoint, open_engine},
+    load::{Store, add_endpoint},
     receiver::now_ns,
 };
 
@@ -31,7 +30,7 @@ pub(crate) enum Target {
 /// Callers that store events, each as fast as it gets its answers.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Storing {
-    pub(crate) database: PathBuf,
+    pub(crate) store: Store,
     pub(crate) target: Target,
     pub(crate) callers: usize,
     /// Events of one call: 1 is `send`, more is `send_all`.
@@ -46,7 +45,7 @@ impl Step for Storing {
 
     async fn run(self) -> anyhow::Result<f64> {
         const CUSTOMER: &str = "acme";
-        let webhooks = open_engine(&self.database).await?;
+        let webhooks = self.store.open().await?;
         if self.target == Target::Paused {
             let url = "http://127.0.0.1:9/paused".to_owned();
             let id = add_endpoint(&webhooks, CUSTOMER, url).await?;

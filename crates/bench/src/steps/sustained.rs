@@ -1,19 +1,19 @@
 //! Store → deliver → record, as fast as it goes.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Step;
 use crate::{
-    load::{Closed, Order, add_endpoints, open_engine},
+    load::{Closed, ClosedLoop, Order, Store, add_endpoints},
     receiver_process::ReceiverClient,
 };
 
 /// A closed loop over endpoints that are added first, or over customers that are there already.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Sustained {
-    pub(crate) database: PathBuf,
+    pub(crate) store: Store,
     pub(crate) port: u16,
     /// Begins the customers' names.
     pub(crate) name: String,
@@ -32,7 +32,7 @@ impl Step for Sustained {
 
     async fn run(self) -> anyhow::Result<Closed> {
         let receiver = ReceiverClient::new(self.port)?;
-        let webhooks = open_engine(&self.database).await?;
+        let webhooks = self.store.open().await?;
         let customers = if self.known {
             let numbers = 0..self.endpoints;
             numbers
@@ -42,10 +42,16 @@ impl Step for Sustained {
             let ordered = self.order == Order::Kept;
             add_endpoints(&webhooks, &receiver, &self.name, self.endpoints, ordered).await?
         };
-        let closed = Closed::run(
-            &webhooks, &receiver, customers, self.order, self.ahead, self.time,
-        )
-        .await?;
+        let closed = ClosedLoop {
+            webhooks: &webhooks,
+            store: &self.store,
+            receiver: &receiver,
+            customers,
+            order: self.order,
+            ahead: self.ahead,
+            time: self.time,
+        };
+        let closed = closed.run().await?;
         webhooks.shutdown(Duration::from_secs(5)).await;
         Ok(closed)
     }
