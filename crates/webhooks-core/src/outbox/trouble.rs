@@ -86,7 +86,10 @@ impl Outbox {
     #[cfg(feature = "postgres")]
     pub(crate) fn take_over_lane(&self, backoff: Backoff) {
         let mut state = self.state.lock();
-        if backoff.failures > 0 {
+        if backoff.failures > 0 && state.health.backoff == backoff {
+            // This engine said so itself, and nobody has said otherwise since: memory has the newer.
+            state.has_lane();
+        } else if backoff.failures > 0 {
             if state.lane != Lane::Stopped {
                 state.lane = Lane::Stopped;
                 state.pace.stop();
