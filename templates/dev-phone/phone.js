@@ -65,18 +65,32 @@ function showSwitches(now) {
   phone.classList.toggle("airplane", now.airplane);
 }
 
+let heard = 0; // Events so far.
+const FETCHES_MAX = 5; // Under steady traffic every answer is late; then the last one has to do.
+
+// The page and the switches as they are now; once more when something happened meanwhile, which an
+// answer from before would take away again. Null when they can't be had.
+async function fetched() {
+  for (let fetches = 1; ; fetches += 1) {
+    const before = heard;
+    const [page, now] = await Promise.all([fetch("/"), fetch("/switches")]);
+    if (!page.ok || !now.ok) return null;
+    const [html, switches] = [await page.text(), await now.json()];
+    if (heard === before || fetches === FETCHES_MAX) return { page: new DOMParser().parseFromString(html, "text/html"), switches };
+  }
+}
+
 // Everything anew: on the first connection, after a lost one, and when this page was too slow.
 async function refresh() {
-  const [page, now] = await Promise.all([fetch("/"), fetch("/switches")]);
-  if (!page.ok || !now.ok) return;
-  const fresh = new DOMParser().parseFromString(await page.text(), "text/html");
+  const fresh = await fetched();
+  if (!fresh) return;
   const follow = atEnd();
   for (const list of [thread, exchanges]) {
-    const other = fresh.getElementById(list.id);
+    const other = fresh.page.getElementById(list.id);
     if (other && other.innerHTML !== list.innerHTML) list.innerHTML = other.innerHTML;
   }
   if (follow) toEnd();
-  showSwitches(await now.json());
+  showSwitches(fresh.switches);
 }
 
 function showExchange(line) {
@@ -85,13 +99,20 @@ function showExchange(line) {
   for (const old of [...lines].slice(EXCHANGES_SHOWN)) old.remove();
 }
 
+function hears(show) {
+  return (data) => {
+    heard += 1;
+    show(JSON.parse(data));
+  };
+}
+
 follow("/events", {
   open: refresh,
   lost: refresh,
-  text: (data) => showText(element(JSON.parse(data))),
-  gone: (data) => document.getElementById(JSON.parse(data))?.remove(),
-  switches: (data) => showSwitches(JSON.parse(JSON.parse(data))),
-  exchange: (data) => showExchange(element(JSON.parse(data))),
+  text: hears((html) => showText(element(html))),
+  gone: hears((id) => document.getElementById(id)?.remove()),
+  switches: hears((text) => showSwitches(JSON.parse(text))),
+  exchange: hears((html) => showExchange(element(html))),
 });
 
 // Posts a form; what went wrong is said on the phone.

@@ -251,6 +251,47 @@ async fn a_reply_on_the_phone_is_answered_with_twiml_and_verified_in_polis() -> 
     browser.close().await
 }
 
+/// A page that is loaded anew is answered as it was, late: what came meanwhile stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_came_while_the_phone_was_caught_up_stays() -> anyhow::Result<()> {
+    let demo = Demo::up().await?;
+    let browser = Browser::open(Window::DESKTOP).await?;
+    browser.goto(&demo.phone().url).await?;
+    let late = "
+        const own = window.fetch;
+        window.caughtUp = 0;
+        window.fetch = async (...what) => {
+          const answer = await own(...what);
+          if (what[0] === '/') {
+            window.asked = true;
+            await new Promise((done) => setTimeout(done, 2000));
+            setTimeout(() => { window.caughtUp += 1; });
+          }
+          return answer;
+        };
+        dispatchEvent(new Event('pagehide'));
+        dispatchEvent(new Event('pageshow'))";
+    browser.script(late).await?;
+    until("the page to be asked for", PATIENCE, || async {
+        let is_asked = browser.script("return window.asked === true").await?;
+        anyhow::ensure!(is_asked == true);
+        Ok(())
+    })
+    .await?;
+    browser.click("#body").await?;
+    browser.keys("thanks\u{e007}").await?;
+    browser.reads(".mine .note", "Delivered").await?;
+    until("the late page", PATIENCE, || async {
+        let count = browser.script("return window.caughtUp").await?;
+        anyhow::ensure!(count.as_u64() > Some(0));
+        Ok(())
+    })
+    .await?;
+    let text = browser.text("#thread").await?;
+    assert!(text.contains("thanks"), "{text}");
+    browser.close().await
+}
+
 /// Everything that the comparison says and what it is computed from, at one moment.
 const COMPARISON: &str = "
   const at = (time) => Date.parse(time.dateTime);
