@@ -79,6 +79,9 @@ pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// Below this nothing is corrected: two clocks that are each cut to whole milliseconds differ by one now and
+/// then, and following that would turn the timeline back.
+const SLEW_MIN_MS: i64 = 2;
 /// Beyond this the wall clock is taken to have jumped; below, to have been slewed (NTP).
 const JUMP_MS: i64 = 2_000;
 
@@ -165,6 +168,9 @@ impl Timeline {
         let middle = i64::midpoint(unix_millis(before), unix_millis(after));
         let offset = at.saturating_sub(middle);
         let drift = offset.saturating_sub(self.offset());
+        if drift.abs() < SLEW_MIN_MS {
+            return;
+        }
         self.base.fetch_add(drift, Ordering::Relaxed);
         self.offset.store(offset, Ordering::Relaxed);
         self.stored_offset.store(offset, Ordering::Relaxed);
@@ -180,6 +186,9 @@ impl Timeline {
     fn follow_wall(&self) {
         let _one_at_a_time = self.following.lock();
         let drift = self.at_wall(self.clock.wall()).saturating_sub(self.now());
+        if drift.abs() < SLEW_MIN_MS {
+            return;
+        }
         if drift.abs() < JUMP_MS {
             self.base.fetch_add(drift, Ordering::Relaxed);
             return;
@@ -189,5 +198,44 @@ impl Timeline {
             jump_ms = drift,
             "the wall clock jumped; pending deliveries keep their pace"
         );
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Two clocks that tell the same time and are cut to milliseconds at other moments.
+    #[derive(Default)]
+    struct Cut(AtomicI64);
+
+    impl Clock for Cut {
+        fn wall(&self) -> SystemTime {
+            UNIX_EPOCH + self.monotonic() + Duration::from_micros(600)
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::from_micros(self.0.load(Ordering::Relaxed).unsigned_abs())
+        }
+
+        fn sleep_until(&self, _at: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+            Box::pin(std::future::ready(()))
+        }
+    }
+
+    #[test]
+    fn two_clocks_cut_at_other_moments_do_not_turn_the_timeline_back() {
+        let clock = std::sync::Arc::new(Cut::default());
+        let timeline = Timeline::new(std::sync::Arc::clone(&clock) as _, 0, 0);
+        let mut last = timeline.now();
+        for _ in 0..100 {
+            clock.0.fetch_add(100, Ordering::Relaxed);
+            timeline.offset_to_store();
+            let now = timeline.now();
+            assert!(now >= last, "{now} comes after {last}");
+            last = now;
+        }
+        assert_eq!(last, 10);
     }
 }
