@@ -38,11 +38,17 @@ impl Outside {
             Self::Sqlite(file) => sqlite(file).execute_batch(sql.sqlite).unwrap(),
             #[cfg(feature = "postgres")]
             Self::Postgres(url) => {
-                let statements = sqlx::AssertSqlSafe(sql.postgres);
                 let mut connection = connect(url).await;
-                sqlx::Executor::execute(&mut connection, statements)
-                    .await
-                    .unwrap();
+                // A change of a table locks it against the engine, and the two can wait for each
+                // other: Postgres ends one of them, of which nothing is done.
+                loop {
+                    let statements = sqlx::AssertSqlSafe(sql.postgres);
+                    match sqlx::Executor::execute(&mut connection, statements).await {
+                        Ok(_) => return,
+                        Err(error) if is_deadlock(&error) => {}
+                        Err(error) => panic!("{}: {error}", sql.postgres),
+                    }
+                }
             }
         }
     }
@@ -76,4 +82,10 @@ async fn connect(url: &str) -> sqlx::PgConnection {
     <sqlx::PgConnection as sqlx::Connection>::connect(url)
         .await
         .unwrap()
+}
+
+#[cfg(feature = "postgres")]
+fn is_deadlock(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    error.is_some_and(|error| error.code().as_deref() == Some("40P01"))
 }
