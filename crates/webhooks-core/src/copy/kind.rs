@@ -1,6 +1,6 @@
 //! What a column holds: how it is read from the file, and given to Postgres.
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
+use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
 use sqlx::{Postgres, postgres::PgArguments, query::Query};
 
 use crate::store::postgres::{partition::day_of, slot::slot};
@@ -103,14 +103,8 @@ impl Kind {
 
 /// Postgres keeps no NUL in text.
 fn text(value: ValueRef<'_>) -> FromSqlResult<Option<String>> {
-    let ValueRef::Text(bytes) = value else {
-        return match value {
-            ValueRef::Null => Ok(None),
-            _ => Err(FromSqlError::InvalidType),
-        };
-    };
-    let text = std::str::from_utf8(bytes).map_err(FromSqlError::other)?;
-    Ok(Some(text.replace('\0', "\u{fffd}")))
+    let text = value.as_str_or_null()?;
+    Ok(text.map(|text| text.replace('\0', "\u{fffd}")))
 }
 
 impl Values {
