@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+#[cfg(feature = "postgres")]
+use crate::store::postgres::session::ANSWER_LIMIT;
 use crate::{
     address::{
         lookup::Resolve,
@@ -52,6 +54,8 @@ pub struct Builder {
     watcher: Option<Watcher>,
     #[cfg(feature = "sqlite")]
     lock_wait: Duration,
+    #[cfg(feature = "postgres")]
+    answer_limit: Duration,
 }
 
 impl std::fmt::Debug for Builder {
@@ -81,6 +85,8 @@ impl Default for Builder {
             watcher: None,
             #[cfg(feature = "sqlite")]
             lock_wait: Duration::ZERO,
+            #[cfg(feature = "postgres")]
+            answer_limit: ANSWER_LIMIT,
         }
     }
 }
@@ -199,6 +205,14 @@ impl Builder {
         self
     }
 
+    /// How long an answer of Postgres is waited for, for tests of what happens then.
+    #[cfg(all(feature = "postgres", feature = "testing"))]
+    #[doc(hidden)]
+    pub fn answer_limit(mut self, limit: Duration) -> Self {
+        self.answer_limit = limit;
+        self
+    }
+
     /// Opens the store at `address` (`sqlite:<file>` or `sqlite::memory:`), takes over what a
     /// process before this one left, and starts delivering on the current tokio runtime.
     ///
@@ -234,6 +248,8 @@ impl Builder {
                 .clock
                 .unwrap_or_else(|| Arc::new(SystemClock::default())),
             endpoints_in_memory: self.endpoints_in_memory,
+            #[cfg(feature = "postgres")]
+            answer_limit: self.answer_limit,
         };
         let opened = address.open(settings).await?;
         let health = HealthPolicy {

@@ -1,9 +1,8 @@
 //! What a column holds: how it is read from the file, and given to Postgres.
 
 use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
-use sqlx::{Postgres, postgres::PgArguments, query::Query};
 
-use crate::store::postgres::{partition::day_of, slot::slot};
+use crate::store::postgres::{partition::day_of, session::Statement, slot::slot};
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,17 +107,14 @@ fn text(value: ValueRef<'_>) -> FromSqlResult<Option<String>> {
 }
 
 impl Values {
-    pub(super) fn bind<'q>(
-        &'q self,
-        query: Query<'q, Postgres, PgArguments>,
-    ) -> Query<'q, Postgres, PgArguments> {
+    pub(super) fn bind(&self, statement: Statement) -> Statement {
         match self {
-            Self::Numbers(values) => query.bind(values),
-            Self::Ints(values) => query.bind(values),
-            Self::Smalls(values) => query.bind(values),
-            Self::Flags(values) => query.bind(values),
-            Self::Texts(values) => query.bind(values),
-            Self::Bytes(values) => query.bind(values),
+            Self::Numbers(values) => statement.bind(values),
+            Self::Ints(values) => statement.bind(values),
+            Self::Smalls(values) => statement.bind(values),
+            Self::Flags(values) => statement.bind(values),
+            Self::Texts(values) => statement.bind(values),
+            Self::Bytes(values) => statement.bind(values),
         }
     }
 }

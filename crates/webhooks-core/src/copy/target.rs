@@ -4,9 +4,9 @@
 //! position of the last row that was written. At the end `copied_boot`, `copied_reached` and
 //! `copied_<table>`, the number of rows, take their place.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
-use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Row};
 
 use super::{
     error::CopyError,
@@ -19,19 +19,27 @@ use crate::store::{
     durability::Durability,
     error::StoreError,
     postgres::{
-        address::PostgresAddress, connection::Connector, copying::UNDER_WAY, migration,
-        node::LEASE, row::Reader, schema::Schema,
+        address::PostgresAddress,
+        connection::Connector,
+        copying::UNDER_WAY,
+        migration,
+        node::LEASE,
+        row::Reader,
+        schema::Schema,
+        session::{ANSWER_LIMIT, Session, Statement},
     },
 };
 
 /// Before the first row of any table.
 const START: i64 = i64::MIN;
+/// How long it may take to count the rows of a table.
+const COUNT_LIMIT: Duration = Duration::from_secs(3600);
 /// What an empty schema has no rows in.
 const CHECKED: [&str; 4] = ["endpoint", "event", "delivery", "outbox"];
 
 /// A schema that is copied into.
 pub(super) struct Target {
-    connection: PgConnection,
+    connection: Session,
     connector: Connector,
     schema: Schema,
     shown: String,
@@ -54,6 +62,7 @@ impl Target {
         let connector = Connector {
             address,
             durability: Durability::Full,
+            answer_limit: ANSWER_LIMIT,
         };
         let connected = connector.connect().await;
         let mut connection =
@@ -137,8 +146,7 @@ impl Target {
             made.map_err(self.refused())?;
         }
         let insert = self.schema.sql(&table.insert());
-        let insert =
-            sqlx::query(AssertSqlSafe(insert)).persistent(self.connector.names_statements());
+        let insert = Statement::built(insert).persistent(self.connector.names_statements());
         let insert = slice
             .values
             .iter()
@@ -153,6 +161,7 @@ impl Target {
     pub(super) async fn finish(mut self, origin: &Origin, from: &[u64]) -> Result<CopyReport> {
         self.begin_transaction().await?;
         // Whole tables are read, however large they are.
+        self.connection.answers_within(COUNT_LIMIT);
         self.run("set local statement_timeout = 0; set local enable_seqscan = on")
             .await?;
         let mut to = Vec::with_capacity(TABLES.len());
@@ -280,8 +289,7 @@ impl Target {
 
     /// The number that a statement without values answers.
     async fn number(&mut self, statement: &str) -> Result<i64> {
-        let statement = AssertSqlSafe(self.schema.sql(statement));
-        let row = sqlx::query(statement)
+        let row = Statement::built(self.schema.sql(statement))
             .persistent(false)
             .fetch_one(&mut self.connection)
             .await;

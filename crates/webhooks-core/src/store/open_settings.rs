@@ -18,4 +18,7 @@ pub(crate) struct OpenSettings {
     #[cfg(feature = "postgres")]
     pub(crate) is_clock_given: bool,
     pub(crate) endpoints_in_memory: usize,
+    /// How long an answer of the database is waited for.
+    #[cfg(feature = "postgres")]
+    pub(crate) answer_limit: std::time::Duration,
 }

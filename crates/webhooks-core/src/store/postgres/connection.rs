@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection};
 
-use super::address::{Mode, PostgresAddress};
+use super::{
+    address::{Mode, PostgresAddress},
+    session::Session,
+};
 use crate::store::durability::Durability;
 
 /// Statements of one connection that are kept prepared: there are about a hundred.
@@ -31,11 +34,13 @@ const SETTINGS: [(&str, &str); 8] = [
 pub(crate) struct Connector {
     pub(crate) address: PostgresAddress,
     pub(crate) durability: Durability,
+    /// How long an answer is waited for.
+    pub(crate) answer_limit: Duration,
 }
 
 impl Connector {
     /// A new connection, with our settings.
-    pub(crate) async fn connect(&self) -> sqlx::Result<PgConnection> {
+    pub(crate) async fn connect(&self) -> sqlx::Result<Session> {
         let mut options = self
             .address
             .options
@@ -47,12 +52,13 @@ impl Connector {
         }
         let connecting = PgConnection::connect_with(&options);
         let connected = tokio::time::timeout(CONNECT_WAIT, connecting).await;
-        let mut connection = connected.unwrap_or_else(|_| {
+        let connection = connected.unwrap_or_else(|_| {
             Err(sqlx::Error::Io(std::io::Error::new(
                 std::io::ErrorKind::TimedOut,
                 format!("no connection within {} s", CONNECT_WAIT.as_secs()),
             )))
         })?;
+        let mut connection = Session::new(connection, self.answer_limit);
         if self.address.mode == Mode::Direct {
             connection
                 .execute(sqlx::AssertSqlSafe(self.settings("set")))

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use sqlx::{Executor, PgConnection};
+use sqlx::PgConnection;
 use tokio::sync::Semaphore;
 
 use super::{
@@ -15,6 +15,7 @@ use super::{
     replay,
     row::Reader,
     secrets,
+    session::Session,
     watch::Membership,
 };
 use crate::{
@@ -39,7 +40,7 @@ const READERS_MAX: usize = 2;
 /// A store that is open.
 pub(crate) struct Handle {
     connector: Connector,
-    idle: Mutex<Vec<PgConnection>>,
+    idle: Mutex<Vec<Session>>,
     places: Semaphore,
     endpoints: EndpointReader,
     timeline: Arc<Timeline>,

@@ -1,8 +1,12 @@
 //! Which version of our tables a database has, and bringing it to [`VERSION`].
 
-use sqlx::{Connection as _, Executor, PgConnection, Row};
+use sqlx::Row;
 
-use super::{error::of_postgres, schema::Schema};
+use super::{
+    error::of_postgres,
+    schema::Schema,
+    session::{Session, Statement},
+};
 use crate::store::{error::StoreError, open_error::OpenError};
 
 /// What each version adds to the one before; never changed once released.
@@ -59,7 +63,7 @@ fn whole(schema: &Schema, version: i32, statements: &str) -> String {
 
 /// Brings the tables to [`VERSION`], each version in a transaction, one node at a time.
 pub(crate) async fn migrate(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     schema: &Schema,
     shown: &str,
 ) -> Result<(), OpenError> {
@@ -69,22 +73,23 @@ pub(crate) async fn migrate(
     if found == Some(VERSION) {
         return Ok(());
     }
-    let mut transaction = connection.begin().await.map_err(refuse)?;
-    sqlx::query("select pg_advisory_xact_lock($1)")
+    connection.execute("begin").await.map_err(refuse)?;
+    Statement::new("select pg_advisory_xact_lock($1)")
         .bind(LOCK_KEY)
-        .execute(&mut *transaction)
+        .execute(connection)
         .await
         .map_err(refuse)?;
     // Another node may have done it meanwhile.
-    let found = version(&mut transaction, schema).await.map_err(refuse)?;
+    let found = version(connection, schema).await.map_err(refuse)?;
     newer(found, shown)?;
     for (number, statements) in MIGRATIONS {
         if found.is_none_or(|found| number > found) {
             let statements = sqlx::AssertSqlSafe(whole(schema, number, statements));
-            transaction.execute(statements).await.map_err(refuse)?;
+            connection.execute(statements).await.map_err(refuse)?;
         }
     }
-    transaction.commit().await.map_err(refuse)
+    connection.execute("commit").await.map_err(refuse)?;
+    Ok(())
 }
 
 fn newer(found: Option<i32>, shown: &str) -> Result<(), OpenError> {
@@ -99,9 +104,9 @@ fn newer(found: Option<i32>, shown: &str) -> Result<(), OpenError> {
 }
 
 /// `None` when the tables are not there.
-async fn version(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result<Option<i32>> {
+async fn version(connection: &mut Session, schema: &Schema) -> sqlx::Result<Option<i32>> {
     // Looked up before it is read: an error would end the transaction.
-    let there: Option<String> = sqlx::query("select to_regclass($1)::text")
+    let there: Option<String> = Statement::new("select to_regclass($1)::text")
         .bind(format!("{}.setting", schema.name()))
         .fetch_one(&mut *connection)
         .await?

@@ -36,6 +36,7 @@ pub(crate) mod schema;
 mod secrets;
 mod send;
 mod send_in;
+pub(crate) mod session;
 pub(crate) mod slot;
 mod sweep;
 mod trouble;

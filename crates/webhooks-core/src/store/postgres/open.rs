@@ -5,7 +5,6 @@ use std::{
     sync::{Arc, atomic::AtomicUsize},
 };
 
-use sqlx::{Executor, PgConnection};
 use tokio::runtime::Runtime;
 
 use super::{
@@ -15,6 +14,7 @@ use super::{
     handle::Handle,
     migration::{self, refusal},
     row::Reader,
+    session::Session,
     trouble,
     tx::Endpoints,
     watch::{Membership, NodeWatch},
@@ -70,6 +70,7 @@ pub(crate) async fn open(
     let connector = Connector {
         address,
         durability: settings.durability,
+        answer_limit: settings.answer_limit,
     };
     let mut connection = connector.connect().await.map_err(refuse)?;
     migration::migrate(&mut connection, &schema, &shown).await?;
@@ -137,8 +138,8 @@ pub(crate) async fn open(
     })
 }
 
-async fn close(connection: PgConnection) {
-    if let Err(error) = sqlx::Connection::close(connection).await {
+async fn close(connection: Session) {
+    if let Err(error) = connection.close().await {
         tracing::debug!(%error, "a connection could not be closed in order");
     }
 }

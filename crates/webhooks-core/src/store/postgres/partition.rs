@@ -1,6 +1,6 @@
 //! Partitions by day: made ahead, and taken away whole when they are old.
 
-use sqlx::{Executor, Row};
+use sqlx::Row;
 
 use super::{row::Reader, tx::Tx};
 use crate::store::error::StoreError;

@@ -3,15 +3,12 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use sqlx::{
-    Postgres, Row,
-    postgres::{PgArguments, PgRow},
-    query::Query,
-};
+use sqlx::{Row, postgres::PgRow};
 
 use super::{
     endpoints::{self, Selection},
     row::Reader,
+    session::Statement,
 };
 use crate::{
     attempt::{Attempt, BodyCut, Failure, Outcome},
@@ -40,7 +37,7 @@ pub(super) struct Reading<'a> {
 
 impl Reading<'_> {
     /// A statement of this schema.
-    pub(super) fn query(&self, statement: &'static str) -> Query<'static, Postgres, PgArguments> {
+    pub(super) fn query(&self, statement: &'static str) -> Statement {
         self.reader.query(statement)
     }
 

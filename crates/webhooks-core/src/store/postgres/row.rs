@@ -1,18 +1,17 @@
 //! Reading rows: statements of a schema on a connection, and deliveries with their events.
 
 use bytes::Bytes;
-use sqlx::{
-    PgConnection, Postgres, Row,
-    postgres::{PgArguments, PgRow},
-    query::Query,
-};
+use sqlx::{Row, postgres::PgRow};
 
-use super::schema::Schema;
+use super::{
+    schema::Schema,
+    session::{Link, Statement},
+};
 use crate::model::delivery::StoredEvent;
 
 /// A connection, and the schema that is read on it.
 pub(crate) struct Reader<'a> {
-    pub(crate) connection: &'a mut PgConnection,
+    pub(crate) connection: &'a mut dyn Link,
     pub(crate) schema: &'a Schema,
     /// Whether statements have names.
     pub(crate) names_statements: bool,
@@ -20,7 +19,7 @@ pub(crate) struct Reader<'a> {
 
 impl Reader<'_> {
     /// A statement of this schema.
-    pub(crate) fn query(&self, statement: &'static str) -> Query<'static, Postgres, PgArguments> {
+    pub(crate) fn query(&self, statement: &'static str) -> Statement {
         self.schema
             .query(statement)
             .persistent(self.names_statements)

@@ -1,6 +1,6 @@
 //! The schema that the tables are in.
 
-use sqlx::{AssertSqlSafe, Postgres, postgres::PgArguments, query, query::Query};
+use super::session::Statement;
 
 /// As statements have it.
 const NAME_IN_SQL: &str = "webhooks.";
@@ -52,11 +52,11 @@ impl Schema {
     }
 
     /// A statement that can be given values.
-    pub(crate) fn query(&self, statement: &'static str) -> Query<'static, Postgres, PgArguments> {
+    pub(crate) fn query(&self, statement: &'static str) -> Statement {
         if self.name == "webhooks" {
-            return query(statement);
+            return Statement::new(statement);
         }
         // The name was checked, the statement is ours.
-        query(AssertSqlSafe(self.sql(statement)))
+        Statement::built(self.sql(statement))
     }
 }

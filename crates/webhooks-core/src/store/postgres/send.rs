@@ -6,7 +6,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use sqlx::Executor;
 
 use super::{
     owing::{Owed, Owing},

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::{Executor, PgConnection, Postgres, postgres::PgArguments, query::Query};
-
-use super::{schema::Schema, sweep::Sweep, witness::Witness};
+use super::{
+    schema::Schema,
+    session::{Session, Statement},
+    sweep::Sweep,
+    witness::Witness,
+};
 use crate::store::{
     commit::Commit, endpoint_cache::EndpointCache, endpoint_row::EndpointReader, error::StoreError,
     host::Host,
@@ -22,7 +25,7 @@ pub(super) struct Endpoints {
 
 /// A transaction under way on the writer's connection.
 pub(super) struct Tx<'a> {
-    pub(super) connection: &'a mut PgConnection,
+    pub(super) connection: &'a mut Session,
     pub(super) schema: &'a Schema,
     pub(super) host: &'a Host,
     pub(super) commit: &'a mut Commit,
@@ -38,7 +41,7 @@ pub(super) struct Tx<'a> {
 
 impl Tx<'_> {
     /// A statement of this schema.
-    pub(super) fn query(&self, statement: &'static str) -> Query<'static, Postgres, PgArguments> {
+    pub(super) fn query(&self, statement: &'static str) -> Statement {
         self.schema
             .query(statement)
             .persistent(self.names_statements)

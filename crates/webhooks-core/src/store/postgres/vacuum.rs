@@ -3,10 +3,14 @@
 
 use std::time::Duration;
 
-use sqlx::{Executor, PgConnection, Row};
+use sqlx::Row;
 use tokio::task::JoinHandle;
 
-use super::{connection::Connector, row::Reader};
+use super::{
+    connection::Connector,
+    row::Reader,
+    session::{Session, Statement},
+};
 use crate::{clock::millis, store::error::StoreError};
 
 /// How often it is looked whether there is something to do.
@@ -15,6 +19,8 @@ pub(super) const LOOK_WAIT: Duration = Duration::from_secs(5);
 const DEAD_ROWS: i64 = 200_000;
 /// No vacuum, of anybody's, for so long.
 const PAUSE: Duration = Duration::from_secs(20);
+/// For how long one may last: what is not vacuumed then is left to autovacuum.
+const LIMIT: Duration = Duration::from_secs(3600);
 /// The key of the advisory lock under which one node does it: "webv".
 const LOCK_KEY: i64 = 0x7765_6276;
 
@@ -71,6 +77,7 @@ async fn run(connector: &Connector, tables: &[String]) -> sqlx::Result<()> {
     let mut connection = connector.connect().await?;
     // What takes longer than a beat of the lease is not to be hurried.
     connection.execute("set statement_timeout = 0").await?;
+    connection.answers_within(LIMIT);
     if !lock(&mut connection).await? {
         return Ok(());
     }
@@ -86,12 +93,12 @@ async fn run(connector: &Connector, tables: &[String]) -> sqlx::Result<()> {
         );
     }
     // The lock goes with the connection.
-    sqlx::Connection::close(connection).await
+    connection.close().await
 }
 
 /// Not the kind that ends with a transaction: vacuum runs outside of any.
-async fn lock(connection: &mut PgConnection) -> sqlx::Result<bool> {
-    let row = sqlx::query("select pg_try_advisory_lock($1)")
+async fn lock(connection: &mut Session) -> sqlx::Result<bool> {
+    let row = Statement::new("select pg_try_advisory_lock($1)")
         .persistent(false)
         .bind(LOCK_KEY)
         .fetch_one(connection)

@@ -10,13 +10,14 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{Executor, PgConnection, Row};
+use sqlx::Row;
 use tokio::{runtime::Runtime, sync::Notify};
 
 use super::{
     connection::Connector,
     node::{BEAT_WAIT, LEASE, STOP_AFTER},
     row::Reader,
+    session::Session,
     vacuum::{self, Vacuum},
 };
 use crate::{
@@ -33,6 +34,10 @@ use crate::{
 
 /// Between two looks at the outbox table: a row is taken within twice this.
 const LOOK_WAIT: Duration = Duration::from_millis(50);
+
+/// How long an answer is waited for where none takes long: whoever does not answer in that time is asked
+/// on another connection before the lease of this node has ended.
+const ANSWER_WAIT: Duration = Duration::from_secs(4);
 
 /// How long the writer is waited for: less than a beat.
 const ASK_WAIT: Duration = Duration::from_millis(500);
@@ -158,7 +163,7 @@ impl NodeWatch {
 
 struct Node {
     connector: Connector,
-    connection: Option<PgConnection>,
+    connection: Option<Session>,
     timeline: Arc<Timeline>,
     membership: Arc<Membership>,
     queue: Arc<WriterQueue>,
@@ -212,7 +217,7 @@ impl Node {
             }
         }
         if let Some(connection) = self.connection.take()
-            && let Err(error) = sqlx::Connection::close(connection).await
+            && let Err(error) = connection.close().await
         {
             tracing::debug!(%error, "a connection could not be closed in order");
         }
@@ -299,7 +304,8 @@ impl Node {
 
     async fn reap(&mut self, now: i64) -> Result<(), StoreError> {
         let node = self.membership.node();
-        let mut reader = self.begin().await?;
+        // It can be much that a dead node held.
+        let mut reader = self.begin_within(self.connector.answer_limit).await?;
         let reaped = reader.reap(node, now).await?;
         self.commit().await?;
         if !reaped.nodes.is_empty() {
@@ -377,11 +383,18 @@ impl Node {
     }
 
     async fn begin(&mut self) -> Result<Reader<'_>, StoreError> {
+        self.begin_within(ANSWER_WAIT.min(self.connector.answer_limit))
+            .await
+    }
+
+    /// Begins a transaction each of whose statements is answered within `limit`.
+    async fn begin_within(&mut self, limit: Duration) -> Result<Reader<'_>, StoreError> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connector.connect().await?,
         };
         let connection = self.connection.insert(connection);
+        connection.answers_within(limit);
         connection
             .execute(sqlx::AssertSqlSafe(self.connector.begin()))
             .await?;

@@ -2,15 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::{Executor, PgConnection, Row};
+use sqlx::Row;
 use tokio::runtime::Runtime;
 
 use super::{
     connection::Connector,
-    error::is_lost,
+    error::{is_lost, of_postgres},
     node::CLAIM_BITS,
     row::Reader,
     send::{Numbers, PLACES},
+    session::Session,
     sweep::Sweep,
     tx::{Endpoints, Tx},
     watch::Membership,
@@ -46,7 +47,7 @@ pub(crate) struct Writer {
 
 struct State {
     connector: Connector,
-    connection: Option<PgConnection>,
+    connection: Option<Session>,
     host: Arc<Host>,
     endpoints: Endpoints,
     commit: Commit,
@@ -136,18 +137,8 @@ impl State {
         let events = sends.iter().map(|send| send.events.len()).sum();
         let mut answers = Answers::default();
         self.witness = None;
-        let mut taken_connection = self.connection.take();
-        let mut head = Err(StoreError::Closed);
-        if taken_connection.is_none() {
-            match self.connector.connect().await {
-                Ok(connection) => taken_connection = Some(connection),
-                Err(error) => head = Err(error.into()),
-            }
-        }
-        if let Some(connection) = &mut taken_connection {
-            head = self.begin(connection, events).await;
-        }
-        let (head, mut written) = match head {
+        let (mut taken_connection, begun) = self.begin_anywhere(events).await;
+        let (head, mut written) = match begun {
             Ok(head) => (head, Ok(())),
             Err(error) => (Head::default(), Err(error)),
         };
@@ -232,14 +223,33 @@ impl State {
         }
     }
 
+    /// Begins a transaction on the connection that there is. One that was lost since its last transaction
+    /// is made anew, once: nothing was asked of it yet.
+    async fn begin_anywhere(
+        &mut self,
+        events: usize,
+    ) -> (Option<Session>, Result<Head, StoreError>) {
+        if let Some(mut connection) = self.connection.take() {
+            match self.begin(&mut connection, events).await {
+                Err(error) if of_postgres(&error).is_some_and(is_lost) => {
+                    tracing::debug!(%error, "the connection was lost; another is made");
+                }
+                begun => return (Some(connection), begun),
+            }
+        }
+        match self.connector.connect().await {
+            Ok(mut connection) => {
+                let begun = self.begin(&mut connection, events).await;
+                (Some(connection), begun)
+            }
+            Err(error) => (None, Err(error.into())),
+        }
+    }
+
     /// Begins a transaction that holds this node's row, so that it cannot be declared dead meanwhile,
     /// and draws the numbers that its events get. The transaction's own number comes first: who reads
     /// by number must be able to know which transactions may still add a lower one.
-    async fn begin(
-        &mut self,
-        connection: &mut PgConnection,
-        events: usize,
-    ) -> Result<Head, StoreError> {
+    async fn begin(&mut self, connection: &mut Session, events: usize) -> Result<Head, StoreError> {
         let batches = events.div_ceil(PLACES);
         let schema = &self.connector.address.schema;
         let node = self.node;
@@ -251,9 +261,7 @@ impl State {
                     (select string_agg(nextval('webhooks.event_batch')::text, ' ') from generate_series(1, {batches}))",
             begin = self.connector.begin(),
         ));
-        let row = connection
-            .fetch_one(sqlx::raw_sql(sqlx::AssertSqlSafe(statement)))
-            .await?;
+        let row = connection.fetch_one(sqlx::AssertSqlSafe(statement)).await?;
         let alive: i64 = row.try_get(1)?;
         if alive == 0 {
             self.membership.fenced(node);
@@ -271,7 +279,7 @@ impl State {
         })
     }
 
-    fn tx<'a>(&'a mut self, connection: &'a mut PgConnection) -> Tx<'a> {
+    fn tx<'a>(&'a mut self, connection: &'a mut Session) -> Tx<'a> {
         Tx {
             connection,
             schema: &self.connector.address.schema,
@@ -285,7 +293,7 @@ impl State {
         }
     }
 
-    async fn commit_it(&mut self, held: &mut Option<PgConnection>) -> Ended {
+    async fn commit_it(&mut self, held: &mut Option<Session>) -> Ended {
         let Some(connection) = held else {
             return Ended::Failed(StoreError::Closed);
         };
@@ -305,7 +313,7 @@ impl State {
     /// Whether a transaction was committed whose answer was lost with its connection. A caller is
     /// never told "stored", nor that nothing was, without having looked; when that cannot be done, this
     /// node gives its number up, and what it may have claimed with it.
-    async fn outcome(&mut self, held: &mut Option<PgConnection>, lost: sqlx::Error) -> Ended {
+    async fn outcome(&mut self, held: &mut Option<Session>, lost: sqlx::Error) -> Ended {
         let Some(witness) = self.witness.take() else {
             // It claimed nothing, and whatever it did can be done again.
             return Ended::Failed(StoreError::Unknown);
@@ -337,7 +345,7 @@ impl State {
     }
 
     /// Looks on a connection of its own, which it returns.
-    async fn look_up(&self, witness: &Witness) -> Result<(PgConnection, Outcome), StoreError> {
+    async fn look_up(&self, witness: &Witness) -> Result<(Session, Outcome), StoreError> {
         let mut connection = self.connector.connect().await?;
         connection
             .execute(sqlx::AssertSqlSafe(self.connector.begin()))
@@ -355,7 +363,7 @@ impl State {
     /// Nothing of the transaction is stored: the callers are told, and memory is put right.
     async fn failed(
         &mut self,
-        held: Option<PgConnection>,
+        held: Option<Session>,
         error: StoreError,
         answers: Answers,
     ) -> Committed {
@@ -384,7 +392,7 @@ impl State {
         }
     }
 
-    async fn endpoints_rolled_back(&mut self, connection: &mut Option<PgConnection>) {
+    async fn endpoints_rolled_back(&mut self, connection: &mut Option<Session>) {
         match connection {
             Some(connection) => self.tx(connection).rolled_back().await,
             None => {
@@ -448,7 +456,7 @@ impl State {
             .leave(self.membership.node(), self.host.timeline.now())
             .await?;
         connection.execute("commit").await?;
-        sqlx::Connection::close(connection).await?;
+        connection.close().await?;
         Ok(())
     }
 }

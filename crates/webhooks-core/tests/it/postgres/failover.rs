@@ -8,7 +8,7 @@ use webhooks_core::{Event, Webhooks};
 use super::{line::Line, until};
 
 /// A transaction that stores an event waits for a moment with its commit.
-const HOLD_COMMITS: [&str; 2] = [
+pub(super) const HOLD_COMMITS: [&str; 2] = [
     "create function hooks.hold() returns trigger language plpgsql as $$
      begin perform pg_sleep(3); return null; end $$",
     "create constraint trigger hold after insert on hooks.event deferrable initially deferred
@@ -16,7 +16,7 @@ const HOLD_COMMITS: [&str; 2] = [
 ];
 
 /// Commits that wait so, and those that wait for the replica.
-const WAITING: &str = "
+pub(super) const WAITING: &str = "
     select count(*) filter (where wait_event = 'PgSleep'), count(*) filter (where wait_event = 'SyncRep')
     from pg_stat_activity a join pg_locks l using (pid)
     where l.relation = 'hooks.event'::regclass and l.mode = 'RowExclusiveLock'";

@@ -11,6 +11,7 @@ mod owned_lane;
 mod plans;
 mod refusals;
 mod send_in;
+mod silence;
 
 use std::time::Duration;
 
