@@ -13,6 +13,8 @@ pub(crate) enum Name {
     Storing,
     /// From send to the receiver at a fixed rate
     Latency,
+    /// What a delivery costs an engine that has little to do, and what one costs that has nothing
+    Quiet,
     /// A healthy endpoint beside troubled ones
     Isolation,
     /// What gets through to an endpoint that fails at times
@@ -28,10 +30,11 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Delivery,
         Self::Storing,
         Self::Latency,
+        Self::Quiet,
         Self::Isolation,
         Self::Failing,
         Self::Backlog,
@@ -47,6 +50,7 @@ impl fmt::Display for Name {
             Self::Delivery => "delivery",
             Self::Storing => "storing",
             Self::Latency => "latency",
+            Self::Quiet => "quiet",
             Self::Isolation => "isolation",
             Self::Failing => "failing",
             Self::Backlog => "backlog",

@@ -1,13 +1,20 @@
-//! What this process and others have used, read from /proc.
+//! What this process and others have used: its processor time from the kernel's clock of it, the rest from /proc.
+
+use std::{collections::HashMap, fs, path::Path, time::Duration};
 
 use anyhow::Context;
+use rustix::time::{ClockId, clock_gettime};
 
 /// Clock ticks a second of /proc: 100 on every Linux that Rust supports.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Processor seconds of this process so far, user and system.
-pub(crate) fn cpu_seconds() -> anyhow::Result<f64> {
-    Ok(Stat::read("self")?.own_seconds)
+/// Processor time of this process so far, user and system, threads that have ended included.
+pub(crate) fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or_default(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
 }
 
 /// Processor seconds so far of a process and of all that it ever started, whether they run or have
@@ -15,7 +22,7 @@ pub(crate) fn cpu_seconds() -> anyhow::Result<f64> {
 pub(crate) fn family_cpu_seconds(process: u32) -> anyhow::Result<f64> {
     let parent = Stat::read(&process.to_string())?;
     let mut seconds = parent.own_seconds + parent.ended_children_seconds;
-    for entry in std::fs::read_dir("/proc")? {
+    for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();
         let Some(name) = name.to_str().filter(|name| name.parse::<u32>().is_ok()) else {
             continue;
@@ -42,7 +49,7 @@ struct Stat {
 impl Stat {
     fn read(process: &str) -> anyhow::Result<Self> {
         let file = format!("/proc/{process}/stat");
-        let stat = std::fs::read_to_string(&file).context(file)?;
+        let stat = fs::read_to_string(&file).context(file)?;
         // The second field, the program's name in parentheses, may hold spaces.
         let fields: Vec<&str> = stat
             .rsplit(')')
@@ -62,28 +69,78 @@ impl Stat {
     }
 }
 
-/// The most memory that this process ever had in use, in bytes.
-pub(crate) fn peak_bytes() -> anyhow::Result<u64> {
-    status_bytes("VmHWM:")
+/// What the threads of this process have done so far.
+pub(crate) struct Threads(HashMap<String, Thread>);
+
+struct Thread {
+    name: String,
+    cpu: Duration,
+    /// How often it was woken: it had waited of its own accord.
+    wakeups: u64,
 }
 
-fn status_bytes(name: &str) -> anyhow::Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").context("/proc/self/status")?;
-    let line = status
-        .lines()
-        .find(|line| line.starts_with(name))
-        .with_context(|| format!("{name} in /proc/self/status"))?;
-    let kib: u64 = line
-        .split_whitespace()
-        .nth(1)
-        .with_context(|| format!("{name} in /proc/self/status"))?
-        .parse()?;
-    Ok(kib * 1024)
+impl Threads {
+    pub(crate) fn now() -> anyhow::Result<Self> {
+        let mut threads = HashMap::new();
+        for entry in fs::read_dir("/proc/self/task").context("/proc/self/task")? {
+            let entry = entry?;
+            // A thread may end between being listed and being read.
+            if let Some(thread) = Thread::read(&entry.path()) {
+                threads.insert(entry.file_name().to_string_lossy().into_owned(), thread);
+            }
+        }
+        Ok(Self(threads))
+    }
+
+    /// How often threads that still live were woken since.
+    pub(crate) fn wakeups_since(&self, before: &Self) -> u64 {
+        let since = |(id, thread): (&String, &Thread)| {
+            let before = before.0.get(id).map_or(0, |thread| thread.wakeups);
+            thread.wakeups.saturating_sub(before)
+        };
+        self.0.iter().map(since).sum()
+    }
+
+    /// Processor time that the thread of this name has used.
+    pub(crate) fn cpu_of(&self, name: &str) -> anyhow::Result<Duration> {
+        let found = self.0.values().find(|thread| thread.name == name);
+        let thread = found.with_context(|| format!("no thread is named {name}"))?;
+        Ok(thread.cpu)
+    }
+}
+
+impl Thread {
+    fn read(folder: &Path) -> Option<Self> {
+        let read = |file: &str| fs::read_to_string(folder.join(file)).ok();
+        let status = read("status")?;
+        let wakeups = value(&status, "voluntary_ctxt_switches:")?.parse().ok()?;
+        // Nanoseconds on a processor come first.
+        let schedule = read("schedstat")?;
+        let cpu_ns = schedule.split_whitespace().next()?.parse().ok()?;
+        Some(Self {
+            name: read("comm")?.trim().to_owned(),
+            cpu: Duration::from_nanos(cpu_ns),
+            wakeups,
+        })
+    }
+}
+
+/// The first word after a name at the beginning of a line.
+fn value<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    line?.split_whitespace().next()
+}
+
+/// The most memory that this process ever had in use, in bytes.
+pub(crate) fn peak_bytes() -> anyhow::Result<u64> {
+    let status = fs::read_to_string("/proc/self/status").context("/proc/self/status")?;
+    let kib = value(&status, "VmHWM:").context("VmHWM: in /proc/self/status")?;
+    Ok(kib.parse::<u64>()? * 1024)
 }
 
 /// The machine's load, one-minute mean.
 pub(crate) fn load() -> anyhow::Result<f64> {
-    let text = std::fs::read_to_string("/proc/loadavg").context("/proc/loadavg")?;
+    let text = fs::read_to_string("/proc/loadavg").context("/proc/loadavg")?;
     let first = text.split_whitespace().next().context("/proc/loadavg")?;
     Ok(first.parse()?)
 }

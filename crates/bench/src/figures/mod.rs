@@ -10,6 +10,7 @@ mod isolation;
 mod latency;
 pub(crate) mod polis;
 mod postgres;
+mod quiet;
 mod storing;
 
 use bench::Bench;
@@ -39,6 +40,7 @@ pub(crate) async fn run(name: Name, settings: &Settings) -> anyhow::Result<Figur
         Name::Delivery => delivery::measure(&bench).await?,
         Name::Storing => storing::measure(&bench).await?,
         Name::Latency => latency::measure(&bench).await?,
+        Name::Quiet => quiet::measure(&bench).await?,
         Name::Isolation => isolation::measure(&bench).await?,
         Name::Failing => failing::measure(&bench).await?,
         Name::Backlog => backlog::measure(&bench).await?,

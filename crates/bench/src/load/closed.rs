@@ -15,7 +15,7 @@ use webhooks_core::Webhooks;
 use crate::{
     event::event,
     load::Store,
-    process::{cpu_seconds, peak_bytes},
+    process::{cpu_time, peak_bytes},
     receiver::now_ns,
     receiver_process::ReceiverClient,
 };
@@ -105,7 +105,7 @@ impl ClosedLoop<'_> {
             ahead,
             stop: AtomicBool::new(false),
         });
-        let cpu_before = cpu_seconds()?;
+        let cpu_before = cpu_time();
         let server_cpu_before = store.server_cpu_seconds()?;
         let started = Instant::now();
         let mut callers = spawn_callers(webhooks, &progress, customers, order);
@@ -122,7 +122,7 @@ impl ClosedLoop<'_> {
         receiver.wait_for(sent).await?;
         wait_until_recorded(webhooks, owed_before).await?;
         let elapsed = started.elapsed().as_secs_f64();
-        let cpu = cpu_seconds()? - cpu_before;
+        let cpu = (cpu_time() - cpu_before).as_secs_f64();
         let server_cpu = store.server_cpu_seconds()? - server_cpu_before;
         let report = receiver.report().await?;
         Ok(Closed {

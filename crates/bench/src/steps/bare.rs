@@ -12,9 +12,7 @@ use serde::{Deserialize, Serialize};
 use webhooks_core::{Secret, signature};
 
 use super::Step;
-use crate::{
-    event::body, process::cpu_seconds, receiver::now_ns, receiver_process::ReceiverClient,
-};
+use crate::{event::body, process::cpu_time, receiver::now_ns, receiver_process::ReceiverClient};
 
 /// The bare loop, `in_flight` requests at once.
 #[derive(Serialize, Deserialize)]
@@ -46,7 +44,7 @@ impl Step for Bare {
         let secret = Arc::new(Secret::generate());
         let url = reqwest::Url::parse(&receiver.url("bare"))?;
         let number = Arc::new(AtomicU64::new(0));
-        let cpu_before = cpu_seconds()?;
+        let cpu_before = cpu_time();
         let started = Instant::now();
         let end = started + self.time;
         let mut callers = tokio::task::JoinSet::new();
@@ -67,7 +65,7 @@ impl Step for Bare {
         let count = number.load(Ordering::Relaxed) as f64;
         Ok(BareLoop {
             per_second: count / started.elapsed().as_secs_f64(),
-            cpu_us_per_request: (cpu_seconds()? - cpu_before) * 1e6 / count,
+            cpu_us_per_request: (cpu_time() - cpu_before).as_secs_f64() * 1e6 / count,
         })
     }
 }

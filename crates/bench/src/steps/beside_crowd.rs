@@ -169,6 +169,7 @@ impl Step for BesideCrowd {
             latencies: Latencies::new(report.latencies_us),
             lost: sent.saturating_sub(timed) + unaccounted(&self.database, owed)?,
             duplicates: report.duplicates,
+            cost: None,
             first_delivery,
             peak_bytes,
         })

@@ -9,7 +9,7 @@ use super::Step;
 use crate::{
     event::event,
     load::{Latencies, Store, add_endpoint, median, open_loop},
-    process::peak_bytes,
+    process::{Threads, cpu_time, peak_bytes},
     receiver::now_ns,
     receiver_process::ReceiverClient,
 };
@@ -45,9 +45,20 @@ pub(crate) struct Measured {
     pub(crate) latencies: Latencies,
     pub(crate) lost: u64,
     pub(crate) duplicates: u64,
+    /// `None` where the process had other work besides.
+    pub(crate) cost: Option<Cost>,
     /// Opening the store, to the arrival of the first event.
     pub(crate) first_delivery: Duration,
     pub(crate) peak_bytes: u64,
+}
+
+/// What one delivery took.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Cost {
+    /// Processor time of the process, callers included, in microseconds.
+    pub(crate) cpu_us: f64,
+    /// How often its threads were woken, but for the one that keeps the callers' time.
+    pub(crate) wakeups: f64,
 }
 
 /// The runs of one open loop, a run a round.
@@ -84,6 +95,15 @@ impl Rounds {
         self.0.iter().map(|run| run.duplicates).sum()
     }
 
+    /// The middle one of the rounds' costs, each figure by itself.
+    pub(crate) fn median_cost(&self) -> Cost {
+        let of = |what: fn(Cost) -> f64| median(self.0.iter().filter_map(|run| run.cost).map(what));
+        Cost {
+            cpu_us: of(|cost| cost.cpu_us),
+            wakeups: of(|cost| cost.wakeups),
+        }
+    }
+
     pub(crate) fn slowest_start(&self) -> Duration {
         let starts = self.0.iter().map(|run| run.first_delivery);
         starts.max().unwrap_or_default()
@@ -118,8 +138,11 @@ impl Step for LatencyAt {
         let warm_up = open_loop(&webhooks, &self.name, self.per_second, WARM_UP).await?;
         receiver.wait_for(warm_up + 1).await?;
         receiver.reset().await?;
+        let (threads_before, cpu_before) = (Threads::now()?, cpu_time());
         let sent = open_loop(&webhooks, &self.name, self.per_second, self.time).await?;
         receiver.wait_for(sent).await?;
+        let cpu = cpu_time() - cpu_before;
+        let wakeups = Threads::now()?.wakeups_since(&threads_before);
         let report = receiver.report().await?;
         let peak_bytes = peak_bytes()?;
         webhooks.shutdown(Duration::ZERO).await;
@@ -127,6 +150,10 @@ impl Step for LatencyAt {
             latencies: Latencies::new(report.latencies_us),
             lost: sent - report.distinct,
             duplicates: report.duplicates,
+            cost: Some(Cost {
+                cpu_us: cpu.as_secs_f64() * 1e6 / sent as f64,
+                wakeups: wakeups as f64 / sent as f64,
+            }),
             first_delivery,
             peak_bytes,
         })

@@ -5,6 +5,7 @@ mod backlog;
 mod bare;
 mod beside_crowd;
 mod failing;
+mod idle;
 mod latency;
 mod storing;
 mod sustained;
@@ -20,7 +21,8 @@ pub(crate) use backlog::{BuildBacklog, refusing_ports};
 pub(crate) use bare::{Bare, BareLoop};
 pub(crate) use beside_crowd::{BesideCrowd, Crowd};
 pub(crate) use failing::{Failing, GotThrough};
-pub(crate) use latency::{Companions, LatencyAt, Measured, Rounds};
+pub(crate) use idle::{Idle, Idleness};
+pub(crate) use latency::{Companions, Cost, LatencyAt, Measured, Rounds};
 pub(crate) use storing::{Storing, Target};
 pub(crate) use sustained::Sustained;
 
@@ -60,6 +62,7 @@ pub(crate) async fn run(name: &str, step: &str) -> anyhow::Result<()> {
         BesideCrowd::NAME => run_here::<BesideCrowd>(step).await,
         BuildBacklog::NAME => run_here::<BuildBacklog>(step).await,
         Failing::NAME => run_here::<Failing>(step).await,
+        Idle::NAME => run_here::<Idle>(step).await,
         LatencyAt::NAME => run_here::<LatencyAt>(step).await,
         Storing::NAME => run_here::<Storing>(step).await,
         Sustained::NAME => run_here::<Sustained>(step).await,
