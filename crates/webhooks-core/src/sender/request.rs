@@ -22,6 +22,8 @@ const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
 pub(super) type Request = http::Request<Full<Bytes>>;
 
 /// Builds the request of one attempt.
+// By its name callgrind finds it: crates/bench/tests/it/instructions.rs.
+#[inline(never)]
 pub(super) fn build(
     endpoint: &EndpointRecord,
     event: &StoredEvent,

@@ -59,6 +59,8 @@ const ENTRY_BYTES: usize = 4 + 88 + 1;
 /// # Ok::<(), webhooks_core::SecretError>(())
 /// ```
 #[must_use]
+// By its name callgrind finds it: crates/bench/tests/it/instructions.rs.
+#[inline(never)]
 pub fn sign(secrets: &[Secret], id: &str, timestamp_s: i64, body: &[u8]) -> String {
     let head = signed_head(id, timestamp_s);
     let mut value = String::with_capacity(secrets.len() * ENTRY_BYTES);

@@ -94,6 +94,8 @@ impl Writer {
         Some(committed)
     }
 
+    // By its name callgrind finds it: crates/bench/tests/it/instructions.rs.
+    #[inline(never)]
     fn write(&mut self, batch: Batch, queue: &WriterQueue) -> Committed {
         let Batch {
             mut sends,
