@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-use crate::load::Latencies;
+use crate::{load::Latencies, process::thread_cpu_time};
 
 /// How long commits are measured.
 const COMMITS_TIME: Duration = Duration::from_secs(2);
@@ -22,13 +22,8 @@ pub(crate) struct Commits {
 impl Commits {
     pub(crate) fn measure(folder: &Path) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir_in(folder)?;
-        let connection =
-            rusqlite::Connection::open(folder.path().join("commits.db")).context("commits.db")?;
-        connection.pragma_update(None, "journal_mode", "wal")?;
-        connection.pragma_update(None, "synchronous", "full")?;
-        connection.execute_batch("create table row (id integer primary key, text text)")?;
-        let mut insert = connection
-            .prepare("insert into row (text) values ('two hundred bytes would not change it')")?;
+        let connection = open(folder.path())?;
+        let mut insert = connection.prepare(INSERT)?;
         let started = Instant::now();
         let mut times = Vec::new();
         while started.elapsed() < COMMITS_TIME {
@@ -50,6 +45,32 @@ impl Commits {
     pub(crate) fn per_second(&self) -> f64 {
         1e6 / self.times.mean_us().max(1.0)
     }
+}
+
+/// Processor time in microseconds of one durable commit when so many are made a second: the
+/// processor sleeps in between, and each costs several times what it does one after the other.
+pub(crate) fn commit_cpu_us(folder: &Path, per_second: u64, time: Duration) -> anyhow::Result<f64> {
+    let folder = tempfile::tempdir_in(folder)?;
+    let connection = open(folder.path())?;
+    let mut insert = connection.prepare(INSERT)?;
+    let count = per_second * time.as_secs();
+    let gap = Duration::from_secs(1) / u32::try_from(per_second)?;
+    let (started, before) = (Instant::now(), thread_cpu_time());
+    for number in 0..u32::try_from(count)? {
+        std::thread::sleep((gap * number).saturating_sub(started.elapsed()));
+        insert.execute([])?;
+    }
+    Ok((thread_cpu_time() - before).as_secs_f64() * 1e6 / count as f64)
+}
+
+const INSERT: &str = "insert into row (text) values ('two hundred bytes would not change it')";
+
+fn open(folder: &Path) -> anyhow::Result<rusqlite::Connection> {
+    let connection = rusqlite::Connection::open(folder.join("commits.db")).context("commits.db")?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.execute_batch("create table row (id integer primary key, text text)")?;
+    Ok(connection)
 }
 
 /// One line that names the machine: processor, memory, kernel, file system.
