@@ -105,13 +105,16 @@ fn newer(found: Option<i32>, shown: &str) -> Result<(), OpenError> {
 
 /// `None` when the tables are not there.
 async fn version(connection: &mut Session, schema: &Schema) -> sqlx::Result<Option<i32>> {
-    // Looked up before it is read: an error would end the transaction.
-    let there: Option<String> = Statement::new("select to_regclass($1)::text")
-        .bind(format!("{}.setting", schema.name()))
-        .fetch_one(&mut *connection)
-        .await?
-        .try_get(0)?;
-    if there.is_none() {
+    // Looked up before it is read: an error would end the transaction. In the catalog and not by name:
+    // to_regclass says what this session knew before it waited for another node to make them.
+    let found = Statement::new(
+        "select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+         where n.nspname = $1 and c.relname = 'setting'",
+    )
+    .bind(schema.name().to_owned())
+    .fetch_optional(&mut *connection)
+    .await?;
+    if found.is_none() {
         return Ok(None);
     }
     let row = schema

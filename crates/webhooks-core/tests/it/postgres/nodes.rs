@@ -14,6 +14,19 @@ async fn send(webhooks: &Webhooks, id: &str) -> usize {
 }
 
 #[tokio::test]
+async fn engines_that_open_an_empty_database_at_once_make_its_tables_once() {
+    let database = Database::create().unwrap();
+    let opened = futures_util::future::join_all((0..4).map(|_| open(&database))).await;
+    let receiver = Receiver::start().await.unwrap();
+    let endpoints = opened[0].endpoints("acme");
+    endpoints.add(receiver.url()).await.unwrap();
+    for (n, webhooks) in opened.iter().enumerate() {
+        assert_eq!(send(webhooks, &format!("e{n}")).await, 1);
+    }
+    receiver.wait_for(opened.len()).await;
+}
+
+#[tokio::test]
 async fn an_endpoint_is_owed_what_another_node_is_sent_right_after_it_was_added() {
     let database = Database::create().unwrap();
     let (one, other) = (open(&database).await, open(&database).await);
