@@ -9,6 +9,7 @@ mod figures;
 mod load;
 mod machine;
 mod name;
+mod part;
 mod process;
 mod receiver;
 mod receiver_process;
@@ -48,7 +49,7 @@ async fn main() -> anyhow::Result<()> {
         report::print(&report::markdown(&figures));
     }
     if let Some(file) = &settings.write {
-        report::write_between_markers(file, &report::markdown(&figures))?;
+        report::write_between_markers(file, &figures)?;
     }
     Ok(())
 }

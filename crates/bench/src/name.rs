@@ -23,7 +23,7 @@ pub(crate) enum Name {
     Backlog,
     /// Many endpoints and ten million finished deliveries
     Growth,
-    /// The same on Postgres, beside pgbench
+    /// The engine on Postgres, beside the bare loop and pgbench
     Postgres,
     /// polis against a bare axum handler
     Polis,

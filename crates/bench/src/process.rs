@@ -46,6 +46,21 @@ pub(crate) fn family_cpu_seconds(process: u32) -> anyhow::Result<f64> {
     Ok(seconds)
 }
 
+/// Processor seconds that all processors of the machine together have worked so far, for whomever.
+pub(crate) fn machine_cpu_seconds() -> anyhow::Result<f64> {
+    let stat = fs::read_to_string("/proc/stat").context("/proc/stat")?;
+    let all = stat.lines().next().context("/proc/stat")?;
+    let ticks: Vec<f64> = all
+        .split_whitespace()
+        .skip(1)
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .context("/proc/stat")?;
+    // user, nice, system, idle, iowait, irq, softirq, and what the host gave to other machines.
+    let busy = [0, 1, 2, 5, 6, 7].map(|index| ticks.get(index).copied().unwrap_or_default());
+    Ok(busy.into_iter().sum::<f64>() / TICKS_PER_SECOND)
+}
+
 /// What /proc says of a process.
 struct Stat {
     parent: u32,

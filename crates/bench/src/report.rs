@@ -17,6 +17,10 @@ pub(crate) struct Figure {
     pub(crate) machine: String,
     /// Processes that wanted a processor, one-minute mean, when it ended: its own included.
     pub(crate) load: f64,
+    /// How many processors other programs of the machine, and other machines of its host, kept busy on
+    /// average while it ran.
+    #[serde(default)]
+    pub(crate) others: Option<f64>,
     /// Made with `--short`.
     pub(crate) rehearsal: bool,
     pub(crate) content: Content,
@@ -30,9 +34,21 @@ pub(crate) struct Content {
     pub(crate) about: String,
     pub(crate) columns: Vec<String>,
     pub(crate) rows: Vec<Vec<String>>,
+    /// Of the same run.
+    #[serde(default)]
+    pub(crate) further: Vec<Table>,
     pub(crate) checks: Vec<Check>,
     /// Everything measured, unrounded.
     pub(crate) measured: serde_json::Value,
+}
+
+/// A table beside a figure's first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Table {
+    /// How to read it.
+    pub(crate) about: String,
+    pub(crate) columns: Vec<String>,
+    pub(crate) rows: Vec<Vec<String>>,
 }
 
 /// A bound, and what was measured against it.
@@ -98,6 +114,10 @@ pub(crate) fn text(figure: &Figure) -> String {
     let content = &figure.content;
     let mut text = format!("\n{}: {}\n", figure.name, content.title);
     text.push_str(&table(&content.columns, &content.rows, 1));
+    for further in &content.further {
+        text.push('\n');
+        text.push_str(&table(&further.columns, &further.rows, 1));
+    }
     if content.checks.is_empty() {
         return text;
     }
@@ -145,40 +165,49 @@ fn table(columns: &[String], rows: &[Vec<String>], names: usize) -> String {
 
 /// The tables of all figures.
 pub(crate) fn markdown(figures: &[Figure]) -> String {
-    let mut text = String::new();
-    for figure in figures {
-        let content = &figure.content;
-        let _ = writeln!(text, "### {}\n\n{}\n", content.title, content.about);
-        text.push_str(&markdown_table(&content.columns, &content.rows));
-        let checks: Vec<Vec<String>> = content
-            .checks
-            .iter()
-            .map(|check| {
-                let verdict = if check.holds { "kept" } else { "**missed**" };
-                vec![
-                    check.what.clone(),
-                    check.bound.clone(),
-                    check.measured.clone(),
-                    verdict.to_owned(),
-                ]
-            })
-            .collect();
-        if !checks.is_empty() {
-            text.push('\n');
-            let columns = ["bound", "wanted", "measured", ""].map(str::to_owned);
-            text.push_str(&markdown_table(&columns, &checks));
-        }
-        let rehearsal = if figure.rehearsal {
-            " A rehearsal with `--short`: not numbers to rely on."
-        } else {
-            ""
-        };
-        let _ = writeln!(
-            text,
-            "\n`scripts/bench {}` on {} at revision {}; {}.{rehearsal}\n",
-            figure.name, figure.date, figure.revision, figure.machine,
-        );
+    figures.iter().map(section).collect()
+}
+
+/// The tables of a figure, below its heading.
+fn section(figure: &Figure) -> String {
+    let content = &figure.content;
+    let mut text = format!("{HEADING}{}\n\n{}\n\n", content.title, content.about);
+    text.push_str(&markdown_table(&content.columns, &content.rows));
+    for further in &content.further {
+        let _ = writeln!(text, "\n{}\n", further.about);
+        text.push_str(&markdown_table(&further.columns, &further.rows));
     }
+    let checks: Vec<Vec<String>> = content
+        .checks
+        .iter()
+        .map(|check| {
+            let verdict = if check.holds { "kept" } else { "**missed**" };
+            vec![
+                check.what.clone(),
+                check.bound.clone(),
+                check.measured.clone(),
+                verdict.to_owned(),
+            ]
+        })
+        .collect();
+    if !checks.is_empty() {
+        text.push('\n');
+        let columns = ["bound", "wanted", "measured", ""].map(str::to_owned);
+        text.push_str(&markdown_table(&columns, &checks));
+    }
+    let others = figure.others.map_or_else(String::new, |others| {
+        format!("; meanwhile other programs kept {others:.1} processors busy")
+    });
+    let rehearsal = if figure.rehearsal {
+        " A rehearsal with `--short`: not numbers to rely on."
+    } else {
+        ""
+    };
+    let _ = writeln!(
+        text,
+        "\n`scripts/bench {}` on {} at revision {}; {}{others}.{rehearsal}\n",
+        figure.name, figure.date, figure.revision, figure.machine,
+    );
     text
 }
 
@@ -192,16 +221,33 @@ fn markdown_table(columns: &[String], rows: &[Vec<String>]) -> String {
     text
 }
 
+const HEADING: &str = "### ";
 const BEGIN: &str = "<!-- figures: written by scripts/bench --write, do not edit -->\n";
 const END: &str = "<!-- end of figures -->";
 
-/// Replaces what stands between the markers of a file.
-pub(crate) fn write_between_markers(file: &Path, figures: &str) -> anyhow::Result<()> {
+/// Replaces the sections of these figures between the markers of a file. Those of others stay.
+pub(crate) fn write_between_markers(file: &Path, figures: &[Figure]) -> anyhow::Result<()> {
     let shown = file.display().to_string();
     let old = std::fs::read_to_string(file).with_context(|| shown.clone())?;
     let marker = |text: &str| format!("{shown} has no line {:?}", text.trim());
     let (before, rest) = old.split_once(BEGIN).with_context(|| marker(BEGIN))?;
-    let (_, after) = rest.split_once(END).with_context(|| marker(END))?;
+    let (old, after) = rest.split_once(END).with_context(|| marker(END))?;
+    let mut sections: Vec<String> = old
+        .trim_start()
+        .split(&format!("\n{HEADING}"))
+        .map(|section| section.trim_start_matches(HEADING))
+        .filter(|section| !section.trim().is_empty())
+        .map(|section| format!("{HEADING}{}\n\n", section.trim_end()))
+        .collect();
+    for figure in figures {
+        let heading = format!("{HEADING}{}\n", figure.content.title);
+        let new = section(figure);
+        match sections.iter_mut().find(|old| old.starts_with(&heading)) {
+            Some(old) => *old = new,
+            None => sections.push(new),
+        }
+    }
+    let figures: String = sections.concat();
     std::fs::write(file, format!("{before}{BEGIN}\n{figures}{END}{after}"))
         .with_context(|| shown.clone())
 }

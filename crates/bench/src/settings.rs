@@ -4,7 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;
 
-use crate::name::Name;
+use crate::{name::Name, part::Part};
+
+/// How long a snapshot is held open beside a steady load.
+const SNAPSHOT_MINUTES: u64 = 10;
 
 /// Runs the figures and prints a table of each; every one is kept as JSON.
 #[derive(Debug, Parser)]
@@ -36,6 +39,16 @@ pub(crate) struct Settings {
     /// [default: 10000000, with --short 100000]
     #[arg(long)]
     finished: Option<usize>,
+    /// Of the figure of Postgres only these parts.
+    #[arg(long = "part", value_enum)]
+    parts: Vec<Part>,
+    /// With more than 1 the figure of Postgres also has so many engines on one database.
+    #[arg(long, default_value_t = 1)]
+    nodes: usize,
+    /// The figure of Postgres also has a steady load for so many minutes beside a snapshot that is held
+    /// open [default: 10, with --short a few seconds]
+    #[arg(long, value_name = "MINUTES", num_args = 0..=1, require_equals = true)]
+    snapshot: Option<Option<u64>>,
     /// Where databases are made while it runs: a folder on the disk to be measured, never a tmpfs.
     #[arg(long, default_value = "target/bench")]
     pub(crate) folder: PathBuf,
@@ -91,6 +104,30 @@ impl Settings {
 
     pub(crate) fn finished(&self) -> usize {
         self.or(self.finished, 10_000_000, 100_000)
+    }
+
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        if !self.parts.is_empty() {
+            return self.parts.clone();
+        }
+        let mut parts = Part::USUAL.to_vec();
+        parts.extend((self.nodes > 1).then_some(Part::Nodes));
+        parts.extend(self.snapshot.map(|_| Part::Snapshot));
+        parts
+    }
+
+    /// Engines on one database.
+    pub(crate) fn nodes(&self) -> usize {
+        self.nodes.max(1)
+    }
+
+    /// How long a snapshot is held open.
+    pub(crate) fn snapshot(&self) -> Duration {
+        match (self.snapshot.flatten(), self.short) {
+            (Some(minutes), _) => Duration::from_secs(60 * minutes),
+            (None, false) => Duration::from_secs(60 * SNAPSHOT_MINUTES),
+            (None, true) => self.time() * 10,
+        }
     }
 
     pub(crate) fn is_short(&self) -> bool {

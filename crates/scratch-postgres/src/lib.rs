@@ -21,6 +21,7 @@ mod sql;
 pub use cluster::{Cluster, Stop};
 pub use database::{Database, SHARED};
 pub use pooler::Pooler;
+pub use programs::postgres as program;
 pub use replica::{Replica, Replication};
 pub use settings::Settings;
 pub use sql::query;

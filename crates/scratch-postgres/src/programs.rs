@@ -21,8 +21,11 @@ pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// A program of PostgreSQL's.
-pub(crate) fn postgres(name: &str) -> anyhow::Result<PathBuf> {
+/// A program of PostgreSQL's, of the version that servers are started from.
+///
+/// # Errors
+/// When PostgreSQL is missing, with the package to install.
+pub fn postgres(name: &str) -> anyhow::Result<PathBuf> {
     if let Some(bin) = std::env::var_os(BIN_VARIABLE) {
         let program = Path::new(&bin).join(name);
         if !program.is_file() {

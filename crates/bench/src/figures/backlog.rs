@@ -68,6 +68,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
         columns: Subject::columns(),
         rows: [without.rows(), with.rows()].concat(),
         checks,
+        further: Vec::new(),
         measured: serde_json::json!({
             "built": built,
             "size_bytes": size_bytes,

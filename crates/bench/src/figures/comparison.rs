@@ -76,6 +76,7 @@ impl Subject {
                 store,
                 port: bench.port(),
                 name: format!("{unique}-at-{per_second}"),
+                known: false,
                 companions: Companions::None,
                 per_second: *per_second,
                 time: bench.settings.time(),

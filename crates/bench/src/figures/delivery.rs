@@ -7,7 +7,7 @@ use crate::{
     load::{AHEAD, Closed, Order, median},
     machine::Commits,
     report::{Check, Content, rate},
-    steps::{Bare, BareLoop, Sustained, in_own_process},
+    steps::{Bare, BareLoop, Owner, Sustained, in_own_process},
 };
 
 /// At least so much of the bare loop's rate.
@@ -27,6 +27,8 @@ pub(super) struct Case {
     #[serde(skip)]
     order: Order,
     ahead: u64,
+    /// Whether another engine owns the endpoints, to which the one that is measured sends.
+    owned_elsewhere: bool,
     bare: Vec<BareLoop>,
     engine: Vec<Closed>,
 }
@@ -40,9 +42,16 @@ impl Case {
             in_flight: endpoints * each,
             order,
             ahead,
+            owned_elsewhere: false,
             bare: Vec::new(),
             engine: Vec::new(),
         }
+    }
+
+    /// The same with the endpoints in the hands of another engine.
+    pub(super) fn owned_elsewhere(mut self) -> Self {
+        self.owned_elsewhere = true;
+        self
     }
 
     /// One round: the bare loop, then the engine on a new store. `unique` names that.
@@ -54,12 +63,24 @@ impl Case {
         };
         self.bare.push(in_own_process(&bare).await?);
         let fresh = bench.fresh(unique)?;
+        let name = "e".to_owned();
+        let _owner = if self.owned_elsewhere {
+            let owner = Owner {
+                store: fresh.store.clone(),
+                port: bench.port(),
+                name: name.clone(),
+                endpoints: self.endpoints,
+            };
+            Some(owner.start().await?)
+        } else {
+            None
+        };
         let step = Sustained {
             store: fresh.store.clone(),
             port: bench.port(),
-            name: "e".to_owned(),
+            name,
             endpoints: self.endpoints,
-            known: false,
+            known: self.owned_elsewhere,
             order: self.order,
             ahead: self.ahead,
             time: bench.settings.time(),
@@ -87,6 +108,10 @@ impl Case {
             self.engine(|run| run.cpu_us_per_delivery),
             self.engine(|run| run.server_cpu_us_per_delivery),
         )
+    }
+
+    pub(super) fn is_owned_elsewhere(&self) -> bool {
+        self.owned_elsewhere
     }
 
     fn is_ordered(&self) -> bool {
@@ -195,6 +220,7 @@ fn content(cases: &[Case], commits: &Commits) -> Content {
             .iter()
             .flat_map(|case| case.checks(RATIO_MIN))
             .collect(),
+        further: Vec::new(),
         measured: serde_json::json!({ "cases": cases, "commits_per_second": commits.per_second() }),
     }
 }

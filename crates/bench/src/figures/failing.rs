@@ -80,6 +80,7 @@ fn content(runs: &[Vec<GotThrough>; CASES.len()]) -> Content {
         .to_vec(),
         rows,
         checks,
+        further: Vec::new(),
         measured: serde_json::json!({ "runs": runs }),
     }
 }

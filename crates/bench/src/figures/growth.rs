@@ -89,6 +89,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
         columns: Subject::columns(),
         rows,
         checks,
+        further: Vec::new(),
         measured: serde_json::json!({
             "size_bytes": size_bytes,
             "new": new.summary(),

@@ -91,6 +91,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
         columns,
         rows,
         checks,
+        further: Vec::new(),
         measured: serde_json::Value::Array(measured),
     })
 }
@@ -110,6 +111,7 @@ async fn beside_two(bench: &Bench<'_>) -> anyhow::Result<Vec<Case>> {
                 store: fresh.store.clone(),
                 port: bench.port(),
                 name: format!("acme-{index}-{round}"),
+                known: false,
                 companions: companions[index],
                 per_second: PER_SECOND,
                 // Beyond the engine's time limit of 15 s, so that hanging requests fail within it.

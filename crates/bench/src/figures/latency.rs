@@ -32,6 +32,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
                 store: fresh.store.clone(),
                 port: bench.port(),
                 name: "acme".to_owned(),
+                known: false,
                 companions: Companions::None,
                 per_second: case.per_second,
                 time: bench.settings.time(),
@@ -86,6 +87,7 @@ fn content(cases: &[Case]) -> Content {
         columns: columns(),
         rows,
         checks,
+        further: Vec::new(),
         measured: serde_json::json!(
             cases
                 .iter()

@@ -179,6 +179,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
             vec!["polis".to_owned(), rate(polis_rate), format!("{ratio:.2}")],
         ],
         checks,
+        further: Vec::new(),
         measured: serde_json::json!({
             "bare_per_second": bare_rates, "polis_per_second": polis_rates, "ready_s": ready,
             "idle_bytes": idle, "full_bytes": full, "later_bytes": later,

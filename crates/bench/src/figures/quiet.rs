@@ -33,6 +33,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
                 store: fresh.store.clone(),
                 port: bench.port(),
                 name: "acme".to_owned(),
+                known: false,
                 companions: Companions::None,
                 per_second: *per_second,
                 time: bench.settings.time(),
@@ -163,6 +164,7 @@ fn content(
         .to_vec(),
         rows,
         checks,
+        further: Vec::new(),
         measured: serde_json::json!({ "loads": measured, "idle": idle }),
     }
 }

@@ -92,6 +92,7 @@ fn content(cases: &[Case], commits: &[f64]) -> Content {
         .to_vec(),
         rows,
         checks: Vec::new(),
+        further: Vec::new(),
         measured: serde_json::json!({ "cases": cases, "commits_per_second": commits }),
     }
 }

@@ -7,12 +7,10 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use tokio::{runtime::Handle, task::JoinHandle};
+use tokio::{runtime::Handle, sync::mpsc};
 use webhooks_core::Webhooks;
 
 use crate::{event::event, receiver::now_ns};
-
-type Sending = JoinHandle<anyhow::Result<()>>;
 
 /// Sends `per_second` events a second to one customer for `time`. Returns how many.
 pub(crate) async fn open_loop(
@@ -24,27 +22,29 @@ pub(crate) async fn open_loop(
     let count = per_second * time.as_secs();
     let (webhooks, customer) = (webhooks.clone(), Arc::<str>::from(customer));
     let runtime = Handle::current();
+    // Not a handle of each that is under way: there are millions in ten minutes.
+    let (failed, mut failures) = mpsc::unbounded_channel();
     // A thread of its own: the runtime's timers are a millisecond coarse.
     let pace = std::thread::Builder::new()
         .name("pace".to_owned())
-        .spawn(move || pace(&runtime, &webhooks, &customer, per_second, count))?;
+        .spawn(move || pace(&runtime, &webhooks, &customer, (per_second, count), &failed))?;
     let joined = tokio::task::spawn_blocking(move || pace.join()).await?;
-    let sendings = joined.ok().context("the pacing thread panicked")?;
-    for sending in sendings {
-        sending.await??;
+    joined.ok().context("the pacing thread panicked")?;
+    // Each that is under way holds the other end.
+    match failures.recv().await {
+        Some(error) => Err(error),
+        None => Ok(count),
     }
-    Ok(count)
 }
 
 fn pace(
     runtime: &Handle,
     webhooks: &Webhooks,
     customer: &Arc<str>,
-    per_second: u64,
-    count: u64,
-) -> Vec<Sending> {
+    (per_second, count): (u64, u64),
+    failed: &mpsc::UnboundedSender<anyhow::Error>,
+) {
     let start = now_ns();
-    let mut sendings = Vec::new();
     for number in 0..count {
         let at = start + number * 1_000_000_000 / per_second;
         let wait = at.saturating_sub(now_ns());
@@ -52,10 +52,12 @@ fn pace(
             std::thread::sleep(Duration::from_nanos(wait));
         }
         let (webhooks, customer) = (webhooks.clone(), Arc::clone(customer));
-        sendings.push(runtime.spawn(async move {
-            webhooks.send(&customer, event(number, at)).await?;
-            anyhow::Ok(())
-        }));
+        let failed = failed.clone();
+        runtime.spawn(async move {
+            if let Err(error) = webhooks.send(&customer, event(number, at)).await {
+                // Nobody may listen any more: the first is enough.
+                let _ = failed.send(error.into());
+            }
+        });
     }
-    sendings
 }

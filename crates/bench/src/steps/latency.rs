@@ -27,13 +27,15 @@ pub(crate) enum Companions {
     },
 }
 
-/// An open loop to one endpoint, which is added.
+/// An open loop to one endpoint.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct LatencyAt {
     pub(crate) store: Store,
     pub(crate) port: u16,
-    /// The customer: one that has no endpoints yet.
+    /// The customer.
     pub(crate) name: String,
+    /// Whether its endpoint was added before; else it has none yet.
+    pub(crate) known: bool,
     pub(crate) companions: Companions,
     pub(crate) per_second: u64,
     pub(crate) time: Duration,
@@ -124,8 +126,10 @@ impl Step for LatencyAt {
         receiver.reset().await?;
         let started = Instant::now();
         let webhooks = self.store.open().await?;
-        let url = receiver.url(&format!("timed/{}", self.name));
-        add_endpoint(&webhooks, &self.name, url).await?;
+        if !self.known {
+            let url = receiver.url(&format!("timed/{}", self.name));
+            add_endpoint(&webhooks, &self.name, url).await?;
+        }
         webhooks.send(&self.name, event(0, now_ns())).await?;
         receiver.wait_for_first().await?;
         let first_delivery = started.elapsed();

@@ -7,6 +7,8 @@ mod beside_crowd;
 mod failing;
 mod idle;
 mod latency;
+mod owner;
+mod soak;
 mod storing;
 mod sustained;
 
@@ -23,6 +25,8 @@ pub(crate) use beside_crowd::{BesideCrowd, Crowd};
 pub(crate) use failing::{Failing, GotThrough};
 pub(crate) use idle::{Idle, Idleness};
 pub(crate) use latency::{Companions, Cost, LatencyAt, Measured, Rounds};
+pub(crate) use owner::Owner;
+pub(crate) use soak::{Soak, Soaked};
 pub(crate) use storing::{Storing, Target};
 pub(crate) use sustained::Sustained;
 
@@ -64,6 +68,8 @@ pub(crate) async fn run(name: &str, step: &str) -> anyhow::Result<()> {
         Failing::NAME => run_here::<Failing>(step).await,
         Idle::NAME => run_here::<Idle>(step).await,
         LatencyAt::NAME => run_here::<LatencyAt>(step).await,
+        Owner::NAME => run_here::<Owner>(step).await,
+        Soak::NAME => run_here::<Soak>(step).await,
         Storing::NAME => run_here::<Storing>(step).await,
         Sustained::NAME => run_here::<Sustained>(step).await,
         _ => bail!("there is no step {name:?}"),

@@ -3,22 +3,25 @@
 //! The server is started for it, with default settings but for those that say where it is: what is
 //! committed survives the machine. Every measurement has an empty database.
 
-use anyhow::ensure;
+mod backlog;
+mod commits;
+mod delivery;
+mod latency;
+mod nodes;
+mod send;
+mod snapshot;
+mod table;
+
+use anyhow::{Context, ensure};
 use scratch_postgres::{Cluster, Settings};
 
-use super::{bench::Bench, delivery::Case};
+use super::bench::Bench;
 use crate::{
-    load::{AHEAD, Order},
     machine,
-    report::{Check, Content},
+    part::Part,
+    report::{Content, Table},
 };
-
-/// Processor time a delivery, at most: all of it, and that of the server.
-const CPU_US_MAX: f64 = 60.0;
-const SERVER_CPU_US_MAX: f64 = 28.0;
-/// At least so much of the bare loop's rate.
-const RATIO_MIN: f64 = 0.4;
-const ORDERED_RATIO_MIN: f64 = 0.3;
+use table::Tables;
 
 /// Starts the server in the system's folder for temporary files.
 pub(super) fn start_server() -> anyhow::Result<Cluster> {
@@ -33,51 +36,45 @@ pub(super) fn start_server() -> anyhow::Result<Cluster> {
 }
 
 pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
-    let mut cases = [
-        Case::new("1 endpoint", 1, Order::Any, AHEAD),
-        Case::new("10 ordered endpoints", 10, Order::Kept, AHEAD),
-    ];
-    for round in 0..bench.settings.rounds() {
-        for (index, case) in cases.iter_mut().enumerate() {
-            case.measure(bench, &format!("{index}-{round}")).await?;
+    let settings = bench.settings;
+    let other_node = settings.nodes() > 1;
+    let mut tables = Tables::default();
+    for part in settings.parts() {
+        match part {
+            Part::Delivery => delivery::measure(bench, other_node, &mut tables).await?,
+            Part::Send => send::measure(bench, &mut tables).await?,
+            Part::Latency => latency::measure(bench, other_node, &mut tables).await?,
+            Part::Backlog => backlog::measure(bench, &mut tables).await?,
+            Part::Nodes => nodes::measure(bench, settings.nodes().max(2), &mut tables).await?,
+            Part::Snapshot => snapshot::measure(bench, &mut tables).await?,
         }
     }
-    let mut columns = Case::columns();
-    columns.push("Postgres CPU µs".to_owned());
-    let mut rows = Vec::new();
-    let mut checks = Vec::new();
-    for (case, ratio_min) in cases.iter().zip([RATIO_MIN, ORDERED_RATIO_MIN]) {
-        let (sender, server) = case.cpu_us();
-        let mut row = case.row();
-        row.push(format!("{server:.1}"));
-        rows.push(row);
-        checks.extend(case.checks(ratio_min));
-        for (what, us, us_max) in [
-            ("processor time a delivery", sender + server, CPU_US_MAX),
-            ("of it Postgres", server, SERVER_CPU_US_MAX),
-        ] {
-            checks.push(Check::new(
-                format!("{}: {what}", case.name),
-                format!("≤ {us_max} µs"),
-                format!("{us:.1} µs"),
-                us <= us_max,
-            ));
-        }
-    }
+    let Tables {
+        tables,
+        checks,
+        measured,
+    } = tables;
+    let mut tables = tables.into_iter();
+    let Table {
+        about,
+        columns,
+        rows,
+    } = tables
+        .next()
+        .context("no part of the figure was asked for")?;
     Ok(Content {
         title: "Postgres".to_owned(),
         about: format!(
-            "Deliveries a second of the engine on a Postgres server of this machine, with events of 200 bytes sent \
-             without a pause, beside a bare loop of the same client that signs nothing and stores nothing, in turns \
-             within one run ({} rounds of {} s). The server is started for it with its default settings and a \
-             disk that is waited for (fsync, synchronous_commit). Processor time is that of the sender, and of \
-             all of the server's processes.",
-            bench.settings.rounds(),
-            bench.settings.time().as_secs(),
+            "The engine on a Postgres server of this machine that is started for it, with its default settings and \
+             a disk that is waited for (fsync, synchronous_commit); each measurement has an empty database, and \
+             measurements that are compared run in turns ({} rounds of {} s). {about}",
+            settings.rounds(),
+            settings.time().as_secs(),
         ),
         columns,
         rows,
+        further: tables.collect(),
         checks,
-        measured: serde_json::json!({ "delivery": cases }),
+        measured: measured.into(),
     })
 }

@@ -1,0 +1,143 @@
+//! From `send` to the receiver at a fixed rate, beside what a commit takes.
+
+use std::time::Duration;
+
+use super::{commits::Commits, table::Tables};
+use crate::{
+    figures::{
+        bench::{Bench, Fresh},
+        latency::{columns, percentiles, row, summary},
+    },
+    load::Latencies,
+    report::{Check, Table, ms, rate},
+    steps::{Companions, LatencyAt, Owner, Rounds, in_own_process},
+};
+
+/// Events a second.
+const PER_SECOND: u64 = 500;
+/// What p99 may be beyond the server's own p99 of a commit.
+const P99_MS: f64 = 10.0;
+/// How long commits are measured, before and after each run.
+const COMMITS_TIME: Duration = Duration::from_secs(2);
+/// The paths of endpoints whose latency is measured begin so.
+const TIMED: &str = "timed";
+
+/// One way from `send` to the receiver.
+struct Case {
+    name: &'static str,
+    owned_elsewhere: bool,
+    measured: Rounds,
+    commits: Latencies,
+}
+
+/// `other_node`: also to an endpoint that another engine owns.
+pub(super) async fn measure(
+    bench: &Bench<'_>,
+    other_node: bool,
+    tables: &mut Tables,
+) -> anyhow::Result<()> {
+    let case = |name, owned_elsewhere| Case {
+        name,
+        owned_elsewhere,
+        measured: Rounds::default(),
+        commits: Latencies::default(),
+    };
+    let mut cases = vec![case("500 events/s", false)];
+    if other_node {
+        cases.push(case(
+            "500 events/s to an ordered endpoint of another node",
+            true,
+        ));
+    }
+    for round in 0..bench.settings.rounds() {
+        for case in &mut cases {
+            case.measure(bench, round).await?;
+        }
+    }
+    let mut rows = Vec::new();
+    for case in &cases {
+        rows.push(row(case.name, &case.measured));
+        let mut commits = vec![
+            format!("a commit, beside {}", case.name),
+            rate(case.commits.len() as f64),
+        ];
+        commits.extend(percentiles(&case.commits));
+        commits.extend([String::new(), String::new()]);
+        rows.push(commits);
+        let p99 = case.measured.latencies().percentile_ms(990);
+        let limit = P99_MS + case.commits.percentile_ms(990);
+        let wrong = case.measured.wrong();
+        tables.checks.extend([
+            Check::new(
+                format!("{}: p99", case.name),
+                format!("≤ {P99_MS} ms + p99 of a commit = {}", ms(limit)),
+                ms(p99),
+                p99 <= limit,
+            ),
+            Check::new(
+                format!("{}: lost or duplicated", case.name),
+                "0",
+                wrong.to_string(),
+                wrong == 0,
+            ),
+        ]);
+    }
+    let measured: Vec<_> = cases
+        .iter()
+        .map(|case| {
+            serde_json::json!({
+                "name": case.name,
+                "latency": summary(&case.measured.latencies()),
+                "commit": summary(&case.commits),
+                "lost": case.measured.lost(),
+                "duplicates": case.measured.duplicates(),
+            })
+        })
+        .collect();
+    tables.measured("latency", measured)?;
+    tables.tables.push(Table {
+        about: "From the time at which an event was meant to be sent to its arrival at the receiver, in an open \
+                loop; and what a commit of one row takes a lone client of pgbench, before and after each run."
+            .to_owned(),
+        columns: columns(),
+        rows,
+    });
+    Ok(())
+}
+
+impl Case {
+    async fn measure(&mut self, bench: &Bench<'_>, round: usize) -> anyhow::Result<()> {
+        let fresh: Fresh = bench.fresh(&format!("latency-{}-{round}", self.owned_elsewhere))?;
+        let before = Commits::measure(bench, 1, COMMITS_TIME).await?;
+        let owner = if self.owned_elsewhere {
+            let owner = Owner {
+                store: fresh.store.clone(),
+                port: bench.port(),
+                name: TIMED.to_owned(),
+                endpoints: 1,
+            };
+            Some(owner.start().await?)
+        } else {
+            None
+        };
+        let step = LatencyAt {
+            store: fresh.store.clone(),
+            port: bench.port(),
+            name: match self.owned_elsewhere {
+                true => format!("{TIMED}-0"),
+                false => "acme".to_owned(),
+            },
+            known: self.owned_elsewhere,
+            companions: Companions::None,
+            per_second: PER_SECOND,
+            time: bench.settings.time(),
+        };
+        self.measured.push(in_own_process(&step).await?);
+        drop(owner);
+        let after = Commits::measure(bench, 1, COMMITS_TIME).await?;
+        self.commits = std::mem::take(&mut self.commits)
+            .join(before.times)
+            .join(after.times);
+        Ok(())
+    }
+}
