@@ -126,6 +126,9 @@ impl Tx<'_> {
             waiting.of.keys.push(key);
             waiting.of.claims.push(row.claim);
             waiting.in_lane.push(in_lane);
+            if in_lane {
+                self.lane_floors.forget(key);
+            }
             waiting.due_at.push(due_at);
             let made = row.attempts + u32::from(completion.attempt.is_some());
             waiting.attempts.push(int(made));

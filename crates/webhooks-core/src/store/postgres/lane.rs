@@ -3,24 +3,26 @@
 //! A lane is locked by who changes it, so that it cannot gain a row between the moment it is found
 //! empty and the moment its endpoint leaves it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use sqlx::Row;
 
 use super::{
+    floor::{Look, Place},
     row::FoundRow,
     tx::Tx,
     witness::{Claims, Witness},
 };
 use crate::{
     activity::ActivityKind,
+    clock::millis,
     delivery::EndReason,
     model::{
         delivery::{ClaimedDelivery, StoredEvent},
         outcome::Backoff,
     },
     outbox::{Outbox, refill::RefillPlan},
-    store::error::StoreError,
+    store::{error::StoreError, lease::since_start},
 };
 
 /// Deliveries of one lane that one transaction can expire.
@@ -212,7 +214,7 @@ impl Tx<'_> {
             self.commit.due_by(now);
             return Ok(());
         }
-        let rows = self.rows_of_lane(key, &plan, now).await?;
+        let (rows, whole_after) = self.rows_of_lane(outbox, &plan, now).await?;
         let found = rows.len();
         let mut loading = Loading::default();
         let mut gone = Vec::new();
@@ -231,8 +233,8 @@ impl Tx<'_> {
             return self.wait_or_leave(outbox).await;
         }
         if !plan.trouble && found < plan.rows {
-            // Everything that is owed is in memory now.
-            return self.leave(outbox).await;
+            // Everything that is owed is in memory now, but for what a look at all of it finds.
+            return self.leave(outbox, whole_after).await;
         }
         if claimed == 0 {
             // Only rows whose events are gone: look again for others.
@@ -260,6 +262,7 @@ impl Tx<'_> {
         if owned && node.is_some() {
             return Ok(false);
         }
+        self.lane_floors.forget(outbox.key());
         let failures: i32 = row.try_get(3)?;
         // Whoever had it last said how the endpoint is.
         outbox.take_over_lane(Backoff {
@@ -299,25 +302,71 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The next rows of a lane. Where it was looked from a floor on and there were not as many: also
+    /// after how long it is worth a look at all of it.
     async fn rows_of_lane(
         &mut self,
-        key: i64,
+        outbox: &Arc<Outbox>,
         plan: &RefillPlan,
         now: i64,
+    ) -> Result<(Vec<FoundRow>, Option<Duration>), StoreError> {
+        let key = outbox.key();
+        if plan.trouble {
+            // What failed comes back anywhere, and there are few loads.
+            return Ok((self.rows_from(key, (None, now), plan.rows).await?, None));
+        }
+        let from = self.lane_floors.from(key, since_start());
+        let rows = self.look_at_lane(key, from, plan.rows).await?;
+        if from.is_none() || rows.len() == plan.rows {
+            return Ok((rows, None));
+        }
+        if !outbox.endpoint().keeps_lane {
+            // It is about to be taken away, with whatever would be in it still.
+            return Ok((self.look_at_lane(key, None, plan.rows).await?, None));
+        }
+        let whole_after = self.lane_floors.whole_after(key, since_start());
+        Ok((rows, Some(whole_after)))
+    }
+
+    async fn look_at_lane(
+        &mut self,
+        key: i64,
+        from: Option<Place>,
+        limit: usize,
     ) -> Result<Vec<FoundRow>, StoreError> {
-        let due_before = if plan.trouble { now } else { i64::MAX };
+        let began = since_start();
+        let rows = self.rows_from(key, (from, i64::MAX), limit).await?;
+        let look = Look {
+            began,
+            took: since_start().saturating_sub(began),
+        };
+        let last = rows.last().map(|row| (row.due_at, row.seq));
+        self.lane_floors.loaded(key, from, look, last);
+        Ok(rows)
+    }
+
+    async fn rows_from(
+        &mut self,
+        key: i64,
+        (from, until): (Option<Place>, i64),
+        limit: usize,
+    ) -> Result<Vec<FoundRow>, StoreError> {
+        let (due_from, seq_from) = from.unwrap_or((i64::MIN, i64::MIN));
         // Uses the index delivery_lane, whose order is the causal order for ordered endpoints.
         let rows = self
             .query(
-                "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent
+                "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent, d.due_at
                  from webhooks.delivery d
                  left join webhooks.event e on e.seq = d.event_seq and e.day = d.event_day
                  where d.endpoint_key = $1 and d.claim is null and d.lane and d.due_at <= $2
+                       and (d.due_at, d.event_seq) > ($4, $5)
                  order by d.due_at, d.event_seq limit $3 for update of d",
             )
             .bind(key)
-            .bind(due_before)
-            .bind(i64::try_from(plan.rows).unwrap_or(i64::MAX))
+            .bind(until)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(due_from)
+            .bind(seq_from)
             .fetch_all(&mut *self.connection)
             .await?;
         Ok(rows.iter().map(FoundRow::read).collect::<Result<_, _>>()?)
@@ -341,21 +390,28 @@ impl Tx<'_> {
                 self.commit.due_by(due_at);
                 Ok(())
             }
-            None => self.leave(outbox).await,
+            None => self.leave(outbox, None).await,
         }
     }
 
-    async fn leave(&mut self, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
+    /// `again_after`: when a lane that is kept is to be loaded from once more, whatever comes.
+    async fn leave(
+        &mut self,
+        outbox: &Arc<Outbox>,
+        again_after: Option<Duration>,
+    ) -> Result<(), StoreError> {
         let Some(recovered) = outbox.leave_lane() else {
             // What failed since dates the lane when its outcome is stored.
             return self.set_due(outbox.key(), None).await;
         };
         if outbox.endpoint().keeps_lane {
+            let again_at = again_after.map(|after| self.now() + millis(after));
             self.query(
-                "update webhooks.lane set due_at = null, backoff_until = 0, failures = 0, node = $2 where endpoint_key = $1",
+                "update webhooks.lane set due_at = $3, backoff_until = 0, failures = 0, node = $2 where endpoint_key = $1",
             )
             .bind(outbox.key())
             .bind(self.node)
+            .bind(again_at)
             .execute(&mut *self.connection)
             .await?;
         } else {

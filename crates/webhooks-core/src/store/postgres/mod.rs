@@ -13,6 +13,7 @@ pub(crate) mod copying;
 mod endpoint_state;
 mod endpoints;
 pub(crate) mod error;
+mod floor;
 #[cfg(feature = "metrics")]
 mod gauges;
 pub(crate) mod handle;

@@ -128,7 +128,7 @@ impl Reader<'_> {
         .await?;
         let freed = self
             .query(
-                "update webhooks.delivery set claim = null, due_at = least(due_at, $3)
+                "update webhooks.delivery set claim = null, due_at = case when lane then least(due_at, $3) else $3 end
                  where claim >= $1 and claim < $2",
             )
             .bind(first)
@@ -140,7 +140,7 @@ impl Reader<'_> {
         // person says when it goes on.
         self.query(
             "update webhooks.lane l set node = null,
-                 due_at = case when e.state = 'active' then coalesce(l.due_at, greatest(l.backoff_until, $2)) else l.due_at end
+                 due_at = case when e.state = 'active' then greatest(l.due_at, l.backoff_until, $2) else l.due_at end
              from webhooks.endpoint e
              where e.key = l.endpoint_key and (l.node = $1 or l.node is null and l.due_at is null)",
         )

@@ -126,6 +126,7 @@ impl Tx<'_> {
             .bind(key)
             .execute(&mut *self.connection)
             .await?;
+        self.lane_floors.forget(key);
         let mut owing = Owing::default();
         for ((event, day), row) in events.into_iter().zip(rows) {
             let number: Option<i32> = row.try_get(1)?;

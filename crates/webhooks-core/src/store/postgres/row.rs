@@ -32,13 +32,15 @@ pub(super) struct FoundRow {
     pub(super) endpoint_key: i64,
     pub(super) attempts: u32,
     pub(super) number: u32,
+    pub(super) due_at: i64,
     /// `None` when the event is gone.
     pub(super) event: Option<StoredEvent>,
 }
 
 impl FoundRow {
     /// Reads the columns `event_seq, endpoint_key, attempts, number` of a delivery and `id, body,
-    /// traceparent` of its event.
+    /// traceparent` of its event, and
+    /// `due_at`.
     pub(super) fn read(row: &PgRow) -> sqlx::Result<Self> {
         let seq = row.try_get(0)?;
         let attempts: i32 = row.try_get(2)?;
@@ -58,6 +60,7 @@ impl FoundRow {
             endpoint_key: row.try_get(1)?,
             attempts: attempts.unsigned_abs(),
             number: number.unsigned_abs(),
+            due_at: row.try_get(7)?,
             event,
         })
     }

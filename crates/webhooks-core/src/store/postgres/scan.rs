@@ -6,6 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 use sqlx::Row;
 
 use super::{
+    floor::DUE_ORDERS,
     lane::{Loading, Occasion},
     owing::Joining,
     row::{FoundRow, Reader},
@@ -42,22 +43,37 @@ struct Moved {
     ordered: Vec<bool>,
 }
 
+/// When the first of each order of what is due is, of single retries and lanes that a node may take: an
+/// owned lane is its owner's.
+pub(super) type FirstDue = [Option<i64>; DUE_ORDERS];
+
 impl Reader<'_> {
-    /// When the next retry or lane is due that a node may take: an owned lane is its owner's.
-    pub(super) async fn next_due(&mut self, node: i64) -> Result<Option<i64>, StoreError> {
+    /// Looks from these dates on.
+    pub(super) async fn first_due(
+        &mut self,
+        node: i64,
+        from: [i64; DUE_ORDERS],
+    ) -> Result<FirstDue, StoreError> {
         let row = self
             .query(
-                "select least(
-                     (select min(due_at) from webhooks.delivery where claim is null and not lane),
-                     (select min(due_at) from webhooks.lane
-                      where failures = 0 and due_at is not null and (node is null or node = $1 or not owned)),
-                     (select min(due_at) from webhooks.lane
-                      where failures > 0 and due_at is not null and (node is null or node = $1 or not owned)))",
+                // Not min(): beside an empty table's figures that plans a look at all that is due later.
+                "select
+                     (select due_at from webhooks.delivery
+                      where claim is null and not lane and due_at > $2 order by due_at limit 1),
+                     (select due_at from webhooks.lane
+                      where failures = 0 and due_at > $3 and (node is null or node = $1 or not owned)
+                      order by due_at limit 1),
+                     (select due_at from webhooks.lane
+                      where failures > 0 and due_at > $4 and (node is null or node = $1 or not owned)
+                      order by due_at limit 1)",
             )
             .bind(node)
+            .bind(from[0])
+            .bind(from[1])
+            .bind(from[2])
             .fetch_one(&mut *self.connection)
             .await?;
-        Ok(row.try_get(0)?)
+        Ok([row.try_get(0)?, row.try_get(1)?, row.try_get(2)?])
     }
 }
 
@@ -69,9 +85,13 @@ impl Tx<'_> {
         self.scan_retries(now).await?;
         // Two classes, each with an index: endpoints that hang can have every place for probes for as
         // long as they like, and what a restart found of healthy ones must not wait behind them.
-        let healthy = self.due_lanes(HEALTHY_LANES, now, LANES_A_SCAN).await?;
+        let [_, healthy_from, trouble_from] = self.due_floors.get();
+        let healthy = self
+            .due_lanes(HEALTHY_LANES, (healthy_from, now), LANES_A_SCAN)
+            .await?;
+        let probes = probes.min(PROBES_A_SCAN);
         let in_trouble = self
-            .due_lanes(LANES_IN_TROUBLE, now, probes.min(PROBES_A_SCAN))
+            .due_lanes(LANES_IN_TROUBLE, (trouble_from, now), probes)
             .await?;
         for key in healthy.into_iter().chain(in_trouble) {
             match self.found(key).await? {
@@ -86,7 +106,7 @@ impl Tx<'_> {
     async fn due_lanes(
         &mut self,
         select: &'static str,
-        now: i64,
+        (from, now): (i64, i64),
         limit: usize,
     ) -> Result<Vec<i64>, StoreError> {
         let rows = self
@@ -94,6 +114,7 @@ impl Tx<'_> {
             .bind(now)
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .bind(self.node)
+            .bind(from)
             .fetch_all(&mut *self.connection)
             .await?;
         Ok(rows
@@ -120,38 +141,34 @@ impl Tx<'_> {
 
     /// When the next retry or lane is due that this node may take.
     pub(super) async fn next_due(&mut self) -> Result<Option<i64>, StoreError> {
-        let node = self.node;
-        self.reader().next_due(node).await
+        Ok(self.first_due().await?.into_iter().flatten().min())
     }
 
     /// When the next single retry, or lane of an endpoint that is not in trouble, is due.
     pub(super) async fn next_due_of_healthy(&mut self) -> Result<Option<i64>, StoreError> {
-        let row = self
-            .query(
-                "select least(
-                     (select min(due_at) from webhooks.delivery where claim is null and not lane),
-                     (select min(due_at) from webhooks.lane
-                      where failures = 0 and due_at is not null and (node is null or node = $1 or not owned)))",
-            )
-            .bind(self.node)
-            .fetch_one(&mut *self.connection)
-            .await?;
-        Ok(row.try_get(0)?)
+        let [retry, healthy, _] = self.first_due().await?;
+        Ok([retry, healthy].into_iter().flatten().min())
+    }
+
+    async fn first_due(&mut self) -> Result<FirstDue, StoreError> {
+        let (node, from) = (self.node, self.due_floors.get());
+        self.reader().first_due(node, from).await
     }
 
     async fn scan_retries(&mut self, now: i64) -> Result<(), StoreError> {
         // Uses the index delivery_due.
         let rows = self
             .query(
-                "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent
+                "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent, d.due_at
                  from webhooks.delivery d
                  left join webhooks.event e on e.seq = d.event_seq and e.day = d.event_day
-                 where d.claim is null and not d.lane and d.due_at <= $1
+                 where d.claim is null and not d.lane and d.due_at <= $1 and d.due_at > $3
                  order by d.due_at, d.event_seq limit $2
                  for update of d skip locked",
             )
             .bind(now)
             .bind(SCAN_ROWS)
+            .bind(self.due_floors.get()[0])
             .fetch_all(&mut *self.connection)
             .await?;
         let mut loading = Loading::default();
@@ -223,6 +240,7 @@ impl Tx<'_> {
                 .or_default()
                 .push(row.seq),
             Placement::Lane { wake } => {
+                self.lane_floors.forget(key);
                 moved.seqs.push(row.seq);
                 moved.keys.push(key);
                 moved.ordered.push(outbox.endpoint().ordered);
@@ -257,9 +275,9 @@ impl Tx<'_> {
 
 const HEALTHY_LANES: &str = "
     select endpoint_key from webhooks.lane
-    where failures = 0 and due_at <= $1 and (node is null or node = $3 or not owned)
+    where failures = 0 and due_at <= $1 and due_at > $4 and (node is null or node = $3 or not owned)
     order by due_at limit $2 for update skip locked";
 const LANES_IN_TROUBLE: &str = "
     select endpoint_key from webhooks.lane
-    where failures > 0 and due_at <= $1 and (node is null or node = $3 or not owned)
+    where failures > 0 and due_at <= $1 and due_at > $4 and (node is null or node = $3 or not owned)
     order by due_at limit $2 for update skip locked";

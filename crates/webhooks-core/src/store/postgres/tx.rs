@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
+    floor::{DueFloors, LaneFloors},
     schema::Schema,
     session::{Session, Statement},
     sweep::Sweep,
@@ -31,6 +32,8 @@ pub(super) struct Tx<'a> {
     pub(super) commit: &'a mut Commit,
     pub(super) endpoints: &'a mut Endpoints,
     pub(super) sweep: &'a mut Sweep,
+    pub(super) due_floors: &'a DueFloors,
+    pub(super) lane_floors: &'a mut LaneFloors,
     /// By what it is known whether it was committed, should its answer be lost.
     pub(super) witness: &'a mut Option<Witness>,
     /// This engine's number among the nodes.

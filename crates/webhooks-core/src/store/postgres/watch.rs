@@ -15,6 +15,7 @@ use tokio::{runtime::Runtime, sync::Notify};
 
 use super::{
     connection::Connector,
+    floor::{DueFloors, DueLooks, Look},
     node::{BEAT_WAIT, LEASE, STOP_AFTER},
     row::Reader,
     session::Session,
@@ -50,6 +51,8 @@ pub(crate) struct Membership {
     version: AtomicI64,
     /// How many are alive, this one among them.
     engines: Arc<AtomicUsize>,
+    /// From where scans for what is due begin.
+    pub(super) due_floors: DueFloors,
     /// It was declared dead, or gives its number up.
     fenced: AtomicBool,
     /// Signalled with it.
@@ -70,6 +73,7 @@ impl Membership {
             lease,
             version: AtomicI64::new(0),
             engines,
+            due_floors: DueFloors::default(),
             fenced: AtomicBool::new(false),
             fence: Notify::new(),
         }
@@ -144,6 +148,7 @@ impl NodeWatch {
             looks: 0,
             vacuum: Vacuum::default(),
             vacuum_at: Duration::ZERO,
+            due_looks: DueLooks::default(),
         };
         let thread = std::thread::Builder::new()
             .name("webhooks-node".to_owned())
@@ -177,6 +182,7 @@ struct Node {
     vacuum: Vacuum,
     /// When it is next looked whether a vacuum is needed, by [`since_start`].
     vacuum_at: Duration,
+    due_looks: DueLooks,
 }
 
 impl Node {
@@ -325,8 +331,11 @@ impl Node {
         let now = self.timeline.now();
         let node = self.membership.node();
         let heard_of = self.membership.version();
+        let due_from = self.due_looks.from(since_start());
         let mut reader = self.begin().await?;
-        let due_at = reader.next_due(node).await?;
+        let (began, from) = (since_start(), due_from.map(|from| from.unwrap_or(i64::MIN)));
+        let first_due = reader.first_due(node, from).await?;
+        let took = since_start().saturating_sub(began);
         let row = reader
             .query(
                 "select exists (select 1 from webhooks.outbox where refused is null),
@@ -336,6 +345,13 @@ impl Node {
             .await?;
         let (waits, version): (bool, i64) = (row.try_get(0)?, row.try_get(1)?);
         self.commit().await?;
+        self.due_looks.looked(
+            due_from,
+            Look { began, took },
+            (first_due, now),
+            &self.membership.due_floors,
+        );
+        let due_at = first_due.into_iter().flatten().min();
         if heard_of.is_some_and(|heard_of| heard_of != version) {
             // The writer hears of it with its next transaction.
             self.ask(Ask::NoteClock).await?;

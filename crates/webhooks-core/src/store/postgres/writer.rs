@@ -8,6 +8,7 @@ use tokio::runtime::Runtime;
 use super::{
     connection::Connector,
     error::{is_lost, of_postgres},
+    floor::LaneFloors,
     node::CLAIM_BITS,
     row::Reader,
     send::{Numbers, PLACES},
@@ -53,6 +54,7 @@ struct State {
     commit: Commit,
     sweep: Sweep,
     refusals: Refusals,
+    lane_floors: LaneFloors,
     /// Of the present transaction.
     witness: Option<Witness>,
     membership: Arc<Membership>,
@@ -97,6 +99,7 @@ impl Writer {
                 commit: Commit::new(node),
                 sweep: Sweep::default(),
                 refusals: Refusals::default(),
+                lane_floors: LaneFloors::default(),
                 witness: None,
                 membership,
                 node,
@@ -287,6 +290,8 @@ impl State {
             commit: &mut self.commit,
             endpoints: &mut self.endpoints,
             sweep: &mut self.sweep,
+            due_floors: &self.membership.due_floors,
+            lane_floors: &mut self.lane_floors,
             witness: &mut self.witness,
             node: self.node,
             names_statements: self.connector.names_statements(),
@@ -368,6 +373,7 @@ impl State {
         answers: Answers,
     ) -> Committed {
         self.endpoints.changed.clear();
+        self.lane_floors.clear();
         self.refusals.note(&error, self.host.timeline.now());
         let mut rolled_back = None;
         if let Some(mut connection) = held {
@@ -423,6 +429,7 @@ impl State {
     /// else's, perhaps: it goes back, and changes nothing of what was claimed since.
     fn rejoined(&mut self) {
         self.node = self.membership.node();
+        self.lane_floors.clear();
         // What happened meanwhile is not known.
         self.commit.claim_as(self.node);
         for outbox in self.endpoints.cache.outboxes() {

@@ -4,6 +4,7 @@
 mod copy;
 mod failed_batch;
 mod failover;
+mod held_snapshot;
 mod line;
 mod nodes;
 mod outbox_table;

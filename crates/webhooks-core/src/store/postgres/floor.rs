@@ -1,0 +1,360 @@
+//! From where scans begin: above what is known to be finished.
+//!
+//! While an old snapshot is held open, nothing that was deleted since can be vacuumed, and a scan that
+//! begins at the start of its index meets all of it, each time. So after a look that took long the next
+//! ones begin at a floor: behind where a look had come a while ago. What comes to light below it, of a
+//! transaction that took longer than that, is found by the next look at everything. That comes soon where
+//! it is cheap, and where it is dear so seldom that it takes a hundredth of the time. Nothing is lost by a
+//! floor, whoever dates or numbers a row how: it is found later.
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
+
+/// A look at everything that took no longer is followed by another: there is no floor.
+const QUICK: Duration = Duration::from_millis(5);
+/// Of looks at everything that take longer: at least so long between two, and so many times what one took.
+const WHOLE_WAIT: Duration = Duration::from_secs(1);
+const WHOLE_SHARE: u32 = 100;
+/// How far behind the present the floor of what is due stays, in milliseconds: rows are dated before their
+/// transaction is committed, by nodes whose clocks differ a little.
+const DUE_MARGIN_MS: i64 = 5_000;
+/// How far a lane's floor stays behind what was loaded of it.
+const LANE_MARGIN: Duration = Duration::from_secs(1);
+
+/// A look that is over.
+#[derive(Clone, Copy)]
+pub(super) struct Look {
+    pub(super) began: Duration,
+    pub(super) took: Duration,
+}
+
+/// The floor of one order of rows.
+#[derive(Debug, Clone, Copy)]
+struct Floor<P> {
+    /// Nothing at this place or before is left, but for what comes to light late.
+    at: Option<P>,
+    /// When everything is looked at again.
+    whole_at: Duration,
+}
+
+impl<P> Default for Floor<P> {
+    fn default() -> Self {
+        Self {
+            at: None,
+            whole_at: Duration::ZERO,
+        }
+    }
+}
+
+impl<P: Copy> Floor<P> {
+    /// Behind which place a look begins; `None` where it begins at the start.
+    fn from(&self, now: Duration) -> Option<P> {
+        self.at.filter(|_| now < self.whole_at)
+    }
+
+    /// A look that began at `from` left nothing up to `reached`.
+    fn looked(&mut self, from: Option<P>, look: Look, reached: Option<P>) {
+        if from.is_none() {
+            self.whole_at = look.began + look.took;
+            if look.took > QUICK {
+                self.whole_at += WHOLE_WAIT.max(look.took * WHOLE_SHARE);
+            }
+        }
+        self.at = reached;
+    }
+}
+
+/// Orders of what is due: single retries, lanes of healthy endpoints, lanes in trouble.
+pub(super) const DUE_ORDERS: usize = 3;
+
+/// Behind which dates scans for what is due begin. Whoever looks ahead says; who scans reads.
+pub(super) struct DueFloors([AtomicI64; DUE_ORDERS]);
+
+impl Default for DueFloors {
+    fn default() -> Self {
+        Self([const { AtomicI64::new(i64::MIN) }; DUE_ORDERS])
+    }
+}
+
+impl DueFloors {
+    pub(super) fn get(&self) -> [i64; DUE_ORDERS] {
+        [0, 1, 2].map(|order: usize| self.0[order].load(Ordering::Acquire))
+    }
+}
+
+/// Moves the floors of what is due.
+#[derive(Default)]
+pub(super) struct DueLooks([Floor<i64>; DUE_ORDERS]);
+
+impl DueLooks {
+    /// Behind which dates a look begins.
+    pub(super) fn from(&self, now: Duration) -> [Option<i64>; DUE_ORDERS] {
+        self.0.map(|floor| floor.from(now))
+    }
+
+    /// A look found these first dates, at `now` of the timeline.
+    pub(super) fn looked(
+        &mut self,
+        from: [Option<i64>; DUE_ORDERS],
+        look: Look,
+        (first, now): ([Option<i64>; DUE_ORDERS], i64),
+        floors: &DueFloors,
+    ) {
+        for order in 0..DUE_ORDERS {
+            let latest = now - DUE_MARGIN_MS;
+            let reached = first[order].map_or(latest, |first| latest.min(first - 1));
+            self.0[order].looked(from[order], look, Some(reached));
+            // Who scans never looks at everything where that is dear: it keeps others waiting.
+            let end = look.began + look.took;
+            let floor = self.0[order].from(end).unwrap_or(i64::MIN);
+            floors.0[order].store(floor, Ordering::Release);
+        }
+    }
+}
+
+/// A place in a lane: when a row is due, and its event's number.
+pub(super) type Place = (i64, i64);
+
+/// Behind which places lanes are loaded from: of those alone of which a load took long.
+#[derive(Default)]
+pub(super) struct LaneFloors(HashMap<i64, LaneFloor>);
+
+#[derive(Default)]
+struct LaneFloor {
+    floor: Floor<Place>,
+    /// How far it was loaded.
+    head: Option<Place>,
+    /// The same when the margin last began.
+    older: Option<Place>,
+    turned_at: Duration,
+}
+
+impl LaneFloors {
+    /// Behind which place a load of a lane begins.
+    pub(super) fn from(&self, key: i64, now: Duration) -> Option<Place> {
+        self.0.get(&key)?.floor.from(now)
+    }
+
+    /// A load that began at `from` loaded all rows up to `last`.
+    pub(super) fn loaded(
+        &mut self,
+        key: i64,
+        from: Option<Place>,
+        look: Look,
+        last: Option<Place>,
+    ) {
+        if from.is_none() && look.took <= QUICK {
+            self.0.remove(&key);
+            return;
+        }
+        let lane = self.0.entry(key).or_default();
+        lane.head = lane.head.max(last);
+        let mut reached = lane.floor.at;
+        if look.began >= lane.turned_at + LANE_MARGIN {
+            reached = lane.older;
+            lane.older = lane.head;
+            lane.turned_at = look.began;
+        }
+        lane.floor.looked(from, look, reached);
+    }
+
+    /// How long until all of a lane is looked at.
+    pub(super) fn whole_after(&self, key: i64, now: Duration) -> Duration {
+        let lane = self.0.get(&key);
+        lane.map_or(Duration::ZERO, |lane| {
+            lane.floor.whole_at.saturating_sub(now)
+        })
+    }
+
+    /// A lane got rows whose places are anywhere.
+    pub(super) fn forget(&mut self, key: i64) {
+        self.0.remove(&key);
+    }
+
+    /// It is not known what was loaded.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What a look takes beside a snapshot that is held open.
+    const DEAR: Duration = Duration::from_millis(20);
+    /// Between two looks.
+    const LOOK_MS: i64 = 50;
+    /// How late a row may be found whose transaction took longer than the margin.
+    const LATE_MS: i64 = 20 * WHOLE_SHARE as i64 + 3 * LOOK_MS;
+    const END_MS: i64 = 40_000;
+
+    /// When it is looked.
+    fn looks() -> impl Iterator<Item = i64> {
+        (0..END_MS / LOOK_MS).map(|look| look * LOOK_MS)
+    }
+
+    /// A row, dated or numbered within its transaction.
+    #[derive(Debug, Clone, Copy)]
+    struct Row {
+        written_at: i64,
+        /// How long after that it is due.
+        waits: i64,
+        /// `None`: it is rolled back.
+        commits_after: Option<i64>,
+    }
+
+    impl Row {
+        fn seen_at(&self) -> i64 {
+            self.commits_after
+                .map_or(i64::MAX, |after| self.written_at + after)
+        }
+
+        fn due_at(&self) -> i64 {
+            self.written_at + self.waits
+        }
+    }
+
+    fn rows() -> impl Strategy<Value = Vec<Row>> {
+        let after = prop_oneof![
+            8 => (0..100_i64).prop_map(Some),
+            2 => (0..15_000_i64).prop_map(Some),
+            1 => Just(None),
+        ];
+        let row = (0..20_000_i64, prop_oneof![Just(0), 0..5_000_i64], after);
+        let row = row.prop_map(|(written_at, waits, commits_after)| Row {
+            written_at,
+            waits,
+            commits_after,
+        });
+        proptest::collection::vec(row, 1..60)
+    }
+
+    fn at(ms: i64) -> Duration {
+        Duration::from_millis(ms.unsigned_abs())
+    }
+
+    /// When each row is found by looks from where `rule` says: it is told what a look found first.
+    fn found(
+        rows: &[Row],
+        mut from: impl FnMut(i64) -> Option<i64>,
+        mut looked: impl FnMut(Option<i64>, i64, Option<i64>) -> i64,
+    ) -> Vec<Option<i64>> {
+        let mut found = vec![None; rows.len()];
+        for now in looks() {
+            let from = from(now);
+            let is_left = |at: &usize, found: &[Option<i64>]| {
+                found[*at].is_none() && rows[*at].seen_at() <= now
+            };
+            let left = (0..rows.len()).filter(|at| is_left(at, &found));
+            let dates = left.map(|at| rows[at].due_at());
+            let first = dates
+                .filter(|date| from.is_none_or(|from| *date > from))
+                .min();
+            let scan_from = looked(from, now, first);
+            for at in 0..rows.len() {
+                let date = rows[at].due_at();
+                if is_left(&at, &found) && date <= now && date > scan_from {
+                    found[at] = Some(now);
+                }
+            }
+        }
+        found
+    }
+
+    fn found_by_floors(rows: &[Row]) -> Vec<Option<i64>> {
+        let looks = std::cell::RefCell::new(DueLooks::default());
+        let floors = DueFloors::default();
+        found(
+            rows,
+            |now| looks.borrow().from(at(now))[0],
+            |from, now, first| {
+                let took = if from.is_none() { DEAR } else { Duration::ZERO };
+                let look = Look {
+                    began: at(now),
+                    took,
+                };
+                let looked = ([first, None, None], now);
+                looks
+                    .borrow_mut()
+                    .looked([from, None, None], look, looked, &floors);
+                floors.get()[0]
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_due_is_found_in_time_whenever_its_transaction_commits(rows in rows()) {
+            for (row, found) in rows.iter().zip(found_by_floors(&rows)) {
+                if row.commits_after.is_none() {
+                    prop_assert_eq!(found, None);
+                    continue;
+                }
+                let late = if row.seen_at() - row.due_at() < DUE_MARGIN_MS { LOOK_MS } else { LATE_MS };
+                let limit = row.seen_at().max(row.due_at()) + late;
+                prop_assert!(found.is_some_and(|found| found <= limit), "{row:?}: {found:?}, {limit}");
+            }
+        }
+
+        #[test]
+        fn a_lane_s_rows_are_loaded_in_time_whenever_their_transactions_commit(rows in rows()) {
+            let mut floors = LaneFloors::default();
+            let mut loaded = vec![None; rows.len()];
+            for now in looks() {
+                let from = floors.from(1, at(now));
+                let place = |at: usize| (0, rows[at].written_at * 100 + i64::try_from(at).unwrap());
+                let mut found: Vec<usize> = (0..rows.len())
+                    .filter(|at| loaded[*at].is_none() && rows[*at].seen_at() <= now)
+                    .filter(|at| from.is_none_or(|from| place(*at) > from))
+                    .collect();
+                found.sort_by_key(|at| place(*at));
+                found.truncate(5);
+                let took = if from.is_none() { DEAR } else { Duration::ZERO };
+                let look = Look { began: at(now), took };
+                floors.loaded(1, from, look, found.last().map(|at| place(*at)));
+                for at in found {
+                    loaded[at] = Some(now);
+                }
+            }
+            for (row, loaded) in rows.iter().zip(&loaded) {
+                prop_assert_eq!(loaded.is_some(), row.commits_after.is_some(), "{:?}", row);
+            }
+        }
+    }
+
+    /// A floor that is where the last look came to, and one that stays behind but is never looked below.
+    #[test]
+    fn floors_that_nobody_looks_below_lose_what_commits_late() {
+        let quick = |written_at| Row {
+            written_at,
+            waits: 0,
+            commits_after: Some(10),
+        };
+        let slow = Row {
+            written_at: 1_000,
+            waits: 0,
+            commits_after: Some(8_000),
+        };
+        let rows = [slow, quick(1_200), quick(9_500)];
+        assert!(found_by_floors(&rows).iter().all(Option::is_some));
+        for margin in [0, DUE_MARGIN_MS] {
+            let floor = std::cell::Cell::new(None);
+            let found = found(
+                &rows,
+                |_| floor.get(),
+                |_, now, first| {
+                    floor.set(Some(first.map_or(now, |first| first - 1).min(now - margin)));
+                    floor.get().unwrap()
+                },
+            );
+            assert_eq!(found[0], None, "{margin} ms behind");
+        }
+    }
+}
