@@ -56,6 +56,8 @@ pub struct Builder {
     lock_wait: Duration,
     #[cfg(feature = "postgres")]
     answer_limit: Duration,
+    #[cfg(feature = "postgres")]
+    pub(crate) look_wait: Option<Duration>,
 }
 
 impl std::fmt::Debug for Builder {
@@ -87,6 +89,8 @@ impl Default for Builder {
             lock_wait: Duration::ZERO,
             #[cfg(feature = "postgres")]
             answer_limit: ANSWER_LIMIT,
+            #[cfg(feature = "postgres")]
+            look_wait: None,
         }
     }
 }
@@ -244,6 +248,8 @@ impl Builder {
             schedule: self.schedule,
             #[cfg(feature = "postgres")]
             is_clock_given: self.clock.is_some(),
+            #[cfg(feature = "postgres")]
+            look_wait: self.look_wait,
             clock: self
                 .clock
                 .unwrap_or_else(|| Arc::new(SystemClock::default())),

@@ -124,6 +124,8 @@ mod crash_point;
 #[cfg(feature = "engine")]
 mod delivery;
 #[cfg(feature = "engine")]
+mod due_time;
+#[cfg(feature = "engine")]
 mod endpoint;
 #[cfg(feature = "engine")]
 mod endpoints;

@@ -12,7 +12,8 @@ use crate::{
 
 impl Webhooks {
     /// Takes what is committed in the outbox table, at once, and returns how many rows became
-    /// events. Without it they are taken within a tenth of a second.
+    /// events. Without it they are taken within a tenth of a second; in Postgres within a second, or
+    /// at once after a notification (see [the guide](crate::guide)).
     ///
     /// The table is `webhooks_outbox (id, customer, type, data, event_id, refused)` of the same
     /// database file. Whatever can write to SQLite sends events with it, in a transaction of its

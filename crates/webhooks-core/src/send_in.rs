@@ -65,7 +65,7 @@ impl Webhooks {
 
 impl SentIn {
     /// Has the event delivered at once, after the commit. Without it, and when this process ends
-    /// before, any engine on the database finds the event within a tenth of a second.
+    /// before, any engine on the database finds the event within a second.
     pub fn deliver_now(&self) {
         if let Some(engine) = self.engine.upgrade() {
             engine.due_by(engine.timeline.now());

@@ -2,7 +2,7 @@
 //! never comes here.
 
 use std::{
-    sync::{Arc, Weak, atomic::Ordering},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -27,7 +27,7 @@ pub(crate) async fn run_due_loop(weak: Weak<Shared>) {
         if shared.is_stopping() {
             return;
         }
-        shared.due_at.store(i64::MAX, Ordering::Release);
+        shared.due.begin();
         let probes = shared.places.free_probes();
         let scanned = shared.queue.ask(|reply| Ask::Scan(probes, reply));
         let next: Result<Option<i64>, StoreError> = scanned.await;
@@ -69,8 +69,8 @@ pub(crate) async fn run_due_loop(weak: Weak<Shared>) {
 async fn sleep(shared: &Arc<Shared>) {
     let end = shared.timeline.now() + SLEEP_MAX_MS;
     loop {
-        let sooner = shared.due_sooner.notified();
-        let until = shared.due_at.load(Ordering::Acquire).min(end);
+        let sooner = shared.due.sooner();
+        let until = shared.due.at().min(end);
         if until <= shared.timeline.now() || shared.is_stopping() {
             return;
         }

@@ -15,7 +15,7 @@ pub(crate) mod worker;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+    atomic::{AtomicBool, Ordering},
 };
 
 use tokio::{
@@ -27,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     activity::Audience,
     clock::Timeline,
+    due_time::DueTime,
     model::uptime::Uptime,
     outbox::{Moment, memory::Memory},
     places::Places,
@@ -56,8 +57,7 @@ pub(crate) struct Shared {
     pub(crate) health: HealthPolicy,
     runtime: Handle,
     /// When the due loop must look next.
-    due_at: AtomicI64,
-    pub(crate) due_sooner: Notify,
+    pub(crate) due: Arc<DueTime>,
     stopping: AtomicBool,
     pub(crate) stopped: Notify,
 }
@@ -91,8 +91,7 @@ impl Shared {
             tasks: TaskTracker::new(),
             health,
             runtime: Handle::current(),
-            due_at: AtomicI64::new(0),
-            due_sooner: Notify::new(),
+            due: Arc::default(),
             stopping: AtomicBool::new(false),
             stopped: Notify::new(),
         }
@@ -104,6 +103,8 @@ impl Shared {
             timeline: Arc::clone(&self.timeline),
             memory: Arc::clone(&self.memory),
             audience: self.audience.clone(),
+            #[cfg(feature = "postgres")]
+            due: Arc::clone(&self.due),
             uptime: Arc::clone(&self.health.uptime),
             retention,
             policy: self.sender.policy().clone(),
@@ -117,9 +118,7 @@ impl Shared {
 
     /// Makes the due loop look no later than `at`.
     pub(crate) fn due_by(&self, at: i64) {
-        if self.due_at.fetch_min(at, Ordering::AcqRel) > at {
-            self.due_sooner.notify_one();
-        }
+        self.due.by(at);
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -137,7 +136,7 @@ impl Shared {
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.stopped.notify_waiters();
-        self.due_sooner.notify_one();
+        self.due.wake();
         self.tasks.close();
     }
 }

@@ -33,9 +33,6 @@ pub(crate) enum Ask {
     Maintain(Reply<bool>),
     /// Where the timeline stands, which every transaction stores when it has changed.
     NoteClock(Reply<()>),
-    /// Others may have made something due: the due loop looks.
-    #[cfg(feature = "postgres")]
-    LookForDue(Reply<()>),
     /// Notes that the engine stops. Answers how much is owed, behind every outcome queued before.
     Stop(Reply<u64>),
     /// When the next single retry, or lane of an endpoint that is not in trouble, is due.

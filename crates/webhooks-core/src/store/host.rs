@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "postgres")]
+use crate::due_time::DueTime;
 use crate::{
     activity::Audience, address::policy::AddressPolicy, clock::Timeline, model::uptime::Uptime,
     outbox::memory::Memory,
@@ -12,6 +14,9 @@ pub(crate) struct Host {
     pub(crate) timeline: Arc<Timeline>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) audience: Audience,
+    /// When the due loop looks next.
+    #[cfg(feature = "postgres")]
+    pub(crate) due: Arc<DueTime>,
     /// When the engine ran, and when it did not.
     pub(crate) uptime: Arc<Uptime>,
     pub(crate) retention: Retention,

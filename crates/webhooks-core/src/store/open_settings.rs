@@ -17,6 +17,9 @@ pub(crate) struct OpenSettings {
     /// The clock is the caller's: what another says counts for nothing.
     #[cfg(feature = "postgres")]
     pub(crate) is_clock_given: bool,
+    /// The wait between two looks at the database for what nobody told; by itself unless set.
+    #[cfg(feature = "postgres")]
+    pub(crate) look_wait: Option<std::time::Duration>,
     pub(crate) endpoints_in_memory: usize,
     /// How long an answer of the database is waited for.
     #[cfg(feature = "postgres")]

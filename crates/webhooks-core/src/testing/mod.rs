@@ -28,6 +28,8 @@
 
 mod drain;
 mod hold;
+#[cfg(feature = "postgres")]
+mod look_wait;
 mod manual_clock;
 mod receiver;
 

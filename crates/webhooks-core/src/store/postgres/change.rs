@@ -7,6 +7,7 @@
 use sqlx::Row;
 
 use super::{
+    bell::Concerned,
     endpoints::{Selection, endpoints_where, secrets_of},
     tx::Tx,
     witness::Witness,
@@ -107,6 +108,7 @@ impl Tx<'_> {
             .bind(version)
             .execute(&mut *self.connection)
             .await?;
+        *self.concerned = Concerned::All;
         // Others may have changed something between the begin and this: then all is heard of anew.
         if self.endpoints.version == Some(version - 1) {
             self.endpoints.version = Some(version);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 
 use super::{
     address::{Mode, PostgresAddress},
@@ -41,15 +41,7 @@ pub(crate) struct Connector {
 impl Connector {
     /// A new connection, with our settings.
     pub(crate) async fn connect(&self) -> sqlx::Result<Session> {
-        let mut options = self
-            .address
-            .options
-            .clone()
-            .statement_cache_capacity(STATEMENTS_MAX)
-            .disable_statement_logging();
-        if options.get_application_name().is_none() {
-            options = options.application_name("webhooks-core");
-        }
+        let options = self.options();
         let connecting = PgConnection::connect_with(&options);
         let connected = tokio::time::timeout(CONNECT_WAIT, connecting).await;
         let connection = connected.unwrap_or_else(|_| {
@@ -67,6 +59,20 @@ impl Connector {
         Ok(connection)
     }
 
+    /// How a connection is made, without our settings.
+    pub(crate) fn options(&self) -> PgConnectOptions {
+        let options = self
+            .address
+            .options
+            .clone()
+            .statement_cache_capacity(STATEMENTS_MAX)
+            .disable_statement_logging();
+        if options.get_application_name().is_none() {
+            return options.application_name("webhooks-core");
+        }
+        options
+    }
+
     /// Begins a transaction.
     pub(crate) fn begin(&self) -> String {
         match self.address.mode {
@@ -78,6 +84,11 @@ impl Connector {
 
     /// Whether statements have names.
     pub(crate) fn names_statements(&self) -> bool {
+        self.address.mode == Mode::Direct
+    }
+
+    /// Whether a connection stays ours between two transactions: what it listens to then is heard.
+    pub(crate) fn keeps_sessions(&self) -> bool {
         self.address.mode == Mode::Direct
     }
 

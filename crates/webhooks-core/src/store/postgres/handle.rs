@@ -10,13 +10,14 @@ use tokio::sync::Semaphore;
 use super::{
     connection::Connector,
     endpoints::{self, Selection},
-    listing, nodes, outbox_table,
+    listing,
+    membership::Membership,
+    nodes, outbox_table,
     read::{self, Reading},
     replay,
     row::Reader,
     secrets,
     session::Session,
-    watch::Membership,
 };
 use crate::{
     clock::Timeline,

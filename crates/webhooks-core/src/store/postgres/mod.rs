@@ -6,6 +6,7 @@
 
 pub(crate) mod address;
 mod attempts;
+mod bell;
 mod change;
 mod completion;
 pub(crate) mod connection;
@@ -18,14 +19,17 @@ mod floor;
 mod gauges;
 pub(crate) mod handle;
 mod lane;
+mod listener;
 mod listing;
 mod manage;
+mod membership;
 pub(crate) mod migration;
 pub(crate) mod node;
 mod nodes;
 pub(crate) mod open;
 mod outbox_table;
 mod owing;
+mod pace;
 pub(crate) mod partition;
 mod perform;
 mod read;

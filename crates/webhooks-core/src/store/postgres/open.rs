@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
 };
 
 use tokio::runtime::Runtime;
@@ -12,12 +13,14 @@ use super::{
     connection::Connector,
     endpoints,
     handle::Handle,
+    membership::Membership,
     migration::{self, refusal},
+    pace::Pace,
     row::Reader,
     session::Session,
     trouble,
     tx::Endpoints,
-    watch::{Membership, NodeWatch},
+    watch::{NodeWatch, Watched},
     writer::Writer,
 };
 use crate::{
@@ -48,6 +51,8 @@ pub(crate) struct Opened {
     name: String,
     /// Whether the timeline follows the database's clock.
     follows_database: bool,
+    /// The wait between two looks for what nobody told; by itself unless set.
+    look_wait: Option<Duration>,
     runtimes: (Runtime, Runtime),
 }
 
@@ -134,6 +139,7 @@ pub(crate) async fn open(
         membership,
         name,
         follows_database: !settings.is_clock_given,
+        look_wait: settings.look_wait,
         runtimes,
     })
 }
@@ -189,11 +195,16 @@ impl Opened {
         let (writing, watching) = self.runtimes;
         let watch = NodeWatch::start(
             watching,
-            self.connector.clone(),
-            Arc::clone(&self.timeline),
-            Arc::clone(&self.membership),
-            Arc::clone(queue),
-            (self.name, self.follows_database),
+            Watched {
+                connector: self.connector.clone(),
+                timeline: Arc::clone(&self.timeline),
+                membership: Arc::clone(&self.membership),
+                queue: Arc::clone(queue),
+                due: Arc::clone(&host.due),
+                name: self.name,
+                follows_database: self.follows_database,
+                pace: Pace::new(self.look_wait),
+            },
         );
         let watch = watch.map(Some).unwrap_or_else(|error| {
             // Without it the lease ends, and nothing is sent.

@@ -216,7 +216,7 @@ impl Joining {
                      then greatest(lane.backoff_until, $3) else lane.due_at end
                  where lane.owned or (lane.due_at is null and (excluded.endpoint_key = any($4) or lane.owned and lane.node is distinct from $5))
                     or lane.due_at > greatest(lane.backoff_until, $3)
-                 returning endpoint_key, node, xmax = 0",
+                 returning endpoint_key, node, xmax = 0, due_at <= $3",
             )
             .bind(&keys)
             .bind(&owned)
@@ -227,7 +227,13 @@ impl Joining {
             .await?;
         let mut changed: BTreeMap<i64, (Option<i64>, bool)> = BTreeMap::new();
         for row in rows {
-            changed.insert(row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?));
+            let (node, is_due): (Option<i64>, Option<bool>) = (row.try_get(1)?, row.try_get(3)?);
+            if let Some(node) = node.filter(|node| *node != tx.node)
+                && is_due == Some(true)
+            {
+                tx.concerned.owner(node);
+            }
+            changed.insert(row.try_get(0)?, (node, row.try_get(2)?));
         }
         for (key, (outbox, wakes)) in &lanes {
             let found = changed.get(key);

@@ -33,10 +33,6 @@ impl Tx<'_> {
             Ask::Scan(probes, reply) => whole(reply, self.scan(probes).await),
             Ask::Maintain(reply) => whole(reply, self.maintain().await),
             Ask::NoteClock(reply) => whole(reply, Ok(())),
-            Ask::LookForDue(reply) => {
-                self.commit.due_by(self.now());
-                whole(reply, Ok(()))
-            }
             Ask::Stop(reply) => whole(reply, self.count_owed().await),
             Ask::NextDueOfHealthy(reply) => whole(reply, self.next_due_of_healthy().await),
             #[cfg(feature = "testing")]
@@ -154,7 +150,7 @@ pub(super) fn refuse(ask: Ask) -> AfterCommit {
         }),
         Ask::Scan(_, reply) => no(reply),
         Ask::Maintain(reply) => no(reply),
-        Ask::NoteClock(reply) | Ask::LookForDue(reply) => no(reply),
+        Ask::NoteClock(reply) => no(reply),
         Ask::Stop(reply) => no(reply),
         Ask::NextDueOfHealthy(reply) => no(reply),
         #[cfg(feature = "testing")]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
+    bell::Concerned,
     floor::{DueFloors, LaneFloors},
     schema::Schema,
     session::{Session, Statement},
@@ -36,6 +37,8 @@ pub(super) struct Tx<'a> {
     pub(super) lane_floors: &'a mut LaneFloors,
     /// By what it is known whether it was committed, should its answer be lost.
     pub(super) witness: &'a mut Option<Witness>,
+    /// Whom it concerns besides this node.
+    pub(super) concerned: &'a mut Concerned,
     /// This engine's number among the nodes.
     pub(super) node: i64,
     /// Whether statements have names.

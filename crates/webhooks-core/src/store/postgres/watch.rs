@@ -1,40 +1,39 @@
 //! What an engine does beside its writer, on a thread of its own: says that it lives, finds others that
-//! do not, notices rows of the outbox table.
+//! do not, notices what they made due and rows of the outbox table.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
 };
 
 use sqlx::Row;
-use tokio::{runtime::Runtime, sync::Notify};
+use tokio::{
+    runtime::Runtime,
+    sync::{Notify, oneshot},
+};
 
 use super::{
+    bell::Concerned,
     connection::Connector,
-    floor::{DueFloors, DueLooks, Look},
-    node::{BEAT_WAIT, LEASE, STOP_AFTER},
+    floor::{DueLooks, Look},
+    listener::{Heard, Listener},
+    membership::Membership,
+    node::{BEAT_WAIT, LEASE},
+    pace::Pace,
     row::Reader,
     session::Session,
     vacuum::{self, Vacuum},
 };
 use crate::{
     clock::Timeline,
+    due_time::DueTime,
     model::outbox_rows::TakenRows,
-    store::{
-        ask::Ask,
-        error::StoreError,
-        lease::{Lease, since_start},
-        queue::WriterQueue,
-        reply::Reply,
-    },
+    store::{ask::Ask, error::StoreError, lease::since_start, queue::WriterQueue, reply::Reply},
 };
-
-/// Between two looks at the outbox table: a row is taken within twice this.
-const LOOK_WAIT: Duration = Duration::from_millis(50);
 
 /// How long an answer is waited for where none takes long: whoever does not answer in that time is asked
 /// on another connection before the lease of this node has ended.
@@ -42,76 +41,6 @@ const ANSWER_WAIT: Duration = Duration::from_secs(4);
 
 /// How long the writer is waited for: less than a beat.
 const ASK_WAIT: Duration = Duration::from_millis(500);
-
-/// As which node an engine works, and whether it may.
-pub(crate) struct Membership {
-    node: AtomicI64,
-    lease: Arc<Lease>,
-    /// The version of all endpoints that the writer has heard of; 0 before it has looked.
-    version: AtomicI64,
-    /// How many are alive, this one among them.
-    engines: Arc<AtomicUsize>,
-    /// From where scans for what is due begin.
-    pub(super) due_floors: DueFloors,
-    /// It was declared dead, or gives its number up.
-    fenced: AtomicBool,
-    /// Signalled with it.
-    fence: Notify,
-}
-
-impl Membership {
-    /// `node` joined a moment ago.
-    pub(super) fn new(
-        node: i64,
-        lease: Arc<Lease>,
-        engines: Arc<AtomicUsize>,
-        began: Duration,
-    ) -> Self {
-        lease.renew(began, STOP_AFTER);
-        Self {
-            node: AtomicI64::new(node),
-            lease,
-            version: AtomicI64::new(0),
-            engines,
-            due_floors: DueFloors::default(),
-            fenced: AtomicBool::new(false),
-            fence: Notify::new(),
-        }
-    }
-
-    pub(super) fn node(&self) -> i64 {
-        self.node.load(Ordering::Acquire)
-    }
-
-    /// The version of all endpoints that the writer has heard of.
-    fn version(&self) -> Option<i64> {
-        Some(self.version.load(Ordering::Acquire)).filter(|version| *version > 0)
-    }
-
-    pub(super) fn heard_of(&self, version: i64) {
-        self.version.store(version, Ordering::Release);
-    }
-
-    /// `node` may be a node no more. A later one is not meant.
-    pub(super) fn fenced(&self, node: i64) {
-        if self.node() == node {
-            self.fenced.store(true, Ordering::Release);
-            self.lease.end();
-            self.fence.notify_one();
-        }
-    }
-
-    /// A beat was answered that began then.
-    fn beaten(&self, began: Duration) {
-        self.lease.renew(began, STOP_AFTER);
-    }
-
-    fn joined(&self, node: i64, began: Duration) {
-        self.beaten(began);
-        self.node.store(node, Ordering::Release);
-        self.fenced.store(false, Ordering::Release);
-    }
-}
 
 /// The thread that looks after a node. It ends when it is stopped.
 pub(crate) struct NodeWatch {
@@ -125,38 +54,60 @@ struct Stop {
     wake: Notify,
 }
 
+/// What the thread works with.
+pub(super) struct Watched {
+    pub(super) connector: Connector,
+    pub(super) timeline: Arc<Timeline>,
+    pub(super) membership: Arc<Membership>,
+    pub(super) queue: Arc<WriterQueue>,
+    pub(super) due: Arc<DueTime>,
+    /// For people who look into the table of nodes.
+    pub(super) name: String,
+    /// Whether the timeline follows the database's clock.
+    pub(super) follows_database: bool,
+    pub(super) pace: Pace,
+}
+
 impl NodeWatch {
-    pub(super) fn start(
-        runtime: Runtime,
-        connector: Connector,
-        timeline: Arc<Timeline>,
-        membership: Arc<Membership>,
-        queue: Arc<WriterQueue>,
-        (name, follows_database): (String, bool),
-    ) -> std::io::Result<Self> {
+    pub(super) fn start(runtime: Runtime, watched: Watched) -> std::io::Result<Self> {
         let stop = Arc::<Stop>::default();
+        let heard = Arc::<Heard>::default();
+        let listener = Listener {
+            connector: watched.connector.clone(),
+            membership: Arc::clone(&watched.membership),
+            timeline: Arc::clone(&watched.timeline),
+            due: Arc::clone(&watched.due),
+            heard: Arc::clone(&heard),
+        };
         let mut node = Node {
-            connector,
+            of: watched,
             connection: None,
-            timeline,
-            membership,
-            queue,
-            name,
-            follows_database,
+            heard,
             stop: Arc::clone(&stop),
             well_since: None,
-            looks: 0,
+            beat_at: Duration::ZERO,
+            look_at: Duration::ZERO,
             vacuum: Vacuum::default(),
             vacuum_at: Duration::ZERO,
             due_looks: DueLooks::default(),
         };
         let thread = std::thread::Builder::new()
             .name("webhooks-node".to_owned())
-            .spawn(move || runtime.block_on(node.run()))?;
+            .spawn(move || {
+                runtime.block_on(async {
+                    let (end, ended) = oneshot::channel();
+                    let listening = tokio::spawn(listener.run(ended));
+                    node.run().await;
+                    drop(end);
+                    if listening.await.is_err() {
+                        tracing::error!("the task that listens to other nodes had panicked");
+                    }
+                });
+            })?;
         Ok(Self { stop, thread })
     }
 
-    /// No further look is begun; the thread's connection is closed when this returns.
+    /// No further look is begun; the thread's connections are closed when this returns.
     pub(crate) fn stop(self) {
         self.stop.asked.store(true, Ordering::Release);
         self.stop.wake.notify_one();
@@ -167,18 +118,16 @@ impl NodeWatch {
 }
 
 struct Node {
-    connector: Connector,
+    of: Watched,
     connection: Option<Session>,
-    timeline: Arc<Timeline>,
-    membership: Arc<Membership>,
-    queue: Arc<WriterQueue>,
-    name: String,
-    /// Whether the timeline follows the database's clock.
-    follows_database: bool,
+    heard: Arc<Heard>,
     stop: Arc<Stop>,
     /// Since when every beat was answered in time.
     well_since: Option<Duration>,
-    looks: u32,
+    /// When it says next that it lives, by [`since_start`].
+    beat_at: Duration,
+    /// When it looks next for what nobody told, by [`since_start`].
+    look_at: Duration,
     vacuum: Vacuum,
     /// When it is next looked whether a vacuum is needed, by [`since_start`].
     vacuum_at: Duration,
@@ -187,18 +136,9 @@ struct Node {
 
 impl Node {
     async fn run(&mut self) {
-        let looks_a_beat =
-            u32::try_from(BEAT_WAIT.as_millis() / LOOK_WAIT.as_millis()).unwrap_or(1);
         let mut told = false;
         while !self.stop.asked.load(Ordering::Acquire) {
-            let beats = self.looks.is_multiple_of(looks_a_beat) || self.is_fenced();
-            self.looks = self.looks.wrapping_add(1);
-            let done = if beats { self.beat().await } else { Ok(()) };
-            let done = match done {
-                Ok(()) => self.look().await,
-                error => error,
-            };
-            match done {
+            match self.turn().await {
                 Ok(()) if told => {
                     tracing::info!("the database answers again");
                     told = false;
@@ -212,14 +152,19 @@ impl Node {
                     }
                     self.connection = None;
                     self.well_since = None;
-                    self.looks = 0;
+                    self.beat_at = Duration::ZERO;
                 }
             }
-            let wait = if told { BEAT_WAIT } else { LOOK_WAIT };
+            let wait = if told {
+                BEAT_WAIT
+            } else {
+                self.beat_at.min(self.look_at).saturating_sub(since_start())
+            };
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = self.stop.wake.notified() => {}
-                () = self.membership.fence.notified() => {}
+                () = self.of.membership.fence.notified() => {}
+                () = self.heard.look.notified() => self.look_at = Duration::ZERO,
             }
         }
         if let Some(connection) = self.connection.take()
@@ -229,19 +174,34 @@ impl Node {
         }
     }
 
-    fn is_fenced(&self) -> bool {
-        self.membership.fenced.load(Ordering::Acquire)
+    /// Does what it is time for.
+    async fn turn(&mut self) -> Result<(), StoreError> {
+        let now = since_start();
+        if now >= self.beat_at || self.of.membership.is_fenced() {
+            self.beat_at = now + BEAT_WAIT;
+            self.beat().await?;
+        }
+        if now >= self.look_at {
+            // Who was told to look learns nothing about how often to look untold.
+            let was_told = self.look_at.is_zero();
+            let found = self.look().await?;
+            if !was_told {
+                self.of.pace.looked(found);
+            }
+            self.look_at = since_start() + self.of.pace.wait(self.heard.listens());
+        }
+        Ok(())
     }
 
     /// Says that this node lives; joins anew when it was declared dead. Looks for others that are.
     async fn beat(&mut self) -> Result<(), StoreError> {
         let began = since_start();
-        let now = self.timeline.now();
-        let node = self.membership.node();
-        let fenced = self.is_fenced();
-        let name = self.name.clone();
-        let follows_database = self.follows_database;
-        let timeline = Arc::clone(&self.timeline);
+        let now = self.of.timeline.now();
+        let node = self.of.membership.node();
+        let fenced = self.of.membership.is_fenced();
+        let name = self.of.name.clone();
+        let follows_database = self.of.follows_database;
+        let timeline = Arc::clone(&self.of.timeline);
         let mut reader = self.begin().await?;
         if follows_database {
             let before = timeline.wall();
@@ -262,20 +222,20 @@ impl Node {
         };
         self.commit().await?;
         if let Some(alive) = alive
-            && self.membership.engines.swap(alive, Ordering::Relaxed) != alive
+            && self.of.membership.engines.swap(alive, Ordering::Relaxed) != alive
         {
             // The writer gives each endpoint its share with its next transaction.
             self.ask(Ask::NoteClock).await?;
         }
         match joined {
-            None => self.membership.beaten(began),
+            None => self.of.membership.beaten(began),
             Some(joined) => {
                 tracing::warn!(
                     was = node,
                     now = joined,
                     "this engine was taken for dead, or could not learn what it had stored; it goes on as another node"
                 );
-                self.membership.joined(joined, began);
+                self.of.membership.joined(joined, began);
                 // The writer learns of it with its next batch.
                 self.ask(Ask::NoteClock).await?;
             }
@@ -294,10 +254,10 @@ impl Node {
 
     /// Vacuums what has many dead rows. Not behind a pooler, where no connection can be kept for it.
     async fn look_for_dead_rows(&mut self) -> Result<(), StoreError> {
-        if !self.connector.names_statements() {
+        if !self.of.connector.names_statements() {
             return Ok(());
         }
-        let connector = self.connector.clone();
+        let connector = self.of.connector.clone();
         let mut vacuum = std::mem::take(&mut self.vacuum);
         let looked = match self.begin().await {
             Ok(mut reader) => vacuum.look(&connector, &mut reader).await,
@@ -309,9 +269,9 @@ impl Node {
     }
 
     async fn reap(&mut self, now: i64) -> Result<(), StoreError> {
-        let node = self.membership.node();
+        let node = self.of.membership.node();
         // It can be much that a dead node held.
-        let mut reader = self.begin_within(self.connector.answer_limit).await?;
+        let mut reader = self.begin_within(self.of.connector.answer_limit).await?;
         let reaped = reader.reap(node, now).await?;
         self.commit().await?;
         if !reaped.nodes.is_empty() {
@@ -321,16 +281,19 @@ impl Node {
                 "nodes were not heard of for {} s; what they held is free",
                 LEASE.as_secs()
             );
-            self.wake_scan().await?;
+            self.of.due.by(now);
+            // It is more than one node may load at once.
+            self.of.membership.bell.ring(Concerned::All);
         }
         Ok(())
     }
 
-    /// Takes what waits in the outbox table, and has due what others made due.
-    async fn look(&mut self) -> Result<(), StoreError> {
-        let now = self.timeline.now();
-        let node = self.membership.node();
-        let heard_of = self.membership.version();
+    /// Takes what waits in the outbox table, and has due what others made due. True when there was
+    /// something.
+    async fn look(&mut self) -> Result<bool, StoreError> {
+        let now = self.of.timeline.now();
+        let node = self.of.membership.node();
+        let heard_of = self.of.membership.version();
         let due_from = self.due_looks.from(since_start());
         let mut reader = self.begin().await?;
         let (began, from) = (since_start(), due_from.map(|from| from.unwrap_or(i64::MIN)));
@@ -349,10 +312,11 @@ impl Node {
             due_from,
             Look { began, took },
             (first_due, now),
-            &self.membership.due_floors,
+            &self.of.membership.due_floors,
         );
         let due_at = first_due.into_iter().flatten().min();
-        if heard_of.is_some_and(|heard_of| heard_of != version) {
+        let has_changed = heard_of.is_some_and(|heard_of| heard_of != version);
+        if has_changed {
             // The writer hears of it with its next transaction.
             self.ask(Ask::NoteClock).await?;
         }
@@ -365,15 +329,11 @@ impl Node {
                 }
             }
         }
-        if due_at.is_some_and(|at| at <= now) {
-            self.wake_scan().await?;
+        let is_due = due_at.is_some_and(|at| at <= now);
+        if is_due {
+            self.of.due.by(now);
         }
-        Ok(())
-    }
-
-    /// Others have made something due: the due loop looks.
-    async fn wake_scan(&self) -> Result<(), StoreError> {
-        self.ask(Ask::LookForDue).await.map(drop)
+        Ok(has_changed || waits || is_due)
     }
 
     /// Asks the writer. `None` when it refuses, or does not answer before the next beat: neither says
@@ -382,7 +342,7 @@ impl Node {
     /// # Errors
     /// The engine stops.
     async fn ask<T>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<Option<T>, StoreError> {
-        let answer = tokio::time::timeout(ASK_WAIT, self.queue.ask(ask));
+        let answer = tokio::time::timeout(ASK_WAIT, self.of.queue.ask(ask));
         let answer = tokio::select! {
             answer = answer => answer,
             () = self.stop.wake.notified() => return Err(StoreError::Closed),
@@ -399,7 +359,7 @@ impl Node {
     }
 
     async fn begin(&mut self) -> Result<Reader<'_>, StoreError> {
-        self.begin_within(ANSWER_WAIT.min(self.connector.answer_limit))
+        self.begin_within(ANSWER_WAIT.min(self.of.connector.answer_limit))
             .await
     }
 
@@ -407,17 +367,17 @@ impl Node {
     async fn begin_within(&mut self, limit: Duration) -> Result<Reader<'_>, StoreError> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.connector.connect().await?,
+            None => self.of.connector.connect().await?,
         };
         let connection = self.connection.insert(connection);
         connection.answers_within(limit);
         connection
-            .execute(sqlx::AssertSqlSafe(self.connector.begin()))
+            .execute(sqlx::AssertSqlSafe(self.of.connector.begin()))
             .await?;
         Ok(Reader {
             connection,
-            schema: &self.connector.address.schema,
-            names_statements: self.connector.names_statements(),
+            schema: &self.of.connector.address.schema,
+            names_statements: self.of.connector.names_statements(),
         })
     }
 

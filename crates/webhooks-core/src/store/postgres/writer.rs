@@ -6,16 +6,17 @@ use sqlx::Row;
 use tokio::runtime::Runtime;
 
 use super::{
+    bell::Concerned,
     connection::Connector,
     error::{is_lost, of_postgres},
     floor::LaneFloors,
+    membership::Membership,
     node::CLAIM_BITS,
     row::Reader,
     send::{Numbers, PLACES},
     session::Session,
     sweep::Sweep,
     tx::{Endpoints, Tx},
-    watch::Membership,
     witness::{Outcome, Witness},
 };
 use crate::{
@@ -57,6 +58,8 @@ struct State {
     lane_floors: LaneFloors,
     /// Of the present transaction.
     witness: Option<Witness>,
+    /// Whom the present transaction concerns besides this node.
+    concerned: Concerned,
     membership: Arc<Membership>,
     /// As which node it claims.
     node: i64,
@@ -101,6 +104,7 @@ impl Writer {
                 refusals: Refusals::default(),
                 lane_floors: LaneFloors::default(),
                 witness: None,
+                concerned: Concerned::default(),
                 membership,
                 node,
                 in_flight,
@@ -140,6 +144,7 @@ impl State {
         let events = sends.iter().map(|send| send.events.len()).sum();
         let mut answers = Answers::default();
         self.witness = None;
+        self.concerned = Concerned::default();
         let (mut taken_connection, begun) = self.begin_anywhere(events).await;
         let (head, mut written) = match begun {
             Ok(head) => (head, Ok(())),
@@ -218,6 +223,8 @@ impl State {
                     self.membership.heard_of(version);
                 }
                 self.endpoints.cache.committed();
+                let concerned = std::mem::take(&mut self.concerned);
+                self.membership.bell.ring(concerned);
                 Committed {
                     answers,
                     ..self.commit.take()
@@ -293,6 +300,7 @@ impl State {
             due_floors: &self.membership.due_floors,
             lane_floors: &mut self.lane_floors,
             witness: &mut self.witness,
+            concerned: &mut self.concerned,
             node: self.node,
             names_statements: self.connector.names_statements(),
         }
@@ -463,6 +471,11 @@ impl State {
             .leave(self.membership.node(), self.host.timeline.now())
             .await?;
         connection.execute("commit").await?;
+        // The task that tells of other commits may have ended.
+        let channel = self.connector.address.schema.name();
+        if let Some(notify) = Concerned::All.notification(channel) {
+            connection.execute(sqlx::AssertSqlSafe(notify)).await?;
+        }
         connection.close().await?;
         Ok(())
     }

@@ -17,11 +17,6 @@ impl From<Ask> for Act {
             Ask::Scan(probes, reply) => Self::answering(reply, move |tx| scan::scan(tx, probes)),
             Ask::Maintain(reply) => Self::answering(reply, retention::maintain),
             Ask::NoteClock(reply) => Self::answering(reply, |_| Ok(())),
-            #[cfg(feature = "postgres")]
-            Ask::LookForDue(reply) => Self::answering(reply, |tx| {
-                tx.commit.due_by(tx.now());
-                Ok(())
-            }),
             Ask::Stop(reply) => Self::answering(reply, |tx| {
                 retention::note_stop(tx)?;
                 read::count_owed(tx.connection)

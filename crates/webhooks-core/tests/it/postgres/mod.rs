@@ -4,9 +4,11 @@
 mod copy;
 mod failed_batch;
 mod failover;
+mod hand_over;
 mod held_snapshot;
 mod line;
 mod nodes;
+mod notification;
 mod outbox_table;
 mod owned_lane;
 mod plans;

@@ -1,0 +1,201 @@
+//! The connection on which a node hears of others' doings and tells of its own: LISTEN and NOTIFY on a
+//! channel that is named as the schema is.
+//!
+//! It is made anew when it is lost. Not behind a pooler, where a connection is another's after each
+//! transaction.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use sqlx::{
+    AssertSqlSafe, Executor, PgPool, Row,
+    postgres::{PgListener, PgPoolOptions},
+};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::{Instant, sleep_until, timeout},
+};
+
+use super::{bell::Call, connection::Connector, membership::Membership};
+use crate::{clock::Timeline, due_time::DueTime};
+
+/// At most one notification in this time: those of all commits meanwhile are one.
+const RING_WAIT: Duration = Duration::from_millis(2);
+/// How long the database may take for an answer.
+const ANSWER_WAIT: Duration = Duration::from_secs(5);
+/// After so long without a word it is asked whether the connection is there still: a firewall may have
+/// forgotten it without telling either side.
+const QUIET_MAX: Duration = Duration::from_secs(15);
+/// Between two tries to connect.
+const CONNECT_PAUSE: Duration = Duration::from_secs(1);
+
+/// What this node has heard, for its watch.
+#[derive(Default)]
+pub(super) struct Heard {
+    /// Whether others are heard at all: if not, the watch looks more often.
+    listens: AtomicBool,
+    /// Something is worth a look.
+    pub(super) look: Notify,
+}
+
+impl Heard {
+    pub(super) fn listens(&self) -> bool {
+        self.listens.load(Ordering::Acquire)
+    }
+
+    fn set(&self, listens: bool) {
+        self.listens.store(listens, Ordering::Release);
+        // What happened while nothing was heard is found by a look, and so is how often to look.
+        self.look.notify_one();
+    }
+}
+
+/// Listens, and tells.
+pub(super) struct Listener {
+    pub(super) connector: Connector,
+    pub(super) membership: Arc<Membership>,
+    pub(super) timeline: Arc<Timeline>,
+    pub(super) due: Arc<DueTime>,
+    pub(super) heard: Arc<Heard>,
+}
+
+impl Listener {
+    /// Runs until the other end of `ended` is dropped; the connection is closed then.
+    pub(super) async fn run(self, mut ended: oneshot::Receiver<()>) {
+        if !self.connector.keeps_sessions() {
+            return;
+        }
+        loop {
+            match Line::open(&self.connector).await {
+                Ok(mut line) => {
+                    self.heard.set(true);
+                    let lost = tokio::select! {
+                        lost = self.listen(&mut line) => Some(lost),
+                        _ = &mut ended => None,
+                    };
+                    line.close().await;
+                    let Some(lost) = lost else { return };
+                    self.heard.set(false);
+                    tracing::debug!(
+                        error = lost.err().map(tracing::field::display),
+                        "the connection that listens was lost; it is made anew"
+                    );
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "this node does not hear of others at once: no connection to listen on");
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(CONNECT_PAUSE) => {}
+                _ = &mut ended => return,
+            }
+        }
+    }
+
+    /// Listens and tells until the connection is lost.
+    async fn listen(&self, line: &mut Line) -> sqlx::Result<()> {
+        let bell = &self.membership.bell;
+        let mut ring_at = Instant::now();
+        loop {
+            tokio::select! {
+                received = line.listener.try_recv() => {
+                    let Some(notification) = received? else { return Ok(()) };
+                    if notification.process_id() != line.process {
+                        self.hear(notification.payload());
+                    }
+                }
+                () = bell.rung() => {
+                    sleep_until(ring_at).await;
+                    if let Some(notify) = bell.take().notification(&line.channel) {
+                        line.ask(notify).await?;
+                    }
+                    ring_at = Instant::now() + RING_WAIT;
+                }
+                () = tokio::time::sleep(QUIET_MAX) => line.ask("select 1".to_owned()).await?,
+            }
+        }
+    }
+
+    fn hear(&self, payload: &str) {
+        match Call::of(payload, self.membership.node()) {
+            Call::NotForUs => {}
+            Call::Due => self.due.by(self.timeline.now()),
+            Call::Look => self.heard.look.notify_one(),
+        }
+    }
+}
+
+/// The connection. sqlx hears notifications on one of a pool only: this has one.
+struct Line {
+    pool: PgPool,
+    listener: PgListener,
+    channel: String,
+    /// Of the server, for this connection: what it tells it hears, too.
+    process: u32,
+}
+
+impl Line {
+    async fn open(connector: &Connector) -> sqlx::Result<Self> {
+        let channel = connector.address.schema.name().to_owned();
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .acquire_timeout(ANSWER_WAIT)
+            .connect_lazy_with(connector.options());
+        let opened = answered(async {
+            let mut listener = PgListener::connect_with(&pool).await?;
+            listener.ignore_pool_close_event(true);
+            // Another one is made when it is lost.
+            listener.eager_reconnect(false);
+            let row = sqlx::query("select pg_backend_pid()")
+                .fetch_one(&mut listener)
+                .await?;
+            let process: i32 = row.try_get(0)?;
+            listener.listen(&channel).await?;
+            Ok((listener, process.unsigned_abs()))
+        });
+        match opened.await {
+            Ok((listener, process)) => Ok(Self {
+                pool,
+                listener,
+                channel,
+                process,
+            }),
+            Err(error) => {
+                close(&pool).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn ask(&mut self, statement: String) -> sqlx::Result<()> {
+        let asked = self.listener.execute(AssertSqlSafe(statement));
+        answered(asked).await.map(drop)
+    }
+
+    async fn close(self) {
+        drop(self.listener);
+        close(&self.pool).await;
+    }
+}
+
+async fn close(pool: &PgPool) {
+    if timeout(ANSWER_WAIT, pool.close()).await.is_err() {
+        tracing::debug!("a connection could not be closed in order");
+    }
+}
+
+async fn answered<T>(asked: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    timeout(ANSWER_WAIT, asked).await.unwrap_or_else(|_| {
+        Err(sqlx::Error::Io(std::io::Error::new(
+            std::io::ErrorKind::TimedOut,
+            format!("no answer within {} s", ANSWER_WAIT.as_secs()),
+        )))
+    })
+}
