@@ -7,15 +7,16 @@ use crate::{phone::Phone, program::free_ports, script::Script};
 pub struct Demo {
     /// The script itself.
     pub script: Script,
-    ports: [u16; 5],
+    ports: [u16; 6],
 }
 
-const PORTS: [&str; 5] = [
+const PORTS: [&str; 6] = [
     "BUTTON_PORT",
     "TEXTER_PORT",
     "PHONE_PORT",
     "POLIS_PORT",
     "RELAY_PORT",
+    "TWIN_PORT",
 ];
 
 impl Demo {
@@ -42,10 +43,10 @@ impl Demo {
         Ok(Self { script, ports })
     }
 
-    /// The ports of button, texter, phone, polis and relay; the pages of the last two are on the ones
-    /// after theirs.
+    /// The ports of button, texter, phone, polis, relay and the other button; the pages of polis and relay
+    /// are on the ones after theirs.
     #[must_use]
-    pub fn ports(&self) -> [u16; 5] {
+    pub fn ports(&self) -> [u16; 6] {
         self.ports
     }
 
@@ -53,6 +54,12 @@ impl Demo {
     #[must_use]
     pub fn button_url(&self) -> String {
         format!("http://localhost:{}", self.ports[0])
+    }
+
+    /// The other button's page, with `--postgres`.
+    #[must_use]
+    pub fn twin_url(&self) -> String {
+        format!("http://localhost:{}", self.ports[5])
     }
 
     /// The texter.

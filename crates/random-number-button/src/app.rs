@@ -6,6 +6,8 @@ use std::{
 };
 
 use askama::Template;
+#[cfg(feature = "postgres")]
+use axum::http::HeaderMap;
 use axum::{
     Json, Router,
     extract::{Path, Query, State},
@@ -44,7 +46,10 @@ pub fn app(button: &Button) -> Router {
         .route("/parts", get(parts))
         .route("/in-polis", get(in_polis))
         .route("/break/{what}", post(break_it))
-        .route("/put-right", post(put_right))
+        .route("/put-right", post(put_right));
+    #[cfg(feature = "postgres")]
+    let router = router.route(crate::twin::END, post(end));
+    let router = router
         .fallback(nowhere)
         .with_state(button.clone())
         .merge(page::ASSETS.routes());
@@ -118,12 +123,67 @@ async fn break_it(State(button): State<Button>, Path(what): Path<String>) -> Res
     let (Some(breakage), Some(switchboard)) = (Breakage::parse(&what), &inner.switchboard) else {
         return nowhere().await.into_response();
     };
+    if breakage == Breakage::TwinKilled {
+        return kill_twin(&button).await;
+    }
     match switchboard.break_it(breakage).await {
         Ok(()) => {
             tracing::info!("{}: on purpose, from the page", breakage.title());
             press_meeting(&button, Some(breakage)).await
         }
         Err(error) => not_switched(inner, &error.to_string()).await,
+    }
+}
+
+/// Kills the other button in the middle of sending a number, and leads to that number's page here.
+#[cfg(feature = "postgres")]
+async fn kill_twin(button: &Button) -> Response {
+    let inner = button.inner.clone();
+    // In a task of its own: the phone must not stay slow when a browser hangs up.
+    let killed = tokio::spawn(async move {
+        let (Some(twin), Some(switchboard)) = (&inner.twin, &inner.switchboard) else {
+            return Ok(None);
+        };
+        switchboard.break_it(Breakage::TwinKilled).await?;
+        let killed = inner.end_twin(twin).await;
+        switchboard.put_right().await?;
+        killed.map(Some)
+    });
+    match killed.await {
+        Ok(Ok(Some(journey))) => {
+            tracing::info!("the other button was killed, on purpose, from the page");
+            let breakage = Some(Breakage::TwinKilled);
+            Redirect::to(&address_of(&journey, breakage)).into_response()
+        }
+        Ok(Ok(None)) => nowhere().await.into_response(),
+        Ok(Err(error)) => not_switched(&button.inner, &error.to_string()).await,
+        Err(error) => {
+            tracing::error!(%error, "killing the other button broke off");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn kill_twin(_button: &Button) -> Response {
+    nowhere().await.into_response()
+}
+
+/// Ends this button, when the other one asks.
+#[cfg(feature = "postgres")]
+async fn end(State(button): State<Button>, headers: HeaderMap) -> Response {
+    match &button.inner.twin {
+        Some(twin) if twin.is_ended(&headers) => StatusCode::ACCEPTED.into_response(),
+        _ => nowhere().await.into_response(),
+    }
+}
+
+/// Where a number's page is, which says what was broken for it.
+fn address_of(journey: &Journey, broken: Option<Breakage>) -> String {
+    let address = page::address(journey.number, &journey.event_id);
+    match broken {
+        Some(breakage) => format!("{address}&broken={}#watch", breakage.word()),
+        None => address,
     }
 }
 
@@ -155,11 +215,7 @@ async fn press_meeting(button: &Button, broken: Option<Breakage>) -> Response {
     let pressed = tokio::spawn(async move { inner.press().await }).await;
     let (status, wait_seconds, notice) = match pressed {
         Ok(Ok(journey)) => {
-            let mut address = page::address(journey.number, &journey.event_id);
-            if let Some(breakage) = broken {
-                address = format!("{address}&broken={}#watch", breakage.word());
-            }
-            return Redirect::to(&address).into_response();
+            return Redirect::to(&address_of(&journey, broken)).into_response();
         }
         Ok(Err(PressError::TooMany(refusal))) => (
             StatusCode::TOO_MANY_REQUESTS,
@@ -209,9 +265,11 @@ async fn page(
         }
         None => format!("/?poll={}", address.poll_seconds()),
     };
+    let twin = twin(inner);
     let guide = match &inner.switchboard {
         Some(switchboard) if polling.is_some() => Some(Guide {
             airplane: switchboard.is_in_airplane_mode().await,
+            has_twin: twin.is_some(),
         }),
         _ => None,
     };
@@ -225,6 +283,7 @@ async fn page(
         story: journey.map(|journey| told(inner, journey, now)),
         broken: address.broken().filter(|_| journey.is_some()),
         guide,
+        twin,
         shown: journey.map(|journey| (journey.number, journey.event_id.clone())),
         polling,
         history: history(inner, journey, now),
@@ -261,6 +320,17 @@ fn polling(inner: &Inner, address: &Address, now: SystemTime) -> Option<PollingP
     let interval = Duration::from_secs(address.poll_seconds());
     let comparison = polling::compare(&journeys, since, now, interval);
     (comparison.drawn > 0).then_some(PollingPart { comparison })
+}
+
+/// Which of two buttons holds what; `None` where there is one.
+#[cfg(feature = "postgres")]
+fn twin(inner: &Inner) -> Option<String> {
+    inner.twin.as_ref()?.part().render().ok()
+}
+
+#[cfg(not(feature = "postgres"))]
+fn twin(_inner: &Inner) -> Option<String> {
+    None
 }
 
 fn history(inner: &Inner, journey: Option<&Journey>, now: SystemTime) -> History {
@@ -305,6 +375,8 @@ struct Parts {
     polling: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     history: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    twin: Option<String>,
 }
 
 async fn parts(State(button): State<Button>, Query(address): Query<Address>) -> Response {
@@ -318,6 +390,7 @@ async fn parts(State(button): State<Button>, Query(address): Query<Address>) -> 
         journey: story.and_then(|story| JourneyPart { story }.render().ok()),
         polling: polling.and_then(|part| part.render().ok()),
         history: history.render().ok(),
+        twin: twin(inner),
     };
     ([(header::CACHE_CONTROL, "no-store")], Json(parts)).into_response()
 }

@@ -21,11 +21,18 @@ pub(crate) enum Breakage {
     AirplaneMode,
     /// The texter refuses connections for a while.
     TexterDown,
+    /// The other button on the same database is killed in the middle of sending.
+    TwinKilled,
 }
 
 impl Breakage {
-    /// In the order in which they are tried.
-    pub(crate) const ALL: [Self; 3] = [Self::TwilioError, Self::AirplaneMode, Self::TexterDown];
+    /// In the order in which they are tried; the last one where there are two buttons.
+    pub(crate) const ALL: [Self; 4] = [
+        Self::TwilioError,
+        Self::AirplaneMode,
+        Self::TexterDown,
+        Self::TwinKilled,
+    ];
 
     /// The word for it in addresses.
     pub(crate) fn word(self) -> &'static str {
@@ -33,6 +40,7 @@ impl Breakage {
             Self::TwilioError => "twilio-error",
             Self::AirplaneMode => "airplane-mode",
             Self::TexterDown => "texter-down",
+            Self::TwinKilled => "button-killed",
         }
     }
 
@@ -46,6 +54,7 @@ impl Breakage {
             Self::TwilioError => "Twilio fails once",
             Self::AirplaneMode => "The phone is out of reach",
             Self::TexterDown => "The texter is down",
+            Self::TwinKilled => "A button is killed",
         }
     }
 
@@ -55,6 +64,7 @@ impl Breakage {
             Self::TwilioError => "Let Twilio fail once, and draw a number",
             Self::AirplaneMode => "Switch airplane mode on, and draw a number",
             Self::TexterDown => "Stop the texter for 20 seconds, and draw a number",
+            Self::TwinKilled => "Draw a number on the other button, and kill that",
         }
     }
 
@@ -66,6 +76,9 @@ impl Breakage {
             }
             Self::AirplaneMode => "The webhook gets through, and still no text arrives.",
             Self::TexterDown => "Nobody listens at the URL. Is the number lost?",
+            Self::TwinKilled => {
+                "Whoever was to deliver the number dies in the middle. Who does it now?"
+            }
         }
     }
 
@@ -91,6 +104,14 @@ impl Breakage {
                 "polis got its webhook at once: one endpoint that is down does not delay another.",
                 "When the texter is back, the next attempt gets through and the text arrives.",
             ],
+            Self::TwinKilled => &[
+                "The other button had sent the webhook to the texter and was killed before it heard the answer. \
+                 The database still says that the delivery is in its hands.",
+                "A button says every second that it lives. After 10 seconds without a word this one takes the \
+                 other for dead, takes over what it held, and sends.",
+                "The webhook-id is the same as before. The texter knows it, so the phone gets one text, not two.",
+                "The demo starts the other button again after 30 seconds.",
+            ],
         }
     }
 }
@@ -101,6 +122,13 @@ impl Breakage {
 pub(crate) struct SwitchError {
     who: &'static str,
     reason: String,
+}
+
+impl SwitchError {
+    #[cfg(feature = "postgres")]
+    pub(crate) fn new(who: &'static str, reason: String) -> Self {
+        Self { who, reason }
+    }
 }
 
 /// The other end of the switches.
@@ -140,6 +168,11 @@ impl Switchboard {
                     reason: error.to_string(),
                 })?;
                 self.post("The texter", down.as_str(), "").await
+            }
+            // Long enough that the other button is killed before it hears the answer.
+            Breakage::TwinKilled => {
+                self.phone("airplane=off&slow_seconds=5&answer=accept&times=")
+                    .await
             }
         }
     }

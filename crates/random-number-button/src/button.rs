@@ -8,16 +8,19 @@ use std::{
 use futures_util::StreamExt;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use url::Url;
 use uuid::Uuid;
 use webhooks_core::{
     Activity, ActivityKind, ActivityStream, NetworkError, NextStep, Outcome, ShutdownReport,
-    TransactionError, Webhooks,
+    Webhooks,
 };
 
+#[cfg(feature = "postgres")]
+use crate::{breakage::SwitchError, twin::Twin};
 use crate::{
     breakage::Switchboard,
     deliveries::{self, Known},
-    draws,
+    draws::{DrawError, Draws, is_postgres},
     endpoints::{self, ReconcileError},
     follower::Follower,
     journey::Journey,
@@ -30,6 +33,12 @@ use crate::{
 
 /// Whose endpoints the numbers go to: the button has only itself as a customer.
 const CUSTOMER: &str = "button";
+/// How often it is looked what the other button does.
+#[cfg(feature = "postgres")]
+const TWIN_PAUSE: Duration = Duration::from_millis(500);
+/// How long the other button may take until its request is on the way.
+#[cfg(feature = "postgres")]
+const TWIN_SENDS_WAIT: Duration = Duration::from_secs(3);
 /// Pages open at once that are kept live; each holds a connection.
 const LIVE_PAGES_MAX: usize = 200;
 
@@ -60,6 +69,10 @@ pub(crate) struct Inner {
     pub(crate) client: reqwest::Client,
     /// The guided path's switches, where there is a dev-phone.
     pub(crate) switchboard: Option<Switchboard>,
+    /// The other button on the same database, in the demo that has two.
+    #[cfg(feature = "postgres")]
+    pub(crate) twin: Option<Twin>,
+    draws: Draws,
     /// Since when this button runs.
     pub(crate) started_at: SystemTime,
     follower: Arc<Follower>,
@@ -79,7 +92,7 @@ pub enum OpenError {
     /// The store can't be opened.
     #[error("BUTTON_STORE {store:?} can't be opened: {source}")]
     Store {
-        /// The file.
+        /// The file, or the database.
         store: String,
         /// What is wrong with it, and what to do.
         source: webhooks_core::OpenError,
@@ -87,10 +100,10 @@ pub enum OpenError {
     /// The numbers that were drawn can't be read or kept.
     #[error("BUTTON_STORE {store:?} can't be used: {source}")]
     Draws {
-        /// The file.
+        /// The file, or the database.
         store: String,
         /// What is wrong with it.
-        source: TransactionError,
+        source: DrawError,
     },
     /// The endpoints can't be registered.
     #[error(transparent)]
@@ -108,7 +121,7 @@ pub(crate) enum PressError {
     TooMany(#[from] TooMany),
     /// The event could not be stored, so nothing will be sent.
     #[error("the event could not be stored: {0}")]
-    Store(#[from] TransactionError),
+    Store(#[from] DrawError),
 }
 
 impl Button {
@@ -124,24 +137,31 @@ impl Button {
             sent: SentRequests::default(),
         });
         let watched = Arc::clone(&known);
+        let address = if is_postgres(&settings.store) {
+            settings.store.clone()
+        } else {
+            format!("sqlite:{}", settings.store)
+        };
         let webhooks = Webhooks::builder()
             .allow_networks(&settings.allow_networks)?
             .on_request(move |request| watched.sent.note(request))
-            .open(&format!("sqlite:{}", settings.store))
+            .open(&address)
             .await
             .map_err(|source| OpenError::Store {
-                store: settings.store.clone(),
+                store: hide_password(&settings.store),
                 source,
             })?;
         let draws_error = |source| OpenError::Draws {
-            store: settings.store.clone(),
+            store: hide_password(&settings.store),
             source,
         };
-        draws::prepare(&webhooks).await.map_err(draws_error)?;
+        let draws = Draws::open(&webhooks, &settings.store)
+            .await
+            .map_err(draws_error)?;
         endpoints::reconcile(&webhooks, CUSTOMER, settings).await?;
 
         let journeys = Arc::new(Journeys::new());
-        let restored = draws::restore(&webhooks).await.map_err(draws_error)?;
+        let restored = draws.restore(&webhooks).await.map_err(draws_error)?;
         let mut limit = PressLimit::new(settings.presses);
         limit.restore(restored.iter().map(|journey| journey.drawn_at));
         for journey in restored {
@@ -158,9 +178,17 @@ impl Button {
             .pages
             .url("phone")
             .map(|phone| Switchboard::new(client.clone(), phone, settings.texter.clone()));
+        #[cfg(feature = "postgres")]
+        let twin = settings
+            .twin
+            .clone()
+            .map(|at| Twin::new(client.clone(), at));
         let inner = Arc::new(Inner {
             client,
             switchboard,
+            #[cfg(feature = "postgres")]
+            twin,
+            draws,
             started_at: SystemTime::now(),
             webhooks,
             journeys,
@@ -183,6 +211,13 @@ impl Button {
         for event_id in inner.journeys.ids_where(|_| true) {
             inner.refresh(&event_id).await;
         }
+        #[cfg(feature = "postgres")]
+        if inner.twin.is_some() {
+            let keeper = Arc::clone(&inner);
+            inner
+                .tasks
+                .spawn(async move { keeper.keep_up_with_twin().await });
+        }
         Ok(Self { inner })
     }
 
@@ -202,6 +237,17 @@ impl Button {
     }
 }
 
+/// An address for messages.
+fn hide_password(store: &str) -> String {
+    Url::parse(store)
+        .ok()
+        .filter(|_| is_postgres(store))
+        .map_or_else(
+            || store.to_owned(),
+            |url| webhooks_core::hide_credentials(&url),
+        )
+}
+
 impl Inner {
     /// Draws a number and sends it; returns once the event is stored.
     pub(crate) async fn press(&self) -> Result<Journey, PressError> {
@@ -211,7 +257,7 @@ impl Inner {
         let event_id = Uuid::now_v7().to_string();
         let journey = Journey::new(event_id.clone(), (self.draw)(), now);
         self.journeys.begin(journey.clone());
-        if let Err(error) = draws::send(&self.webhooks, CUSTOMER, &journey).await {
+        if let Err(error) = self.draws.send(&self.webhooks, CUSTOMER, &journey).await {
             self.journeys.forget(&event_id);
             self.limit().take_back();
             return Err(error.into());
@@ -305,6 +351,67 @@ impl Inner {
                     "{number} not delivered to {name}: {failure}; given up"
                 );
             }
+        }
+    }
+
+    /// Learns what the other button does: its numbers, what became of them, and which of the two holds
+    /// what.
+    #[cfg(feature = "postgres")]
+    async fn keep_up_with_twin(&self) {
+        loop {
+            self.look_at_twin().await;
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(TWIN_PAUSE) => {}
+            }
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    async fn look_at_twin(&self) {
+        let Some(twin) = &self.twin else { return };
+        match self.draws.restore(&self.webhooks).await {
+            Ok(drawn) => {
+                for journey in drawn {
+                    self.journeys.begin(journey);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the other button's numbers can't be read"),
+        }
+        for event_id in self.journeys.ids_where(Journey::is_owed) {
+            self.refresh(&event_id).await;
+        }
+        match self.webhooks.nodes().await {
+            Ok(nodes) => {
+                if twin.saw(nodes) {
+                    self.journeys.tell();
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the buttons on the database can't be listed"),
+        }
+    }
+
+    /// Has the other button draw a number, and ends it in the middle of sending that.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn end_twin(&self, twin: &Twin) -> Result<Journey, SwitchError> {
+        let event_id = twin.draw().await?;
+        let deadline = tokio::time::Instant::now() + TWIN_SENDS_WAIT;
+        loop {
+            self.look_at_twin().await;
+            let journey = self.journeys.get(&event_id);
+            if let Some(journey) = journey.filter(|_| twin.holds_something()) {
+                // Its request is on the way by then.
+                tokio::time::sleep(TWIN_PAUSE).await;
+                twin.end().await?;
+                return Ok(journey);
+            }
+            if tokio::time::Instant::now() > deadline {
+                return Err(SwitchError::new(
+                    "The other button",
+                    "it had sent its number before it could be ended; press again".to_owned(),
+                ));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 

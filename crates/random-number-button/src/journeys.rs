@@ -124,7 +124,8 @@ impl Journeys {
         }
     }
 
-    fn tell(&self) {
+    /// Says that something moved.
+    pub(crate) fn tell(&self) {
         self.moved
             .send_modify(|count| *count = count.wrapping_add(1));
     }

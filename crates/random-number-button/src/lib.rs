@@ -23,10 +23,13 @@ mod sent;
 mod settings;
 mod story;
 mod target;
+#[cfg(feature = "postgres")]
+mod twin;
 
 pub use app::app;
 pub use button::{Button, Draw, OpenError, random_number};
+pub use draws::DrawError;
 pub use endpoints::ReconcileError;
 pub use press_limit::Allowed;
-pub use settings::{Settings, VARIABLES};
+pub use settings::{Settings, TwinAt, VARIABLES};
 pub use target::Target;

@@ -42,6 +42,8 @@ pub(crate) struct Page {
     /// What was broken for this number.
     pub(crate) broken: Option<Breakage>,
     pub(crate) guide: Option<Guide>,
+    /// Which of two buttons holds what, as HTML.
+    pub(crate) twin: Option<String>,
     /// The event of the journey that is shown, for the form that chooses an interval.
     pub(crate) shown: Option<(u16, String)>,
     pub(crate) polling: Option<PollingPart>,
@@ -60,11 +62,14 @@ impl Page {
 pub(crate) struct Guide {
     /// Whether the phone is in airplane mode, and texts do not arrive until it is switched off.
     pub(crate) airplane: bool,
+    /// Whether there is another button on the same database.
+    pub(crate) has_twin: bool,
 }
 
 impl Guide {
-    fn steps(&self) -> [Breakage; 3] {
-        Breakage::ALL
+    fn steps(&self) -> Vec<Breakage> {
+        let there = |step: &Breakage| self.has_twin || *step != Breakage::TwinKilled;
+        Breakage::ALL.into_iter().filter(there).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use serve::Variables;
 use url::Url;
 use webhooks_core::Secret;
 
-use crate::{journeys::KEPT_MAX, press_limit::Allowed, target::Target};
+use crate::{draws::is_postgres, journeys::KEPT_MAX, press_limit::Allowed, target::Target};
 
 /// The port of the talk's button.
 const PORT_DEFAULT: u16 = 9090;
@@ -41,7 +41,10 @@ Environment variables (a file .env is read too):
   TEXTER_URL              who is asked what became of the text; the first of WEBHOOK_URLS
   WEBHOOK_SECRET          whsec_... that signs what is sent; without it one is made up
   WEBHOOK_ALLOW_NETWORKS  private networks that may be sent to; 127.0.0.0/8,::1/128
-  BUTTON_STORE            the file that keeps the events; button.db
+  BUTTON_STORE            the file that keeps the events, button.db; or, where it is built with the feature
+                          postgres, a database: postgres://user@host/name
+  DEMO_TWIN               another button on the same Postgres database, which this one may kill; none
+  DEMO_TWIN_SECRET        by which each of the two knows the other; none
   PRESSES_PER_MINUTE      10 at most, since each press costs a text; or unlimited
   PRESSES_PER_DAY         100 at most; or unlimited
   DEMO_PAGES              pages to link, as name=URL separated by spaces; none
@@ -65,14 +68,33 @@ pub struct Settings {
     pub secret: Option<Secret>,
     /// Private networks that may be sent to.
     pub allow_networks: Vec<String>,
-    /// The file that keeps the events.
+    /// The file that keeps the events, or the Postgres database.
     pub store: String,
+    /// Another button on the same database.
+    pub twin: Option<TwinAt>,
     /// How often the button may be pressed.
     pub presses: Allowed,
     /// The pages of programs that run together with this one.
     pub pages: serve::Pages,
     /// Whose pages may frame this one.
     pub frame_origin: Option<serve::FrameOrigin>,
+}
+
+/// Where another button is, and by what it knows this one.
+#[derive(Clone)]
+pub struct TwinAt {
+    /// Its page.
+    pub url: Url,
+    /// Both have the same.
+    pub secret: String,
+}
+
+impl std::fmt::Debug for TwinAt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TwinAt")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Settings {
@@ -92,6 +114,14 @@ impl Settings {
             allow_networks = ALLOW_NETWORKS_DEFAULT.map(str::to_owned).to_vec();
         }
         let store = variables.get("BUTTON_STORE");
+        let store = store.unwrap_or_else(|| STORE_DEFAULT.to_owned());
+        if is_postgres(&store) && !cfg!(feature = "postgres") {
+            variables.is_wrong(
+                "BUTTON_STORE is a Postgres database, which this program was built without; \
+                 build it with --features postgres",
+            );
+        }
+        let twin = twin(variables, &store);
         Some(Self {
             host,
             port,
@@ -100,7 +130,8 @@ impl Settings {
             texter: texter?,
             secret,
             allow_networks,
-            store: store.unwrap_or_else(|| STORE_DEFAULT.to_owned()),
+            store,
+            twin,
             presses,
             pages: variables.pages(),
             frame_origin: variables.frame_origin(),
@@ -148,6 +179,23 @@ fn targets(variables: &mut Variables<'_>) -> Vec<Target> {
         }
     }
     targets
+}
+
+/// Two buttons have a database in common, and a secret.
+fn twin(variables: &mut Variables<'_>, store: &str) -> Option<TwinAt> {
+    let url = variables.optional("DEMO_TWIN", Target::parse)?.url;
+    let secret = variables.get("DEMO_TWIN_SECRET");
+    if !is_postgres(store) {
+        variables
+            .is_wrong("DEMO_TWIN needs a BUTTON_STORE that both buttons use: a Postgres database");
+    }
+    if secret.is_none() {
+        variables.is_wrong("DEMO_TWIN needs DEMO_TWIN_SECRET, the same for both buttons");
+    }
+    Some(TwinAt {
+        url,
+        secret: secret?,
+    })
 }
 
 /// The texter's base: its own variable, or the origin of the first endpoint.

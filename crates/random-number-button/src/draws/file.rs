@@ -1,17 +1,12 @@
-//! The numbers that were drawn, in a table of the button's own beside the engine's: a draw and
-//! its event are stored in one commit, so that neither is ever there without the other.
-
-use std::time::{Duration, SystemTime};
+//! Draws in the file that is the engine's store, too.
 
 use webhooks_core::{Event, Transaction, TransactionError, Webhooks};
 
-use crate::{journey::Journey, journeys::KEPT_MAX};
-
-/// The event type of the talk.
-const EVENT_TYPE: &str = "random_number:generate";
+use super::record::{EVENT_TYPE, KEPT, journey, to_ms};
+use crate::journey::Journey;
 
 /// Makes the table when it is not there.
-pub(crate) async fn prepare(webhooks: &Webhooks) -> Result<(), TransactionError> {
+pub(super) async fn prepare(webhooks: &Webhooks) -> Result<(), TransactionError> {
     webhooks
         .transaction(|tx| {
             tx.execute(
@@ -29,7 +24,7 @@ pub(crate) async fn prepare(webhooks: &Webhooks) -> Result<(), TransactionError>
 }
 
 /// Stores a draw and sends its event; returns once both are on disk.
-pub(crate) async fn send(
+pub(super) async fn send(
     webhooks: &Webhooks,
     customer: &'static str,
     journey: &Journey,
@@ -51,35 +46,22 @@ pub(crate) async fn send(
 
 /// Only what the page can show is kept; the events themselves have the engine's retention.
 fn forget_old(tx: &Transaction<'_>) -> Result<(), TransactionError> {
-    let kept = i64::try_from(KEPT_MAX).unwrap_or(i64::MAX);
     tx.execute(
         "delete from draw where seq <= (select max(seq) from draw) - ?1",
-        [kept],
+        [KEPT],
     )?;
     Ok(())
 }
 
 /// The draws on record, as journeys of which nothing more is known.
-pub(crate) async fn restore(webhooks: &Webhooks) -> Result<Vec<Journey>, TransactionError> {
+pub(super) async fn restore(webhooks: &Webhooks) -> Result<Vec<Journey>, TransactionError> {
     webhooks
         .transaction(|tx| {
             tx.query_rows(
                 "select event_id, number, drawn_at_ms from draw order by seq",
                 (),
-                |row| {
-                    let drawn_at_ms: i64 = row.get(2)?;
-                    let drawn_at =
-                        SystemTime::UNIX_EPOCH + Duration::from_millis(drawn_at_ms.unsigned_abs());
-                    Ok(Journey::new(row.get(0)?, row.get(1)?, drawn_at))
-                },
+                |row| Ok(journey(row.get(0)?, row.get(1)?, row.get(2)?)),
             )
         })
         .await
-}
-
-fn to_ms(at: SystemTime) -> i64 {
-    let since = at
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
