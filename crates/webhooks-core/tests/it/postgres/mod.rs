@@ -2,6 +2,7 @@
 #![cfg(all(feature = "postgres", feature = "testing"))]
 
 mod copy;
+mod cut_statement;
 mod failed_batch;
 mod failover;
 mod hand_over;
@@ -13,6 +14,7 @@ mod outbox_table;
 mod owned_lane;
 mod plans;
 mod refusals;
+mod scissors;
 mod send_in;
 mod silence;
 

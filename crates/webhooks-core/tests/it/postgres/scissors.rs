@@ -1,0 +1,175 @@
+//! A port that leads to a server, and cuts the connection that writes at a statement of one's choice.
+
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::Mutex;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream, tcp::OwnedReadHalf},
+};
+
+/// What only the writer's transactions begin with.
+const WRITES: &str = "pg_current_xact_id";
+
+/// When the connection is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// The server never gets the statement.
+    Before,
+    /// The server gets it, and its answer is lost.
+    After,
+}
+
+/// A port that leads to a server, and cuts the connection that writes.
+pub(crate) struct Scissors {
+    port: u16,
+    plan: Arc<Mutex<Plan>>,
+}
+
+#[derive(Default)]
+struct Plan {
+    /// How many more statements pass, and what happens then.
+    next: Option<(usize, Cut)>,
+    /// The statement at which it happened.
+    made: Option<String>,
+}
+
+impl Scissors {
+    pub(crate) async fn before(server: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let scissors = Self {
+            port: listener.local_addr().unwrap().port(),
+            plan: Arc::default(),
+        };
+        let plan = Arc::clone(&scissors.plan);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(lead(client, server, Arc::clone(&plan)));
+            }
+        });
+        scissors
+    }
+
+    /// Of a database there.
+    pub(crate) fn address(&self) -> String {
+        let port = self.port;
+        format!("postgres://scratch@127.0.0.1:{port}/postgres?schema=hooks&sslmode=disable")
+    }
+
+    /// Cuts the connection that writes once, at the statement behind `passing` others.
+    pub(crate) fn cut_behind(&self, passing: usize, cut: Cut) {
+        *self.plan.lock() = Plan {
+            next: Some((passing, cut)),
+            made: None,
+        };
+    }
+
+    /// The statement at which it was cut. `None` when there were not so many, and none is cut any more.
+    pub(crate) fn made(&self) -> Option<String> {
+        let mut plan = self.plan.lock();
+        plan.next = None;
+        plan.made.take()
+    }
+}
+
+impl Plan {
+    /// A statement comes by.
+    fn step(&mut self, statement: &str) -> Option<Cut> {
+        let (passing, cut) = self.next?;
+        if passing > 0 {
+            self.next = Some((passing - 1, cut));
+            return None;
+        }
+        self.next = None;
+        self.made = Some(statement.to_owned());
+        Some(cut)
+    }
+}
+
+/// Leads one connection until either end closes it, or it is cut.
+async fn lead(client: TcpStream, server: u16, plan: Arc<Mutex<Plan>>) -> std::io::Result<()> {
+    let server = TcpStream::connect(("127.0.0.1", server)).await?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let (from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let asked = async {
+        let mut messages = Messages::of(from_client);
+        to_server.write_all(&messages.first().await?).await?;
+        let mut statements = HashMap::new();
+        let mut said = String::new();
+        let (mut writes, mut runs) = (false, false);
+        loop {
+            let message = messages.next().await?;
+            let mut texts = message[5..].split(|byte| *byte == 0);
+            let mut text = || String::from_utf8_lossy(texts.next().unwrap_or_default()).into_owned();
+            match message[0] {
+                b'Q' => {
+                    said = text();
+                    runs = true;
+                }
+                b'P' => {
+                    let name = text();
+                    said = text();
+                    statements.insert(name, said.clone());
+                }
+                b'B' => {
+                    text();
+                    said = statements.get(&text()).cloned().unwrap_or_default();
+                    runs = true;
+                }
+                _ => {}
+            }
+            writes |= said.contains(WRITES);
+            // What the server answers to before anything else is said; what is only prepared is none.
+            let ends = matches!(message[0], b'Q' | b'S');
+            let is_statement = ends && std::mem::take(&mut runs);
+            let cut = if writes && is_statement {
+                plan.lock().step(&said)
+            } else {
+                None
+            };
+            if cut != Some(Cut::Before) {
+                to_server.write_all(&message).await?;
+            }
+            if cut.is_some() {
+                return std::io::Result::Ok(());
+            }
+        }
+    };
+    tokio::select! {
+        asked = asked => asked,
+        answered = tokio::io::copy(&mut from_server, &mut to_client) => answered.map(drop),
+    }
+}
+
+/// What a client says.
+struct Messages {
+    from: OwnedReadHalf,
+}
+
+impl Messages {
+    fn of(from: OwnedReadHalf) -> Self {
+        Self { from }
+    }
+
+    /// The first message has no kind: a length and what it counts.
+    async fn first(&mut self) -> std::io::Result<Vec<u8>> {
+        self.read(Vec::new()).await
+    }
+
+    /// Its kind, its length and what that counts.
+    async fn next(&mut self) -> std::io::Result<Vec<u8>> {
+        let kind = self.from.read_u8().await?;
+        self.read(vec![kind]).await
+    }
+
+    async fn read(&mut self, mut message: Vec<u8>) -> std::io::Result<Vec<u8>> {
+        let length = self.from.read_u32().await?;
+        message.extend_from_slice(&length.to_be_bytes());
+        let begins = message.len();
+        message.resize(begins + usize::try_from(length).unwrap() - 4, 0);
+        self.from.read_exact(&mut message[begins..]).await?;
+        Ok(message)
+    }
+}
