@@ -1,18 +1,20 @@
 //! PgBouncer in front of a server.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use rustix::process::Signal;
 use url::Url;
 
 use crate::{
     port::on_free_port,
     programs,
-    server::{Progress, Server},
+    server::{Progress, Server, Started},
 };
 
 /// PgBouncer in transaction mode, in front of all databases of one server; it ends with this value.
 #[derive(Debug)]
 pub struct Pooler {
     url: String,
+    port: u16,
     server: Server,
 }
 
@@ -22,23 +24,24 @@ impl Pooler {
     /// # Errors
     /// When PgBouncer is missing, with the package to install; else with what it says.
     pub fn start(url: &str) -> anyhow::Result<Self> {
-        let program = programs::pgbouncer()?;
         let mut url = Url::parse(url).with_context(|| format!("{url} is not a URL"))?;
         let mut server = Server::new()?;
         let users = format!("\"{}\" \"\"\n", url.username());
         std::fs::write(server.folder().join("users"), users)?;
         let host = url.host_str().context("the address names no server")?;
         let database = format!("* = host={host} port={}", url.port().unwrap_or(5432));
+        let mut found = 0;
         on_free_port(|port| {
+            found = port;
             // A URL with a host has a port too.
             let _ = url.set_port(Some(port));
             let settings = settings(&database, url.username(), port);
             std::fs::write(server.folder().join("pgbouncer.ini"), settings)?;
-            let arguments = ["pgbouncer.ini".to_owned()];
-            server.start(&program, &arguments, |server| progress(server, port))
+            launch(&mut server, port)
         })?;
         Ok(Self {
             url: url.into(),
+            port: found,
             server,
         })
     }
@@ -47,6 +50,18 @@ impl Pooler {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Ends it at once, with all that leads through it, and starts it again on the same port.
+    ///
+    /// # Errors
+    /// When it does not end or start in time; with its log.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        self.server.stop(Signal::TERM)?;
+        match launch(&mut self.server, self.port)? {
+            Started::Ready => Ok(()),
+            Started::PortTaken => bail!("port {} was taken by another program", self.port),
+        }
     }
 
     /// All that it wrote so far.
@@ -74,14 +89,17 @@ fn settings(database: &str, user: &str, port: u16) -> String {
     )
 }
 
-fn progress(server: &Server, port: u16) -> Progress {
+fn launch(server: &mut Server, port: u16) -> anyhow::Result<Started> {
     // Said before it takes connections in, but after it listens: those wait.
-    if server
-        .log()
-        .contains(&format!("listening on 127.0.0.1:{port}"))
-    {
-        Progress::Ready
-    } else {
-        Progress::Starts
-    }
+    let listens = format!("listening on 127.0.0.1:{port}");
+    let said = |server: &Server| server.log().matches(&listens).count();
+    let said_before = said(server);
+    let arguments = ["pgbouncer.ini".to_owned()];
+    server.start(&programs::pgbouncer()?, &arguments, |server| {
+        if said(server) > said_before {
+            Progress::Ready
+        } else {
+            Progress::Starts
+        }
+    })
 }

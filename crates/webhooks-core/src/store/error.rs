@@ -11,6 +11,12 @@ pub enum StoreError {
     /// The disk is full; nothing was stored.
     #[error("the disk is full; nothing was stored. Free some space and send again")]
     Full,
+    /// The database takes no writes: it is a replica, or was set to be read only; nothing was stored.
+    #[error(
+        "the database is read-only: a replica, or set so by its administrator; nothing was stored. \
+         Send again when it can be written to"
+    )]
+    ReadOnly,
     /// SQLite rolled the transaction back: a full disk, an I/O error, or a statement that asks for
     /// that when it fails.
     #[error(

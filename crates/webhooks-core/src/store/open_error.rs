@@ -117,9 +117,17 @@ pub enum OpenError {
         /// What Postgres said.
         problem: String,
     },
+    /// The Postgres server is too old.
+    #[error("{store} is PostgreSQL {found}: 14 or newer is needed")]
+    OldServer {
+        /// The database.
+        store: String,
+        /// What it is.
+        found: String,
+    },
     /// Postgres has no connection left.
     #[error(
-        "{store}: {problem}; an engine needs five connections: raise max_connections, or stop what takes them"
+        "{store}: {problem}; an engine needs six connections: raise max_connections, or stop what takes them"
     )]
     TooManyConnections {
         /// The database.

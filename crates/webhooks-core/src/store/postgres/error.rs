@@ -8,15 +8,18 @@ use crate::store::{
 
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 const DISK_FULL: &str = "53100";
+/// It is a replica, or somebody has said so.
+const READ_ONLY: &str = "25006";
 const DEADLOCK: &str = "40P01";
 const SERIALIZATION_FAILURE: &str = "40001";
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        if code(&error).as_deref() == Some(DISK_FULL) {
-            return Self::Full;
+        match code(&error).as_deref() {
+            Some(DISK_FULL) => Self::Full,
+            Some(READ_ONLY) => Self::ReadOnly,
+            _ => Self::Database(Arc::new(error)),
         }
-        Self::Database(Arc::new(error))
     }
 }
 

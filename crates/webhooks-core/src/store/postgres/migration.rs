@@ -47,11 +47,25 @@ pub fn migrations(schema: &str) -> Result<Vec<Migration>, OpenError> {
         .collect())
 }
 
+/// Every table of ours.
+pub(super) fn tables() -> Vec<&'static str> {
+    MIGRATIONS
+        .iter()
+        .flat_map(|(_, statements)| statements.lines())
+        .filter_map(|line| line.strip_prefix("create table webhooks."))
+        .filter_map(|table| table.split([' ', '(']).next())
+        .collect()
+}
+
 /// The statements of a version, with what notes it.
 fn whole(schema: &Schema, version: i32, statements: &str) -> String {
     let mut sql = String::new();
     if version == MIGRATIONS[0].0 {
-        sql = format!("create schema if not exists {};\n", schema.name());
+        // "if not exists" asks for the right to create one though it is there.
+        sql = format!(
+            "do $$ begin if to_regnamespace('{name}') is null then create schema {name}; end if; end $$;\n",
+            name = schema.name()
+        );
     }
     sql.push_str(&schema.sql(statements));
     sql.push_str(&schema.sql(&format!(

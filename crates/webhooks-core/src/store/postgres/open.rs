@@ -16,6 +16,7 @@ use super::{
     membership::Membership,
     migration::{self, refusal},
     pace::Pace,
+    requirements,
     row::Reader,
     session::Session,
     trouble,
@@ -78,6 +79,10 @@ pub(crate) async fn open(
         answer_limit: settings.answer_limit,
     };
     let mut connection = connector.connect().await.map_err(refuse)?;
+    requirements::check_server(&mut connection, &shown).await?;
+    requirements::check_connections(&connector)
+        .await
+        .map_err(refuse)?;
     migration::migrate(&mut connection, &schema, &shown).await?;
     let engines = Arc::new(AtomicUsize::new(1));
     let reader = EndpointReader {
@@ -94,6 +99,13 @@ pub(crate) async fn open(
         schema: &schema,
         names_statements: connector.names_statements(),
     };
+    if let Some(missing) = rows.missing_rights().await.map_err(refuse_stored)? {
+        return Err(OpenError::Rights {
+            store: shown,
+            schema: schema.name().to_owned(),
+            problem: format!("the user has not: {missing}"),
+        });
+    }
     // The timeline follows the database's clock, which all nodes have in common.
     let offset = if settings.is_clock_given {
         0

@@ -23,6 +23,7 @@ use super::{
     listener::{Heard, Listener},
     membership::Membership,
     node::{BEAT_WAIT, LEASE},
+    old_snapshot::OldSnapshots,
     pace::Pace,
     row::Reader,
     session::Session,
@@ -90,6 +91,7 @@ impl NodeWatch {
             vacuum: Vacuum::default(),
             vacuum_at: Duration::ZERO,
             due_looks: DueLooks::default(),
+            old_snapshots: OldSnapshots::default(),
         };
         let thread = std::thread::Builder::new()
             .name("webhooks-node".to_owned())
@@ -132,6 +134,7 @@ struct Node {
     /// When it is next looked whether a vacuum is needed, by [`since_start`].
     vacuum_at: Duration,
     due_looks: DueLooks,
+    old_snapshots: OldSnapshots,
 }
 
 impl Node {
@@ -259,11 +262,16 @@ impl Node {
         }
         let connector = self.of.connector.clone();
         let mut vacuum = std::mem::take(&mut self.vacuum);
+        let mut old_snapshots = std::mem::take(&mut self.old_snapshots);
         let looked = match self.begin().await {
-            Ok(mut reader) => vacuum.look(&connector, &mut reader).await,
+            Ok(mut reader) => match vacuum.look(&connector, &mut reader).await {
+                Ok(()) => old_snapshots.look(&mut reader, since_start()).await,
+                error => error,
+            },
             Err(error) => Err(error),
         };
         self.vacuum = vacuum;
+        self.old_snapshots = old_snapshots;
         looked?;
         self.commit().await
     }

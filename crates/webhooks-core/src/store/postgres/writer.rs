@@ -7,6 +7,7 @@ use tokio::runtime::Runtime;
 
 use super::{
     bell::Concerned,
+    commit::{Committing, Ended},
     connection::Connector,
     error::{is_lost, of_postgres},
     floor::LaneFloors,
@@ -17,7 +18,7 @@ use super::{
     session::Session,
     sweep::Sweep,
     tx::{Endpoints, Tx},
-    witness::{Outcome, Witness},
+    witness::Witness,
 };
 use crate::{
     crash_point,
@@ -35,10 +36,6 @@ use crate::{
 
 /// The wait after a transaction that failed: what refuses one refuses the next.
 const FAILURE_PAUSE: Duration = Duration::from_millis(20);
-/// How long it is tried to learn whether a commit came true whose answer was lost. Callers wait.
-const OUTCOME_WAIT: Duration = Duration::from_secs(30);
-/// Between two tries.
-const OUTCOME_PAUSE: Duration = Duration::from_millis(200);
 
 /// The writer: it works on a thread and a runtime of its own, which an app that blocks its own cannot
 /// hold up.
@@ -65,13 +62,6 @@ struct State {
     node: i64,
     /// The share of requests in flight that endpoints have.
     in_flight: u32,
-}
-
-/// How a transaction ended.
-enum Ended {
-    Committed,
-    /// Nothing of it is stored.
-    Failed(StoreError),
 }
 
 /// What a transaction begins with.
@@ -194,7 +184,15 @@ impl State {
             crash_point::reach("before_completion_commit");
         }
         let ended = match written {
-            Ok(()) => self.commit_it(&mut taken_connection).await,
+            Ok(()) => {
+                let committing = Committing {
+                    connector: &self.connector,
+                    membership: &self.membership,
+                    node: self.node,
+                    witness: self.witness.take(),
+                };
+                committing.commit(&mut taken_connection).await
+            }
             Err(error) => Ended::Failed(error),
         };
         crash_point::reach("after_commit");
@@ -306,73 +304,6 @@ impl State {
         }
     }
 
-    async fn commit_it(&mut self, held: &mut Option<Session>) -> Ended {
-        let Some(connection) = held else {
-            return Ended::Failed(StoreError::Closed);
-        };
-        // A commit of a transaction that an error has ended rolls it back, and is no error itself: the
-        // select is.
-        let committed = connection.execute("select 1; commit").await;
-        match committed {
-            Ok(_) => Ended::Committed,
-            Err(error) if is_lost(&error) => {
-                *held = None;
-                self.outcome(held, error).await
-            }
-            Err(error) => Ended::Failed(error.into()),
-        }
-    }
-
-    /// Whether a transaction was committed whose answer was lost with its connection. A caller is
-    /// never told "stored", nor that nothing was, without having looked; when that cannot be done, this
-    /// node gives its number up, and what it may have claimed with it.
-    async fn outcome(&mut self, held: &mut Option<Session>, lost: sqlx::Error) -> Ended {
-        let Some(witness) = self.witness.take() else {
-            // It claimed nothing, and whatever it did can be done again.
-            return Ended::Failed(StoreError::Unknown);
-        };
-        tracing::warn!(error = %lost, "the connection was lost at a commit; looking whether it came true");
-        let tries = OUTCOME_WAIT.as_millis() / OUTCOME_PAUSE.as_millis();
-        for _ in 0..tries {
-            match self.look_up(&witness).await {
-                Ok((connection, outcome)) => {
-                    *held = Some(connection);
-                    return match outcome {
-                        Outcome::Committed => Ended::Committed,
-                        Outcome::RolledBack => Ended::Failed(lost.into()),
-                        Outcome::Fenced => {
-                            self.membership.fenced(self.node);
-                            Ended::Failed(StoreError::Fenced)
-                        }
-                    };
-                }
-                // Among them that the server has not noticed yet that the connection is gone.
-                Err(error) => {
-                    tracing::debug!(%error, "the outcome of a commit could not be looked up");
-                }
-            }
-            tokio::time::sleep(OUTCOME_PAUSE).await;
-        }
-        self.membership.fenced(self.node);
-        Ended::Failed(StoreError::Unknown)
-    }
-
-    /// Looks on a connection of its own, which it returns.
-    async fn look_up(&self, witness: &Witness) -> Result<(Session, Outcome), StoreError> {
-        let mut connection = self.connector.connect().await?;
-        connection
-            .execute(sqlx::AssertSqlSafe(self.connector.begin()))
-            .await?;
-        let mut reader = Reader {
-            connection: &mut connection,
-            schema: &self.connector.address.schema,
-            names_statements: self.connector.names_statements(),
-        };
-        let outcome = reader.outcome(self.node, witness).await?;
-        connection.execute("commit").await?;
-        Ok((connection, outcome))
-    }
-
     /// Nothing of the transaction is stored: the callers are told, and memory is put right.
     async fn failed(
         &mut self,
@@ -384,6 +315,8 @@ impl State {
         self.lane_floors.clear();
         self.refusals.note(&error, self.host.timeline.now());
         let mut rolled_back = None;
+        // One to a server that became a replica leads to it for ever; a new one leads to who took over.
+        let held = held.filter(|_| !matches!(error, StoreError::ReadOnly));
         if let Some(mut connection) = held {
             match connection.execute("rollback").await {
                 Ok(_) => rolled_back = Some(connection),

@@ -75,7 +75,11 @@ impl Ground {
         self.scissors.cut_behind(behind, cut);
         let sends = (0..SENDS).map(|n| {
             let event = Event::new("a", &label(n));
-            let event = if n < CHOSEN { event.id(label(n)) } else { event };
+            let event = if n < CHOSEN {
+                event.id(label(n))
+            } else {
+                event
+            };
             webhooks.send("acme", event)
         });
         let endpoints = webhooks.endpoints("other");

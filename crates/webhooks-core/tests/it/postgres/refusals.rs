@@ -3,7 +3,7 @@
 use scratch_postgres::Database;
 use webhooks_core::{OpenError, Webhooks, postgres};
 
-use super::{address, open};
+use super::{address, open, until};
 
 #[tokio::test]
 async fn a_newer_schema_is_refused_and_left_alone() {
@@ -40,6 +40,69 @@ async fn a_user_without_rights_is_told_which() {
     let refused = Webhooks::open(guest.as_str()).await.unwrap_err();
     assert!(matches!(refused, OpenError::Rights { .. }), "{refused:?}");
     assert!(refused.to_string().contains("grant"), "{refused}");
+}
+
+/// The address with another user, who may log in and nothing else.
+fn as_user(database: &Database, name: &str) -> String {
+    let make = format!(
+        "do $$ begin if not exists (select 1 from pg_roles where rolname = '{name}') then create role {name} login; end if; end $$"
+    );
+    database.query(&make).unwrap();
+    let mut address = url::Url::parse(&address(database)).unwrap();
+    address.set_username(name).unwrap();
+    address.into()
+}
+
+#[tokio::test]
+async fn a_right_that_is_missing_on_one_table_is_told_before_anything_is_sent() {
+    let database = Database::create().unwrap();
+    drop(open(&database).await);
+    let user = as_user(&database, "clerk_of_hooks");
+    for grant in [
+        "usage on schema hooks",
+        "all on all sequences in schema hooks",
+        "all on all tables in schema hooks",
+    ] {
+        let grant = format!("grant {grant} to clerk_of_hooks");
+        database.query(&grant).unwrap();
+    }
+    database
+        .query("revoke insert on hooks.attempt from clerk_of_hooks")
+        .unwrap();
+    let refused = Webhooks::open(&user).await.unwrap_err();
+    assert!(matches!(refused, OpenError::Rights { .. }), "{refused:?}");
+    let told = refused.to_string();
+    assert!(told.contains("insert on table attempt"), "{told}");
+    assert!(!told.contains("select"), "{told}");
+}
+
+#[tokio::test]
+async fn a_user_with_too_few_connections_is_told_how_many_are_needed() {
+    let database = Database::create().unwrap();
+    let user = as_user(&database, "busy_with_hooks");
+    let allow = async |connections: u32| {
+        let allow = format!("alter role busy_with_hooks connection limit {connections}");
+        database.query(&allow).unwrap();
+        Webhooks::open(&user).await
+    };
+    database
+        .query("create schema hooks authorization busy_with_hooks")
+        .unwrap();
+    for connections in [0, 1, 5] {
+        let refused = allow(connections).await.unwrap_err();
+        assert!(
+            matches!(refused, OpenError::TooManyConnections { .. }),
+            "{refused:?}"
+        );
+        assert!(refused.to_string().contains("needs six connections"));
+    }
+    // Those that are closed are counted for a moment.
+    until("six are enough", async || match allow(6).await {
+        Ok(_) => true,
+        Err(OpenError::TooManyConnections { .. }) => false,
+        Err(error) => panic!("{error}"),
+    })
+    .await;
 }
 
 #[tokio::test]

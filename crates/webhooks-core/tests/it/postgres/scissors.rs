@@ -102,7 +102,8 @@ async fn lead(client: TcpStream, server: u16, plan: Arc<Mutex<Plan>>) -> std::io
         loop {
             let message = messages.next().await?;
             let mut texts = message[5..].split(|byte| *byte == 0);
-            let mut text = || String::from_utf8_lossy(texts.next().unwrap_or_default()).into_owned();
+            let mut text =
+                || String::from_utf8_lossy(texts.next().unwrap_or_default()).into_owned();
             match message[0] {
                 b'Q' => {
                     said = text();

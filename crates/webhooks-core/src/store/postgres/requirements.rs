@@ -1,0 +1,86 @@
+//! What a server and its user must have before a store is opened on them. What is missing would be found
+//! later otherwise, by one call after the other.
+
+use futures_util::future::try_join_all;
+use sqlx::Row;
+
+use super::{
+    connection::Connector,
+    migration::tables,
+    row::Reader,
+    session::{Session, Statement},
+};
+use crate::store::{error::StoreError, open_error::OpenError};
+
+/// The oldest version that is tested, as `server_version_num` has it.
+const SERVER_VERSION_MIN: i32 = 140_000;
+/// The connections of an engine: one that writes, one that watches, one that listens, two that read, and now
+/// and then one more.
+const CONNECTIONS: usize = 6;
+
+/// Refuses a server that is too old.
+pub(super) async fn check_server(connection: &mut Session, shown: &str) -> Result<(), OpenError> {
+    let row = Statement::new(
+        "select current_setting('server_version_num')::int4, current_setting('server_version')",
+    )
+    .persistent(false)
+    .fetch_one(connection)
+    .await;
+    let read = row.and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+    let (number, version): (i32, String) = read.map_err(|source| OpenError::Database {
+        store: shown.to_owned(),
+        source: std::sync::Arc::new(source),
+    })?;
+    check_version(number, version, shown)
+}
+
+fn check_version(number: i32, version: String, shown: &str) -> Result<(), OpenError> {
+    if number < SERVER_VERSION_MIN {
+        return Err(OpenError::OldServer {
+            store: shown.to_owned(),
+            found: version,
+        });
+    }
+    Ok(())
+}
+
+/// Whether a server has as many connections left as an engine needs, `first` among them.
+pub(super) async fn check_connections(connector: &Connector) -> sqlx::Result<()> {
+    let others = (1..CONNECTIONS).map(|_| connector.connect());
+    for connection in try_join_all(others).await? {
+        connection.close().await?;
+    }
+    Ok(())
+}
+
+impl Reader<'_> {
+    /// What the user may not do with our tables; `None` when nothing is missing.
+    pub(super) async fn missing_rights(&mut self) -> Result<Option<String>, StoreError> {
+        let row = self
+            .query(
+                "select string_agg(t.needed || ' on table ' || t.name, ', ' order by t.name, t.needed)
+                 from (select name, needed from unnest($2::text[]) as t(name)
+                       cross join unnest(array['delete', 'insert', 'select', 'update']) as p(needed)) t
+                 where not has_table_privilege(format('%I.%I', $1, t.name), t.needed)",
+            )
+            .bind(self.schema.name())
+            .bind(tables())
+            .fetch_one(&mut *self.connection)
+            .await?;
+        Ok(row.try_get(0)?)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_older_than_fourteen_is_refused_with_what_it_is() {
+        let refused = check_version(130_014, "13.14".to_owned(), "db").unwrap_err();
+        let told = refused.to_string();
+        assert!(told.contains("13.14") && told.contains("14"), "{told}");
+        check_version(140_000, "14.0".to_owned(), "db").unwrap();
+    }
+}
