@@ -1,4 +1,8 @@
 //! Which version of our tables a database has, and bringing it to [`VERSION`].
+//!
+//! Programs are replaced one after the other: the first new one changes the tables while old ones work on
+//! them. So a version only adds, and says how old the code may be that still works beside it; what no code
+//! needs any more is taken away by a later one.
 
 use sqlx::Row;
 
@@ -9,10 +13,24 @@ use super::{
 };
 use crate::store::{error::StoreError, open_error::OpenError};
 
-/// What each version adds to the one before; never changed once released.
-const MIGRATIONS: [(i32, &str); 1] = [(1, include_str!("schema/1_tables.sql"))];
+/// A version of the tables.
+struct Step {
+    version: i32,
+    /// The oldest version of this code that can work on them, beside newer code. Whoever adds what older
+    /// code can live with leaves it; whoever takes something away that it needs raises it, once no program
+    /// that needs it is to run any more.
+    oldest_reader: i32,
+    /// What it adds to the version before; never changed once released.
+    statements: &'static str,
+}
+
+const STEPS: [Step; 1] = [Step {
+    version: 1,
+    oldest_reader: 1,
+    statements: include_str!("schema/1_tables.sql"),
+}];
 /// The version that this code reads and writes.
-pub(super) const VERSION: i32 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+const VERSION: i32 = STEPS[STEPS.len() - 1].version;
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 const TOO_MANY_CONNECTIONS: &str = "53300";
@@ -38,41 +56,66 @@ pub struct Migration {
 /// [`Webhooks::open`]: crate::Webhooks::open
 pub fn migrations(schema: &str) -> Result<Vec<Migration>, OpenError> {
     let schema = Schema::parse(schema).map_err(|problem| OpenError::PostgresAddress { problem })?;
-    Ok(MIGRATIONS
+    Ok(STEPS
         .iter()
-        .map(|(version, statements)| Migration {
-            version: *version,
-            sql: whole(&schema, *version, statements),
+        .map(|step| Migration {
+            version: step.version,
+            sql: step.whole(&schema),
         })
         .collect())
 }
 
 /// Every table of ours.
 pub(super) fn tables() -> Vec<&'static str> {
-    MIGRATIONS
+    STEPS
         .iter()
-        .flat_map(|(_, statements)| statements.lines())
+        .flat_map(|step| step.statements.lines())
         .filter_map(|line| line.strip_prefix("create table webhooks."))
         .filter_map(|table| table.split([' ', '(']).next())
         .collect()
 }
 
-/// The statements of a version, with what notes it.
-fn whole(schema: &Schema, version: i32, statements: &str) -> String {
-    let mut sql = String::new();
-    if version == MIGRATIONS[0].0 {
-        // "if not exists" asks for the right to create one though it is there.
-        sql = format!(
-            "do $$ begin if to_regnamespace('{name}') is null then create schema {name}; end if; end $$;\n",
-            name = schema.name()
-        );
+impl Step {
+    /// Its statements, with what notes it.
+    fn whole(&self, schema: &Schema) -> String {
+        let Self {
+            version,
+            oldest_reader,
+            statements,
+        } = self;
+        let mut sql = String::new();
+        if *version == STEPS[0].version {
+            // Not "if not exists": that takes the right to make schemas also where there is one.
+            sql = format!(
+                "do $$ begin
+                     if to_regnamespace('{name}') is null then create schema {name}; end if;
+                 end $$;\n",
+                name = schema.name()
+            );
+        }
+        sql.push_str(&schema.sql(statements));
+        sql.push_str(&schema.sql(&format!(
+            "insert into webhooks.setting (name, value)
+             values ('version', {version}), ('oldest_reader', {oldest_reader})
+             on conflict (name) do update set value = excluded.value;\n"
+        )));
+        sql
     }
-    sql.push_str(&schema.sql(statements));
-    sql.push_str(&schema.sql(&format!(
-        "insert into webhooks.setting (name, value) values ('version', {version})
-         on conflict (name) do update set value = excluded.value;\n"
-    )));
-    sql
+}
+
+/// What a database says of its tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Found {
+    version: i32,
+    /// The oldest code that can work on them.
+    oldest_reader: i32,
+}
+
+impl Found {
+    /// Whether this code can work on them, once they have its own version where they are older.
+    fn suits(self) -> bool {
+        self.version <= VERSION || self.oldest_reader <= VERSION
+    }
 }
 
 /// Brings the tables to [`VERSION`], each version in a transaction, one node at a time.
@@ -82,9 +125,16 @@ pub(crate) async fn migrate(
     shown: &str,
 ) -> Result<(), OpenError> {
     let refuse = |source: sqlx::Error| refusal(shown, schema, source.into());
-    let found = version(connection, schema).await.map_err(refuse)?;
-    newer(found, shown)?;
-    if found == Some(VERSION) {
+    let found = find(connection, schema).await.map_err(refuse)?;
+    check(found, shown)?;
+    if let Some(found) = found.filter(|found| found.version >= VERSION) {
+        if found.version > VERSION {
+            tracing::info!(
+                found = found.version,
+                known = VERSION,
+                "the tables are newer than this program, which can work on them"
+            );
+        }
         return Ok(());
     }
     connection.execute("begin").await.map_err(refuse)?;
@@ -94,11 +144,11 @@ pub(crate) async fn migrate(
         .await
         .map_err(refuse)?;
     // Another node may have done it meanwhile.
-    let found = version(connection, schema).await.map_err(refuse)?;
-    newer(found, shown)?;
-    for (number, statements) in MIGRATIONS {
-        if found.is_none_or(|found| number > found) {
-            let statements = sqlx::AssertSqlSafe(whole(schema, number, statements));
+    let found = find(connection, schema).await.map_err(refuse)?;
+    check(found, shown)?;
+    for step in &STEPS {
+        if found.is_none_or(|found| step.version > found.version) {
+            let statements = sqlx::AssertSqlSafe(step.whole(schema));
             connection.execute(statements).await.map_err(refuse)?;
         }
     }
@@ -106,11 +156,11 @@ pub(crate) async fn migrate(
     Ok(())
 }
 
-fn newer(found: Option<i32>, shown: &str) -> Result<(), OpenError> {
+fn check(found: Option<Found>, shown: &str) -> Result<(), OpenError> {
     match found {
-        Some(found) if found > VERSION => Err(OpenError::Newer {
+        Some(found) if !found.suits() => Err(OpenError::Newer {
             store: shown.to_owned(),
-            found,
+            found: found.version,
             known: VERSION,
         }),
         _ => Ok(()),
@@ -118,7 +168,7 @@ fn newer(found: Option<i32>, shown: &str) -> Result<(), OpenError> {
 }
 
 /// `None` when the tables are not there.
-async fn version(connection: &mut Session, schema: &Schema) -> sqlx::Result<Option<i32>> {
+async fn find(connection: &mut Session, schema: &Schema) -> sqlx::Result<Option<Found>> {
     // Looked up before it is read: an error would end the transaction. In the catalog and not by name:
     // to_regclass says what this session knew before it waited for another node to make them.
     let found = Statement::new(
@@ -132,12 +182,18 @@ async fn version(connection: &mut Session, schema: &Schema) -> sqlx::Result<Opti
         return Ok(None);
     }
     let row = schema
-        .query("select value from webhooks.setting where name = 'version'")
+        .query(
+            "select v.value, coalesce(o.value, v.value) from webhooks.setting v
+             left join webhooks.setting o on o.name = 'oldest_reader' where v.name = 'version'",
+        )
         .fetch_optional(connection)
         .await?;
     row.map(|row| {
-        let value: i64 = row.try_get(0)?;
-        Ok(i32::try_from(value).unwrap_or(i32::MAX))
+        let (version, oldest_reader): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        Ok(Found {
+            version: i32::try_from(version).unwrap_or(i32::MAX),
+            oldest_reader: i32::try_from(oldest_reader).unwrap_or(i32::MAX),
+        })
     })
     .transpose()
 }

@@ -5,6 +5,7 @@ mod copy;
 mod cut_statement;
 mod failed_batch;
 mod failover;
+mod guide;
 mod hand_over;
 mod held_snapshot;
 mod line;
@@ -20,6 +21,7 @@ mod refused_writes;
 mod scissors;
 mod send_in;
 mod silence;
+mod upgrade;
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     let database = Database::create().unwrap();
     drop(open(&database).await);
     database
-        .query("update hooks.setting set value = 999 where name = 'version'")
+        .query("update hooks.setting set value = 999 where name in ('version', 'oldest_reader')")
         .unwrap();
     let refused = Webhooks::open(&address(&database)).await.unwrap_err();
     assert!(
@@ -103,6 +103,21 @@ async fn a_user_with_too_few_connections_is_told_how_many_are_needed() {
         Err(error) => panic!("{error}"),
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_user_who_may_make_no_schemas_uses_one_that_is_there() {
+    let database = Database::create().unwrap();
+    database
+        .query("do $$ begin if not exists (select 1 from pg_roles where rolname = 'owner_of_hooks') then create role owner_of_hooks login; end if; end $$")
+        .unwrap();
+    database
+        .query("create schema hooks authorization owner_of_hooks")
+        .unwrap();
+    let mut owner = url::Url::parse(&address(&database)).unwrap();
+    owner.set_username("owner_of_hooks").unwrap();
+    let webhooks = Webhooks::open(owner.as_str()).await.unwrap();
+    assert_eq!(webhooks.pending().await.unwrap(), 0);
 }
 
 #[tokio::test]
