@@ -34,10 +34,7 @@ impl Outbox {
             }
             EndpointState::Active => {}
         }
-        let full = state.queue.rows.len() + state.queue.expected >= QUEUE_MAX
-            || state.queue.bytes >= QUEUE_BYTES_MAX
-            || self.memory.is_full();
-        if full || endpoint.keeps_lane {
+        if self.is_full(&state) || endpoint.keeps_lane {
             state.has_lane();
         }
         if state.lane != Lane::None {
@@ -53,6 +50,26 @@ impl Outbox {
             lane: endpoint.ordered,
             retreats: state.retreats,
         }
+    }
+
+    /// Whether the next delivery goes to the lane, unless something changes before.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn adds_to_lane(&self) -> bool {
+        let endpoint = self.endpoint();
+        let state = self.state.lock();
+        match endpoint.state {
+            EndpointState::Disabled { .. } => false,
+            EndpointState::Paused => true,
+            EndpointState::Active => {
+                endpoint.keeps_lane || state.lane != Lane::None || self.is_full(&state)
+            }
+        }
+    }
+
+    fn is_full(&self, state: &State) -> bool {
+        state.queue.rows.len() + state.queue.expected >= QUEUE_MAX
+            || state.queue.bytes >= QUEUE_BYTES_MAX
+            || self.memory.is_full()
     }
 
     /// Counts in a row that a refill hands over.

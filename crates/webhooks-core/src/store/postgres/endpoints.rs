@@ -1,6 +1,9 @@
 //! Endpoints in the database, and what of them the writer has in memory.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use sqlx::{Row, postgres::PgRow};
 
@@ -30,11 +33,18 @@ impl Tx<'_> {
 
     /// Has memory know the endpoints of these customers. One that cannot be read is left out: its
     /// customer is not noted, and [`Tx::of_customer`] says why.
-    pub(super) async fn load_customers(&mut self, customers: &[&str]) -> Result<(), StoreError> {
+    pub(super) async fn know_customers(
+        &mut self,
+        customers: impl Iterator<Item = &str>,
+    ) -> Result<(), StoreError> {
+        let unknown: BTreeSet<&str> = customers
+            .filter(|customer| self.endpoints.cache.of_customer(customer).is_none())
+            .collect();
+        let customers: Vec<&str> = unknown.into_iter().collect();
         if customers.is_empty() {
             return Ok(());
         }
-        let rows = endpoints_where(&mut self.reader(), Selection::Customers(customers)).await?;
+        let rows = endpoints_where(&mut self.reader(), Selection::Customers(&customers)).await?;
         let mut of: HashMap<&str, Vec<EndpointRow>> = HashMap::new();
         let mut keys = Vec::new();
         for row in rows {

@@ -20,6 +20,7 @@ mod floor;
 mod gauges;
 pub(crate) mod handle;
 mod lane;
+mod lane_locks;
 mod listener;
 mod listing;
 mod manage;

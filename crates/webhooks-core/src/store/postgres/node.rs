@@ -114,11 +114,20 @@ impl Reader<'_> {
         self.query("set local enable_seqscan = on")
             .execute(&mut *self.connection)
             .await?;
+        // Lanes before deliveries, and by their keys: as every transaction does.
+        self.query(
+            "select 1 from webhooks.lane where node = $1 or node is null and due_at is null
+             order by endpoint_key for update",
+        )
+        .bind(dead)
+        .execute(&mut *self.connection)
+        .await?;
         let (first, last) = (dead << CLAIM_BITS, (dead + 1) << CLAIM_BITS);
         self.query(
             "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures)
              select distinct endpoint_key, $3::int8, 0, 0 from webhooks.delivery
              where claim >= $1 and claim < $2 and lane
+             order by endpoint_key
              on conflict (endpoint_key) do nothing",
         )
         .bind(first)

@@ -5,6 +5,8 @@
 //! event stays, with the reason in `refused`, and holds nothing up. Numbers are not the order of
 //! commits: what a later look finds may have a lower id, and is taken all the same.
 
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
 use sqlx::{Row, postgres::PgRow};
 
 use super::{read::Reading, send::Numbers, tx::Tx};
@@ -32,13 +34,11 @@ impl Tx<'_> {
             .bind(TAKE_ROWS)
             .fetch_all(&mut *self.connection)
             .await?;
-        let mut taken = TakenRows {
-            events: 0,
-            more: i64::try_from(rows.len()).is_ok_and(|rows| rows == TAKE_ROWS),
-        };
         if rows.is_empty() {
-            return Ok(taken);
+            return Ok(TakenRows::default());
         }
+        let prepared: Vec<_> = rows.iter().map(prepare).collect();
+        let waiting = self.waiting_customers(&prepared).await?;
         let batch = self
             .query("select nextval('webhooks.event_batch')")
             .fetch_one(&mut *self.connection)
@@ -46,9 +46,10 @@ impl Tx<'_> {
         let mut numbers = Numbers::new(vec![batch.try_get(0)?]);
         let mut stored = Vec::with_capacity(rows.len());
         let mut refused: (Vec<i64>, Vec<String>) = Default::default();
-        for row in &rows {
+        for (row, prepared) in rows.iter().zip(prepared) {
             let id: i64 = row.try_get(0)?;
-            match prepare(row) {
+            match prepared {
+                Ok((customer, _)) if waiting.contains(&customer) => {}
                 Ok((customer, event)) => {
                     match self.store_one(&customer, event, &mut numbers).await {
                         Ok(()) => stored.push(id),
@@ -60,7 +61,6 @@ impl Tx<'_> {
                 Err(RowError::Store(error)) => return Err(error),
             }
         }
-        taken.events = u64::try_from(stored.len()).unwrap_or_default();
         self.query("delete from webhooks.outbox where id = any($1)")
             .bind(&stored)
             .execute(&mut *self.connection)
@@ -77,7 +77,40 @@ impl Tx<'_> {
             .execute(&mut *self.connection)
             .await?;
         }
-        Ok(taken)
+        let is_full = i64::try_from(rows.len()).is_ok_and(|rows| rows == TAKE_ROWS);
+        Ok(TakenRows {
+            events: u64::try_from(stored.len()).unwrap_or_default(),
+            more: is_full && waiting.is_empty(),
+        })
+    }
+
+    /// Customers whose rows are left for the next time: others have the lanes in hand that these would
+    /// join.
+    async fn waiting_customers(
+        &mut self,
+        rows: &[Result<(String, PreparedEvent), RowError>],
+    ) -> Result<HashSet<String>, StoreError> {
+        let customers: BTreeSet<&str> = rows
+            .iter()
+            .flatten()
+            .map(|(customer, _)| customer.as_str())
+            .collect();
+        self.know_customers(customers.iter().copied()).await?;
+        let mut lanes: BTreeMap<i64, &str> = BTreeMap::new();
+        for customer in customers {
+            let outboxes = self.endpoints.cache.of_customer(customer);
+            for outbox in outboxes.iter().flat_map(|outboxes| outboxes.iter()) {
+                if outbox.adds_to_lane() {
+                    lanes.insert(outbox.key(), customer);
+                }
+            }
+        }
+        let keys = lanes.keys().copied().collect();
+        let busy = self.busy_lanes(&keys).await?;
+        Ok(busy
+            .into_iter()
+            .filter_map(|key| lanes.get(&key).map(|customer| (*customer).to_owned()))
+            .collect())
     }
 
     async fn store_one(

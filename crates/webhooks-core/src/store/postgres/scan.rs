@@ -1,9 +1,12 @@
 //! The due scan: loads retries and lanes whose time has come. Nodes share the work: what one has
 //! locked another passes over.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
-use sqlx::Row;
+use sqlx::{Row, postgres::PgRow};
 
 use super::{
     floor::DUE_ORDERS,
@@ -176,7 +179,12 @@ impl Tx<'_> {
         let mut moved = Moved::default();
         let mut ended: HashMap<(i64, EndReason), Vec<i64>> = HashMap::new();
         let mut refused = None;
+        let busy = self.busy_lanes_of(&rows).await?;
         for row in &rows {
+            if busy.contains(&row.try_get(1)?) {
+                // It stays due: the next scan finds it.
+                continue;
+            }
             let placed = self
                 .place_retry(row, &mut loading, &mut joining, &mut moved, &mut ended)
                 .await;
@@ -212,9 +220,24 @@ impl Tx<'_> {
         joining.write(self).await
     }
 
+    /// The lanes that some of these retries have to join and others have in hand.
+    async fn busy_lanes_of(&mut self, rows: &[PgRow]) -> Result<HashSet<i64>, StoreError> {
+        let keys = rows.iter().map(|row| row.try_get(1));
+        let keys: BTreeSet<i64> = keys.collect::<Result<_, _>>()?;
+        let mut joined = BTreeSet::new();
+        for key in keys {
+            if let Found::Outbox(outbox) = self.found(key).await?
+                && outbox.adds_to_lane()
+            {
+                joined.insert(key);
+            }
+        }
+        self.busy_lanes(&joined).await
+    }
+
     async fn place_retry(
         &mut self,
-        row: &sqlx::postgres::PgRow,
+        row: &PgRow,
         loading: &mut Loading,
         joining: &mut Joining,
         moved: &mut Moved,

@@ -1,9 +1,6 @@
 //! Storing events and the deliveries they owe: every send of a batch in a few statements.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 
@@ -75,23 +72,15 @@ struct Additions {
 type Answer = (Reply<Vec<SendReceipt>, SendError>, SendResult);
 
 impl Tx<'_> {
-    /// Stores the events of a batch. An error of a send is in its answer; one of the store ends the
-    /// transaction.
+    /// Stores the events of a batch, whose customers are known. An error of a send is in its answer; one
+    /// of the store ends the transaction.
     pub(super) async fn store_sends(
         &mut self,
         sends: impl IntoIterator<Item = SendJob>,
         numbers: &mut Numbers,
         answers: &mut Vec<Answer>,
     ) -> Result<(), StoreError> {
-        let sends: Vec<SendJob> = sends.into_iter().collect();
-        let unknown: BTreeSet<&str> = sends
-            .iter()
-            .map(|send| send.customer.as_str())
-            .filter(|customer| self.endpoints.cache.of_customer(customer).is_none())
-            .collect();
-        let unknown: Vec<&str> = unknown.into_iter().collect();
-        let mut failed = self.load_customers(&unknown).await.err();
-        drop(unknown);
+        let mut failed: Option<StoreError> = None;
         let mut additions = Additions::default();
         for SendJob {
             customer,

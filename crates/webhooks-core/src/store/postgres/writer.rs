@@ -126,12 +126,7 @@ impl State {
             self.rejoined();
         }
         self.share_in_flight();
-        let Batch {
-            sends,
-            asks,
-            completions,
-        } = batch;
-        let events = sends.iter().map(|send| send.events.len()).sum();
+        let events = batch.sends.iter().map(|send| send.events.len()).sum();
         let mut answers = Answers::default();
         self.witness = None;
         self.concerned = Concerned::default();
@@ -145,11 +140,18 @@ impl State {
             version,
         } = head;
         let mut stored = false;
+        if let Some(connection) = &mut taken_connection
+            && written.is_ok()
+        {
+            written = self.tx(connection).prepare(version, &batch).await;
+        }
+        let Batch {
+            sends,
+            asks,
+            completions,
+        } = batch;
         if let Some(connection) = &mut taken_connection {
             let mut tx = self.tx(connection);
-            if written.is_ok() {
-                written = tx.prepare(version).await;
-            }
             if written.is_ok() {
                 written = tx.store_completions(&completions).await;
                 stored = written.is_ok();
@@ -429,9 +431,10 @@ fn refuse_sends(
 
 impl Tx<'_> {
     /// What has to be done before anything is written. `version`: of all endpoints together.
-    async fn prepare(&mut self, version: i64) -> Result<(), StoreError> {
+    async fn prepare(&mut self, version: i64, batch: &Batch) -> Result<(), StoreError> {
         self.keep_partitions().await?;
-        self.hear_of_changes(version).await
+        self.hear_of_changes(version).await?;
+        self.lock_lanes_of(batch).await
     }
 }
 

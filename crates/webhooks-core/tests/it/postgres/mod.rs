@@ -8,6 +8,7 @@ mod failover;
 mod guide;
 mod hand_over;
 mod held_snapshot;
+mod lane_locks;
 mod line;
 mod nodes;
 mod notification;

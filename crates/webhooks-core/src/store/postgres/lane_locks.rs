@@ -1,0 +1,121 @@
+//! The order in which transactions lock lanes: all that one is known to be about when it begins, by
+//! their keys, before it locks anything else that others want. A lane that turns up later is taken
+//! only where nobody has it.
+//!
+//! Without an order two nodes that send to each other's ordered endpoints would each hold the lane that
+//! the other waits for. Behind lanes come deliveries, endpoints, and the version of all endpoints.
+
+use std::collections::{BTreeSet, HashSet};
+
+use sqlx::Row;
+
+use super::tx::Tx;
+use crate::{
+    endpoint::wants,
+    model::{endpoint::EndpointOf, outcome::Verdict},
+    store::{ask::Ask, completion::Completion, error::StoreError, queue::Batch},
+};
+
+impl Tx<'_> {
+    /// Has memory know the endpoints that a batch is about, and locks their lanes.
+    pub(super) async fn lock_lanes_of(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let of_sends = batch.sends.iter().map(|send| send.customer.as_str());
+        let of_asks = batch.asks.iter().filter_map(endpoint_of);
+        let customers = of_sends.chain(of_asks.map(|of| of.customer.as_str()));
+        self.know_customers(customers).await?;
+        if batch.completions.is_empty() && batch.asks.is_empty() {
+            // Its sends join their lanes in one statement, which keeps to the order by itself: until then
+            // others may have them.
+            return Ok(());
+        }
+        let completions = batch.completions.iter();
+        let mut keys: BTreeSet<i64> = completions
+            .filter(|completion| dates_lane(completion))
+            .map(|completion| completion.outbox.key())
+            .collect();
+        keys.extend(batch.asks.iter().filter_map(|ask| self.lane_of(ask)));
+        self.add_lanes_of_sends(batch, &mut keys);
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<i64> = keys.into_iter().collect();
+        self.query(
+            "select 1 from webhooks.lane where endpoint_key = any($1) order by endpoint_key for update",
+        )
+        .bind(keys)
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
+    }
+
+    /// Takes the lanes of these endpoints that nobody has. Returns the others: who waited for those,
+    /// with lanes in hand that the order has behind them, might wait for ever.
+    pub(super) async fn busy_lanes(
+        &mut self,
+        keys: &BTreeSet<i64>,
+    ) -> Result<HashSet<i64>, StoreError> {
+        if keys.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let keys: Vec<i64> = keys.iter().copied().collect();
+        let rows = self
+            .query(
+                "with free as materialized (
+                     select endpoint_key from webhooks.lane where endpoint_key = any($1)
+                     order by endpoint_key for update skip locked)
+                 select endpoint_key from webhooks.lane
+                 where endpoint_key = any($1) and endpoint_key not in (select endpoint_key from free)",
+            )
+            .bind(keys)
+            .fetch_all(&mut *self.connection)
+            .await?;
+        Ok(rows
+            .iter()
+            .map(|row| row.try_get(0))
+            .collect::<Result<_, _>>()?)
+    }
+
+    fn lane_of(&self, ask: &Ask) -> Option<i64> {
+        match ask {
+            Ask::Refill(outbox) => Some(outbox.key()),
+            Ask::OweAgain(key, ..) => Some(*key),
+            ask => {
+                let of = endpoint_of(ask)?;
+                let outboxes = self.endpoints.cache.of_customer(&of.customer)?;
+                let found = outboxes.iter().find(|found| found.endpoint().id == of.id);
+                found.map(|outbox| outbox.key())
+            }
+        }
+    }
+
+    fn add_lanes_of_sends(&self, batch: &Batch, keys: &mut BTreeSet<i64>) {
+        for send in &batch.sends {
+            let outboxes = self.endpoints.cache.of_customer(&send.customer);
+            for outbox in outboxes.iter().flat_map(|outboxes| outboxes.iter()) {
+                let is_wanted = || {
+                    let types = &outbox.endpoint().event_types;
+                    let mut events = send.events.iter();
+                    events.any(|event| wants(types, &event.event_type))
+                };
+                if outbox.adds_to_lane() && is_wanted() {
+                    keys.insert(outbox.key());
+                }
+            }
+        }
+    }
+}
+
+fn dates_lane(completion: &Completion) -> bool {
+    matches!(completion.verdict, Verdict::Lane { .. })
+        || completion.consequences.lane.is_some()
+        || completion.consequences.disabled.is_some()
+}
+
+/// The endpoint whose lane an ask may change.
+fn endpoint_of(ask: &Ask) -> Option<&EndpointOf> {
+    match ask {
+        Ask::Edit(of, ..) | Ask::Remove(of, _) | Ask::ChangeState(of, ..) => Some(of),
+        Ask::Resend(of, _) | Ask::TakeAway(of, ..) => Some(&of.endpoint),
+        _ => None,
+    }
+}
