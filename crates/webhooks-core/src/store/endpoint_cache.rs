@@ -61,7 +61,7 @@ impl EndpointCache {
     }
 
     /// Forgets which endpoints customers have; outboxes in use stay the same ones.
-    fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.by_customer.clear();
         self.without.clear();
         self.drop_idle();

@@ -27,7 +27,7 @@ impl Tx<'_> {
     /// that memory has.
     pub(super) async fn hear_of_changes(&mut self, version: i64) -> Result<(), StoreError> {
         let Some(known) = self.endpoints.version else {
-            // Nothing is in memory yet.
+            self.read_anew().await?;
             self.endpoints.version = Some(version);
             return Ok(());
         };
@@ -44,6 +44,25 @@ impl Tx<'_> {
             self.hear_of(row.try_get(0)?).await?;
         }
         self.endpoints.version = Some(version);
+        Ok(())
+    }
+
+    /// Memory may have endpoints otherwise than they are, or such as never were. Of those that are idle it
+    /// has nothing any more.
+    async fn read_anew(&mut self) -> Result<(), StoreError> {
+        self.endpoints.cache.clear();
+        for outbox in self.endpoints.cache.outboxes() {
+            let key = outbox.key();
+            let mut rows = endpoints_where(&mut self.reader(), Selection::Keys(&[key])).await?;
+            let is_same = rows
+                .pop()
+                .is_some_and(|row| row.id == outbox.endpoint().id.as_str());
+            if is_same {
+                self.hear_of(key).await?;
+            } else {
+                self.endpoints.cache.drop_key(key);
+            }
+        }
         Ok(())
     }
 

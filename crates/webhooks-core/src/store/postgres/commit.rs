@@ -66,7 +66,7 @@ impl Committing<'_> {
         while Instant::now() < until {
             match self.look_up(&witness).await {
                 Ok((connection, outcome)) => {
-                    *held = Some(connection);
+                    *held = connection;
                     return match outcome {
                         Outcome::Committed => Ended::Committed,
                         Outcome::RolledBack => Ended::Failed(lost.into()),
@@ -87,9 +87,9 @@ impl Committing<'_> {
         Ended::Failed(StoreError::Unknown)
     }
 
-    /// Looks on a connection of its own, which it returns.
-    async fn look_up(&self, witness: &Witness) -> Result<(Session, Outcome), StoreError> {
-        let mut connection = self.connector.connect().await?;
+    /// Looks on a connection of its own, which it returns when this node can go on with it.
+    async fn look_up(&self, witness: &Witness) -> Result<(Option<Session>, Outcome), StoreError> {
+        let (mut connection, follows) = self.membership.connect(self.connector, self.node).await?;
         connection
             .execute(sqlx::AssertSqlSafe(self.connector.begin()))
             .await?;
@@ -100,6 +100,6 @@ impl Committing<'_> {
         };
         let outcome = reader.outcome(self.node, witness).await?;
         connection.execute("commit").await?;
-        Ok((connection, outcome))
+        Ok((follows.then_some(connection), outcome))
     }
 }

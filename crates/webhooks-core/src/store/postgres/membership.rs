@@ -9,15 +9,25 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{bell::Bell, floor::DueFloors, node::STOP_AFTER};
+use super::{
+    bell::Bell,
+    connection::Connector,
+    floor::DueFloors,
+    history::{History, history_of},
+    node::STOP_AFTER,
+    session::Session,
+};
 use crate::store::lease::Lease;
 
 /// As which node an engine works, and whether it may.
 pub(crate) struct Membership {
     node: AtomicI64,
     lease: Arc<Lease>,
+    /// In which line of the database's history it joined.
+    history: Mutex<History>,
     /// The version of all endpoints that the writer has heard of; 0 before it has looked.
     version: AtomicI64,
     /// How many are alive, this one among them.
@@ -35,7 +45,7 @@ pub(crate) struct Membership {
 impl Membership {
     /// `node` joined a moment ago.
     pub(super) fn new(
-        node: i64,
+        (node, history): (i64, History),
         lease: Arc<Lease>,
         engines: Arc<AtomicUsize>,
         began: Duration,
@@ -44,6 +54,7 @@ impl Membership {
         Self {
             node: AtomicI64::new(node),
             lease,
+            history: Mutex::new(history),
             version: AtomicI64::new(0),
             engines,
             due_floors: DueFloors::default(),
@@ -75,6 +86,32 @@ impl Membership {
         }
     }
 
+    /// Whether a server has all that this node did. If not, `node` is a node no more.
+    pub(super) fn follows(&self, node: i64, found: &History) -> bool {
+        let was = self.history.lock().clone();
+        let follows = match (&was, found) {
+            (Some(was), Some(found)) => was == found,
+            _ => true,
+        };
+        if !follows {
+            self.fenced(node);
+        }
+        follows
+    }
+
+    /// Connects. Returns too whether the server follows the history in which `node` joined: if not it is
+    /// no node there.
+    pub(super) async fn connect(
+        &self,
+        connector: &Connector,
+        node: i64,
+    ) -> sqlx::Result<(Session, bool)> {
+        let mut connection = connector.connect().await?;
+        let history = history_of(&mut connection).await?;
+        let follows = self.follows(node, &history);
+        Ok((connection, follows))
+    }
+
     pub(super) fn is_fenced(&self) -> bool {
         self.fenced.load(Ordering::Acquire)
     }
@@ -84,8 +121,9 @@ impl Membership {
         self.lease.renew(began, STOP_AFTER);
     }
 
-    pub(super) fn joined(&self, node: i64, began: Duration) {
+    pub(super) fn joined(&self, (node, history): (i64, History), began: Duration) {
         self.beaten(began);
+        *self.history.lock() = history;
         self.node.store(node, Ordering::Release);
         self.fenced.store(false, Ordering::Release);
     }

@@ -19,6 +19,7 @@ mod floor;
 #[cfg(feature = "metrics")]
 mod gauges;
 pub(crate) mod handle;
+mod history;
 mod lane;
 mod lane_locks;
 mod listener;

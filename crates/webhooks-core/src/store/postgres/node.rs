@@ -97,8 +97,13 @@ impl Reader<'_> {
         Ok(reaped)
     }
 
-    /// A node ends in order: what it held is free at once.
+    /// A node ends in order, or gives its number up: what it held is free at once. Whatever its writer has
+    /// under way comes first: after this nothing is claimed under its number.
     pub(super) async fn leave(&mut self, node: i64, now: i64) -> Result<u64, StoreError> {
+        self.query("select 1 from webhooks.node where id = $1 for update")
+            .bind(node)
+            .execute(&mut *self.connection)
+            .await?;
         self.query("update webhooks.node set alive = false, reached_at = greatest(reached_at, $2) where id = $1")
             .bind(node)
             .bind(now)

@@ -13,6 +13,7 @@ use super::{
     connection::Connector,
     endpoints,
     handle::Handle,
+    history::history_of,
     membership::Membership,
     migration::{self, refusal},
     pace::Pace,
@@ -84,6 +85,7 @@ pub(crate) async fn open(
         .await
         .map_err(refuse)?;
     migration::migrate(&mut connection, &schema, &shown).await?;
+    let history = history_of(&mut connection).await.map_err(refuse)?;
     let engines = Arc::new(AtomicUsize::new(1));
     let reader = EndpointReader {
         engines: Some(Arc::clone(&engines)),
@@ -139,7 +141,12 @@ pub(crate) async fn open(
     connection.execute("commit").await.map_err(refuse)?;
     close(connection).await;
     let lease = Arc::new(Lease::ending());
-    let membership = Arc::new(Membership::new(node, Arc::clone(&lease), engines, began));
+    let membership = Arc::new(Membership::new(
+        (node, history),
+        Arc::clone(&lease),
+        engines,
+        began,
+    ));
     let runtimes = (runtime()?, runtime()?);
     Ok(Opened {
         timeline: Arc::new(timeline),

@@ -20,6 +20,7 @@ use super::{
     bell::Concerned,
     connection::Connector,
     floor::{DueLooks, Look},
+    history::{History, history_of},
     listener::{Heard, Listener},
     membership::Membership,
     node::{BEAT_WAIT, LEASE},
@@ -83,6 +84,7 @@ impl NodeWatch {
         let mut node = Node {
             of: watched,
             connection: None,
+            history: None,
             heard,
             stop: Arc::clone(&stop),
             well_since: None,
@@ -122,6 +124,8 @@ impl NodeWatch {
 struct Node {
     of: Watched,
     connection: Option<Session>,
+    /// Which line of history the server at its other end follows.
+    history: History,
     heard: Arc<Heard>,
     stop: Arc<Stop>,
     /// Since when every beat was answered in time.
@@ -199,6 +203,7 @@ impl Node {
     /// Says that this node lives; joins anew when it was declared dead. Looks for others that are.
     async fn beat(&mut self) -> Result<(), StoreError> {
         let began = since_start();
+        self.look_at_history().await?;
         let now = self.of.timeline.now();
         let node = self.of.membership.node();
         let fenced = self.of.membership.is_fenced();
@@ -238,7 +243,9 @@ impl Node {
                     now = joined,
                     "this engine was taken for dead, or could not learn what it had stored; it goes on as another node"
                 );
-                self.of.membership.joined(joined, began);
+                self.of
+                    .membership
+                    .joined((joined, self.history.clone()), began);
                 // The writer learns of it with its next batch.
                 self.ask(Ask::NoteClock).await?;
             }
@@ -366,18 +373,44 @@ impl Node {
         }
     }
 
+    /// Finds out on each new connection whether another server took over; behind a pooler, where none is
+    /// seen, each time.
+    async fn look_at_history(&mut self) -> Result<(), StoreError> {
+        let is_new = self.connection.is_none();
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.of.connector.connect().await?,
+        };
+        connection.answers_within(self.answer_wait());
+        if is_new || !self.of.connector.names_statements() {
+            self.history = history_of(&mut connection).await?;
+            let membership = &self.of.membership;
+            if !membership.follows(membership.node(), &self.history) {
+                tracing::warn!(
+                    history = self.history,
+                    "a replica took over the database: what it did not have is lost, also events that \
+                     were acknowledged, unless it was synchronous; this engine forgets what it had in memory"
+                );
+            }
+        }
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    fn answer_wait(&self) -> Duration {
+        ANSWER_WAIT.min(self.of.connector.answer_limit)
+    }
+
     async fn begin(&mut self) -> Result<Reader<'_>, StoreError> {
-        self.begin_within(ANSWER_WAIT.min(self.of.connector.answer_limit))
-            .await
+        self.begin_within(self.answer_wait()).await
     }
 
     /// Begins a transaction each of whose statements is answered within `limit`.
     async fn begin_within(&mut self, limit: Duration) -> Result<Reader<'_>, StoreError> {
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.of.connector.connect().await?,
-        };
-        let connection = self.connection.insert(connection);
+        if self.connection.is_none() {
+            self.look_at_history().await?;
+        }
+        let connection = self.connection.as_mut().ok_or(StoreError::Closed)?;
         connection.answers_within(limit);
         connection
             .execute(sqlx::AssertSqlSafe(self.of.connector.begin()))

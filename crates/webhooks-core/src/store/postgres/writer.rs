@@ -247,11 +247,12 @@ impl State {
                 begun => return (Some(connection), begun),
             }
         }
-        match self.connector.connect().await {
-            Ok(mut connection) => {
+        match self.membership.connect(&self.connector, self.node).await {
+            Ok((mut connection, true)) => {
                 let begun = self.begin(&mut connection, events).await;
                 (Some(connection), begun)
             }
+            Ok((_, false)) => (None, Err(StoreError::Fenced)),
             Err(error) => (None, Err(error.into())),
         }
     }
@@ -373,8 +374,10 @@ impl State {
     fn rejoined(&mut self) {
         self.node = self.membership.node();
         self.lane_floors.clear();
-        // What happened meanwhile is not known.
         self.commit.claim_as(self.node);
+        // What happened meanwhile is not known, nor whether what was seen before ever happened.
+        self.endpoints.version = None;
+        self.sweep = Sweep::default();
         for outbox in self.endpoints.cache.outboxes() {
             let given = outbox.give_all_back(self.host.timeline.now());
             self.commit.take_back(&outbox, given);

@@ -6,6 +6,7 @@ use scratch_postgres::{Cluster, Replication, Settings, Stop};
 use webhooks_core::{Event, Webhooks};
 
 use super::{line::Line, until};
+use crate::world::gate::Gate;
 
 /// A transaction that stores an event waits for a moment with its commit.
 pub(super) const HOLD_COMMITS: [&str; 2] = [
@@ -55,4 +56,59 @@ async fn what_the_replica_that_took_over_never_saw_is_not_called_stored() {
     let found = webhooks.event("acme", "chosen").await.unwrap();
     assert!(found.is_none(), "the replica had it");
     assert!(sent.is_err(), "{sent:?}");
+}
+
+#[tokio::test]
+async fn a_delivery_whose_outcome_the_replica_lacked_when_it_took_over_is_made_again() {
+    let cluster = Cluster::start(Settings::quick()).unwrap();
+    let replica = cluster.replica(Replication::Asynchronous).unwrap();
+    let line = Line::to(cluster.port()).await;
+    let builder = Webhooks::builder().allow_networks(["127.0.0.0/8"]).unwrap();
+    let webhooks = builder.open(&line.address()).await.unwrap();
+    let (gate, url) = Gate::start().await;
+    webhooks.endpoints("acme").add(url).await.unwrap();
+    for id in ["had", "lacked"] {
+        if id == "lacked" {
+            let claims = "select count(*) from hooks.delivery where claim is not null";
+            let has_it = async || replica.cluster().query(claims).unwrap() == "1";
+            until("the replica has the first", has_it).await;
+            replica.cluster().stop(Stop::Fast).unwrap();
+        }
+        webhooks
+            .send("acme", Event::new("a", &1).id(id))
+            .await
+            .unwrap();
+    }
+    gate.wait_for(2).await;
+    gate.open("had", 200);
+    gate.open("lacked", 200);
+    until("both are delivered", async || {
+        webhooks.pending().await.unwrap() == 0
+    })
+    .await;
+    let before = webhooks.nodes().await.unwrap();
+    cluster.stop(Stop::Immediate).unwrap();
+    replica.cluster().start_again().unwrap();
+    let promoted = replica.promote().unwrap();
+    line.leads_to(promoted.port());
+    // It is owed there, and claimed by a node that lives and does not hold it.
+    assert_eq!(
+        promoted
+            .query("select count(*) from hooks.delivery")
+            .unwrap(),
+        "1"
+    );
+    until("it is made again", async || gate.arrived().len() == 3).await;
+    assert_eq!(gate.arrived().last().unwrap(), "had");
+    until("nothing is owed", async || {
+        webhooks.pending().await.is_ok_and(|pending| pending == 0)
+    })
+    .await;
+    let lacked = webhooks.event("acme", "lacked").await.unwrap();
+    assert!(lacked.is_none(), "the replica had it");
+    let after = webhooks.nodes().await.unwrap();
+    assert!(
+        after.len() == 1 && after[0].id > before[0].id,
+        "{before:?}, {after:?}"
+    );
 }
