@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::{Parser, Subcommand, ValueEnum};
 use crash_test::postgres::{
-    fault::Fault,
+    fault::{Fault, Fence},
     run::{Settings, run},
 };
+use scratch_postgres::Replication;
 use tracing_subscriber::EnvFilter;
 
 /// Kills the engine again and again, and counts what was lost.
@@ -31,6 +32,13 @@ struct Arguments {
     /// With Postgres: a synchronous replica follows, and takes over at times.
     #[arg(long)]
     replica: bool,
+    /// With Postgres: an asynchronous replica follows, and takes over at times without what was last
+    /// committed.
+    #[arg(long, conflicts_with = "replica")]
+    lagging_replica: bool,
+    /// With Postgres: the nodes go on when they were declared dead, and promises must break.
+    #[arg(long)]
+    unfenced: bool,
     /// With Postgres: which faults there are, all unless given.
     #[arg(long, value_delimiter = ',')]
     faults: Vec<Fault>,
@@ -108,6 +116,13 @@ async fn judge(arguments: Arguments) -> anyhow::Result<()> {
         }
     };
     println!("{report}");
+    if arguments.unfenced {
+        if is_clean {
+            bail!("every promise was kept by nodes that were dead: these faults tell nothing");
+        }
+        println!("promises were broken, as they must be without the fence");
+        return Ok(());
+    }
     if !is_clean {
         bail!("a promise was broken; the same arguments with --seed {seed} draw the same");
     }
@@ -115,8 +130,13 @@ async fn judge(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 fn settings(arguments: &Arguments, program: PathBuf, seed: u64) -> Settings {
+    let replication = match (arguments.replica, arguments.lagging_replica) {
+        (true, _) => Some(Replication::Synchronous),
+        (_, true) => Some(Replication::Asynchronous),
+        _ => None,
+    };
     let kinds = if arguments.faults.is_empty() {
-        Fault::all(arguments.replica)
+        Fault::all(replication.is_some())
     } else {
         arguments.faults.clone()
     };
@@ -125,7 +145,12 @@ fn settings(arguments: &Arguments, program: PathBuf, seed: u64) -> Settings {
         nodes: arguments.nodes,
         faults: arguments.kills,
         kinds,
-        has_replica: arguments.replica,
+        replication,
+        fence: if arguments.unfenced {
+            Fence::Removed
+        } else {
+            Fence::Kept
+        },
         seed,
     }
 }

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use crash_test::postgres::{
-    fault::Fault,
+    fault::{Fault, Fence},
     run::{Settings, run},
 };
 
@@ -36,7 +36,8 @@ async fn a_few_faults_of_a_node_and_of_postgres_lose_nothing() {
         nodes: 1,
         faults: 6,
         kinds: vec![Fault::Kill, Fault::CutAtCommit, Fault::RestartAtCommit],
-        has_replica: false,
+        replication: None,
+        fence: Fence::Kept,
         seed,
     });
     let report = report.await;

@@ -1,5 +1,5 @@
-//! Named places at which a test can have the process killed. Without the feature
-//! `crash-points` they compile to nothing.
+//! Named places at which a test can have the process killed, and the one check that a test can take
+//! away to see that something breaks. Without the feature `crash-points` they compile to nothing.
 
 /// The environment variable that names a place and after how many visits: `after_commit:3`.
 #[cfg(feature = "crash-points")]
@@ -40,3 +40,16 @@ fn tell(place: &str) {
 #[cfg(not(feature = "crash-points"))]
 #[inline]
 pub(crate) fn reach(_place: &'static str) {}
+
+/// Whether an engine goes on that was declared dead: only in a test which shows that it must not.
+#[cfg(feature = "crash-points")]
+pub(crate) fn is_unfenced() -> bool {
+    static UNFENCED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *UNFENCED.get_or_init(|| std::env::var_os("WEBHOOKS_CRASH_UNFENCED").is_some())
+}
+
+#[cfg(not(feature = "crash-points"))]
+#[inline]
+pub(crate) fn is_unfenced() -> bool {
+    false
+}

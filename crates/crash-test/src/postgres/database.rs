@@ -11,7 +11,7 @@ use scratch_postgres::{Cluster, Replica, Replication, Settings, Stop};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use tokio::{sync::watch, time::Instant};
 
-use super::mark::Mark;
+use super::{mark::Mark, traffic::now};
 
 /// How long a replica may take to have what the server has.
 const REPLICA_LIMIT: Duration = Duration::from_secs(60);
@@ -20,10 +20,21 @@ const REPLICA_LIMIT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Database {
     cluster: Arc<Cluster>,
-    replica: Option<Replica>,
+    replica: Option<(Replica, Replication)>,
     port: watch::Sender<u16>,
     /// What servers wrote that are gone.
     logs: String,
+}
+
+/// What a replica that took over lacked is known by what it had.
+#[derive(Debug)]
+pub struct TakenOver {
+    /// The time on the machine's monotonic clock, before anybody reached it.
+    pub at: u64,
+    /// The events that it had.
+    pub events: HashSet<Mark>,
+    /// Those of them that it owes.
+    pub owed: HashSet<Mark>,
 }
 
 /// What is left at the end.
@@ -48,11 +59,11 @@ impl Left {
 }
 
 impl Database {
-    /// Makes an empty one; with `has_replica` a synchronous replica follows.
+    /// Makes an empty one, which a replica may follow.
     ///
     /// # Errors
     /// When Postgres is missing, or does not start.
-    pub async fn start(has_replica: bool) -> anyhow::Result<Self> {
+    pub async fn start(replication: Option<Replication>) -> anyhow::Result<Self> {
         let settings = Settings::durable().set("max_connections", "200");
         let cluster = Arc::new(blocking(|| Cluster::start(settings)).await?);
         let mut database = Self {
@@ -61,8 +72,8 @@ impl Database {
             replica: None,
             logs: String::new(),
         };
-        if has_replica {
-            database.follow().await?;
+        if let Some(replication) = replication {
+            database.follow(replication).await?;
         }
         Ok(database)
     }
@@ -85,10 +96,10 @@ impl Database {
         Self::url(self.cluster.port())
     }
 
-    async fn follow(&mut self) -> anyhow::Result<()> {
+    async fn follow(&mut self, replication: Replication) -> anyhow::Result<()> {
         let cluster = Arc::clone(&self.cluster);
-        let replica = blocking(move || cluster.replica(Replication::Synchronous)).await?;
-        self.replica = Some(replica);
+        let replica = blocking(move || cluster.replica(replication)).await?;
+        self.replica = Some((replica, replication));
         Ok(())
     }
 
@@ -101,27 +112,60 @@ impl Database {
         blocking(move || cluster.restart(Stop::Immediate)).await
     }
 
-    /// Crashes it; its replica takes over, and another one follows that.
+    /// Nothing reaches an asynchronous replica any more: from now on it lacks what is committed.
+    ///
+    /// # Errors
+    /// When it does not stop.
+    pub async fn leave_replica_behind(&mut self) -> anyhow::Result<()> {
+        match self.replica.take() {
+            Some((replica, Replication::Asynchronous)) => {
+                let stopped = blocking(move || {
+                    replica.cluster().stop(Stop::Fast)?;
+                    Ok(replica)
+                });
+                self.replica = Some((stopped.await?, Replication::Asynchronous));
+            }
+            replica => self.replica = replica,
+        }
+        Ok(())
+    }
+
+    /// Crashes it; its replica takes over, and another one follows that. Returns what it had, unless
+    /// that is all.
     ///
     /// # Errors
     /// When there is no replica, or it does not take over.
-    pub async fn promote(&mut self) -> anyhow::Result<()> {
-        self.wait_for_replica().await?;
-        let replica = self.replica.take().context("there is no replica")?;
+    pub async fn promote(&mut self) -> anyhow::Result<Option<TakenOver>> {
+        let (replica, replication) = self.replica.take().context("there is no replica")?;
+        if replication == Replication::Synchronous {
+            self.wait_for_replica().await?;
+        }
         let old = Arc::clone(&self.cluster);
         let promoted = blocking(move || {
             old.stop(Stop::Immediate)?;
+            if replica.cluster().process().is_none() {
+                replica.cluster().start_again()?;
+            }
             replica.promote()
         });
         let old = std::mem::replace(&mut self.cluster, Arc::new(promoted.await?));
         self.logs.push_str(&old.log());
+        let taken_over = match replication {
+            Replication::Synchronous => None,
+            Replication::Asynchronous => Some(TakenOver {
+                at: now(),
+                events: self.events().await?,
+                owed: self.owed().await?,
+            }),
+        };
         self.port.send_replace(self.cluster.port());
         blocking(move || {
             drop(old);
             Ok(())
         })
         .await?;
-        self.follow().await
+        self.follow(replication).await?;
+        Ok(taken_over)
     }
 
     /// After a crash the server shows what it had committed, before its replica has it: who lets a
@@ -163,19 +207,32 @@ impl Database {
         Ok(())
     }
 
+    /// The events that it has, also as rows of the outbox table.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn events(&self) -> anyhow::Result<HashSet<Mark>> {
+        self.marks(
+            "select body from webhooks.event
+             union all select convert_to(data::text, 'UTF8') from webhooks.outbox",
+        )
+        .await
+    }
+
     /// The events that are owed to somebody.
     ///
     /// # Errors
     /// When it does not answer.
     pub async fn owed(&self) -> anyhow::Result<HashSet<Mark>> {
-        let rows = self
-            .connect()
-            .await?
-            .fetch_all(
-                "select e.body from webhooks.delivery d
-                 join webhooks.event e on e.seq = d.event_seq and e.day = d.event_day",
-            )
-            .await?;
+        self.marks(
+            "select e.body from webhooks.delivery d
+             join webhooks.event e on e.seq = d.event_seq and e.day = d.event_day",
+        )
+        .await
+    }
+
+    async fn marks(&self, bodies: &'static str) -> anyhow::Result<HashSet<Mark>> {
+        let rows = self.connect().await?.fetch_all(bodies).await?;
         let bodies = rows.iter().map(|row| row.try_get::<Vec<u8>, _>(0));
         bodies
             .filter_map(|body| body.map(|body| Mark::find(&body)).transpose())

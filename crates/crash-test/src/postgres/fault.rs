@@ -23,6 +23,8 @@ pub enum Fault {
     Kill,
     /// A node is stopped by SIGSTOP, mostly for longer than its lease, and goes on.
     Stop,
+    /// A node is stopped for longer than its lease, and killed soon after it goes on.
+    KillAfterStop,
     /// Its connections are closed, and new ones for a while.
     Cut,
     /// The same when a commit was sent, whose answer is lost with them, or has just not been.
@@ -35,14 +37,24 @@ pub enum Fault {
     Restart,
     /// The same when a commit was just sent.
     RestartAtCommit,
-    /// Postgres is gone, and its replica takes over.
+    /// Postgres is gone, and its replica takes over, with all that was committed where it is synchronous.
     Promote,
 }
 
+/// Whether a node that was declared dead notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fence {
+    /// As it is.
+    Kept,
+    /// It goes on as if it were alive.
+    Removed,
+}
+
 /// Each with its name and how often it is drawn beside the others.
-const EVERY: [(Fault, &str, u32); 9] = [
+const EVERY: [(Fault, &str, u32); 10] = [
     (Fault::Kill, "kill", 40),
     (Fault::Stop, "stop", 5),
+    (Fault::KillAfterStop, "kill-after-stop", 2),
     (Fault::Cut, "cut", 8),
     (Fault::CutAtCommit, "cut-at-commit", 14),
     (Fault::Stall, "stall", 6),
@@ -119,6 +131,15 @@ pub fn draw_stop(random: &mut StdRng) -> Duration {
     Duration::from_secs_f64(random.random_range(longest))
 }
 
+/// How long a node is stopped so that it is declared dead meanwhile, and how soon after that it is killed.
+#[must_use]
+pub fn draw_death(random: &mut StdRng) -> (Duration, Duration) {
+    (
+        Duration::from_secs_f64(random.random_range(11.5..14.0)),
+        Duration::from_secs_f64(random.random_range(0.1..1.5)),
+    )
+}
+
 /// How long a node is without its database: mostly for less than its lease.
 #[must_use]
 pub fn draw_outage(random: &mut StdRng) -> Duration {
@@ -128,6 +149,12 @@ pub fn draw_outage(random: &mut StdRng) -> Duration {
         _ => 8.0..13.0,
     };
     Duration::from_secs_f64(random.random_range(longest))
+}
+
+/// For how long a replica gets nothing before it takes over.
+#[must_use]
+pub fn draw_lag(random: &mut StdRng) -> Duration {
+    Duration::from_secs_f64(random.random_range(0.0..1.5))
 }
 
 /// Where a node that starts is killed, and at which visit; `None`: nowhere.

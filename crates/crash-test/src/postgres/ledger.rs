@@ -29,21 +29,21 @@ pub const OF_APP: [&str; 2] = ["app", "outbox"];
 
 /// An event that was sent.
 #[derive(Debug, Clone, Copy)]
-struct Sent {
-    sending_at: u64,
-    stored_at: Option<u64>,
-    is_refused: bool,
+pub(super) struct Sent {
+    pub(super) sending_at: u64,
+    pub(super) stored_at: Option<u64>,
+    pub(super) is_refused: bool,
 }
 
 /// What arrived of an event.
 #[derive(Debug, Clone, Copy, Default)]
-struct Arrived {
+pub(super) struct Arrived {
     /// Requests that were answered with a success.
-    successes: u32,
+    pub(super) successes: u32,
     /// The last one was answered with a failure.
-    failed: bool,
+    pub(super) failed: bool,
     /// It was stored in a transaction of the app's own.
-    is_of_app: bool,
+    pub(super) is_of_app: bool,
 }
 
 /// What a process has begun.
@@ -58,76 +58,27 @@ struct Life {
 }
 
 #[derive(Debug, Default)]
-struct Book {
-    sent: HashMap<Mark, Sent>,
-    rolled_back: HashSet<Mark>,
-    arrived: HashMap<Mark, Arrived>,
+pub(super) struct Book {
+    pub(super) sent: HashMap<Mark, Sent>,
+    pub(super) rolled_back: HashSet<Mark>,
+    pub(super) arrived: HashMap<Mark, Arrived>,
     /// Which life made which requests, and when.
     requested: HashMap<Mark, Vec<(u32, Instant)>>,
     /// First arrivals at the ordered endpoint.
-    in_order: Vec<Mark>,
+    pub(super) in_order: Vec<Mark>,
     lives: HashMap<u32, Life>,
     /// How often an event was in flight at a fault.
-    allowed: HashMap<Mark, u32>,
-    in_flight: u64,
+    pub(super) allowed: HashMap<Mark, u32>,
+    pub(super) in_flight: u64,
+    /// Sent before a replica took over that did not have them.
+    pub(super) lacked: HashSet<Mark>,
+    /// Deliveries that were made before a replica took over that owes them.
+    pub(super) owed_again: u64,
 }
 
 /// What processes said, what arrived, and what may have arrived twice.
 #[derive(Debug, Default)]
-pub struct Ledger(Mutex<Book>);
-
-/// What the ledger comes to.
-#[derive(Debug, Default)]
-pub struct Balance {
-    /// Events that were acknowledged.
-    pub acknowledged: usize,
-    /// Events that arrived, and were answered with a success.
-    pub delivered: usize,
-    /// Acknowledged, and were not delivered.
-    pub lost: Vec<Mark>,
-    /// Arrived, and were never sent.
-    pub unexpected: Vec<Mark>,
-    /// Events that were rolled back on purpose.
-    pub rolled_back: usize,
-    /// Of those, what arrived.
-    pub not_rolled_back: Vec<Mark>,
-    /// Rows of the app's table.
-    pub orders: usize,
-    /// Rows of the app's table without an event that was delivered.
-    pub orders_alone: Vec<Mark>,
-    /// Events of the app that arrived without a row in its table.
-    pub without_order: Vec<Mark>,
-    /// Events whose sender got an error, or was killed before an answer.
-    pub unknown: usize,
-    /// Of those, what arrived.
-    pub unknown_delivered: usize,
-    /// Events that arrived after one that was sent when they had been acknowledged.
-    pub out_of_order: Vec<Mark>,
-    /// First arrivals at the ordered endpoint.
-    pub ordered: usize,
-    /// Requests in flight at the faults.
-    pub in_flight: u64,
-    /// Successes beyond the first of each event.
-    pub duplicates: u64,
-    /// Events that arrived more often than they were in flight at a fault.
-    pub repeated: Vec<Mark>,
-}
-
-impl Balance {
-    /// The sets that should be empty, and what they are called.
-    #[must_use]
-    pub fn broken(&self) -> [(&'static str, &[Mark]); 7] {
-        [
-            ("lost", &self.lost),
-            ("unexpected", &self.unexpected),
-            ("rolled back", &self.not_rolled_back),
-            ("no event", &self.orders_alone),
-            ("no order", &self.without_order),
-            ("out of order", &self.out_of_order),
-            ("repeated", &self.repeated),
-        ]
-    }
-}
+pub struct Ledger(pub(super) Mutex<Book>);
 
 impl Ledger {
     /// A process of that life said it.
@@ -221,6 +172,23 @@ impl Ledger {
         self.0.lock().note_in_flight(life, owed);
     }
 
+    /// A replica took over at a time of the machine's monotonic clock. Of what was sent before it has
+    /// these `events`, and it owes these.
+    pub fn taken_over(&self, at: u64, events: &HashSet<Mark>, owed: &HashSet<Mark>) {
+        let book = &mut *self.0.lock();
+        let sent = book.sent.iter();
+        let lacked = sent.filter(|(mark, sent)| sent.sending_at < at && !events.contains(mark));
+        book.lacked.extend(lacked.map(|(mark, _)| *mark));
+        for mark in owed {
+            let is_made = book.requested.contains_key(mark)
+                && book.arrived.get(mark).is_none_or(|arrived| !arrived.failed);
+            if is_made {
+                *book.allowed.entry(*mark).or_default() += 1;
+                book.owed_again += 1;
+            }
+        }
+    }
+
     /// The end of a fault that a process survived.
     pub fn fault_ended(&self, life: u32) {
         if let Some(life) = self.0.lock().lives.get_mut(&life) {
@@ -236,65 +204,6 @@ impl Ledger {
         let in_flight = book.note_in_flight(life, owed);
         book.lives.remove(&life);
         in_flight
-    }
-
-    /// What it all comes to. `orders`: the app's table.
-    #[must_use]
-    pub fn balance(&self, orders: &HashSet<Mark>) -> Balance {
-        let book = &*self.0.lock();
-        let is_delivered = |mark: &Mark| book.arrived.get(mark).is_some_and(|of| of.successes > 0);
-        let mut balance = Balance {
-            delivered: book
-                .arrived
-                .keys()
-                .filter(|mark| is_delivered(mark))
-                .count(),
-            rolled_back: book.rolled_back.len(),
-            orders: orders.len(),
-            ordered: book.in_order.len(),
-            in_flight: book.in_flight,
-            ..Balance::default()
-        };
-        for (mark, sent) in &book.sent {
-            if sent.stored_at.is_some() {
-                balance.acknowledged += 1;
-                if !is_delivered(mark) {
-                    balance.lost.push(*mark);
-                }
-            } else {
-                balance.unknown += 1;
-                balance.unknown_delivered += usize::from(is_delivered(mark));
-            }
-        }
-        for (mark, arrived) in &book.arrived {
-            if book.rolled_back.contains(mark) {
-                balance.not_rolled_back.push(*mark);
-            } else if !book.sent.contains_key(mark) {
-                balance.unexpected.push(*mark);
-            }
-            let again = arrived.successes.saturating_sub(1);
-            balance.duplicates += u64::from(again);
-            if again > book.allowed.get(mark).copied().unwrap_or_default() {
-                balance.repeated.push(*mark);
-            }
-        }
-        let alone = orders.iter().filter(|mark| !is_delivered(mark));
-        balance.orders_alone = alone.copied().collect();
-        let of_app = book.arrived.iter().filter(|(_, arrived)| arrived.is_of_app);
-        let without = of_app.filter(|(mark, _)| !orders.contains(*mark));
-        balance.without_order = without.map(|(mark, _)| *mark).collect();
-        balance.out_of_order = book.out_of_order();
-        for marks in [
-            &mut balance.lost,
-            &mut balance.unexpected,
-            &mut balance.not_rolled_back,
-            &mut balance.orders_alone,
-            &mut balance.without_order,
-            &mut balance.repeated,
-        ] {
-            marks.sort_unstable();
-        }
-        balance
     }
 }
 
@@ -320,116 +229,5 @@ impl Book {
         }
         self.in_flight += in_flight;
         in_flight
-    }
-
-    /// Events that arrived after one that was sent only once they were acknowledged.
-    fn out_of_order(&self) -> Vec<Mark> {
-        let mut newest_sending_at = 0;
-        let mut late = Vec::new();
-        for mark in &self.in_order {
-            let Some(sent) = self.sent.get(mark) else {
-                continue;
-            };
-            if sent.stored_at.is_some_and(|at| at < newest_sending_at) {
-                late.push(*mark);
-            }
-            newest_sending_at = newest_sending_at.max(sent.sending_at);
-        }
-        late
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    fn mark(number: u32) -> Mark {
-        Mark::new(1, 0, number)
-    }
-
-    fn send(ledger: &Ledger, number: u32, sending_at: u64, stored_at: Option<u64>) {
-        ledger.said(1, Said::Sending(mark(number), sending_at));
-        if let Some(at) = stored_at {
-            ledger.said(1, Said::Stored(mark(number), at));
-        }
-    }
-
-    #[test]
-    fn what_was_acknowledged_and_did_not_arrive_is_lost() {
-        let ledger = Ledger::default();
-        send(&ledger, 1, 10, Some(20));
-        send(&ledger, 2, 10, Some(20));
-        send(&ledger, 3, 10, None);
-        ledger.arrived("plain", mark(1), false);
-        ledger.arrived("plain", mark(9), false);
-        ledger.said(1, Said::RollingBack(mark(4)));
-        ledger.arrived("plain", mark(4), false);
-        let balance = ledger.balance(&HashSet::new());
-        assert_eq!((balance.acknowledged, balance.delivered), (2, 3));
-        assert_eq!(balance.lost, [mark(2)]);
-        assert_eq!(balance.unexpected, [mark(9)]);
-        assert_eq!(balance.not_rolled_back, [mark(4)]);
-        assert_eq!((balance.unknown, balance.unknown_delivered), (1, 0));
-    }
-
-    #[test]
-    fn what_arrives_after_an_event_that_was_sent_later_is_out_of_order() {
-        let ledger = Ledger::default();
-        send(&ledger, 1, 10, Some(20));
-        // At the same time as the first: either may come before the other.
-        send(&ledger, 2, 15, Some(30));
-        send(&ledger, 3, 31, Some(40));
-        send(&ledger, 4, 41, Some(50));
-        for number in [2, 1, 4, 3] {
-            ledger.arrived(ORDERED, mark(number), false);
-        }
-        assert_eq!(ledger.balance(&HashSet::new()).out_of_order, [mark(3)]);
-    }
-
-    #[test]
-    fn an_event_may_come_again_as_often_as_it_was_in_flight_at_a_fault() {
-        let ledger = Ledger::default();
-        for number in 1..=4 {
-            send(&ledger, number, 10, Some(20));
-            ledger.said(7, Said::Requesting(mark(number)));
-            ledger.arrived("plain", mark(number), false);
-        }
-        // The outcomes of the others are stored.
-        let owed = HashSet::from([mark(1), mark(2)]);
-        assert_eq!(ledger.killed(7, &owed), 2);
-        ledger.arrived("plain", mark(1), false);
-        ledger.arrived("plain", mark(3), false);
-        let balance = ledger.balance(&HashSet::new());
-        assert_eq!((balance.in_flight, balance.duplicates), (2, 2));
-        assert_eq!(balance.repeated, [mark(3)]);
-    }
-
-    #[test]
-    fn what_is_begun_during_a_fault_may_come_again() {
-        let ledger = Ledger::default();
-        send(&ledger, 1, 10, Some(20));
-        send(&ledger, 2, 10, Some(20));
-        ledger.fault_begins(7);
-        // It was stored after it was looked at what is owed.
-        ledger.said(7, Said::Requesting(mark(1)));
-        ledger.in_flight(7, &HashSet::new());
-        ledger.fault_ended(7);
-        ledger.said(7, Said::Requesting(mark(2)));
-        for number in [1, 1, 2, 2] {
-            ledger.arrived("plain", mark(number), false);
-        }
-        assert_eq!(ledger.balance(&HashSet::new()).repeated, [mark(2)]);
-    }
-
-    #[test]
-    fn a_failure_makes_no_duplicate() {
-        let ledger = Ledger::default();
-        send(&ledger, 1, 10, Some(20));
-        assert!(!ledger.arrived("shaky", mark(1), true));
-        assert!(ledger.arrived("shaky", mark(1), true));
-        let balance = ledger.balance(&HashSet::new());
-        assert_eq!((balance.delivered, balance.duplicates), (1, 0));
-        assert_eq!(balance.lost, []);
     }
 }

@@ -4,10 +4,13 @@
 //! the [`database`]. What the processes say and what arrives is written into the [`ledger`], which
 //! comes to a [`report`].
 
+pub mod balance;
 pub mod database;
+mod drain;
 pub mod fault;
 pub mod ledger;
 pub mod line;
+mod make;
 pub mod mark;
 pub mod node;
 pub mod process;

@@ -11,7 +11,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{ledger::Ledger, line::Line};
+use super::{fault::Fence, ledger::Ledger, line::Line};
 
 /// How long a process may take to end once it has said that it does.
 const END_LIMIT: Duration = Duration::from_secs(30);
@@ -36,6 +36,8 @@ pub struct Start<'a> {
     pub life: u32,
     /// Where it waits to be killed, and at which visit.
     pub place: Option<(&'static str, u32)>,
+    /// Whether it notices that it was declared dead.
+    pub fence: Fence,
     /// Where it writes its log, after what is there.
     pub log: &'a Path,
 }
@@ -72,6 +74,9 @@ impl Process {
             .kill_on_drop(true);
         if let Some((place, visits)) = start.place {
             command.env("WEBHOOKS_CRASH_POINT", format!("{place}:{visits}"));
+        }
+        if start.fence == Fence::Removed {
+            command.env("WEBHOOKS_CRASH_UNFENCED", "1");
         }
         let mut child = command.spawn()?;
         let told = child.stdin.take().context("no input")?;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use super::{database::Left, ledger::Balance};
+use super::{balance::Balance, database::Left};
 
 /// Of a set that should be empty so many are shown.
 const SHOWN_MAX: usize = 10;
@@ -30,7 +30,7 @@ impl Report {
     pub fn is_clean(&self) -> bool {
         let balance = &self.balance;
         balance.broken().iter().all(|(_, marks)| marks.is_empty())
-            && balance.duplicates <= balance.in_flight
+            && balance.duplicates <= balance.in_flight + balance.owed_again
             && self.left.is_nothing()
     }
 }
@@ -56,6 +56,11 @@ impl fmt::Display for Report {
         line(f, "acknowledged", balance.acknowledged)?;
         line(f, "delivered", balance.delivered)?;
         set(f, "acknowledged - delivered", &balance.lost)?;
+        if balance.lacked > 0 || balance.owed_again > 0 {
+            line(f, "lacked by a replica", balance.lacked)?;
+            line(f, "  lost with the server", balance.lost_with_server)?;
+            line(f, "  outcomes that it lacked", balance.owed_again)?;
+        }
         set(f, "unexpected", &balance.unexpected)?;
         line(f, "answered by an error, or not", balance.unknown)?;
         line(f, "  delivered all the same", balance.unknown_delivered)?;

@@ -4,40 +4,30 @@ use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf, sync::Arc, time
 
 use anyhow::{Context, bail};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use scratch_postgres::Replication;
 use tempfile::TempDir;
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep_until},
 };
 use webhooks_core::{NewEndpoint, Webhooks};
 
 use super::{
-    database::{Database, Left},
-    fault::{self, Fault},
+    database::Database,
+    fault::{self, Fault, Fence},
     ledger::{Ledger, ORDERED},
     line::Line,
-    node,
     process::{Event, Process, Start},
-    proxy::{AtCommit, Flow, Proxy},
+    proxy::{Flow, Proxy},
     receiver,
     report::Report,
     traffic::{APP_TABLE, CUSTOMERS},
 };
 
-/// How long it may take until a commit comes by.
-const COMMIT_LIMIT: Duration = Duration::from_secs(2);
 /// What a process begins so soon after it was stopped was decided before.
-const GO_ON_SLACK: Duration = Duration::from_millis(200);
-/// For so long a connection that is silent can be the reason of a duplicate.
-const SILENCE_SPAN: Duration = Duration::from_secs(30);
-/// Within this time all callers must have their answers after the last fault.
-const QUIET_LIMIT: Duration = Duration::from_secs(120);
-/// Within this time all must be delivered after that: leases end meanwhile.
-const DRAIN_LIMIT: Duration = Duration::from_secs(120);
-/// Between two looks at what is left.
-const LOOK_WAIT: Duration = Duration::from_millis(100);
-/// What is delivered twice may come later than all else.
-const LATE_WAIT: Duration = Duration::from_secs(1);
+pub(super) const GO_ON_SLACK: Duration = Duration::from_millis(200);
+/// Between two looks at something.
+pub(super) const LOOK_WAIT: Duration = Duration::from_millis(100);
 
 /// What a run is about.
 #[derive(Debug)]
@@ -50,8 +40,10 @@ pub struct Settings {
     pub faults: u32,
     /// Of which kinds.
     pub kinds: Vec<Fault>,
-    /// Whether a synchronous replica follows the database.
-    pub has_replica: bool,
+    /// How a replica follows the database, if one does.
+    pub replication: Option<Replication>,
+    /// Whether the nodes are told to go on when they are dead, so that promises must break.
+    pub fence: Fence,
     /// Draws the faults.
     pub seed: u64,
 }
@@ -78,37 +70,39 @@ pub async fn run(settings: Settings) -> anyhow::Result<Report> {
     }
 }
 
-struct Run {
-    settings: Settings,
-    random: StdRng,
-    ledger: Arc<Ledger>,
-    database: Database,
-    nodes: Vec<Node>,
+pub(super) struct Run {
+    pub(super) settings: Settings,
+    pub(super) random: StdRng,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) database: Database,
+    pub(super) nodes: Vec<Node>,
     /// How many processes were started.
     lives: u32,
     said: mpsc::UnboundedSender<Event>,
     events: mpsc::UnboundedReceiver<Event>,
     /// What ends the faults that last.
-    heals: Vec<(Instant, Heal)>,
-    made: BTreeMap<String, u32>,
+    pub(super) heals: Vec<(Instant, Heal)>,
+    pub(super) made: BTreeMap<String, u32>,
     /// Whether processes that are started are killed at a named place.
-    is_ending: bool,
-    began: Instant,
+    pub(super) is_ending: bool,
+    pub(super) began: Instant,
     story: String,
     folder: TempDir,
 }
 
-struct Node {
-    proxy: Proxy,
-    process: Process,
-    is_quiet: bool,
+pub(super) struct Node {
+    pub(super) proxy: Proxy,
+    pub(super) process: Process,
+    pub(super) is_quiet: bool,
 }
 
 /// What ends a fault that lasts.
 #[derive(Debug, Clone, Copy)]
-enum Heal {
+pub(super) enum Heal {
     /// The process of that life goes on at that place.
     GoOn(usize, u32),
+    /// The process of that life is killed at that place.
+    Kill(usize, u32),
     /// Nothing that the process of that life begins has to do with the fault any more.
     Over(u32),
     /// The network of that place is well.
@@ -118,7 +112,7 @@ enum Heal {
 impl Run {
     async fn start(settings: Settings) -> anyhow::Result<Self> {
         let ledger = Arc::<Ledger>::default();
-        let database = Database::start(settings.has_replica).await?;
+        let database = Database::start(settings.replication).await?;
         let receiver = receiver::start(Arc::clone(&ledger)).await?;
         database.execute(APP_TABLE).await?;
         add_endpoints(&database, &receiver).await?;
@@ -153,7 +147,7 @@ impl Run {
     }
 
     /// Starts a process at a place.
-    fn process(&mut self, at: usize, proxy: &Proxy) -> anyhow::Result<Process> {
+    pub(super) fn process(&mut self, at: usize, proxy: &Proxy) -> anyhow::Result<Process> {
         self.lives += 1;
         // Drawn in any case: what comes after must not depend on whether it counts.
         let drawn = fault::draw_place(&mut self.random);
@@ -166,12 +160,13 @@ impl Run {
             database: &Database::url(proxy.port()),
             life,
             place,
+            fence: self.settings.fence,
             log: &self.folder.path().join(format!("node-{at}")),
         };
         Process::start(start, Arc::clone(&self.ledger), self.said.clone())
     }
 
-    fn note(&mut self, what: std::fmt::Arguments<'_>) {
+    pub(super) fn note(&mut self, what: std::fmt::Arguments<'_>) {
         let at = self.began.elapsed().as_secs_f64();
         writeln!(self.story, "{at:9.3} {what}").expect("a text can be written to");
         tracing::info!("{what}");
@@ -197,7 +192,8 @@ impl Run {
         let left = self.drain().await?;
         let drained_in = left.is_nothing().then(|| began.elapsed());
         let orders = self.database.orders().await?;
-        let balance = self.ledger.balance(&orders);
+        let events = self.database.events().await?;
+        let balance = self.ledger.balance(&orders, &events);
         for (name, marks) in balance.broken() {
             for mark in marks {
                 let known = self.ledger.describe(*mark, self.began);
@@ -215,7 +211,7 @@ impl Run {
     }
 
     /// Until then faults end that lasted, and processes are killed at named places.
-    async fn wait_until(&mut self, at: Instant) -> anyhow::Result<()> {
+    pub(super) async fn wait_until(&mut self, at: Instant) -> anyhow::Result<()> {
         loop {
             let first = self.heals.iter().map(|(at, _)| *at).min();
             let until = first.map_or(at, |first| first.min(at));
@@ -229,7 +225,7 @@ impl Run {
                     if until == at && first.is_none_or(|first| first > at) {
                         return Ok(());
                     }
-                    self.heal(until)?;
+                    self.heal(until).await?;
                 }
             }
         }
@@ -251,7 +247,7 @@ impl Run {
     }
 
     /// Ends the faults that end by then.
-    fn heal(&mut self, by: Instant) -> anyhow::Result<()> {
+    async fn heal(&mut self, by: Instant) -> anyhow::Result<()> {
         let (due, later): (Vec<_>, Vec<_>) = self.heals.drain(..).partition(|(at, _)| *at <= by);
         self.heals = later;
         for (_, heal) in due {
@@ -265,6 +261,11 @@ impl Run {
                         self.heals.push((over, Heal::Over(life)));
                     }
                 }
+                Heal::Kill(at, life) => {
+                    if self.nodes[at].process.life() == life {
+                        self.kill(at, "kill after stop").await?;
+                    }
+                }
                 Heal::Over(life) => self.ledger.fault_ended(life),
                 Heal::Mend(at) => {
                     self.nodes[at].proxy.set(Flow::Open);
@@ -275,180 +276,10 @@ impl Run {
         Ok(())
     }
 
-    fn count(&mut self, name: &str) {
+    pub(super) fn count(&mut self, name: &str) {
         *self.made.entry(name.to_owned()).or_default() += 1;
         let number: u32 = self.made.values().sum();
         self.note(format_args!("fault {number}: {name}"));
-    }
-
-    async fn kill(&mut self, at: usize, name: &str) -> anyhow::Result<()> {
-        self.count(name);
-        let proxy = self.nodes[at].proxy.clone();
-        let next = self.process(at, &proxy)?;
-        let node = &mut self.nodes[at];
-        node.is_quiet = false;
-        let killed = std::mem::replace(&mut node.process, next);
-        if self.is_ending {
-            node.process.tell(node::QUIET).await?;
-        }
-        let life = killed.life();
-        killed.kill().await?;
-        let owed = self.database.owed().await?;
-        let in_flight = self.ledger.killed(life, &owed);
-        self.note(format_args!(
-            "node {at}: life {life} was killed with {in_flight} in flight, {} owed",
-            owed.len()
-        ));
-        Ok(())
-    }
-
-    async fn make(&mut self, fault: Fault, at: usize) -> anyhow::Result<()> {
-        if fault == Fault::Kill {
-            return self.kill(at, "kill").await;
-        }
-        self.count(&fault.to_string());
-        match fault {
-            Fault::Kill => {}
-            Fault::Stop => self.stop(at).await?,
-            Fault::Cut | Fault::Stall | Fault::CutAtCommit => self.disconnect(fault, at).await?,
-            Fault::Silence => {
-                let life = self.nodes[at].process.life();
-                self.fault_begins(&[life]).await?;
-                self.nodes[at].proxy.silence();
-                self.heals
-                    .push((Instant::now() + SILENCE_SPAN, Heal::Over(life)));
-            }
-            Fault::Restart | Fault::RestartAtCommit | Fault::Promote => {
-                self.crash(fault, at).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Something begins that these processes survive.
-    async fn fault_begins(&self, lives: &[u32]) -> anyhow::Result<()> {
-        for life in lives {
-            self.ledger.fault_begins(*life);
-        }
-        let owed = self.database.owed().await?;
-        for life in lives {
-            self.ledger.in_flight(*life, &owed);
-        }
-        Ok(())
-    }
-
-    async fn stop(&mut self, at: usize) -> anyhow::Result<()> {
-        let span = fault::draw_stop(&mut self.random);
-        let process = &mut self.nodes[at].process;
-        if process.is_stopped() {
-            return Ok(());
-        }
-        let life = process.life();
-        process.stop()?;
-        // What it said before is read meanwhile.
-        tokio::time::sleep(LOOK_WAIT).await;
-        self.fault_begins(&[life]).await?;
-        self.note(format_args!("node {at}: stopped for {span:?}"));
-        self.heals
-            .push((Instant::now() + span, Heal::GoOn(at, life)));
-        Ok(())
-    }
-
-    async fn disconnect(&mut self, fault: Fault, at: usize) -> anyhow::Result<()> {
-        let span = fault::draw_outage(&mut self.random);
-        let is_sent = self.random.random::<bool>();
-        let life = self.nodes[at].process.life();
-        self.fault_begins(&[life]).await?;
-        let node = &self.nodes[at];
-        match fault {
-            Fault::Stall => node.proxy.set(Flow::Stalled),
-            Fault::CutAtCommit => {
-                node.proxy.at_commit(if is_sent {
-                    AtCommit::CutAfter
-                } else {
-                    AtCommit::CutBefore
-                });
-                let came = timeout(COMMIT_LIMIT, node.proxy.commit()).await;
-                if came.is_err() {
-                    node.proxy.at_commit(AtCommit::Pass);
-                }
-                node.proxy.set(Flow::Closed);
-            }
-            _ => node.proxy.set(Flow::Closed),
-        }
-        self.note(format_args!("node {at}: {fault} for {span:?}"));
-        let mended = Instant::now() + span;
-        self.heals.push((mended, Heal::Mend(at)));
-        self.heals.push((mended + GO_ON_SLACK, Heal::Over(life)));
-        Ok(())
-    }
-
-    /// Something happens to the database, and so to all.
-    async fn crash(&mut self, fault: Fault, at: usize) -> anyhow::Result<()> {
-        let lives: Vec<u32> = self.nodes.iter().map(|node| node.process.life()).collect();
-        self.fault_begins(&lives).await?;
-        let began = Instant::now();
-        match fault {
-            Fault::Promote => self.database.promote().await?,
-            Fault::RestartAtCommit => {
-                let proxy = &self.nodes[at].proxy;
-                proxy.at_commit(AtCommit::Tell);
-                if timeout(COMMIT_LIMIT, proxy.commit()).await.is_err() {
-                    proxy.at_commit(AtCommit::Pass);
-                }
-                self.database.restart().await?;
-            }
-            _ => self.database.restart().await?,
-        }
-        self.note(format_args!("{fault}: it took {:?}", began.elapsed()));
-        let over = Instant::now() + GO_ON_SLACK;
-        for life in lives {
-            self.heals.push((over, Heal::Over(life)));
-        }
-        Ok(())
-    }
-
-    /// Ends what lasts, has nothing more sent, and waits until all is delivered. Returns what is left.
-    async fn drain(&mut self) -> anyhow::Result<Left> {
-        self.is_ending = true;
-        for (at, _) in &mut self.heals {
-            *at = Instant::now();
-        }
-        for node in &mut self.nodes {
-            node.process.tell(node::QUIET).await?;
-        }
-        self.note(format_args!("the last fault was made"));
-        let limit = Instant::now() + QUIET_LIMIT;
-        while !self.nodes.iter().all(|node| node.is_quiet) {
-            if Instant::now() > limit {
-                bail!("a caller got no answer within {QUIET_LIMIT:?} after the last fault");
-            }
-            self.wait_until(Instant::now() + LOOK_WAIT).await?;
-        }
-        self.note(format_args!("nothing more is sent"));
-        let limit = Instant::now() + DRAIN_LIMIT;
-        let mut left = self.database.left().await?;
-        while !left.is_nothing() && Instant::now() < limit {
-            self.wait_until(Instant::now() + LOOK_WAIT).await?;
-            left = self.database.left().await?;
-        }
-        self.wait_until(Instant::now() + LATE_WAIT).await?;
-        if !left.is_nothing() {
-            let mut owed: Vec<_> = self.database.owed().await?.into_iter().collect();
-            owed.sort_unstable();
-            for mark in owed {
-                let left = self.ledger.describe(mark, self.began);
-                self.note(format_args!("left: {left}"));
-            }
-            return Ok(left);
-        }
-        for node in &mut self.nodes {
-            node.process.tell(node::STOP).await?;
-        }
-        for node in self.nodes.drain(..) {
-            node.process.ended().await?;
-        }
-        self.database.left().await
     }
 }
 

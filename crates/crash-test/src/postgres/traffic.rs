@@ -244,7 +244,8 @@ fn say(said: Said) {
 }
 
 /// Nanoseconds on a clock that all processes of the machine have in common.
-fn now() -> u64 {
+#[must_use]
+pub fn now() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     let seconds = now.tv_sec.unsigned_abs();
     seconds * 1_000_000_000 + now.tv_nsec.unsigned_abs()

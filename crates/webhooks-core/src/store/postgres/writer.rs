@@ -274,7 +274,7 @@ impl State {
         ));
         let row = connection.fetch_one(sqlx::AssertSqlSafe(statement)).await?;
         let alive: i64 = row.try_get(1)?;
-        if alive == 0 {
+        if alive == 0 && !crash_point::is_unfenced() {
             self.membership.fenced(node);
             return Err(StoreError::Fenced);
         }

@@ -36,10 +36,9 @@ async fn a_lane_is_loaded_after_an_outcome_that_was_refused_at_first() {
     webhooks.endpoints("acme").add(endpoint).await.unwrap();
     refuse_first(&database, "attempt");
     receiver.respond_to("first", [500, 200]);
-    for id in ["first", "second"] {
-        let event = Event::new("a", &1).id(id);
-        webhooks.send("acme", event).await.unwrap();
-    }
+    // In one call: the outcome of the first must not be refused together with the second.
+    let events = ["first", "second"].map(|id| Event::new("a", &1).id(id));
+    webhooks.send_all("acme", events).await.unwrap();
     until("all is delivered", async || {
         webhooks.pending().await.unwrap() == 0
     })

@@ -1,0 +1,71 @@
+//! The end of a run: nothing more is sent, and all that is owed must arrive.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use tokio::time::Instant;
+
+use super::{
+    database::Left,
+    fault::Fence,
+    node,
+    run::{LOOK_WAIT, Run},
+};
+
+/// Within this time all callers must have their answers after the last fault.
+const QUIET_LIMIT: Duration = Duration::from_secs(120);
+/// Within this time all must be delivered after that: leases end meanwhile.
+const DRAIN_LIMIT: Duration = Duration::from_secs(120);
+/// What nobody comes back to is known after two leases.
+const DRAIN_LIMIT_UNFENCED: Duration = Duration::from_secs(25);
+/// What is delivered twice may come later than all else.
+const LATE_WAIT: Duration = Duration::from_secs(1);
+
+impl Run {
+    /// Ends what lasts, has nothing more sent, and waits until all is delivered. Returns what is left.
+    pub(super) async fn drain(&mut self) -> anyhow::Result<Left> {
+        self.is_ending = true;
+        for (at, _) in &mut self.heals {
+            *at = Instant::now();
+        }
+        for node in &mut self.nodes {
+            node.process.tell(node::QUIET).await?;
+        }
+        self.note(format_args!("the last fault was made"));
+        let limit = Instant::now() + QUIET_LIMIT;
+        while !self.nodes.iter().all(|node| node.is_quiet) {
+            if Instant::now() > limit {
+                bail!("a caller got no answer within {QUIET_LIMIT:?} after the last fault");
+            }
+            self.wait_until(Instant::now() + LOOK_WAIT).await?;
+        }
+        self.note(format_args!("nothing more is sent"));
+        let limit = Instant::now()
+            + match self.settings.fence {
+                Fence::Kept => DRAIN_LIMIT,
+                Fence::Removed => DRAIN_LIMIT_UNFENCED,
+            };
+        let mut left = self.database.left().await?;
+        while !left.is_nothing() && Instant::now() < limit {
+            self.wait_until(Instant::now() + LOOK_WAIT).await?;
+            left = self.database.left().await?;
+        }
+        self.wait_until(Instant::now() + LATE_WAIT).await?;
+        if !left.is_nothing() {
+            let mut owed: Vec<_> = self.database.owed().await?.into_iter().collect();
+            owed.sort_unstable();
+            for mark in owed {
+                let left = self.ledger.describe(mark, self.began);
+                self.note(format_args!("left: {left}"));
+            }
+            return Ok(left);
+        }
+        for node in &mut self.nodes {
+            node.process.tell(node::STOP).await?;
+        }
+        for node in self.nodes.drain(..) {
+            node.process.ended().await?;
+        }
+        self.database.left().await
+    }
+}
