@@ -172,12 +172,15 @@ impl<'a> Endpoints<'a> {
         self.engine.store.settings(self.of(id)).await
     }
 
-    /// Keeps events back until [`Endpoints::resume`]. A pause that is there already stays.
+    /// Keeps events back until [`Endpoints::resume`]. A pause that is there already stays. On Postgres
+    /// it returns when every engine on the database has heard of it, or is known to send nothing any
+    /// more: at most ten seconds after that one was last heard of.
     ///
     /// # Errors
     /// The endpoint is disabled, the customer has no such endpoint, or the store refused.
     pub async fn pause(&self, id: &EndpointId) -> Result<(), EndpointError> {
-        self.change(id, StateChange::Pause).await
+        self.change(id, StateChange::Pause).await?;
+        self.engine.store.until_heard(&self.of(id)).await
     }
 
     /// Ends a pause: delivers again, what was kept back first. An endpoint that is active stays so.

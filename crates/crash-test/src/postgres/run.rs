@@ -186,6 +186,10 @@ impl Run {
             let fault = Fault::draw(&self.settings.kinds, &mut self.random);
             let place = self.random.random_range(0..self.nodes.len());
             self.wait_until(at).await?;
+            while self.settings.fence == Fence::Removed && !self.heals.is_empty() {
+                // The dead are declared so by those that live, and are to feel it one by one.
+                self.wait_until(Instant::now() + LOOK_WAIT).await?;
+            }
             self.make(fault, place).await?;
         }
         let began = Instant::now();

@@ -95,6 +95,17 @@ impl Store {
         either!(self, handle => handle.endpoint(of).await)
     }
 
+    /// Waits until no other engine goes by what an endpoint was before its last change.
+    pub(crate) async fn until_heard(&self, of: &EndpointOf) -> Result<(), EndpointError> {
+        match self {
+            // There is no other.
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(handle) => handle.until_heard(of).await,
+        }
+    }
+
     /// What people set of an endpoint.
     pub(crate) async fn settings(&self, of: EndpointOf) -> Result<EndpointSettings, EndpointError> {
         either!(self, handle => handle.settings(of).await)

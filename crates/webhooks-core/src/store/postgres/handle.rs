@@ -1,7 +1,10 @@
 //! What the engine has in hand of its store: every question is a method here, answered on
 //! connections of its own, so that a look never waits for the writer.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use parking_lot::Mutex;
 use sqlx::PgConnection;
@@ -12,6 +15,7 @@ use super::{
     endpoints::{self, Selection},
     listing,
     membership::Membership,
+    node::LEASE,
     nodes, outbox_table,
     read::{self, Reading},
     replay,
@@ -34,6 +38,9 @@ use crate::{
     },
     store::{endpoint_error::EndpointError, endpoint_row::EndpointReader, error::StoreError},
 };
+
+/// Between two looks whether others have heard of a change.
+const HEARD_WAIT: Duration = Duration::from_millis(20);
 
 /// Questions that may be answered at once: each has a connection.
 const READERS_MAX: usize = 2;
@@ -209,6 +216,29 @@ impl Handle {
             Ok(found.ok_or(StoreError::Gone)?)
         })
         .await
+    }
+
+    /// Waits until every other node has heard of an endpoint's last change, or its lease has ended.
+    pub(crate) async fn until_heard(&self, of: &EndpointOf) -> Result<(), EndpointError> {
+        let this = self.membership.node();
+        let began = Instant::now();
+        let mut told = false;
+        loop {
+            let unheard = self
+                .read(async |reading: &mut Reading<'_>| reading.reader.is_unheard(this, of).await);
+            let unheard: Result<bool, StoreError> = unheard.await;
+            if !unheard? {
+                return Ok(());
+            }
+            if !told && began.elapsed() > LEASE {
+                told = true;
+                tracing::warn!(
+                    endpoint.id = %of.id,
+                    "another node lives and has not heard yet that this endpoint was changed"
+                );
+            }
+            tokio::time::sleep(HEARD_WAIT).await;
+        }
     }
 
     /// What people set of an endpoint.

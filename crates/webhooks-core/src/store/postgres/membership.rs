@@ -124,6 +124,8 @@ impl Membership {
     pub(super) fn joined(&self, (node, history): (i64, History), began: Duration) {
         self.beaten(began);
         *self.history.lock() = history;
+        // What memory heard of was another node's.
+        self.version.store(0, Ordering::Release);
         self.node.store(node, Ordering::Release);
         self.fenced.store(false, Ordering::Release);
     }

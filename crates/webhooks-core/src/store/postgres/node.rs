@@ -11,7 +11,10 @@ use sqlx::Row;
 
 use super::row::Reader;
 use crate::{
-    model::uptime::{Outage, Uptime},
+    model::{
+        endpoint::EndpointOf,
+        uptime::{Outage, Uptime},
+    },
     store::error::StoreError,
 };
 
@@ -71,6 +74,41 @@ impl Reader<'_> {
             .await?;
         let alive: i64 = row.try_get(0)?;
         Ok(Some(usize::try_from(alive).unwrap_or_default()))
+    }
+
+    /// Notes that a node has heard of every change of an endpoint up to `version`.
+    pub(super) async fn note_heard(&mut self, node: i64, version: i64) -> Result<(), StoreError> {
+        self.query(
+            "update webhooks.node set seen_version = $2 where id = $1 and seen_version < $2",
+        )
+        .bind(node)
+        .bind(version)
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
+    }
+
+    /// Whether another node may still go by what an endpoint was before its last change: its lease has
+    /// not ended, and it has not heard of that.
+    pub(super) async fn is_unheard(
+        &mut self,
+        this: i64,
+        endpoint: &EndpointOf,
+    ) -> Result<bool, StoreError> {
+        let row = self
+            .query(
+                "select exists (
+                     select 1 from webhooks.node
+                     where id <> $1 and alive and seen_at >= clock_timestamp() - make_interval(secs => $2)
+                       and seen_version < (select version from webhooks.endpoint where customer = $3 and id = $4))",
+            )
+            .bind(this)
+            .bind(LEASE.as_secs_f64())
+            .bind(&endpoint.customer)
+            .bind(endpoint.id.as_str())
+            .fetch_one(&mut *self.connection)
+            .await?;
+        Ok(row.try_get(0)?)
     }
 
     /// Declares nodes dead of which nothing was heard for a lease, and frees what they held. Returns

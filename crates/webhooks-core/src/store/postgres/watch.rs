@@ -91,6 +91,7 @@ impl NodeWatch {
             well_since: None,
             beat_at: Duration::ZERO,
             look_at: Duration::ZERO,
+            told_heard: (0, 0),
             vacuum: Vacuum::default(),
             vacuum_at: Duration::ZERO,
             due_looks: DueLooks::default(),
@@ -135,6 +136,8 @@ struct Node {
     beat_at: Duration,
     /// When it looks next for what nobody told, by [`since_start`].
     look_at: Duration,
+    /// The version of all endpoints that was said to be heard of, and as which node.
+    told_heard: (i64, i64),
     vacuum: Vacuum,
     /// When it is next looked whether a vacuum is needed, by [`since_start`].
     vacuum_at: Duration,
@@ -332,11 +335,12 @@ impl Node {
             &self.of.membership.due_floors,
         );
         let due_at = first_due.into_iter().flatten().min();
-        let has_changed = heard_of.is_some_and(|heard_of| heard_of != version);
+        let has_changed = heard_of != Some(version);
         if has_changed {
             // The writer hears of it with its next transaction.
             self.ask(Ask::NoteClock).await?;
         }
+        self.note_heard(node).await?;
         if waits {
             loop {
                 let taken: Option<TakenRows> = self.ask(Ask::TakeRows).await?;
@@ -351,6 +355,21 @@ impl Node {
             self.of.due.by(now);
         }
         Ok(has_changed || waits || is_due)
+    }
+
+    /// Tells those who wait until every node has heard of a change.
+    async fn note_heard(&mut self, node: i64) -> Result<(), StoreError> {
+        let Some(version) = self.of.membership.version() else {
+            return Ok(());
+        };
+        if self.told_heard == (node, version) {
+            return Ok(());
+        }
+        let mut reader = self.begin().await?;
+        reader.note_heard(node, version).await?;
+        self.commit().await?;
+        self.told_heard = (node, version);
+        Ok(())
     }
 
     /// Asks the writer. `None` when it refuses, or does not answer before the next beat: neither says

@@ -16,7 +16,8 @@ create table webhooks.node (
     name text not null,
     seen_at timestamptz not null,
     reached_at int8 not null,
-    alive bool not null
+    alive bool not null,
+    seen_version int8 not null default 0 -- it has heard of all changes of endpoints up to this one
 ) with (fillfactor = 50);
 
 -- Times in which no engine ran: they do not count as a delivery's wait.
