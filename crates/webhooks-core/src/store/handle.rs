@@ -98,9 +98,12 @@ impl Store {
     /// Waits until no other engine goes by what an endpoint was before its last change.
     pub(crate) async fn until_heard(&self, of: &EndpointOf) -> Result<(), EndpointError> {
         match self {
-            // There is no other.
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(_) => Ok(()),
+            Self::Sqlite(_) => {
+                // There is no other engine, of no endpoint.
+                _ = of;
+                Ok(())
+            }
             #[cfg(feature = "postgres")]
             Self::Postgres(handle) => handle.until_heard(of).await,
         }
