@@ -352,12 +352,15 @@ impl Tx<'_> {
         limit: usize,
     ) -> Result<Vec<FoundRow>, StoreError> {
         let (due_from, seq_from) = from.unwrap_or((i64::MIN, i64::MIN));
-        // Uses the index delivery_lane, whose order is the causal order for ordered endpoints.
+        // Uses the index delivery_lane, whose order is the causal order for ordered endpoints. The event of
+        // each is looked up by itself: a join may be planned as a walk through all events.
         let rows = self
             .query(
                 "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent, d.due_at
                  from webhooks.delivery d
-                 left join webhooks.event e on e.seq = d.event_seq and e.day = d.event_day
+                 left join lateral (
+                     select x.id, x.body, x.traceparent from webhooks.event x
+                     where x.seq = d.event_seq and x.day = d.event_day limit 1) e on true
                  where d.endpoint_key = $1 and d.claim is null and d.lane and d.due_at <= $2
                        and (d.due_at, d.event_seq) > ($4, $5)
                  order by d.due_at, d.event_seq limit $3 for update of d",

@@ -207,7 +207,9 @@ impl Tx<'_> {
         let row = self
             .query(
                 "select e.id from webhooks.delivery d
-                 join webhooks.event e on e.seq = d.event_seq and e.day = d.event_day
+                 cross join lateral (
+                     select x.id from webhooks.event x
+                     where x.seq = d.event_seq and x.day = d.event_day limit 1) e
                  where d.endpoint_key = $1 and d.lane and d.claim is null
                  order by d.due_at, d.event_seq limit 1",
             )

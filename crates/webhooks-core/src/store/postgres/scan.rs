@@ -164,7 +164,9 @@ impl Tx<'_> {
             .query(
                 "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent, d.due_at
                  from webhooks.delivery d
-                 left join webhooks.event e on e.seq = d.event_seq and e.day = d.event_day
+                 left join lateral (
+                     select x.id, x.body, x.traceparent from webhooks.event x
+                     where x.seq = d.event_seq and x.day = d.event_day limit 1) e on true
                  where d.claim is null and not d.lane and d.due_at <= $1 and d.due_at > $3
                  order by d.due_at, d.event_seq limit $2
                  for update of d skip locked",
