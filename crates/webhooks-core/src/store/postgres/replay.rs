@@ -273,8 +273,9 @@ pub(super) async fn look(
                     exists (select 1 from webhooks.attempt a
                             where a.event_seq = e.seq and a.endpoint_key = $2 and a.day >= e.day and a.failure is null)
              from webhooks.event e
-             where e.customer = $1 and e.seq >= $3 and e.created_at >= $4 and e.created_at < $5
-             order by e.seq limit $6",
+             where (e.customer, e.seq) >= ($1, $3) and e.customer <= $1
+                   and e.created_at >= $4 and e.created_at < $5
+             order by e.customer, e.seq limit $6",
         )
         .bind(&*endpoint.customer)
         .bind(endpoint.key)
