@@ -6,7 +6,6 @@ use super::{
     connection::Connector,
     error::is_lost,
     membership::Membership,
-    row::Reader,
     session::Session,
     witness::{Outcome, Witness},
 };
@@ -90,14 +89,7 @@ impl Committing<'_> {
     /// Looks on a connection of its own, which it returns when this node can go on with it.
     async fn look_up(&self, witness: &Witness) -> Result<(Option<Session>, Outcome), StoreError> {
         let (mut connection, follows) = self.membership.connect(self.connector, self.node).await?;
-        connection
-            .execute(sqlx::AssertSqlSafe(self.connector.begin()))
-            .await?;
-        let mut reader = Reader {
-            connection: &mut connection,
-            schema: &self.connector.address.schema,
-            names_statements: self.connector.names_statements(),
-        };
+        let mut reader = self.connector.begin_on(&mut connection).await?;
         let outcome = reader.outcome(self.node, witness).await?;
         connection.execute("commit").await?;
         Ok((follows.then_some(connection), outcome))

@@ -6,7 +6,8 @@ use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions}
 
 use super::{
     address::{Mode, PostgresAddress},
-    session::Session,
+    row::Reader,
+    session::{Link, Session, within},
 };
 use crate::store::durability::Durability;
 
@@ -43,13 +44,7 @@ impl Connector {
     pub(crate) async fn connect(&self) -> sqlx::Result<Session> {
         let options = self.options();
         let connecting = PgConnection::connect_with(&options);
-        let connected = tokio::time::timeout(CONNECT_WAIT, connecting).await;
-        let connection = connected.unwrap_or_else(|_| {
-            Err(sqlx::Error::Io(std::io::Error::new(
-                std::io::ErrorKind::TimedOut,
-                format!("no connection within {} s", CONNECT_WAIT.as_secs()),
-            )))
-        })?;
+        let connection = within(CONNECT_WAIT, "connection", connecting).await?;
         let mut connection = Session::new(connection, self.answer_limit);
         if self.address.mode == Mode::Direct {
             connection
@@ -73,7 +68,27 @@ impl Connector {
         options
     }
 
-    /// Begins a transaction.
+    /// Statements of our schema on a connection, ours or an app's.
+    pub(crate) fn reader<'a>(&'a self, connection: &'a mut dyn Link) -> Reader<'a> {
+        Reader {
+            connection,
+            schema: &self.address.schema,
+            names_statements: self.names_statements(),
+        }
+    }
+
+    /// Begins a transaction on a connection of ours, for such statements.
+    pub(crate) async fn begin_on<'a>(
+        &'a self,
+        connection: &'a mut Session,
+    ) -> sqlx::Result<Reader<'a>> {
+        connection
+            .execute(sqlx::AssertSqlSafe(self.begin()))
+            .await?;
+        Ok(self.reader(connection))
+    }
+
+    /// What begins a transaction.
     pub(crate) fn begin(&self) -> String {
         match self.address.mode {
             Mode::Direct => "begin".to_owned(),

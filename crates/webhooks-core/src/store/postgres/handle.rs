@@ -74,11 +74,7 @@ impl Handle {
 
     /// Statements of this schema on a connection of an app.
     pub(super) fn on<'a>(&'a self, connection: &'a mut PgConnection) -> Reader<'a> {
-        Reader {
-            connection,
-            schema: &self.connector.address.schema,
-            names_statements: self.connector.names_statements(),
-        }
+        self.connector.reader(connection)
     }
 
     pub(super) fn timeline(&self) -> &Arc<Timeline> {
@@ -119,11 +115,7 @@ impl Handle {
             }
         };
         let answer = work(&mut Reading {
-            reader: Reader {
-                connection: &mut connection,
-                schema: &self.connector.address.schema,
-                names_statements: self.connector.names_statements(),
-            },
+            reader: self.connector.reader(&mut connection),
             timeline: &self.timeline,
             endpoints: &self.endpoints,
         })

@@ -21,7 +21,12 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use super::{bell::Call, connection::Connector, membership::Membership};
+use super::{
+    bell::Call,
+    connection::Connector,
+    membership::Membership,
+    session::{ANSWER, within},
+};
 use crate::{clock::Timeline, due_time::DueTime};
 
 /// At most one notification in this time: those of all commits meanwhile are one.
@@ -148,7 +153,7 @@ impl Line {
             .idle_timeout(None)
             .acquire_timeout(ANSWER_WAIT)
             .connect_lazy_with(connector.options());
-        let opened = answered(async {
+        let opened = within(ANSWER_WAIT, ANSWER, async {
             let mut listener = PgListener::connect_with(&pool).await?;
             listener.ignore_pool_close_event(true);
             // Another one is made when it is lost.
@@ -176,7 +181,7 @@ impl Line {
 
     async fn ask(&mut self, statement: String) -> sqlx::Result<()> {
         let asked = self.listener.execute(AssertSqlSafe(statement));
-        answered(asked).await.map(drop)
+        within(ANSWER_WAIT, ANSWER, asked).await.map(drop)
     }
 
     async fn close(self) {
@@ -189,13 +194,4 @@ async fn close(pool: &PgPool) {
     if timeout(ANSWER_WAIT, pool.close()).await.is_err() {
         tracing::debug!("a connection could not be closed in order");
     }
-}
-
-async fn answered<T>(asked: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-    timeout(ANSWER_WAIT, asked).await.unwrap_or_else(|_| {
-        Err(sqlx::Error::Io(std::io::Error::new(
-            std::io::ErrorKind::TimedOut,
-            format!("no answer within {} s", ANSWER_WAIT.as_secs()),
-        )))
-    })
 }

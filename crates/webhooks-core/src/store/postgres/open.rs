@@ -92,15 +92,7 @@ pub(crate) async fn open(
         seal: Arc::new(Seal::new(settings.key.as_ref())),
         schedule: Arc::new(settings.schedule),
     };
-    connection
-        .execute(sqlx::AssertSqlSafe(connector.begin()))
-        .await
-        .map_err(refuse)?;
-    let mut rows = Reader {
-        connection: &mut connection,
-        schema: &schema,
-        names_statements: connector.names_statements(),
-    };
+    let mut rows = connector.begin_on(&mut connection).await.map_err(refuse)?;
     if let Some(missing) = rows.missing_rights().await.map_err(refuse_stored)? {
         return Err(OpenError::Rights {
             store: shown,

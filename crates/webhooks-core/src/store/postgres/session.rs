@@ -23,6 +23,8 @@ pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 /// it, and who uses one again begins with a statement that takes no time.
 const IDLE_ANSWER_LIMIT: Duration = Duration::from_secs(3);
 const IDLE_AFTER: Duration = Duration::from_secs(60);
+/// What is waited for on a connection that is there.
+pub(super) const ANSWER: &str = "answer";
 
 /// A connection of ours.
 #[derive(Debug)]
@@ -57,7 +59,7 @@ struct Limit<'a> {
 impl Link for Session {
     fn line(&mut self) -> sqlx::Result<Line<'_>> {
         if self.is_silent {
-            return Err(silent(self.limit));
+            return Err(late(ANSWER, self.limit));
         }
         let is_idle = self.answered_at.elapsed() >= IDLE_AFTER;
         Ok(Line {
@@ -98,7 +100,7 @@ impl<'a> Line<'a> {
         *limit.answered_at = Instant::now();
         answer.unwrap_or_else(|_| {
             *limit.is_silent = true;
-            Err(silent(limit.wait))
+            Err(late(ANSWER, limit.wait))
         })
     }
 }
@@ -153,10 +155,9 @@ impl Session {
     /// Says that it ends, and closes it.
     pub(crate) async fn close(self) -> sqlx::Result<()> {
         if self.is_silent {
-            return Err(silent(self.limit));
+            return Err(late(ANSWER, self.limit));
         }
-        let closed = tokio::time::timeout(self.limit, self.connection.close()).await;
-        closed.unwrap_or_else(|_| Err(silent(self.limit)))
+        within(self.limit, ANSWER, self.connection.close()).await
     }
 }
 
@@ -204,9 +205,19 @@ impl Statement {
     }
 }
 
-fn silent(limit: Duration) -> sqlx::Error {
+/// Waits no longer than `limit` for `what`.
+pub(super) async fn within<T>(
+    limit: Duration,
+    what: &str,
+    answer: impl Future<Output = sqlx::Result<T>>,
+) -> sqlx::Result<T> {
+    let answer = tokio::time::timeout(limit, answer).await;
+    answer.unwrap_or_else(|_| Err(late(what, limit)))
+}
+
+fn late(what: &str, limit: Duration) -> sqlx::Error {
     sqlx::Error::Io(IoError::new(
         ErrorKind::TimedOut,
-        format!("no answer within {} s", limit.as_secs_f64()),
+        format!("no {what} within {} s", limit.as_secs_f64()),
     ))
 }

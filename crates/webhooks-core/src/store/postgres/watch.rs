@@ -269,7 +269,7 @@ impl Node {
 
     /// Vacuums what has many dead rows. Not behind a pooler, where no connection can be kept for it.
     async fn look_for_dead_rows(&mut self) -> Result<(), StoreError> {
-        if !self.of.connector.names_statements() {
+        if !self.of.connector.keeps_sessions() {
             return Ok(());
         }
         let connector = self.of.connector.clone();
@@ -403,7 +403,7 @@ impl Node {
             None => self.of.connector.connect().await?,
         };
         connection.answers_within(self.answer_wait());
-        if is_new || !self.of.connector.names_statements() {
+        if is_new || !self.of.connector.keeps_sessions() {
             self.history = history_of(&mut connection).await?;
             let membership = &self.of.membership;
             if !membership.follows(membership.node(), &self.history) {
@@ -433,14 +433,7 @@ impl Node {
         }
         let connection = self.connection.as_mut().ok_or(StoreError::Closed)?;
         connection.answers_within(limit);
-        connection
-            .execute(sqlx::AssertSqlSafe(self.of.connector.begin()))
-            .await?;
-        Ok(Reader {
-            connection,
-            schema: &self.of.connector.address.schema,
-            names_statements: self.of.connector.names_statements(),
-        })
+        Ok(self.of.connector.begin_on(connection).await?)
     }
 
     async fn commit(&mut self) -> Result<(), StoreError> {

@@ -13,7 +13,6 @@ use super::{
     floor::LaneFloors,
     membership::Membership,
     node::CLAIM_BITS,
-    row::Reader,
     send::{Numbers, PLACES},
     session::Session,
     sweep::Sweep,
@@ -397,14 +396,7 @@ impl State {
             Some(connection) => connection,
             None => self.connector.connect().await?,
         };
-        connection
-            .execute(sqlx::AssertSqlSafe(self.connector.begin()))
-            .await?;
-        let mut reader = Reader {
-            connection: &mut connection,
-            schema: &self.connector.address.schema,
-            names_statements: false,
-        };
+        let mut reader = self.connector.begin_on(&mut connection).await?;
         reader
             .leave(self.membership.node(), self.host.timeline.now())
             .await?;

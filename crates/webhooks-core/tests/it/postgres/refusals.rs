@@ -32,12 +32,8 @@ async fn the_tables_can_be_made_by_a_tool_of_the_apps() {
 #[tokio::test]
 async fn a_user_without_rights_is_told_which() {
     let database = Database::create().unwrap();
-    database
-        .query("do $$ begin if not exists (select 1 from pg_roles where rolname = 'guest_of_hooks') then create role guest_of_hooks login; end if; end $$")
-        .unwrap();
-    let mut guest = url::Url::parse(&address(&database)).unwrap();
-    guest.set_username("guest_of_hooks").unwrap();
-    let refused = Webhooks::open(guest.as_str()).await.unwrap_err();
+    let guest = as_user(&database, "guest_of_hooks");
+    let refused = Webhooks::open(&guest).await.unwrap_err();
     assert!(matches!(refused, OpenError::Rights { .. }), "{refused:?}");
     assert!(refused.to_string().contains("grant"), "{refused}");
 }
@@ -108,15 +104,11 @@ async fn a_user_with_too_few_connections_is_told_how_many_are_needed() {
 #[tokio::test]
 async fn a_user_who_may_make_no_schemas_uses_one_that_is_there() {
     let database = Database::create().unwrap();
-    database
-        .query("do $$ begin if not exists (select 1 from pg_roles where rolname = 'owner_of_hooks') then create role owner_of_hooks login; end if; end $$")
-        .unwrap();
+    let owner = as_user(&database, "owner_of_hooks");
     database
         .query("create schema hooks authorization owner_of_hooks")
         .unwrap();
-    let mut owner = url::Url::parse(&address(&database)).unwrap();
-    owner.set_username("owner_of_hooks").unwrap();
-    let webhooks = Webhooks::open(owner.as_str()).await.unwrap();
+    let webhooks = Webhooks::open(&owner).await.unwrap();
     assert_eq!(webhooks.pending().await.unwrap(), 0);
 }
 
