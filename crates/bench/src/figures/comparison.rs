@@ -11,7 +11,7 @@ use super::{
 use crate::{
     load::{AHEAD, Closed, Order, Store, median},
     report::{Check, rate},
-    steps::{Companions, LatencyAt, Rounds, Sustained, in_own_process},
+    steps::{LatencyAt, Rounds, Sustained, in_own_process},
 };
 
 /// How far a rate or p99 may be from what it was.
@@ -72,14 +72,10 @@ impl Subject {
         let mut measured = Vec::with_capacity(self.latencies.len());
         for (per_second, _) in &self.latencies {
             let (store, _fresh) = store(&per_second.to_string())?;
+            let time = bench.settings.time();
             let step = LatencyAt {
-                store,
-                port: bench.port(),
                 name: format!("{unique}-at-{per_second}"),
-                known: false,
-                companions: Companions::None,
-                per_second: *per_second,
-                time: bench.settings.time(),
+                ..LatencyAt::new(store, bench.port(), *per_second, time)
             };
             measured.push(in_own_process(&step).await?);
         }

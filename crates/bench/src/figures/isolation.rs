@@ -107,15 +107,12 @@ async fn beside_two(bench: &Bench<'_>) -> anyhow::Result<Vec<Case>> {
     for round in 0..bench.settings.rounds() {
         for (index, case) in cases.iter_mut().enumerate() {
             let fresh = bench.fresh(&format!("two-{index}-{round}"))?;
+            // Beyond the engine's time limit of 15 s, so that hanging requests fail within it.
+            let time = bench.settings.time() * 2;
             let step = LatencyAt {
-                store: fresh.store.clone(),
-                port: bench.port(),
                 name: format!("acme-{index}-{round}"),
-                known: false,
                 companions: companions[index],
-                per_second: PER_SECOND,
-                // Beyond the engine's time limit of 15 s, so that hanging requests fail within it.
-                time: bench.settings.time() * 2,
+                ..LatencyAt::new(fresh.store.clone(), bench.port(), PER_SECOND, time)
             };
             case.rounds.push(in_own_process(&step).await?);
         }

@@ -5,7 +5,7 @@ use crate::{
     load::Latencies,
     machine::Commits,
     report::{Check, Content, ms, rate},
-    steps::{Companions, LatencyAt, Rounds, in_own_process},
+    steps::{LatencyAt, Rounds, in_own_process},
 };
 
 /// What p99 may be beyond the machine's own p99 of a durable commit.
@@ -28,15 +28,8 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
     for round in 0..bench.settings.rounds() {
         for case in &mut cases {
             let fresh = bench.fresh(&format!("{}-{round}", case.per_second))?;
-            let step = LatencyAt {
-                store: fresh.store.clone(),
-                port: bench.port(),
-                name: "acme".to_owned(),
-                known: false,
-                companions: Companions::None,
-                per_second: case.per_second,
-                time: bench.settings.time(),
-            };
+            let (store, time) = (fresh.store.clone(), bench.settings.time());
+            let step = LatencyAt::new(store, bench.port(), case.per_second, time);
             let before = Commits::measure(bench.folder())?;
             case.measured.push(in_own_process(&step).await?);
             let after = Commits::measure(bench.folder())?;

@@ -8,7 +8,7 @@ use crate::{
     load::median,
     machine::commit_cpu_us,
     report::{Check, Content, ms, rate},
-    steps::{Companions, Cost, Idle, Idleness, LatencyAt, Rounds, in_own_process},
+    steps::{Cost, Idle, Idleness, LatencyAt, Rounds, in_own_process},
 };
 
 /// Events a second, and the processor time that a delivery may take, in durable commits at that
@@ -29,17 +29,9 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
     for round in 0..bench.settings.rounds() {
         for (((per_second, _), rounds), commits) in CASES.iter().zip(&mut busy).zip(&mut commits) {
             let fresh = bench.fresh(&format!("{per_second}-{round}"))?;
-            let step = LatencyAt {
-                store: fresh.store.clone(),
-                port: bench.port(),
-                name: "acme".to_owned(),
-                known: false,
-                companions: Companions::None,
-                per_second: *per_second,
-                time: bench.settings.time(),
-            };
-            rounds.push(in_own_process(&step).await?);
             let time = bench.settings.time();
+            let step = LatencyAt::new(fresh.store.clone(), bench.port(), *per_second, time);
+            rounds.push(in_own_process(&step).await?);
             commits.push(commit_cpu_us(bench.folder(), *per_second, time)?);
         }
         let fresh = bench.fresh(&format!("idle-{round}"))?;

@@ -41,6 +41,21 @@ pub(crate) struct LatencyAt {
     pub(crate) time: Duration,
 }
 
+impl LatencyAt {
+    /// To one endpoint that has no others beside it.
+    pub(crate) fn new(store: Store, port: u16, per_second: u64, time: Duration) -> Self {
+        Self {
+            store,
+            port,
+            name: "acme".to_owned(),
+            known: false,
+            companions: Companions::None,
+            per_second,
+            time,
+        }
+    }
+}
+
 /// What an open loop came to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Measured {

@@ -10,7 +10,7 @@ use crate::{
     },
     load::Latencies,
     report::{Check, Table, ms, rate},
-    steps::{Companions, LatencyAt, Owner, Rounds, in_own_process},
+    steps::{LatencyAt, Owner, Rounds, in_own_process},
 };
 
 /// Events a second.
@@ -120,18 +120,12 @@ impl Case {
         } else {
             None
         };
-        let step = LatencyAt {
-            store: fresh.store.clone(),
-            port: bench.port(),
-            name: match self.owned_elsewhere {
-                true => format!("{TIMED}-0"),
-                false => "acme".to_owned(),
-            },
-            known: self.owned_elsewhere,
-            companions: Companions::None,
-            per_second: PER_SECOND,
-            time: bench.settings.time(),
-        };
+        let (store, time) = (fresh.store.clone(), bench.settings.time());
+        let mut step = LatencyAt::new(store, bench.port(), PER_SECOND, time);
+        if self.owned_elsewhere {
+            step.name = format!("{TIMED}-0");
+            step.known = true;
+        }
         self.measured.push(in_own_process(&step).await?);
         drop(owner);
         let after = Commits::measure(bench, 1, COMMITS_TIME).await?;
