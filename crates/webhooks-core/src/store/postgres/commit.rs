@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::{
     connection::Connector,
     error::is_lost,
+    head,
     membership::Membership,
     session::Session,
     witness::{Outcome, Witness},
@@ -88,7 +89,8 @@ impl Committing<'_> {
 
     /// Looks on a connection of its own, which it returns when this node can go on with it.
     async fn look_up(&self, witness: &Witness) -> Result<(Option<Session>, Outcome), StoreError> {
-        let (mut connection, follows) = self.membership.connect(self.connector, self.node).await?;
+        let (mut connection, follows) =
+            head::connect(self.connector, self.membership, self.node).await?;
         let mut reader = self.connector.begin_on(&mut connection).await?;
         let outcome = reader.outcome(self.node, witness).await?;
         connection.execute("commit").await?;

@@ -19,6 +19,7 @@ mod floor;
 #[cfg(feature = "metrics")]
 mod gauges;
 pub(crate) mod handle;
+mod head;
 mod history;
 mod lane;
 mod lane_locks;
@@ -27,6 +28,7 @@ mod listing;
 mod manage;
 mod membership;
 pub(crate) mod migration;
+mod new_events;
 pub(crate) mod node;
 mod nodes;
 mod old_snapshot;

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use sqlx::Row;
 
 use super::{
+    new_events::NewEvents,
+    partition::day_of,
     row::int,
     slot::slot,
     tx::Tx,
@@ -102,9 +104,10 @@ impl Owing {
         rows.in_lane.push(in_lane);
     }
 
-    /// Writes it. What is held goes to memory after the commit, or is counted out again here.
-    pub(super) async fn write(self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        let written = self.write_rows(tx).await;
+    /// Writes it, with the events that are new. What is held goes to memory after the commit, or is
+    /// counted out again here.
+    pub(super) async fn write(self, tx: &mut Tx<'_>, events: &NewEvents) -> Result<(), StoreError> {
+        let written = self.write_rows(tx, events).await;
         for HandOver {
             outbox,
             row,
@@ -117,18 +120,6 @@ impl Owing {
         self.joining.write(tx).await
     }
 
-    /// It is not written: what was counted in is counted out.
-    pub(super) fn forget(self, tx: &mut Tx<'_>) {
-        for HandOver {
-            outbox,
-            row,
-            retreats,
-        } in self.held
-        {
-            tx.commit.hand_over(&outbox, row, retreats, false);
-        }
-    }
-
     /// Those that go to memory.
     fn claims(&self) -> Claims {
         let rows = self.held.iter().map(|held| &held.row);
@@ -139,17 +130,33 @@ impl Owing {
         }
     }
 
-    async fn write_rows(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    /// In one statement: each is a round trip.
+    async fn write_rows(&self, tx: &mut Tx<'_>, events: &NewEvents) -> Result<(), StoreError> {
         let now = tx.now();
         let rows = &self.deliveries;
-        if !rows.seqs.is_empty() {
+        if !rows.seqs.is_empty() || !events.seqs.is_empty() {
+            let bodies: Vec<&[u8]> = events.bodies.iter().map(|body| &body[..]).collect();
             tx.query(
-                "insert into webhooks.delivery
+                "with stored as (
+                     insert into webhooks.event (seq, day, id, customer, type, body, created_at, traceparent)
+                     select seq, $7, id, customer, type, body, $8, traceparent
+                     from unnest($1::int8[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[])
+                          as t(seq, id, customer, type, body, traceparent))
+                 insert into webhooks.delivery
                  (event_seq, endpoint_key, claim, due_at, owed_at, number, event_day, attempts, slot, lane)
-                 select seq, key, claim, due_at, $9, number, day, 0, slot, lane
-                 from unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::int4[], $6::int4[], $7::int2[], $8::bool[])
+                 select seq, key, claim, due_at, $8, number, day, 0, slot, lane
+                 from unnest($9::int8[], $10::int8[], $11::int8[], $12::int8[], $13::int4[], $14::int4[],
+                             $15::int2[], $16::bool[])
                       as t(seq, key, claim, due_at, number, day, slot, lane)",
             )
+            .bind(&events.seqs)
+            .bind(&events.ids)
+            .bind(&events.customers)
+            .bind(&events.types)
+            .bind(&bodies)
+            .bind(&events.traceparents)
+            .bind(day_of(now))
+            .bind(now)
             .bind(&rows.seqs)
             .bind(&rows.keys)
             .bind(&rows.claims)
@@ -158,9 +165,15 @@ impl Owing {
             .bind(&rows.days)
             .bind(&rows.slots)
             .bind(&rows.in_lane)
-            .bind(now)
             .execute(&mut *tx.connection)
             .await?;
+            if let (Some(seq), Some(id)) = (events.seqs.first(), events.ids.first()) {
+                tx.leaves(Witness::Event {
+                    seq: *seq,
+                    day: day_of(now),
+                    id: id.clone(),
+                });
+            }
             if !self.held.is_empty() {
                 tx.leaves(Witness::Claimed(self.claims()));
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sqlx::Row;
 
 use super::{
+    new_events::NewEvents,
     owing::{Owed, Owing},
     read::{FoundEvent, Reading, find_event},
     tx::Tx,
@@ -138,7 +139,7 @@ impl Tx<'_> {
             };
             owing.add(self, outbox, &owed);
         }
-        owing.write(self).await
+        owing.write(self, &NewEvents::default()).await
     }
 
     /// Takes a delivery away: no further attempt is started.

@@ -2,13 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use bytes::Bytes;
-
 use super::{
+    new_events::NewEvents,
     owing::{Owed, Owing},
     partition::day_of,
     tx::Tx,
-    witness::Witness,
 };
 use crate::{
     endpoint::wants,
@@ -47,21 +45,10 @@ impl Numbers {
     }
 }
 
-/// New events, as columns.
-#[derive(Default)]
-struct Events {
-    seqs: Vec<i64>,
-    ids: Vec<String>,
-    customers: Vec<String>,
-    types: Vec<String>,
-    bodies: Vec<Bytes>,
-    traceparents: Vec<Option<String>>,
-}
-
 /// What the sends of a batch add.
 #[derive(Default)]
 struct Additions {
-    events: Events,
+    events: NewEvents,
     owing: Owing,
     /// Events by customer and id of which the id was chosen, with their receipts: the same id again
     /// within the batch.
@@ -298,41 +285,7 @@ impl Tx<'_> {
 
     async fn write(&mut self, additions: Additions) -> Result<(), StoreError> {
         let Additions { events, owing, .. } = additions;
-        if let Err(error) = self.write_events(&events).await {
-            owing.forget(self);
-            return Err(error);
-        }
-        owing.write(self).await
-    }
-
-    async fn write_events(&mut self, events: &Events) -> Result<(), StoreError> {
-        if events.seqs.is_empty() {
-            return Ok(());
-        }
-        let now = self.now();
-        let bodies: Vec<&[u8]> = events.bodies.iter().map(|body| &body[..]).collect();
-        self.query(
-            "insert into webhooks.event (seq, day, id, customer, type, body, created_at, traceparent)
-             select seq, $7, id, customer, type, body, $8, traceparent
-             from unnest($1::int8[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[])
-                  as t(seq, id, customer, type, body, traceparent)",
-        )
-        .bind(&events.seqs)
-        .bind(&events.ids)
-        .bind(&events.customers)
-        .bind(&events.types)
-        .bind(&bodies)
-        .bind(&events.traceparents)
-        .bind(day_of(now))
-        .bind(now)
-        .execute(&mut *self.connection)
-        .await?;
-        self.leaves(Witness::Event {
-            seq: events.seqs[0],
-            day: day_of(now),
-            id: events.ids[0].clone(),
-        });
-        Ok(())
+        owing.write(self, &events).await
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::Row;
 use tokio::runtime::Runtime;
 
 use super::{
@@ -11,9 +10,9 @@ use super::{
     connection::Connector,
     error::{is_lost, of_postgres},
     floor::LaneFloors,
+    head::{self, Head},
     membership::Membership,
     node::CLAIM_BITS,
-    send::{Numbers, PLACES},
     session::Session,
     sweep::Sweep,
     tx::{Endpoints, Tx},
@@ -61,14 +60,6 @@ struct State {
     node: i64,
     /// The share of requests in flight that endpoints have.
     in_flight: u32,
-}
-
-/// What a transaction begins with.
-#[derive(Default)]
-struct Head {
-    numbers: Numbers,
-    /// Of all endpoints together.
-    version: i64,
 }
 
 impl Writer {
@@ -246,7 +237,7 @@ impl State {
                 begun => return (Some(connection), begun),
             }
         }
-        match self.membership.connect(&self.connector, self.node).await {
+        match head::connect(&self.connector, &self.membership, self.node).await {
             Ok((mut connection, true)) => {
                 let begun = self.begin(&mut connection, events).await;
                 (Some(connection), begun)
@@ -256,37 +247,12 @@ impl State {
         }
     }
 
-    /// Begins a transaction that holds this node's row, so that it cannot be declared dead meanwhile,
-    /// and draws the numbers that its events get. The transaction's own number comes first: who reads
-    /// by number must be able to know which transactions may still add a lower one.
     async fn begin(&mut self, connection: &mut Session, events: usize) -> Result<Head, StoreError> {
-        let batches = events.div_ceil(PLACES);
-        let schema = &self.connector.address.schema;
-        let node = self.node;
-        let statement = schema.sql(&format!(
-            "{begin};
-             select pg_current_xact_id() is not null,
-                    (select count(*) from (select 1 from webhooks.node where id = {node} and alive for key share) t),
-                    (select version from webhooks.change),
-                    (select string_agg(nextval('webhooks.event_batch')::text, ' ') from generate_series(1, {batches}))",
-            begin = self.connector.begin(),
-        ));
-        let row = connection.fetch_one(sqlx::AssertSqlSafe(statement)).await?;
-        let alive: i64 = row.try_get(1)?;
-        if alive == 0 && !crash_point::is_unfenced() {
-            self.membership.fenced(node);
-            return Err(StoreError::Fenced);
+        let begun = Head::begin(&self.connector, connection, (self.node, events)).await;
+        if matches!(begun, Err(StoreError::Fenced)) {
+            self.membership.fenced(self.node);
         }
-        let numbers: Option<String> = row.try_get(3)?;
-        let numbers = numbers.unwrap_or_default();
-        let numbers = numbers.split_whitespace().map(str::parse);
-        let numbers = numbers.collect::<Result<_, _>>().map_err(|error| {
-            StoreError::Damaged(format!("a number of the sequence of batches: {error}"))
-        })?;
-        Ok(Head {
-            numbers: Numbers::new(numbers),
-            version: row.try_get(2)?,
-        })
+        begun
     }
 
     fn tx<'a>(&'a mut self, connection: &'a mut Session) -> Tx<'a> {

@@ -89,7 +89,8 @@ mod postgres {
     async fn writer_waits(connection: &mut PgConnection) {
         let waits = "select count(*) from pg_stat_activity
                      where application_name = 'webhooks-core' and wait_event_type = 'Lock'
-                         and datname = current_database() and query like '%for key share%'";
+                         and datname = current_database()
+                         and (query like '%for key share%' or query like '%execute webhooks_head%')";
         loop {
             // Else a transaction sees others as they were at its first look.
             let forget = "select pg_stat_clear_snapshot()";
