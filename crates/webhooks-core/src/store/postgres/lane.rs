@@ -33,6 +33,8 @@ const EXPIRE_ROWS: i64 = 1_000;
 pub(super) enum Occasion {
     /// Its time has come.
     Due,
+    /// Its time has come, it is this node's, and another has it locked.
+    Busy,
     /// Memory asked for more.
     Asked,
 }
@@ -183,7 +185,10 @@ impl Tx<'_> {
         outbox: &Arc<Outbox>,
         occasion: Occasion,
     ) -> Result<(), StoreError> {
-        let refilled = self.load_rows(outbox, occasion).await;
+        let refilled = match occasion {
+            Occasion::Busy => self.load_from_busy(outbox).await,
+            Occasion::Due | Occasion::Asked => self.load_rows(outbox, occasion).await,
+        };
         // Whatever came of it, another may be asked for.
         outbox.refill_ended();
         refilled
@@ -216,19 +221,7 @@ impl Tx<'_> {
         }
         let (rows, whole_after) = self.rows_of_lane(outbox, &plan, now).await?;
         let found = rows.len();
-        let mut loading = Loading::default();
-        let mut gone = Vec::new();
-        for mut row in rows {
-            let Some(event) = row.event.take() else {
-                gone.push(row.seq);
-                continue;
-            };
-            outbox.expect(event.body.len());
-            loading.add(self, outbox, (&row, event), (true, plan.retreats));
-        }
-        let claimed = found - gone.len();
-        loading.write(self).await?;
-        self.end(key, &gone, EndReason::Expired).await?;
+        let claimed = self.load(outbox, rows, plan.retreats).await?;
         if plan.trouble && found == 0 {
             return self.wait_or_leave(outbox).await;
         }
@@ -242,6 +235,46 @@ impl Tx<'_> {
             return self.set_due(key, Some(now)).await;
         }
         self.set_due(key, None).await
+    }
+
+    /// Loads what a lane of this node's has by now, whoever is adding to it. It stays due: when all of it
+    /// was loaded is for somebody to say who has it locked.
+    async fn load_from_busy(&mut self, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
+        let Some(plan) = outbox.plan_refill().filter(|plan| !plan.trouble) else {
+            return Ok(());
+        };
+        self.commit.touched.push(Arc::clone(outbox));
+        let (rows, _) = self.rows_of_lane(outbox, &plan, i64::MAX).await?;
+        let found = rows.len();
+        self.load(outbox, rows, plan.retreats).await?;
+        if found < plan.rows {
+            outbox.leave_lane();
+        }
+        Ok(())
+    }
+
+    /// Has rows of a lane go to memory. Returns how many.
+    async fn load(
+        &mut self,
+        outbox: &Arc<Outbox>,
+        rows: Vec<FoundRow>,
+        retreats: u64,
+    ) -> Result<usize, StoreError> {
+        let mut claimed = 0;
+        let mut loading = Loading::default();
+        let mut gone = Vec::new();
+        for mut row in rows {
+            let Some(event) = row.event.take() else {
+                gone.push(row.seq);
+                continue;
+            };
+            outbox.expect(event.body.len());
+            loading.add(self, outbox, (&row, event), (true, retreats));
+            claimed += 1;
+        }
+        loading.write(self).await?;
+        self.end(outbox.key(), &gone, EndReason::Expired).await?;
+        Ok(claimed)
     }
 
     /// Locks a lane: until the end of this transaction nothing joins it. False when another node owns

@@ -96,22 +96,26 @@ impl Tx<'_> {
         let in_trouble = self
             .due_lanes(LANES_IN_TROUBLE, (trouble_from, now), probes)
             .await?;
-        for key in healthy.into_iter().chain(in_trouble) {
+        for (key, occasion) in healthy.into_iter().chain(in_trouble) {
             match self.found(key).await? {
-                Found::Outbox(outbox) => self.refill(&outbox, Occasion::Due).await?,
+                Found::Outbox(outbox) => self.refill(&outbox, occasion).await?,
                 // Of an endpoint that was removed maintenance ends what the lane holds.
-                Found::Removed | Found::Unreadable => self.set_due(key, None).await?,
+                Found::Removed | Found::Unreadable if occasion == Occasion::Due => {
+                    self.set_due(key, None).await?;
+                }
+                Found::Removed | Found::Unreadable => {}
             }
         }
         self.next_due().await
     }
 
+    /// Locks lanes that are due. Returns also those of this node that others have locked.
     async fn due_lanes(
         &mut self,
         select: &'static str,
         (from, now): (i64, i64),
         limit: usize,
-    ) -> Result<Vec<i64>, StoreError> {
+    ) -> Result<Vec<(i64, Occasion)>, StoreError> {
         let rows = self
             .query(select)
             .bind(now)
@@ -120,10 +124,16 @@ impl Tx<'_> {
             .bind(from)
             .fetch_all(&mut *self.connection)
             .await?;
-        Ok(rows
-            .iter()
-            .map(|row| row.try_get(0))
-            .collect::<Result<_, _>>()?)
+        let lanes = rows.iter().map(|row| {
+            let is_busy: bool = row.try_get(1)?;
+            let occasion = if is_busy {
+                Occasion::Busy
+            } else {
+                Occasion::Due
+            };
+            Ok((row.try_get(0)?, occasion))
+        });
+        Ok(lanes.collect::<sqlx::Result<_>>()?)
     }
 
     async fn found(&mut self, key: i64) -> Result<Found, StoreError> {
@@ -298,11 +308,20 @@ impl Tx<'_> {
     }
 }
 
+/// Also those of this node that others add to at this moment: beside many who send, that is most of the
+/// time.
 const HEALTHY_LANES: &str = "
-    select endpoint_key from webhooks.lane
-    where failures = 0 and due_at <= $1 and due_at > $4 and (node is null or node = $3 or not owned)
-    order by due_at limit $2 for update skip locked";
+    with free as materialized (
+        select endpoint_key from webhooks.lane
+        where failures = 0 and due_at <= $1 and due_at > $4 and (node is null or node = $3 or not owned)
+        order by due_at limit $2 for update skip locked)
+    select endpoint_key, false from free
+    union all (
+        select endpoint_key, true from webhooks.lane
+        where failures = 0 and due_at <= $1 and due_at > $4 and node = $3 and owned
+              and endpoint_key not in (select endpoint_key from free)
+        order by due_at limit $2)";
 const LANES_IN_TROUBLE: &str = "
-    select endpoint_key from webhooks.lane
+    select endpoint_key, false from webhooks.lane
     where failures > 0 and due_at <= $1 and due_at > $4 and (node is null or node = $3 or not owned)
     order by due_at limit $2 for update skip locked";
