@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use sqlx::Row;
 
-use super::{partition::day_of, row::int, tx::Tx};
+use super::{partition::day_of, row::int, session::Statement, tx::Tx};
 use crate::{
     attempt::Failure, delivery::EndReason, model::outcome::AttemptRecord, store::error::StoreError,
 };
@@ -52,8 +52,14 @@ impl<'a> Attempts<'a> {
         Ok(self.numbers)
     }
 
-    /// Inserts those at these places. Returns those whose number is taken.
-    async fn insert(&self, tx: &mut Tx<'_>, places: &[usize]) -> Result<Vec<usize>, StoreError> {
+    /// All of them: events, endpoints, numbers, times, durations, statuses, failures, details, headers,
+    /// bodies.
+    pub(super) fn bind_all(&self, statement: Statement) -> Statement {
+        let every: Vec<usize> = (0..self.records.len()).collect();
+        self.bind_to(statement, &every)
+    }
+
+    fn bind_to(&self, statement: Statement, places: &[usize]) -> Statement {
         let of = |at: &usize| self.records[*at];
         let seqs: Vec<i64> = places.iter().map(|at| self.seqs[*at]).collect();
         let keys: Vec<i64> = places.iter().map(|at| self.keys[*at]).collect();
@@ -75,17 +81,7 @@ impl<'a> Attempts<'a> {
         let details: Vec<Option<&str>> = details.iter().map(Option::as_deref).collect();
         let headers: Vec<&str> = places.iter().map(|at| of(at).headers.as_str()).collect();
         let bodies: Vec<&[u8]> = places.iter().map(|at| &of(at).body_head[..]).collect();
-        let rows = tx
-            .query(
-                "insert into webhooks.attempt
-                 (event_seq, endpoint_key, number, day, at, duration_us, status, failure, detail, headers, body)
-                 select seq, key, number, $11, at, duration_us, status, failure, detail, headers, body
-                 from unnest($1::int8[], $2::int8[], $3::int4[], $4::int8[], $5::int8[], $6::int4[],
-                             $7::text[], $8::text[], $9::text[], $10::bytea[])
-                      as t(seq, key, number, at, duration_us, status, failure, detail, headers, body)
-                 on conflict do nothing
-                 returning event_seq, endpoint_key, number",
-            )
+        statement
             .bind(&seqs)
             .bind(&keys)
             .bind(&numbers)
@@ -96,6 +92,22 @@ impl<'a> Attempts<'a> {
             .bind(&details)
             .bind(&headers)
             .bind(&bodies)
+    }
+
+    /// Inserts those at these places. Returns those whose number is taken.
+    async fn insert(&self, tx: &mut Tx<'_>, places: &[usize]) -> Result<Vec<usize>, StoreError> {
+        let statement = tx.query(
+                "insert into webhooks.attempt
+                 (event_seq, endpoint_key, number, day, at, duration_us, status, failure, detail, headers, body)
+                 select seq, key, number, $11, at, duration_us, status, failure, detail, headers, body
+                 from unnest($1::int8[], $2::int8[], $3::int4[], $4::int8[], $5::int8[], $6::int4[],
+                             $7::text[], $8::text[], $9::text[], $10::bytea[])
+                      as t(seq, key, number, at, duration_us, status, failure, detail, headers, body)
+                 on conflict do nothing
+                 returning event_seq, endpoint_key, number",
+            );
+        let rows = self
+            .bind_to(statement, places)
             .bind(day_of(tx.now()))
             .fetch_all(&mut *tx.connection)
             .await?;
@@ -108,12 +120,9 @@ impl<'a> Attempts<'a> {
             inserted.insert(key);
         }
         // Of two with one number the first was inserted.
-        let left = places
-            .iter()
-            .zip(seqs.iter().zip(&keys).zip(&numbers))
-            .filter(|(_, ((seq, key), number))| !inserted.remove(&(**seq, **key, **number)))
-            .map(|(at, _)| *at);
-        Ok(left.collect())
+        let key = |at: usize| (self.seqs[at], self.keys[at], int(self.numbers[at]));
+        let left = places.iter().copied();
+        Ok(left.filter(|at| !inserted.remove(&key(*at))).collect())
     }
 }
 

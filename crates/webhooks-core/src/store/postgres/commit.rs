@@ -25,6 +25,15 @@ pub(super) enum Ended {
     Failed(StoreError),
 }
 
+/// What became of a transaction whose answer was lost.
+pub(super) enum Settled {
+    /// With the number of the event by which it is known, if there is one.
+    Committed(Option<i64>),
+    RolledBack,
+    /// Nothing of it counts.
+    Failed(StoreError),
+}
+
 /// A node's transaction that is to be committed.
 pub(super) struct Committing<'a> {
     pub(super) connector: &'a Connector,
@@ -46,7 +55,11 @@ impl Committing<'_> {
             Ok(_) => Ended::Committed,
             Err(error) if is_lost(&error) => {
                 *held = None;
-                self.outcome(held, error).await
+                match self.settle(held, &error).await {
+                    Settled::Committed(_) => Ended::Committed,
+                    Settled::RolledBack => Ended::Failed(error.into()),
+                    Settled::Failed(error) => Ended::Failed(error),
+                }
             }
             Err(error) => Ended::Failed(error.into()),
         }
@@ -55,10 +68,14 @@ impl Committing<'_> {
     /// Whether a transaction was committed whose answer was lost with its connection. A caller is
     /// never told "stored", nor that nothing was, without having looked; when that cannot be done, this
     /// node gives its number up, and what it may have claimed with it.
-    async fn outcome(&mut self, held: &mut Option<Session>, lost: sqlx::Error) -> Ended {
+    pub(super) async fn settle(
+        &mut self,
+        held: &mut Option<Session>,
+        lost: &sqlx::Error,
+    ) -> Settled {
         let Some(witness) = self.witness.take() else {
             // It claimed nothing, and whatever it did can be done again.
-            return Ended::Failed(StoreError::Unknown);
+            return Settled::Failed(StoreError::Unknown);
         };
         tracing::warn!(error = %lost, "the connection was lost at a commit; looking whether it came true");
         let until = Instant::now() + OUTCOME_LIMITS * self.connector.answer_limit;
@@ -68,11 +85,11 @@ impl Committing<'_> {
                 Ok((connection, outcome)) => {
                     *held = connection;
                     return match outcome {
-                        Outcome::Committed => Ended::Committed,
-                        Outcome::RolledBack => Ended::Failed(lost.into()),
+                        Outcome::Committed(number) => Settled::Committed(number),
+                        Outcome::RolledBack => Settled::RolledBack,
                         Outcome::Fenced => {
                             self.membership.fenced(self.node);
-                            Ended::Failed(StoreError::Fenced)
+                            Settled::Failed(StoreError::Fenced)
                         }
                     };
                 }
@@ -84,7 +101,7 @@ impl Committing<'_> {
             tokio::time::sleep(OUTCOME_PAUSE).await;
         }
         self.membership.fenced(self.node);
-        Ended::Failed(StoreError::Unknown)
+        Settled::Failed(StoreError::Unknown)
     }
 
     /// Looks on a connection of its own, which it returns when this node can go on with it.

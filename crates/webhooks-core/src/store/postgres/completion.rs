@@ -49,22 +49,8 @@ impl Tx<'_> {
         self.store_endings_of(completions, &changed).await?;
         self.store_lanes(completions, &changed).await?;
         for (completion, number) in completions.iter().zip(&numbers) {
-            let outbox = &completion.outbox;
-            if !changed.contains(&claim_of(completion)) {
-                tracing::info!(
-                    event.id = %completion.row.event.id,
-                    endpoint.id = %outbox.endpoint().id,
-                    "the outcome of an attempt came after its delivery was taken away"
-                );
-            }
-            if let Verdict::Retry { due_at } = completion.verdict {
-                self.commit.due_by(due_at);
-            }
-            self.commit.follows.released += 1;
-            if self.host.audience.is_there() {
-                let activity = completion.activity(&self.host.timeline, *number);
-                self.commit.follows.activities.extend(activity);
-            }
+            let is_changed = changed.contains(&claim_of(completion));
+            self.follow_completion(completion, *number, is_changed);
         }
         self.store_failing(completions).await?;
         for completion in completions {
@@ -80,6 +66,31 @@ impl Tx<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What follows from an outcome that is written, whose attempt has this number. `is_changed`: its
+    /// delivery was there.
+    pub(super) fn follow_completion(
+        &mut self,
+        completion: &Completion,
+        number: u32,
+        is_changed: bool,
+    ) {
+        if !is_changed {
+            tracing::info!(
+                event.id = %completion.row.event.id,
+                endpoint.id = %completion.outbox.endpoint().id,
+                "the outcome of an attempt came after its delivery was taken away"
+            );
+        }
+        if let Verdict::Retry { due_at } = completion.verdict {
+            self.commit.due_by(due_at);
+        }
+        self.commit.follows.released += 1;
+        if self.host.audience.is_there() {
+            let activity = completion.activity(&self.host.timeline, number);
+            self.commit.follows.activities.extend(activity);
+        }
     }
 
     /// Returns the number that each attempt has; without one, that of the last.

@@ -28,7 +28,8 @@ pub(super) struct Head {
     pub(super) version: i64,
 }
 
-/// Connects for a writer. [`HEAD`] is prepared there: it is sent along with `begin`, where the driver
+/// Connects for a writer, whose connections before change nothing any more by a single statement: that
+/// would be what is still under way there, and was given up. [`HEAD`] is prepared there: it is sent along with `begin`, where the driver
 /// prepares nothing, and to plan it anew took longer than the rest of a small transaction. Returns too
 /// whether the server follows the history in which `node` joined: if not it is no node there.
 pub(super) async fn connect(
@@ -41,6 +42,12 @@ pub(super) async fn connect(
         let prepare = format!("prepare webhooks_head (int8, int8) as {HEAD}");
         let prepare = connector.address.schema.sql(&prepare);
         connection.execute(sqlx::AssertSqlSafe(prepare)).await?;
+        let statement =
+            "update webhooks.node set writer = writer + 1 where id = $1 and alive returning writer";
+        let statement = connector.address.schema.query(statement).bind(node);
+        let row = statement.fetch_optional(&mut connection).await?;
+        let writer = row.map(|row| row.try_get(0)).transpose()?;
+        connection.writes_as(writer);
     }
     Ok((connection, follows))
 }

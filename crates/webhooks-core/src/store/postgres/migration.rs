@@ -24,11 +24,18 @@ struct Step {
     statements: &'static str,
 }
 
-const STEPS: [Step; 1] = [Step {
-    version: 1,
-    oldest_reader: 1,
-    statements: include_str!("schema/1_tables.sql"),
-}];
+const STEPS: [Step; 2] = [
+    Step {
+        version: 1,
+        oldest_reader: 1,
+        statements: include_str!("schema/1_tables.sql"),
+    },
+    Step {
+        version: 2,
+        oldest_reader: 1,
+        statements: include_str!("schema/2_writers.sql"),
+    },
+];
 /// The version that this code reads and writes.
 const VERSION: i32 = STEPS[STEPS.len() - 1].version;
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>

@@ -38,6 +38,7 @@ mod owing;
 mod pace;
 pub(crate) mod partition;
 mod perform;
+mod plain_batch;
 mod read;
 mod replay;
 mod requirements;

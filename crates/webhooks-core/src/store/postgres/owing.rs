@@ -2,12 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use sqlx::Row;
+use sqlx::{Row, postgres::PgRow};
 
 use super::{
+    bell::Concerned,
     new_events::NewEvents,
     partition::day_of,
     row::int,
+    session::Statement,
     slot::slot,
     tx::Tx,
     witness::{Claims, Witness},
@@ -120,6 +122,76 @@ impl Owing {
         self.joining.write(tx).await
     }
 
+    /// It is written, as one statement that counted numbers from `base`. `joined`: the lanes, where that is
+    /// known.
+    pub(super) fn written(self, tx: &mut Tx<'_>, base: i64, joined: Option<&Joined>) {
+        let mut last: Option<(i64, Arc<StoredEvent>)> = None;
+        for HandOver {
+            outbox,
+            mut row,
+            retreats,
+        } in self.held
+        {
+            let place = row.event.seq;
+            row.event = match &last {
+                Some((of, event)) if *of == place => Arc::clone(event),
+                _ => Arc::new(StoredEvent {
+                    seq: base + place,
+                    id: row.event.id.clone(),
+                    body: row.event.body.clone(),
+                    traceparent: row.event.traceparent.clone(),
+                }),
+            };
+            last = Some((place, Arc::clone(&row.event)));
+            tx.commit.hand_over(&outbox, row, retreats, true);
+        }
+        match joined {
+            Some(joined) => self.joining.joined(tx, joined),
+            None => self.joining.perhaps_joined(tx),
+        }
+    }
+
+    /// It is not written: what was counted in is counted out.
+    pub(super) fn forget(self, tx: &mut Tx<'_>) {
+        for HandOver {
+            outbox,
+            row,
+            retreats,
+        } in self.held
+        {
+            tx.commit.hand_over(&outbox, row, retreats, false);
+        }
+        for (outbox, _) in self.joining.lanes.values() {
+            tx.commit.touched.push(Arc::clone(outbox));
+        }
+    }
+
+    /// Whether some of it is refused.
+    pub(super) fn refuses(&self) -> bool {
+        !self.refused_seqs.is_empty()
+    }
+
+    pub(super) fn joins_lanes(&self) -> bool {
+        !self.joining.lanes.is_empty()
+    }
+
+    /// Events, endpoints, claims, dates, slots, and whether each is in a lane.
+    pub(super) fn bind_deliveries(&self, statement: Statement) -> Statement {
+        let rows = &self.deliveries;
+        statement
+            .bind(&rows.seqs)
+            .bind(&rows.keys)
+            .bind(&rows.claims)
+            .bind(&rows.due_at)
+            .bind(&rows.slots)
+            .bind(&rows.in_lane)
+    }
+
+    /// Lanes, whether each is owned, those that are woken.
+    pub(super) fn bind_lanes(&self, statement: Statement) -> Statement {
+        self.joining.bind_to(statement)
+    }
+
     /// Those that go to memory.
     fn claims(&self) -> Claims {
         let rows = self.held.iter().map(|held| &held.row);
@@ -135,8 +207,7 @@ impl Owing {
         let now = tx.now();
         let rows = &self.deliveries;
         if !rows.seqs.is_empty() || !events.seqs.is_empty() {
-            let bodies: Vec<&[u8]> = events.bodies.iter().map(|body| &body[..]).collect();
-            tx.query(
+            let statement = tx.query(
                 "with stored as (
                      insert into webhooks.event (seq, day, id, customer, type, body, created_at, traceparent)
                      select seq, $7, id, customer, type, body, $8, traceparent
@@ -145,28 +216,16 @@ impl Owing {
                  insert into webhooks.delivery
                  (event_seq, endpoint_key, claim, due_at, owed_at, number, event_day, attempts, slot, lane)
                  select seq, key, claim, due_at, $8, number, day, 0, slot, lane
-                 from unnest($9::int8[], $10::int8[], $11::int8[], $12::int8[], $13::int4[], $14::int4[],
-                             $15::int2[], $16::bool[])
-                      as t(seq, key, claim, due_at, number, day, slot, lane)",
-            )
-            .bind(&events.seqs)
-            .bind(&events.ids)
-            .bind(&events.customers)
-            .bind(&events.types)
-            .bind(&bodies)
-            .bind(&events.traceparents)
-            .bind(day_of(now))
-            .bind(now)
-            .bind(&rows.seqs)
-            .bind(&rows.keys)
-            .bind(&rows.claims)
-            .bind(&rows.due_at)
-            .bind(&rows.numbers)
-            .bind(&rows.days)
-            .bind(&rows.slots)
-            .bind(&rows.in_lane)
-            .execute(&mut *tx.connection)
-            .await?;
+                 from unnest($9::int8[], $10::int8[], $11::int8[], $12::int8[], $13::int2[], $14::bool[],
+                             $15::int4[], $16::int4[])
+                      as t(seq, key, claim, due_at, slot, lane, number, day)",
+            );
+            let statement = events.bind_to(statement).bind(day_of(now)).bind(now);
+            self.bind_deliveries(statement)
+                .bind(&rows.numbers)
+                .bind(&rows.days)
+                .execute(&mut *tx.connection)
+                .await?;
             if let (Some(seq), Some(id)) = (events.seqs.first(), events.ids.first()) {
                 tx.leaves(Witness::Event {
                     seq: *seq,
@@ -204,55 +263,58 @@ impl Joining {
 
     /// Makes sure that the lanes exist, and are tried no later than their backoff allows.
     pub(super) async fn write(self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        let Self { lanes } = self;
-        if lanes.is_empty() {
+        if self.lanes.is_empty() {
             return Ok(());
         }
-        for (outbox, _) in lanes.values() {
+        for (outbox, _) in self.lanes.values() {
             tx.commit.touched.push(Arc::clone(outbox));
         }
-        let now = tx.now();
-        let keys: Vec<i64> = lanes.keys().copied().collect();
-        let owned: Vec<bool> = lanes
-            .values()
-            .map(|(of, _)| of.endpoint().keeps_lane)
-            .collect();
         // One that is not there any more was left by another node: whoever comes first looks at it.
         // One that another node owns is made due whatever memory thinks: the owner looks.
-        let rows = tx
-            .query(
-                "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures, owned)
-                 select key, $3, 0, 0, owned from unnest($1::int8[], $2::bool[]) as t(key, owned)
-                 on conflict (endpoint_key) do update
-                 set due_at = case
-                     when (lane.due_at is null and (excluded.endpoint_key = any($4) or lane.owned and lane.node is distinct from $5)) or lane.due_at > greatest(lane.backoff_until, $3)
-                     then greatest(lane.backoff_until, $3) else lane.due_at end
-                 where lane.owned or (lane.due_at is null and (excluded.endpoint_key = any($4) or lane.owned and lane.node is distinct from $5))
-                    or lane.due_at > greatest(lane.backoff_until, $3)
-                 returning endpoint_key, node, xmax = 0, due_at <= $3",
-            )
-            .bind(&keys)
-            .bind(&owned)
-            .bind(now)
-            .bind(woken(&lanes))
+        let statement = tx.query(
+            "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures, owned)
+             select key, $4, 0, 0, owned from unnest($1::int8[], $2::bool[]) as t(key, owned)
+             on conflict (endpoint_key) do update
+             set due_at = case
+                 when (lane.due_at is null and (excluded.endpoint_key = any($3) or lane.owned and lane.node is distinct from $5)) or lane.due_at > greatest(lane.backoff_until, $4)
+                 then greatest(lane.backoff_until, $4) else lane.due_at end
+             where lane.owned or (lane.due_at is null and (excluded.endpoint_key = any($3) or lane.owned and lane.node is distinct from $5))
+                or lane.due_at > greatest(lane.backoff_until, $4)
+             returning endpoint_key, node, xmax = 0, due_at <= $4",
+        );
+        let rows = self
+            .bind_to(statement)
+            .bind(tx.now())
             .bind(tx.node)
             .fetch_all(&mut *tx.connection)
             .await?;
-        let mut changed: BTreeMap<i64, (Option<i64>, bool)> = BTreeMap::new();
-        for row in rows {
-            let (node, is_due): (Option<i64>, Option<bool>) = (row.try_get(1)?, row.try_get(3)?);
-            if let Some(node) = node.filter(|node| *node != tx.node)
-                && is_due == Some(true)
+        self.joined(tx, &Joined::read(&rows)?);
+        Ok(())
+    }
+
+    /// Lanes, whether each is owned, those that are woken.
+    fn bind_to(&self, statement: Statement) -> Statement {
+        let keys: Vec<i64> = self.lanes.keys().copied().collect();
+        let outboxes = self.lanes.values().map(|(outbox, _)| outbox);
+        let owned: Vec<bool> = outboxes.map(|of| of.endpoint().keeps_lane).collect();
+        statement.bind(&keys).bind(&owned).bind(woken(&self.lanes))
+    }
+
+    /// What follows for memory, and for other nodes.
+    fn joined(self, tx: &mut Tx<'_>, Joined(changed): &Joined) {
+        let now = tx.now();
+        for lane in changed.values() {
+            if let Some(node) = lane.node.filter(|node| *node != tx.node)
+                && lane.is_due
             {
                 tx.concerned.owner(node);
             }
-            changed.insert(row.try_get(0)?, (node, row.try_get(2)?));
         }
-        for (key, (outbox, wakes)) in &lanes {
+        for (key, (outbox, wakes)) in &self.lanes {
             let found = changed.get(key);
             let is_elsewhere =
-                found.is_some_and(|(node, _)| node.is_some_and(|node| node != tx.node));
-            let is_new = found.is_some_and(|(_, is_new)| *is_new);
+                found.is_some_and(|lane| lane.node.is_some_and(|node| node != tx.node));
+            let is_new = found.is_some_and(|lane| lane.is_new);
             if is_new && outbox.is_in_trouble() {
                 // It recovered elsewhere.
                 outbox.take_over_lane(Backoff::default());
@@ -265,6 +327,46 @@ impl Joining {
                 tx.commit.due_by(outbox.backoff_until().max(now));
             }
         }
-        Ok(())
+    }
+
+    /// They were joined, and it is not known what they were like then: everybody looks.
+    fn perhaps_joined(self, tx: &mut Tx<'_>) {
+        if self.lanes.is_empty() {
+            return;
+        }
+        for (outbox, _) in self.lanes.values() {
+            tx.commit.follow(outbox, outbox.lane_is_uncertain());
+        }
+        tx.commit.due_by(tx.now());
+        tx.concerned.join(Concerned::All);
+    }
+}
+
+/// Lanes that were joined and had to be changed, by their keys.
+#[derive(Default)]
+pub(super) struct Joined(BTreeMap<i64, JoinedLane>);
+
+struct JoinedLane {
+    node: Option<i64>,
+    is_new: bool,
+    is_due: bool,
+}
+
+impl Joined {
+    /// Reads a lane's key and node, whether it is new and whether it is due; without a key there is none.
+    pub(super) fn read(rows: &[PgRow]) -> sqlx::Result<Self> {
+        let mut lanes = BTreeMap::new();
+        for row in rows {
+            let key: Option<i64> = row.try_get(0)?;
+            let Some(key) = key else { continue };
+            let is_due: Option<bool> = row.try_get(3)?;
+            let lane = JoinedLane {
+                node: row.try_get(1)?,
+                is_new: row.try_get(2)?,
+                is_due: is_due == Some(true),
+            };
+            lanes.insert(key, lane);
+        }
+        Ok(Self(lanes))
     }
 }

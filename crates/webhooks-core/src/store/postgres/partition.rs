@@ -93,11 +93,16 @@ impl Reader<'_> {
 impl Tx<'_> {
     /// Makes the partitions that will be needed, once a day.
     pub(super) async fn keep_partitions(&mut self) -> Result<(), StoreError> {
-        let now = self.now();
-        if day_of(now) + DAYS_AHEAD > self.sweep.partitions_until {
+        if !self.has_partitions() {
+            let now = self.now();
             self.sweep.partitions_until = self.reader().make_partitions(now).await?;
         }
         Ok(())
+    }
+
+    /// Whether there are all that [`Tx::keep_partitions`] keeps.
+    pub(super) fn has_partitions(&self) -> bool {
+        day_of(self.now()) + DAYS_AHEAD <= self.sweep.partitions_until
     }
 }
 

@@ -47,16 +47,16 @@ impl Numbers {
 
 /// What the sends of a batch add.
 #[derive(Default)]
-struct Additions {
-    events: NewEvents,
-    owing: Owing,
+pub(super) struct Additions {
+    pub(super) events: NewEvents,
+    pub(super) owing: Owing,
     /// Events by customer and id of which the id was chosen, with their receipts: the same id again
     /// within the batch.
     chosen: HashMap<(String, String), (PreparedEvent, usize)>,
 }
 
 /// Where an answer goes, and what it is.
-type Answer = (Reply<Vec<SendReceipt>, SendError>, SendResult);
+pub(super) type Answer = (Reply<Vec<SendReceipt>, SendError>, SendResult);
 
 impl Tx<'_> {
     /// Stores the events of a batch, whose customers are known. An error of a send is in its answer; one
@@ -67,6 +67,19 @@ impl Tx<'_> {
         numbers: &mut Numbers,
         answers: &mut Vec<Answer>,
     ) -> Result<(), StoreError> {
+        let (additions, placed) = self.place_sends(sends, numbers, answers).await;
+        let written = self.write(additions).await;
+        placed.and(written)
+    }
+
+    /// Places the events of a batch in memory. Of those that are to be stored nothing is, unless their ids
+    /// were chosen.
+    pub(super) async fn place_sends(
+        &mut self,
+        sends: impl IntoIterator<Item = SendJob>,
+        numbers: &mut Numbers,
+        answers: &mut Vec<Answer>,
+    ) -> (Additions, Result<(), StoreError>) {
         let mut failed: Option<StoreError> = None;
         let mut additions = Additions::default();
         for SendJob {
@@ -90,8 +103,7 @@ impl Tx<'_> {
             }
             answers.push((reply, result));
         }
-        let written = self.write(additions).await;
-        failed.map_or(written, Err)
+        (additions, failed.map_or(Ok(()), Err))
     }
 
     /// Stores the events of one caller by themselves, all of them or none.

@@ -34,6 +34,8 @@ pub(crate) struct Session {
     answered_at: Instant,
     /// It has not answered in time: whatever it still says answers something else.
     is_silent: bool,
+    /// Which of the connections it is that its node has written on, where it is one.
+    writer: Option<i64>,
 }
 
 /// Where a statement runs.
@@ -125,7 +127,20 @@ impl Session {
             limit,
             answered_at: Instant::now(),
             is_silent: false,
+            writer: None,
         }
+    }
+
+    /// A node writes on it from now on: its number among those of the node.
+    pub(crate) fn writes_as(&mut self, writer: Option<i64>) {
+        self.writer = writer;
+    }
+
+    /// As which of its node's connections it writes. `None` too when it was not used for long: then it
+    /// may be gone.
+    pub(crate) fn writer(&self) -> Option<i64> {
+        let is_fresh = self.answered_at.elapsed() < IDLE_AFTER;
+        self.writer.filter(|_| is_fresh && !self.is_silent)
     }
 
     /// How long it may take to answer from here on.

@@ -20,6 +20,8 @@ pub(super) enum Witness {
     Changed { key: i64, version: i64 },
     /// An event is there.
     Event { seq: i64, day: i32, id: String },
+    /// An event of an id of ours is there, whatever number it got.
+    Sent { day: i32, id: String },
 }
 
 /// Deliveries, and the claims of this node's that they had or got, as columns.
@@ -33,7 +35,8 @@ pub(super) struct Claims {
 /// What is found of a transaction that is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    Committed,
+    /// With the number of the event, where one was looked for.
+    Committed(Option<i64>),
     RolledBack,
     /// The node was declared dead meanwhile: what it had claimed is free, whatever became of it.
     Fenced,
@@ -58,37 +61,44 @@ impl Reader<'_> {
             Some(row) => row.try_get(0)?,
             None => false,
         };
-        if !is_alive && !matches!(witness, Witness::Event { .. } | Witness::Changed { .. }) {
+        let is_of_claims = matches!(witness, Witness::Claimed(_) | Witness::Released(_));
+        if !is_alive && is_of_claims {
             return Ok(Outcome::Fenced);
         }
-        Ok(if self.is_there(witness).await? {
-            Outcome::Committed
+        let found = self.find(witness).await?;
+        let is_released = matches!(witness, Witness::Released(_));
+        Ok(if found.is_some() != is_released {
+            Outcome::Committed(found)
         } else {
             Outcome::RolledBack
         })
     }
 
-    /// Whether what a transaction stored is found.
-    async fn is_there(&mut self, witness: &Witness) -> Result<bool, StoreError> {
+    /// What a transaction stored: the number of its event, where one is looked for.
+    async fn find(&mut self, witness: &Witness) -> Result<Option<i64>, StoreError> {
         let query = match witness {
+            Witness::Sent { day, id } => self
+                .query("select seq from webhooks.event where day = $1 and id = $2")
+                .bind(day)
+                .bind(id),
             Witness::Event { seq, day, id } => self
-                .query("select 1 from webhooks.event where seq = $1 and day = $2 and id = $3")
+                .query("select seq from webhooks.event where seq = $1 and day = $2 and id = $3")
                 .bind(seq)
                 .bind(day)
                 .bind(id),
             Witness::Claimed(of) | Witness::Released(of) => self
                 .query(
-                    "select 1 from webhooks.delivery d
+                    "select d.event_seq from webhooks.delivery d
                      where d.event_seq = any($1) and (d.claim in (select unnest($2::int8[]))) is true limit 1",
                 )
                 .bind(&of.seqs)
                 .bind(&of.claims),
             Witness::Changed { key, version } => self
-                .query("select 1 from webhooks.endpoint where key = $1 and version = $2")
+                .query("select key from webhooks.endpoint where key = $1 and version = $2")
                 .bind(key)
                 .bind(version),
         };
         let found = query.fetch_optional(&mut *self.connection).await?;
-        Ok(found.is_some() != matches!(witness, Witness::Released(_)))
+        Ok(found.map(|row| row.try_get(0)).transpose()?)
     }
 }

@@ -6,13 +6,14 @@ use tokio::runtime::Runtime;
 
 use super::{
     bell::Concerned,
-    commit::{Committing, Ended},
+    commit::{Committing, Ended, Settled},
     connection::Connector,
     error::{is_lost, of_postgres},
     floor::LaneFloors,
     head::{self, Head},
     membership::Membership,
     node::CLAIM_BITS,
+    plain_batch::{Answered, Sent},
     session::Session,
     sweep::Sweep,
     tx::{Endpoints, Tx},
@@ -25,6 +26,7 @@ use crate::{
     store::{
         commit::{Commit, CommitMark},
         committed::{Answers, Committed},
+        completion::Completion,
         error::StoreError,
         host::Host,
         queue::{Batch, NextWork, WriterQueue},
@@ -60,6 +62,16 @@ struct State {
     node: i64,
     /// The share of requests in flight that endpoints have.
     in_flight: u32,
+}
+
+/// A batch that is over.
+struct Written {
+    ended: Ended,
+    /// What can be gone on with.
+    connection: Option<Session>,
+    answers: Answers,
+    /// Outcomes were written, and memory has noted that.
+    has_outcomes: bool,
 }
 
 impl Writer {
@@ -110,17 +122,129 @@ impl Writer {
 }
 
 impl State {
-    async fn write(&mut self, batch: Batch, queue: &WriterQueue) -> Committed {
+    async fn write(&mut self, mut batch: Batch, queue: &WriterQueue) -> Committed {
         let clock = CommitClock::start();
         if self.membership.node() != self.node {
             self.rejoined();
         }
         self.share_in_flight();
-        let events = batch.sends.iter().map(|send| send.events.len()).sum();
-        let mut answers = Answers::default();
         self.witness = None;
         self.concerned = Concerned::default();
-        let (mut taken_connection, begun) = self.begin_anywhere(events).await;
+        let written = match self.write_plain(&mut batch).await {
+            Some(written) => written,
+            None => self.write_stepwise(&mut batch).await,
+        };
+        let completions = batch.completions;
+        crash_point::reach("after_commit");
+        if !completions.is_empty() {
+            crash_point::reach("after_completion_commit");
+        }
+        let Written {
+            ended,
+            connection,
+            answers,
+            has_outcomes,
+        } = written;
+        match ended {
+            Ended::Failed(error) => {
+                if has_outcomes {
+                    for completion in &completions {
+                        completion.taken_back();
+                    }
+                }
+                let failed = self.failed(connection, error, answers).await;
+                queue.put_back(completions);
+                failed
+            }
+            Ended::Committed => {
+                self.connection = connection;
+                if !completions.is_empty() || !answers.sends.is_empty() {
+                    self.refusals.ended();
+                }
+                clock.committed(completions.len() + answers.len());
+                self.commit.touched.clear();
+                if let Some(version) = self.endpoints.version {
+                    self.membership.heard_of(version);
+                }
+                self.endpoints.cache.committed();
+                let concerned = std::mem::take(&mut self.concerned);
+                self.membership.bell.ring(concerned);
+                Committed {
+                    answers,
+                    ..self.commit.take()
+                }
+            }
+        }
+    }
+
+    /// Writes a batch in one statement, where that can be. `None`: nothing of it is stored, and it is as
+    /// it was.
+    async fn write_plain(&mut self, batch: &mut Batch) -> Option<Written> {
+        if crash_point::is_unfenced() {
+            return None;
+        }
+        let writer = self.connection.as_ref().and_then(Session::writer)?;
+        let mut connection = self.connection.take()?;
+        let mut tx = self.tx(&mut connection);
+        let Some(plain) = tx.place_plain(batch).await else {
+            self.connection = Some(connection);
+            return None;
+        };
+        reach_commit(&batch.completions);
+        let witness = plain.witness(&batch.completions, tx.now());
+        let (settled, found) = match tx.write_plain(&plain, &batch.completions, writer).await {
+            Sent::Committed(answered) => (Ok(answered), None),
+            Sent::RolledBack => (Err(None), None),
+            Sent::Lost(error) => {
+                let mut found = None;
+                let settled = match self.settle(Some(witness), &mut found, &error).await {
+                    Settled::Committed(first) => Ok(Answered::unknown_but(first)),
+                    Settled::RolledBack => Err(None),
+                    Settled::Failed(error) => Err(Some(error)),
+                };
+                (settled, Some(found))
+            }
+        };
+        let mut tx = self.tx(&mut connection);
+        let ended = match settled {
+            Ok(answered) => {
+                let answers = plain.committed(&mut tx, &batch.completions, &answered);
+                Some((Ended::Committed, answers))
+            }
+            Err(error) => {
+                let sends = plain.take_back(&mut tx);
+                match error {
+                    Some(error) => {
+                        let mut answers = Answers::default();
+                        refuse_sends(sends, &Err(error.clone()), &mut answers);
+                        Some((Ended::Failed(error), answers))
+                    }
+                    None => {
+                        batch.sends = sends;
+                        None
+                    }
+                }
+            }
+        };
+        // Where it was lost, the one on which that was found out.
+        let connection = found.unwrap_or(Some(connection));
+        let Some((ended, answers)) = ended else {
+            self.connection = connection;
+            return None;
+        };
+        Some(Written {
+            ended,
+            connection,
+            answers,
+            has_outcomes: false,
+        })
+    }
+
+    /// Writes a batch statement by statement, in one transaction.
+    async fn write_stepwise(&mut self, batch: &mut Batch) -> Written {
+        let events = batch.sends.iter().map(|send| send.events.len()).sum();
+        let mut answers = Answers::default();
+        let (mut connection, begun) = self.begin_anywhere(events).await;
         let (head, mut written) = match begun {
             Ok(head) => (head, Ok(())),
             Err(error) => (Head::default(), Err(error)),
@@ -129,22 +253,19 @@ impl State {
             mut numbers,
             version,
         } = head;
-        let mut stored = false;
-        if let Some(connection) = &mut taken_connection
+        let mut has_outcomes = false;
+        if let Some(connection) = &mut connection
             && written.is_ok()
         {
-            written = self.tx(connection).prepare(version, &batch).await;
+            written = self.tx(connection).prepare(version, batch).await;
         }
-        let Batch {
-            sends,
-            asks,
-            completions,
-        } = batch;
-        if let Some(connection) = &mut taken_connection {
+        let sends = std::mem::take(&mut batch.sends);
+        let asks = std::mem::take(&mut batch.asks);
+        if let Some(connection) = &mut connection {
             let mut tx = self.tx(connection);
             if written.is_ok() {
-                written = tx.store_completions(&completions).await;
-                stored = written.is_ok();
+                written = tx.store_completions(&batch.completions).await;
+                has_outcomes = written.is_ok();
             }
             for ask in asks {
                 answers.asks.push(if written.is_ok() {
@@ -171,55 +292,39 @@ impl State {
                 .extend(asks.into_iter().map(super::perform::refuse));
             refuse_sends(sends, &written, &mut answers);
         }
-        crash_point::reach("before_commit");
-        if !completions.is_empty() {
-            crash_point::reach("before_completion_commit");
-        }
+        reach_commit(&batch.completions);
         let ended = match written {
-            Ok(()) => {
-                let committing = Committing {
-                    connector: &self.connector,
-                    membership: &self.membership,
-                    node: self.node,
-                    witness: self.witness.take(),
-                };
-                committing.commit(&mut taken_connection).await
-            }
+            Ok(()) => self.commit(&mut connection).await,
             Err(error) => Ended::Failed(error),
         };
-        crash_point::reach("after_commit");
-        if !completions.is_empty() {
-            crash_point::reach("after_completion_commit");
+        Written {
+            ended,
+            connection,
+            answers,
+            has_outcomes,
         }
-        match ended {
-            Ended::Failed(error) => {
-                if stored {
-                    for completion in &completions {
-                        completion.taken_back();
-                    }
-                }
-                let failed = self.failed(taken_connection, error, answers).await;
-                queue.put_back(completions);
-                failed
-            }
-            Ended::Committed => {
-                self.connection = taken_connection;
-                if !completions.is_empty() || !answers.sends.is_empty() {
-                    self.refusals.ended();
-                }
-                clock.committed(completions.len() + answers.len());
-                self.commit.touched.clear();
-                if let Some(version) = self.endpoints.version {
-                    self.membership.heard_of(version);
-                }
-                self.endpoints.cache.committed();
-                let concerned = std::mem::take(&mut self.concerned);
-                self.membership.bell.ring(concerned);
-                Committed {
-                    answers,
-                    ..self.commit.take()
-                }
-            }
+    }
+
+    async fn commit(&mut self, held: &mut Option<Session>) -> Ended {
+        let witness = self.witness.take();
+        self.committing(witness).commit(held).await
+    }
+
+    async fn settle(
+        &self,
+        witness: Option<Witness>,
+        found: &mut Option<Session>,
+        lost: &sqlx::Error,
+    ) -> Settled {
+        self.committing(witness).settle(found, lost).await
+    }
+
+    fn committing(&self, witness: Option<Witness>) -> Committing<'_> {
+        Committing {
+            connector: &self.connector,
+            membership: &self.membership,
+            node: self.node,
+            witness,
         }
     }
 
@@ -374,6 +479,13 @@ impl State {
         }
         connection.close().await?;
         Ok(())
+    }
+}
+
+fn reach_commit(completions: &[Completion]) {
+    crash_point::reach("before_commit");
+    if !completions.is_empty() {
+        crash_point::reach("before_completion_commit");
     }
 }
 

@@ -2,6 +2,7 @@
 #![cfg(all(feature = "postgres", feature = "testing"))]
 
 mod copy;
+mod cut_plain;
 mod cut_statement;
 mod failed_batch;
 mod failover;

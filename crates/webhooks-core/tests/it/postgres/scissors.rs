@@ -1,6 +1,6 @@
 //! A port that leads to a server, and cuts the connection that writes at a statement of one's choice.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -18,7 +18,12 @@ pub(crate) enum Cut {
     Before,
     /// The server gets it, and its answer is lost.
     After,
+    /// The server gets it when the client has long gone on: [`LATE`] later.
+    Late,
 }
+
+/// Longer than it takes to find out what became of what was lost.
+pub(crate) const LATE: Duration = Duration::from_millis(1_500);
 
 /// A port that leads to a server, and cuts the connection that writes.
 pub(crate) struct Scissors {
@@ -30,6 +35,8 @@ pub(crate) struct Scissors {
 struct Plan {
     /// How many more statements pass, and what happens then.
     next: Option<(usize, Cut)>,
+    /// What those have that count.
+    at: &'static str,
     /// The statement at which it happened.
     made: Option<String>,
 }
@@ -60,6 +67,15 @@ impl Scissors {
     pub(crate) fn cut_behind(&self, passing: usize, cut: Cut) {
         *self.plan.lock() = Plan {
             next: Some((passing, cut)),
+            ..Plan::default()
+        };
+    }
+
+    /// Cuts the connection that writes once, at the first statement that has `what`.
+    pub(crate) fn cut_at(&self, what: &'static str, cut: Cut) {
+        *self.plan.lock() = Plan {
+            next: Some((0, cut)),
+            at: what,
             made: None,
         };
     }
@@ -76,6 +92,9 @@ impl Plan {
     /// A statement comes by.
     fn step(&mut self, statement: &str) -> Option<Cut> {
         let (passing, cut) = self.next?;
+        if !statement.contains(self.at) {
+            return None;
+        }
         if passing > 0 {
             self.next = Some((passing - 1, cut));
             return None;
@@ -99,6 +118,8 @@ async fn lead(client: TcpStream, server: u16, plan: Arc<Mutex<Plan>>) -> std::io
         let mut statements = HashMap::new();
         let mut said = String::new();
         let (mut writes, mut runs) = (false, false);
+        // The messages of one statement go to the server together.
+        let mut whole = Vec::new();
         loop {
             let message = messages.next().await?;
             let mut texts = message[5..].split(|byte| *byte == 0);
@@ -130,11 +151,24 @@ async fn lead(client: TcpStream, server: u16, plan: Arc<Mutex<Plan>>) -> std::io
             } else {
                 None
             };
-            if cut != Some(Cut::Before) {
-                to_server.write_all(&message).await?;
+            let is_part = matches!(message[0], b'P' | b'B' | b'D' | b'E' | b'C');
+            whole.extend_from_slice(&message);
+            if is_part {
+                continue;
             }
-            if cut.is_some() {
-                return std::io::Result::Ok(());
+            match cut {
+                None => to_server.write_all(&std::mem::take(&mut whole)).await?,
+                Some(Cut::Before) => return std::io::Result::Ok(()),
+                Some(Cut::After) => return to_server.write_all(&whole).await,
+                Some(Cut::Late) => {
+                    tokio::spawn(async move {
+                        tokio::time::sleep(LATE).await;
+                        // The server may have closed it.
+                        let _ = to_server.write_all(&whole).await;
+                        tokio::time::sleep(LATE).await;
+                    });
+                    return Ok(());
+                }
             }
         }
     };

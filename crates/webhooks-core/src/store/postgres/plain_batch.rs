@@ -1,0 +1,345 @@
+//! Batches of what is most usual, in one statement that is a transaction by itself: one round trip in
+//! place of four or more.
+//!
+//! Usual are sends whose customers memory knows and whose ids are ours, and outcomes of deliveries that
+//! arrived. All is decided in memory beforehand, and the statement writes nothing where that was decided
+//! on what is not so any more: then the batch is written the long way, from the start.
+//!
+//! Its answer can be lost like that of any commit. It is looked up then, on another connection; from then
+//! on the server takes nothing from this one any more, should it still be under way.
+
+use std::collections::{HashSet, VecDeque};
+
+use sqlx::Row;
+
+use super::{
+    attempts::Attempts,
+    error::is_lost,
+    new_events::NewEvents,
+    owing::{Joined, Owing},
+    partition::day_of,
+    send::{Answer, Numbers, PLACES},
+    session::Statement,
+    tx::Tx,
+    witness::{Claims, Witness},
+};
+use crate::{
+    event::PreparedEvent,
+    model::outcome::Verdict,
+    store::{
+        commit::CommitMark,
+        committed::Answers,
+        completion::Completion,
+        queue::{Batch, SendJob},
+    },
+};
+
+/// Where the node is alive, the connection is the one that writes for it, and memory has heard of all
+/// changes of endpoints: the number that events count from. It holds the node's row, so that the node
+/// cannot be declared dead meanwhile.
+macro_rules! with_events {
+    ($rest:literal) => {
+        concat!(
+            "with me as materialized (
+                 select nextval('webhooks.event_batch') << 12 as base from webhooks.node
+                 where id = $1 and alive and writer = $2 and (select version from webhooks.change) = $3
+                 for key share),
+             events as (
+                 insert into webhooks.event (seq, day, id, customer, type, body, created_at, traceparent)
+                 select me.base + place, $4, id, customer, type, body, $5, traceparent
+                 from me cross join unnest($6::int8[], $7::text[], $8::text[], $9::text[], $10::bytea[], $11::text[])
+                      as t(place, id, customer, type, body, traceparent)),
+             deliveries as (
+                 insert into webhooks.delivery
+                 (event_seq, endpoint_key, claim, due_at, owed_at, number, event_day, attempts, slot, lane)
+                 select me.base + place, key, claim, due_at, $5, 0, $4, 0, slot, lane
+                 from me cross join unnest($12::int8[], $13::int8[], $14::int8[], $15::int8[], $16::int2[], $17::bool[])
+                      as t(place, key, claim, due_at, slot, lane)),",
+            $rest
+        )
+    };
+}
+
+/// Sends, and the lanes that they join: see `Joining::write`.
+const SEND: &str = with_events!(
+    " lanes as (
+          insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures, owned)
+          select key, $5, 0, 0, owned from me cross join unnest($18::int8[], $19::bool[]) as t(key, owned)
+          on conflict (endpoint_key) do update
+          set due_at = case
+              when (lane.due_at is null and (excluded.endpoint_key = any($20) or lane.owned and lane.node is distinct from $1))
+                   or lane.due_at > greatest(lane.backoff_until, $5)
+              then greatest(lane.backoff_until, $5) else lane.due_at end
+          where lane.owned or (lane.due_at is null and (excluded.endpoint_key = any($20) or lane.owned and lane.node is distinct from $1))
+             or lane.due_at > greatest(lane.backoff_until, $5)
+          returning endpoint_key, node, xmax = 0 as is_new, due_at <= $5 as is_due)
+      select l.endpoint_key, l.node, l.is_new, l.is_due, me.base from me left join lanes l on true"
+);
+/// Outcomes, and sends that join no lane: lanes come before deliveries, where the order of locks is
+/// concerned.
+const COMPLETE: &str = with_events!(
+    " attempts as (
+          insert into webhooks.attempt
+          (event_seq, endpoint_key, number, day, at, duration_us, status, failure, detail, headers, body)
+          select seq, key, number, $4, at, duration_us, status, failure, detail, headers, body
+          from me cross join unnest($18::int8[], $19::int8[], $20::int4[], $21::int8[], $22::int8[], $23::int4[],
+                                    $24::text[], $25::text[], $26::text[], $27::bytea[])
+               as t(seq, key, number, at, duration_us, status, failure, detail, headers, body)),
+      gone as (
+          delete from webhooks.delivery d
+          where d.event_seq = any($28) and (d.claim in (select unnest($29::int8[]))) is true
+                and exists (select 1 from me)
+          returning d.claim)
+      select me.base, array(select claim from gone) from me"
+);
+
+/// What became of the statement.
+pub(super) enum Sent {
+    /// It is committed.
+    Committed(Answered),
+    /// Nothing of it is stored.
+    RolledBack,
+    /// The connection was lost before its answer was there.
+    Lost(sqlx::Error),
+}
+
+/// What there is to know of a statement that is committed.
+#[derive(Default)]
+pub(super) struct Answered {
+    /// What the numbers of events count from.
+    base: i64,
+    /// The lanes that were joined; `None` when that is not known.
+    joined: Option<Joined>,
+    /// The claims of the deliveries that are gone; `None` when that is not known.
+    gone: Option<HashSet<i64>>,
+}
+
+/// A batch whose sends are placed in memory.
+pub(super) struct PlainBatch {
+    events: NewEvents,
+    owing: Owing,
+    answers: Vec<Answer>,
+    mark: CommitMark,
+}
+
+/// Whether nothing of a batch needs a look at the database before it is written, as far as can be seen
+/// without one.
+fn is_usual(batch: &Batch) -> bool {
+    let mut events = batch.sends.iter().flat_map(|send| &send.events);
+    batch.asks.is_empty()
+        && batch.sends.iter().all(|send| !send.events.is_empty())
+        && events.clone().count() <= PLACES
+        && events.all(|event| !event.is_id_chosen)
+        && batch.completions.iter().all(has_arrived)
+}
+
+/// It was delivered, and nothing follows but that.
+fn has_arrived(completion: &Completion) -> bool {
+    let consequences = &completion.consequences;
+    completion.attempt.is_some()
+        && completion.verdict == Verdict::Delivered
+        && !consequences.failing_changed
+        && !consequences.returning
+        && consequences.lane.is_none()
+        && consequences.disabled.is_none()
+}
+
+impl Tx<'_> {
+    fn is_plain(&self, batch: &Batch) -> bool {
+        let is_known = |send: &SendJob| {
+            let outboxes = self.endpoints.cache.of_customer(&send.customer);
+            outboxes.is_some()
+        };
+        is_usual(batch)
+            && self.endpoints.version.is_some()
+            && self.has_partitions()
+            && batch.sends.iter().all(is_known)
+    }
+
+    /// Places the sends of a batch in memory, where it can be written in one statement. Else it is as it
+    /// was.
+    pub(super) async fn place_plain(&mut self, batch: &mut Batch) -> Option<PlainBatch> {
+        if !self.is_plain(batch) {
+            return None;
+        }
+        let mark = self.commit.mark();
+        let mut answers = Vec::with_capacity(batch.sends.len());
+        // Numbers are places, until the statement has drawn what they count from.
+        let mut places = Numbers::new(vec![0]);
+        let sends = std::mem::take(&mut batch.sends);
+        let (additions, placed) = self.place_sends(sends, &mut places, &mut answers).await;
+        let plain = PlainBatch {
+            events: additions.events,
+            owing: additions.owing,
+            answers,
+            mark,
+        };
+        let keeps_order = batch.completions.is_empty() || !plain.owing.joins_lanes();
+        if placed.is_ok() && !plain.owing.refuses() && keeps_order {
+            return Some(plain);
+        }
+        batch.sends = plain.take_back(self);
+        None
+    }
+
+    /// Writes a batch whose sends are placed, on the connection that writes as `writer`.
+    pub(super) async fn write_plain(
+        &mut self,
+        plain: &PlainBatch,
+        completions: &[Completion],
+        writer: i64,
+    ) -> Sent {
+        let answered = if completions.is_empty() {
+            self.send_plain(plain, writer).await
+        } else {
+            self.complete_plain(plain, completions, writer).await
+        };
+        match answered {
+            Ok(Some(answered)) => Sent::Committed(answered),
+            Ok(None) => Sent::RolledBack,
+            Err(error) if is_lost(&error) => Sent::Lost(error),
+            Err(error) => {
+                tracing::debug!(%error, "a batch is written statement by statement");
+                Sent::RolledBack
+            }
+        }
+    }
+
+    async fn send_plain(
+        &mut self,
+        plain: &PlainBatch,
+        writer: i64,
+    ) -> sqlx::Result<Option<Answered>> {
+        let statement = self.begin_plain(SEND, plain, writer);
+        let statement = plain.owing.bind_lanes(statement);
+        let rows = statement.fetch_all(&mut *self.connection).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        Ok(Some(Answered {
+            base: row.try_get(4)?,
+            joined: Some(Joined::read(&rows)?),
+            gone: None,
+        }))
+    }
+
+    async fn complete_plain(
+        &mut self,
+        plain: &PlainBatch,
+        completions: &[Completion],
+        writer: i64,
+    ) -> sqlx::Result<Option<Answered>> {
+        let mut attempts = Attempts::default();
+        for completion in completions {
+            let (row, key) = (&completion.row, completion.outbox.key());
+            if let Some(attempt) = &completion.attempt {
+                attempts.push((row.event.seq, key), row.number + 1, attempt);
+            }
+        }
+        let Claims { seqs, claims, .. } = released(completions);
+        let statement = self.begin_plain(COMPLETE, plain, writer);
+        let statement = attempts.bind_all(statement).bind(&seqs).bind(&claims);
+        let row = statement.fetch_optional(&mut *self.connection).await?;
+        let Some(row) = row else { return Ok(None) };
+        let gone: Vec<i64> = row.try_get(1)?;
+        Ok(Some(Answered {
+            base: row.try_get(0)?,
+            joined: Some(Joined::default()),
+            gone: Some(gone.into_iter().collect()),
+        }))
+    }
+
+    /// What both statements begin with.
+    fn begin_plain(&self, statement: &'static str, plain: &PlainBatch, writer: i64) -> Statement {
+        let now = self.now();
+        let statement = self
+            .query(statement)
+            .bind(self.node)
+            .bind(writer)
+            .bind(self.endpoints.version)
+            .bind(day_of(now))
+            .bind(now);
+        plain.owing.bind_deliveries(plain.events.bind_to(statement))
+    }
+}
+
+impl Answered {
+    /// `first`: the number of the batch's first event, where it has one.
+    pub(super) fn unknown_but(first: Option<i64>) -> Self {
+        Self {
+            base: first.unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+}
+
+impl PlainBatch {
+    /// By what it is known whether it was committed.
+    pub(super) fn witness(&self, completions: &[Completion], now: i64) -> Witness {
+        match self.events.ids.first() {
+            Some(id) => Witness::Sent {
+                day: day_of(now),
+                id: id.clone(),
+            },
+            None => Witness::Released(released(completions)),
+        }
+    }
+
+    /// It is committed.
+    pub(super) fn committed(
+        self,
+        tx: &mut Tx<'_>,
+        completions: &[Completion],
+        answered: &Answered,
+    ) -> Answers {
+        self.owing
+            .written(tx, answered.base, answered.joined.as_ref());
+        for completion in completions {
+            let gone = answered.gone.as_ref();
+            let is_gone = gone.is_none_or(|gone| gone.contains(&completion.row.claim));
+            tx.follow_completion(completion, completion.row.number + 1, is_gone);
+        }
+        Answers {
+            sends: self.answers,
+            ..Answers::default()
+        }
+    }
+
+    /// Nothing of it is stored: memory is as it was. Returns what was sent.
+    pub(super) fn take_back(self, tx: &mut Tx<'_>) -> VecDeque<SendJob> {
+        let Self {
+            events,
+            owing,
+            answers,
+            mark,
+        } = self;
+        owing.forget(tx);
+        tx.commit.roll_back_to(mark);
+        let mut events = events.into_events();
+        let jobs = answers.into_iter().filter_map(|(reply, sent)| match sent {
+            Ok(receipts) => {
+                let (customers, events): (Vec<String>, Vec<PreparedEvent>) =
+                    events.by_ref().take(receipts.len()).unzip();
+                Some(SendJob {
+                    customer: customers.into_iter().next()?,
+                    events,
+                    reply,
+                })
+            }
+            Err(error) => {
+                reply.give(Err(error));
+                None
+            }
+        });
+        jobs.collect()
+    }
+}
+
+fn released(completions: &[Completion]) -> Claims {
+    let rows = completions.iter();
+    Claims {
+        seqs: rows.clone().map(|of| of.row.event.seq).collect(),
+        keys: rows.clone().map(|of| of.outbox.key()).collect(),
+        claims: rows.map(|of| of.row.claim).collect(),
+    }
+}

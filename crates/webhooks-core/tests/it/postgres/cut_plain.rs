@@ -1,0 +1,128 @@
+//! The connection that writes, cut at a batch that is one statement and a transaction by itself.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use scratch_postgres::{Cluster, Settings};
+use webhooks_core::{Event, Webhooks, testing::Receiver};
+
+use super::{
+    scissors::{Cut, LATE, Scissors},
+    until,
+};
+
+/// What only such a statement has, of sends and of outcomes.
+const SENT: &str = " lanes as (";
+const DONE: &str = " gone as (";
+const CUTS: [Cut; 3] = [Cut::Before, Cut::After, Cut::Late];
+/// How often it is tried: what is sent while an outcome waits is written in more statements.
+const TRIES: usize = 10;
+const SENDS: usize = 4;
+
+struct Ground {
+    cluster: Cluster,
+    scissors: Scissors,
+    webhooks: Webhooks,
+    receiver: Receiver,
+    sent: usize,
+}
+
+impl Ground {
+    async fn new() -> Self {
+        let cluster = Cluster::start(Settings::quick()).unwrap();
+        let scissors = Scissors::before(cluster.port()).await;
+        let builder = Webhooks::builder().allow_networks(["127.0.0.0/8"]).unwrap();
+        let webhooks = builder.open(&scissors.address()).await.unwrap();
+        let receiver = Receiver::start().await.unwrap();
+        let acme = webhooks.endpoints("acme");
+        acme.add(receiver.url()).await.unwrap();
+        let paused = acme.add("http://127.0.0.1:1/").await.unwrap().id;
+        acme.pause(&paused).await.unwrap();
+        let mut ground = Self {
+            cluster,
+            scissors,
+            webhooks,
+            receiver,
+            sent: 0,
+        };
+        ground.send().await;
+        ground.settled().await;
+        ground
+    }
+
+    /// Every one is acknowledged: what was not stored is stored on another connection.
+    async fn send(&mut self) {
+        let first = self.sent;
+        let sends = (0..SENDS).map(|n| self.webhooks.send("acme", Event::new("a", &(first + n))));
+        for sent in join_all(sends).await {
+            sent.unwrap();
+        }
+        self.sent += SENDS;
+    }
+
+    fn number(&self, query: &str) -> usize {
+        self.cluster.query(query).unwrap().trim().parse().unwrap()
+    }
+
+    /// Nothing is owed but to the endpoint that is paused.
+    async fn settled(&self) {
+        let owed = "select count(*) from hooks.delivery where not lane or claim is not null";
+        until("all is delivered", async || {
+            self.receiver.requests().len() >= self.sent && self.number(owed) == 0
+        })
+        .await;
+    }
+
+    /// Acknowledged is stored, once, and delivered, once; and nothing else is.
+    fn check(&self) {
+        assert_eq!(self.number("select count(*) from hooks.event"), self.sent);
+        assert_eq!(
+            self.number("select count(*) from hooks.delivery"),
+            self.sent
+        );
+        assert_eq!(self.number("select count(*) from hooks.attempt"), self.sent);
+        let mut arrived: BTreeMap<u64, usize> = BTreeMap::new();
+        for request in self.receiver.requests() {
+            let sent = request.json()["data"].as_u64().unwrap();
+            *arrived.entry(sent).or_default() += 1;
+        }
+        assert!(arrived.values().all(|times| *times == 1), "{arrived:?}");
+        assert_eq!(arrived.len(), self.sent);
+    }
+
+    /// Cuts at the next statement that has `what`.
+    async fn cut(&mut self, what: &'static str, cut: Cut) {
+        for _ in 0..TRIES {
+            self.scissors.cut_at(what, cut);
+            self.send().await;
+            self.settled().await;
+            let made = self.scissors.made();
+            if made.is_none() {
+                continue;
+            }
+            if cut == Cut::Late {
+                tokio::time::sleep(2 * LATE).await;
+                self.settled().await;
+            }
+            self.check();
+            return;
+        }
+        panic!("{what} was not met");
+    }
+}
+
+#[tokio::test]
+async fn sends_that_are_lost_with_their_connection_are_stored_once_however_late_they_come() {
+    let mut ground = Ground::new().await;
+    for cut in CUTS {
+        ground.cut(SENT, cut).await;
+    }
+}
+
+#[tokio::test]
+async fn outcomes_that_are_lost_with_their_connection_are_stored_once_however_late_they_come() {
+    let mut ground = Ground::new().await;
+    for cut in CUTS {
+        ground.cut(DONE, cut).await;
+    }
+}
