@@ -51,9 +51,10 @@ impl Critic {
 
     /// Looks at the page as it is now.
     async fn looks(&mut self, at: &str) -> anyhow::Result<()> {
-        // A colour on its way from one to another is neither.
+        // A colour on its way from one to another is neither; what breathes for ever has no end.
         let script = format!(
-            "{}; document.getAnimations().forEach((animation) => animation.finish());
+            "{}; document.getAnimations().forEach((animation) =>
+               animation.effect.getComputedTiming().endTime < Infinity ? animation.finish() : animation.cancel());
              return axe.run().then((found) => found.violations)",
             self.axe
         );
@@ -228,6 +229,41 @@ async fn the_relays_page_is_accessible_in_light_and_in_the_dark() -> anyhow::Res
             Ok(())
         })
         .await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_buttons_are_accessible_while_one_dies_in_light_and_in_the_dark() -> anyhow::Result<()>
+{
+    let demo = Demo::start(&["--no-build", "--postgres"], &[])?;
+    demo.is_up().await?;
+    let mut critics = Vec::new();
+    for window in [Window::DESKTOP, Window::DESKTOP.dark()] {
+        let mut critic = Critic {
+            browser: Browser::open(window).await?,
+            axe: axe()?,
+            found: Vec::new(),
+        };
+        critic
+            .goes_to(&demo.button_url(), "#buttons", "is alive")
+            .await?;
+        critics.push(critic);
+    }
+    let kill = "form[action='/break/button-killed'] button";
+    let pressed = &critics[0].browser;
+    pressed.click("#press button").await?;
+    pressed
+        .reads(".journey", "It was delivered to the phone.")
+        .await?;
+    pressed.click(kill).await?;
+    for (critic, state) in [(0, "has not been heard of for"), (1, "is gone")] {
+        critics[critic].browser.reads("#buttons", state).await?;
+        critics[critic].looks(state).await?;
+    }
+    for critic in critics {
+        ensure!(critic.found.is_empty(), "{}", critic.found.join("\n"));
+        critic.browser.close().await?;
     }
     Ok(())
 }

@@ -31,7 +31,14 @@ async fn a_press_in_a_browser_is_texted_and_the_page_says_so_without_a_reload() 
         browser.text("#headline").await?,
         format!("Sent a text with this random number: {}", journey.number)
     );
-    assert_eq!(browser.text(".number").await?, journey.number.to_string());
+    // What is read out: these sentences, and not the headers that can be unfolded below them.
+    let said = browser
+        .script("return document.getElementById('news').textContent")
+        .await?;
+    let (number, arrived) = (journey.number, "It was delivered to the phone.");
+    let sentences = format!("Sent a text with this random number: {number} {arrived}");
+    assert_eq!(said, sentences);
+    assert_eq!(browser.text(".number").await?, number.to_string());
     assert!(browser.text("#history").await?.contains("delivered"));
     assert_eq!(
         chain.phone.bodies().await?,

@@ -18,7 +18,7 @@ pub struct Pages(Vec<(String, String)>);
 /// One link from a page to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageLink {
-    /// The program's name, such as `phone`.
+    /// The program's name as it is read, such as `phone`; of `other-button` it is `other button`.
     pub name: String,
     /// Where its page is.
     pub url: String,
@@ -39,7 +39,7 @@ impl Pages {
             return Vec::new();
         }
         let links = self.0.iter().map(|(name, url)| PageLink {
-            name: name.clone(),
+            name: name.replace('-', " "),
             url: url.clone(),
             is_here: name == here,
         });
@@ -99,11 +99,12 @@ mod tests {
 
     #[test]
     fn a_page_links_all_that_are_listed_and_knows_which_is_its_own() {
-        let pages: Pages = "button=http://localhost:9090/ phone=http://localhost:9020?a=b"
+        let pages: Pages = "other-button=http://localhost:9090/ phone=http://localhost:9020?a=b"
             .parse()
             .unwrap();
         let links = pages.seen_from("phone");
         assert_eq!(links.len(), 2);
+        assert_eq!(links[0].name, "other button");
         assert_eq!(links[0].url, "http://localhost:9090");
         assert_eq!(links[1].url, "http://localhost:9020?a=b");
         assert_eq!((links[0].is_here, links[1].is_here), (false, true));
