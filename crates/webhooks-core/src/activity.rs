@@ -75,29 +75,22 @@ pub enum NextStep {
 #[derive(Debug)]
 pub struct ActivityStream(BroadcastStream<Activity>);
 
-/// Whoever reads the live stream at this moment.
-#[derive(Clone)]
-pub(crate) struct Audience(broadcast::Sender<Activity>);
-
-impl Default for Audience {
-    fn default() -> Self {
-        Self(broadcast::channel(ACTIVITY_BUFFER).0)
+impl Activity {
+    /// So many were left out.
+    pub(crate) fn missed(count: u64) -> Self {
+        Self {
+            customer: String::new(),
+            endpoint_id: EndpointId::from_stored(String::new()),
+            url: String::new(),
+            event_id: None,
+            kind: ActivityKind::Missed(count),
+        }
     }
 }
 
-impl Audience {
-    pub(crate) fn subscribe(&self) -> ActivityStream {
-        ActivityStream(BroadcastStream::new(self.0.subscribe()))
-    }
-
-    /// Whether anyone would read an activity: making one costs allocations.
-    pub(crate) fn is_there(&self) -> bool {
-        self.0.receiver_count() > 0
-    }
-
-    pub(crate) fn tell(&self, activity: Activity) {
-        // No reader any more is fine.
-        let _ = self.0.send(activity);
+impl ActivityStream {
+    pub(crate) fn of(receiver: broadcast::Receiver<Activity>) -> Self {
+        Self(BroadcastStream::new(receiver))
     }
 }
 
@@ -108,13 +101,7 @@ impl Stream for ActivityStream {
         Pin::new(&mut self.0).poll_next(cx).map(|item| {
             item.map(|result| match result {
                 Ok(activity) => activity,
-                Err(BroadcastStreamRecvError::Lagged(missed)) => Activity {
-                    customer: String::new(),
-                    endpoint_id: EndpointId::from_stored(String::new()),
-                    url: String::new(),
-                    event_id: None,
-                    kind: ActivityKind::Missed(missed),
-                },
+                Err(BroadcastStreamRecvError::Lagged(missed)) => Activity::missed(missed),
             })
         })
     }

@@ -111,6 +111,8 @@ mod activity;
 mod address;
 #[cfg(feature = "engine")]
 mod attempt;
+#[cfg(feature = "engine")]
+mod audience;
 #[cfg(feature = "sqlite")]
 mod backup;
 #[cfg(feature = "engine")]
@@ -125,6 +127,8 @@ mod crash_point;
 mod delivery;
 #[cfg(feature = "engine")]
 mod due_time;
+#[cfg(feature = "postgres")]
+mod elsewhere;
 #[cfg(feature = "engine")]
 mod endpoint;
 #[cfg(feature = "engine")]

@@ -234,7 +234,17 @@ impl Webhooks {
         self.engine.store.explain(of).await
     }
 
-    /// What happens from now on, live. A slow reader is told how much it missed.
+    /// What happens from now on, live: what this engine does, and on Postgres what every node on the
+    /// database does. A slow reader gets [`ActivityKind::Missed`] with how much it missed, and so does one
+    /// of whom another node had more to tell than it can.
+    ///
+    /// Other nodes hear within two seconds that somebody reads here, and tell what they do from then on
+    /// about 0.1 s after its commit, through the database. Of a response they tell the first kilobyte of its
+    /// headers and of its body; [`Webhooks::explain`] and [`Endpoints::deliveries`] have all of it. Behind a
+    /// pooler (`mode=pooled`) a node neither tells nor hears: its stream has what it does itself.
+    ///
+    /// [`ActivityKind::Missed`]: crate::ActivityKind::Missed
+    /// [`Endpoints::deliveries`]: crate::Endpoints::deliveries
     #[must_use]
     pub fn subscribe(&self) -> ActivityStream {
         self.engine.shared.audience.subscribe()

@@ -25,7 +25,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    activity::Audience,
+    audience::Audience,
     clock::Timeline,
     due_time::DueTime,
     model::uptime::Uptime,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 #[cfg(feature = "postgres")]
 use crate::due_time::DueTime;
 use crate::{
-    activity::Audience, address::policy::AddressPolicy, clock::Timeline, model::uptime::Uptime,
+    address::policy::AddressPolicy, audience::Audience, clock::Timeline, model::uptime::Uptime,
     outbox::memory::Memory,
 };
 

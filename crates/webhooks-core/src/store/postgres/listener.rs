@@ -1,7 +1,8 @@
 //! The connection on which a node hears of others' doings and tells of its own: LISTEN and NOTIFY on a
 //! channel that is named as the schema is.
 //!
-//! It is made anew when it is lost. Not behind a pooler, where a connection is another's after each
+//! It is made anew when it is lost. On it, too, nodes tell each other what happens, while somebody reads the
+//! live stream at another, on a channel that only those listen to at which somebody does. Not behind a pooler, where a connection is another's after each
 //! transaction.
 
 use std::{
@@ -24,13 +25,16 @@ use tokio::{
 use super::{
     bell::Call,
     connection::Connector,
+    live::{self, Hearing},
     membership::Membership,
     session::{ANSWER, within},
 };
-use crate::{clock::Timeline, due_time::DueTime};
+use crate::{audience::Audience, clock::Timeline, due_time::DueTime};
 
 /// At most one notification in this time: those of all commits meanwhile are one.
 const RING_WAIT: Duration = Duration::from_millis(2);
+/// The same of what happens: nobody waits for it, and there can be much.
+const TELL_WAIT: Duration = Duration::from_millis(100);
 /// How long the database may take for an answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
 /// After so long without a word it is asked whether the connection is there still: a firewall may have
@@ -66,6 +70,7 @@ pub(super) struct Listener {
     pub(super) membership: Arc<Membership>,
     pub(super) timeline: Arc<Timeline>,
     pub(super) due: Arc<DueTime>,
+    pub(super) audience: Audience,
     pub(super) heard: Arc<Heard>,
 }
 
@@ -75,12 +80,13 @@ impl Listener {
         if !self.connector.keeps_sessions() {
             return;
         }
+        let mut hearing = Hearing::default();
         loop {
             match Line::open(&self.connector).await {
                 Ok(mut line) => {
                     self.heard.set(true);
                     let lost = tokio::select! {
-                        lost = self.listen(&mut line) => Some(lost),
+                        lost = self.listen(&mut line, &mut hearing) => Some(lost),
                         _ = &mut ended => None,
                     };
                     line.close().await;
@@ -103,16 +109,40 @@ impl Listener {
     }
 
     /// Listens and tells until the connection is lost.
-    async fn listen(&self, line: &mut Line) -> sqlx::Result<()> {
+    async fn listen(&self, line: &mut Line, hearing: &mut Hearing) -> sqlx::Result<()> {
         let bell = &self.membership.bell;
+        let elsewhere = &self.audience.elsewhere;
         let mut ring_at = Instant::now();
+        let (mut told_at, mut tell_at) = (ring_at, None);
+        if self.audience.is_here() {
+            line.hear_live().await?;
+        }
         loop {
             tokio::select! {
                 received = line.listener.try_recv() => {
                     let Some(notification) = received? else { return Ok(()) };
-                    if notification.process_id() != line.process {
-                        self.hear(notification.payload());
+                    if notification.process_id() == line.process {
+                        continue;
                     }
+                    if notification.channel() == line.channel {
+                        self.hear(notification.payload());
+                    } else if self.audience.is_here() {
+                        let schema = self.connector.address.schema.name();
+                        for activity in hearing.hear(schema, notification.payload()) {
+                            self.audience.tell_here(activity);
+                        }
+                    } else {
+                        line.leave_live().await?;
+                        hearing.forget();
+                    }
+                }
+                () = elsewhere.came() => line.hear_live().await?,
+                () = elsewhere.rung(), if tell_at.is_none() => {
+                    tell_at = Some(told_at + TELL_WAIT);
+                }
+                () = sleep_until(tell_at.unwrap_or(told_at)), if tell_at.is_some() => {
+                    self.tell(line).await?;
+                    (told_at, tell_at) = (Instant::now(), None);
                 }
                 () = bell.rung() => {
                     sleep_until(ring_at).await;
@@ -124,6 +154,22 @@ impl Listener {
                 () = tokio::time::sleep(QUIET_MAX) => line.ask("select 1".to_owned()).await?,
             }
         }
+    }
+
+    /// Tells other nodes what happened here. Should the connection be lost meanwhile, they learn from the
+    /// next how much they missed.
+    async fn tell(&self, line: &mut Line) -> sqlx::Result<()> {
+        let waiting = self.audience.elsewhere.take();
+        let schema = self.connector.address.schema.name();
+        let payloads = live::payloads(schema, self.membership.node(), &waiting);
+        if payloads.is_empty() {
+            return Ok(());
+        }
+        let told = sqlx::query("select pg_notify($1, payload) from unnest($2::text[]) payload")
+            .bind(&line.live)
+            .bind(payloads)
+            .execute(&mut line.listener);
+        within(ANSWER_WAIT, ANSWER, told).await.map(drop)
     }
 
     fn hear(&self, payload: &str) {
@@ -140,6 +186,9 @@ struct Line {
     pool: PgPool,
     listener: PgListener,
     channel: String,
+    /// The channel of what happens.
+    live: String,
+    hears_live: bool,
     /// Of the server, for this connection: what it tells it hears, too.
     process: u32,
 }
@@ -147,6 +196,7 @@ struct Line {
 impl Line {
     async fn open(connector: &Connector) -> sqlx::Result<Self> {
         let channel = connector.address.schema.name().to_owned();
+        let live = live::channel(&channel);
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .max_lifetime(None)
@@ -170,6 +220,8 @@ impl Line {
                 pool,
                 listener,
                 channel,
+                live,
+                hears_live: false,
                 process,
             }),
             Err(error) => {
@@ -182,6 +234,23 @@ impl Line {
     async fn ask(&mut self, statement: String) -> sqlx::Result<()> {
         let asked = self.listener.execute(AssertSqlSafe(statement));
         within(ANSWER_WAIT, ANSWER, asked).await.map(drop)
+    }
+
+    /// Has it hear what happens at other nodes.
+    async fn hear_live(&mut self) -> sqlx::Result<()> {
+        if !self.hears_live {
+            let heard = self.listener.listen(&self.live);
+            within(ANSWER_WAIT, ANSWER, heard).await?;
+            self.hears_live = true;
+        }
+        Ok(())
+    }
+
+    async fn leave_live(&mut self) -> sqlx::Result<()> {
+        let left = self.listener.unlisten(&self.live);
+        within(ANSWER_WAIT, ANSWER, left).await?;
+        self.hears_live = false;
+        Ok(())
     }
 
     async fn close(self) {

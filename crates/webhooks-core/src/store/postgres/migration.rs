@@ -24,7 +24,7 @@ struct Step {
     statements: &'static str,
 }
 
-const STEPS: [Step; 2] = [
+const STEPS: [Step; 3] = [
     Step {
         version: 1,
         oldest_reader: 1,
@@ -34,6 +34,11 @@ const STEPS: [Step; 2] = [
         version: 2,
         oldest_reader: 1,
         statements: include_str!("schema/2_writers.sql"),
+    },
+    Step {
+        version: 3,
+        oldest_reader: 1,
+        statements: include_str!("schema/3_live.sql"),
     },
 ];
 /// The version that this code reads and writes.

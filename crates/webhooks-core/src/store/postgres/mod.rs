@@ -25,6 +25,7 @@ mod lane;
 mod lane_locks;
 mod listener;
 mod listing;
+mod live;
 mod manage;
 mod membership;
 pub(crate) mod migration;

@@ -30,6 +30,20 @@ const GAP_MAX_MS: i64 = 60_000;
 /// The bits of a claim below the number of its node.
 pub(super) const CLAIM_BITS: u32 = 40;
 
+/// Whether somebody reads the live stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    Nobody,
+    Somebody,
+}
+
+/// The nodes that live, the asking one among them.
+pub(super) struct Alive {
+    pub(super) engines: usize,
+    /// At the others.
+    pub(super) elsewhere: Reading,
+}
+
 impl Reader<'_> {
     /// The database's clock in milliseconds.
     pub(super) async fn clock(&mut self) -> Result<i64, StoreError> {
@@ -54,26 +68,46 @@ impl Reader<'_> {
         Ok(row.try_get(0)?)
     }
 
-    /// Says that a node lives. Returns how many do; `None` when it was declared dead.
-    pub(super) async fn beat(&mut self, node: i64, now: i64) -> Result<Option<usize>, StoreError> {
+    /// Says that a node lives, and whether somebody reads there what happens. Returns what it finds of the
+    /// others; `None` when it was declared dead.
+    pub(super) async fn beat(
+        &mut self,
+        node: i64,
+        now: i64,
+        reading: Reading,
+    ) -> Result<Option<Alive>, StoreError> {
         let beat = self
             .query(
-                "update webhooks.node set seen_at = clock_timestamp(), reached_at = greatest(reached_at, $2)
+                "update webhooks.node
+                 set seen_at = clock_timestamp(), reached_at = greatest(reached_at, $2), listens = $3
                  where id = $1 and alive",
             )
             .bind(node)
             .bind(now)
+            .bind(reading == Reading::Somebody)
             .execute(&mut *self.connection)
             .await?;
         if beat.rows_affected() == 0 {
             return Ok(None);
         }
         let row = self
-            .query("select count(*) from webhooks.node where alive")
+            .query(
+                "select count(*), coalesce(bool_or(listens and id <> $1), false)
+                 from webhooks.node where alive",
+            )
+            .bind(node)
             .fetch_one(&mut *self.connection)
             .await?;
-        let alive: i64 = row.try_get(0)?;
-        Ok(Some(usize::try_from(alive).unwrap_or_default()))
+        let count: i64 = row.try_get(0)?;
+        let elsewhere = if row.try_get(1)? {
+            Reading::Somebody
+        } else {
+            Reading::Nobody
+        };
+        Ok(Some(Alive {
+            engines: usize::try_from(count).unwrap_or_default(),
+            elsewhere,
+        }))
     }
 
     /// Notes that a node has heard of every change of an endpoint up to `version`.

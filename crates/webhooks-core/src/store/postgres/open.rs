@@ -212,6 +212,7 @@ impl Opened {
                 membership: Arc::clone(&self.membership),
                 queue: Arc::clone(queue),
                 due: Arc::clone(&host.due),
+                audience: host.audience.clone(),
                 name: self.name,
                 follows_database: self.follows_database,
                 pace: Pace::new(self.look_wait),

@@ -23,7 +23,7 @@ use super::{
     history::{History, history_of},
     listener::{Heard, Listener},
     membership::Membership,
-    node::{BEAT_WAIT, LEASE},
+    node::{Alive, BEAT_WAIT, LEASE, Reading},
     old_snapshot::OldSnapshots,
     pace::Pace,
     row::Reader,
@@ -31,6 +31,7 @@ use super::{
     vacuum::{self, Vacuum},
 };
 use crate::{
+    audience::Audience,
     clock::Timeline,
     crash_point,
     due_time::DueTime,
@@ -64,6 +65,7 @@ pub(super) struct Watched {
     pub(super) membership: Arc<Membership>,
     pub(super) queue: Arc<WriterQueue>,
     pub(super) due: Arc<DueTime>,
+    pub(super) audience: Audience,
     /// For people who look into the table of nodes.
     pub(super) name: String,
     /// Whether the timeline follows the database's clock.
@@ -80,6 +82,7 @@ impl NodeWatch {
             membership: Arc::clone(&watched.membership),
             timeline: Arc::clone(&watched.timeline),
             due: Arc::clone(&watched.due),
+            audience: watched.audience.clone(),
             heard: Arc::clone(&heard),
         };
         let mut node = Node {
@@ -214,6 +217,11 @@ impl Node {
         let name = self.of.name.clone();
         let follows_database = self.of.follows_database;
         let timeline = Arc::clone(&self.of.timeline);
+        let reading = if self.of.audience.is_here() && self.of.connector.keeps_sessions() {
+            Reading::Somebody
+        } else {
+            Reading::Nobody
+        };
         let mut reader = self.begin().await?;
         if follows_database {
             let before = timeline.wall();
@@ -223,9 +231,14 @@ impl Node {
         let alive = if fenced {
             None
         } else {
-            reader.beat(node, now).await?
+            reader.beat(node, now, reading).await?
         };
-        let alive = alive.or_else(|| crash_point::is_unfenced().then_some(1));
+        let alive = alive.or_else(|| {
+            crash_point::is_unfenced().then_some(Alive {
+                engines: 1,
+                elsewhere: Reading::Nobody,
+            })
+        });
         let joined = if alive.is_some() {
             None
         } else {
@@ -234,11 +247,14 @@ impl Node {
             Some(reader.join(&name, now).await?)
         };
         self.commit().await?;
-        if let Some(alive) = alive
-            && self.of.membership.engines.swap(alive, Ordering::Relaxed) != alive
-        {
-            // The writer gives each endpoint its share with its next transaction.
-            self.ask(Ask::NoteClock).await?;
+        if let Some(Alive { engines, elsewhere }) = alive {
+            let is_told = self.of.connector.keeps_sessions();
+            let elsewhere = elsewhere == Reading::Somebody && is_told;
+            self.of.audience.elsewhere.set(elsewhere);
+            if self.of.membership.engines.swap(engines, Ordering::Relaxed) != engines {
+                // The writer gives each endpoint its share with its next transaction.
+                self.ask(Ask::NoteClock).await?;
+            }
         }
         match joined {
             None => self.of.membership.beaten(began),

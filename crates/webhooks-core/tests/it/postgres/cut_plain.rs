@@ -126,3 +126,27 @@ async fn outcomes_that_are_lost_with_their_connection_are_stored_once_however_la
         ground.cut(DONE, cut).await;
     }
 }
+
+/// All connections of a node have one number.
+const SAME_WRITER: [&str; 2] = [
+    "create function hooks.same_writer() returns trigger language plpgsql as $$
+     begin new.writer := old.writer; return new; end $$",
+    "create trigger same_writer before update on hooks.node
+     for each row execute function hooks.same_writer()",
+];
+
+#[tokio::test]
+async fn without_a_number_of_the_connection_that_writes_what_comes_late_is_stored_as_well() {
+    let mut ground = Ground::new().await;
+    for statement in SAME_WRITER {
+        ground.cluster.query(statement).unwrap();
+    }
+    ground.scissors.cut_at(SENT, Cut::Late);
+    while ground.scissors.is_waiting() {
+        ground.send().await;
+    }
+    until("it is stored as well", async || {
+        ground.number("select count(*) from hooks.event") > ground.sent
+    })
+    .await;
+}

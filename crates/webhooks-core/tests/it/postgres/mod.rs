@@ -12,6 +12,7 @@ mod held_snapshot;
 mod lane_locks;
 mod limits;
 mod line;
+mod live;
 mod meter;
 mod nodes;
 mod notification;

@@ -80,6 +80,11 @@ impl Scissors {
         };
     }
 
+    /// It is not cut yet.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.plan.lock().next.is_some()
+    }
+
     /// The statement at which it was cut. `None` when there were not so many, and none is cut any more.
     pub(crate) fn made(&self) -> Option<String> {
         let mut plan = self.plan.lock();

@@ -47,7 +47,7 @@ async fn programs_go_on_beside_a_newer_one_that_only_added_and_can_be_started_ag
     }
     // Its own, older version is not noted in place of the newer one.
     let version = "select value from hooks.setting where name = 'version'";
-    assert_eq!(database.query(version).unwrap(), "3");
+    assert_eq!(database.query(version).unwrap(), "4");
 }
 
 #[tokio::test]
@@ -60,8 +60,8 @@ async fn tables_that_this_version_cannot_work_on_are_refused_with_both_versions(
         matches!(
             refused,
             OpenError::Newer {
-                found: 4,
-                known: 2,
+                found: 5,
+                known: 3,
                 ..
             }
         ),
@@ -69,7 +69,7 @@ async fn tables_that_this_version_cannot_work_on_are_refused_with_both_versions(
     );
     let told = refused.to_string();
     assert!(
-        told.contains("version 4") && told.contains("up to 2"),
+        told.contains("version 5") && told.contains("up to 3"),
         "{told}"
     );
     assert!(told.contains("newer version of webhooks-core"), "{told}");
@@ -83,7 +83,7 @@ async fn tables_of_a_time_before_the_oldest_reader_was_noted_are_opened() {
     database.query(forget).unwrap();
     open(&database).await;
     // Of newer ones without the word nothing is assumed.
-    let newer = "update hooks.setting set value = 3 where name = 'version'";
+    let newer = "update hooks.setting set value = 4 where name = 'version'";
     database.query(newer).unwrap();
     let refused = Webhooks::open(&address(&database)).await.unwrap_err();
     assert!(matches!(refused, OpenError::Newer { .. }), "{refused}");
