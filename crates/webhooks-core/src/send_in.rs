@@ -40,6 +40,10 @@ impl Webhooks {
     /// Which endpoints it is owed to is read in the transaction: of one that reads from a snapshot
     /// (`repeatable read`), as they were when that was taken.
     ///
+    /// The transaction may be open for as long as you like: nobody waits for it. To an ordered endpoint
+    /// the event goes before whatever is sent once the transaction is committed, also when the process
+    /// ends right after the commit.
+    ///
     /// # Errors
     /// [`SendError`] says why; after an error of Postgres' own the transaction can only be rolled back.
     pub async fn send_in(

@@ -16,6 +16,9 @@ const STATEMENTS_MAX: usize = 256;
 /// How long connecting may take.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
 
+/// How long a lock is waited for.
+pub(super) const LOCK_LIMIT: &str = "2s";
+
 /// What a session is set to. The planner is tied down: a plan that was made while a table was empty
 /// must not read all of it when it has grown, and no statement of ours is better off without its
 /// index. The waits are bounds: no statement takes long.
@@ -26,7 +29,7 @@ const SETTINGS: [(&str, &str); 8] = [
     ("jit", "off"),
     ("plan_cache_mode", "force_generic_plan"),
     ("statement_timeout", "10s"),
-    ("lock_timeout", "2s"),
+    ("lock_timeout", LOCK_LIMIT),
     ("idle_in_transaction_session_timeout", "5s"),
 ];
 

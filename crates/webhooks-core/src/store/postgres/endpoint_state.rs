@@ -150,6 +150,7 @@ impl Tx<'_> {
             .execute(&mut *self.connection)
             .await?;
         }
+        self.lanes.insert(key);
         Ok(())
     }
 }

@@ -11,6 +11,8 @@ const DISK_FULL: &str = "53100";
 /// It is a replica, or somebody has said so.
 const READ_ONLY: &str = "25006";
 const DEADLOCK: &str = "40P01";
+/// A lock was waited for as long as that is allowed.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 const SERIALIZATION_FAILURE: &str = "40001";
 
 impl From<sqlx::Error> for StoreError {
@@ -50,6 +52,12 @@ pub(crate) fn is_worth_repeating(error: &StoreError) -> bool {
         code(error).as_deref(),
         Some(DEADLOCK | SERIALIZATION_FAILURE)
     )
+}
+
+/// Whether a statement ended because others have had locked what it needs, for too long.
+pub(super) fn is_about_a_lock(error: &StoreError) -> bool {
+    let code = of_postgres(error).and_then(code);
+    code.as_deref() == Some(LOCK_NOT_AVAILABLE)
 }
 
 /// What the store's error is of Postgres'.

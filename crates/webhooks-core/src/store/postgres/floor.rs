@@ -6,6 +6,10 @@
 //! transaction that took longer than that, is found by the next look at everything. That comes soon where
 //! it is cheap, and where it is dear so seldom that it takes a hundredth of the time. Nothing is lost by a
 //! floor, whoever dates or numbers a row how: it is found later.
+//!
+//! In a lane later is too late: what was committed after it must not go out before. So a lane's floor also
+//! waits until every transaction is over that may have drawn a lower number, however long it takes. Who
+//! draws one has its transaction's own number first: see `head.rs`.
 
 use std::{
     collections::HashMap,
@@ -21,7 +25,7 @@ const WHOLE_SHARE: u32 = 100;
 /// How far behind the present the floor of what is due stays, in milliseconds: rows are dated before their
 /// transaction is committed, by nodes whose clocks differ a little.
 const DUE_MARGIN_MS: i64 = 5_000;
-/// How far a lane's floor stays behind what was loaded of it.
+/// How far a lane's floor stays behind what was loaded of it, at the least.
 const LANE_MARGIN: Duration = Duration::from_secs(1);
 
 /// A look that is over.
@@ -67,8 +71,9 @@ impl<P: Copy> Floor<P> {
     }
 }
 
-/// Orders of what is due: single retries, lanes of healthy endpoints, lanes in trouble.
-pub(super) const DUE_ORDERS: usize = 3;
+/// Orders of what is due: single retries, lanes of healthy endpoints, lanes in trouble, and rows of lanes
+/// that were not told of them.
+pub(super) const DUE_ORDERS: usize = 4;
 
 /// Behind which dates scans for what is due begin. Whoever looks ahead says; who scans reads.
 pub(super) struct DueFloors([AtomicI64; DUE_ORDERS]);
@@ -81,7 +86,7 @@ impl Default for DueFloors {
 
 impl DueFloors {
     pub(super) fn get(&self) -> [i64; DUE_ORDERS] {
-        [0, 1, 2].map(|order: usize| self.0[order].load(Ordering::Acquire))
+        std::array::from_fn(|order| self.0[order].load(Ordering::Acquire))
     }
 }
 
@@ -118,24 +123,59 @@ impl DueLooks {
 /// A place in a lane: when a row is due, and its event's number.
 pub(super) type Place = (i64, i64);
 
+/// Where a transaction stands among all, by their numbers.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Horizon {
+    pub(super) own: i64,
+    /// All below it were over when it began.
+    pub(super) oldest: i64,
+}
+
 /// Behind which places lanes are loaded from: of those alone of which a load took long.
 #[derive(Default)]
-pub(super) struct LaneFloors(HashMap<i64, LaneFloor>);
+pub(super) struct LaneFloors {
+    lanes: HashMap<i64, LaneFloor>,
+    /// Of the transaction that loads.
+    horizon: Horizon,
+}
 
 #[derive(Default)]
 struct LaneFloor {
     floor: Floor<Place>,
     /// How far it was loaded.
     head: Option<Place>,
-    /// The same when the margin last began.
-    older: Option<Place>,
-    turned_at: Duration,
+    next: Option<NextFloor>,
+}
+
+/// Where a floor will be, once nothing can come to light below it.
+#[derive(Clone, Copy)]
+struct NextFloor {
+    /// How far the lane was loaded then.
+    at: Option<Place>,
+    began: Duration,
+    /// The transaction that loaded it.
+    loaded_by: i64,
+    /// A later one of this node's: whoever drew a number below that place has a lower one than it.
+    until: Option<i64>,
+}
+
+impl NextFloor {
+    /// Whether what a transaction loads that began at `began` is all that there will ever be below it.
+    fn is_settled(&self, horizon: Horizon, began: Duration) -> bool {
+        let is_over = self.until.is_some_and(|until| horizon.oldest > until);
+        is_over && began >= self.began + LANE_MARGIN
+    }
 }
 
 impl LaneFloors {
+    /// Another transaction loads from now on.
+    pub(super) fn begin(&mut self, horizon: Horizon) {
+        self.horizon = horizon;
+    }
+
     /// Behind which place a load of a lane begins.
     pub(super) fn from(&self, key: i64, now: Duration) -> Option<Place> {
-        self.0.get(&key)?.floor.from(now)
+        self.lanes.get(&key)?.floor.from(now)
     }
 
     /// A load that began at `from` loaded all rows up to `last`.
@@ -147,23 +187,40 @@ impl LaneFloors {
         last: Option<Place>,
     ) {
         if from.is_none() && look.took <= QUICK {
-            self.0.remove(&key);
+            self.lanes.remove(&key);
             return;
         }
-        let lane = self.0.entry(key).or_default();
+        let horizon = self.horizon;
+        let lane = self.lanes.entry(key).or_default();
         lane.head = lane.head.max(last);
         let mut reached = lane.floor.at;
-        if look.began >= lane.turned_at + LANE_MARGIN {
-            reached = lane.older;
-            lane.older = lane.head;
-            lane.turned_at = look.began;
+        if let Some(next) = &mut lane.next
+            && next.until.is_none()
+            && next.loaded_by != horizon.own
+        {
+            next.until = Some(horizon.own);
+        }
+        let settled = lane
+            .next
+            .filter(|next| next.is_settled(horizon, look.began));
+        if let Some(next) = settled {
+            // What came to light late is loaded now, as far as this load came.
+            reached = last.map_or(next.at, |last| next.at.min(Some(last)));
+        }
+        if lane.next.is_none() || settled.is_some() {
+            lane.next = Some(NextFloor {
+                at: lane.head,
+                began: look.began,
+                loaded_by: horizon.own,
+                until: None,
+            });
         }
         lane.floor.looked(from, look, reached);
     }
 
     /// How long until all of a lane is looked at.
     pub(super) fn whole_after(&self, key: i64, now: Duration) -> Duration {
-        let lane = self.0.get(&key);
+        let lane = self.lanes.get(&key);
         lane.map_or(Duration::ZERO, |lane| {
             lane.floor.whole_at.saturating_sub(now)
         })
@@ -171,12 +228,12 @@ impl LaneFloors {
 
     /// A lane got rows whose places are anywhere.
     pub(super) fn forget(&mut self, key: i64) {
-        self.0.remove(&key);
+        self.lanes.remove(&key);
     }
 
     /// It is not known what was loaded.
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.lanes.clear();
     }
 }
 
@@ -191,6 +248,8 @@ mod tests {
     const DEAR: Duration = Duration::from_millis(20);
     /// Between two looks.
     const LOOK_MS: i64 = 50;
+    /// Rows that one load of a lane takes.
+    const LOADED: usize = 5;
     /// How late a row may be found whose transaction took longer than the margin.
     const LATE_MS: i64 = 20 * WHOLE_SHARE as i64 + 3 * LOOK_MS;
     const END_MS: i64 = 40_000;
@@ -210,7 +269,16 @@ mod tests {
         commits_after: Option<i64>,
     }
 
+    /// After how long a transaction is rolled back that is.
+    const ROLLED_BACK_AFTER: i64 = 3_000;
+
     impl Row {
+        /// Whether its transaction is under way.
+        fn is_open(&self, now: i64) -> bool {
+            let ends_at = self.written_at + self.commits_after.unwrap_or(ROLLED_BACK_AFTER);
+            (self.written_at..ends_at).contains(&now)
+        }
+
         fn seen_at(&self) -> i64 {
             self.commits_after
                 .map_or(i64::MAX, |after| self.written_at + after)
@@ -280,10 +348,10 @@ mod tests {
                     began: at(now),
                     took,
                 };
-                let looked = ([first, None, None], now);
+                let looked = ([first, None, None, None], now);
                 looks
                     .borrow_mut()
-                    .looked([from, None, None], look, looked, &floors);
+                    .looked([from, None, None, None], look, looked, &floors);
                 floors.get()[0]
             },
         )
@@ -305,28 +373,91 @@ mod tests {
 
         #[test]
         fn a_lane_s_rows_are_loaded_in_time_whenever_their_transactions_commit(rows in rows()) {
-            let mut floors = LaneFloors::default();
-            let mut loaded = vec![None; rows.len()];
-            for now in looks() {
-                let from = floors.from(1, at(now));
-                let place = |at: usize| (0, rows[at].written_at * 100 + i64::try_from(at).unwrap());
-                let mut found: Vec<usize> = (0..rows.len())
-                    .filter(|at| loaded[*at].is_none() && rows[*at].seen_at() <= now)
-                    .filter(|at| from.is_none_or(|from| place(*at) > from))
-                    .collect();
-                found.sort_by_key(|at| place(*at));
-                found.truncate(5);
-                let took = if from.is_none() { DEAR } else { Duration::ZERO };
-                let look = Look { began: at(now), took };
-                floors.loaded(1, from, look, found.last().map(|at| place(*at)));
-                for at in found {
-                    loaded[at] = Some(now);
-                }
-            }
-            for (row, loaded) in rows.iter().zip(&loaded) {
-                prop_assert_eq!(loaded.is_some(), row.commits_after.is_some(), "{:?}", row);
+            let loads = loads(&rows, true);
+            for (at, row) in rows.iter().enumerate() {
+                let is_loaded = loads.iter().any(|load| load.contains(&at));
+                prop_assert_eq!(is_loaded, row.commits_after.is_some(), "{:?}", row);
             }
         }
+
+        #[test]
+        fn no_row_of_a_lane_is_loaded_before_one_with_a_lower_number_that_was_committed(rows in rows()) {
+            prop_assert_eq!(overtaken(&rows, true), None);
+        }
+    }
+
+    /// Loads of a lane, as often as looks are made: which rows each took. `waits`: floors wait for
+    /// transactions that are under way.
+    fn loads(rows: &[Row], waits: bool) -> Vec<Vec<usize>> {
+        let mut floors = LaneFloors::default();
+        let mut is_loaded = vec![false; rows.len()];
+        let mut loads = Vec::new();
+        for now in looks() {
+            // A transaction's number is the time at which it began.
+            let open = rows.iter().filter(|row| waits && row.is_open(now));
+            let oldest = open.map(|row| row.written_at).min().unwrap_or(now);
+            floors.begin(Horizon { own: now, oldest });
+            let from = floors.from(1, at(now));
+            let mut found: Vec<usize> = (0..rows.len())
+                .filter(|at| !is_loaded[*at] && rows[*at].seen_at() <= now)
+                .filter(|at| from.is_none_or(|from| place(rows, *at) > from))
+                .collect();
+            found.sort_by_key(|at| place(rows, *at));
+            found.truncate(LOADED);
+            let took = if from.is_none() { DEAR } else { Duration::ZERO };
+            let look = Look {
+                began: at(now),
+                took,
+            };
+            floors.loaded(1, from, look, found.last().map(|at| place(rows, *at)));
+            for at in &found {
+                is_loaded[*at] = true;
+            }
+            loads.push(found);
+        }
+        loads
+    }
+
+    fn place(rows: &[Row], at: usize) -> Place {
+        (0, rows[at].written_at * 100 + i64::try_from(at).unwrap())
+    }
+
+    /// A row that was committed, and before which another was loaded that has a higher number.
+    fn overtaken(rows: &[Row], waits: bool) -> Option<usize> {
+        let mut is_loaded = vec![false; rows.len()];
+        for (now, load) in looks().zip(loads(rows, waits)) {
+            for at in load {
+                let is_left = |other: &usize| {
+                    !is_loaded[*other]
+                        && rows[*other].seen_at() <= now
+                        && place(rows, *other) < place(rows, at)
+                };
+                if let Some(left) = (0..rows.len()).find(is_left) {
+                    return Some(left);
+                }
+                is_loaded[at] = true;
+            }
+        }
+        None
+    }
+
+    /// A lane's floor that goes by the time alone.
+    #[test]
+    fn a_floor_that_waits_for_no_transaction_has_what_commits_late_overtaken() {
+        let quick = |written_at| Row {
+            written_at,
+            waits: 0,
+            commits_after: Some(10),
+        };
+        let slow = Row {
+            written_at: 1_000,
+            waits: 0,
+            commits_after: Some(8_000),
+        };
+        let mut rows = vec![slow];
+        rows.extend((2..20).map(|n| quick(n * 600)));
+        assert_eq!(overtaken(&rows, true), None);
+        assert_eq!(overtaken(&rows, false), Some(0));
     }
 
     /// A floor that is where the last look came to, and one that stays behind but is never looked below.

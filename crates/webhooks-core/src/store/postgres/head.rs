@@ -5,6 +5,7 @@ use sqlx::Row;
 
 use super::{
     connection::Connector,
+    floor::Horizon,
     membership::Membership,
     send::{Numbers, PLACES},
     session::Session,
@@ -15,10 +16,11 @@ use crate::{crash_point, store::error::StoreError};
 /// be declared dead meanwhile. The transaction's own number comes first: who reads by number must be able
 /// to know which transactions may still add a lower one.
 const HEAD: &str = "
-    select pg_current_xact_id() is not null,
+    select pg_current_xact_id()::text::int8,
            (select count(*) from (select 1 from webhooks.node where id = $1 and alive for key share) t),
            (select version from webhooks.change),
-           (select string_agg(nextval('webhooks.event_batch')::text, ' ') from generate_series(1, $2))";
+           (select string_agg(nextval('webhooks.event_batch')::text, ' ') from generate_series(1, $2)),
+           pg_snapshot_xmin(pg_current_snapshot())::text::int8";
 
 /// What a transaction begins with.
 #[derive(Default)]
@@ -26,6 +28,7 @@ pub(super) struct Head {
     pub(super) numbers: Numbers,
     /// Of all endpoints together.
     pub(super) version: i64,
+    pub(super) horizon: Horizon,
 }
 
 /// Connects for a writer, whose connections before change nothing any more by a single statement: that
@@ -85,6 +88,10 @@ impl Head {
         Ok(Self {
             numbers: Numbers::new(numbers),
             version: row.try_get(2)?,
+            horizon: Horizon {
+                own: row.try_get(0)?,
+                oldest: row.try_get(4)?,
+            },
         })
     }
 }

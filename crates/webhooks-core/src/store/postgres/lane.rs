@@ -317,6 +317,7 @@ impl Tx<'_> {
             .bind(self.node)
             .execute(&mut *self.connection)
             .await?;
+            self.lanes.insert(key);
             return Ok(());
         }
         let now = self.now();

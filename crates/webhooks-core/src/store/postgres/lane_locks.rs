@@ -1,11 +1,12 @@
 //! The order in which transactions lock lanes: all that one is known to be about when it begins, by
 //! their keys, before it locks anything else that others want. A lane that turns up later is taken
-//! only where nobody has it.
+//! where nobody has it, or is waited for for a moment; then word of its rows is left to a later transaction
+//! (`arrivals.rs`).
 //!
 //! Without an order two nodes that send to each other's ordered endpoints would each hold the lane that
 //! the other waits for. Behind lanes come deliveries, endpoints, and the version of all endpoints.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use sqlx::Row;
 
@@ -23,26 +24,61 @@ impl Tx<'_> {
         let of_asks = batch.asks.iter().filter_map(endpoint_of);
         let customers = of_sends.chain(of_asks.map(|of| of.customer.as_str()));
         self.know_customers(customers).await?;
-        if batch.completions.is_empty() && batch.asks.is_empty() {
+        let mut sent = batch.sends.iter().flat_map(|send| &send.events);
+        let chooses_ids = sent.any(|event| event.is_id_chosen);
+        if batch.completions.is_empty() && batch.asks.is_empty() && !chooses_ids {
             // Its sends join their lanes in one statement, which keeps to the order by itself: until then
             // others may have them.
             return Ok(());
         }
         let completions = batch.completions.iter();
-        let mut keys: BTreeSet<i64> = completions
+        let dated: BTreeMap<i64, bool> = completions
             .filter(|completion| dates_lane(completion))
-            .map(|completion| completion.outbox.key())
+            .map(|completion| {
+                let outbox = &completion.outbox;
+                (outbox.key(), outbox.endpoint().keeps_lane)
+            })
             .collect();
+        self.make_lanes(&dated).await?;
+        let mut keys: BTreeSet<i64> = dated.into_keys().collect();
         keys.extend(batch.asks.iter().filter_map(|ask| self.lane_of(ask)));
         self.add_lanes_of_sends(batch, &mut keys);
         if keys.is_empty() {
             return Ok(());
         }
         let keys: Vec<i64> = keys.into_iter().collect();
+        let locked = self
+            .query(
+                "select endpoint_key from webhooks.lane where endpoint_key = any($1)
+                 order by endpoint_key for update",
+            )
+            .bind(keys)
+            .fetch_all(&mut *self.connection)
+            .await?;
+        for lane in locked {
+            self.lanes.insert(lane.try_get(0)?);
+        }
+        Ok(())
+    }
+
+    /// Makes the lanes that outcomes will date, where they are not there: while it is added a lane can be
+    /// waited for, and not be locked. With whether they are kept.
+    async fn make_lanes(&mut self, lanes: &BTreeMap<i64, bool>) -> Result<(), StoreError> {
+        if lanes.is_empty() {
+            return Ok(());
+        }
+        let (keys, kept): (Vec<i64>, Vec<bool>) =
+            lanes.iter().map(|(key, kept)| (*key, *kept)).unzip();
         self.query(
-            "select 1 from webhooks.lane where endpoint_key = any($1) order by endpoint_key for update",
+            "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures, owned)
+             select key, $3, 0, 0, kept from unnest($1::int8[], $2::bool[]) as t(key, kept)
+             where not exists (select 1 from webhooks.lane x where x.endpoint_key = t.key)
+             order by key
+             on conflict (endpoint_key) do nothing",
         )
-        .bind(keys)
+        .bind(&keys)
+        .bind(&kept)
+        .bind(self.now())
         .execute(&mut *self.connection)
         .await?;
         Ok(())
@@ -63,16 +99,22 @@ impl Tx<'_> {
                 "with free as materialized (
                      select endpoint_key from webhooks.lane where endpoint_key = any($1)
                      order by endpoint_key for update skip locked)
-                 select endpoint_key from webhooks.lane
-                 where endpoint_key = any($1) and endpoint_key not in (select endpoint_key from free)",
+                 select endpoint_key, endpoint_key in (select endpoint_key from free)
+                 from webhooks.lane where endpoint_key = any($1)",
             )
             .bind(keys)
             .fetch_all(&mut *self.connection)
             .await?;
-        Ok(rows
-            .iter()
-            .map(|row| row.try_get(0))
-            .collect::<Result<_, _>>()?)
+        let mut busy = HashSet::new();
+        for row in rows {
+            let (key, is_free): (i64, bool) = (row.try_get(0)?, row.try_get(1)?);
+            if is_free {
+                self.lanes.insert(key);
+            } else {
+                busy.insert(key);
+            }
+        }
+        Ok(busy)
     }
 
     fn lane_of(&self, ask: &Ask) -> Option<i64> {

@@ -24,7 +24,7 @@ struct Step {
     statements: &'static str,
 }
 
-const STEPS: [Step; 3] = [
+const STEPS: [Step; 4] = [
     Step {
         version: 1,
         oldest_reader: 1,
@@ -39,6 +39,11 @@ const STEPS: [Step; 3] = [
         version: 3,
         oldest_reader: 1,
         statements: include_str!("schema/3_live.sql"),
+    },
+    Step {
+        version: 4,
+        oldest_reader: 1,
+        statements: include_str!("schema/4_arrivals.sql"),
     },
 ];
 /// The version that this code reads and writes.

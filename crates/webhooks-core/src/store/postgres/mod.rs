@@ -5,6 +5,7 @@
 //! number; who finds a node dead frees what it claimed.
 
 pub(crate) mod address;
+mod arrivals;
 mod attempts;
 mod bell;
 mod change;

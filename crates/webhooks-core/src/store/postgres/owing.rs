@@ -6,6 +6,8 @@ use sqlx::{Row, postgres::PgRow};
 
 use super::{
     bell::Concerned,
+    connection::LOCK_LIMIT,
+    error::is_about_a_lock,
     new_events::NewEvents,
     partition::day_of,
     row::int,
@@ -23,6 +25,9 @@ use crate::{
     outbox::{Outbox, placing::Placement},
     store::{committed::HandOver, error::StoreError},
 };
+
+/// How long a lane is waited for that this transaction did not foresee, in milliseconds.
+const UNFORESEEN_WAIT_MS: u32 = 20;
 
 /// New deliveries, as columns.
 #[derive(Default)]
@@ -49,10 +54,18 @@ pub(super) struct Owing {
     joining: Joining,
 }
 
-/// Lanes that get a row, and whether nothing in memory would come back to them.
+/// Lanes that get rows.
 #[derive(Default)]
 pub(super) struct Joining {
-    lanes: BTreeMap<i64, (Arc<Outbox>, bool)>,
+    lanes: BTreeMap<i64, JoiningLane>,
+}
+
+/// A lane that gets rows.
+struct JoiningLane {
+    outbox: Arc<Outbox>,
+    /// Nothing in memory would come back to it.
+    wakes: bool,
+    seqs: Vec<i64>,
 }
 
 /// The event that is owed.
@@ -90,7 +103,7 @@ impl Owing {
                 (Some(claim), lane)
             }
             Placement::Lane { wake } => {
-                self.joining.add(outbox, wake);
+                self.joining.add(outbox, wake, &[event.seq]);
                 (None, true)
             }
         };
@@ -161,9 +174,7 @@ impl Owing {
         {
             tx.commit.hand_over(&outbox, row, retreats, false);
         }
-        for (outbox, _) in self.joining.lanes.values() {
-            tx.commit.touched.push(Arc::clone(outbox));
-        }
+        self.joining.touch(tx);
     }
 
     /// Whether some of it is refused.
@@ -245,29 +256,71 @@ impl Owing {
     }
 }
 
-/// The lanes that nothing in memory would come back to.
-fn woken(lanes: &BTreeMap<i64, (Arc<Outbox>, bool)>) -> Vec<i64> {
-    let woken = lanes.iter().filter(|(_, (_, wakes))| *wakes);
-    woken.map(|(key, _)| *key).collect()
-}
-
 impl Joining {
     /// `wakes`: nothing in memory would come back to the lane.
-    pub(super) fn add(&mut self, outbox: &Arc<Outbox>, wakes: bool) {
+    pub(super) fn add(&mut self, outbox: &Arc<Outbox>, wakes: bool, seqs: &[i64]) {
         let lane = self
             .lanes
             .entry(outbox.key())
-            .or_insert_with(|| (Arc::clone(outbox), false));
-        lane.1 |= wakes;
+            .or_insert_with(|| JoiningLane {
+                outbox: Arc::clone(outbox),
+                wakes: false,
+                seqs: Vec::new(),
+            });
+        lane.wakes |= wakes;
+        lane.seqs.extend(seqs);
+    }
+
+    /// Should it come to nothing, it is looked at what they have.
+    fn touch(&self, tx: &mut Tx<'_>) {
+        for lane in self.lanes.values() {
+            tx.commit.touched.push(Arc::clone(&lane.outbox));
+        }
     }
 
     /// Makes sure that the lanes exist, and are tried no later than their backoff allows.
     pub(super) async fn write(self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        self.touch(tx);
+        if tx.lanes.is_empty() {
+            // Who has none waits for all of them in their order.
+            return self.join(tx).await;
+        }
+        let lanes = self.lanes.into_iter();
+        let (held, unforeseen) = lanes.partition(|(key, _)| tx.lanes.contains(key));
+        Self { lanes: held }.join(tx).await?;
+        Self { lanes: unforeseen }.join_or_leave_word(tx).await
+    }
+
+    /// Joins lanes that turned up late. With others in hand no lane is waited for as long as it takes: whoever
+    /// has it may wait for one of those. Where it is not to be had, whoever scans next finds word of the rows.
+    async fn join_or_leave_word(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         if self.lanes.is_empty() {
             return Ok(());
         }
-        for (outbox, _) in self.lanes.values() {
-            tx.commit.touched.push(Arc::clone(outbox));
+        let begin =
+            format!("savepoint webhooks_join; set local lock_timeout = '{UNFORESEEN_WAIT_MS}ms'");
+        tx.connection.execute(sqlx::AssertSqlSafe(begin)).await?;
+        match self.join(tx).await {
+            Ok(()) => {
+                let end = format!("release webhooks_join; set local lock_timeout = '{LOCK_LIMIT}'");
+                tx.connection.execute(sqlx::AssertSqlSafe(end)).await?;
+            }
+            Err(error) if is_about_a_lock(&error) => {
+                tx.connection
+                    .execute("rollback to webhooks_join; release webhooks_join")
+                    .await?;
+                for (key, lane) in &self.lanes {
+                    tx.note_arrivals(*key, &lane.seqs).await?;
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    async fn join(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        if self.lanes.is_empty() {
+            return Ok(());
         }
         // One that is not there any more was left by another node: whoever comes first looks at it.
         // One that another node owns is made due whatever memory thinks: the owner looks.
@@ -288,6 +341,7 @@ impl Joining {
             .bind(tx.node)
             .fetch_all(&mut *tx.connection)
             .await?;
+        tx.lanes.extend(self.lanes.keys());
         self.joined(tx, &Joined::read(&rows)?);
         Ok(())
     }
@@ -295,13 +349,15 @@ impl Joining {
     /// Lanes, whether each is owned, those that are woken.
     fn bind_to(&self, statement: Statement) -> Statement {
         let keys: Vec<i64> = self.lanes.keys().copied().collect();
-        let outboxes = self.lanes.values().map(|(outbox, _)| outbox);
+        let outboxes = self.lanes.values().map(|lane| &lane.outbox);
         let owned: Vec<bool> = outboxes.map(|of| of.endpoint().keeps_lane).collect();
-        statement.bind(&keys).bind(&owned).bind(woken(&self.lanes))
+        let woken = self.lanes.iter().filter(|(_, lane)| lane.wakes);
+        let woken: Vec<i64> = woken.map(|(key, _)| *key).collect();
+        statement.bind(&keys).bind(&owned).bind(woken)
     }
 
     /// What follows for memory, and for other nodes.
-    fn joined(self, tx: &mut Tx<'_>, Joined(changed): &Joined) {
+    fn joined(&self, tx: &mut Tx<'_>, Joined(changed): &Joined) {
         let now = tx.now();
         for lane in changed.values() {
             if let Some(node) = lane.node.filter(|node| *node != tx.node)
@@ -310,7 +366,7 @@ impl Joining {
                 tx.concerned.owner(node);
             }
         }
-        for (key, (outbox, wakes)) in &self.lanes {
+        for (key, JoiningLane { outbox, wakes, .. }) in &self.lanes {
             let found = changed.get(key);
             let is_elsewhere =
                 found.is_some_and(|lane| lane.node.is_some_and(|node| node != tx.node));
@@ -334,7 +390,7 @@ impl Joining {
         if self.lanes.is_empty() {
             return;
         }
-        for (outbox, _) in self.lanes.values() {
+        for JoiningLane { outbox, .. } in self.lanes.values() {
             tx.commit.follow(outbox, outbox.lane_is_uncertain());
         }
         tx.commit.due_by(tx.now());

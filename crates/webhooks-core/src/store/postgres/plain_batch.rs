@@ -35,13 +35,14 @@ use crate::{
 };
 
 /// Where the node is alive, the connection is the one that writes for it, and memory has heard of all
-/// changes of endpoints: the number that events count from. It holds the node's row, so that the node
-/// cannot be declared dead meanwhile.
+/// changes of endpoints: the number that events count from, behind the transaction's own (see `head.rs`).
+/// It holds the node's row, so that the node cannot be declared dead meanwhile.
 macro_rules! with_events {
     ($rest:literal) => {
         concat!(
             "with me as materialized (
-                 select nextval('webhooks.event_batch') << 12 as base from webhooks.node
+                 select case when pg_current_xact_id() is not null then nextval('webhooks.event_batch') << 12 end as base
+                 from webhooks.node
                  where id = $1 and alive and writer = $2 and (select version from webhooks.change) = $3
                  for key share),
              events as (

@@ -29,7 +29,7 @@ const LANES_A_SCAN: usize = 32;
 const PROBES_A_SCAN: usize = 1;
 
 /// The endpoint that something due belongs to.
-enum Found {
+pub(super) enum Found {
     Outbox(Arc<Outbox>),
     Removed,
     /// What is stored of it is damaged. What it is owed is set aside until the next start, so
@@ -46,8 +46,8 @@ struct Moved {
     ordered: Vec<bool>,
 }
 
-/// When the first of each order of what is due is, of single retries and lanes that a node may take: an
-/// owned lane is its owner's.
+/// When the first of each order of what is due is, of single retries, lanes that a node may take (an owned
+/// lane is its owner's), and rows of lanes that were not told of them.
 pub(super) type FirstDue = [Option<i64>; DUE_ORDERS];
 
 impl Reader<'_> {
@@ -68,15 +68,22 @@ impl Reader<'_> {
                       order by due_at limit 1),
                      (select due_at from webhooks.lane
                       where failures > 0 and due_at > $4 and (node is null or node = $1 or not owned)
-                      order by due_at limit 1)",
+                      order by due_at limit 1),
+                     (select at from webhooks.arrival where at > $5 order by at limit 1)",
             )
             .bind(node)
             .bind(from[0])
             .bind(from[1])
             .bind(from[2])
+            .bind(from[3])
             .fetch_one(&mut *self.connection)
             .await?;
-        Ok([row.try_get(0)?, row.try_get(1)?, row.try_get(2)?])
+        Ok([
+            row.try_get(0)?,
+            row.try_get(1)?,
+            row.try_get(2)?,
+            row.try_get(3)?,
+        ])
     }
 }
 
@@ -85,10 +92,11 @@ impl Tx<'_> {
     /// Returns when to come back.
     pub(super) async fn scan(&mut self, probes: usize) -> Result<Option<i64>, StoreError> {
         let now = self.now();
+        self.take_arrivals().await?;
         self.scan_retries(now).await?;
         // Two classes, each with an index: endpoints that hang can have every place for probes for as
         // long as they like, and what a restart found of healthy ones must not wait behind them.
-        let [_, healthy_from, trouble_from] = self.due_floors.get();
+        let [_, healthy_from, trouble_from, _] = self.due_floors.get();
         let healthy = self
             .due_lanes(HEALTHY_LANES, (healthy_from, now), LANES_A_SCAN)
             .await?;
@@ -124,19 +132,20 @@ impl Tx<'_> {
             .bind(from)
             .fetch_all(&mut *self.connection)
             .await?;
-        let lanes = rows.iter().map(|row| {
-            let is_busy: bool = row.try_get(1)?;
-            let occasion = if is_busy {
-                Occasion::Busy
+        let mut lanes = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (key, is_busy): (i64, bool) = (row.try_get(0)?, row.try_get(1)?);
+            lanes.push(if is_busy {
+                (key, Occasion::Busy)
             } else {
-                Occasion::Due
-            };
-            Ok((row.try_get(0)?, occasion))
-        });
-        Ok(lanes.collect::<sqlx::Result<_>>()?)
+                self.lanes.insert(key);
+                (key, Occasion::Due)
+            });
+        }
+        Ok(lanes)
     }
 
-    async fn found(&mut self, key: i64) -> Result<Found, StoreError> {
+    pub(super) async fn found(&mut self, key: i64) -> Result<Found, StoreError> {
         match self.by_key(key).await {
             Ok(Some(outbox)) => Ok(Found::Outbox(outbox)),
             Ok(None) => Ok(Found::Removed),
@@ -159,8 +168,8 @@ impl Tx<'_> {
 
     /// When the next single retry, or lane of an endpoint that is not in trouble, is due.
     pub(super) async fn next_due_of_healthy(&mut self) -> Result<Option<i64>, StoreError> {
-        let [retry, healthy, _] = self.first_due().await?;
-        Ok([retry, healthy].into_iter().flatten().min())
+        let [retry, healthy, _, arrived] = self.first_due().await?;
+        Ok([retry, healthy, arrived].into_iter().flatten().min())
     }
 
     async fn first_due(&mut self) -> Result<FirstDue, StoreError> {
@@ -238,10 +247,13 @@ impl Tx<'_> {
         let keys: BTreeSet<i64> = keys.collect::<Result<_, _>>()?;
         let mut joined = BTreeSet::new();
         for key in keys {
-            if let Found::Outbox(outbox) = self.found(key).await?
-                && outbox.adds_to_lane()
-            {
-                joined.insert(key);
+            match self.found(key).await? {
+                Found::Outbox(outbox) if !outbox.adds_to_lane() => {}
+                // What is owed to one that cannot be read is set aside in its lane.
+                Found::Outbox(_) | Found::Unreadable => {
+                    joined.insert(key);
+                }
+                Found::Removed => {}
             }
         }
         self.busy_lanes(&joined).await
@@ -279,7 +291,7 @@ impl Tx<'_> {
                 moved.seqs.push(row.seq);
                 moved.keys.push(key);
                 moved.ordered.push(outbox.endpoint().ordered);
-                joining.add(&outbox, wake);
+                joining.add(&outbox, wake, &[row.seq]);
             }
             Placement::Memory { lane, retreats } => {
                 loading.add(self, &outbox, (&row, event), (lane, retreats));

@@ -2,7 +2,8 @@
 //! delivers them once the transaction is committed.
 //!
 //! Nothing of this engine is locked: an app's transaction can last for minutes. Nothing is in memory
-//! either, so that it does not matter whether the transaction is committed, and by whom it is found.
+//! either, so that it does not matter whether the transaction is committed, and by whom it is found: what
+//! is of a lane that is kept by word in `arrivals.rs`, the rest by its date.
 
 use sqlx::{PgConnection, Row};
 
@@ -47,25 +48,35 @@ impl Handle {
             .await?;
         Ok(SendReceipt {
             event_id: event.id,
-            deliveries: endpoints.len(),
+            deliveries: endpoints.keys.len(),
             duplicate: false,
         })
     }
 }
 
+/// The endpoints that want an event, as columns.
+#[derive(Default)]
+struct Wanting {
+    keys: Vec<i64>,
+    ordered: Vec<bool>,
+    /// Whether what they are owed waits in a lane that is there as long as they are.
+    kept: Vec<bool>,
+}
+
 impl Reader<'_> {
     /// The endpoints of a customer that want events of a type. They are read each time: another node
     /// may have changed them.
-    async fn wanting(&mut self, customer: &str, event_type: &str) -> Result<Vec<i64>, StoreError> {
+    async fn wanting(&mut self, customer: &str, event_type: &str) -> Result<Wanting, StoreError> {
         let rows = self
             .query(
-                "select key, event_types from webhooks.endpoint
-                 where customer = $1 and state <> 'removed' order by key",
+                "select e.key, e.event_types, e.ordered, e.ordered or coalesce(l.owned, false)
+                 from webhooks.endpoint e left join webhooks.lane l on l.endpoint_key = e.key
+                 where e.customer = $1 and e.state <> 'removed' order by e.key",
             )
             .bind(customer)
             .fetch_all(&mut *self.connection)
             .await?;
-        let mut keys = Vec::with_capacity(rows.len());
+        let mut wanting = Wanting::default();
         for row in rows {
             let (key, types): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
             let types: Vec<String> = serde_json::from_str(&types).map_err(|_| {
@@ -74,10 +85,12 @@ impl Reader<'_> {
                 ))
             })?;
             if wants(&types, event_type) {
-                keys.push(key);
+                wanting.keys.push(key);
+                wanting.ordered.push(row.try_get(2)?);
+                wanting.kept.push(row.try_get(3)?);
             }
         }
-        Ok(keys)
+        Ok(wanting)
     }
 
     /// The same id again: the same content is the same event, other content an error.
@@ -133,7 +146,7 @@ impl Reader<'_> {
         Ok(noted.rows_affected() > 0)
     }
 
-    /// A number for one event. The transaction's own number comes first: see `Writer::begin`.
+    /// A number for one event. The transaction's own number comes first: see `head.rs`.
     async fn next_seq(&mut self) -> Result<i64, StoreError> {
         let row = self
             .query(
@@ -149,15 +162,20 @@ impl Reader<'_> {
         customer: &str,
         event: &PreparedEvent,
         (seq, now): (i64, i64),
-        endpoints: &[i64],
+        endpoints: &Wanting,
     ) -> Result<(), StoreError> {
         self.query(
             "with stored as (
                  insert into webhooks.event (seq, day, id, customer, type, body, created_at, traceparent)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8))
+                 values ($1, $2, $3, $4, $5, $6, $7, $8)),
+             owed as (
+                 select * from unnest($10::int8[], $11::bool[], $12::bool[]) as t(key, ordered, kept)),
+             arrived as (
+                 insert into webhooks.arrival (event_seq, endpoint_key, at)
+                 select $1, key, $7 from owed where kept)
              insert into webhooks.delivery
              (event_seq, endpoint_key, claim, due_at, owed_at, number, event_day, attempts, slot, lane)
-             select $1, key, null, $7, $7, 0, $2, 0, $9, false from unnest($10::int8[]) as t(key)",
+             select $1, key, null, case when ordered then 0 else $7 end, $7, 0, $2, 0, $9, kept from owed",
         )
         .bind(seq)
         .bind(day_of(now))
@@ -168,7 +186,9 @@ impl Reader<'_> {
         .bind(now)
         .bind(&event.traceparent)
         .bind(slot(customer))
-        .bind(endpoints)
+        .bind(&endpoints.keys)
+        .bind(&endpoints.ordered)
+        .bind(&endpoints.kept)
         .execute(&mut *self.connection)
         .await?;
         Ok(())

@@ -35,6 +35,8 @@ pub(super) struct Tx<'a> {
     pub(super) sweep: &'a mut Sweep,
     pub(super) due_floors: &'a DueFloors,
     pub(super) lane_floors: &'a mut LaneFloors,
+    /// The lanes that it has locked: see `lane_locks.rs`.
+    pub(super) lanes: &'a mut BTreeSet<i64>,
     /// By what it is known whether it was committed, should its answer be lost.
     pub(super) witness: &'a mut Option<Witness>,
     /// Whom it concerns besides this node.
@@ -71,6 +73,7 @@ impl Tx<'_> {
         let store = |error: sqlx::Error| E::from(StoreError::from(error));
         let mark = self.commit.mark();
         let witness = self.witness.clone();
+        let lanes = self.lanes.clone();
         self.connection
             .execute("savepoint webhooks_ask")
             .await
@@ -84,6 +87,7 @@ impl Tx<'_> {
         } else {
             self.commit.roll_back_to(mark);
             *self.witness = witness;
+            *self.lanes = lanes;
             self.connection
                 .execute("rollback to webhooks_ask; release webhooks_ask")
                 .await

@@ -47,7 +47,7 @@ impl Vacuum {
         let rows = reader
             .query(
                 "select relname::text from pg_stat_user_tables
-                 where schemaname = $1 and relname in ('delivery', 'lane') and n_dead_tup > $2
+                 where schemaname = $1 and relname in ('delivery', 'lane', 'arrival') and n_dead_tup > $2
                    and coalesce(greatest(last_vacuum, last_autovacuum), '-infinity')
                        < clock_timestamp() - make_interval(secs => $3)",
             )

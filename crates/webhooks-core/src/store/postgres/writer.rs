@@ -1,6 +1,6 @@
 //! The one who writes: takes a batch, runs it in one transaction, and says what follows.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio::runtime::Runtime;
 
@@ -53,6 +53,8 @@ struct State {
     sweep: Sweep,
     refusals: Refusals,
     lane_floors: LaneFloors,
+    /// Those that the present transaction has locked.
+    lanes: BTreeSet<i64>,
     /// Of the present transaction.
     witness: Option<Witness>,
     /// Whom the present transaction concerns besides this node.
@@ -95,6 +97,7 @@ impl Writer {
                 sweep: Sweep::default(),
                 refusals: Refusals::default(),
                 lane_floors: LaneFloors::default(),
+                lanes: BTreeSet::new(),
                 witness: None,
                 concerned: Concerned::default(),
                 membership,
@@ -129,6 +132,7 @@ impl State {
         }
         self.share_in_flight();
         self.witness = None;
+        self.lanes.clear();
         self.concerned = Concerned::default();
         let written = match self.write_plain(&mut batch).await {
             Some(written) => written,
@@ -252,6 +256,7 @@ impl State {
         let Head {
             mut numbers,
             version,
+            ..
         } = head;
         let mut has_outcomes = false;
         if let Some(connection) = &mut connection
@@ -342,6 +347,8 @@ impl State {
                 begun => return (Some(connection), begun),
             }
         }
+        // A server that crashed, or another one, may give numbers out once more.
+        self.lane_floors.clear();
         match head::connect(&self.connector, &self.membership, self.node).await {
             Ok((mut connection, true)) => {
                 let begun = self.begin(&mut connection, events).await;
@@ -354,8 +361,10 @@ impl State {
 
     async fn begin(&mut self, connection: &mut Session, events: usize) -> Result<Head, StoreError> {
         let begun = Head::begin(&self.connector, connection, (self.node, events)).await;
-        if matches!(begun, Err(StoreError::Fenced)) {
-            self.membership.fenced(self.node);
+        match &begun {
+            Ok(head) => self.lane_floors.begin(head.horizon),
+            Err(StoreError::Fenced) => self.membership.fenced(self.node),
+            Err(_) => {}
         }
         begun
     }
@@ -370,6 +379,7 @@ impl State {
             sweep: &mut self.sweep,
             due_floors: &self.membership.due_floors,
             lane_floors: &mut self.lane_floors,
+            lanes: &mut self.lanes,
             witness: &mut self.witness,
             concerned: &mut self.concerned,
             node: self.node,

@@ -1,6 +1,7 @@
 //! What only a store in Postgres has: the app's own transaction, several nodes, poolers, refusals.
 #![cfg(all(feature = "postgres", feature = "testing"))]
 
+mod causal_order;
 mod copy;
 mod cut_plain;
 mod cut_statement;

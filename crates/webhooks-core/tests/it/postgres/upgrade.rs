@@ -1,9 +1,10 @@
 //! Tables that a newer version of the library has changed, and this one beside it.
 
 use scratch_postgres::Database;
+use sqlx::{Connection, PgConnection};
 use webhooks_core::{Event, NewEndpoint, OpenError, Webhooks, testing::Receiver};
 
-use super::{address, open};
+use super::{address, open, until};
 
 /// What the next version does to the tables, as far as programs of this one can tell.
 const ADDS: &str = "
@@ -47,7 +48,39 @@ async fn programs_go_on_beside_a_newer_one_that_only_added_and_can_be_started_ag
     }
     // Its own, older version is not noted in place of the newer one.
     let version = "select value from hooks.setting where name = 'version'";
+    assert_eq!(database.query(version).unwrap(), "5");
+}
+
+/// Tables as the first version made them, and a node of it at work: it knows nothing of arrivals.
+#[tokio::test]
+async fn a_lane_of_a_program_that_knows_no_arrivals_is_dated_by_one_that_does() {
+    let database = Database::create().unwrap();
+    let first = &webhooks_core::postgres::migrations("hooks").unwrap()[0];
+    assert_eq!(first.version, 1);
+    database.query(&first.sql).unwrap();
+    let webhooks = open(&database).await;
+    let version = "select value from hooks.setting where name = 'version'";
     assert_eq!(database.query(version).unwrap(), "4");
+    let receiver = Receiver::start().await.unwrap();
+    let ordered = NewEndpoint::new(receiver.url()).ordered(true);
+    webhooks.endpoints("acme").add(ordered).await.unwrap();
+    let others = "
+        begin;
+        insert into hooks.node values (1000, 'of the first version', now() + interval '1 hour', 0, true);
+        update hooks.lane set node = 1000;
+        commit";
+    database.query(others).unwrap();
+    let mut app = PgConnection::connect(database.url()).await.unwrap();
+    let mut tx = app.begin().await.unwrap();
+    let event = Event::new("a", &1);
+    webhooks.send_in(&mut tx, "acme", event).await.unwrap();
+    tx.commit().await.unwrap();
+    until("the lane is due, and its owner's", async || {
+        let lanes =
+            "select node, due_at is not null, (select count(*) from hooks.arrival) from hooks.lane";
+        database.query(lanes).unwrap() == "1000|t|0"
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -60,8 +93,8 @@ async fn tables_that_this_version_cannot_work_on_are_refused_with_both_versions(
         matches!(
             refused,
             OpenError::Newer {
-                found: 5,
-                known: 3,
+                found: 6,
+                known: 4,
                 ..
             }
         ),
@@ -69,7 +102,7 @@ async fn tables_that_this_version_cannot_work_on_are_refused_with_both_versions(
     );
     let told = refused.to_string();
     assert!(
-        told.contains("version 5") && told.contains("up to 3"),
+        told.contains("version 6") && told.contains("up to 4"),
         "{told}"
     );
     assert!(told.contains("newer version of webhooks-core"), "{told}");
@@ -83,7 +116,7 @@ async fn tables_of_a_time_before_the_oldest_reader_was_noted_are_opened() {
     database.query(forget).unwrap();
     open(&database).await;
     // Of newer ones without the word nothing is assumed.
-    let newer = "update hooks.setting set value = 4 where name = 'version'";
+    let newer = "update hooks.setting set value = 5 where name = 'version'";
     database.query(newer).unwrap();
     let refused = Webhooks::open(&address(&database)).await.unwrap_err();
     assert!(matches!(refused, OpenError::Newer { .. }), "{refused}");
