@@ -15,6 +15,10 @@ impl Webhooks {
     /// events. Without it they are taken within a tenth of a second; in Postgres within a second, or
     /// at once after a notification (see [the guide](crate::guide)).
     ///
+    /// When it returns, each row that was committed before the call is an event, whichever engine took
+    /// it, or is refused. What is sent after that comes after it, at an endpoint that is ordered; what is
+    /// sent before may come before rows that were there already.
+    ///
     /// The table is `webhooks_outbox (id, customer, type, data, event_id, refused)` of the same
     /// database file. Whatever can write to SQLite sends events with it, in a transaction of its
     /// own: insert `customer`, `type`, the JSON text `data`, and an `event_id` or null. Leave `id`
@@ -28,7 +32,9 @@ impl Webhooks {
         loop {
             let taken = self.shared().queue.ask(Ask::TakeRows).await?;
             events += taken.events;
-            if !taken.more {
+            if taken.waits {
+                tokio::time::sleep(TAKEN_ELSEWHERE_WAIT).await;
+            } else if !taken.more {
                 return Ok(events);
             }
         }
@@ -91,6 +97,9 @@ async fn until_tried(shared: &Arc<Shared>) -> Result<(), StoreError> {
         }
     }
 }
+
+/// Between two tries while another engine takes rows.
+const TAKEN_ELSEWHERE_WAIT: Duration = Duration::from_millis(5);
 
 /// Between two looks at what is due but not yet in memory.
 const DUE_WAIT: Duration = Duration::from_millis(5);

@@ -25,4 +25,6 @@ pub(crate) struct TakenRows {
     pub(crate) events: u64,
     /// There may be more.
     pub(crate) more: bool,
+    /// Others have in hand what rows that are left wait for, or are taking them: for a moment.
+    pub(crate) waits: bool,
 }

@@ -4,6 +4,9 @@
 //! A row leaves the table in the transaction that stores its event. One that cannot become an
 //! event stays, with the reason in `refused`, and holds nothing up. Numbers are not the order of
 //! commits: what a later look finds may have a lower id, and is taken all the same.
+//!
+//! One node takes at a time. A row that was inserted once another was committed has the higher id, so that
+//! whoever takes both takes them in that order; two that take at once could each have one of them.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -19,10 +22,18 @@ use crate::{
 
 /// Rows taken in one transaction: bounds how long they keep the writer from sends.
 const TAKE_ROWS: i64 = 256;
+/// The key of the advisory lock under which one node takes rows, beside that of the schema: "webo".
+const LOCK_KEY: i32 = 0x7765_626f;
 
 impl Tx<'_> {
     /// Takes what waits, up to a bound.
     pub(super) async fn take_rows(&mut self) -> Result<TakenRows, StoreError> {
+        if !self.takes_alone().await? {
+            return Ok(TakenRows {
+                waits: true,
+                ..TakenRows::default()
+            });
+        }
         let rows = self
             .query(
                 "select id, customer, type, case when octet_length(data::text) > $1 then null else data::text end,
@@ -81,7 +92,20 @@ impl Tx<'_> {
         Ok(TakenRows {
             events: u64::try_from(stored.len()).unwrap_or_default(),
             more: is_full && waiting.is_empty(),
+            waits: !waiting.is_empty(),
         })
+    }
+
+    /// Whether this node takes rows until the end of this transaction, and no other. It does not wait:
+    /// it may have lanes in hand.
+    async fn takes_alone(&mut self) -> Result<bool, StoreError> {
+        let row = self
+            .query("select pg_try_advisory_xact_lock($1, hashtext($2))")
+            .bind(LOCK_KEY)
+            .bind(self.schema.name())
+            .fetch_one(&mut *self.connection)
+            .await?;
+        Ok(row.try_get(0)?)
     }
 
     /// Customers whose rows are left for the next time: others have the lanes in hand that these would

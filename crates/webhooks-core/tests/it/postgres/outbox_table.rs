@@ -1,8 +1,14 @@
 //! The outbox table, filled by other programs: plain SQL by psql, and a trigger of the app's.
 
+use std::time::Duration;
+
 use scratch_postgres::Database;
 use serde_json::json;
-use webhooks_core::testing::{ReceivedRequest, Receiver};
+use sqlx::{Connection, Executor, PgConnection};
+use webhooks_core::{
+    Event, NewEndpoint, Webhooks,
+    testing::{ReceivedRequest, Receiver},
+};
 
 use super::open;
 
@@ -65,4 +71,95 @@ async fn what_another_program_inserts_is_delivered_and_so_is_what_a_trigger_does
             .trim(),
         "0"
     );
+}
+
+fn insert(database: &Database, id: &str) {
+    let insert = format!(
+        "insert into hooks.outbox (customer, type, data, event_id) values ('acme', 'a', '1', '{id}')"
+    );
+    database.query(&insert).unwrap();
+}
+
+async fn add_ordered(webhooks: &Webhooks, receiver: &Receiver) {
+    let endpoint = NewEndpoint::new(receiver.url()).ordered(true);
+    webhooks.endpoints("acme").add(endpoint).await.unwrap();
+}
+
+/// Rounds of two rows each.
+const ROUNDS: usize = 20;
+/// How long a node is given to take what it can.
+const TAKES: Duration = Duration::from_millis(200);
+/// Who has rows in hand, and waits for lanes.
+const HAS_ROWS: &str = "
+    select count(*) from pg_locks o join pg_locks l using (pid)
+    where o.relation = 'hooks.outbox'::regclass and o.mode = 'RowShareLock'
+          and l.relation = 'hooks.lane'::regclass and not l.granted";
+
+/// One node has a row in hand when another row is committed, and has not come to the lane yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_keep_their_order_though_several_nodes_take_them_at_once() {
+    let database = Database::create().unwrap();
+    let nodes = [open(&database).await, open(&database).await];
+    let receiver = Receiver::start().await.unwrap();
+    add_ordered(&nodes[0], &receiver).await;
+    // Both know the customer.
+    let mut wanted = vec!["first".to_owned(), "second".to_owned()];
+    for (node, id) in nodes.iter().zip(&wanted) {
+        node.send("acme", Event::new("a", &1).id(id)).await.unwrap();
+    }
+    receiver.wait_for(2).await;
+    let mut blocker = PgConnection::connect(database.url()).await.unwrap();
+    for round in 0..ROUNDS {
+        let mut tx = blocker.begin().await.unwrap();
+        tx.execute("lock table hooks.lane in access exclusive mode")
+            .await
+            .unwrap();
+        let ids = ["early", "late"].map(|name| format!("{round}-{name}"));
+        let mut taking = Vec::new();
+        for (node, id) in nodes.iter().zip(&ids) {
+            insert(&database, id);
+            let node = node.clone();
+            taking.push(tokio::spawn(async move { node.check_outbox().await }));
+            let has_rows = async {
+                while database.query(HAS_ROWS).unwrap() != taking.len().to_string() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            // It may have met the lane with something else.
+            let _ = tokio::time::timeout(TAKES, has_rows).await;
+        }
+        tx.rollback().await.unwrap();
+        for taken in taking {
+            // What it could not take in time is taken later.
+            let _ = taken.await.unwrap();
+        }
+        wanted.extend(ids);
+        receiver.wait_for(wanted.len()).await;
+    }
+    assert_eq!(receiver.event_ids(), wanted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_once_the_table_was_checked_arrives_after_its_rows() {
+    let database = Database::create().unwrap();
+    let nodes = [open(&database).await, open(&database).await];
+    let receiver = Receiver::start().await.unwrap();
+    add_ordered(&nodes[0], &receiver).await;
+    let mut wanted = Vec::new();
+    for round in 0..2 * ROUNDS {
+        let [row, sent] = ["row", "sent"].map(|name| format!("{round}-{name}"));
+        // Everybody is told, and wants it.
+        let told = format!(
+            "begin;
+             insert into hooks.outbox (customer, type, data, event_id) values ('acme', 'a', '1', '{row}');
+             commit; notify hooks"
+        );
+        database.query(&told).unwrap();
+        nodes[round % 2].check_outbox().await.unwrap();
+        let event = Event::new("a", &1).id(&sent);
+        nodes[round / 2 % 2].send("acme", event).await.unwrap();
+        wanted.extend([row, sent]);
+    }
+    receiver.wait_for(wanted.len()).await;
+    assert_eq!(receiver.event_ids(), wanted);
 }
