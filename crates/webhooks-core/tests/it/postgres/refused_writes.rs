@@ -72,6 +72,9 @@ async fn a_server_that_is_read_only_is_called_so_and_goes_on_when_it_is_not() {
         let set = format!("alter system set default_transaction_read_only = {value}");
         cluster.query(&set).unwrap();
         cluster.query("select pg_reload_conf()").unwrap();
+        // Those who are connected are told before others can be.
+        let is_told = || cluster.query("show default_transaction_read_only").unwrap() == value;
+        while !is_told() {}
     };
     read_only("on");
     until("it is told", async || {
