@@ -6,7 +6,10 @@
 //! Without an order two nodes that send to each other's ordered endpoints would each hold the lane that
 //! the other waits for. Behind lanes come deliveries, endpoints, and the version of all endpoints.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use sqlx::Row;
 
@@ -14,6 +17,7 @@ use super::tx::Tx;
 use crate::{
     endpoint::wants,
     model::{endpoint::EndpointOf, outcome::Verdict},
+    outbox::Outbox,
     store::{ask::Ask, completion::Completion, error::StoreError, queue::Batch},
 };
 
@@ -32,12 +36,16 @@ impl Tx<'_> {
             return Ok(());
         }
         let completions = batch.completions.iter();
-        let dated: BTreeMap<i64, bool> = completions
+        let of_outcomes = completions
             .filter(|completion| dates_lane(completion))
-            .map(|completion| {
-                let outbox = &completion.outbox;
-                (outbox.key(), outbox.endpoint().keeps_lane)
-            })
+            .map(|completion| Arc::clone(&completion.outbox));
+        let of_asks = batch.asks.iter().filter_map(|ask| match ask {
+            Ask::Remove(of, _) | Ask::ChangeState(of, ..) => self.outbox_of(of),
+            _ => None,
+        });
+        let dated: BTreeMap<i64, bool> = of_outcomes
+            .chain(of_asks)
+            .map(|outbox| (outbox.key(), outbox.endpoint().keeps_lane))
             .collect();
         self.make_lanes(&dated).await?;
         let mut keys: BTreeSet<i64> = dated.into_keys().collect();
@@ -61,8 +69,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Makes the lanes that outcomes will date, where they are not there: while it is added a lane can be
-    /// waited for, and not be locked. With whether they are kept.
+    /// Makes the lanes that outcomes and people will date, where they are not there: who adds one that
+    /// another is adding waits for that, and it cannot be locked before. With whether they are kept.
     async fn make_lanes(&mut self, lanes: &BTreeMap<i64, bool>) -> Result<(), StoreError> {
         if lanes.is_empty() {
             return Ok(());
@@ -121,13 +129,14 @@ impl Tx<'_> {
         match ask {
             Ask::Refill(outbox) => Some(outbox.key()),
             Ask::OweAgain(key, ..) => Some(*key),
-            ask => {
-                let of = endpoint_of(ask)?;
-                let outboxes = self.endpoints.cache.of_customer(&of.customer)?;
-                let found = outboxes.iter().find(|found| found.endpoint().id == of.id);
-                found.map(|outbox| outbox.key())
-            }
+            ask => Some(self.outbox_of(endpoint_of(ask)?)?.key()),
         }
+    }
+
+    fn outbox_of(&self, of: &EndpointOf) -> Option<Arc<Outbox>> {
+        let outboxes = self.endpoints.cache.of_customer(&of.customer)?;
+        let found = outboxes.iter().find(|found| found.endpoint().id == of.id);
+        found.map(Arc::clone)
     }
 
     fn add_lanes_of_sends(&self, batch: &Batch, keys: &mut BTreeSet<i64>) {
