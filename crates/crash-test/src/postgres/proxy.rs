@@ -17,6 +17,11 @@ use tokio::{
 /// What a client sends to commit, and nothing else: the end of a simple query.
 const COMMIT: &[u8] = b"commit\0";
 
+/// What only a statement has that is a transaction by itself.
+const WHOLE: &[u8] = b"alive and writer =";
+/// What names of prepared statements begin with.
+const NAME: &[u8] = b"sqlx_s_";
+
 /// What happens to bytes on their way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
@@ -129,12 +134,7 @@ impl Shared {
     }
 
     /// What is to be done now that a commit comes by; it is done once.
-    fn taken_at_commit(&self, bytes: &[u8]) -> AtCommit {
-        if self.at_commit.load(Ordering::SeqCst) == AtCommit::Pass as u8
-            || !bytes.windows(COMMIT.len()).any(|part| part == COMMIT)
-        {
-            return AtCommit::Pass;
-        }
+    fn taken_at_commit(&self) -> AtCommit {
         match self.at_commit.swap(AtCommit::Pass as u8, Ordering::SeqCst) {
             1 => AtCommit::CutBefore,
             2 => AtCommit::CutAfter,
@@ -142,6 +142,36 @@ impl Shared {
             _ => AtCommit::Pass,
         }
     }
+}
+
+/// What commits on one connection besides a commit.
+#[derive(Default)]
+struct Wholes {
+    /// How each is bound: an unnamed portal, and its name.
+    bound: Vec<Vec<u8>>,
+}
+
+impl Wholes {
+    /// Whether what a client sends commits something.
+    fn commits(&mut self, bytes: &[u8]) -> bool {
+        if let Some(at) = find(bytes, WHOLE) {
+            // It is prepared: its name stands before it.
+            let name = bytes[..at]
+                .windows(NAME.len())
+                .rposition(|part| part == NAME);
+            let name = name.map(|from| bytes[from..].split(|byte| *byte == 0));
+            if let Some(name) = name.and_then(|mut parts| parts.next()) {
+                self.bound.push([b"\0", name, b"\0"].concat());
+            }
+            return false;
+        }
+        let is_bound = |bound: &Vec<u8>| find(bytes, bound).is_some();
+        find(bytes, COMMIT).is_some() || self.bound.iter().any(is_bound)
+    }
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|part| part == what)
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
@@ -189,6 +219,7 @@ async fn pump(
 ) {
     let mut gate = shared.gate.subscribe();
     let mut bytes = vec![0; 64 * 1024];
+    let mut wholes = Wholes::default();
     loop {
         let read = from.read(&mut bytes).await;
         let passes = |gate: &Gate| gate.flow != Flow::Stalled && gate.silent_below <= number;
@@ -199,8 +230,8 @@ async fn pump(
             Ok(0) | Err(_) => return,
             Ok(read) => &bytes[..read],
         };
-        let at_commit = if is_to_server {
-            shared.taken_at_commit(part)
+        let at_commit = if is_to_server && wholes.commits(part) {
+            shared.taken_at_commit()
         } else {
             AtCommit::Pass
         };
@@ -219,5 +250,21 @@ async fn pump(
             shared.cut();
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_that_commits_by_itself_is_known_when_it_is_bound() {
+        let mut wholes = Wholes::default();
+        let prepare = b"P\0\0\x01\x40sqlx_s_7\0with me as (select 1 where alive and writer = $2)\0";
+        assert!(!wholes.commits(prepare));
+        assert!(!wholes.commits(b"B\0\0\0\x20\0sqlx_s_71\0\0"));
+        assert!(wholes.commits(b"B\0\0\0\x20\0sqlx_s_7\0\0"));
+        assert!(wholes.commits(b"Q\0\0\0\x16select 1; commit\0"));
+        assert!(!wholes.commits(b"Q\0\0\0\x0abegin\0"));
     }
 }
