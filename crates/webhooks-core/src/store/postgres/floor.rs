@@ -443,20 +443,25 @@ mod tests {
         None
     }
 
-    /// A lane's floor that goes by the time alone.
-    #[test]
-    fn a_floor_that_waits_for_no_transaction_has_what_commits_late_overtaken() {
-        let quick = |written_at| Row {
+    /// Of a transaction that lasts for seconds.
+    const SLOW: Row = Row {
+        written_at: 1_000,
+        waits: 0,
+        commits_after: Some(8_000),
+    };
+
+    fn quick(written_at: i64) -> Row {
+        Row {
             written_at,
             waits: 0,
             commits_after: Some(10),
-        };
-        let slow = Row {
-            written_at: 1_000,
-            waits: 0,
-            commits_after: Some(8_000),
-        };
-        let mut rows = vec![slow];
+        }
+    }
+
+    /// A lane's floor that goes by the time alone.
+    #[test]
+    fn a_floor_that_waits_for_no_transaction_has_what_commits_late_overtaken() {
+        let mut rows = vec![SLOW];
         rows.extend((2..20).map(|n| quick(n * 600)));
         assert_eq!(overtaken(&rows, true), None);
         assert_eq!(overtaken(&rows, false), Some(0));
@@ -465,22 +470,12 @@ mod tests {
     /// A floor that is where the last look came to, and one that stays behind but is never looked below.
     #[test]
     fn floors_that_nobody_looks_below_lose_what_commits_late() {
-        let quick = |written_at| Row {
-            written_at,
-            waits: 0,
-            commits_after: Some(10),
-        };
-        let slow = Row {
-            written_at: 1_000,
-            waits: 0,
-            commits_after: Some(8_000),
-        };
         // An outcome that could not be stored for a while: dated like the first.
         let late = Row {
             waits: -8_000,
             ..quick(9_000)
         };
-        let rows = [slow, late, quick(1_200), quick(9_500)];
+        let rows = [SLOW, late, quick(1_200), quick(9_500)];
         assert!(found_by_floors(&rows).iter().all(Option::is_some));
         for margin in [0, DUE_MARGIN_MS] {
             let floor = std::cell::Cell::new(None);

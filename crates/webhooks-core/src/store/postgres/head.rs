@@ -31,10 +31,11 @@ pub(super) struct Head {
     pub(super) horizon: Horizon,
 }
 
-/// Connects for a writer, whose connections before change nothing any more by a single statement: that
-/// would be what is still under way there, and was given up. [`HEAD`] is prepared there: it is sent along with `begin`, where the driver
-/// prepares nothing, and to plan it anew took longer than the rest of a small transaction. Returns too
-/// whether the server follows the history in which `node` joined: if not it is no node there.
+/// Connects for a writer. Its connections before change nothing any more by a single statement: that would
+/// be one that is still under way there, and was given up. [`HEAD`] is prepared there: it is sent along with
+/// `begin`, where the driver prepares nothing, and to plan it anew took longer than the rest of a small
+/// transaction. Returns too whether the server follows the history in which `node` joined: if not it is no
+/// node there.
 pub(super) async fn connect(
     connector: &Connector,
     membership: &Membership,

@@ -42,6 +42,7 @@ pub(crate) mod partition;
 mod perform;
 mod plain_batch;
 mod read;
+mod refill;
 mod replay;
 mod requirements;
 mod retention;

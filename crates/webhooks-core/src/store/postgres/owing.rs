@@ -29,6 +29,49 @@ use crate::{
 /// How long a lane is waited for that this transaction did not foresee, in milliseconds.
 const UNFORESEEN_WAIT_MS: u32 = 20;
 
+/// Adds lanes of `$from`, each with whether it is owned, or dates those that are there: reads as
+/// [`Joined::read`] does.
+///
+/// One that is not there any more was left by another node: whoever comes first looks at it. One that
+/// another node owns is made due whatever memory thinks: the owner looks.
+macro_rules! join_lanes {
+    ($from:literal, woken $woken:literal, now $now:literal, node $node:literal) => {
+        concat!(
+            "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures, owned)
+             select key, ",
+            $now,
+            ", 0, 0, owned from ",
+            $from,
+            " as t(key, owned)
+             on conflict (endpoint_key) do update
+             set due_at = case
+                 when (lane.due_at is null and (excluded.endpoint_key = any(",
+            $woken,
+            ") or lane.owned and lane.node is distinct from ",
+            $node,
+            "))
+                      or lane.due_at > greatest(lane.backoff_until, ",
+            $now,
+            ")
+                 then greatest(lane.backoff_until, ",
+            $now,
+            ") else lane.due_at end
+             where lane.owned or (lane.due_at is null and (excluded.endpoint_key = any(",
+            $woken,
+            ") or lane.owned and lane.node is distinct from ",
+            $node,
+            "))
+                or lane.due_at > greatest(lane.backoff_until, ",
+            $now,
+            ")
+             returning endpoint_key, node, xmax = 0 as is_new, due_at <= ",
+            $now,
+            " as is_due"
+        )
+    };
+}
+pub(super) use join_lanes;
+
 /// New deliveries, as columns.
 #[derive(Default)]
 struct Deliveries {
@@ -322,19 +365,12 @@ impl Joining {
         if self.lanes.is_empty() {
             return Ok(());
         }
-        // One that is not there any more was left by another node: whoever comes first looks at it.
-        // One that another node owns is made due whatever memory thinks: the owner looks.
-        let statement = tx.query(
-            "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures, owned)
-             select key, $4, 0, 0, owned from unnest($1::int8[], $2::bool[]) as t(key, owned)
-             on conflict (endpoint_key) do update
-             set due_at = case
-                 when (lane.due_at is null and (excluded.endpoint_key = any($3) or lane.owned and lane.node is distinct from $5)) or lane.due_at > greatest(lane.backoff_until, $4)
-                 then greatest(lane.backoff_until, $4) else lane.due_at end
-             where lane.owned or (lane.due_at is null and (excluded.endpoint_key = any($3) or lane.owned and lane.node is distinct from $5))
-                or lane.due_at > greatest(lane.backoff_until, $4)
-             returning endpoint_key, node, xmax = 0, due_at <= $4",
-        );
+        let statement = tx.query(join_lanes!(
+            "unnest($1::int8[], $2::bool[])",
+            woken "$3",
+            now "$4",
+            node "$5"
+        ));
         let rows = self
             .bind_to(statement)
             .bind(tx.now())

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{lane::Occasion, replay::TakenAway, tx::Tx};
+use super::{refill::Occasion, replay::TakenAway, tx::Tx};
 use crate::store::{
     ask::Ask,
     committed::{AfterCommit, RefusedRefill},

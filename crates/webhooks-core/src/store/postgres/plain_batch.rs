@@ -16,7 +16,7 @@ use super::{
     attempts::Attempts,
     error::is_lost,
     new_events::NewEvents,
-    owing::{Joined, Owing},
+    owing::{Joined, Owing, join_lanes},
     partition::day_of,
     send::{Answer, Numbers, PLACES},
     session::Statement,
@@ -38,7 +38,7 @@ use crate::{
 /// changes of endpoints: the number that events count from, behind the transaction's own (see `head.rs`).
 /// It holds the node's row, so that the node cannot be declared dead meanwhile.
 macro_rules! with_events {
-    ($rest:literal) => {
+    ($($rest:tt)*) => {
         concat!(
             "with me as materialized (
                  select case when pg_current_xact_id() is not null then nextval('webhooks.event_batch') << 12 end as base
@@ -56,24 +56,21 @@ macro_rules! with_events {
                  select me.base + place, key, claim, due_at, $5, 0, $4, 0, slot, lane
                  from me cross join unnest($12::int8[], $13::int8[], $14::int8[], $15::int8[], $16::int2[], $17::bool[])
                       as t(place, key, claim, due_at, slot, lane)),",
-            $rest
+            $($rest)*
         )
     };
 }
 
-/// Sends, and the lanes that they join: see `Joining::write`.
+/// Sends, and the lanes that they join.
 const SEND: &str = with_events!(
-    " lanes as (
-          insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures, owned)
-          select key, $5, 0, 0, owned from me cross join unnest($18::int8[], $19::bool[]) as t(key, owned)
-          on conflict (endpoint_key) do update
-          set due_at = case
-              when (lane.due_at is null and (excluded.endpoint_key = any($20) or lane.owned and lane.node is distinct from $1))
-                   or lane.due_at > greatest(lane.backoff_until, $5)
-              then greatest(lane.backoff_until, $5) else lane.due_at end
-          where lane.owned or (lane.due_at is null and (excluded.endpoint_key = any($20) or lane.owned and lane.node is distinct from $1))
-             or lane.due_at > greatest(lane.backoff_until, $5)
-          returning endpoint_key, node, xmax = 0 as is_new, due_at <= $5 as is_due)
+    " lanes as (",
+    join_lanes!(
+        "me cross join unnest($18::int8[], $19::bool[])",
+        woken "$20",
+        now "$5",
+        node "$1"
+    ),
+    ")
       select l.endpoint_key, l.node, l.is_new, l.is_due, me.base from me left join lanes l on true"
 );
 /// Outcomes, and sends that join no lane: lanes come before deliveries, where the order of locks is

@@ -10,8 +10,8 @@ use sqlx::{Row, postgres::PgRow};
 
 use super::{
     floor::DUE_ORDERS,
-    lane::{Loading, Occasion},
     owing::Joining,
+    refill::{Loading, Occasion},
     row::{FoundRow, Reader},
     tx::Tx,
 };

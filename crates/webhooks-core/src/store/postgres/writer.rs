@@ -29,7 +29,7 @@ use crate::{
         completion::Completion,
         error::StoreError,
         host::Host,
-        queue::{Batch, NextWork, WriterQueue},
+        queue::{Batch, NextWork, SendJob, WriterQueue},
         refusals::Refusals,
     },
 };
@@ -500,7 +500,7 @@ fn reach_commit(completions: &[Completion]) {
 }
 
 fn refuse_sends(
-    sends: impl IntoIterator<Item = crate::store::queue::SendJob>,
+    sends: impl IntoIterator<Item = SendJob>,
     written: &Result<(), StoreError>,
     answers: &mut Answers,
 ) {
