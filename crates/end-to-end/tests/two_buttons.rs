@@ -83,6 +83,15 @@ async fn a_button_that_is_killed_is_outlived_by_what_it_was_to_send() -> anyhow:
     browser.close().await
 }
 
+/// The demo found the numbers of another one where it ran beside tests that share a server.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_of_two_buttons_is_their_own() -> anyhow::Result<()> {
+    let nobody = "postgres://postgres@127.0.0.1:1/postgres".to_owned();
+    let given = [("WEBHOOKS_TEST_POSTGRES", nobody)];
+    let demo = Demo::start(&["--no-build", "--postgres"], &given)?;
+    demo.is_up().await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_page_and_no_stranger_kills_a_button() -> anyhow::Result<()> {
     let demo = Demo::start(&["--no-build", "--postgres"], &[])?;
