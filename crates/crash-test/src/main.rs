@@ -7,6 +7,7 @@ use anyhow::bail;
 use clap::{Parser, Subcommand, ValueEnum};
 use crash_test::postgres::{
     fault::{Fault, Fence},
+    holder,
     run::{Settings, run},
 };
 use scratch_postgres::Replication;
@@ -72,6 +73,18 @@ enum Role {
         #[arg(long)]
         life: u32,
     },
+    /// The process that holds what others go on with.
+    #[command(hide = true)]
+    Holder {
+        #[arg(long)]
+        database: String,
+        #[arg(long)]
+        receiver: String,
+        #[arg(long)]
+        name: String,
+        #[arg(long)]
+        endpoints: usize,
+    },
 }
 
 /// What the processes log unless RUST_LOG says otherwise.
@@ -94,6 +107,20 @@ async fn main() -> anyhow::Result<()> {
         }) => crash_test::child::run(&file, &receiver, life, last).await,
         Some(Role::Node { database, life }) => {
             crash_test::postgres::node::run(database, life).await
+        }
+        Some(Role::Holder {
+            database,
+            receiver,
+            name,
+            endpoints,
+        }) => {
+            let settings = holder::Settings {
+                database,
+                receiver,
+                name,
+                endpoints,
+            };
+            holder::run(settings).await
         }
         None => judge(arguments).await,
     }

@@ -8,6 +8,7 @@ pub mod balance;
 pub mod database;
 mod drain;
 pub mod fault;
+pub mod holder;
 pub mod ledger;
 pub mod line;
 mod make;

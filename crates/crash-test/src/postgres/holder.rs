@@ -1,0 +1,94 @@
+//! A process that holds much, to see how others go on with it: many endpoints, of which it owns every
+//! second one's lane, and some events of each. Told to stop, it ends in order.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use anyhow::{Context, bail};
+use rustix::process::{Signal, set_parent_process_death_signal};
+use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    task::JoinSet,
+};
+use webhooks_core::{Event, NewEndpoint, Webhooks};
+
+use super::{line::Line, node};
+
+/// Events of each endpoint.
+pub const EVENTS: usize = 4;
+/// An endpoint more, which is limited to so many requests a second, and so many in flight;
+pub const LIMITED: &str = "limited";
+/// see [`LIMITED`].
+pub const LIMIT: u32 = 50;
+/// See [`LIMITED`].
+pub const LIMITED_IN_FLIGHT: u32 = 5;
+/// More than goes out until it ends.
+const LIMITED_EVENTS: usize = 900;
+
+/// What a holder works with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Of Postgres, as the engine takes it.
+    pub database: String,
+    /// Each endpoint has a path below this URL: its customer.
+    pub receiver: String,
+    /// What the names of its customers begin with.
+    pub name: String,
+    /// How many endpoints it adds.
+    pub endpoints: usize,
+}
+
+/// Adds endpoints, sends, says that it is [`Line::Quiet`], and ends when it is told to.
+///
+/// # Errors
+/// When the engine refuses something, or its input cannot be read.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let webhooks = Webhooks::builder()
+        .allow_networks(["127.0.0.0/8"])?
+        .open(&settings.database)
+        .await?;
+    let mut adding = JoinSet::new();
+    for number in 0..settings.endpoints {
+        let customer = format!("{}{number}", settings.name);
+        let endpoint = NewEndpoint::new(format!("{}/{customer}", settings.receiver));
+        let endpoint = endpoint.ordered(number % 2 == 1);
+        let webhooks = webhooks.clone();
+        adding.spawn(async move { webhooks.endpoints(&customer).add(endpoint).await });
+    }
+    while let Some(added) = adding.join_next().await {
+        added??;
+    }
+    let customer = format!("{}-{LIMITED}", settings.name);
+    let endpoint = NewEndpoint::new(format!("{}/{customer}", settings.receiver))
+        .per_second(NonZeroU32::new(LIMIT).context("a limit of zero")?)
+        .in_flight(LIMITED_IN_FLIGHT);
+    webhooks.endpoints(&customer).add(endpoint).await?;
+    let mut sending = JoinSet::new();
+    for number in 0..settings.endpoints {
+        let customer = format!("{}{number}", settings.name);
+        sending.spawn(send(webhooks.clone(), customer, EVENTS));
+    }
+    sending.spawn(send(webhooks.clone(), customer, LIMITED_EVENTS));
+    while let Some(sent) = sending.join_next().await {
+        sent??;
+    }
+    Line::Quiet.say();
+    let mut told = BufReader::new(tokio::io::stdin()).lines();
+    match told.next_line().await?.as_deref() {
+        Some(node::STOP) => drop(webhooks.shutdown(Duration::ZERO).await),
+        Some(other) => bail!("told {other:?}"),
+        // Whoever told is gone.
+        None => {}
+    }
+    Ok(())
+}
+
+async fn send(webhooks: Webhooks, customer: String, events: usize) -> anyhow::Result<()> {
+    let events = (0..events).map(|number| {
+        let id = format!("{customer}-{number}");
+        Event::new("order:placed", &json!({ "number": number })).id(id)
+    });
+    webhooks.send_all(&customer, events).await?;
+    Ok(())
+}
