@@ -268,9 +268,14 @@ impl Webhooks {
         }
         let shared = &self.engine.shared;
         shared.stop();
-        let finished = tokio::time::timeout(grace, shared.tasks.wait())
-            .await
-            .is_ok();
+        let finished = tokio::time::timeout(grace, async {
+            tokio::select! {
+                biased;
+                () = shared.let_go() => shared.tasks.wait().await,
+                () = shared.tasks.wait() => {}
+            }
+        });
+        let finished = finished.await.is_ok();
         let cut_off = if finished { 0 } else { shared.tasks.len() };
         let deliveries = self.pending_after_completions().await;
         self.engine.store.close();

@@ -37,7 +37,7 @@ impl Shared {
             self.queue.complete_now(completion);
         }
         for outbox in committed.refills {
-            self.queue.push(Ask::Refill(outbox));
+            self.ask_for_refill(outbox);
         }
         let refused = committed.answers.give(&Ok(()));
         for activity in committed.activities {
@@ -74,7 +74,16 @@ impl Shared {
             self.start_worker(outbox);
         }
         if steps.refill {
-            self.queue.push(Ask::Refill(Arc::clone(outbox)));
+            self.ask_for_refill(Arc::clone(outbox));
+        }
+    }
+
+    /// Has a lane loaded; not when the engine stops: all of it would go back.
+    fn ask_for_refill(&self, outbox: Arc<Outbox>) {
+        if self.is_stopping() {
+            outbox.refill_ended();
+        } else {
+            self.queue.push(Ask::Refill(outbox));
         }
     }
 

@@ -13,9 +13,12 @@ pub(crate) mod test_attempt;
 pub(crate) mod watch_clock;
 pub(crate) mod worker;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::{
@@ -33,6 +36,8 @@ use crate::{
     places::Places,
     sender::Sender,
     store::{
+        ask::Ask,
+        error::StoreError,
         host::{Host, Retention},
         lease::Lease,
         queue::WriterQueue,
@@ -41,6 +46,9 @@ use crate::{
 
 /// Tests that may be under way at once, apart from deliveries: neither can take the other's places.
 const TESTS_MAX: usize = 16;
+
+/// Between two looks, when the engine stops, whether requests in flight have ended that others wait for.
+const LET_GO_WAIT: Duration = Duration::from_millis(20);
 
 /// What the parts of the engine share.
 pub(crate) struct Shared {
@@ -129,6 +137,22 @@ impl Shared {
         Moment {
             now: self.timeline.now(),
             is_stopping: self.is_stopping(),
+        }
+    }
+
+    /// Has other engines go on with what waits here, once [`Shared::stop`] was called. Ends when nothing
+    /// is left for them but what is in flight.
+    pub(crate) async fn let_go(&self) {
+        loop {
+            let asked: Result<bool, StoreError> = self.queue.ask(Ask::LetGo).await;
+            match asked {
+                Ok(true) => tokio::time::sleep(LET_GO_WAIT).await,
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::debug!(%error, "what waits here is free for others when this engine ends");
+                    return;
+                }
+            }
         }
     }
 

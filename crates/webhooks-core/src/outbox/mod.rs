@@ -26,6 +26,8 @@
 //! [`GivenBack`]. No lock is held across an await.
 
 pub(crate) mod health;
+#[cfg(feature = "postgres")]
+pub(crate) mod let_go;
 pub(crate) mod memory;
 pub(crate) mod next;
 pub(crate) mod pace;
@@ -36,7 +38,7 @@ pub(crate) mod refill;
 mod tests;
 pub(crate) mod trouble;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, futures::Notified};
@@ -74,6 +76,29 @@ const LOADS_FROM_SERVER: Loads = Loads {
     below: 512,
     rows: 512,
 };
+/// Of one that is limited to so many a second a load has no more than go out in this time: its owner may
+/// end, and what it has in memory then is given back by one and loaded by another before any goes out.
+const LIMITED_AHEAD: Duration = Duration::from_secs(1);
+/// But so many in any case.
+const LIMITED_ROWS_MIN: usize = 16;
+
+impl Loads {
+    fn of(record: &EndpointRecord) -> Self {
+        let is_shared = record.shares || record.keeps_lane;
+        match record.interval {
+            _ if !is_shared => LOADS_FROM_FILE,
+            None => LOADS_FROM_SERVER,
+            Some(interval) => {
+                let ahead = LIMITED_AHEAD.as_micros() / interval.as_micros().max(1);
+                let ahead = usize::try_from(ahead).unwrap_or(usize::MAX);
+                Self {
+                    below: ahead.clamp(LIMITED_ROWS_MIN, LOADS_FROM_SERVER.below),
+                    rows: ahead.clamp(LIMITED_ROWS_MIN, LOADS_FROM_SERVER.rows),
+                }
+            }
+        }
+    }
+}
 
 /// One endpoint in memory.
 pub(crate) struct Outbox {
@@ -230,11 +255,7 @@ impl Outbox {
         };
         let state = State {
             queue: Queue::default(),
-            loads: if record.shares || record.keeps_lane {
-                LOADS_FROM_SERVER
-            } else {
-                LOADS_FROM_FILE
-            },
+            loads: Loads::of(&record),
             workers: Workers::default(),
             pace,
             lane,
@@ -266,6 +287,7 @@ impl Outbox {
     pub(crate) fn replace(&self, record: EndpointRecord) {
         let mut state = self.state.lock();
         state.pace.set_full(record.in_flight);
+        state.loads = Loads::of(&record);
         if record.state != EndpointState::Active {
             state.has_lane();
         }

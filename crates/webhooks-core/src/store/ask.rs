@@ -33,6 +33,9 @@ pub(crate) enum Ask {
     Maintain(Reply<bool>),
     /// Where the timeline stands, which every transaction stores when it has changed.
     NoteClock(Reply<()>),
+    /// What waits in memory is for other engines on the same store, if there are any: no further request
+    /// is started here. Answers whether there is more to let go of when requests in flight have ended.
+    LetGo(Reply<bool>),
     /// Notes that the engine stops. Answers how much is owed, behind every outcome queued before.
     Stop(Reply<u64>),
     /// When the next single retry, or lane of an endpoint that is not in trouble, is due.

@@ -24,6 +24,7 @@ mod head;
 mod history;
 mod lane;
 mod lane_locks;
+mod let_go;
 mod listener;
 mod listing;
 mod live;

@@ -366,10 +366,10 @@ impl Node {
                 }
             }
         }
-        let is_due = due_at.is_some_and(|at| at <= now);
-        if is_due {
-            self.of.due.by(now);
+        if let Some(at) = due_at {
+            self.of.due.by(at);
         }
+        let is_due = due_at.is_some_and(|at| at <= now);
         Ok(has_changed || waits || is_due)
     }
 

@@ -16,6 +16,8 @@ impl From<Ask> for Act {
             Ask::Sqlite(act) => act,
             Ask::Scan(probes, reply) => Self::answering(reply, move |tx| scan::scan(tx, probes)),
             Ask::Maintain(reply) => Self::answering(reply, retention::maintain),
+            // There is no other engine.
+            Ask::LetGo(reply) => Self::answering(reply, |_| Ok(false)),
             Ask::NoteClock(reply) => Self::answering(reply, |_| Ok(())),
             Ask::Stop(reply) => Self::answering(reply, |tx| {
                 retention::note_stop(tx)?;

@@ -13,6 +13,7 @@ mod hand_over;
 mod held_snapshot;
 mod lane_locks;
 mod lane_race;
+mod let_go;
 mod limits;
 mod line;
 mod live;

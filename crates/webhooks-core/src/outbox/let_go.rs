@@ -1,0 +1,45 @@
+//! Letting go of an endpoint whose engine ends while others go on.
+
+use super::Outbox;
+use crate::model::delivery::ClaimedDelivery;
+
+/// What an outbox lets go of.
+pub(crate) struct LetGo {
+    /// What waited. It counts as returning until [`Outbox::is_let_go`].
+    pub(crate) rows: Vec<ClaimedDelivery>,
+    /// When the next request to the endpoint may start, if none is in flight and nothing else is on its
+    /// way back to the lane.
+    pub(crate) free_at: Option<i64>,
+}
+
+impl Outbox {
+    /// Lets go of what waits in memory at `now`.
+    pub(crate) fn let_go(&self, now: i64) -> LetGo {
+        let interval = self.endpoint().interval;
+        let mut state = self.state.lock();
+        state.has_lane();
+        state.retreats += 1;
+        let waiting = usize::from(state.workers.waits.is_some());
+        let is_busy = state.workers.count > waiting
+            || state.queue.expected > 0
+            || state.returning > 0
+            || state.refilling;
+        let rows: Vec<ClaimedDelivery> = std::mem::take(&mut state.queue.rows).into();
+        for row in &rows {
+            self.count_out(&mut state, row);
+        }
+        state.returning += rows.len();
+        let next_at = state.pace.wait_until(now, interval).unwrap_or(now);
+        drop(state);
+        self.called_off.notify_waiters();
+        LetGo {
+            rows,
+            free_at: (!is_busy).then_some(next_at),
+        }
+    }
+
+    /// So many rows that were let go of are free in the store.
+    pub(crate) fn is_let_go(&self, rows: usize) {
+        self.state.lock().returning -= rows;
+    }
+}
