@@ -58,6 +58,8 @@ pub struct Builder {
     answer_limit: Duration,
     #[cfg(feature = "postgres")]
     pub(crate) look_wait: Option<Duration>,
+    #[cfg(feature = "postgres")]
+    pub(crate) lease: Option<Duration>,
 }
 
 impl std::fmt::Debug for Builder {
@@ -91,6 +93,8 @@ impl Default for Builder {
             answer_limit: ANSWER_LIMIT,
             #[cfg(feature = "postgres")]
             look_wait: None,
+            #[cfg(feature = "postgres")]
+            lease: None,
         }
     }
 }
@@ -250,6 +254,8 @@ impl Builder {
             is_clock_given: self.clock.is_some(),
             #[cfg(feature = "postgres")]
             look_wait: self.look_wait,
+            #[cfg(feature = "postgres")]
+            lease: self.lease,
             clock: self
                 .clock
                 .unwrap_or_else(|| Arc::new(SystemClock::default())),

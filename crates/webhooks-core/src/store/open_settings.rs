@@ -20,6 +20,9 @@ pub(crate) struct OpenSettings {
     /// The wait between two looks at the database for what nobody told; by itself unless set.
     #[cfg(feature = "postgres")]
     pub(crate) look_wait: Option<std::time::Duration>,
+    /// For how long a node that is not heard of is taken for alive; ten seconds unless set.
+    #[cfg(feature = "postgres")]
+    pub(crate) lease: Option<std::time::Duration>,
     pub(crate) endpoints_in_memory: usize,
     /// How long an answer of the database is waited for.
     #[cfg(feature = "postgres")]

@@ -29,6 +29,8 @@
 mod drain;
 mod hold;
 #[cfg(feature = "postgres")]
+mod lease;
+#[cfg(feature = "postgres")]
 mod look_wait;
 mod manual_clock;
 mod receiver;

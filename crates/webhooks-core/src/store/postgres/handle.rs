@@ -15,7 +15,6 @@ use super::{
     endpoints::{self, Selection},
     listing,
     membership::Membership,
-    node::LEASE,
     nodes, outbox_table,
     read::{self, Reading},
     replay,
@@ -213,16 +212,18 @@ impl Handle {
     /// Waits until every other node has heard of an endpoint's last change, or its lease has ended.
     pub(crate) async fn until_heard(&self, of: &EndpointOf) -> Result<(), EndpointError> {
         let this = self.membership.node();
+        let lease = self.membership.times.lease;
         let began = Instant::now();
         let mut told = false;
         loop {
-            let unheard = self
-                .read(async |reading: &mut Reading<'_>| reading.reader.is_unheard(this, of).await);
+            let unheard = self.read(async |reading: &mut Reading<'_>| {
+                reading.reader.is_unheard((this, lease), of).await
+            });
             let unheard: Result<bool, StoreError> = unheard.await;
             if !unheard? {
                 return Ok(());
             }
-            if !told && began.elapsed() > LEASE {
+            if !told && began.elapsed() > lease {
                 told = true;
                 tracing::warn!(
                     endpoint.id = %of.id,

@@ -17,7 +17,7 @@ use super::{
     connection::Connector,
     floor::DueFloors,
     history::{History, history_of},
-    node::STOP_AFTER,
+    node::LeaseTimes,
     session::Session,
 };
 use crate::store::lease::Lease;
@@ -26,6 +26,7 @@ use crate::store::lease::Lease;
 pub(crate) struct Membership {
     node: AtomicI64,
     lease: Arc<Lease>,
+    pub(super) times: LeaseTimes,
     /// In which line of the database's history it joined.
     history: Mutex<History>,
     /// The version of all endpoints that the writer has heard of; 0 before it has looked.
@@ -46,14 +47,15 @@ impl Membership {
     /// `node` joined a moment ago.
     pub(super) fn new(
         (node, history): (i64, History),
-        lease: Arc<Lease>,
+        (lease, times): (Arc<Lease>, LeaseTimes),
         engines: Arc<AtomicUsize>,
         began: Duration,
     ) -> Self {
-        lease.renew(began, STOP_AFTER);
+        lease.renew(began, times.stop_after);
         Self {
             node: AtomicI64::new(node),
             lease,
+            times,
             history: Mutex::new(history),
             version: AtomicI64::new(0),
             engines,
@@ -118,7 +120,7 @@ impl Membership {
 
     /// A beat was answered that began then.
     pub(super) fn beaten(&self, began: Duration) {
-        self.lease.renew(began, STOP_AFTER);
+        self.lease.renew(began, self.times.stop_after);
     }
 
     pub(super) fn joined(&self, (node, history): (i64, History), began: Duration) {

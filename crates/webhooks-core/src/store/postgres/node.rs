@@ -20,10 +20,27 @@ use crate::{
 
 /// For how long a node that is not heard of is taken for alive.
 pub(crate) const LEASE: Duration = Duration::from_secs(10);
-/// How often a node says that it lives.
-pub(super) const BEAT_WAIT: Duration = Duration::from_secs(1);
-/// After how long without a beat a node starts no request: well before another may take its work.
-pub(super) const STOP_AFTER: Duration = Duration::from_secs(7);
+
+/// For how long a node that is not heard of is taken for alive, and what follows from it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LeaseTimes {
+    pub(super) lease: Duration,
+    /// How often a node says that it lives: a second.
+    pub(super) beat_wait: Duration,
+    /// After how long without a beat a node starts no request: 7 s, well before another may take its work.
+    pub(super) stop_after: Duration,
+}
+
+impl LeaseTimes {
+    pub(super) fn of(lease: Duration) -> Self {
+        Self {
+            lease,
+            beat_wait: lease / 10,
+            stop_after: lease * 7 / 10,
+        }
+    }
+}
+
 /// A gap that is no outage: a restart, and some time to spare.
 const GAP_MAX_MS: i64 = 60_000;
 
@@ -126,7 +143,7 @@ impl Reader<'_> {
     /// not ended, and it has not heard of that.
     pub(super) async fn is_unheard(
         &mut self,
-        this: i64,
+        (this, lease): (i64, Duration),
         endpoint: &EndpointOf,
     ) -> Result<bool, StoreError> {
         let row = self
@@ -137,7 +154,7 @@ impl Reader<'_> {
                        and seen_version < (select version from webhooks.endpoint where customer = $3 and id = $4))",
             )
             .bind(this)
-            .bind(LEASE.as_secs_f64())
+            .bind(lease.as_secs_f64())
             .bind(&endpoint.customer)
             .bind(endpoint.id.as_str())
             .fetch_one(&mut *self.connection)
@@ -147,7 +164,11 @@ impl Reader<'_> {
 
     /// Declares nodes dead of which nothing was heard for a lease, and frees what they held. Returns
     /// how many deliveries that was of which nodes. Within a transaction.
-    pub(super) async fn reap(&mut self, node: i64, now: i64) -> Result<Reaped, StoreError> {
+    pub(super) async fn reap(
+        &mut self,
+        (node, lease): (i64, Duration),
+        now: i64,
+    ) -> Result<Reaped, StoreError> {
         let rows = self
             .query(
                 "update webhooks.node set alive = false where id in (
@@ -157,7 +178,7 @@ impl Reader<'_> {
                  returning id",
             )
             .bind(node)
-            .bind(LEASE.as_secs_f64())
+            .bind(lease.as_secs_f64())
             .fetch_all(&mut *self.connection)
             .await?;
         let mut reaped = Reaped::default();

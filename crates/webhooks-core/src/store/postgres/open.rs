@@ -16,6 +16,7 @@ use super::{
     history::history_of,
     membership::Membership,
     migration::{self, refusal},
+    node::{LEASE, LeaseTimes},
     pace::Pace,
     requirements,
     row::Reader,
@@ -135,7 +136,10 @@ pub(crate) async fn open(
     let lease = Arc::new(Lease::ending());
     let membership = Arc::new(Membership::new(
         (node, history),
-        Arc::clone(&lease),
+        (
+            Arc::clone(&lease),
+            LeaseTimes::of(settings.lease.unwrap_or(LEASE)),
+        ),
         engines,
         began,
     ));

@@ -23,7 +23,7 @@ use super::{
     history::{History, history_of},
     listener::{Heard, Listener},
     membership::Membership,
-    node::{Alive, BEAT_WAIT, LEASE, Reading},
+    node::{Alive, Reading},
     old_snapshot::OldSnapshots,
     pace::Pace,
     row::Reader,
@@ -170,7 +170,7 @@ impl Node {
                 }
             }
             let wait = if told {
-                BEAT_WAIT
+                self.of.membership.times.beat_wait
             } else {
                 self.beat_at.min(self.look_at).saturating_sub(since_start())
             };
@@ -192,7 +192,7 @@ impl Node {
     async fn turn(&mut self) -> Result<(), StoreError> {
         let now = since_start();
         if now >= self.beat_at || self.of.membership.is_fenced() {
-            self.beat_at = now + BEAT_WAIT;
+            self.beat_at = now + self.of.membership.times.beat_wait;
             self.beat().await?;
         }
         if now >= self.look_at {
@@ -273,7 +273,7 @@ impl Node {
         }
         let well_since = *self.well_since.get_or_insert(began);
         // After an outage of the database nobody is declared dead for having had no database.
-        if since_start().saturating_sub(well_since) >= LEASE {
+        if since_start().saturating_sub(well_since) >= self.of.membership.times.lease {
             self.reap(now).await?;
         }
         if began >= self.vacuum_at {
@@ -306,16 +306,17 @@ impl Node {
 
     async fn reap(&mut self, now: i64) -> Result<(), StoreError> {
         let node = self.of.membership.node();
+        let lease = self.of.membership.times.lease;
         // It can be much that a dead node held.
         let mut reader = self.begin_within(self.of.connector.answer_limit).await?;
-        let reaped = reader.reap(node, now).await?;
+        let reaped = reader.reap((node, lease), now).await?;
         self.commit().await?;
         if !reaped.nodes.is_empty() {
             tracing::warn!(
                 nodes = ?reaped.nodes,
                 deliveries = reaped.deliveries,
                 "nodes were not heard of for {} s; what they held is free",
-                LEASE.as_secs()
+                lease.as_secs()
             );
             self.of.due.by(now);
             // It is more than one node may load at once.

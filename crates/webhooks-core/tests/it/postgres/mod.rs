@@ -11,6 +11,7 @@ mod failover;
 mod guide;
 mod hand_over;
 mod held_snapshot;
+mod histories;
 mod lane_locks;
 mod lane_race;
 mod let_go;

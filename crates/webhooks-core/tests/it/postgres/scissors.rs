@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream, tcp::OwnedReadHalf},
+    sync::watch,
 };
 
 /// What only the writer's transactions begin with.
@@ -29,6 +30,8 @@ pub(crate) const LATE: Duration = Duration::from_millis(1_500);
 pub(crate) struct Scissors {
     port: u16,
     plan: Arc<Mutex<Plan>>,
+    /// Whether nothing passes.
+    closed: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -47,11 +50,21 @@ impl Scissors {
         let scissors = Self {
             port: listener.local_addr().unwrap().port(),
             plan: Arc::default(),
+            closed: watch::Sender::new(false),
         };
         let plan = Arc::clone(&scissors.plan);
+        let closed = scissors.closed.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(lead(client, server, Arc::clone(&plan)));
+                let plan = Arc::clone(&plan);
+                let mut closed = closed.subscribe();
+                tokio::spawn(async move {
+                    tokio::select! {
+                        biased;
+                        _ = closed.wait_for(|closed| *closed) => Ok(()),
+                        led = lead(client, server, plan) => led,
+                    }
+                });
             }
         });
         scissors
@@ -61,6 +74,21 @@ impl Scissors {
     pub(crate) fn address(&self) -> String {
         let port = self.port;
         format!("postgres://scratch@127.0.0.1:{port}/postgres?schema=hooks&sslmode=disable")
+    }
+
+    /// Where it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// All connections are cut, and so are new ones.
+    pub(crate) fn close(&self) {
+        self.closed.send_replace(true);
+    }
+
+    /// New connections are led again.
+    pub(crate) fn open(&self) {
+        self.closed.send_replace(false);
     }
 
     /// Cuts the connection that writes once, at the statement behind `passing` others.

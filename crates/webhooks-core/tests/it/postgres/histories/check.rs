@@ -1,0 +1,107 @@
+//! The promises, and what holds at any time.
+
+use std::collections::HashSet;
+
+use webhooks_core::DeliveryState;
+
+use super::{ATTEMPTS, History, member::SCHEMA, party::Kind};
+
+/// Rows that nobody would come to: claimed by a node that does not live, or in a lane that is not there,
+/// has neither a date nor anybody who has it in hand, or is a dead node's.
+const WITHOUT_A_WAY: &str = "
+    select d::text, l::text, e.state
+    from {schema}.delivery d
+    join {schema}.endpoint e on e.key = d.endpoint_key
+    left join {schema}.lane l on l.endpoint_key = d.endpoint_key
+    left join {schema}.node o on o.id = l.node and o.alive
+    where case
+        when d.claim is not null
+            then not exists (select 1 from {schema}.node n where n.id = d.claim >> 40 and n.alive)
+        when not d.lane then false
+        else l.endpoint_key is null or l.node is not null and o.id is null
+            or e.state = 'active' and l.due_at is null and o.id is null
+    end
+    limit 5";
+
+impl History {
+    /// At any time each delivery is somewhere where it is found.
+    pub(super) async fn every_row_has_a_way(&self) {
+        let look = WITHOUT_A_WAY.replace("{schema}", SCHEMA);
+        let database = &self.database;
+        let rows = tokio::task::block_in_place(|| database.query(&look));
+        let rows = rows.unwrap();
+        assert!(
+            rows.trim().is_empty(),
+            "nobody comes to these:\n{rows}\n{}",
+            self.told()
+        );
+    }
+
+    /// Nodes that were declared dead, and went on as others.
+    fn joined_anew(&self) -> usize {
+        let joined = format!("select last_value from {SCHEMA}.node_id");
+        let joined: usize = self
+            .database
+            .query(&joined)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+        joined - self.opened
+    }
+
+    pub(super) async fn check(&self) {
+        let again = self.disturbances + self.joined_anew();
+        for party in &self.parties {
+            let arrived = party.receiver.event_ids();
+            let mut first = HashSet::new();
+            let firsts: Vec<&String> = arrived
+                .iter()
+                .filter(|id| first.insert((*id).clone()))
+                .collect();
+            for event in &party.acknowledged {
+                let deliveries = self.members[0]
+                    .webhooks
+                    .deliveries(&party.customer, event)
+                    .await
+                    .unwrap();
+                assert_eq!(deliveries.len(), 1, "{event}\n{}", self.told());
+                match &deliveries[0].state {
+                    DeliveryState::Delivered { .. } => {
+                        assert!(first.contains(event), "{event} is said to be delivered");
+                    }
+                    DeliveryState::Ended { .. } => {}
+                    state => panic!("{event} is left {state:?}\n{}", self.told()),
+                }
+                let attempts = arrived.iter().filter(|id| *id == event).count();
+                let schedules = 1 + party.resent.get(event).copied().unwrap_or_default();
+                assert!(
+                    attempts <= schedules * ATTEMPTS + again,
+                    "{event} came {attempts} times\n{}",
+                    self.told()
+                );
+            }
+            for id in &arrived {
+                assert!(
+                    !party.refused.contains(id),
+                    "{id} was refused, and came\n{}",
+                    self.told()
+                );
+                assert!(
+                    party.acknowledged.contains(id) || party.unknown.contains(id),
+                    "{id} came to {} and is not theirs",
+                    party.customer
+                );
+            }
+            if party.kind == Kind::Ordered {
+                let place = |id: &String| party.acknowledged.iter().position(|other| other == id);
+                let places: Vec<usize> = firsts.iter().filter_map(|id| place(id)).collect();
+                assert!(
+                    places.is_sorted(),
+                    "out of order: {firsts:?}\n{}",
+                    self.told()
+                );
+            }
+        }
+    }
+}
