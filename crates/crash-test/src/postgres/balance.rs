@@ -1,6 +1,6 @@
 //! What a ledger comes to: the sets that should be empty, and what they are compared with.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use super::{
     ledger::{Book, Ledger},
@@ -48,6 +48,9 @@ pub struct Balance {
     pub lost_with_server: usize,
     /// Deliveries whose outcome a replica lacked when it took over: they are made again.
     pub owed_again: u64,
+    /// From a kill to the first arrival, at each endpoint, of what the node held: in the median and at
+    /// most.
+    pub gone_on_after: Option<(Duration, Duration)>,
 }
 
 impl Balance {
@@ -85,6 +88,7 @@ impl Ledger {
             in_flight: book.in_flight,
             lacked: book.lacked.iter().filter(|mark| is_lacked(mark)).count(),
             owed_again: book.owed_again,
+            gone_on_after: book.takeovers.took(),
             ..Balance::default()
         };
         for (mark, sent) in &book.sent {

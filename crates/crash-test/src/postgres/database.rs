@@ -231,6 +231,31 @@ impl Database {
         .await
     }
 
+    /// What the node of a process holds: customers and events.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn held_by(&self, process: u32) -> anyhow::Result<Vec<(String, Mark)>> {
+        let rows = sqlx::query(
+            "select e.customer, e.body from webhooks.node n
+             join webhooks.delivery d on d.claim >> 40 = n.id or d.lane and exists (
+                 select 1 from webhooks.lane l
+                 where l.endpoint_key = d.endpoint_key and l.node = n.id and l.owned)
+             join webhooks.event e on e.seq = d.event_seq and e.day = d.event_day
+             where n.alive and n.name like $1",
+        )
+        .bind(format!("%:{process}"))
+        .fetch_all(&mut self.connect().await?)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let body: Vec<u8> = row.try_get(1)?;
+                let mark = Mark::find(&body).context("an event of nobody's")?;
+                Ok((row.try_get(0)?, mark))
+            })
+            .collect()
+    }
+
     async fn marks(&self, bodies: &'static str) -> anyhow::Result<HashSet<Mark>> {
         let rows = self.connect().await?.fetch_all(bodies).await?;
         let bodies = rows.iter().map(|row| row.try_get::<Vec<u8>, _>(0));

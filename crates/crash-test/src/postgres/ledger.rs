@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::mark::Mark;
+use super::{mark::Mark, takeover::Takeovers};
 
 /// What a process said of an event. Times are nanoseconds of the machine's monotonic clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +74,7 @@ pub(super) struct Book {
     pub(super) lacked: HashSet<Mark>,
     /// Deliveries that were made before a replica took over that owes them.
     pub(super) owed_again: u64,
+    pub(super) takeovers: Takeovers,
 }
 
 /// What processes said, what arrived, and what may have arrived twice.
@@ -121,6 +122,7 @@ impl Ledger {
     /// the first of an event is not.
     pub fn arrived(&self, customer: &str, mark: Mark, fails: bool) -> bool {
         let book = &mut *self.0.lock();
+        book.takeovers.arrived(Instant::now(), customer, mark);
         let is_first = !book.arrived.contains_key(&mark);
         if is_first && customer == ORDERED {
             book.in_order.push(mark);
@@ -194,6 +196,11 @@ impl Ledger {
         if let Some(life) = self.0.lock().lives.get_mut(&life) {
             life.faults = life.faults.saturating_sub(1);
         }
+    }
+
+    /// A process was killed that held this.
+    pub fn held(&self, held: impl IntoIterator<Item = (String, Mark)>) {
+        self.0.lock().takeovers.begin(Instant::now(), held);
     }
 
     /// A process was killed. `owed`: what the database owes since. Returns how many requests were in

@@ -29,8 +29,11 @@ impl Run {
         if self.is_ending {
             node.process.tell(node::QUIET).await?;
         }
-        let life = killed.life();
+        let (life, process) = (killed.life(), killed.id());
         killed.kill().await?;
+        if let Some(process) = process {
+            self.ledger.held(self.database.held_by(process).await?);
+        }
         let owed = self.database.owed().await?;
         let in_flight = self.ledger.killed(life, &owed);
         self.note(format_args!(

@@ -19,4 +19,5 @@ pub mod proxy;
 pub mod receiver;
 pub mod report;
 pub mod run;
+mod takeover;
 pub mod traffic;

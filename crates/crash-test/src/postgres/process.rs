@@ -111,6 +111,12 @@ impl Process {
         self.life
     }
 
+    /// Its number on this machine, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Whether it stands still.
     #[must_use]
     pub fn is_stopped(&self) -> bool {

@@ -53,6 +53,11 @@ impl fmt::Display for Report {
             )?,
             None => line(f, "all delivered after", "never")?,
         }
+        if let Some((median, most)) = balance.gone_on_after {
+            let (median, most) = (median.as_secs_f64(), most.as_secs_f64());
+            let after = format_args!("{median:.1} s in the median, {most:.1} s at most");
+            line(f, "work of the killed goes on", after)?;
+        }
         line(f, "acknowledged", balance.acknowledged)?;
         line(f, "delivered", balance.delivered)?;
         set(f, "acknowledged - delivered", &balance.lost)?;
