@@ -152,6 +152,14 @@ impl Tx<'_> {
             && self.endpoints.version.is_some()
             && self.has_partitions()
             && batch.sends.iter().all(is_known)
+            && (batch.completions.is_empty() || !self.adds_to_lanes(batch))
+    }
+
+    /// As far as can be seen before the sends are placed.
+    fn adds_to_lanes(&self, batch: &Batch) -> bool {
+        let outboxes = |send: &SendJob| self.endpoints.cache.of_customer(&send.customer);
+        let mut known = batch.sends.iter().filter_map(outboxes);
+        known.any(|known| known.iter().any(|outbox| outbox.adds_to_lane()))
     }
 
     /// Places the sends of a batch in memory, where it can be written in one statement. Else it is as it
