@@ -36,7 +36,7 @@ use crate::{
     places::Places,
     sender::Sender,
     store::{
-        ask::Ask,
+        ask::{Ask, LetGoOf},
         error::StoreError,
         host::{Host, Retention},
         lease::Lease,
@@ -143,8 +143,11 @@ impl Shared {
     /// Has other engines go on with what waits here, once [`Shared::stop`] was called. Ends when nothing
     /// is left for them but what is in flight.
     pub(crate) async fn let_go(&self) {
+        let mut of = LetGoOf::All;
         loop {
-            let asked: Result<bool, StoreError> = self.queue.ask(Ask::LetGo).await;
+            let asked: Result<bool, StoreError> =
+                self.queue.ask(|reply| Ask::LetGo(of, reply)).await;
+            of = LetGoOf::Memory;
             match asked {
                 Ok(true) => tokio::time::sleep(LET_GO_WAIT).await,
                 Ok(false) => return,

@@ -22,6 +22,15 @@ use crate::{
     secret::Secret,
 };
 
+/// What an engine that ends lets go of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LetGoOf {
+    /// Whatever it has, also of endpoints that memory knows nothing of.
+    All,
+    /// What memory still has.
+    Memory,
+}
+
 /// One ask.
 pub(crate) enum Ask {
     /// The next rows of an outbox's lane.
@@ -35,7 +44,7 @@ pub(crate) enum Ask {
     NoteClock(Reply<()>),
     /// What waits in memory is for other engines on the same store, if there are any: no further request
     /// is started here. Answers whether there is more to let go of when requests in flight have ended.
-    LetGo(Reply<bool>),
+    LetGo(LetGoOf, Reply<bool>),
     /// Notes that the engine stops. Answers how much is owed, behind every outcome queued before.
     Stop(Reply<u64>),
     /// When the next single retry, or lane of an endpoint that is not in trouble, is due.

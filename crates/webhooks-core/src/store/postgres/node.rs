@@ -5,7 +5,7 @@
 //! lock on that row (`for key share`), who declares a node dead needs the exclusive one: nothing can
 //! be claimed by a node after its death.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use sqlx::Row;
 
@@ -212,37 +212,49 @@ impl Reader<'_> {
         self.query("set local enable_seqscan = on")
             .execute(&mut *self.connection)
             .await?;
-        // Lanes before deliveries, and by their keys: as every transaction does.
-        self.query(
-            "select 1 from webhooks.lane where node = $1 or node is null and due_at is null
-             order by endpoint_key for update",
-        )
-        .bind(dead)
-        .execute(&mut *self.connection)
-        .await?;
         let (first, last) = (dead << CLAIM_BITS, (dead + 1) << CLAIM_BITS);
-        self.query(
-            "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures)
-             select distinct endpoint_key, $3::int8, 0, 0 from webhooks.delivery
-             where claim >= $1 and claim < $2 and lane
-             order by endpoint_key
-             on conflict (endpoint_key) do nothing",
-        )
-        .bind(first)
-        .bind(last)
-        .bind(now)
-        .execute(&mut *self.connection)
-        .await?;
+        let rows = self
+            .query(
+                "select distinct endpoint_key from webhooks.delivery
+                 where claim >= $1 and claim < $2 and lane",
+            )
+            .bind(first)
+            .bind(last)
+            .fetch_all(&mut *self.connection)
+            .await?;
+        let keys = rows.iter().map(|row| row.try_get(0));
+        let keys: BTreeSet<i64> = keys.collect::<Result<_, _>>()?;
+        let of_rows: Vec<i64> = keys.iter().copied().collect();
+        // Lanes before deliveries, and by their keys: as every transaction does.
+        let rows = self
+            .query(
+                "select endpoint_key from webhooks.lane
+                 where node = $1 or node is null and due_at is null or endpoint_key = any($2)
+                 order by endpoint_key for update",
+            )
+            .bind(dead)
+            .bind(&of_rows)
+            .fetch_all(&mut *self.connection)
+            .await?;
+        let lanes: Vec<i64> = rows
+            .iter()
+            .map(|row| row.try_get(0))
+            .collect::<Result<_, _>>()?;
+        // Each by itself, where its lane was left: to make that might mean to wait, with others in hand.
         let freed = self
             .query(
-                "update webhooks.delivery set claim = null, due_at = case when lane then least(due_at, $3) else $3 end
+                "update webhooks.delivery
+                 set claim = null, lane = lane and endpoint_key = any($4),
+                     due_at = case when lane and endpoint_key = any($4) then least(due_at, $3) else $3 end
                  where claim >= $1 and claim < $2",
             )
             .bind(first)
             .bind(last)
             .bind(now)
+            .bind(&lanes)
             .execute(&mut *self.connection)
             .await?;
+        self.date_lanes_of_others(dead, keys, now).await?;
         // Those that it had, and those that nobody would come back to. Of an endpoint that is paused a
         // person says when it goes on.
         self.query(
@@ -260,6 +272,33 @@ impl Reader<'_> {
             .execute(&mut *self.connection)
             .await?;
         Ok(freed.rows_affected())
+    }
+
+    /// Has lanes looked at that got rows of `node` back, and that are not its own: who has one in hand has all
+    /// that was in it, and would not look again.
+    pub(super) async fn date_lanes_of_others(
+        &mut self,
+        node: i64,
+        keys: BTreeSet<i64>,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<i64> = keys.into_iter().collect();
+        self.query(
+            "update webhooks.lane l set due_at = greatest(l.backoff_until, $3)
+             from webhooks.endpoint e
+             where l.endpoint_key = any($1) and e.key = l.endpoint_key and e.state = 'active'
+                   and l.node is distinct from $2
+                   and (l.due_at is null or l.due_at > greatest(l.backoff_until, $3))",
+        )
+        .bind(keys)
+        .bind(node)
+        .bind(now)
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
     }
 
     /// The times in which no node ran, when one begins to at `now`.

@@ -33,8 +33,8 @@ impl Tx<'_> {
             Ask::Scan(probes, reply) => whole(reply, self.scan(probes).await),
             Ask::Maintain(reply) => whole(reply, self.maintain().await),
             Ask::NoteClock(reply) => whole(reply, Ok(())),
-            Ask::LetGo(reply) => {
-                let gone = self.let_go().await;
+            Ask::LetGo(of, reply) => {
+                let gone = self.let_go(of).await;
                 let ended = gone.as_ref().map(drop).map_err(StoreError::clone);
                 let after = move |committed: Result<(), StoreError>| {
                     reply.give(committed.and(gone).map(|gone| {
@@ -164,7 +164,7 @@ pub(super) fn refuse(ask: Ask) -> AfterCommit {
         Ask::Scan(_, reply) => no(reply),
         Ask::Maintain(reply) => no(reply),
         Ask::NoteClock(reply) => no(reply),
-        Ask::LetGo(reply) => no(reply),
+        Ask::LetGo(_, reply) => no(reply),
         Ask::Stop(reply) => no(reply),
         Ask::NextDueOfHealthy(reply) => no(reply),
         #[cfg(feature = "testing")]

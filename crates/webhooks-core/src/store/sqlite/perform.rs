@@ -8,7 +8,11 @@ use super::{
     lane::{self, Occasion},
     manage, outbox_table, read, replay, retention, scan, secrets,
 };
-use crate::store::{ask::Ask, committed::RefusedRefill, error::StoreError};
+use crate::store::{
+    ask::{Ask, LetGoOf},
+    committed::RefusedRefill,
+    error::StoreError,
+};
 
 impl From<Ask> for Act {
     fn from(ask: Ask) -> Self {
@@ -16,8 +20,10 @@ impl From<Ask> for Act {
             Ask::Sqlite(act) => act,
             Ask::Scan(probes, reply) => Self::answering(reply, move |tx| scan::scan(tx, probes)),
             Ask::Maintain(reply) => Self::answering(reply, retention::maintain),
-            // There is no other engine.
-            Ask::LetGo(reply) => Self::answering(reply, |_| Ok(false)),
+            // There is no other engine, whatever it would be.
+            Ask::LetGo(LetGoOf::All | LetGoOf::Memory, reply) => {
+                Self::answering(reply, |_| Ok(false))
+            }
             Ask::NoteClock(reply) => Self::answering(reply, |_| Ok(())),
             Ask::Stop(reply) => Self::answering(reply, |tx| {
                 retention::note_stop(tx)?;
