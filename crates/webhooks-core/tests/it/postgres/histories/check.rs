@@ -88,16 +88,14 @@ impl History {
                     self.told()
                 );
                 assert!(
-                    party.acknowledged.contains(id) || party.unknown.contains(id),
+                    party.may_get(id),
                     "{id} came to {} and is not theirs",
                     party.customer
                 );
             }
             if party.kind == Kind::Ordered {
-                let place = |id: &String| party.acknowledged.iter().position(|other| other == id);
-                let places: Vec<usize> = firsts.iter().filter_map(|id| place(id)).collect();
                 assert!(
-                    places.is_sorted(),
+                    party.is_in_order(&firsts),
                     "out of order: {firsts:?}\n{}",
                     self.told()
                 );

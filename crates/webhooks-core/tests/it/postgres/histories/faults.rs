@@ -61,6 +61,8 @@ impl History {
             _ => {
                 let table = *["event", "attempt"].choose(&mut self.random).unwrap();
                 self.story.push(format!("{table} refuses"));
+                // To say so to Postgres waits for them.
+                self.end_transactions().await;
                 let address = format!("{}?schema={SCHEMA}", self.database.url());
                 self.fault = Some(Fault::plant(&address, table, Meeting::Aborts).await);
             }
@@ -69,6 +71,7 @@ impl History {
 
     pub(super) async fn mend_fault(&mut self) {
         if let Some(fault) = self.fault.take() {
+            self.end_transactions().await;
             self.story.push("no table refuses".to_owned());
             fault.mend().await;
         }

@@ -4,22 +4,24 @@
 //!
 //! A failing seed is printed; `SIMULATION_SEED=<seed>` runs it alone, `SIMULATION_RUNS=<n>` more of them.
 
+mod app;
 mod check;
 mod faults;
 mod member;
 mod party;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use scratch_postgres::Database;
 use tokio::time::Instant;
 use webhooks_core::{
-    Event, SendError, StoreError,
+    EndpointChange, Event, SendError, StoreError,
     testing::{Answer, ManualClock},
 };
 
 use crate::world::{fault::Fault, seconds};
+use app::AppTransaction;
 use member::{Member, SCHEMA};
 use party::{Kind, Party};
 
@@ -44,6 +46,8 @@ struct History {
     members: Vec<Member>,
     parties: Vec<Party>,
     fault: Option<Fault>,
+    /// Of an app, open.
+    transactions: VecDeque<AppTransaction>,
     sent: usize,
     opened: usize,
     /// What may have had a request made again.
@@ -65,6 +69,7 @@ impl History {
             members: Vec::new(),
             parties: Vec::new(),
             fault: None,
+            transactions: VecDeque::new(),
             sent: 0,
             opened: 0,
             disturbances: 0,
@@ -92,7 +97,7 @@ impl History {
     async fn step(&mut self) {
         let party = self.random.random_range(0..self.parties.len());
         match self.random.random_range(0..100) {
-            0..42 => {
+            0..34 => {
                 let burst = self.random.random_bool(BURST_CHANCE);
                 let count = if burst {
                     BURST
@@ -101,7 +106,9 @@ impl History {
                 };
                 self.send(party, count).await;
             }
-            42..58 => self.pass(),
+            34..42 => self.begin_or_end_transaction(party).await,
+            42..55 => self.pass(),
+            55..58 => self.limit_or_free(party).await,
             58..64 => self.pause_or_resume(party).await,
             64..68 => self.resend(party).await,
             68..90 => self.disturb().await,
@@ -128,13 +135,24 @@ impl History {
         }
     }
 
+    fn next_id(&mut self) -> String {
+        self.sent += 1;
+        format!("e{}", self.sent)
+    }
+
     async fn send(&mut self, party: usize, count: usize) {
         let node = self.random.random_range(0..self.members.len());
+        // Events whose ids are ours go another way.
+        let named = self.random.random_bool(0.6);
         let mut events = Vec::new();
         let mut ids = Vec::new();
         for _ in 0..count {
-            let id = format!("e{}", self.sent);
-            self.sent += 1;
+            let event = Event::new("a", &1);
+            if !named {
+                events.push(event);
+                continue;
+            }
+            let id = self.next_id();
             let failures = if count <= 5 && self.random.random_bool(0.25) {
                 self.random.random_range(1..=ATTEMPTS + 1)
             } else {
@@ -146,17 +164,20 @@ impl History {
                 .map(Answer::status)
                 .collect();
             self.parties[party].receiver.respond_to(&id, answers);
-            events.push(Event::new("a", &1).id(&id));
+            events.push(event.id(&id));
             ids.push(id);
         }
         let customer = self.parties[party].customer.clone();
-        let mut sent = Ok(Vec::new());
+        let mut sent = Ok(());
         for events in events.chunks(BURST / 2) {
             if sent.is_ok() {
-                sent = self.members[node]
-                    .webhooks
-                    .send_all(&customer, events.to_vec())
-                    .await;
+                let webhooks = &self.members[node].webhooks;
+                let receipts = webhooks.send_all(&customer, events.to_vec()).await;
+                sent = receipts.map(|receipts| {
+                    if !named {
+                        ids.extend(receipts.into_iter().map(|receipt| receipt.event_id));
+                    }
+                });
             }
         }
         self.story.push(format!(
@@ -164,8 +185,11 @@ impl History {
             outcome(&sent)
         ));
         let of = &mut self.parties[party];
+        let may_be_stored = matches!(sent, Err(SendError::Store(StoreError::Unknown)));
+        of.unnamed |= !named && may_be_stored;
         match sent {
-            Ok(_) => of.acknowledged.extend(ids),
+            Ok(()) => of.acknowledged.extend(ids),
+            Err(SendError::Store(_)) if !named => of.unknown.extend(ids),
             // Of a burst one half may be stored.
             Err(SendError::Store(_)) if count > 5 => of.unknown.extend(ids),
             Err(SendError::Store(StoreError::Unknown)) => of.unknown.extend(ids),
@@ -181,8 +205,31 @@ impl History {
         self.set_paused(party, paused).await;
     }
 
-    /// Asks whichever node can, until one does.
     async fn set_paused(&mut self, party: usize, paused: bool) {
+        let change = if paused {
+            Change::Pause
+        } else {
+            Change::Resume
+        };
+        self.change(party, &change).await;
+        self.parties[party].paused = paused;
+    }
+
+    /// Has one node send to an endpoint that any may send to, or any again.
+    async fn limit_or_free(&mut self, party: usize) {
+        if !matches!(self.parties[party].kind, Kind::Plain) {
+            return;
+        }
+        let limited = !self.parties[party].limited;
+        let word = if limited { "limit" } else { "free" };
+        self.story.push(format!("{word} {party}"));
+        let limit = EndpointChange::new().in_flight(limited.then_some(2));
+        self.change(party, &Change::Edit(limit)).await;
+        self.parties[party].limited = limited;
+    }
+
+    /// Asks whichever node can, until one does.
+    async fn change(&mut self, party: usize, change: &Change) {
         self.mend_fault().await;
         if self.members.iter().all(|member| member.is_cut) {
             self.members[0].mend();
@@ -192,20 +239,20 @@ impl History {
         loop {
             assert!(Instant::now() < until, "no node changes an endpoint");
             let member = self.members.choose(&mut self.random).unwrap();
-            let endpoints = member.webhooks.endpoints(&of.customer);
-            let changed = if member.is_cut {
+            if member.is_cut {
                 continue;
-            } else if paused {
-                endpoints.pause(&of.id).await
-            } else {
-                endpoints.resume(&of.id).await
+            }
+            let endpoints = member.webhooks.endpoints(&of.customer);
+            let is_changed = match change {
+                Change::Pause => endpoints.pause(&of.id).await.is_ok(),
+                Change::Resume => endpoints.resume(&of.id).await.is_ok(),
+                Change::Edit(edit) => endpoints.edit(&of.id, edit.clone()).await.is_ok(),
             };
-            if changed.is_ok() {
-                break;
+            if is_changed {
+                return;
             }
             tokio::time::sleep(DRAIN_WAIT).await;
         }
-        self.parties[party].paused = paused;
     }
 
     async fn resend(&mut self, party: usize) {
@@ -227,6 +274,7 @@ impl History {
 
     /// Everything is set right, and time passes until nothing is owed.
     async fn settle(&mut self) {
+        self.end_transactions().await;
         self.mend_fault().await;
         for member in &mut self.members {
             member.mend();
@@ -268,6 +316,13 @@ impl History {
     fn told(&self) -> String {
         format!("after: {}", self.story.join(", "))
     }
+}
+
+/// What a person does to an endpoint.
+enum Change {
+    Pause,
+    Resume,
+    Edit(EndpointChange),
 }
 
 fn outcome<T>(sent: &Result<T, SendError>) -> String {

@@ -31,10 +31,16 @@ pub(super) struct Party {
     pub(super) receiver: Receiver,
     pub(super) kind: Kind,
     pub(super) paused: bool,
-    /// In the order of their sends, none of which began before the one before had its answer.
+    /// One node sends to it for the time being, whatever its kind.
+    pub(super) limited: bool,
+    /// In the order of their answers or commits.
     pub(super) acknowledged: Vec<String>,
+    /// Of those that were sent a while before: how many others were acknowledged by then.
+    pub(super) sent_at: HashMap<String, usize>,
     /// Whose senders were told that this is not known.
     pub(super) unknown: HashSet<String>,
+    /// There are such with ids of ours, which their senders were not told.
+    pub(super) unnamed: bool,
     /// Whose senders were told that they are not stored.
     pub(super) refused: HashSet<String>,
     /// How often each event was sent again by hand.
@@ -65,8 +71,11 @@ impl Party {
             receiver,
             kind,
             paused: false,
+            limited: false,
             acknowledged: Vec::new(),
+            sent_at: HashMap::new(),
             unknown: HashSet::new(),
+            unnamed: false,
             refused: HashSet::new(),
             resent: HashMap::new(),
         }
@@ -75,4 +84,31 @@ impl Party {
     pub(super) fn requests(&self) -> usize {
         self.receiver.event_ids().len()
     }
+
+    /// Whether it is one that a sender was told is stored, or may be.
+    pub(super) fn may_get(&self, id: &str) -> bool {
+        self.acknowledged.iter().any(|other| other == id)
+            || self.unknown.contains(id)
+            || self.unnamed && !is_drawn(id)
+    }
+
+    /// Whether no event came before one that was acknowledged when it was sent.
+    pub(super) fn is_in_order(&self, firsts: &[&String]) -> bool {
+        let mut sent_at_most = 0;
+        firsts.iter().all(|id| {
+            let Some(place) = self.acknowledged.iter().position(|other| other == *id) else {
+                return true;
+            };
+            let sent_at = self.sent_at.get(*id).copied().unwrap_or(place);
+            let in_order = place >= sent_at_most;
+            sent_at_most = sent_at_most.max(sent_at);
+            in_order
+        })
+    }
+}
+
+/// Whether an event's id was given by a history.
+fn is_drawn(id: &str) -> bool {
+    let number = id.strip_prefix('e');
+    number.is_some_and(|number| number.parse::<usize>().is_ok())
 }
