@@ -144,7 +144,7 @@ pub(crate) fn opened_body(provider: Option<Provider>, payload: Value) -> (Option
 /// The body as JSON; a form that is not JSON inside becomes an object of its fields.
 fn payload(request: &VerifiedBody) -> Result<Value, Rejection> {
     let form = if is_form_body(&request.headers) {
-        request.form()
+        request.form()?
     } else {
         Vec::new()
     };

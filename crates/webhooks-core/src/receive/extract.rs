@@ -131,10 +131,16 @@ impl VerifiedBody {
         Labels::new(id, verified.unsigned_event_type.as_deref())
     }
 
-    /// The fields of a form body, in order; empty for any other body.
-    #[must_use]
-    pub fn form(&self) -> Vec<(String, String)> {
-        form_urlencoded::parse(&self.body).into_owned().collect()
+    /// The fields of a form body, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotForm`] where the content type is another; pass it on with `?`.
+    pub fn form(&self) -> Result<Vec<(String, String)>, Rejection> {
+        if media_type(&self.headers).is_some_and(is_form) {
+            return Ok(form_urlencoded::parse(&self.body).into_owned().collect());
+        }
+        Err(Rejection::not_form(&self.headers).logged(&self.labels()))
     }
 
     /// A key for the replay guard where nothing signed names the event: the body's SHA-256.

@@ -3,6 +3,7 @@
 use crate::scheme::VerifyError;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, header::CONTENT_TYPE};
 
 /// Why an extractor turned a request away. The response carries only the status; the reason goes
 /// to the log, once, where the extractor refuses.
@@ -30,6 +31,13 @@ pub enum Rejection {
     /// 415: signed, but the content type is not JSON.
     #[error("the content type is not application/json")]
     NotJson,
+
+    /// 415: signed, but the content type is not that of a form.
+    #[error("the content type is {content_type}, not application/x-www-form-urlencoded")]
+    NotForm {
+        /// What the header says, in quotes and shortened; `missing` without one.
+        content_type: String,
+    },
 
     /// 422: signed, but not what the handler takes. Repeats nothing of the body, which may hold
     /// personal data; the source does. Where the error is inside the event's data, line and column
@@ -60,6 +68,17 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    pub(super) fn not_form(headers: &HeaderMap) -> Self {
+        let content_type = headers.get(CONTENT_TYPE).map(|value| {
+            let text = String::from_utf8_lossy(value.as_bytes());
+            let shown: String = text.chars().take(CONTENT_TYPE_CHARS_MAX).collect();
+            format!("{shown:?}")
+        });
+        Self::NotForm {
+            content_type: content_type.unwrap_or_else(|| "missing".to_owned()),
+        }
+    }
+
     /// The status that the caller gets to see.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -67,7 +86,7 @@ impl Rejection {
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyIncomplete(_) => StatusCode::BAD_REQUEST,
             Self::Refused(error) => verify_status(error),
-            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NotJson | Self::NotForm { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unfit(_) | Self::MissingField { .. } | Self::IdsDiffer => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
@@ -108,6 +127,9 @@ impl<'a> Labels<'a> {
         }
     }
 }
+
+/// How much of a content type is named: it is the sender's text, and nothing signs it.
+const CONTENT_TYPE_CHARS_MAX: usize = 100;
 
 /// The longest event type that the log names.
 const EVENT_TYPE_BYTES_MAX: usize = 128;

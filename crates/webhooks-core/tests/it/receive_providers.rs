@@ -392,3 +392,47 @@ fn a_body_that_a_signature_would_not_cover_is_not_signed() {
         Err(SignError::CannotSign { provider })
     );
 }
+
+#[tokio::test]
+async fn what_is_not_sent_as_a_form_is_not_read_as_one() {
+    async fn hook(request: VerifiedBody) -> (StatusCode, String) {
+        match request.form() {
+            Ok(fields) => (StatusCode::OK, format!("{fields:?}")),
+            Err(error) => (error.status(), error.to_string()),
+        }
+    }
+    let router = Router::new()
+        .route("/", post(hook))
+        .with_state(verifier(Provider::GitHub, "a secret"));
+    let refused = |named: &str| {
+        let text = format!("the content type is {named}, not application/x-www-form-urlencoded");
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, text)
+    };
+    let long = format!("text/{}", "x".repeat(1_000));
+    for (content_type, expected) in [
+        (
+            Some("application/x-www-form-urlencoded; charset=utf-8"),
+            (
+                StatusCode::OK,
+                r#"[("{\"a\":\"b", ""), ("c", "d\"}")]"#.to_owned(),
+            ),
+        ),
+        (Some("application/json"), refused("\"application/json\"")),
+        (Some("text/plain"), refused("\"text/plain\"")),
+        (Some(&*long), refused(&format!("{:?}", &long[..100]))),
+        (None, refused("missing")),
+    ] {
+        let body = r#"{"a":"b&c=d"}"#;
+        let mut request = Request::post("/").body(Body::from(body)).unwrap();
+        *request.headers_mut() = signed(Provider::GitHub, "a secret", body.as_bytes());
+        if let Some(content_type) = content_type {
+            let headers = request.headers_mut();
+            headers.insert("content-type", content_type.parse().unwrap());
+        }
+        let response = router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let text = response.into_body().collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        assert_eq!((status, text), expected, "{content_type:?}");
+    }
+}
