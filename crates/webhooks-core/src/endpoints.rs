@@ -22,7 +22,11 @@ use crate::{
     },
     secret::Secret,
     store::{
-        ask::Ask, delivery_error::DeliveryError, endpoint_error::EndpointError, error::StoreError,
+        ask::Ask,
+        busy::{MaybeBusy, while_busy},
+        delivery_error::DeliveryError,
+        endpoint_error::EndpointError,
+        error::StoreError,
         reply::Reply,
     },
     webhooks::{Engine, Webhooks},
@@ -84,7 +88,7 @@ impl<'a> Endpoints<'a> {
                     "an endpoint was added"
                 );
             });
-            Ask::Add(customer, Box::new(new), url, reply)
+            Ask::Add(customer.clone(), Box::new(new.clone()), url.clone(), reply)
         });
         added.await
     }
@@ -109,7 +113,7 @@ impl<'a> Endpoints<'a> {
                     "an endpoint was edited"
                 );
             });
-            Ask::Edit(of, Box::new(change), reply)
+            Ask::Edit(of.clone(), Box::new(change.clone()), reply)
         });
         edited.await
     }
@@ -224,7 +228,8 @@ impl<'a> Endpoints<'a> {
     pub async fn remove(&self, id: &EndpointId) -> Result<(), EndpointError> {
         let of = self.of(id);
         let note = note(&of, "an endpoint was removed");
-        self.ask(|reply| Ask::Remove(of, reply.telling(note))).await
+        self.ask(|reply| Ask::Remove(of.clone(), reply.telling(note.clone())))
+            .await
     }
 
     async fn change(&self, id: &EndpointId, change: StateChange) -> Result<(), EndpointError> {
@@ -236,7 +241,8 @@ impl<'a> Endpoints<'a> {
                 tracing::info!(customer, endpoint.id = %id, "an endpoint was {made}");
             }
         };
-        let changed = self.ask(|reply| Ask::ChangeState(of, change, reply.telling(tell)));
+        let changed = self
+            .ask(|reply| Ask::ChangeState(of.clone(), change.clone(), reply.telling(tell.clone())));
         changed.await.map(drop)
     }
 
@@ -271,8 +277,11 @@ impl<'a> Endpoints<'a> {
         }
         let of = self.of(id);
         let note = note(&of, "an endpoint's secret was rotated");
-        self.ask(|reply| Ask::RotateSecret(of, secret, grace, reply.telling(note)))
-            .await
+        self.ask(|reply| {
+            let reply = reply.telling(note.clone());
+            Ask::RotateSecret(of.clone(), secret.clone(), grace, reply)
+        })
+        .await
     }
 
     /// The secrets that sign now, the newest first; the secrets themselves are not shown again.
@@ -292,7 +301,7 @@ impl<'a> Endpoints<'a> {
     pub async fn end_secret(&self, id: &EndpointId, number: u32) -> Result<(), EndpointError> {
         let of = self.of(id);
         let note = note(&of, "an endpoint's secret was ended early");
-        self.ask(|reply| Ask::EndSecret(of, number, reply.telling(note)))
+        self.ask(|reply| Ask::EndSecret(of.clone(), number, reply.telling(note.clone())))
             .await
     }
 
@@ -323,7 +332,7 @@ impl<'a> Endpoints<'a> {
     /// There is no such event or endpoint, the endpoint is disabled, or the store refused.
     pub async fn resend(&self, id: &EndpointId, event_id: &str) -> Result<(), DeliveryError> {
         let of = self.delivery(id, event_id);
-        self.ask(|reply| Ask::Resend(of, reply)).await
+        self.ask(|reply| Ask::Resend(of.clone(), reply)).await
     }
 
     /// Sends the events that `replay` selects again; returns how many. With
@@ -350,8 +359,8 @@ impl<'a> Endpoints<'a> {
             } else {
                 for seqs in look.seqs.chunks(REPLAY_ROWS) {
                     let (key, seqs) = (record.key, seqs.to_vec());
-                    let added: Result<usize, StoreError> =
-                        self.ask(|reply| Ask::OweAgain(key, seqs, reply)).await;
+                    let added = self.ask(|reply| Ask::OweAgain(key, seqs.clone(), reply));
+                    let added: Result<usize, StoreError> = added.await;
                     total += added?;
                 }
             }
@@ -399,19 +408,20 @@ impl<'a> Endpoints<'a> {
         ending: EndReason,
     ) -> Result<bool, DeliveryError> {
         let of = self.delivery(id, event_id);
-        self.ask(|reply| Ask::TakeAway(of, ending, reply)).await
+        self.ask(|reply| Ask::TakeAway(of.clone(), ending, reply))
+            .await
     }
 
-    async fn ask<T, E: From<StoreError>>(
+    async fn ask<T, E: From<StoreError> + MaybeBusy>(
         &self,
-        ask: impl FnOnce(Reply<T, E>) -> Ask,
+        ask: impl Fn(Reply<T, E>) -> Ask,
     ) -> Result<T, E> {
-        self.shared().queue.ask_in_turn(ask).await
+        while_busy(|| self.shared().queue.ask_in_turn(&ask)).await
     }
 }
 
 /// A change of the endpoint, for those who read the log.
-fn note<T>(of: &EndpointOf, done: &'static str) -> impl FnOnce(&T) + Send + use<T> {
+fn note<T>(of: &EndpointOf, done: &'static str) -> impl FnOnce(&T) + Clone + Send + use<T> {
     let EndpointOf { customer, id } = of.clone();
     move |_| tracing::info!(customer, endpoint.id = %id, "{done}")
 }

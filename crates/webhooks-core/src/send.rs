@@ -32,6 +32,12 @@ pub enum SendError {
     /// The customer sent another event under this id before.
     #[error("event {0:?} was sent before with other content; use another id")]
     Conflict(String),
+    /// Another transaction, which is still open, stores an event under this id or, of several in one call,
+    /// one of the others; nothing was stored.
+    #[error(
+        "event {0:?}, or one sent with it, is being stored by another transaction, which is still open; nothing was stored. Send again when that is over"
+    )]
+    Busy(String),
     /// More than one call takes.
     #[error(
         "{events} events of {bytes} bytes are too many for one call: at most {SEND_ALL_MAX} of {SEND_ALL_BYTES_MAX} bytes"

@@ -40,7 +40,9 @@ impl Webhooks {
     /// Which endpoints it is owed to is read in the transaction: of one that reads from a snapshot
     /// (`repeatable read`), as they were when that was taken.
     ///
-    /// The transaction may be open for as long as you like: nobody waits for it. To an ordered endpoint
+    /// The transaction may be open for as long as you like: nobody waits for it, but for who sends an event
+    /// under an id that it chose ([`SendError::Busy`]). Two transactions that choose the same ids in opposite
+    /// order wait for each other, and Postgres ends one of them. To an ordered endpoint
     /// the event goes before whatever is sent once the transaction is committed, also when the process
     /// ends right after the commit.
     ///

@@ -6,7 +6,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tracing::Instrument;
 
 #[cfg(feature = "postgres")]
-use crate::store::postgres::error::is_worth_repeating;
+use crate::store::busy::while_busy;
 use crate::{
     activity::ActivityStream,
     delivery::{Delivery, Explanation},
@@ -177,14 +177,9 @@ impl Webhooks {
         let queue = &self.engine.shared.queue;
         #[cfg(feature = "postgres")]
         if matches!(*self.engine.store, Store::Postgres(_)) {
-            let sent = queue.send(customer, events.clone());
-            return match sent.instrument(span.clone()).await {
-                // Another node's transaction came first.
-                Err(SendError::Store(error)) if is_worth_repeating(&error) => {
-                    queue.send(customer, events).instrument(span).await
-                }
-                sent => sent,
-            };
+            return while_busy(|| queue.send(customer, events.clone()))
+                .instrument(span)
+                .await;
         }
         queue.send(customer, events).instrument(span).await
     }

@@ -135,7 +135,7 @@ impl Caller {
                 say(Said::Stored(mark, now()));
                 Ok(true)
             }
-            Err(SendError::Store(error)) => {
+            Err(error @ (SendError::Store(_) | SendError::Busy(_))) => {
                 say(Said::Refused(mark));
                 tracing::info!(%mark, %error, "refused");
                 tokio::time::sleep(ERROR_PAUSE).await;

@@ -67,6 +67,12 @@ impl EndpointChange {
         self
     }
 
+    /// Whether it gives the endpoint a limit that holds over all engines.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn sets_limit(&self) -> bool {
+        matches!(self.in_flight, Some(Some(_))) || matches!(self.per_second, Some(Some(_)))
+    }
+
     /// Requests in flight at once, 1 to [`IN_FLIGHT_MAX`](super::IN_FLIGHT_MAX).
     #[must_use]
     pub fn in_flight(mut self, requests: impl Into<Option<u32>>) -> Self {

@@ -27,6 +27,12 @@ pub enum StoreError {
     /// Another program has the database locked; nothing was stored.
     #[error("the database is locked by another program; nothing was stored. Send again")]
     Locked,
+    /// Another transaction on the database had what this one needs, and for longer than it is waited for;
+    /// nothing was stored.
+    #[error(
+        "another transaction on the database has locked what this needs; nothing was stored. Send again"
+    )]
+    Busy,
     /// Other engines on the same database took this one for dead: it had not been heard of, or could
     /// not learn what it had stored.
     #[error(

@@ -9,6 +9,7 @@ pub(crate) mod address;
 pub(crate) mod ask;
 #[cfg(feature = "sqlite")]
 pub(crate) mod backup_error;
+pub(crate) mod busy;
 pub(crate) mod commit;
 pub(crate) mod committed;
 pub(crate) mod completion;

@@ -128,8 +128,8 @@ impl Tx<'_> {
                 "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures, owned)
                  values ($1, $2, 0, 0, $3)
                  on conflict (endpoint_key) do update
-                 set due_at = excluded.due_at, backoff_until = 0, failures = 0,
-                     node = case when lane.owned then lane.node end",
+                 set due_at = excluded.due_at, backoff_until = 0, failures = 0, owned = excluded.owned,
+                     node = case when excluded.owned then lane.node end",
             )
             .bind(key)
             .bind(now)
@@ -143,14 +143,14 @@ impl Tx<'_> {
             self.query(
                 "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures, owned)
                  values ($1, null, 0, 0, $2)
-                 on conflict (endpoint_key) do update set due_at = null",
+                 on conflict (endpoint_key) do update set due_at = null, owned = excluded.owned",
             )
             .bind(key)
             .bind(keeps_lane)
             .execute(&mut *self.connection)
             .await?;
         }
-        self.lanes.insert(key);
+        self.lanes.add(key);
         Ok(())
     }
 }

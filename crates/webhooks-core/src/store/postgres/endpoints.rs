@@ -276,6 +276,21 @@ pub(super) async fn stored(
     endpoints.stored(&row)
 }
 
+/// The keys of endpoints by their ids, each with whether it is ordered.
+pub(super) async fn keys_of(
+    reader: &mut Reader<'_>,
+    ids: &[&str],
+) -> Result<HashMap<String, (i64, bool)>, StoreError> {
+    let rows = reader
+        .query("select id, key, ordered from webhooks.endpoint where id = any($1)")
+        .bind(ids)
+        .fetch_all(&mut *reader.connection)
+        .await?;
+    rows.into_iter()
+        .map(|row| Ok((row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?))))
+        .collect()
+}
+
 /// The key of a customer's endpoint.
 pub(super) async fn find(
     reader: &mut Reader<'_>,

@@ -20,6 +20,9 @@ impl From<sqlx::Error> for StoreError {
         match code(&error).as_deref() {
             Some(DISK_FULL) => Self::Full,
             Some(READ_ONLY) => Self::ReadOnly,
+            // Two waited for each other, or could not be put in an order, or one had a lock for too long:
+            // this one was ended, nothing of it is stored, and made again it comes after the other.
+            Some(DEADLOCK | SERIALIZATION_FAILURE | LOCK_NOT_AVAILABLE) => Self::Busy,
             _ => Self::Database(Arc::new(error)),
         }
     }
@@ -40,24 +43,6 @@ impl From<sqlx::Error> for DeliveryError {
 fn code(error: &sqlx::Error) -> Option<String> {
     let error = error.as_database_error()?;
     error.code().map(|code| code.into_owned())
-}
-
-/// Two transactions waited for each other, or could not be put in an order: this one was ended, nothing
-/// of it is stored, and made again it comes after the other.
-pub(crate) fn is_worth_repeating(error: &StoreError) -> bool {
-    let Some(error) = of_postgres(error) else {
-        return false;
-    };
-    matches!(
-        code(error).as_deref(),
-        Some(DEADLOCK | SERIALIZATION_FAILURE)
-    )
-}
-
-/// Whether a statement ended because others have had locked what it needs, for too long.
-pub(super) fn is_about_a_lock(error: &StoreError) -> bool {
-    let code = of_postgres(error).and_then(code);
-    code.as_deref() == Some(LOCK_NOT_AVAILABLE)
 }
 
 /// What the store's error is of Postgres'.

@@ -138,7 +138,7 @@ impl Tx<'_> {
             .bind(self.node)
             .execute(&mut *self.connection)
             .await?;
-            self.lanes.insert(key);
+            self.lanes.add(key);
             return Ok(());
         }
         let now = self.now();

@@ -3,7 +3,8 @@
 //! where nobody has it, or is waited for for a moment; then word of its rows is left to a later transaction
 //! (`arrivals.rs`).
 //!
-//! Without an order two nodes that send to each other's ordered endpoints would each hold the lane that
+//! Where others make a lane that is not there, it cannot be locked; so those that a transaction would make
+//! are made first. Without an order two nodes that send to each other's ordered endpoints would each hold the lane that
 //! the other waits for. Behind lanes come deliveries, endpoints, and the version of all endpoints.
 
 use std::{
@@ -13,7 +14,7 @@ use std::{
 
 use sqlx::Row;
 
-use super::tx::Tx;
+use super::{endpoints::keys_of, tx::Tx};
 use crate::{
     endpoint::wants,
     model::{endpoint::EndpointOf, outcome::Verdict},
@@ -33,23 +34,25 @@ impl Tx<'_> {
         if batch.completions.is_empty() && batch.asks.is_empty() && !chooses_ids {
             // Its sends join their lanes in one statement, which keeps to the order by itself: until then
             // others may have them.
+            self.lanes.are_first = true;
             return Ok(());
         }
         let completions = batch.completions.iter();
         let of_outcomes = completions
             .filter(|completion| dates_lane(completion))
             .map(|completion| Arc::clone(&completion.outbox));
-        let of_asks = batch.asks.iter().filter_map(|ask| match ask {
-            Ask::Remove(of, _) | Ask::ChangeState(of, ..) => self.outbox_of(of),
-            _ => None,
-        });
-        let dated: BTreeMap<i64, bool> = of_outcomes
-            .chain(of_asks)
+        let mut dated: BTreeMap<i64, bool> = of_outcomes
             .map(|outbox| (outbox.key(), outbox.endpoint().keeps_lane))
             .collect();
+        let mut keys = BTreeSet::new();
+        for (ask, (key, is_kept)) in self.lanes_of_asks(&batch.asks).await? {
+            keys.insert(key);
+            if makes_lane(ask) {
+                dated.insert(key, is_kept);
+            }
+        }
         self.make_lanes(&dated).await?;
-        let mut keys: BTreeSet<i64> = dated.into_keys().collect();
-        keys.extend(batch.asks.iter().filter_map(|ask| self.lane_of(ask)));
+        keys.extend(dated.into_keys());
         self.add_lanes_of_sends(batch, &mut keys);
         if keys.is_empty() {
             return Ok(());
@@ -64,9 +67,39 @@ impl Tx<'_> {
             .fetch_all(&mut *self.connection)
             .await?;
         for lane in locked {
-            self.lanes.insert(lane.try_get(0)?);
+            self.lanes.add(lane.try_get(0)?);
         }
         Ok(())
+    }
+
+    /// The lanes that asks may change, and whether each is kept, as far as is known: of an endpoint that
+    /// memory does not have, because it cannot be read, its settings say that too.
+    async fn lanes_of_asks<'a>(
+        &mut self,
+        asks: &'a [Ask],
+    ) -> Result<Vec<(&'a Ask, (i64, bool))>, StoreError> {
+        let mut lanes = Vec::new();
+        let mut unknown = Vec::new();
+        for ask in asks {
+            match ask {
+                Ask::Refill(outbox) => lanes.push((ask, lane_of(outbox))),
+                Ask::OweAgain(key, ..) => lanes.push((ask, (*key, false))),
+                ask => match endpoint_of(ask).map(|of| (of, self.outbox_of(of))) {
+                    Some((_, Some(outbox))) => lanes.push((ask, lane_of(&outbox))),
+                    Some((of, None)) => unknown.push((ask, of)),
+                    None => {}
+                },
+            }
+        }
+        if !unknown.is_empty() {
+            let ids: Vec<&str> = unknown.iter().map(|(_, of)| of.id.as_str()).collect();
+            let found = keys_of(&mut self.reader(), &ids).await?;
+            let found = unknown
+                .into_iter()
+                .filter_map(|(ask, of)| Some((ask, *found.get(of.id.as_str())?)));
+            lanes.extend(found);
+        }
+        Ok(lanes)
     }
 
     /// Makes the lanes that outcomes and people will date, where they are not there: who adds one that
@@ -117,20 +150,12 @@ impl Tx<'_> {
         for row in rows {
             let (key, is_free): (i64, bool) = (row.try_get(0)?, row.try_get(1)?);
             if is_free {
-                self.lanes.insert(key);
+                self.lanes.add(key);
             } else {
                 busy.insert(key);
             }
         }
         Ok(busy)
-    }
-
-    fn lane_of(&self, ask: &Ask) -> Option<i64> {
-        match ask {
-            Ask::Refill(outbox) => Some(outbox.key()),
-            Ask::OweAgain(key, ..) => Some(*key),
-            ask => Some(self.outbox_of(endpoint_of(ask)?)?.key()),
-        }
     }
 
     fn outbox_of(&self, of: &EndpointOf) -> Option<Arc<Outbox>> {
@@ -160,6 +185,19 @@ fn dates_lane(completion: &Completion) -> bool {
     matches!(completion.verdict, Verdict::Lane { .. })
         || completion.consequences.lane.is_some()
         || completion.consequences.disabled.is_some()
+}
+
+fn lane_of(outbox: &Outbox) -> (i64, bool) {
+    (outbox.key(), outbox.endpoint().keeps_lane)
+}
+
+/// Whether an ask makes a lane where there is none.
+fn makes_lane(ask: &Ask) -> bool {
+    match ask {
+        Ask::Edit(_, change, _) => change.sets_limit(),
+        Ask::Remove(..) | Ask::ChangeState(..) => true,
+        _ => false,
+    }
 }
 
 /// The endpoint whose lane an ask may change.

@@ -71,7 +71,7 @@ impl Tx<'_> {
             }
             let let_go = outbox.let_go(now);
             self.lane_floors.forget(key);
-            let has_lane = self.lanes.contains(&key);
+            let has_lane = self.lanes.holds(key);
             for row in &let_go.rows {
                 freed.add_row(key, row, has_lane);
             }

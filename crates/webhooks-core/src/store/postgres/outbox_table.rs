@@ -12,7 +12,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use sqlx::{Row, postgres::PgRow};
 
-use super::{read::Reading, send::Numbers, tx::Tx};
+use super::{
+    chosen_ids::{Behind, Call},
+    read::Reading,
+    send::{Additions, Numbers},
+    tx::Tx,
+};
 use crate::{
     event::{EVENT_BYTES_MAX, Event, EventError, PreparedEvent, check_customer, shorten},
     model::outbox_rows::{REFUSED_ROWS_MAX, RefusedRow, TakenRows},
@@ -55,23 +60,19 @@ impl Tx<'_> {
             .fetch_one(&mut *self.connection)
             .await?;
         let mut numbers = Numbers::new(vec![batch.try_get(0)?]);
-        let mut stored = Vec::with_capacity(rows.len());
         let mut refused: (Vec<i64>, Vec<String>) = Default::default();
+        let mut ready = Vec::with_capacity(rows.len());
         for (row, prepared) in rows.iter().zip(prepared) {
             let id: i64 = row.try_get(0)?;
             match prepared {
                 Ok((customer, _)) if waiting.contains(&customer) => {}
-                Ok((customer, event)) => {
-                    match self.store_one(&customer, event, &mut numbers).await {
-                        Ok(()) => stored.push(id),
-                        Err(RowError::Refused(reason)) => refuse(&mut refused, id, reason),
-                        Err(RowError::Store(error)) => return Err(error),
-                    }
-                }
+                Ok((customer, event)) => ready.push((id, customer, event)),
                 Err(RowError::Refused(reason)) => refuse(&mut refused, id, reason),
                 Err(RowError::Store(error)) => return Err(error),
             }
         }
+        let (stored, is_busy) = self.store_rows(ready, &mut numbers, &mut refused).await?;
+        let waits = is_busy || !waiting.is_empty();
         self.query("delete from webhooks.outbox where id = any($1)")
             .bind(&stored)
             .execute(&mut *self.connection)
@@ -91,8 +92,8 @@ impl Tx<'_> {
         let is_full = i64::try_from(rows.len()).is_ok_and(|rows| rows == TAKE_ROWS);
         Ok(TakenRows {
             events: u64::try_from(stored.len()).unwrap_or_default(),
-            more: is_full && waiting.is_empty(),
-            waits: !waiting.is_empty(),
+            more: is_full && !waits,
+            waits,
         })
     }
 
@@ -137,14 +138,41 @@ impl Tx<'_> {
             .collect())
     }
 
-    async fn store_one(
+    /// Stores the events of these rows. Returns the rows that are events now, and whether some wait: for an
+    /// id that another transaction has noted.
+    async fn store_rows(
         &mut self,
-        customer: &str,
-        event: PreparedEvent,
+        rows: Vec<(i64, String, PreparedEvent)>,
         numbers: &mut Numbers,
-    ) -> Result<(), RowError> {
-        let stored = self.store_alone(customer, vec![event], numbers).await;
-        Ok(stored.map(drop)?)
+        refused: &mut (Vec<i64>, Vec<String>),
+    ) -> Result<(Vec<i64>, bool), StoreError> {
+        let calls: Vec<Call<'_>> = rows
+            .iter()
+            .map(|(_, customer, event)| {
+                Ok(Call {
+                    customer,
+                    events: std::slice::from_ref(event),
+                    seqs: numbers.take(1)?,
+                })
+            })
+            .collect::<Result<_, StoreError>>()?;
+        let accepted = self.accept(&calls, Behind::Customer).await?;
+        let seqs: Vec<Vec<i64>> = calls.into_iter().map(|call| call.seqs).collect();
+        let mut additions = Additions::default();
+        let (mut stored, mut waits) = (Vec::with_capacity(rows.len()), false);
+        for (((id, customer, event), seqs), accepted) in rows.into_iter().zip(seqs).zip(accepted) {
+            match accepted {
+                Ok(accepted) => {
+                    let events = std::iter::once(event).zip(seqs);
+                    self.place_call(&customer, events, accepted, &mut additions);
+                    stored.push(id);
+                }
+                Err(SendError::Busy(_)) => waits = true,
+                Err(error) => refuse(refused, id, error.to_string()),
+            }
+        }
+        self.write(additions).await?;
+        Ok((stored, waits))
     }
 
     /// Makes a refused row wait again. False when there is none of this id.
@@ -237,14 +265,5 @@ impl From<sqlx::Error> for RowError {
 impl From<EventError> for RowError {
     fn from(error: EventError) -> Self {
         Self::Refused(error.to_string())
-    }
-}
-
-impl From<SendError> for RowError {
-    fn from(error: SendError) -> Self {
-        match error {
-            SendError::Store(error) if !error.is_about_an_endpoint() => Self::Store(error),
-            error => Self::Refused(error.to_string()),
-        }
     }
 }

@@ -6,14 +6,13 @@ use sqlx::{Row, postgres::PgRow};
 
 use super::{
     bell::Concerned,
-    connection::LOCK_LIMIT,
-    error::is_about_a_lock,
+    held_lanes::UNFORESEEN_WAIT,
     new_events::NewEvents,
     partition::day_of,
     row::int,
     session::Statement,
     slot::slot,
-    tx::Tx,
+    tx::{Keep, Tx},
     witness::{Claims, Witness},
 };
 use crate::{
@@ -25,9 +24,6 @@ use crate::{
     outbox::{Outbox, placing::Placement},
     store::{committed::HandOver, error::StoreError},
 };
-
-/// How long a lane is waited for that this transaction did not foresee, in milliseconds.
-const UNFORESEEN_WAIT_MS: u32 = 20;
 
 /// Adds lanes of `$from`, each with whether it is owned, or dates those that are there: reads as
 /// [`Joined::read`] does.
@@ -324,12 +320,12 @@ impl Joining {
     /// Makes sure that the lanes exist, and are tried no later than their backoff allows.
     pub(super) async fn write(self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         self.touch(tx);
-        if tx.lanes.is_empty() {
-            // Who has none waits for all of them in their order.
+        if tx.lanes.are_first {
+            // All of them, in their order.
             return self.join(tx).await;
         }
         let lanes = self.lanes.into_iter();
-        let (held, unforeseen) = lanes.partition(|(key, _)| tx.lanes.contains(key));
+        let (held, unforeseen) = lanes.partition(|(key, _)| tx.lanes.holds(*key));
         Self { lanes: held }.join(tx).await?;
         Self { lanes: unforeseen }.join_or_leave_word(tx).await
     }
@@ -340,23 +336,11 @@ impl Joining {
         if self.lanes.is_empty() {
             return Ok(());
         }
-        let begin =
-            format!("savepoint webhooks_join; set local lock_timeout = '{UNFORESEEN_WAIT_MS}ms'");
-        tx.connection.execute(sqlx::AssertSqlSafe(begin)).await?;
-        match self.join(tx).await {
-            Ok(()) => {
-                let end = format!("release webhooks_join; set local lock_timeout = '{LOCK_LIMIT}'");
-                tx.connection.execute(sqlx::AssertSqlSafe(end)).await?;
+        let join = async |tx: &mut Tx<'_>| Ok((self.join(tx).await?, Keep::All));
+        if tx.unless_busy(UNFORESEEN_WAIT, join).await?.is_none() {
+            for (key, lane) in &self.lanes {
+                tx.note_arrivals(*key, &lane.seqs).await?;
             }
-            Err(error) if is_about_a_lock(&error) => {
-                tx.connection
-                    .execute("rollback to webhooks_join; release webhooks_join")
-                    .await?;
-                for (key, lane) in &self.lanes {
-                    tx.note_arrivals(*key, &lane.seqs).await?;
-                }
-            }
-            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -377,7 +361,9 @@ impl Joining {
             .bind(tx.node)
             .fetch_all(&mut *tx.connection)
             .await?;
-        tx.lanes.extend(self.lanes.keys());
+        for key in self.lanes.keys() {
+            tx.lanes.add(*key);
+        }
         self.joined(tx, &Joined::read(&rows)?);
         Ok(())
     }

@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     floor::{Look, Place},
+    held_lanes::UNFORESEEN_WAIT,
     row::FoundRow,
-    tx::Tx,
+    tx::{Keep, Tx},
     witness::{Claims, Witness},
 };
 use crate::{
@@ -24,6 +25,14 @@ pub(super) enum Occasion {
     Busy,
     /// Memory asked for more.
     Asked,
+}
+
+/// What became of a load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refilled {
+    Done,
+    /// Others have the lane, which turned up late: it is asked for once more, and then locked first.
+    NotNow,
 }
 
 /// Rows on their way to memory.
@@ -93,24 +102,47 @@ impl Tx<'_> {
         occasion: Occasion,
     ) -> Result<(), StoreError> {
         let refilled = match occasion {
-            Occasion::Busy => self.load_from_busy(outbox).await,
+            Occasion::Busy => {
+                let loaded = self.load_from_busy(outbox).await;
+                loaded.map(|()| Refilled::Done)
+            }
             Occasion::Due | Occasion::Asked => self.load_rows(outbox, occasion).await,
         };
         // Whatever came of it, another may be asked for.
         outbox.refill_ended();
-        refilled
+        if refilled? == Refilled::NotNow {
+            self.commit.follow(outbox, outbox.wake());
+        }
+        Ok(())
     }
 
     async fn load_rows(
         &mut self,
         outbox: &Arc<Outbox>,
         occasion: Occasion,
+    ) -> Result<Refilled, StoreError> {
+        let take = async |tx: &mut Tx<'_>| Ok((tx.take_lane(outbox).await?, Keep::All));
+        let is_ours = if self.lanes.holds(outbox.key()) {
+            Some(self.take_lane(outbox).await?)
+        } else {
+            // It was not there when this transaction began.
+            self.unless_busy(UNFORESEEN_WAIT, take).await?
+        };
+        match is_ours {
+            Some(true) => self.load_from_taken(outbox, occasion).await?,
+            Some(false) => {}
+            None => return Ok(Refilled::NotNow),
+        }
+        Ok(Refilled::Done)
+    }
+
+    async fn load_from_taken(
+        &mut self,
+        outbox: &Arc<Outbox>,
+        occasion: Occasion,
     ) -> Result<(), StoreError> {
         let now = self.now();
         let key = outbox.key();
-        if !self.take_lane(outbox).await? {
-            return Ok(());
-        }
         let Some(plan) = outbox.plan_refill() else {
             // A person resumes it, or what is on its way back to the lane dates it.
             return self.set_due(key, None).await;

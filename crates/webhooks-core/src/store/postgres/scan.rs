@@ -2,7 +2,7 @@
 //! locked another passes over.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -10,10 +10,11 @@ use sqlx::{Row, postgres::PgRow};
 
 use super::{
     floor::DUE_ORDERS,
+    held_lanes::UNFORESEEN_WAIT,
     owing::Joining,
     refill::{Loading, Occasion},
     row::{FoundRow, Reader},
-    tx::Tx,
+    tx::{Keep, Tx},
 };
 use crate::{
     delivery::EndReason,
@@ -35,6 +36,17 @@ pub(super) enum Found {
     /// What is stored of it is damaged. What it is owed is set aside until the next start, so
     /// that what others are owed is still found.
     Unreadable,
+}
+
+/// Where retries go whose time has come.
+#[derive(Default)]
+struct Placed {
+    loading: Loading,
+    moved: Moved,
+    joining: Joining,
+    ended: HashMap<(i64, EndReason), Vec<i64>>,
+    /// Those of endpoints that cannot be read, by the endpoints' keys.
+    aside: BTreeMap<i64, Vec<i64>>,
 }
 
 /// Rows that go to their lanes, as columns.
@@ -138,7 +150,7 @@ impl Tx<'_> {
             lanes.push(if is_busy {
                 (key, Occasion::Busy)
             } else {
-                self.lanes.insert(key);
+                self.lanes.add(key);
                 (key, Occasion::Due)
             });
         }
@@ -195,10 +207,7 @@ impl Tx<'_> {
             .bind(self.due_floors.get()[0])
             .fetch_all(&mut *self.connection)
             .await?;
-        let mut loading = Loading::default();
-        let mut joining = Joining::default();
-        let mut moved = Moved::default();
-        let mut ended: HashMap<(i64, EndReason), Vec<i64>> = HashMap::new();
+        let mut placed = Placed::default();
         let mut refused = None;
         let busy = self.busy_lanes_of(&rows).await?;
         for row in &rows {
@@ -206,14 +215,18 @@ impl Tx<'_> {
                 // It stays due: the next scan finds it.
                 continue;
             }
-            let placed = self
-                .place_retry(row, &mut loading, &mut joining, &mut moved, &mut ended)
-                .await;
-            if let Err(error) = placed {
+            if let Err(error) = self.place_retry(row, &mut placed).await {
                 refused = Some(error);
                 break;
             }
         }
+        let Placed {
+            loading,
+            moved,
+            joining,
+            ended,
+            aside,
+        } = placed;
         // What was counted in is handed over or counted out, also when this fails.
         let loaded = loading.write(self).await;
         if let Some(error) = refused {
@@ -238,6 +251,9 @@ impl Tx<'_> {
         for ((key, reason), seqs) in ended {
             self.end(key, &seqs, reason).await?;
         }
+        for (key, seqs) in aside {
+            self.set_aside(key, &seqs).await?;
+        }
         joining.write(self).await
     }
 
@@ -259,49 +275,54 @@ impl Tx<'_> {
         self.busy_lanes(&joined).await
     }
 
-    async fn place_retry(
-        &mut self,
-        row: &PgRow,
-        loading: &mut Loading,
-        joining: &mut Joining,
-        moved: &mut Moved,
-        ended: &mut HashMap<(i64, EndReason), Vec<i64>>,
-    ) -> Result<(), StoreError> {
+    async fn place_retry(&mut self, row: &PgRow, placed: &mut Placed) -> Result<(), StoreError> {
         let mut row = FoundRow::read(row)?;
         let key = row.endpoint_key;
         let outbox = match self.found(key).await? {
             Found::Outbox(outbox) => Some(outbox),
             Found::Removed => None,
-            Found::Unreadable => return self.set_aside(row.seq, key).await,
+            Found::Unreadable => {
+                placed.aside.entry(key).or_default().push(row.seq);
+                return Ok(());
+            }
         };
         let (Some(outbox), Some(event)) = (outbox, row.event.take()) else {
-            ended
-                .entry((key, EndReason::Removed))
-                .or_default()
-                .push(row.seq);
+            let ended = placed.ended.entry((key, EndReason::Removed));
+            ended.or_default().push(row.seq);
             return Ok(());
         };
         match outbox.place(event.body.len()) {
-            Placement::Refuse => ended
-                .entry((key, EndReason::Disabled))
-                .or_default()
-                .push(row.seq),
+            Placement::Refuse => {
+                let ended = placed.ended.entry((key, EndReason::Disabled));
+                ended.or_default().push(row.seq);
+            }
             Placement::Lane { wake } => {
                 self.lane_floors.forget(key);
-                moved.seqs.push(row.seq);
-                moved.keys.push(key);
-                moved.ordered.push(outbox.endpoint().ordered);
-                joining.add(&outbox, wake, &[row.seq]);
+                placed.moved.seqs.push(row.seq);
+                placed.moved.keys.push(key);
+                placed.moved.ordered.push(outbox.endpoint().ordered);
+                placed.joining.add(&outbox, wake, &[row.seq]);
             }
             Placement::Memory { lane, retreats } => {
-                loading.add(self, &outbox, (&row, event), (lane, retreats));
+                let places = (lane, retreats);
+                placed.loading.add(self, &outbox, (&row, event), places);
             }
         }
         Ok(())
     }
 
-    /// Moves a retry of an endpoint that cannot be read to a lane that is not tried.
-    async fn set_aside(&mut self, seq: i64, key: i64) -> Result<(), StoreError> {
+    /// Moves retries of an endpoint that cannot be read to a lane that is not tried. Where others have the
+    /// lane, they stay due: the next scan finds them.
+    async fn set_aside(&mut self, key: i64, seqs: &[i64]) -> Result<(), StoreError> {
+        if self.lanes.holds(key) {
+            return self.move_to_idle_lane(key, seqs).await;
+        }
+        let set_aside =
+            async |tx: &mut Tx<'_>| Ok((tx.move_to_idle_lane(key, seqs).await?, Keep::All));
+        self.unless_busy(UNFORESEEN_WAIT, set_aside).await.map(drop)
+    }
+
+    async fn move_to_idle_lane(&mut self, key: i64, seqs: &[i64]) -> Result<(), StoreError> {
         self.query(
             "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures) values ($1, null, 0, 0)
              on conflict (endpoint_key) do update set due_at = null",
@@ -309,10 +330,12 @@ impl Tx<'_> {
         .bind(key)
         .execute(&mut *self.connection)
         .await?;
+        self.lanes.add(key);
         self.query(
-            "update webhooks.delivery set lane = true where event_seq = $1 and endpoint_key = $2 and claim is null",
+            "update webhooks.delivery set lane = true
+             where event_seq = any($1) and endpoint_key = $2 and claim is null",
         )
-        .bind(seq)
+        .bind(seqs)
         .bind(key)
         .execute(&mut *self.connection)
         .await?;

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
+    chosen_ids::{Accepted, AcceptedCall, Behind, Call},
     new_events::NewEvents,
     owing::{Owed, Owing},
     partition::day_of,
@@ -13,7 +14,6 @@ use crate::{
     event::PreparedEvent,
     model::delivery::StoredEvent,
     outbox::Outbox,
-    same_json::is_same_json,
     send::{SendError, SendReceipt},
     store::{committed::SendResult, error::StoreError, queue::SendJob, reply::Reply},
 };
@@ -37,6 +37,11 @@ impl Numbers {
         }
     }
 
+    /// The next so many.
+    pub(super) fn take(&mut self, events: usize) -> Result<Vec<i64>, StoreError> {
+        (0..events).map(|_| self.next()).collect()
+    }
+
     fn next(&mut self) -> Result<i64, StoreError> {
         let (batch, place) = (self.next / PLACES, self.next % PLACES);
         let base = self.bases.get(batch).ok_or(StoreError::Gone)?;
@@ -50,9 +55,9 @@ impl Numbers {
 pub(super) struct Additions {
     pub(super) events: NewEvents,
     pub(super) owing: Owing,
-    /// Events by customer and id of which the id was chosen, with their receipts: the same id again
-    /// within the batch.
-    chosen: HashMap<(String, String), (PreparedEvent, usize)>,
+    /// To how many endpoints events are owed of which the id was chosen, by customer and id: the same id
+    /// again within the batch.
+    chosen: HashMap<(String, String), usize>,
 }
 
 /// Where an answer goes, and what it is.
@@ -80,177 +85,90 @@ impl Tx<'_> {
         numbers: &mut Numbers,
         answers: &mut Vec<Answer>,
     ) -> (Additions, Result<(), StoreError>) {
-        let mut failed: Option<StoreError> = None;
         let mut additions = Additions::default();
-        for SendJob {
-            customer,
-            events,
-            reply,
-        } in sends
-        {
-            let result = match &failed {
-                Some(error) => Err(SendError::Store(error.clone())),
-                None => {
-                    self.store_send(&customer, events, numbers, &mut additions)
-                        .await
-                }
-            };
-            if let Err(SendError::Store(error)) = &result
-                && !error.is_about_an_endpoint()
-                && failed.is_none()
-            {
-                failed = Some(error.clone());
-            }
-            answers.push((reply, result));
-        }
-        (additions, failed.map_or(Ok(()), Err))
-    }
-
-    /// Stores the events of one caller by themselves, all of them or none.
-    pub(super) async fn store_alone(
-        &mut self,
-        customer: &str,
-        events: Vec<PreparedEvent>,
-        numbers: &mut Numbers,
-    ) -> Result<Vec<SendReceipt>, SendError> {
-        let mut additions = Additions::default();
-        let sent = self
-            .store_send(customer, events, numbers, &mut additions)
-            .await;
-        self.write(additions).await?;
-        sent
-    }
-
-    /// Stores the events of one caller, all of them or none.
-    async fn store_send(
-        &mut self,
-        customer: &str,
-        events: Vec<PreparedEvent>,
-        numbers: &mut Numbers,
-        additions: &mut Additions,
-    ) -> Result<Vec<SendReceipt>, SendError> {
-        // First: an endpoint that cannot be read refuses the events before anything is written.
-        let outboxes = self.of_customer(customer).await?;
-        let chooses = events.iter().any(|event| event.is_id_chosen);
-        if !chooses {
-            return Ok(events
-                .into_iter()
-                .map(|event| self.add_event(customer, &outboxes, event, numbers, additions))
-                .collect::<Result<_, _>>()?);
-        }
-        let alone = events.len() == 1;
-        if !alone {
-            // One of them may conflict: then none is stored. What others have added stays.
-            self.connection
-                .execute("savepoint webhooks_send")
-                .await
-                .map_err(StoreError::from)?;
-        }
-        let chosen = self.note_ids(customer, &events, numbers, additions).await;
-        let accepted = match chosen {
+        let sends: Vec<SendJob> = sends.into_iter().collect();
+        let accepted = match self.accept_sends(&sends, numbers).await {
             Ok(accepted) => accepted,
             Err(error) => {
-                if !alone && !matches!(error, SendError::Store(_)) {
-                    self.connection
-                        .execute("rollback to webhooks_send; release webhooks_send")
-                        .await
-                        .map_err(StoreError::from)?;
-                }
-                return Err(error);
+                let refused = sends.into_iter().map(|send| {
+                    let error = SendError::Store(error.clone());
+                    (send.reply, Err(error))
+                });
+                answers.extend(refused);
+                return (additions, Err(error));
             }
         };
-        if !alone {
-            self.connection
-                .execute("release webhooks_send")
-                .await
-                .map_err(StoreError::from)?;
+        for (send, (seqs, accepted)) in sends.into_iter().zip(accepted) {
+            let SendJob {
+                customer,
+                events,
+                reply,
+            } = send;
+            let events = events.into_iter().zip(seqs);
+            let placed = accepted
+                .map(|accepted| self.place_call(&customer, events, accepted, &mut additions));
+            answers.push((reply, placed));
         }
+        (additions, Ok(()))
+    }
+
+    /// The numbers of the events of each send, and what becomes of them.
+    async fn accept_sends(
+        &mut self,
+        sends: &[SendJob],
+        numbers: &mut Numbers,
+    ) -> Result<Vec<(Vec<i64>, Result<AcceptedCall, SendError>)>, StoreError> {
+        let calls: Vec<Call<'_>> = sends
+            .iter()
+            .map(|send| {
+                Ok(Call {
+                    customer: &send.customer,
+                    events: &send.events,
+                    seqs: numbers.take(send.events.len())?,
+                })
+            })
+            .collect::<Result<_, StoreError>>()?;
+        let accepted = self.accept(&calls, Behind::Nobody).await?;
+        let seqs = calls.into_iter().map(|call| call.seqs);
+        Ok(seqs.zip(accepted).collect())
+    }
+
+    /// Places the events of a call, each with its number.
+    pub(super) fn place_call(
+        &mut self,
+        customer: &str,
+        events: impl Iterator<Item = (PreparedEvent, i64)>,
+        call: AcceptedCall,
+        additions: &mut Additions,
+    ) -> Vec<SendReceipt> {
+        let AcceptedCall {
+            outboxes,
+            events: accepted,
+        } = call;
         let mut receipts = Vec::with_capacity(accepted.len());
-        for accepted in accepted {
+        for ((event, seq), accepted) in events.zip(accepted) {
             receipts.push(match accepted {
                 Accepted::Known(receipt) => receipt,
-                Accepted::New(event, seq) => {
-                    let id = event
-                        .is_id_chosen
-                        .then(|| (customer.to_owned(), event.clone()));
+                Accepted::Again => {
+                    let id = (customer.to_owned(), event.id.clone());
+                    SendReceipt {
+                        deliveries: additions.chosen.get(&id).copied().unwrap_or_default(),
+                        event_id: event.id,
+                        duplicate: true,
+                    }
+                }
+                Accepted::New => {
+                    let is_id_chosen = event.is_id_chosen;
                     let receipt = self.add_as(customer, &outboxes, event, seq, additions);
-                    if let Some((customer, event)) = id {
-                        let key = (customer, event.id.clone());
-                        additions.chosen.insert(key, (event, receipt.deliveries));
+                    if is_id_chosen {
+                        let id = (customer.to_owned(), receipt.event_id.clone());
+                        additions.chosen.insert(id, receipt.deliveries);
                     }
                     receipt
                 }
             });
         }
-        Ok(receipts)
-    }
-
-    /// Gives events their numbers, and notes the ids that their caller chose, each once.
-    async fn note_ids(
-        &mut self,
-        customer: &str,
-        events: &[PreparedEvent],
-        numbers: &mut Numbers,
-        additions: &Additions,
-    ) -> Result<Vec<Accepted>, SendError> {
-        let mut accepted: Vec<Accepted> = Vec::with_capacity(events.len());
-        for event in events {
-            let seq = numbers.next()?;
-            if !event.is_id_chosen {
-                accepted.push(Accepted::New(event.clone(), seq));
-                continue;
-            }
-            let key = (customer.to_owned(), event.id.clone());
-            let in_batch = additions
-                .chosen
-                .get(&key)
-                .map(|(event, deliveries)| (event, *deliveries));
-            // One of the same call comes to as many deliveries as will be said of the first.
-            let in_call = || {
-                events
-                    .iter()
-                    .zip(&accepted)
-                    .find(|(before, _)| before.is_id_chosen && before.id == event.id)
-                    .map(|(before, _)| (before, 0))
-            };
-            if let Some((before, deliveries)) = in_batch.or_else(in_call) {
-                if !is_same(&before.event_type, &before.body, event) {
-                    return Err(SendError::Conflict(event.id.clone()));
-                }
-                accepted.push(Accepted::Known(SendReceipt {
-                    event_id: event.id.clone(),
-                    deliveries,
-                    duplicate: true,
-                }));
-                continue;
-            }
-            if let Some(known) = self.reader().known(customer, event).await? {
-                accepted.push(Accepted::Known(known));
-                continue;
-            }
-            let place = (seq, day_of(self.now()));
-            if !self.reader().note_id(customer, &event.id, place).await? {
-                // Another node stored it between the two statements.
-                let known = self.reader().known(customer, event).await?;
-                let known = known.ok_or(SendError::Store(StoreError::Gone))?;
-                accepted.push(Accepted::Known(known));
-                continue;
-            }
-            accepted.push(Accepted::New(event.clone(), seq));
-        }
-        Ok(accepted)
-    }
-
-    fn add_event(
-        &mut self,
-        customer: &str,
-        outboxes: &[Arc<Outbox>],
-        event: PreparedEvent,
-        numbers: &mut Numbers,
-        additions: &mut Additions,
-    ) -> Result<SendReceipt, StoreError> {
-        let seq = numbers.next()?;
-        Ok(self.add_as(customer, outboxes, event, seq, additions))
+        receipts
     }
 
     fn add_as(
@@ -295,19 +213,8 @@ impl Tx<'_> {
         }
     }
 
-    async fn write(&mut self, additions: Additions) -> Result<(), StoreError> {
+    pub(super) async fn write(&mut self, additions: Additions) -> Result<(), StoreError> {
         let Additions { events, owing, .. } = additions;
         owing.write(self, &events).await
     }
-}
-
-/// What becomes of an event whose id may be known.
-enum Accepted {
-    Known(SendReceipt),
-    /// With its number.
-    New(PreparedEvent, i64),
-}
-
-pub(super) fn is_same(event_type: &str, body: &[u8], event: &PreparedEvent) -> bool {
-    event_type == event.event_type && (*body == event.body[..] || is_same_json(body, &event.body))
 }

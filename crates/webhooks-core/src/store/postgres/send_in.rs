@@ -8,7 +8,8 @@
 use sqlx::{PgConnection, Row};
 
 use super::{
-    handle::Handle, partition::day_of, read::find_event, row::Reader, send::is_same, slot::slot,
+    chosen_ids::is_same, handle::Handle, partition::day_of, read::find_event, row::Reader,
+    slot::slot,
 };
 use crate::{
     endpoint::wants,

@@ -1,10 +1,12 @@
 //! A transaction under way, and what can be done within it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     bell::Concerned,
+    connection::LOCK_LIMIT,
     floor::{DueFloors, LaneFloors},
+    held_lanes::HeldLanes,
     schema::Schema,
     session::{Session, Statement},
     sweep::Sweep,
@@ -35,8 +37,8 @@ pub(super) struct Tx<'a> {
     pub(super) sweep: &'a mut Sweep,
     pub(super) due_floors: &'a DueFloors,
     pub(super) lane_floors: &'a mut LaneFloors,
-    /// The lanes that it has locked: see `lane_locks.rs`.
-    pub(super) lanes: &'a mut BTreeSet<i64>,
+    /// The lanes that it has locked.
+    pub(super) lanes: &'a mut HeldLanes,
     /// By what it is known whether it was committed, should its answer be lost.
     pub(super) witness: &'a mut Option<Witness>,
     /// Whom it concerns besides this node.
@@ -45,6 +47,13 @@ pub(super) struct Tx<'a> {
     pub(super) node: i64,
     /// Whether statements have names.
     pub(super) names_statements: bool,
+}
+
+/// What is left of what was written within a savepoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    All,
+    Nothing,
 }
 
 impl Tx<'_> {
@@ -95,6 +104,33 @@ impl Tx<'_> {
             self.rolled_back().await;
         }
         outcome
+    }
+
+    /// Does `work` within a savepoint, in which no lock is waited for longer than `wait`. Nothing of it is
+    /// left, and `None` is returned, when one was not to be had by then: whoever has it may wait for what this
+    /// transaction has.
+    pub(super) async fn unless_busy<T>(
+        &mut self,
+        wait: Duration,
+        work: impl AsyncFnOnce(&mut Tx<'_>) -> Result<(T, Keep), StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let wait_ms = wait.as_millis();
+        let begin = format!("savepoint webhooks_wait; set local lock_timeout = '{wait_ms}ms'");
+        self.connection.execute(sqlx::AssertSqlSafe(begin)).await?;
+        let (done, keep) = match work(self).await {
+            Ok((done, keep)) => (Some(done), keep),
+            Err(StoreError::Busy) => (None, Keep::Nothing),
+            Err(error) => return Err(error),
+        };
+        let end = match keep {
+            // What was set before holds again.
+            Keep::Nothing => "rollback to webhooks_wait; release webhooks_wait".to_owned(),
+            Keep::All => {
+                format!("release webhooks_wait; set local lock_timeout = '{LOCK_LIMIT}'")
+            }
+        };
+        self.connection.execute(sqlx::AssertSqlSafe(end)).await?;
+        Ok(done)
     }
 
     /// After a rollback: what had changed of endpoints is read as it was before.

@@ -1,6 +1,6 @@
 //! The one who writes: takes a batch, runs it in one transaction, and says what follows.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::runtime::Runtime;
 
@@ -11,6 +11,7 @@ use super::{
     error::{is_lost, of_postgres},
     floor::LaneFloors,
     head::{self, Head},
+    held_lanes::HeldLanes,
     membership::Membership,
     node::CLAIM_BITS,
     plain_batch::{Answered, Sent},
@@ -54,7 +55,7 @@ struct State {
     refusals: Refusals,
     lane_floors: LaneFloors,
     /// Those that the present transaction has locked.
-    lanes: BTreeSet<i64>,
+    lanes: HeldLanes,
     /// Of the present transaction.
     witness: Option<Witness>,
     /// Whom the present transaction concerns besides this node.
@@ -97,7 +98,7 @@ impl Writer {
                 sweep: Sweep::default(),
                 refusals: Refusals::default(),
                 lane_floors: LaneFloors::default(),
-                lanes: BTreeSet::new(),
+                lanes: HeldLanes::default(),
                 witness: None,
                 concerned: Concerned::default(),
                 membership,
@@ -132,7 +133,7 @@ impl State {
         }
         self.share_in_flight();
         self.witness = None;
-        self.lanes.clear();
+        self.lanes = HeldLanes::default();
         self.concerned = Concerned::default();
         let written = match self.write_plain(&mut batch).await {
             Some(written) => written,

@@ -12,6 +12,7 @@ mod guide;
 mod hand_over;
 mod held_snapshot;
 mod histories;
+mod id_locks;
 mod lane_locks;
 mod lane_race;
 mod let_go;
