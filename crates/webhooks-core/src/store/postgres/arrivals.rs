@@ -2,8 +2,9 @@
 //!
 //! An app's own transaction can last for minutes, and whoever waits for a row that it has locked waits as
 //! long. So it adds to a lane that is kept without a look at the lane itself, and leaves word of it in a
-//! table. Whoever scans for what is due takes the word away, and has the lane looked at by its owner. It is
-//! there from the moment in which the transaction is committed, however late that is.
+//! table. Whoever scans for what is due learns whether there is any, takes the word away, and has the lane
+//! looked at by its owner. It is there from the moment in which the transaction is committed, however late
+//! that is.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,5 +1,6 @@
-//! The due scan: loads retries and lanes whose time has come. Nodes share the work: what one has
-//! locked another passes over.
+//! The due scan: loads retries and lanes whose time has come. It begins and ends with one question, what is
+//! due of each kind, and looks for the rows of those alone. Nodes share the work: what one has locked another
+//! passes over.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -104,8 +105,25 @@ impl Tx<'_> {
     /// Returns when to come back.
     pub(super) async fn scan(&mut self, probes: usize) -> Result<Option<i64>, StoreError> {
         let now = self.now();
-        self.take_arrivals().await?;
-        self.scan_retries(now).await?;
+        // Most often one of these has come, or none.
+        let first_due = self.first_due().await?;
+        let [retries, healthy, trouble, arrivals] =
+            first_due.map(|at| at.is_some_and(|at| at <= now));
+        if !(retries || healthy || trouble || arrivals) {
+            return Ok(first_due.into_iter().flatten().min());
+        }
+        // Each may have what comes after it due.
+        if arrivals {
+            self.take_arrivals().await?;
+        }
+        let moved = (retries || arrivals) && self.scan_retries(now).await?;
+        if healthy || trouble || arrivals || moved {
+            self.scan_lanes(now, probes).await?;
+        }
+        self.next_due().await
+    }
+
+    async fn scan_lanes(&mut self, now: i64, probes: usize) -> Result<(), StoreError> {
         // Two classes, each with an index: endpoints that hang can have every place for probes for as
         // long as they like, and what a restart found of healthy ones must not wait behind them.
         let [_, healthy_from, trouble_from, _] = self.due_floors.get();
@@ -126,7 +144,7 @@ impl Tx<'_> {
                 Found::Removed | Found::Unreadable => {}
             }
         }
-        self.next_due().await
+        Ok(())
     }
 
     /// Locks lanes that are due. Returns also those of this node that others have locked.
@@ -189,7 +207,8 @@ impl Tx<'_> {
         self.reader().first_due(node, from).await
     }
 
-    async fn scan_retries(&mut self, now: i64) -> Result<(), StoreError> {
+    /// Loads single retries. True when some went to their lanes.
+    async fn scan_retries(&mut self, now: i64) -> Result<bool, StoreError> {
         // Uses the index delivery_due.
         let rows = self
             .query(
@@ -233,7 +252,8 @@ impl Tx<'_> {
             return Err(error);
         }
         loaded?;
-        if !moved.seqs.is_empty() {
+        let has_moved = !moved.seqs.is_empty();
+        if has_moved {
             self.query(
                 "update webhooks.delivery d set lane = true, due_at = case when t.ordered then 0 else d.due_at end
                  from unnest($1::int8[], $2::int8[], $3::bool[]) as t(seq, key, ordered)
@@ -254,7 +274,8 @@ impl Tx<'_> {
         for (key, seqs) in aside {
             self.set_aside(key, &seqs).await?;
         }
-        joining.write(self).await
+        joining.write(self).await?;
+        Ok(has_moved)
     }
 
     /// The lanes that some of these retries have to join and others have in hand.

@@ -30,6 +30,7 @@ mod plans;
 mod pooled;
 mod refusals;
 mod refused_writes;
+mod scan;
 mod scissors;
 mod send_in;
 mod silence;

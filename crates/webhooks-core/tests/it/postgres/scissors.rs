@@ -42,6 +42,8 @@ struct Plan {
     at: &'static str,
     /// The statement at which it happened.
     made: Option<String>,
+    /// All those that were made since somebody listens.
+    heard: Option<Vec<String>>,
 }
 
 impl Scissors {
@@ -104,8 +106,18 @@ impl Scissors {
         *self.plan.lock() = Plan {
             next: Some((0, cut)),
             at: what,
-            made: None,
+            ..Plan::default()
         };
+    }
+
+    /// Listens to what is asked on the connection that writes, from now on.
+    pub(crate) fn listen(&self) {
+        self.plan.lock().heard = Some(Vec::new());
+    }
+
+    /// What was asked since then.
+    pub(crate) fn heard(&self) -> Vec<String> {
+        self.plan.lock().heard.take().unwrap_or_default()
     }
 
     /// It is not cut yet.
@@ -124,6 +136,9 @@ impl Scissors {
 impl Plan {
     /// A statement comes by.
     fn step(&mut self, statement: &str) -> Option<Cut> {
+        if let Some(heard) = &mut self.heard {
+            heard.push(statement.to_owned());
+        }
         let (passing, cut) = self.next?;
         if !statement.contains(self.at) {
             return None;
