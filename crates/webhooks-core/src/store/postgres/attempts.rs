@@ -9,6 +9,25 @@ use crate::{
     attempt::Failure, delivery::EndReason, model::outcome::AttemptRecord, store::error::StoreError,
 };
 
+/// Inserts attempts: those in the arrays of [`Attempts::bind_all`].
+macro_rules! insert_attempts {
+    (day $day:literal, from $($from:literal)?
+     ($seqs:literal, $keys:literal, $numbers:literal, $at:literal, $durations:literal, $statuses:literal,
+      $failures:literal, $details:literal, $headers:literal, $bodies:literal)) => {
+        concat!(
+            "insert into webhooks.attempt
+             (event_seq, endpoint_key, number, day, at, duration_us, status, failure, detail, headers, body)
+             select seq, key, number, ", $day, ", at, duration_us, status, failure, detail, headers, body
+             from ", $($from, " cross join ",)?
+            "unnest(", $seqs, "::int8[], ", $keys, "::int8[], ", $numbers, "::int4[], ", $at, "::int8[], ",
+            $durations, "::int8[], ", $statuses, "::int4[], ", $failures, "::text[], ", $details, "::text[], ",
+            $headers, "::text[], ", $bodies, "::bytea[])
+                  as t(seq, key, number, at, duration_us, status, failure, detail, headers, body)"
+        )
+    };
+}
+pub(super) use insert_attempts;
+
 /// Attempts, as columns.
 #[derive(Default)]
 pub(super) struct Attempts<'a> {
@@ -96,16 +115,14 @@ impl<'a> Attempts<'a> {
 
     /// Inserts those at these places. Returns those whose number is taken.
     async fn insert(&self, tx: &mut Tx<'_>, places: &[usize]) -> Result<Vec<usize>, StoreError> {
-        let statement = tx.query(
-                "insert into webhooks.attempt
-                 (event_seq, endpoint_key, number, day, at, duration_us, status, failure, detail, headers, body)
-                 select seq, key, number, $11, at, duration_us, status, failure, detail, headers, body
-                 from unnest($1::int8[], $2::int8[], $3::int4[], $4::int8[], $5::int8[], $6::int4[],
-                             $7::text[], $8::text[], $9::text[], $10::bytea[])
-                      as t(seq, key, number, at, duration_us, status, failure, detail, headers, body)
-                 on conflict do nothing
-                 returning event_seq, endpoint_key, number",
-            );
+        let statement = tx.query(concat!(
+            insert_attempts!(
+                day "$11",
+                from("$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10")
+            ),
+            " on conflict do nothing
+             returning event_seq, endpoint_key, number"
+        ));
         let rows = self
             .bind_to(statement, places)
             .bind(day_of(tx.now()))

@@ -5,6 +5,31 @@ use bytes::Bytes;
 use super::session::Statement;
 use crate::event::PreparedEvent;
 
+/// The columns of an event.
+macro_rules! event_columns {
+    () => {
+        "(seq, day, id, customer, type, body, created_at, traceparent)"
+    };
+}
+pub(super) use event_columns;
+
+/// Inserts events. Of those in the arrays of [`NewEvents::bind_to`] each is `seq`, an expression.
+macro_rules! insert_events {
+    ($seq:literal, day $day:literal, now $now:literal, from $($from:literal)?
+     ($seqs:literal, $ids:literal, $customers:literal, $types:literal, $bodies:literal, $traceparents:literal)) => {
+        concat!(
+            "insert into webhooks.event ",
+            $crate::store::postgres::new_events::event_columns!(),
+            " select ", $seq, ", ", $day, ", id, customer, type, body, ", $now, ", traceparent
+             from ", $($from, " cross join ",)?
+            "unnest(", $seqs, "::int8[], ", $ids, "::text[], ", $customers, "::text[], ", $types, "::text[], ",
+            $bodies, "::bytea[], ", $traceparents, "::text[])
+                  as t(seq, id, customer, type, body, traceparent)"
+        )
+    };
+}
+pub(super) use insert_events;
+
 /// New events, as columns.
 #[derive(Default)]
 pub(super) struct NewEvents {

@@ -7,7 +7,7 @@ use sqlx::{Row, postgres::PgRow};
 use super::{
     bell::Concerned,
     held_lanes::UNFORESEEN_WAIT,
-    new_events::NewEvents,
+    new_events::{NewEvents, insert_events},
     partition::day_of,
     row::int,
     session::Statement,
@@ -67,6 +67,36 @@ macro_rules! join_lanes {
     };
 }
 pub(super) use join_lanes;
+
+/// The columns of a delivery that was not tried.
+macro_rules! delivery_columns {
+    () => {
+        "(event_seq, endpoint_key, claim, due_at, owed_at, number, event_day, attempts, slot, lane)"
+    };
+}
+pub(super) use delivery_columns;
+
+/// Inserts deliveries. Of those in the arrays of [`Owing::bind_deliveries`] each is of the event `seq`, an
+/// expression, and so are its number and its event's day, which further arrays can hold.
+macro_rules! insert_deliveries {
+    ($seq:literal, number $number:literal, day $day:literal, now $now:literal, from $($from:literal)?
+     ($seqs:literal, $keys:literal, $claims:literal, $due_at:literal, $slots:literal, $lanes:literal)
+     $(, numbers $numbers:literal, days $days:literal)?) => {
+        concat!(
+            "insert into webhooks.delivery ",
+            $crate::store::postgres::owing::delivery_columns!(),
+            " select ", $seq, ", key, claim, due_at, ", $now, ", ", $number, ", ", $day, ", 0, slot, lane
+             from ", $($from, " cross join ",)?
+            "unnest(", $seqs, "::int8[], ", $keys, "::int8[], ", $claims, "::int8[], ", $due_at, "::int8[], ",
+            $slots, "::int2[], ", $lanes, "::bool[]", $(", ", $numbers, "::int4[], ", $days, "::int4[]",)?
+            ") as t(seq, key, claim, due_at, slot, lane", $(insert_deliveries!(@names $numbers),)? ")"
+        )
+    };
+    (@names $numbers:literal) => {
+        ", number, day"
+    };
+}
+pub(super) use insert_deliveries;
 
 /// New deliveries, as columns.
 #[derive(Default)]
@@ -257,19 +287,18 @@ impl Owing {
         let now = tx.now();
         let rows = &self.deliveries;
         if !rows.seqs.is_empty() || !events.seqs.is_empty() {
-            let statement = tx.query(
-                "with stored as (
-                     insert into webhooks.event (seq, day, id, customer, type, body, created_at, traceparent)
-                     select seq, $7, id, customer, type, body, $8, traceparent
-                     from unnest($1::int8[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[])
-                          as t(seq, id, customer, type, body, traceparent))
-                 insert into webhooks.delivery
-                 (event_seq, endpoint_key, claim, due_at, owed_at, number, event_day, attempts, slot, lane)
-                 select seq, key, claim, due_at, $8, number, day, 0, slot, lane
-                 from unnest($9::int8[], $10::int8[], $11::int8[], $12::int8[], $13::int2[], $14::bool[],
-                             $15::int4[], $16::int4[])
-                      as t(seq, key, claim, due_at, slot, lane, number, day)",
-            );
+            let statement = tx.query(concat!(
+                "with stored as (",
+                insert_events!(
+                    "seq", day "$7", now "$8",
+                    from("$1", "$2", "$3", "$4", "$5", "$6")
+                ),
+                ") ",
+                insert_deliveries!(
+                    "seq", number "number", day "day", now "$8",
+                    from("$9", "$10", "$11", "$12", "$13", "$14"), numbers "$15", days "$16"
+                )
+            ));
             let statement = events.bind_to(statement).bind(day_of(now)).bind(now);
             self.bind_deliveries(statement)
                 .bind(&rows.numbers)

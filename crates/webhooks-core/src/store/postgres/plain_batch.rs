@@ -13,10 +13,10 @@ use std::collections::{HashSet, VecDeque};
 use sqlx::Row;
 
 use super::{
-    attempts::Attempts,
+    attempts::{Attempts, insert_attempts},
     error::is_lost,
-    new_events::NewEvents,
-    owing::{Joined, Owing, join_lanes},
+    new_events::{NewEvents, insert_events},
+    owing::{Joined, Owing, insert_deliveries, join_lanes},
     partition::day_of,
     send::{Answer, Numbers, PLACES},
     session::Statement,
@@ -45,17 +45,18 @@ macro_rules! with_events {
                  from webhooks.node
                  where id = $1 and alive and writer = $2 and (select version from webhooks.change) = $3
                  for key share),
-             events as (
-                 insert into webhooks.event (seq, day, id, customer, type, body, created_at, traceparent)
-                 select me.base + place, $4, id, customer, type, body, $5, traceparent
-                 from me cross join unnest($6::int8[], $7::text[], $8::text[], $9::text[], $10::bytea[], $11::text[])
-                      as t(place, id, customer, type, body, traceparent)),
-             deliveries as (
-                 insert into webhooks.delivery
-                 (event_seq, endpoint_key, claim, due_at, owed_at, number, event_day, attempts, slot, lane)
-                 select me.base + place, key, claim, due_at, $5, 0, $4, 0, slot, lane
-                 from me cross join unnest($12::int8[], $13::int8[], $14::int8[], $15::int8[], $16::int2[], $17::bool[])
-                      as t(place, key, claim, due_at, slot, lane)),",
+             events as (",
+            insert_events!(
+                "me.base + seq", day "$4", now "$5",
+                from "me" ("$6", "$7", "$8", "$9", "$10", "$11")
+            ),
+            "),
+             deliveries as (",
+            insert_deliveries!(
+                "me.base + seq", number "0", day "$4", now "$5",
+                from "me" ("$12", "$13", "$14", "$15", "$16", "$17")
+            ),
+            "),",
             $($rest)*
         )
     };
@@ -76,13 +77,12 @@ const SEND: &str = with_events!(
 /// Outcomes, and sends that join no lane: lanes come before deliveries, where the order of locks is
 /// concerned.
 const COMPLETE: &str = with_events!(
-    " attempts as (
-          insert into webhooks.attempt
-          (event_seq, endpoint_key, number, day, at, duration_us, status, failure, detail, headers, body)
-          select seq, key, number, $4, at, duration_us, status, failure, detail, headers, body
-          from me cross join unnest($18::int8[], $19::int8[], $20::int4[], $21::int8[], $22::int8[], $23::int4[],
-                                    $24::text[], $25::text[], $26::text[], $27::bytea[])
-               as t(seq, key, number, at, duration_us, status, failure, detail, headers, body)),
+    " attempts as (",
+    insert_attempts!(
+        day "$4",
+        from "me" ("$18", "$19", "$20", "$21", "$22", "$23", "$24", "$25", "$26", "$27")
+    ),
+    "),
       gone as (
           delete from webhooks.delivery d
           where d.event_seq = any($28) and (d.claim in (select unnest($29::int8[]))) is true
@@ -118,6 +118,10 @@ pub(super) struct PlainBatch {
     owing: Owing,
     answers: Vec<Answer>,
     mark: CommitMark,
+    /// The deliveries that arrived.
+    released: Claims,
+    /// On the timeline, of all that is written.
+    now: i64,
 }
 
 /// Whether nothing of a batch needs a look at the database before it is written, as far as can be seen
@@ -179,6 +183,8 @@ impl Tx<'_> {
             owing: additions.owing,
             answers,
             mark,
+            released: released(&batch.completions),
+            now: self.now(),
         };
         let keeps_order = batch.completions.is_empty() || !plain.owing.joins_lanes();
         if placed.is_ok() && !plain.owing.refuses() && keeps_order {
@@ -242,9 +248,9 @@ impl Tx<'_> {
                 attempts.push((row.event.seq, key), row.number + 1, attempt);
             }
         }
-        let Claims { seqs, claims, .. } = released(completions);
         let statement = self.begin_plain(COMPLETE, plain, writer);
-        let statement = attempts.bind_all(statement).bind(&seqs).bind(&claims);
+        let Claims { seqs, claims, .. } = &plain.released;
+        let statement = attempts.bind_all(statement).bind(seqs).bind(claims);
         let row = statement.fetch_optional(&mut *self.connection).await?;
         let Some(row) = row else { return Ok(None) };
         let gone: Vec<i64> = row.try_get(1)?;
@@ -257,7 +263,7 @@ impl Tx<'_> {
 
     /// What both statements begin with.
     fn begin_plain(&self, statement: &'static str, plain: &PlainBatch, writer: i64) -> Statement {
-        let now = self.now();
+        let now = plain.now;
         let statement = self
             .query(statement)
             .bind(self.node)
@@ -281,13 +287,13 @@ impl Answered {
 
 impl PlainBatch {
     /// By what it is known whether it was committed.
-    pub(super) fn witness(&self, completions: &[Completion], now: i64) -> Witness {
+    pub(super) fn witness(&self) -> Witness {
         match self.events.ids.first() {
             Some(id) => Witness::Sent {
-                day: day_of(now),
+                day: day_of(self.now),
                 id: id.clone(),
             },
-            None => Witness::Released(released(completions)),
+            None => Witness::Released(self.released.clone()),
         }
     }
 
@@ -318,6 +324,7 @@ impl PlainBatch {
             owing,
             answers,
             mark,
+            ..
         } = self;
         owing.forget(tx);
         tx.commit.roll_back_to(mark);

@@ -196,13 +196,13 @@ impl State {
             return None;
         };
         reach_commit(&batch.completions);
-        let witness = plain.witness(&batch.completions, tx.now());
         let (settled, found) = match tx.write_plain(&plain, &batch.completions, writer).await {
             Sent::Committed(answered) => (Ok(answered), None),
             Sent::RolledBack => (Err(None), None),
             Sent::Lost(error) => {
                 let mut found = None;
-                let settled = match self.settle(Some(witness), &mut found, &error).await {
+                let witness = Some(plain.witness());
+                let settled = match self.settle(witness, &mut found, &error).await {
                     Settled::Committed(first) => Ok(Answered::unknown_but(first)),
                     Settled::RolledBack => Err(None),
                     Settled::Failed(error) => Err(Some(error)),

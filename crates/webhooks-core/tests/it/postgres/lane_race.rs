@@ -16,6 +16,7 @@ use scratch_postgres::Database;
 use webhooks_core::{Event, NewEndpoint, RetrySchedule, Webhooks, testing::Receiver};
 
 use super::{open, open_with, until};
+use crate::world::server::serve;
 
 /// Whoever leaves a lane takes its time, before it locks anything for that.
 const SLOW_LEAVES: [&str; 2] = [
@@ -84,13 +85,10 @@ struct Seen {
 impl Watcher {
     async fn start() -> (Arc<Self>, String) {
         let watcher = Arc::<Self>::default();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap());
         let app = axum::Router::new()
             .fallback(answer)
             .with_state(Arc::clone(&watcher));
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        (watcher, url)
+        (watcher, serve(app).await)
     }
 }
 

@@ -8,6 +8,8 @@ use std::{
 use axum::{extract::State, http::StatusCode};
 use parking_lot::Mutex;
 
+use crate::world::server::serve;
+
 /// A receiver that measures.
 pub(crate) struct Meter {
     /// How long it works on each request.
@@ -28,13 +30,10 @@ impl Meter {
             work,
             seen: Mutex::default(),
         });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap());
         let app = axum::Router::new()
             .fallback(receive)
             .with_state(Arc::clone(&meter));
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        (meter, url)
+        (meter, serve(app).await)
     }
 
     /// When each request arrived, in that order.

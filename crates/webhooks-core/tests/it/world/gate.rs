@@ -11,6 +11,8 @@ use axum::{
 };
 use tokio::sync::Notify;
 
+use super::server::serve;
+
 /// A receiver that answers each event when it is told how.
 #[derive(Default)]
 pub(crate) struct Gate {
@@ -22,13 +24,10 @@ pub(crate) struct Gate {
 impl Gate {
     pub(crate) async fn start() -> (Arc<Self>, String) {
         let gate = Arc::<Self>::default();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap());
         let app = axum::Router::new()
             .fallback(answer)
             .with_state(Arc::clone(&gate));
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        (gate, url)
+        (gate, serve(app).await)
     }
 
     pub(crate) fn open(&self, id: &str, status: u16) {

@@ -6,6 +6,7 @@ pub(crate) mod fault;
 pub(crate) mod gate;
 pub(crate) mod hold;
 pub(crate) mod outside;
+pub(crate) mod server;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
