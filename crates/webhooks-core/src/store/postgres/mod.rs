@@ -17,6 +17,7 @@ pub(crate) mod copying;
 mod endpoint_state;
 mod endpoints;
 pub(crate) mod error;
+mod failed_batch;
 mod floor;
 #[cfg(feature = "metrics")]
 mod gauges;
@@ -57,6 +58,7 @@ mod send;
 mod send_in;
 pub(crate) mod session;
 pub(crate) mod slot;
+mod standing;
 mod sweep;
 mod trouble;
 mod tx;

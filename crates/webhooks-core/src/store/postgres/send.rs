@@ -90,11 +90,7 @@ impl Tx<'_> {
         let accepted = match self.accept_sends(&sends, numbers).await {
             Ok(accepted) => accepted,
             Err(error) => {
-                let refused = sends.into_iter().map(|send| {
-                    let error = SendError::Store(error.clone());
-                    (send.reply, Err(error))
-                });
-                answers.extend(refused);
+                refuse_sends(sends, &error, answers);
                 return (additions, Err(error));
             }
         };
@@ -217,4 +213,14 @@ impl Tx<'_> {
         let Additions { events, owing, .. } = additions;
         owing.write(self, &events).await
     }
+}
+
+/// Answers all of them with an error of the store's.
+pub(super) fn refuse_sends(
+    sends: impl IntoIterator<Item = SendJob>,
+    error: &StoreError,
+    answers: &mut Vec<Answer>,
+) {
+    let refused = |send: SendJob| (send.reply, Err(SendError::Store(error.clone())));
+    answers.extend(sends.into_iter().map(refused));
 }

@@ -1,6 +1,6 @@
 //! The one who writes: takes a batch, runs it in one transaction, and says what follows.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
@@ -15,6 +15,7 @@ use super::{
     membership::Membership,
     node::CLAIM_BITS,
     plain_batch::{Answered, Sent},
+    send::refuse_sends,
     session::Session,
     sweep::Sweep,
     tx::{Endpoints, Tx},
@@ -23,20 +24,16 @@ use super::{
 use crate::{
     crash_point,
     metrics::CommitClock,
-    send::SendError,
     store::{
-        commit::{Commit, CommitMark},
+        commit::Commit,
         committed::{Answers, Committed},
         completion::Completion,
         error::StoreError,
         host::Host,
-        queue::{Batch, NextWork, SendJob, WriterQueue},
+        queue::{Batch, NextWork, WriterQueue},
         refusals::Refusals,
     },
 };
-
-/// The wait after a transaction that failed: what refuses one refuses the next.
-const FAILURE_PAUSE: Duration = Duration::from_millis(20);
 
 /// The writer: it works on a thread and a runtime of its own, which an app that blocks its own cannot
 /// hold up.
@@ -45,26 +42,27 @@ pub(crate) struct Writer {
     state: State,
 }
 
-struct State {
-    connector: Connector,
-    connection: Option<Session>,
-    host: Arc<Host>,
-    endpoints: Endpoints,
-    commit: Commit,
-    sweep: Sweep,
-    refusals: Refusals,
-    lane_floors: LaneFloors,
+/// What the writer has in hand from one batch to the next.
+pub(super) struct State {
+    pub(super) connector: Connector,
+    pub(super) connection: Option<Session>,
+    pub(super) host: Arc<Host>,
+    pub(super) endpoints: Endpoints,
+    pub(super) commit: Commit,
+    pub(super) sweep: Sweep,
+    pub(super) refusals: Refusals,
+    pub(super) lane_floors: LaneFloors,
     /// Those that the present transaction has locked.
     lanes: HeldLanes,
     /// Of the present transaction.
     witness: Option<Witness>,
     /// Whom the present transaction concerns besides this node.
     concerned: Concerned,
-    membership: Arc<Membership>,
+    pub(super) membership: Arc<Membership>,
     /// As which node it claims.
-    node: i64,
+    pub(super) node: i64,
     /// The share of requests in flight that endpoints have.
-    in_flight: u32,
+    pub(super) in_flight: u32,
 }
 
 /// A batch that is over.
@@ -221,7 +219,7 @@ impl State {
                 match error {
                     Some(error) => {
                         let mut answers = Answers::default();
-                        refuse_sends(sends, &Err(error.clone()), &mut answers);
+                        refuse_sends(sends, &error, &mut answers.sends);
                         Some((Ended::Failed(error), answers))
                     }
                     None => {
@@ -289,14 +287,14 @@ impl State {
                 if written.is_ok() {
                     written = tx.tell_of_changes().await;
                 }
-            } else {
-                refuse_sends(sends, &written, &mut answers);
+            } else if let Err(error) = &written {
+                refuse_sends(sends, error, &mut answers.sends);
             }
-        } else {
+        } else if let Err(error) = &written {
             answers
                 .asks
                 .extend(asks.into_iter().map(super::perform::refuse));
-            refuse_sends(sends, &written, &mut answers);
+            refuse_sends(sends, error, &mut answers.sends);
         }
         reach_commit(&batch.completions);
         let ended = match written {
@@ -370,7 +368,7 @@ impl State {
         begun
     }
 
-    fn tx<'a>(&'a mut self, connection: &'a mut Session) -> Tx<'a> {
+    pub(super) fn tx<'a>(&'a mut self, connection: &'a mut Session) -> Tx<'a> {
         Tx {
             connection,
             schema: &self.connector.address.schema,
@@ -387,110 +385,6 @@ impl State {
             names_statements: self.connector.names_statements(),
         }
     }
-
-    /// Nothing of the transaction is stored: the callers are told, and memory is put right.
-    async fn failed(
-        &mut self,
-        held: Option<Session>,
-        error: StoreError,
-        answers: Answers,
-    ) -> Committed {
-        self.endpoints.changed.clear();
-        self.lane_floors.clear();
-        self.refusals.note(&error, self.host.timeline.now());
-        let mut rolled_back = None;
-        // One to a server that became a replica leads to it for ever; a new one leads to who took over.
-        let held = held.filter(|_| !matches!(error, StoreError::ReadOnly));
-        if let Some(mut connection) = held {
-            match connection.execute("rollback").await {
-                Ok(_) => rolled_back = Some(connection),
-                Err(error) => tracing::debug!(%error, "a connection was lost"),
-            }
-        }
-        self.endpoints_rolled_back(&mut rolled_back).await;
-        self.connection = rolled_back;
-        self.endpoints.cache.committed();
-        self.commit.roll_back_to(CommitMark::default());
-        let refused_refills = answers.give(&Err(error));
-        // After the answers: a load that was refused among them is not asked for at once again.
-        for outbox in std::mem::take(&mut self.commit.touched) {
-            self.commit.follow(&outbox, outbox.lane_is_uncertain());
-        }
-        tokio::time::sleep(FAILURE_PAUSE).await;
-        Committed {
-            refused_refills,
-            ..self.commit.take()
-        }
-    }
-
-    async fn endpoints_rolled_back(&mut self, connection: &mut Option<Session>) {
-        match connection {
-            Some(connection) => self.tx(connection).rolled_back().await,
-            None => {
-                // What had changed is read again when it is next used.
-                for key in self.endpoints.cache.rolled_back() {
-                    self.endpoints.cache.drop_key(key);
-                }
-                self.endpoints.cache.retain_removed(|_| false);
-            }
-        }
-    }
-
-    /// Gives each endpoint that has no limit of its own this engine's share, when engines came or went.
-    fn share_in_flight(&mut self) {
-        let share = self.endpoints.reader.in_flight_share();
-        if share == self.in_flight {
-            return;
-        }
-        self.in_flight = share;
-        for outbox in self.endpoints.cache.outboxes() {
-            if outbox.endpoint().shares {
-                outbox.set_in_flight(usize::try_from(share).unwrap_or(1));
-            }
-        }
-    }
-
-    /// This engine was declared dead, and is another node now. What it had in memory is somebody
-    /// else's, perhaps: it goes back, and changes nothing of what was claimed since.
-    fn rejoined(&mut self) {
-        self.node = self.membership.node();
-        self.lane_floors.clear();
-        self.commit.claim_as(self.node);
-        // What happened meanwhile is not known, nor whether what was seen before ever happened.
-        self.endpoints.version = None;
-        self.sweep = Sweep::default();
-        for outbox in self.endpoints.cache.outboxes() {
-            let given = outbox.give_all_back(self.host.timeline.now());
-            self.commit.take_back(&outbox, given);
-        }
-    }
-
-    /// This engine ends in order: what is still claimed is free at once.
-    async fn leave(&mut self) {
-        let left = self.left().await;
-        if let Err(error) = left {
-            tracing::warn!(%error, "what this engine held could not be set free; it is when its lease ends");
-        }
-    }
-
-    async fn left(&mut self) -> Result<(), StoreError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.connector.connect().await?,
-        };
-        let mut reader = self.connector.begin_on(&mut connection).await?;
-        reader
-            .leave(self.membership.node(), self.host.timeline.now())
-            .await?;
-        connection.execute("commit").await?;
-        // The task that tells of other commits may have ended.
-        let channel = self.connector.address.schema.name();
-        if let Some(notify) = Concerned::All.notification(channel) {
-            connection.execute(sqlx::AssertSqlSafe(notify)).await?;
-        }
-        connection.close().await?;
-        Ok(())
-    }
 }
 
 fn reach_commit(completions: &[Completion]) {
@@ -498,19 +392,6 @@ fn reach_commit(completions: &[Completion]) {
     if !completions.is_empty() {
         crash_point::reach("before_completion_commit");
     }
-}
-
-fn refuse_sends(
-    sends: impl IntoIterator<Item = SendJob>,
-    written: &Result<(), StoreError>,
-    answers: &mut Answers,
-) {
-    let error = written.clone().err().unwrap_or(StoreError::Closed);
-    answers.sends.extend(
-        sends
-            .into_iter()
-            .map(|send| (send.reply, Err(SendError::Store(error.clone())))),
-    );
 }
 
 impl Tx<'_> {
