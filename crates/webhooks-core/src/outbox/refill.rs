@@ -50,13 +50,13 @@ impl Outbox {
         let mut state = self.state.lock();
         // Memory comes back by itself while much waits in it.
         let is_full = state.lane != Lane::Stopped && state.queue.rows.len() > state.loads.below;
+        // Whoever asks has found something in the lane, or looks whether there is: it may be another
+        // engine's, of which memory was not told, and the date of the lane may be gone with this answer.
+        state.has_lane();
         if endpoint.state != EndpointState::Active || state.returning > 0 || is_full {
             return None;
         }
         state.refilling = true;
-        if state.lane == Lane::Kept {
-            state.lane = Lane::Flowing;
-        }
         let trouble = state.lane == Lane::Stopped;
         let rows = if trouble || self.memory.is_full() {
             1

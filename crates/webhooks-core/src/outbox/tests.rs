@@ -501,3 +501,51 @@ fn in_every_history_each_delivery_is_at_one_place_and_gets_through() {
     ]);
     assert_eq!(changes, all, "every transition happens, and no other");
 }
+
+/// Another engine adds to a lane that was empty when so much of it was loaded that nothing more is for now:
+/// the lane's date is gone then, and nobody but memory comes back to it.
+#[test]
+fn a_lane_that_is_due_while_much_waits_in_memory_is_loaded_from_later() {
+    let kept = EndpointRecord {
+        keeps_lane: true,
+        ..record(EndpointState::Active, true)
+    };
+    let memory = Arc::<Memory>::default();
+    let outbox = Outbox::new(kept, Some(Backoff::default()), memory);
+    let moment = Moment {
+        now: 0,
+        is_stopping: false,
+    };
+    let mut seqs = 0..;
+    let mut workers = 0;
+    let mut load = |rows: usize| {
+        let plan = outbox.plan_refill().unwrap();
+        assert!(plan.rows >= rows, "{plan:?}");
+        for seq in seqs.by_ref().take(rows) {
+            outbox.expect(BODY);
+            let accepted = outbox.accept(World::row(seq, 0), plan.retreats, moment);
+            workers += accepted.unwrap().starts;
+        }
+        outbox.refill_ended();
+        plan.rows
+    };
+    let whole = load(LOADS_FROM_SERVER.rows);
+    load(whole - 1);
+    assert_eq!(outbox.leave_lane(), Some(false));
+    assert_eq!(outbox.plan_refill(), None);
+    outbox.refill_ended();
+
+    assert_eq!(workers, 1);
+    let places = Arc::new(Places::new(64));
+    let mut refills = 0;
+    loop {
+        let (next, steps) = outbox.next(&places, Wake::Free, moment);
+        refills += usize::from(steps.refill);
+        match next {
+            Next::Deliver(taken) => drop(taken),
+            Next::End => break,
+            Next::WaitUntil(_) | Next::WaitForPlace(_) => panic!("there is a place"),
+        }
+    }
+    assert_eq!(refills, 1);
+}
