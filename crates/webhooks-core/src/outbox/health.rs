@@ -14,6 +14,9 @@ const FAILING_WAIT: Duration = Duration::from_secs(5);
 /// a dead endpoint costs one request a minute, a restarted one is found within a minute.
 const BACKOFF_FIRST: Duration = Duration::from_secs(5);
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
+/// After so many answers of 2xx trouble is over, also where much still waits: the next is a new one. More
+/// than an endpoint that goes down again at once can have had in flight.
+const ANSWERS_TO_FORGET: u32 = 32;
 
 /// An attempt that failed, as far as it tells of its endpoint.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +31,8 @@ pub(crate) struct FailedAttempt {
 /// How an endpoint answers, and for how long it is left alone.
 pub(super) struct Health {
     pub(super) backoff: Backoff,
+    /// Answers of 2xx since it was last left alone.
+    answers: u32,
     pub(super) failed_in_a_row: u32,
     /// Since when every attempt has failed, on the timeline.
     pub(super) failing_since: Option<i64>,
@@ -41,11 +46,19 @@ impl Health {
     pub(super) fn new(backoff: Backoff, failing_since: Option<i64>) -> Self {
         Self {
             backoff,
+            answers: 0,
             failed_in_a_row: 0,
             failing_since,
             succeeded_at: i64::MIN,
             told_at: i64::MIN,
         }
+    }
+
+    /// Notes an answer of 2xx.
+    pub(super) fn answered(&mut self, now: i64) {
+        self.answers = self.answers.saturating_add(1);
+        self.failed_in_a_row = 0;
+        self.succeeded_at = now;
     }
 
     pub(super) fn end_trouble(&mut self) {
@@ -77,7 +90,11 @@ impl Health {
     /// Leaves the endpoint alone for longer. Requests that were in flight together fail together:
     /// they count as one. `is_new`: it was not in trouble until now.
     pub(super) fn back_off(&mut self, attempt: &FailedAttempt, is_new: bool) {
+        let answers = std::mem::take(&mut self.answers);
         let (now, backoff) = (attempt.ended_at, &mut self.backoff);
+        if is_new && answers >= ANSWERS_TO_FORGET {
+            backoff.failures = 0;
+        }
         if is_new || now >= backoff.until {
             backoff.failures = backoff.failures.saturating_add(1);
             let doubled = BACKOFF_FIRST

@@ -14,7 +14,7 @@
 //! | `None`, `Flowing` | a failure that means trouble ([`Outbox::failed`]) | `Stopped` |
 //! | `Stopped` | a success, or a person says that it is well | `Flowing` |
 //! | `Flowing`, `Stopped` | its lane is found empty ([`Outbox::leave_lane`]) | `None`; `Kept`, where other engines add to it too |
-//! | `Kept` | something was added | `Flowing` |
+//! | `None`, `Kept` | something was added, or may have been: it is to be loaded from | `Flowing` |
 //!
 //! A delivery is **expected** from its placing until the commit that stored it, then **waits**, then
 //! is in a worker's **hand**, and is done or on its way back to the lane (**returning**). While any

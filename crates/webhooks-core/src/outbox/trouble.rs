@@ -13,8 +13,7 @@ impl Outbox {
     pub(crate) fn succeeded(&self, now: i64) -> (bool, Steps) {
         let shares = self.endpoint().shares;
         let mut state = self.state.lock();
-        state.health.failed_in_a_row = 0;
-        state.health.succeeded_at = now;
+        state.health.answered(now);
         let was_failing = state.health.failing_since.take().is_some();
         let is_told = shares && now.saturating_sub(state.health.told_at) >= TELL_EVERY_MS;
         if is_told {

@@ -92,6 +92,29 @@ async fn a_retry_after_is_kept_to_the_second(store: Store) {
     }
 }
 
+/// Each pause was twice as long as the one before, up to a minute, as long as anything waited.
+async fn a_receiver_that_asks_for_a_pause_now_and_then_is_not_left_alone_for_longer(store: Store) {
+    let world = store.world().await;
+    world.endpoint(|endpoint| endpoint.in_flight(1)).await;
+    let asks = Answer::status(429).header("retry-after", "1");
+    let answers = (1..=4_000).map(|request| {
+        if request % 150 == 0 {
+            asks.clone()
+        } else {
+            200.into()
+        }
+    });
+    world.receiver.respond(answers.collect::<Vec<_>>());
+    // More than memory holds: some wait in the lane until almost all are delivered.
+    for prefix in ["a", "b"] {
+        world.send_all(ids(prefix, 1_000)).await;
+    }
+    world.webhooks.drain().await;
+    // Thirteen pauses of a second, and the retries of those that were refused.
+    world.pass_in_steps(Duration::from_millis(500), 50).await;
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
+}
+
 /// What an event waits for that is sent after a request that hangs, with another answered
 /// meanwhile or not.
 async fn behind_one_that_hangs(store: Store, answered: Option<&str>) -> DeliveryState {
@@ -151,6 +174,7 @@ async fn an_endpoint_that_is_slowed_down_keeps_what_it_is_owed_through_a_pause(s
 for_each_store!(
     one_request_in_twenty_or_five_that_fails_stops_nothing,
     an_endpoint_that_only_answers_503_is_slowed_down_and_then_stopped,
+    a_receiver_that_asks_for_a_pause_now_and_then_is_not_left_alone_for_longer,
     a_retry_after_is_kept_to_the_second,
     an_endpoint_that_answered_another_request_meanwhile_is_not_down,
     an_endpoint_that_is_slowed_down_keeps_what_it_is_owed_through_a_pause
