@@ -54,7 +54,13 @@ impl Left {
     /// Nothing is owed.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
-        self.deliveries == 0 && self.outbox == 0
+        self.count() == 0
+    }
+
+    /// Deliveries and events that are owed.
+    #[must_use]
+    pub fn count(&self) -> i64 {
+        self.deliveries + self.outbox
     }
 }
 
