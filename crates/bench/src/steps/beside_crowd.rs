@@ -29,6 +29,8 @@ const DEAD_SUFFIX: &str = ".dead.example";
 /// What is the matter with a crowd of endpoints, each of a customer of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Crowd {
+    /// Nothing: they are what storing and sending as much costs.
+    Healthy,
     /// They answer 200 after 5 s.
     Slow,
     /// They have answered at once until now, and from now on not within the time limit.
@@ -72,6 +74,7 @@ impl BesideCrowd {
     fn url(&self, receiver: &ReceiverClient, crowd: Crowd, index: usize) -> String {
         let name = &self.name;
         match crowd {
+            Crowd::Healthy => receiver.url(&format!("{name}-{index}")),
             Crowd::Slow => receiver.url(&format!("slow/{name}-{index}")),
             Crowd::BeginToHang => receiver.url(&format!("begin/{name}-{index}")),
             Crowd::Refuse { port } => format!("http://127.0.0.1:{port}/{index}"),

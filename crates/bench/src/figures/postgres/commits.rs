@@ -22,11 +22,31 @@ pub(super) struct Commits {
 }
 
 impl Commits {
-    /// In an empty database of the bench's server.
-    pub(super) async fn measure(
+    /// As many as `clients` make, each as fast as it may.
+    pub(super) async fn as_many(
         bench: &Bench<'_>,
         clients: usize,
         time: Duration,
+    ) -> anyhow::Result<Self> {
+        Self::measure(bench, clients, time, None).await
+    }
+
+    /// `per_second` of a lone client, beside something else that is measured. Times count from
+    /// when each was meant to begin, so that what held one up counts for those after it too.
+    pub(super) async fn at(
+        bench: &Bench<'_>,
+        per_second: u32,
+        time: Duration,
+    ) -> anyhow::Result<Self> {
+        Self::measure(bench, 1, time, Some(per_second)).await
+    }
+
+    /// In an empty database of the bench's server.
+    async fn measure(
+        bench: &Bench<'_>,
+        clients: usize,
+        time: Duration,
+        per_second: Option<u32>,
     ) -> anyhow::Result<Self> {
         let fresh = bench.fresh("commits")?;
         let url = fresh.store.address();
@@ -42,6 +62,9 @@ impl Commits {
             .arg(format!("--jobs={}", clients.min(2)))
             .arg(format!("--time={}", time.as_secs().max(1)))
             .arg("--file=insert.sql");
+        if let Some(rate) = per_second {
+            pgbench.arg(format!("--rate={rate}"));
+        }
         if clients == 1 {
             pgbench.args(["--log", "--log-prefix=times"]);
         }

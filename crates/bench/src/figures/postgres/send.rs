@@ -33,7 +33,7 @@ pub(super) async fn measure(bench: &Bench<'_>, tables: &mut Tables) -> anyhow::R
     let time = (bench.settings.time() / 2).max(Duration::from_secs(1));
     for round in 0..bench.settings.rounds() {
         for case in &mut cases {
-            let commits = Commits::measure(bench, case.callers, time).await?;
+            let commits = Commits::as_many(bench, case.callers, time).await?;
             case.commits.push(commits.per_second);
             let fresh = bench.fresh(&format!("send-{}-{round}", case.callers))?;
             let step = Storing {
