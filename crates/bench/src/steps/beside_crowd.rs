@@ -21,6 +21,12 @@ use crate::{
 
 /// Requests are made and statements prepared before anything is measured.
 const WARM_UP: Duration = Duration::from_secs(1);
+/// After the crowd was added: what that wrote is folded into the file by then, and is not so later, within
+/// the measurement.
+const SETTLE: Duration = Duration::from_millis(1_500);
+/// Of its place in the time by which each is sent to later, times its number: the golden section spreads
+/// these evenly. At even distances all would be sent to just before, or just after, the healthy one.
+const GOLDEN: f64 = 0.618_033_988_75;
 /// Callers that add endpoints at once, so that many share a commit.
 const CALLERS: usize = 256;
 /// The name server of these names does not answer.
@@ -123,7 +129,8 @@ impl BesideCrowd {
         let count = self.crowd.map_or(0, |(_, count)| count);
         let started = Instant::now();
         for index in 0..count {
-            let at = self.time.mul_f64(index as f64 / count as f64);
+            let place = index as f64 + (index as f64 * GOLDEN).fract();
+            let at = self.time.mul_f64(place / count as f64);
             tokio::time::sleep(at.saturating_sub(started.elapsed())).await;
             let numbers = HANG_AFTER..HANG_AFTER + u64::try_from(self.events_each)?;
             let events = numbers.map(|number| event(number, now_ns()));
@@ -154,6 +161,7 @@ impl Step for BesideCrowd {
         receiver.reset().await?;
         let mut owed = 1 + self.gather(&webhooks, &receiver).await?;
         receiver.reset().await?;
+        tokio::time::sleep(SETTLE).await;
         let warm_up = open_loop(&webhooks, &self.name, self.per_second, WARM_UP).await?;
         receiver.wait_for(warm_up).await?;
         receiver.reset().await?;
