@@ -7,7 +7,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::atomic::{AtomicI64, Ordering},
+    sync::atomic::{AtomicBool, AtomicI64, Ordering},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -98,6 +98,11 @@ pub(crate) struct Timeline {
     /// The offset that the store has.
     stored_offset: AtomicI64,
     following: Mutex<()>,
+    /// It goes by another clock than this machine's.
+    follows_another: AtomicBool,
+    /// Timeline minus that clock, since that was set back.
+    #[cfg(feature = "postgres")]
+    ahead: AtomicI64,
 }
 
 impl Timeline {
@@ -114,6 +119,9 @@ impl Timeline {
             stored_offset: AtomicI64::new(offset),
             clock,
             following: Mutex::new(()),
+            follows_another: AtomicBool::new(false),
+            #[cfg(feature = "postgres")]
+            ahead: AtomicI64::new(0),
         }
     }
 
@@ -122,6 +130,12 @@ impl Timeline {
         self.base
             .load(Ordering::Relaxed)
             .saturating_add(millis(self.clock.monotonic()))
+    }
+
+    /// What the timeline runs with.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
     }
 
     pub(crate) fn wall(&self) -> SystemTime {
@@ -161,29 +175,47 @@ impl Timeline {
     }
 
     /// Follows another clock that all engines on a database have in common: it was at `at` in the middle
-    /// of the time from `before` to `after`, which this machine's clock told.
+    /// of the time from `before` to `after`, by [`Timeline::monotonic`].
+    ///
+    /// It is followed forward however far, since an engine that starts begins there. When it is set back the
+    /// timeline of those that run goes on, and of those that start, which begin where others had come: what
+    /// waits for a time would else wait for as long as the step was.
     #[cfg(feature = "postgres")]
-    pub(crate) fn follow(&self, at: i64, (before, after): (SystemTime, SystemTime)) {
+    pub(crate) fn follow(&self, at: i64, (before, after): (Duration, Duration)) {
         let _one_at_a_time = self.following.lock();
-        let middle = i64::midpoint(unix_millis(before), unix_millis(after));
-        let offset = at.saturating_sub(middle);
-        let drift = offset.saturating_sub(self.offset());
-        if drift.abs() < SLEW_MIN_MS {
-            return;
-        }
-        self.base.fetch_add(drift, Ordering::Relaxed);
-        self.offset.store(offset, Ordering::Relaxed);
-        self.stored_offset.store(offset, Ordering::Relaxed);
+        self.follows_another.store(true, Ordering::Relaxed);
+        let base = self.base.load(Ordering::Relaxed);
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        let reached = base.saturating_add(i64::midpoint(millis(before), millis(after)));
+        let drift = at.saturating_add(ahead).saturating_sub(reached);
         if drift.abs() >= JUMP_MS {
             tracing::warn!(
                 jump_ms = drift,
-                "the database's clock and this machine's moved apart; what is due follows the database's"
+                "the database's clock was set; what waits for a time of its own does not wait for longer"
             );
+        }
+        if drift <= -JUMP_MS {
+            self.ahead.fetch_sub(drift, Ordering::Relaxed);
+        } else if drift >= JUMP_MS {
+            // What it was set back before is made up for first.
+            let made_up = drift.min(ahead);
+            self.ahead.fetch_sub(made_up, Ordering::Relaxed);
+            self.base.fetch_add(drift - made_up, Ordering::Relaxed);
+        } else if drift.abs() >= SLEW_MIN_MS {
+            self.base.fetch_add(drift, Ordering::Relaxed);
+        }
+        let offset = self.now().saturating_sub(unix_millis(self.clock.wall()));
+        if offset.abs_diff(self.offset()) >= SLEW_MIN_MS.unsigned_abs() {
+            self.offset.store(offset, Ordering::Relaxed);
+            self.stored_offset.store(offset, Ordering::Relaxed);
         }
     }
 
     /// Follows the wall clock's small corrections; notes a jump.
     fn follow_wall(&self) {
+        if self.follows_another.load(Ordering::Relaxed) {
+            return;
+        }
         let _one_at_a_time = self.following.lock();
         let drift = self.at_wall(self.clock.wall()).saturating_sub(self.now());
         if drift.abs() < SLEW_MIN_MS {
@@ -236,5 +268,91 @@ mod tests {
             assert!(after >= before, "{after} comes after {before}");
         }
         assert_eq!(timeline.now(), 10);
+    }
+
+    /// A wall clock that is set, and one that runs on.
+    #[cfg(feature = "postgres")]
+    #[derive(Default)]
+    struct Set {
+        wall: AtomicI64,
+        monotonic: AtomicI64,
+    }
+
+    #[cfg(feature = "postgres")]
+    impl Set {
+        fn run(&self, millis: i64) {
+            self.wall.fetch_add(millis, Ordering::Relaxed);
+            self.monotonic.fetch_add(millis, Ordering::Relaxed);
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    impl Clock for Set {
+        fn wall(&self) -> SystemTime {
+            system_time(self.wall.load(Ordering::Relaxed))
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::from_millis(self.monotonic.load(Ordering::Relaxed).unsigned_abs())
+        }
+
+        fn sleep_until(&self, _at: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+            Box::pin(std::future::ready(()))
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    const HOUR_MS: i64 = 3_600_000;
+
+    /// A timeline that follows a database's clock, which is at `at`.
+    #[cfg(feature = "postgres")]
+    fn following(at: i64) -> (std::sync::Arc<Set>, Timeline) {
+        let clock = std::sync::Arc::new(Set::default());
+        let timeline = Timeline::new(std::sync::Arc::clone(&clock) as _, 0, 0);
+        timeline.follow(at, (timeline.monotonic(), timeline.monotonic()));
+        (clock, timeline)
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn setting_this_machines_clock_does_not_move_a_timeline_that_follows_the_databases() {
+        let at = 10 * HOUR_MS;
+        for step in [HOUR_MS, -HOUR_MS] {
+            let (clock, timeline) = following(at);
+            clock.run(1_000);
+            clock.wall.fetch_add(step, Ordering::Relaxed);
+            timeline.follow(at + 1_000, (timeline.monotonic(), timeline.monotonic()));
+            timeline.offset_to_store();
+            clock.run(1_000);
+            assert_eq!(timeline.now(), at + 2_000);
+            // What a person reads is by the clock on the wall.
+            assert_eq!(timeline.to_wall(timeline.now()), clock.wall());
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn a_timeline_goes_on_when_the_databases_clock_is_set_back_and_forward_again() {
+        let at = 10 * HOUR_MS;
+        let (clock, timeline) = following(at);
+        for (passed, step) in [(1_000, -HOUR_MS), (2_000, -HOUR_MS), (3_000, 0), (4_000, 0)] {
+            clock.run(1_000);
+            let database = at + passed + step;
+            timeline.follow(database, (timeline.monotonic(), timeline.monotonic()));
+            assert_eq!(timeline.now(), at + passed);
+        }
+        // Set forward beyond that, it is followed: an engine that starts begins there.
+        timeline.follow(at + HOUR_MS, (timeline.monotonic(), timeline.monotonic()));
+        assert_eq!(timeline.now(), at + HOUR_MS);
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn an_engine_that_starts_after_the_databases_clock_was_set_back_goes_by_the_timeline_of_the_others()
+     {
+        let clock = std::sync::Arc::new(Set::default());
+        let timeline = Timeline::new(clock, 0, 10 * HOUR_MS);
+        timeline.follow(9 * HOUR_MS, (timeline.monotonic(), timeline.monotonic()));
+        assert_eq!(timeline.now(), 10 * HOUR_MS);
     }
 }

@@ -45,6 +45,7 @@ mod pace;
 pub(crate) mod partition;
 mod perform;
 mod plain_batch;
+mod pulse;
 mod read;
 mod refill;
 mod replay;

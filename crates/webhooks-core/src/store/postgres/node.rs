@@ -54,11 +54,35 @@ pub(super) enum Reading {
     Somebody,
 }
 
-/// The nodes that live, the asking one among them.
+/// The last beat of a node, by the database's clock in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Beat {
+    pub(super) node: i64,
+    pub(super) at: i64,
+}
+
+/// A node that may be dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Silent {
+    /// It is dead only if this is still its last.
+    pub(super) last: Beat,
+    /// Whether it is dead whatever the database's clock says. Else it is when that says so too: a beat is
+    /// seen some time after it was made.
+    pub(super) for_a_lease: bool,
+}
+
+/// What a node finds of the others that live.
 pub(super) struct Alive {
-    pub(super) engines: usize,
-    /// At the others.
+    pub(super) others: Vec<Beat>,
+    /// At those.
     pub(super) elsewhere: Reading,
+}
+
+impl Alive {
+    /// All that live, the asking one among them.
+    pub(super) fn engines(&self) -> usize {
+        self.others.len() + 1
+    }
 }
 
 impl Reader<'_> {
@@ -107,24 +131,28 @@ impl Reader<'_> {
         if beat.rows_affected() == 0 {
             return Ok(None);
         }
-        let row = self
+        let rows = self
             .query(
-                "select count(*), coalesce(bool_or(listens and id <> $1), false)
-                 from webhooks.node where alive",
+                "select id, (extract(epoch from seen_at) * 1000000)::int8, listens
+                 from webhooks.node where alive and id <> $1",
             )
             .bind(node)
-            .fetch_one(&mut *self.connection)
+            .fetch_all(&mut *self.connection)
             .await?;
-        let count: i64 = row.try_get(0)?;
-        let elsewhere = if row.try_get(1)? {
-            Reading::Somebody
-        } else {
-            Reading::Nobody
+        let mut alive = Alive {
+            others: Vec::with_capacity(rows.len()),
+            elsewhere: Reading::Nobody,
         };
-        Ok(Some(Alive {
-            engines: usize::try_from(count).unwrap_or_default(),
-            elsewhere,
-        }))
+        for row in rows {
+            alive.others.push(Beat {
+                node: row.try_get(0)?,
+                at: row.try_get(1)?,
+            });
+            if row.try_get(2)? {
+                alive.elsewhere = Reading::Somebody;
+            }
+        }
+        Ok(Some(alive))
     }
 
     /// Notes that a node has heard of every change of an endpoint up to `version`.
@@ -166,18 +194,25 @@ impl Reader<'_> {
     /// how many deliveries that was of which nodes. Within a transaction.
     pub(super) async fn reap(
         &mut self,
-        (node, lease): (i64, Duration),
+        (silent, lease): (&[Silent], Duration),
         now: i64,
     ) -> Result<Reaped, StoreError> {
+        let nodes: Vec<i64> = silent.iter().map(|silent| silent.last.node).collect();
+        let beats: Vec<i64> = silent.iter().map(|silent| silent.last.at).collect();
+        let certain: Vec<bool> = silent.iter().map(|silent| silent.for_a_lease).collect();
         let rows = self
             .query(
                 "update webhooks.node set alive = false where id in (
-                     select id from webhooks.node
-                     where id <> $1 and alive and seen_at < clock_timestamp() - make_interval(secs => $2)
-                     for update skip locked)
+                     select n.id from webhooks.node n
+                     join unnest($1::int8[], $2::int8[], $3::bool[]) as silent(id, last, certain) on silent.id = n.id
+                     where n.alive and (extract(epoch from n.seen_at) * 1000000)::int8 = silent.last
+                           and (silent.certain or n.seen_at < clock_timestamp() - make_interval(secs => $4))
+                     for update of n skip locked)
                  returning id",
             )
-            .bind(node)
+            .bind(nodes)
+            .bind(beats)
+            .bind(certain)
             .bind(lease.as_secs_f64())
             .fetch_all(&mut *self.connection)
             .await?;

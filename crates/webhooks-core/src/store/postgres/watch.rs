@@ -23,9 +23,10 @@ use super::{
     history::{History, history_of},
     listener::{Heard, Listener},
     membership::Membership,
-    node::{Alive, Reading},
+    node::{Alive, Reading, Silent},
     old_snapshot::OldSnapshots,
     pace::Pace,
+    pulse::Pulses,
     row::Reader,
     session::Session,
     vacuum::{self, Vacuum},
@@ -97,6 +98,7 @@ impl NodeWatch {
             told_heard: (0, 0),
             vacuum: Vacuum::default(),
             vacuum_at: Duration::ZERO,
+            pulses: Pulses::default(),
             due_looks: DueLooks::default(),
             old_snapshots: OldSnapshots::default(),
         };
@@ -141,6 +143,7 @@ struct Node {
     look_at: Duration,
     /// The version of all endpoints that was said to be heard of, and as which node.
     told_heard: (i64, i64),
+    pulses: Pulses,
     vacuum: Vacuum,
     /// When it is next looked whether a vacuum is needed, by [`since_start`].
     vacuum_at: Duration,
@@ -224,9 +227,9 @@ impl Node {
         };
         let mut reader = self.begin().await?;
         if follows_database {
-            let before = timeline.wall();
+            let before = timeline.monotonic();
             let at = reader.clock().await?;
-            timeline.follow(at, (before, timeline.wall()));
+            timeline.follow(at, (before, timeline.monotonic()));
         }
         let alive = if fenced {
             None
@@ -235,7 +238,7 @@ impl Node {
         };
         let alive = alive.or_else(|| {
             crash_point::is_unfenced().then_some(Alive {
-                engines: 1,
+                others: Vec::new(),
                 elsewhere: Reading::Nobody,
             })
         });
@@ -247,9 +250,11 @@ impl Node {
             Some(reader.join(&name, now).await?)
         };
         self.commit().await?;
-        if let Some(Alive { engines, elsewhere }) = alive {
+        if let Some(alive) = alive {
+            self.pulses.note(&alive.others, since_start());
+            let engines = alive.engines();
             let is_told = self.of.connector.keeps_sessions();
-            let elsewhere = elsewhere == Reading::Somebody && is_told;
+            let elsewhere = alive.elsewhere == Reading::Somebody && is_told;
             self.of.audience.elsewhere.set(elsewhere);
             if self.of.membership.engines.swap(engines, Ordering::Relaxed) != engines {
                 // The writer gives each endpoint its share with its next transaction.
@@ -273,8 +278,12 @@ impl Node {
         }
         let well_since = *self.well_since.get_or_insert(began);
         // After an outage of the database nobody is declared dead for having had no database.
-        if since_start().saturating_sub(well_since) >= self.of.membership.times.lease {
-            self.reap(now).await?;
+        let times = self.of.membership.times;
+        if since_start().saturating_sub(well_since) >= times.lease {
+            let silent = self.pulses.silent(times, (well_since, since_start()));
+            if !silent.is_empty() {
+                self.reap(&silent, now).await?;
+            }
         }
         if began >= self.vacuum_at {
             self.vacuum_at = began + vacuum::LOOK_WAIT;
@@ -304,12 +313,11 @@ impl Node {
         self.commit().await
     }
 
-    async fn reap(&mut self, now: i64) -> Result<(), StoreError> {
-        let node = self.of.membership.node();
+    async fn reap(&mut self, silent: &[Silent], now: i64) -> Result<(), StoreError> {
         let lease = self.of.membership.times.lease;
         // It can be much that a dead node held.
         let mut reader = self.begin_within(self.of.connector.answer_limit).await?;
-        let reaped = reader.reap((node, lease), now).await?;
+        let reaped = reader.reap((silent, lease), now).await?;
         self.commit().await?;
         if !reaped.nodes.is_empty() {
             tracing::warn!(
