@@ -34,10 +34,11 @@ impl Tx<'_> {
         if known == version {
             return Ok(());
         }
+        // Also those of later changes: one that changed again since the begin has only its last version. It
+        // is heard of once more then.
         let rows = self
-            .query("select key from webhooks.endpoint where version > $1 and version <= $2")
+            .query("select key from webhooks.endpoint where version > $1")
             .bind(known)
-            .bind(version)
             .fetch_all(&mut *self.connection)
             .await?;
         for row in rows {

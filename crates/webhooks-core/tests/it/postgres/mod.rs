@@ -2,6 +2,7 @@
 #![cfg(all(feature = "postgres", feature = "testing"))]
 
 mod causal_order;
+mod changes;
 mod clock_set;
 mod copy;
 mod cut_plain;
