@@ -131,7 +131,7 @@ impl Tx<'_> {
         *self.concerned = Concerned::All;
         // Others may have changed something between the begin and this: then all is heard of anew.
         if self.endpoints.version == Some(version - 1) {
-            self.endpoints.version = Some(version);
+            self.endpoints.told = Some(version);
         }
         Ok(())
     }

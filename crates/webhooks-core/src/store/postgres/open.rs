@@ -237,6 +237,7 @@ impl Opened {
             cache: EndpointCache::new(Arc::clone(&host), self.endpoints_in_memory),
             reader: self.reader,
             version: None,
+            told: None,
             changed: BTreeSet::new(),
         };
         Started {

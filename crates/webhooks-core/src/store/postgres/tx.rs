@@ -23,6 +23,9 @@ pub(super) struct Endpoints {
     pub(super) cache: EndpointCache,
     /// The version of all endpoints up to which memory has heard of changes.
     pub(super) version: Option<i64>,
+    /// The version that the present transaction raised that to, where memory knows of every change before. It
+    /// counts only once it is committed: where it is not, another's change gets the same number.
+    pub(super) told: Option<i64>,
     /// Those that the present transaction changed.
     pub(super) changed: BTreeSet<i64>,
 }

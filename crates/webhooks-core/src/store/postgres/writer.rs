@@ -133,6 +133,7 @@ impl State {
         self.witness = None;
         self.lanes = HeldLanes::default();
         self.concerned = Concerned::default();
+        self.endpoints.told = None;
         let written = match self.write_plain(&mut batch).await {
             Some(written) => written,
             None => self.write_stepwise(&mut batch).await,
@@ -166,6 +167,7 @@ impl State {
                 }
                 clock.committed(completions.len() + answers.len());
                 self.commit.touched.clear();
+                self.endpoints.version = self.endpoints.told.take().or(self.endpoints.version);
                 if let Some(version) = self.endpoints.version {
                     self.membership.heard_of(version);
                 }

@@ -1,10 +1,15 @@
 //! What one node changes of endpoints, and when exactly another hears of it.
 
-use scratch_postgres::Database;
+use scratch_postgres::{Cluster, Database, Settings};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use webhooks_core::{EndpointChange, Event, SendError, StoreError, Webhooks};
 
-use super::{open, until};
+use super::{
+    open,
+    scissors::{Cut, Scissors},
+    until,
+};
+use crate::world::gate::Gate;
 
 /// A node looks into this table before it tells its writer that something has changed.
 const KEEP_FROM_LOOKING: &str = "lock table hooks.outbox in access exclusive mode";
@@ -77,4 +82,48 @@ async fn an_endpoint_that_is_changed_again_while_a_send_begins_is_owed_the_event
         }
     }
     panic!("it was never met");
+}
+
+/// A change that is lost on its way, whose number another change gets.
+#[tokio::test]
+async fn a_change_with_the_number_of_one_that_was_rolled_back_is_heard_of() {
+    let cluster = Cluster::start(Settings::quick()).unwrap();
+    let scissors = Scissors::before(cluster.port()).await;
+    let open = async |address: &str| {
+        let builder = Webhooks::builder().allow_networks(["127.0.0.0/8"]).unwrap();
+        builder.open(address).await.unwrap()
+    };
+    let one = open(&scissors.address()).await;
+    let other = open(&format!("{}?schema=hooks", cluster.url())).await;
+    let (gate, url) = Gate::start().await;
+    let paused = one.endpoints("acme").add(url).await.unwrap().id;
+    let edited = one
+        .endpoints("else")
+        .add("http://127.0.0.1:1/")
+        .await
+        .unwrap()
+        .id;
+    // Memory keeps an endpoint while something of it is in flight.
+    let send = async |id: &str| one.send("acme", Event::new("a", &1).id(id)).await.unwrap();
+    send("in-flight").await;
+    gate.wait_for(1).await;
+    for change in 0.. {
+        assert!(change < TRIES, "the edit was never lost");
+        let change = EndpointChange::new().header("x-change", change.to_string());
+        scissors.cut_at("commit", Cut::Before);
+        let edit = one.endpoints("else").edit(&edited, change).await;
+        // What a node does by itself may be cut in its place.
+        if scissors.made().is_some() && edit.is_err() {
+            break;
+        }
+    }
+    other.endpoints("acme").pause(&paused).await.unwrap();
+    send("paused").await;
+    let held = "select count(*) from hooks.delivery where lane and claim is null";
+    until("it is decided where it goes", async || {
+        gate.arrived().len() > 1 || cluster.query(held).unwrap() == "1"
+    })
+    .await;
+    assert_eq!(gate.arrived(), ["in-flight"]);
+    gate.open("in-flight", 200);
 }
