@@ -103,7 +103,7 @@ impl Drop for Counted<'_> {
 async fn deliver(mut hand: InHand<'_>, place: Place) {
     let (shared, outbox) = (hand.shared, hand.outbox);
     let Some(row) = hand.row.as_ref() else { return };
-    if !shared.lease.holds() {
+    if !shared.lease.holds(row.claim) {
         // Others may have what this one holds: it waits until the store says whose it is.
         hand.put_back();
         return;

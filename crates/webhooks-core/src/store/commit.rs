@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    claim,
     committed::{Committed, HandOver},
     completion::Completion,
 };
@@ -43,8 +44,7 @@ impl Commit {
 
     /// Claims are another holder's from now on.
     pub(super) fn claim_as(&mut self, holder: i64) {
-        // 2^40 claims a holder, 2^22 holders.
-        self.next_claim = holder << 40;
+        self.next_claim = claim::before_first_of(holder);
     }
 
     /// A claim that no row of this store has had.

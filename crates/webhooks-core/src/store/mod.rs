@@ -10,6 +10,7 @@ pub(crate) mod ask;
 #[cfg(feature = "sqlite")]
 pub(crate) mod backup_error;
 pub(crate) mod busy;
+mod claim;
 pub(crate) mod commit;
 pub(crate) mod committed;
 pub(crate) mod completion;

@@ -51,7 +51,7 @@ impl Membership {
         engines: Arc<AtomicUsize>,
         began: Duration,
     ) -> Self {
-        lease.renew(began, times.stop_after);
+        lease.begin(node, began, times.stop_after);
         Self {
             node: AtomicI64::new(node),
             lease,
@@ -124,7 +124,7 @@ impl Membership {
     }
 
     pub(super) fn joined(&self, (node, history): (i64, History), began: Duration) {
-        self.beaten(began);
+        self.lease.begin(node, began, self.times.stop_after);
         *self.history.lock() = history;
         // What memory heard of was another node's.
         self.version.store(0, Ordering::Release);

@@ -15,7 +15,7 @@ use crate::{
         endpoint::EndpointOf,
         uptime::{Outage, Uptime},
     },
-    store::error::StoreError,
+    store::{claim::before_first_of, error::StoreError},
 };
 
 /// For how long a node that is not heard of is taken for alive.
@@ -43,9 +43,6 @@ impl LeaseTimes {
 
 /// A gap that is no outage: a restart, and some time to spare.
 const GAP_MAX_MS: i64 = 60_000;
-
-/// The bits of a claim below the number of its node.
-pub(super) const CLAIM_BITS: u32 = 40;
 
 /// Whether somebody reads the live stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,7 +244,7 @@ impl Reader<'_> {
         self.query("set local enable_seqscan = on")
             .execute(&mut *self.connection)
             .await?;
-        let (first, last) = (dead << CLAIM_BITS, (dead + 1) << CLAIM_BITS);
+        let (first, last) = (before_first_of(dead), before_first_of(dead + 1));
         let rows = self
             .query(
                 "select distinct endpoint_key from webhooks.delivery

@@ -2,8 +2,12 @@
 
 use sqlx::Row;
 
-use super::{node::CLAIM_BITS, read::Reading};
-use crate::{clock::system_time, model::node::Node, store::error::StoreError};
+use super::read::Reading;
+use crate::{
+    clock::system_time,
+    model::node::Node,
+    store::{claim::CLAIM_BITS, error::StoreError},
+};
 
 pub(super) async fn read(reading: &mut Reading<'_>, this: i64) -> Result<Vec<Node>, StoreError> {
     let rows = reading

@@ -13,7 +13,6 @@ use super::{
     head::{self, Head},
     held_lanes::HeldLanes,
     membership::Membership,
-    node::CLAIM_BITS,
     plain_batch::{Answered, Sent},
     send::refuse_sends,
     session::Session,
@@ -404,6 +403,3 @@ impl Tx<'_> {
         self.lock_lanes_of(batch).await
     }
 }
-
-// A claim is a node's number and a counter: see Commit::claim_as.
-const _: () = assert!(CLAIM_BITS == 40);

@@ -32,6 +32,7 @@ mod plans;
 mod pooled;
 mod refusals;
 mod refused_writes;
+mod rejoin;
 mod scan;
 mod scissors;
 mod send_in;
