@@ -248,14 +248,14 @@ impl Tx<'_> {
         from: Option<Place>,
         limit: usize,
     ) -> Result<Vec<FoundRow>, StoreError> {
-        let began = since_start();
+        let (began, now) = (since_start(), self.now());
         let rows = self.rows_from(key, (from, i64::MAX), limit).await?;
         let look = Look {
             began,
             took: since_start().saturating_sub(began),
         };
         let last = rows.last().map(|row| (row.due_at, row.seq));
-        self.lane_floors.loaded(key, from, look, last);
+        self.lane_floors.loaded(key, from, look, (last, now));
         Ok(rows)
     }
 
