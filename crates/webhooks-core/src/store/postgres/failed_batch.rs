@@ -22,6 +22,7 @@ impl State {
     ) -> Committed {
         self.endpoints.changed.clear();
         self.lane_floors.clear();
+        self.sweep.rolled_back();
         self.refusals.note(&error, self.host.timeline.now());
         let mut rolled_back = None;
         // One to a server that became a replica leads to it for ever; a new one leads to who took over.

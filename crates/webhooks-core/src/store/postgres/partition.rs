@@ -1,14 +1,21 @@
-//! Partitions by day: made ahead, and taken away whole when they are old.
+//! Partitions by day: made ahead, and taken away whole when they are old. Apps' transactions read and write
+//! their tables and can be open for hours: to make a day no send waits for them.
 
 use sqlx::Row;
 
-use super::{row::Reader, tx::Tx};
+use super::{
+    held_lanes::UNFORESEEN_WAIT,
+    row::Reader,
+    tx::{Keep, Tx},
+};
 use crate::store::error::StoreError;
 
 const DAY_MS: i64 = 24 * 3600 * 1_000;
 /// Partitions are made for so many days ahead: nobody's clock is as wrong as that, and an engine that
 /// runs makes them each day.
 const DAYS_AHEAD: i32 = 7;
+/// After how long they are made that could not be made at once: there are days until they are needed.
+const RETRY_MS: i64 = 60_000;
 /// The tables that have them.
 const PARTITIONED: [&str; 3] = ["event", "attempt", "ending"];
 /// The key of the advisory lock under which they are made and taken away: "webh".
@@ -43,8 +50,11 @@ impl Reader<'_> {
             .await?;
         let there = self.partitions(table).await?;
         for day in days.into_iter().filter(|day| !there.contains(day)) {
+            // Made apart, and attached: whoever reads or writes the table goes on beside that. To make it in
+            // place locks out all of them, and waits for each of their transactions.
             let statement = format!(
-                "create table webhooks.{table}_{name} partition of webhooks.{table} for values from ({day}) to ({next})",
+                "create table webhooks.{table}_{name} (like webhooks.{table} including all);
+                 alter table webhooks.{table} attach partition webhooks.{table}_{name} for values from ({day}) to ({next})",
                 name = name_of(day),
                 next = day + 1,
             );
@@ -52,6 +62,18 @@ impl Reader<'_> {
             self.connection.execute(statement).await?;
         }
         Ok(())
+    }
+
+    /// The last day up to which all tables have partitions, counted from `today`: the day before it where one
+    /// of them has none.
+    async fn made_until(&mut self, today: i32) -> Result<i32, StoreError> {
+        let mut until = today + DAYS_AHEAD;
+        for table in PARTITIONED {
+            let there = self.partitions(table).await?;
+            let missing = (today..=until).find(|day| !there.contains(day));
+            until = missing.map_or(until, |day| day - 1);
+        }
+        Ok(until)
     }
 
     /// The days of which a table has a partition.
@@ -91,18 +113,34 @@ impl Reader<'_> {
 }
 
 impl Tx<'_> {
-    /// Makes the partitions that will be needed, once a day.
+    /// Makes the partitions that will be needed, once a day. Only today's own is waited for.
     pub(super) async fn keep_partitions(&mut self) -> Result<(), StoreError> {
-        if !self.has_partitions() {
-            let now = self.now();
-            self.sweep.partitions_until = self.reader().make_partitions(now).await?;
+        if self.has_partitions() {
+            return Ok(());
         }
+        let now = self.now();
+        let today = day_of(now);
+        let mut until = self.reader().made_until(today).await?;
+        if until < today {
+            until = self.reader().make_partitions(now).await?;
+        } else if until < today + DAYS_AHEAD {
+            let made = self.unless_busy(UNFORESEEN_WAIT, async |tx: &mut Tx<'_>| {
+                Ok((tx.reader().make_partitions(now).await?, Keep::All))
+            });
+            match made.await? {
+                Some(made_until) => until = made_until,
+                None => self.sweep.partitions_at = now + RETRY_MS,
+            }
+        }
+        self.sweep.partitions_until = until;
         Ok(())
     }
 
-    /// Whether there are all that [`Tx::keep_partitions`] keeps.
+    /// Whether there is today's, and [`Tx::keep_partitions`] has nothing to make yet.
     pub(super) fn has_partitions(&self) -> bool {
-        day_of(self.now()) + DAYS_AHEAD <= self.sweep.partitions_until
+        let now = self.now();
+        let (today, until) = (day_of(now), self.sweep.partitions_until);
+        today + DAYS_AHEAD <= until || (today <= until && now < self.sweep.partitions_at)
     }
 }
 

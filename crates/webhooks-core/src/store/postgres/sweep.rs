@@ -3,8 +3,17 @@
 /// How far maintenance has come.
 #[derive(Debug, Default)]
 pub(super) struct Sweep {
-    /// The day up to which partitions are there.
+    /// The day up to which partitions are there, as far as is known.
     pub(super) partitions_until: i32,
+    /// When they are next made, where others held that up.
+    pub(super) partitions_at: i64,
     /// When partitions are next looked through for those that are too old.
     pub(super) next_pass_at: i64,
+}
+
+impl Sweep {
+    /// What the present transaction had made is gone.
+    pub(super) fn rolled_back(&mut self) {
+        self.partitions_until = 0;
+    }
 }

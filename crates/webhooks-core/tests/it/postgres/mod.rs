@@ -27,6 +27,7 @@ mod notification;
 mod old_snapshot;
 mod outbox_table;
 mod owned_lane;
+mod partitions;
 mod pause;
 mod plans;
 mod pooled;
