@@ -1,5 +1,6 @@
 //! Partitions by day: made ahead, and taken away whole when they are old. Apps' transactions read and write
-//! their tables and can be open for hours: to make a day no send waits for them.
+//! their tables and can be open for hours: no send waits for them, and a day is made or taken away later where
+//! it has to wait.
 
 use sqlx::Row;
 
@@ -102,8 +103,7 @@ impl Reader<'_> {
         Ok(days)
     }
 
-    /// Takes the partition of a day away. It waits for who reads the table no longer than
-    /// `lock_timeout`.
+    /// Takes the partition of a day away. It waits for who reads the table, and all others wait behind it.
     pub(super) async fn drop_partition(&mut self, table: &str, day: i32) -> Result<(), StoreError> {
         let statement = format!("drop table if exists webhooks.{table}_{}", name_of(day));
         let statement = sqlx::AssertSqlSafe(self.schema.sql(&statement));

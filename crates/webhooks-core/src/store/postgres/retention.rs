@@ -3,7 +3,11 @@
 
 use sqlx::Row;
 
-use super::{partition::day_of, tx::Tx};
+use super::{
+    held_lanes::UNFORESEEN_WAIT,
+    partition::day_of,
+    tx::{Keep, Tx},
+};
 use crate::{delivery::EndReason, store::error::StoreError};
 
 /// Rows of one table that one transaction deletes or moves.
@@ -27,36 +31,60 @@ impl Tx<'_> {
         Ok(more)
     }
 
-    /// Takes away the days that are kept no longer. What is still owed of an old day is moved to the
-    /// present one, in slices. True when there is more to move.
+    /// Takes away the days that are kept no longer, but for those of tables that are in use now: they are
+    /// taken away by a later pass. What is still owed of an old day is moved to the present one, in slices.
+    /// True when there is more to move.
     async fn drop_old(&mut self, now: i64) -> Result<bool, StoreError> {
         let retention = self.host.retention;
         // The last day of which nothing is kept.
         let attempts_until = day_of(now - retention.attempts_ms) - 1;
         let events_until = day_of(now - retention.events_ms) - 1;
-        for day in self.reader().partitions("attempt").await? {
-            if day <= attempts_until {
-                self.reader().drop_partition("attempt", day).await?;
+        for day in self.old_days("attempt", attempts_until).await? {
+            if !self.drop_unless_busy("attempt", day).await? {
+                break;
             }
         }
-        let days = self.reader().partitions("event").await?;
-        for day in days.into_iter().filter(|day| *day <= events_until) {
+        for day in self.old_days("event", events_until).await? {
             if self.move_owed(day, now).await? {
                 return Ok(true);
             }
-            self.reader().drop_partition("event", day).await?;
+            if !self.drop_unless_busy("event", day).await? {
+                // Their endings stay with them.
+                return Ok(false);
+            }
             self.query("delete from webhooks.event_key where day = $1")
                 .bind(day)
                 .execute(&mut *self.connection)
                 .await?;
         }
         // An ending is kept as long as its event, which is no younger.
-        for day in self.reader().partitions("ending").await? {
-            if day <= events_until {
-                self.reader().drop_partition("ending", day).await?;
+        for day in self.old_days("ending", events_until).await? {
+            if !self.drop_unless_busy("ending", day).await? {
+                break;
             }
         }
         Ok(false)
+    }
+
+    /// The days up to `until` of which a table has a partition.
+    async fn old_days(&mut self, table: &'static str, until: i32) -> Result<Vec<i32>, StoreError> {
+        let mut days = self.reader().partitions(table).await?;
+        days.retain(|day| *day <= until);
+        Ok(days)
+    }
+
+    /// Takes the partition of a day away. False when its table is in use: to wait for that would have all others
+    /// wait behind this transaction, be it for an app's that is open for hours.
+    async fn drop_unless_busy(
+        &mut self,
+        table: &'static str,
+        day: i32,
+    ) -> Result<bool, StoreError> {
+        let dropped = self.unless_busy(UNFORESEEN_WAIT, async |tx: &mut Tx<'_>| {
+            tx.reader().drop_partition(table, day).await?;
+            Ok(((), Keep::All))
+        });
+        Ok(dropped.await?.is_some())
     }
 
     /// Moves the events of a day that are still owed to the present day. True when there may be more.

@@ -1,7 +1,10 @@
-//! Partitions by day, made while apps' transactions are open.
+//! Partitions by day, made and taken away while apps' transactions are open.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -124,6 +127,45 @@ async fn a_day_ahead_that_cannot_be_made_yet_holds_up_no_send() {
     noon.clock.advance(Duration::from_secs(61));
     noon.deliver("later").await;
     assert_eq!(made(noon.today + 8), [true; 3]);
+}
+
+/// Who sends while old days are looked through.
+const SENDERS: usize = 8;
+
+/// The app's transaction has read all events; those days are kept no longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_that_cannot_be_taken_away_yet_holds_up_no_send_and_goes_later() {
+    let noon = Noon::new(|builder| builder.keep(4 * DAY, 4 * DAY)).await;
+    noon.deliver("old").await;
+    noon.webhooks.drain().await;
+    let mut app = noon.app().await;
+    let mut tx = app.begin().await.unwrap();
+    tx.execute("select from hooks.event").await.unwrap();
+    noon.clock.advance(6 * DAY);
+    let passed = Arc::new(AtomicBool::new(false));
+    let senders = (0..SENDERS).map(|_| {
+        let (webhooks, passed) = (noon.webhooks.clone(), Arc::clone(&passed));
+        tokio::spawn(async move {
+            while !passed.load(Ordering::Relaxed) {
+                // Nobody is owed it, so that nothing but the old days is waited for below.
+                let event = Event::new("a", &1);
+                webhooks.send("nobody", event).await.unwrap();
+            }
+        })
+    });
+    let senders: Vec<_> = senders.collect();
+    noon.webhooks.drain().await;
+    passed.store(true, Ordering::Relaxed);
+    for sender in senders {
+        sender.await.unwrap();
+    }
+    noon.deliver("new").await;
+    let has = || PARTITIONED.map(|table| noon.has(table, noon.today));
+    assert_eq!(has(), [true, false, true], "what nobody uses is gone");
+    tx.rollback().await.unwrap();
+    noon.clock.advance(Duration::from_secs(61));
+    noon.webhooks.drain().await;
+    assert_eq!(has(), [false; 3]);
 }
 
 /// What Postgres knows of a table, whatever that is called.
