@@ -8,7 +8,7 @@
 //! One node takes at a time. A row that was inserted once another was committed has the higher id, so that
 //! whoever takes both takes them in that order; two that take at once could each have one of them.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{Row, postgres::PgRow};
 
@@ -26,12 +26,28 @@ use crate::{
 };
 
 /// Rows taken in one transaction: bounds how long they keep the writer from sends.
-const TAKE_ROWS: i64 = 256;
+const TAKE_ROWS: usize = 256;
 /// The key of the advisory lock under which one node takes rows, beside that of the schema: "webo".
 const LOCK_KEY: i32 = 0x7765_626f;
 
+/// How often one transaction looks for rows behind those of customers whose rows wait, each time for who waits
+/// so far.
+const LOOKS_MAX: usize = 8;
+
+/// What became of rows that were looked at.
+#[derive(Default)]
+struct Taken {
+    /// Those that are events now.
+    stored: Vec<i64>,
+    /// Those that cannot become one, and why.
+    refused: (Vec<i64>, Vec<String>),
+    /// Customers whose rows are left for the next time.
+    waiting: BTreeSet<String>,
+}
+
 impl Tx<'_> {
-    /// Takes what waits, up to a bound.
+    /// Takes what can be taken, up to a bound. Rows that wait hold up those of their customer behind them, and
+    /// nobody else's, however many they are.
     pub(super) async fn take_rows(&mut self) -> Result<TakenRows, StoreError> {
         if !self.takes_alone().await? {
             return Ok(TakenRows {
@@ -39,62 +55,91 @@ impl Tx<'_> {
                 ..TakenRows::default()
             });
         }
+        let (mut events, mut left) = (0, TAKE_ROWS);
+        let mut waiting = BTreeSet::new();
+        let mut is_full = true;
+        for _ in 0..LOOKS_MAX {
+            let rows = self.waiting_rows(&waiting, left).await?;
+            is_full = rows.len() == left;
+            let taken = self.take(&rows).await?;
+            events += taken.stored.len();
+            left -= taken.stored.len() + taken.refused.0.len();
+            let finds_waiting = !taken.waiting.is_empty();
+            waiting.extend(taken.waiting);
+            if !is_full || !finds_waiting || left == 0 {
+                break;
+            }
+        }
+        Ok(TakenRows {
+            events: u64::try_from(events).unwrap_or_default(),
+            more: is_full && left < TAKE_ROWS,
+            waits: !waiting.is_empty(),
+        })
+    }
+
+    /// The first rows of other customers than these. Others' rows stand in the same index, which is walked.
+    async fn waiting_rows(
+        &mut self,
+        passed_over: &BTreeSet<String>,
+        limit: usize,
+    ) -> Result<Vec<PgRow>, StoreError> {
+        let passed_over: Vec<&str> = passed_over.iter().map(String::as_str).collect();
         let rows = self
             .query(
                 "select id, customer, type, case when octet_length(data::text) > $1 then null else data::text end,
                         event_id, octet_length(data::text)
-                 from webhooks.outbox where refused is null order by id limit $2
+                 from webhooks.outbox where refused is null and customer <> all($3) order by id limit $2
                  for update skip locked",
             )
             .bind(i32::try_from(EVENT_BYTES_MAX).unwrap_or(i32::MAX))
-            .bind(TAKE_ROWS)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(passed_over)
             .fetch_all(&mut *self.connection)
             .await?;
+        Ok(rows)
+    }
+
+    /// Makes these rows events.
+    async fn take(&mut self, rows: &[PgRow]) -> Result<Taken, StoreError> {
+        let mut taken = Taken::default();
         if rows.is_empty() {
-            return Ok(TakenRows::default());
+            return Ok(taken);
         }
         let prepared: Vec<_> = rows.iter().map(prepare).collect();
-        let waiting = self.waiting_customers(&prepared).await?;
+        taken.waiting = self.waiting_customers(&prepared).await?;
         let batch = self
             .query("select nextval('webhooks.event_batch')")
             .fetch_one(&mut *self.connection)
             .await?;
         let mut numbers = Numbers::new(vec![batch.try_get(0)?]);
-        let mut refused: (Vec<i64>, Vec<String>) = Default::default();
         let mut ready = Vec::with_capacity(rows.len());
         for (row, prepared) in rows.iter().zip(prepared) {
             let id: i64 = row.try_get(0)?;
             match prepared {
-                Ok((customer, _)) if waiting.contains(&customer) => {}
+                Ok((customer, _)) if taken.waiting.contains(&customer) => {}
                 Ok((customer, event)) => ready.push((id, customer, event)),
-                Err(RowError::Refused(reason)) => refuse(&mut refused, id, reason),
+                Err(RowError::Refused(reason)) => taken.refuse(id, reason),
                 Err(RowError::Store(error)) => return Err(error),
             }
         }
-        let (stored, is_busy) = self.store_rows(ready, &mut numbers, &mut refused).await?;
-        let waits = is_busy || !waiting.is_empty();
+        self.store_rows(ready, &mut numbers, &mut taken).await?;
         self.query("delete from webhooks.outbox where id = any($1)")
-            .bind(&stored)
+            .bind(&taken.stored)
             .execute(&mut *self.connection)
             .await?;
-        if !refused.0.is_empty() {
+        if !taken.refused.0.is_empty() {
             self.query(
                 "update webhooks.outbox o set refused = t.reason
                  from unnest($1::int8[], $2::text[]) as t(id, reason)
                  cross join lateral (select x.ctid from webhooks.outbox x where x.id = t.id limit 1) found
                  where o.ctid = found.ctid",
             )
-            .bind(&refused.0)
-            .bind(&refused.1)
+            .bind(&taken.refused.0)
+            .bind(&taken.refused.1)
             .execute(&mut *self.connection)
             .await?;
         }
-        let is_full = i64::try_from(rows.len()).is_ok_and(|rows| rows == TAKE_ROWS);
-        Ok(TakenRows {
-            events: u64::try_from(stored.len()).unwrap_or_default(),
-            more: is_full && !waits,
-            waits,
-        })
+        Ok(taken)
     }
 
     /// Whether this node takes rows until the end of this transaction, and no other. It does not wait:
@@ -114,7 +159,7 @@ impl Tx<'_> {
     async fn waiting_customers(
         &mut self,
         rows: &[Result<(String, PreparedEvent), RowError>],
-    ) -> Result<HashSet<String>, StoreError> {
+    ) -> Result<BTreeSet<String>, StoreError> {
         let customers: BTreeSet<&str> = rows
             .iter()
             .flatten()
@@ -138,14 +183,13 @@ impl Tx<'_> {
             .collect())
     }
 
-    /// Stores the events of these rows. Returns the rows that are events now, and whether some wait: for an
-    /// id that another transaction has noted.
+    /// Stores the events of these rows, but for those that wait for an id that another transaction has noted.
     async fn store_rows(
         &mut self,
         rows: Vec<(i64, String, PreparedEvent)>,
         numbers: &mut Numbers,
-        refused: &mut (Vec<i64>, Vec<String>),
-    ) -> Result<(Vec<i64>, bool), StoreError> {
+        taken: &mut Taken,
+    ) -> Result<(), StoreError> {
         let calls: Vec<Call<'_>> = rows
             .iter()
             .map(|(_, customer, event)| {
@@ -159,20 +203,20 @@ impl Tx<'_> {
         let accepted = self.accept(&calls, Behind::Customer).await?;
         let seqs: Vec<Vec<i64>> = calls.into_iter().map(|call| call.seqs).collect();
         let mut additions = Additions::default();
-        let (mut stored, mut waits) = (Vec::with_capacity(rows.len()), false);
         for (((id, customer, event), seqs), accepted) in rows.into_iter().zip(seqs).zip(accepted) {
             match accepted {
                 Ok(accepted) => {
                     let events = std::iter::once(event).zip(seqs);
                     self.place_call(&customer, events, accepted, &mut additions);
-                    stored.push(id);
+                    taken.stored.push(id);
                 }
-                Err(SendError::Busy(_)) => waits = true,
-                Err(error) => refuse(refused, id, error.to_string()),
+                Err(SendError::Busy(_)) => {
+                    taken.waiting.insert(customer);
+                }
+                Err(error) => taken.refuse(id, error.to_string()),
             }
         }
-        self.write(additions).await?;
-        Ok((stored, waits))
+        self.write(additions).await
     }
 
     /// Makes a refused row wait again. False when there is none of this id.
@@ -188,14 +232,16 @@ impl Tx<'_> {
     }
 }
 
-fn refuse(refused: &mut (Vec<i64>, Vec<String>), id: i64, reason: String) {
-    tracing::warn!(
-        outbox.id = id,
-        reason,
-        "a row of the outbox table cannot become an event; it stays, and holds nothing up"
-    );
-    refused.0.push(id);
-    refused.1.push(reason);
+impl Taken {
+    fn refuse(&mut self, id: i64, reason: String) {
+        tracing::warn!(
+            outbox.id = id,
+            reason,
+            "a row of the outbox table cannot become an event; it stays, and holds nothing up"
+        );
+        self.refused.0.push(id);
+        self.refused.1.push(reason);
+    }
 }
 
 /// The refused rows behind `after`, in the order of their ids.

@@ -173,3 +173,35 @@ async fn a_row_of_the_outbox_table_waits_for_its_id_and_holds_up_no_other_custom
     receiver.wait_for(4).await;
     assert_eq!(receiver.event_ids()[2..], ["taken", "behind"]);
 }
+
+/// More rows than one transaction looks at.
+const ROWS: usize = 300;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_rows_of_the_outbox_table_that_wait_for_an_id_hold_up_no_other_customer() {
+    let database = Database::create().unwrap();
+    let webhooks = open(&database).await;
+    let receiver = Receiver::start().await.unwrap();
+    for customer in ["acme", "other"] {
+        let endpoint = NewEndpoint::new(receiver.url()).ordered(true);
+        webhooks.endpoints(customer).add(endpoint).await.unwrap();
+    }
+    let mut app = app(&database).await;
+    let mut tx = app.begin().await.unwrap();
+    let id = "0";
+    webhooks.send_in(&mut tx, "acme", event(id)).await.unwrap();
+    // The first of them waits, and so do all of its customer.
+    let rows = format!(
+        "insert into hooks.outbox (customer, type, data, event_id)
+         select 'acme', 'a', '1'::json, n::text from generate_series({id}, {ROWS}) n
+         union all select 'other', 'a', '1', 'elsewhere' || n from generate_series(0, {ROWS}) n"
+    );
+    database.query(&rows).unwrap();
+    receiver.wait_for(ROWS + 1).await;
+    let elsewhere: Vec<String> = (0..=ROWS).map(|n| format!("elsewhere{n}")).collect();
+    assert_eq!(receiver.event_ids(), elsewhere);
+    tx.commit().await.unwrap();
+    receiver.wait_for(2 * (ROWS + 1)).await;
+    let acme: Vec<String> = (0..=ROWS).map(|n| n.to_string()).collect();
+    assert_eq!(receiver.event_ids()[ROWS + 1..], acme);
+}
