@@ -128,6 +128,15 @@ impl NodeWatch {
     }
 }
 
+/// What a look at the database found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    Something,
+    /// So much that it is not all done when a beat is.
+    More,
+}
+
 struct Node {
     of: Watched,
     connection: Option<Session>,
@@ -203,9 +212,13 @@ impl Node {
             let was_told = self.look_at.is_zero();
             let found = self.look().await?;
             if !was_told {
-                self.of.pace.looked(found);
+                self.of.pace.looked(found != Found::Nothing);
             }
-            self.look_at = since_start() + self.of.pace.wait(self.heard.listens());
+            self.look_at = if found == Found::More {
+                Duration::ZERO
+            } else {
+                since_start() + self.of.pace.wait(self.heard.listens())
+            };
         }
         Ok(())
     }
@@ -333,9 +346,8 @@ impl Node {
         Ok(())
     }
 
-    /// Takes what waits in the outbox table, and has due what others made due. True when there was
-    /// something.
-    async fn look(&mut self) -> Result<bool, StoreError> {
+    /// Takes what waits in the outbox table, and has due what others made due.
+    async fn look(&mut self) -> Result<Found, StoreError> {
         let now = self.of.timeline.now();
         let node = self.of.membership.node();
         let heard_of = self.of.membership.version();
@@ -366,20 +378,32 @@ impl Node {
             self.ask(Ask::NoteClock).await?;
         }
         self.note_heard(node).await?;
-        if waits {
-            loop {
-                let taken: Option<TakenRows> = self.ask(Ask::TakeRows).await?;
-                let more = taken.is_some_and(|taken| taken.more);
-                if !more || self.stop.asked.load(Ordering::Acquire) {
-                    break;
-                }
-            }
-        }
         if let Some(at) = due_at {
             self.of.due.by(at);
         }
+        if waits && self.take_rows().await? == Found::More {
+            return Ok(Found::More);
+        }
         let is_due = due_at.is_some_and(|at| at <= now);
-        Ok(has_changed || waits || is_due)
+        Ok(if has_changed || waits || is_due {
+            Found::Something
+        } else {
+            Found::Nothing
+        })
+    }
+
+    /// Takes what waits in the outbox table, for no longer than until the next beat: it can be much.
+    async fn take_rows(&self) -> Result<Found, StoreError> {
+        loop {
+            let taken: Option<TakenRows> = self.ask(Ask::TakeRows).await?;
+            let more = taken.is_some_and(|taken| taken.more);
+            if !more || self.stop.asked.load(Ordering::Acquire) {
+                return Ok(Found::Something);
+            }
+            if since_start() >= self.beat_at {
+                return Ok(Found::More);
+            }
+        }
     }
 
     /// Tells those who wait until every node has heard of a change.

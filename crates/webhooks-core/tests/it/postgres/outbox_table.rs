@@ -1,6 +1,6 @@
 //! The outbox table, filled by other programs: plain SQL by psql, and a trigger of the app's.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use scratch_postgres::Database;
 use serde_json::json;
@@ -10,7 +10,7 @@ use webhooks_core::{
     testing::{ReceivedRequest, Receiver},
 };
 
-use super::open;
+use super::{PATIENCE, open};
 
 /// The app's own table, and a trigger that has each of its rows told.
 const ORDERS: &str = "
@@ -213,4 +213,47 @@ async fn what_is_sent_once_the_table_was_checked_arrives_after_its_rows() {
         receiver.wait_for(wanted.len()).await;
     }
     assert_eq!(receiver.event_ids(), wanted);
+}
+
+/// Rows of a long backlog: 32 transactions.
+const BACKLOG: usize = 8_192;
+/// How long each transaction takes that stores events, in seconds. A node beats once a second.
+const STORES_IN: f32 = 0.1;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_says_that_it_lives_while_it_takes_a_long_backlog() {
+    let database = Database::create().unwrap();
+    let _webhooks = open(&database).await;
+    let slow = [
+        format!(
+            "create function hooks.take_time() returns trigger language plpgsql as $$
+             begin perform pg_sleep({STORES_IN}); return null; end $$"
+        ),
+        "create trigger take_time before insert on hooks.event
+         for each statement execute function hooks.take_time()"
+            .to_owned(),
+        format!(
+            "insert into hooks.outbox (customer, type, data)
+             select 'acme', 'a', '1' from generate_series(1, {BACKLOG})"
+        ),
+    ];
+    for statement in slow {
+        database.query(&statement).unwrap();
+    }
+    let look = "select count(*), (select seen_at from hooks.node) from hooks.outbox";
+    let mut beats = BTreeSet::new();
+    let taken = tokio::time::timeout(PATIENCE, async {
+        loop {
+            let looked = database.query(look).unwrap();
+            let (left, beat) = looked.split_once('|').unwrap();
+            match left.parse::<usize>().unwrap() {
+                0 => break,
+                BACKLOG => {}
+                _ => drop(beats.insert(beat.to_owned())),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    taken.await.unwrap();
+    assert!(beats.len() > 2, "{beats:?}");
 }
