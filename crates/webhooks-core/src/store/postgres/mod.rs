@@ -47,6 +47,7 @@ mod perform;
 mod plain_batch;
 mod pulse;
 mod read;
+mod reaper;
 mod refill;
 mod replay;
 mod requirements;

@@ -92,6 +92,15 @@ impl Reader<'_> {
         Ok(row.try_get(0)?)
     }
 
+    /// Until the end of the transaction the server may work on a statement for so long.
+    pub(super) async fn take_as_long_as(&mut self, limit: Duration) -> Result<(), StoreError> {
+        self.query("select set_config('statement_timeout', $1, true)")
+            .bind(limit.as_millis().to_string())
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
+    }
+
     /// Joins as a new node at `now`. Returns its number.
     pub(super) async fn join(&mut self, name: &str, now: i64) -> Result<i64, StoreError> {
         let row = self

@@ -17,16 +17,16 @@ use tokio::{
 };
 
 use super::{
-    bell::Concerned,
     connection::Connector,
     floor::{DueLooks, Look},
     history::{History, history_of},
     listener::{Heard, Listener},
     membership::Membership,
-    node::{Alive, Reading, Silent},
+    node::{Alive, Reading},
     old_snapshot::OldSnapshots,
     pace::Pace,
     pulse::Pulses,
+    reaper::{Reaper, Reaping},
     row::Reader,
     session::Session,
     vacuum::{self, Vacuum},
@@ -43,6 +43,9 @@ use crate::{
 /// How long an answer is waited for where none takes long: whoever does not answer in that time is asked
 /// on another connection before the lease of this node has ended.
 const ANSWER_WAIT: Duration = Duration::from_secs(4);
+/// The same while it joins anew and frees what it had: nothing is sent meanwhile, so that nobody waits for a
+/// beat. Some hundred thousand deliveries take some seconds.
+const REJOIN_WAIT: Duration = Duration::from_secs(60);
 
 /// How long the writer is waited for: less than a beat.
 const ASK_WAIT: Duration = Duration::from_millis(500);
@@ -99,6 +102,7 @@ impl NodeWatch {
             vacuum: Vacuum::default(),
             vacuum_at: Duration::ZERO,
             pulses: Pulses::default(),
+            reaping: Reaping::default(),
             due_looks: DueLooks::default(),
             old_snapshots: OldSnapshots::default(),
         };
@@ -153,6 +157,7 @@ struct Node {
     /// The version of all endpoints that was said to be heard of, and as which node.
     told_heard: (i64, i64),
     pulses: Pulses,
+    reaping: Reaping,
     vacuum: Vacuum,
     /// When it is next looked whether a vacuum is needed, by [`since_start`].
     vacuum_at: Duration,
@@ -238,7 +243,12 @@ impl Node {
         } else {
             Reading::Nobody
         };
-        let mut reader = self.begin().await?;
+        let limit = if fenced {
+            REJOIN_WAIT
+        } else {
+            self.answer_wait()
+        };
+        let mut reader = self.begin_within(limit).await?;
         if follows_database {
             let before = timeline.monotonic();
             let at = reader.clock().await?;
@@ -255,9 +265,15 @@ impl Node {
                 elsewhere: Reading::Nobody,
             })
         });
+        if alive.is_none() && !fenced {
+            // It joins anew with the next beat, which may take longer.
+            self.of.membership.fenced(node);
+            return self.commit().await;
+        }
         let joined = if alive.is_some() {
             None
         } else {
+            reader.take_as_long_as(REJOIN_WAIT).await?;
             // What it had is free, whoever takes it. It may be alive still: it gave its number up.
             reader.leave(node, now).await?;
             Some(reader.join(&name, now).await?)
@@ -295,7 +311,13 @@ impl Node {
         if since_start().saturating_sub(well_since) >= times.lease {
             let silent = self.pulses.silent(times, (well_since, since_start()));
             if !silent.is_empty() {
-                self.reap(&silent, now).await?;
+                let reaper = Reaper {
+                    connector: self.of.connector.clone(),
+                    lease: times.lease,
+                    due: Arc::clone(&self.of.due),
+                    bell: Arc::clone(&self.of.membership.bell),
+                };
+                self.reaping.begin(reaper, silent, now);
             }
         }
         if began >= self.vacuum_at {
@@ -324,26 +346,6 @@ impl Node {
         self.old_snapshots = old_snapshots;
         looked?;
         self.commit().await
-    }
-
-    async fn reap(&mut self, silent: &[Silent], now: i64) -> Result<(), StoreError> {
-        let lease = self.of.membership.times.lease;
-        // It can be much that a dead node held.
-        let mut reader = self.begin_within(self.of.connector.answer_limit).await?;
-        let reaped = reader.reap((silent, lease), now).await?;
-        self.commit().await?;
-        if !reaped.nodes.is_empty() {
-            tracing::warn!(
-                nodes = ?reaped.nodes,
-                deliveries = reaped.deliveries,
-                "nodes were not heard of for {} s; what they held is free",
-                lease.as_secs()
-            );
-            self.of.due.by(now);
-            // It is more than one node may load at once.
-            self.of.membership.bell.ring(Concerned::All);
-        }
-        Ok(())
     }
 
     /// Takes what waits in the outbox table, and has due what others made due.

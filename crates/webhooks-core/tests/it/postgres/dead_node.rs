@@ -1,6 +1,6 @@
 //! A node that is declared dead while it is in the middle of something.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use scratch_postgres::Database;
 use sqlx::{Connection, PgConnection};
@@ -25,6 +25,20 @@ const SLOW_BATCH: [&str; 2] = [
     "create trigger take_time before insert on hooks.event
      for each row when (new.id = 'slow') execute function hooks.take_time()",
 ];
+/// A node of which nothing was heard for a minute, and whose death takes longer than our sessions let a statement
+/// take: as when what it held is found among millions of rows.
+const SLOW_DEATH: [&str; 3] = [
+    "create function hooks.die_slowly() returns trigger language plpgsql as $$
+     begin perform pg_sleep(12); return new; end $$",
+    "create trigger die_slowly before update on hooks.node
+     for each row when (old.alive and not new.alive) execute function hooks.die_slowly()",
+    "insert into hooks.node (id, name, seen_at, reached_at, alive)
+     values (nextval('hooks.node_id'), 'dying', clock_timestamp() - interval '1 minute', 0, true)",
+];
+const DYING: &str = "select exists (
+    select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')";
+const BEAT: &str = "select seen_at from hooks.node where name <> 'dying'";
+const IS_DEAD: &str = "select not alive from hooks.node where name = 'dying'";
 /// Before it begins: the lease is 10 s.
 const BEFORE_SLOW_BATCH: Duration = Duration::from_secs(5);
 /// For as long as a dead node may go unnoticed, and what it had may take.
@@ -102,4 +116,35 @@ async fn an_open_transaction_of_an_app_keeps_no_node_from_being_taken_for_dead()
     })
     .await;
     assert_eq!(gate.arrived(), ["in-flight", "in-flight", "late"]);
+}
+
+#[tokio::test]
+async fn a_node_says_that_it_lives_while_it_frees_all_that_a_dead_one_held() {
+    let database = Database::create().unwrap();
+    let _alive = open(&database).await;
+    for statement in SLOW_DEATH {
+        database.query(statement).unwrap();
+    }
+    // How often the living one was heard of meanwhile.
+    let mut beats = BTreeSet::new();
+    until("the other is dying", async || {
+        database.query(DYING).unwrap() == "t"
+    })
+    .await;
+    while database.query(DYING).unwrap() == "t" {
+        beats.insert(database.query(BEAT).unwrap());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(beats.len() > 3, "{beats:?}");
+    // It took longer than any other statement may.
+    until("the other is dead", async || {
+        database.query(IS_DEAD).unwrap() == "t"
+    })
+    .await;
+    assert_eq!(
+        database
+            .query("select count(*) from hooks.node where alive")
+            .unwrap(),
+        "1"
+    );
 }
