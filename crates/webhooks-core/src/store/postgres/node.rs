@@ -41,6 +41,10 @@ impl LeaseTimes {
     }
 }
 
+/// How long one statement may take that frees what a node held: all that is owed is read, and some hundred
+/// thousand deliveries are written. A connection that fell silent keeps from trying again for as long.
+pub(super) const FREE_LIMIT: Duration = Duration::from_secs(60);
+
 /// A gap that is no outage: a restart, and some time to spare.
 const GAP_MAX_MS: i64 = 60_000;
 

@@ -7,16 +7,11 @@ use tokio::task::JoinHandle;
 use super::{
     bell::{Bell, Concerned},
     connection::Connector,
-    node::{Reaped, Silent},
+    node::{FREE_LIMIT, Reaped, Silent},
 };
 use crate::{due_time::DueTime, store::error::StoreError};
 
-/// For how long the server may work on one statement of it: all that is owed is read, and what was held is
-/// written.
-const LIMIT: Duration = Duration::from_secs(600);
-
 /// What frees, and who is told.
-#[derive(Clone)]
 pub(super) struct Reaper {
     pub(super) connector: Connector,
     pub(super) lease: Duration,
@@ -52,9 +47,9 @@ impl Reaping {
 impl Reaper {
     async fn reap(&self, silent: &[Silent], now: i64) -> Result<Reaped, StoreError> {
         let mut connection = self.connector.connect().await?;
-        connection.answers_within(LIMIT);
+        connection.answers_within(FREE_LIMIT);
         let mut reader = self.connector.begin_on(&mut connection).await?;
-        reader.take_as_long_as(LIMIT).await?;
+        reader.take_as_long_as(FREE_LIMIT).await?;
         let reaped = reader.reap((silent, self.lease), now).await?;
         connection.execute("commit").await?;
         connection.close().await?;

@@ -22,7 +22,7 @@ use super::{
     history::{History, history_of},
     listener::{Heard, Listener},
     membership::Membership,
-    node::{Alive, Reading},
+    node::{Alive, FREE_LIMIT, Reading},
     old_snapshot::OldSnapshots,
     pace::Pace,
     pulse::Pulses,
@@ -43,9 +43,6 @@ use crate::{
 /// How long an answer is waited for where none takes long: whoever does not answer in that time is asked
 /// on another connection before the lease of this node has ended.
 const ANSWER_WAIT: Duration = Duration::from_secs(4);
-/// The same while it joins anew and frees what it had: nothing is sent meanwhile, so that nobody waits for a
-/// beat. Some hundred thousand deliveries take some seconds.
-const REJOIN_WAIT: Duration = Duration::from_secs(60);
 
 /// How long the writer is waited for: less than a beat.
 const ASK_WAIT: Duration = Duration::from_millis(500);
@@ -244,7 +241,8 @@ impl Node {
             Reading::Nobody
         };
         let limit = if fenced {
-            REJOIN_WAIT
+            // It frees what it had. Nothing is sent meanwhile, so that nobody waits for a beat.
+            FREE_LIMIT
         } else {
             self.answer_wait()
         };
@@ -273,7 +271,7 @@ impl Node {
         let joined = if alive.is_some() {
             None
         } else {
-            reader.take_as_long_as(REJOIN_WAIT).await?;
+            reader.take_as_long_as(FREE_LIMIT).await?;
             // What it had is free, whoever takes it. It may be alive still: it gave its number up.
             reader.leave(node, now).await?;
             Some(reader.join(&name, now).await?)

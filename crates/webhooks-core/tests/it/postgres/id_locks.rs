@@ -142,16 +142,22 @@ async fn an_id_that_an_open_transaction_has_holds_up_nobody_but_who_sends_it() {
     receiver.wait_for(2 * others + 1).await;
 }
 
-/// A row waits for the id of its event, and those of its customer behind it; not those of others.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_row_of_the_outbox_table_waits_for_its_id_and_holds_up_no_other_customer() {
-    let database = Database::create().unwrap();
-    let webhooks = open(&database).await;
+/// An engine, and a receiver that has an ordered endpoint of each of two customers.
+async fn open_for_two_customers(database: &Database) -> (Webhooks, Receiver) {
+    let webhooks = open(database).await;
     let receiver = Receiver::start().await.unwrap();
     for customer in ["acme", "other"] {
         let endpoint = NewEndpoint::new(receiver.url()).ordered(true);
         webhooks.endpoints(customer).add(endpoint).await.unwrap();
     }
+    (webhooks, receiver)
+}
+
+/// A row waits for the id of its event, and those of its customer behind it; not those of others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_of_the_outbox_table_waits_for_its_id_and_holds_up_no_other_customer() {
+    let database = Database::create().unwrap();
+    let (webhooks, receiver) = open_for_two_customers(&database).await;
     let mut app = app(&database).await;
     let mut tx = app.begin().await.unwrap();
     webhooks
@@ -180,12 +186,7 @@ const ROWS: usize = 300;
 #[tokio::test(flavor = "multi_thread")]
 async fn many_rows_of_the_outbox_table_that_wait_for_an_id_hold_up_no_other_customer() {
     let database = Database::create().unwrap();
-    let webhooks = open(&database).await;
-    let receiver = Receiver::start().await.unwrap();
-    for customer in ["acme", "other"] {
-        let endpoint = NewEndpoint::new(receiver.url()).ordered(true);
-        webhooks.endpoints(customer).add(endpoint).await.unwrap();
-    }
+    let (webhooks, receiver) = open_for_two_customers(&database).await;
     let mut app = app(&database).await;
     let mut tx = app.begin().await.unwrap();
     let id = "0";
