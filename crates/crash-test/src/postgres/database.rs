@@ -44,23 +44,47 @@ pub struct Left {
     pub deliveries: i64,
     /// Rows of `lane`.
     pub lanes: i64,
+    /// Those of them that should be gone, or that nobody would come back to.
+    pub stray_lanes: i64,
+    /// Rows of `arrival`.
+    pub arrivals: i64,
     /// Rows of `outbox`.
     pub outbox: i64,
     /// What these are, for people.
     pub shown: String,
 }
 
+/// Whether there is anybody who has lanes in hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nodes {
+    /// An endpoint that keeps its lane is owned by one of them.
+    Running,
+    /// They ended in order: such a lane has a date, for whoever starts next.
+    Ended,
+}
+
+impl Nodes {
+    /// How a lane is that an ordered endpoint keeps.
+    fn kept(self) -> &'static str {
+        match self {
+            Self::Running => "n.id is not null",
+            // One that was killed just before is taken for alive until its lease ends.
+            Self::Ended => "n.id is not null or l.node is null and l.due_at is not null",
+        }
+    }
+}
+
 impl Left {
-    /// Nothing is owed.
+    /// Nothing is owed, and nothing is left of what was.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.count() == 0
     }
 
-    /// Deliveries and events that are owed.
+    /// Deliveries and events that are owed, and what should have gone with them.
     #[must_use]
     pub fn count(&self) -> i64 {
-        self.deliveries + self.outbox
+        self.deliveries + self.outbox + self.stray_lanes + self.arrivals
     }
 }
 
@@ -283,22 +307,28 @@ impl Database {
             .collect()
     }
 
-    /// What is left to do.
+    /// What is left to do, and what is left of what is done.
     ///
     /// # Errors
     /// When it does not answer.
-    pub async fn left(&self) -> anyhow::Result<Left> {
+    pub async fn left(&self, nodes: Nodes) -> anyhow::Result<Left> {
         let mut connection = self.connect().await?;
-        let row = connection
-            .fetch_one(
-                "select (select count(*) from webhooks.delivery), (select count(*) from webhooks.lane),
-                        (select count(*) from webhooks.outbox)",
-            )
-            .await?;
+        let kept = nodes.kept();
+        let counts = format!(
+            "select (select count(*) from webhooks.delivery), (select count(*) from webhooks.lane),
+                    (select count(*) from webhooks.lane l
+                     left join webhooks.endpoint e on e.key = l.endpoint_key
+                     left join webhooks.node n on n.id = l.node and n.alive
+                     where (l.owned and e.ordered and ({kept})) is not true),
+                    (select count(*) from webhooks.arrival), (select count(*) from webhooks.outbox)"
+        );
+        let row = connection.fetch_one(AssertSqlSafe(counts)).await?;
         let mut left = Left {
             deliveries: row.try_get(0)?,
             lanes: row.try_get(1)?,
-            outbox: row.try_get(2)?,
+            stray_lanes: row.try_get(2)?,
+            arrivals: row.try_get(3)?,
+            outbox: row.try_get(4)?,
             shown: String::new(),
         };
         if !left.is_nothing() {
@@ -337,7 +367,7 @@ impl Database {
 }
 
 /// What is shown of what is left.
-const SHOWN: [(&str, &str); 4] = [
+const SHOWN: [(&str, &str); 5] = [
     (
         "  deliveries: customer, lane, node of the claim, count, first and last event, due since ms",
         "select e.customer, d.lane, d.claim >> 40 as node, count(*), min(d.event_seq), max(d.event_seq),
@@ -346,9 +376,15 @@ const SHOWN: [(&str, &str); 4] = [
          group by 1, 2, 3 order by 1, 2, 3",
     ),
     (
-        "  lanes: customer, due at, backoff until, failures, node",
-        "select e.customer, l.due_at, l.backoff_until, l.failures, l.node
-         from webhooks.lane l join webhooks.endpoint e on e.key = l.endpoint_key",
+        "  lanes: customer, due at, backoff until, failures, owned, node, whether that is alive",
+        "select e.customer, l.due_at, l.backoff_until, l.failures, l.owned, l.node, n.alive
+         from webhooks.lane l left join webhooks.endpoint e on e.key = l.endpoint_key
+         left join webhooks.node n on n.id = l.node",
+    ),
+    (
+        "  arrivals: customer, event, since ms",
+        "select e.customer, a.event_seq, (extract(epoch from clock_timestamp()) * 1000)::int8 - a.at as since
+         from webhooks.arrival a left join webhooks.endpoint e on e.key = a.endpoint_key",
     ),
     (
         "  nodes that are alive: id, seen for",
@@ -365,4 +401,59 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
 ) -> anyhow::Result<T> {
     tokio::task::spawn_blocking(work).await?
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use webhooks_core::{NewEndpoint, Webhooks};
+
+    use super::*;
+
+    /// Where nobody listens, and nothing is sent.
+    const URL: &str = "http://127.0.0.1:1/";
+
+    #[tokio::test]
+    async fn lanes_and_arrivals_are_left_over_unless_an_ordered_endpoint_keeps_its_lane() {
+        let database = Database::start(None).await.unwrap();
+        let builder = Webhooks::builder().allow_networks(["127.0.0.0/8"]).unwrap();
+        let webhooks = builder.open(&database.own_url()).await.unwrap();
+        webhooks.endpoints("plain").add(URL).await.unwrap();
+        let ordered = NewEndpoint::new(URL).ordered(true);
+        webhooks.endpoints("ordered").add(ordered).await.unwrap();
+        let left = database.left(Nodes::Running).await.unwrap();
+        assert!(left.is_nothing() && left.lanes == 1, "{left:?}");
+
+        let strays = [
+            "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures)
+             select key, null, 0, 0 from webhooks.endpoint where not ordered",
+            "insert into webhooks.arrival
+             select 1, key, 0 from webhooks.endpoint where ordered",
+        ];
+        for stray in strays {
+            database.execute(stray).await.unwrap();
+        }
+        let left = database.left(Nodes::Running).await.unwrap();
+        assert_eq!((left.lanes, left.stray_lanes, left.arrivals), (2, 1, 1));
+        assert!(!left.is_nothing() && left.shown.contains("plain"));
+        database
+            .execute("delete from webhooks.lane where not owned")
+            .await
+            .unwrap();
+        database
+            .execute("delete from webhooks.arrival")
+            .await
+            .unwrap();
+
+        webhooks.shutdown(Duration::ZERO).await;
+        assert_eq!(database.left(Nodes::Running).await.unwrap().stray_lanes, 1);
+        let left = database.left(Nodes::Ended).await.unwrap();
+        assert!(left.is_nothing() && left.lanes == 1, "{left:?}");
+        // Nobody would come back to it.
+        database
+            .execute("update webhooks.lane set due_at = null")
+            .await
+            .unwrap();
+        assert_eq!(database.left(Nodes::Ended).await.unwrap().stray_lanes, 1);
+    }
 }

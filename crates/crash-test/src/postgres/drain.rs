@@ -6,7 +6,7 @@ use anyhow::bail;
 use tokio::time::Instant;
 
 use super::{
-    database::Left,
+    database::{Left, Nodes},
     fault::Fence,
     node,
     run::{LOOK_WAIT, Run},
@@ -23,7 +23,8 @@ const STILL_LIMIT_UNFENCED: Duration = Duration::from_secs(25);
 const LATE_WAIT: Duration = Duration::from_secs(1);
 
 impl Run {
-    /// Ends what lasts, has nothing more sent, and waits until all is delivered. Returns what is left.
+    /// Ends what lasts, has nothing more sent, and waits until all is delivered and nothing is left of it but
+    /// lanes that endpoints keep. Returns what is.
     pub(super) async fn drain(&mut self) -> anyhow::Result<Left> {
         self.is_ending = true;
         for (at, _) in &mut self.heals {
@@ -45,11 +46,11 @@ impl Run {
             Fence::Kept => STILL_LIMIT,
             Fence::Removed => STILL_LIMIT_UNFENCED,
         };
-        let mut left = self.database.left().await?;
+        let mut left = self.database.left(Nodes::Running).await?;
         let (mut fewest, mut limit) = (left.count(), Instant::now() + still_limit);
         while !left.is_nothing() && Instant::now() < limit {
             self.wait_until(Instant::now() + LOOK_WAIT).await?;
-            left = self.database.left().await?;
+            left = self.database.left(Nodes::Running).await?;
             if left.count() < fewest {
                 (fewest, limit) = (left.count(), Instant::now() + still_limit);
             }
@@ -70,6 +71,6 @@ impl Run {
         for node in self.nodes.drain(..) {
             node.process.ended().await?;
         }
-        self.database.left().await
+        self.database.left(Nodes::Ended).await
     }
 }

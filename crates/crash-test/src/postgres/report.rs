@@ -84,8 +84,8 @@ impl fmt::Display for Report {
             f,
             "left in the tables",
             format_args!(
-                "{} deliveries, {} lanes, {} rows of the outbox",
-                left.deliveries, left.lanes, left.outbox
+                "{} deliveries, {} lanes of which {} should be gone, {} arrivals, {} rows of the outbox",
+                left.deliveries, left.lanes, left.stray_lanes, left.arrivals, left.outbox
             ),
         )?;
         write!(f, "{}", left.shown)?;
