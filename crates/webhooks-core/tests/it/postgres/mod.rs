@@ -25,6 +25,7 @@ mod meter;
 mod nodes;
 mod notification;
 mod old_snapshot;
+mod one_network;
 mod outbox_table;
 mod owned_lane;
 mod partitions;

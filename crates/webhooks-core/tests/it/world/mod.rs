@@ -5,6 +5,7 @@
 pub(crate) mod fault;
 pub(crate) mod gate;
 pub(crate) mod hold;
+pub(crate) mod log;
 pub(crate) mod outside;
 pub(crate) mod server;
 
@@ -119,10 +120,10 @@ impl World {
     }
 }
 
-pub(crate) fn seconds(seconds: u64) -> Duration {
+pub(crate) const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-pub(crate) fn hours(hours: u64) -> Duration {
+pub(crate) const fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3600)
 }
