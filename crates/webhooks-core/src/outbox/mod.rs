@@ -383,6 +383,14 @@ impl Outbox {
         true
     }
 
+    /// The events and claims of what waits here.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn waiting(&self) -> Vec<(i64, i64)> {
+        let state = self.state.lock();
+        let rows = state.queue.rows.iter();
+        rows.map(|row| (row.event.seq, row.claim)).collect()
+    }
+
     /// What the lane of an ordered endpoint waits for when that is in memory.
     pub(crate) fn head(&self) -> HeadInMemory {
         let state = self.state.lock();

@@ -4,6 +4,8 @@
 //! with a look at it. So an endpoint that was added before a send is always owed it, whichever node
 //! sends.
 
+use std::sync::Arc;
+
 use sqlx::Row;
 
 use super::{
@@ -14,6 +16,7 @@ use super::{
 };
 use crate::{
     endpoint::EndpointState,
+    outbox::Outbox,
     store::{endpoint_cache::Known, error::StoreError},
 };
 
@@ -99,8 +102,35 @@ impl Tx<'_> {
             outbox.forgive();
             self.commit.follow(&outbox, outbox.wake());
         }
+        self.drop_taken_away(&outbox).await?;
         if is_removed {
             self.endpoints.cache.forget_key(key);
+        }
+        Ok(())
+    }
+
+    /// Deliveries that wait in memory may have been canceled or skipped at another node, which took their
+    /// rows away: they are not sent any more.
+    async fn drop_taken_away(&mut self, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
+        let (seqs, claims): (Vec<i64>, Vec<i64>) = outbox.waiting().into_iter().unzip();
+        if seqs.is_empty() {
+            return Ok(());
+        }
+        let rows = self
+            .query(
+                "select t.claim from unnest($1::int8[], $2::int8[]) as t(seq, claim)
+                 left join lateral (
+                     select x.claim from webhooks.delivery x
+                     where x.event_seq = t.seq and x.endpoint_key = $3 limit 1) found on true
+                 where found.claim is distinct from t.claim",
+            )
+            .bind(&seqs)
+            .bind(&claims)
+            .bind(outbox.key())
+            .fetch_all(&mut *self.connection)
+            .await?;
+        for row in rows {
+            outbox.take_out(row.try_get(0)?);
         }
         Ok(())
     }

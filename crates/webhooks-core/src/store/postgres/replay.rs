@@ -19,7 +19,10 @@ use crate::{
         replay::{Look, LookedAt, Replay},
     },
     outbox::{HeadInMemory, Outbox},
-    store::{delivery_error::DeliveryError, endpoint_error::EndpointError, error::StoreError},
+    store::{
+        claim::holder_of, delivery_error::DeliveryError, endpoint_error::EndpointError,
+        error::StoreError,
+    },
 };
 
 /// Events of the customer looked at in one step of a replay.
@@ -30,6 +33,17 @@ pub(super) struct TakenAway {
     outbox: Option<Arc<Outbox>>,
     /// Memory held it under this claim: it may be in flight.
     claim: Option<i64>,
+}
+
+/// The head of an ordered endpoint, as far as another node has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HeadElsewhere {
+    /// It is in the lane.
+    Nothing,
+    /// Nothing failed: there is nothing that others wait for.
+    Passing,
+    /// It failed, and is tried again at this moment, or what stands behind it is.
+    InFlight,
 }
 
 impl TakenAway {
@@ -177,6 +191,10 @@ impl Tx<'_> {
             // Its outcome would have said when the lane is next tried.
             self.try_again(key).await?;
         }
+        if claim.is_some_and(|claim| holder_of(claim) != self.node) {
+            // Who has it in memory hears of it as of a change of its endpoint.
+            self.note_change(key);
+        }
         Ok(TakenAway { outbox, claim })
     }
 
@@ -204,6 +222,11 @@ impl Tx<'_> {
                 HeadInMemory::Passing => return Ok(None),
                 HeadInMemory::Nothing => {}
             }
+            match self.head_elsewhere(&outbox).await? {
+                HeadElsewhere::Nothing => {}
+                HeadElsewhere::Passing => return Ok(None),
+                HeadElsewhere::InFlight => return self.last_failed(key).await,
+            }
         }
         let row = self
             .query(
@@ -213,6 +236,53 @@ impl Tx<'_> {
                      where x.seq = d.event_seq and x.day = d.event_day limit 1) e
                  where d.endpoint_key = $1 and d.lane and d.claim is null
                  order by d.due_at, d.event_seq limit 1",
+            )
+            .bind(key)
+            .fetch_optional(&mut *self.connection)
+            .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
+    /// The head of an ordered endpoint, as far as another node has it: what that one holds is not to be seen
+    /// in the lane.
+    async fn head_elsewhere(&mut self, outbox: &Outbox) -> Result<HeadElsewhere, StoreError> {
+        if !outbox.is_active() {
+            return Ok(HeadElsewhere::Nothing);
+        }
+        let row = self
+            .query(
+                "select failures, due_at is null from webhooks.lane
+                 where endpoint_key = $1 and owned and node <> $2",
+            )
+            .bind(outbox.key())
+            .bind(self.node)
+            .fetch_optional(&mut *self.connection)
+            .await?;
+        let Some(row) = row else {
+            return Ok(HeadElsewhere::Nothing);
+        };
+        let (failures, is_in_hand): (i32, bool) = (row.try_get(0)?, row.try_get(1)?);
+        Ok(match (failures, is_in_hand) {
+            (0, _) => HeadElsewhere::Passing,
+            (_, true) => HeadElsewhere::InFlight,
+            (_, false) => HeadElsewhere::Nothing,
+        })
+    }
+
+    /// The event of the last attempt that failed, where it is still owed.
+    async fn last_failed(&mut self, key: i64) -> Result<Option<String>, StoreError> {
+        // Uses the index attempt_failed.
+        let row = self
+            .query(
+                "select e.id from (
+                     select a.event_seq from webhooks.attempt a
+                     where a.endpoint_key = $1 and a.failure is not null order by a.at desc limit 1) last
+                 cross join lateral (
+                     select x.event_seq, x.event_day from webhooks.delivery x
+                     where x.event_seq = last.event_seq and x.endpoint_key = $1 limit 1) d
+                 cross join lateral (
+                     select x.id from webhooks.event x
+                     where x.seq = d.event_seq and x.day = d.event_day limit 1) e",
             )
             .bind(key)
             .fetch_optional(&mut *self.connection)

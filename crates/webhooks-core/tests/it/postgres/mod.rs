@@ -39,6 +39,7 @@ mod scan;
 mod scissors;
 mod send_in;
 mod silence;
+mod taken_away;
 mod upgrade;
 
 use std::time::Duration;
