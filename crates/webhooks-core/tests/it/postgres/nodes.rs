@@ -1,11 +1,11 @@
 //! Several engines on one database.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use scratch_postgres::Database;
 use webhooks_core::{DeliveryState, Event, HoldReason, NewEndpoint, Webhooks, testing::Receiver};
 
-use super::{open, until};
+use super::{address, open, open_with, scissors::Scissors, until};
 use crate::world::gate::Gate;
 
 async fn send(webhooks: &Webhooks, id: &str) -> usize {
@@ -207,4 +207,73 @@ async fn two_nodes_share_the_requests_in_flight_that_an_endpoint_has_unless_set(
         gate.open(&format!("other{n}"), 200);
     }
     gate.wait_for(40).await;
+}
+
+/// What one node alone has in flight to an endpoint without a limit.
+const WHOLE_SHARE: usize = 8;
+/// Of a node that dies: real time.
+const LEASE: Duration = Duration::from_secs(2);
+
+/// How many nodes are taken for alive.
+fn alive(database: &Database) -> usize {
+    let alive = database.query("select count(*) from hooks.node where alive");
+    alive.unwrap().trim().parse().unwrap()
+}
+
+/// One of two nodes goes, and the other has all requests in flight again.
+async fn the_share_grows_back(database: &Database, stays: &Webhooks, goes: impl AsyncFnOnce()) {
+    let (gate, url) = Gate::start().await;
+    stays.endpoints("acme").add(url).await.unwrap();
+    assert_eq!(alive(database), 2);
+    // It hears of the other with its next beat.
+    tokio::time::sleep(LEASE / 2).await;
+    let events: Vec<String> = (0..200).map(|n| format!("e{n}")).collect();
+    for id in &events {
+        send(stays, id).await;
+    }
+    gate.wait_for(WHOLE_SHARE / 2).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(gate.arrived().len(), WHOLE_SHARE / 2, "half is the other's");
+    goes().await;
+    until("one node is left", async || alive(database) == 1).await;
+    // Each answer is followed by as many requests as there may be by then.
+    let answered = Cell::new(0);
+    until("the whole share is in flight", async || {
+        let in_flight = gate.arrived().len() - answered.get();
+        assert!(in_flight <= WHOLE_SHARE, "{in_flight}");
+        if in_flight < WHOLE_SHARE {
+            gate.open(&gate.arrived()[answered.get()], 200);
+            answered.set(answered.get() + 1);
+        }
+        in_flight == WHOLE_SHARE
+    })
+    .await;
+    for id in &events {
+        gate.open(id, 200);
+    }
+    gate.wait_for(events.len()).await;
+}
+
+#[tokio::test]
+async fn the_share_of_requests_in_flight_grows_back_when_a_node_ends() {
+    let database = Database::create().unwrap();
+    let open = async || open_with(&database, |builder| builder.lease(LEASE)).await;
+    let (stays, ends) = (open().await, open().await);
+    let end = async || {
+        let _ = ends.shutdown(Duration::ZERO).await;
+    };
+    the_share_grows_back(&database, &stays, end).await;
+}
+
+#[tokio::test]
+async fn the_share_of_requests_in_flight_grows_back_when_a_node_dies() {
+    let database = Database::create().unwrap();
+    let stays = open_with(&database, |builder| builder.lease(LEASE)).await;
+    let mut url = url::Url::parse(&address(&database)).unwrap();
+    let scissors = Scissors::before(url.port().unwrap()).await;
+    url.set_port(Some(scissors.port())).unwrap();
+    url.query_pairs_mut().append_pair("sslmode", "disable");
+    let builder = Webhooks::builder().lease(LEASE);
+    let _dies = builder.open(url.as_str()).await.unwrap();
+    the_share_grows_back(&database, &stays, async || scissors.close()).await;
 }
