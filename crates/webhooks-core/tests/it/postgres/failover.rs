@@ -6,7 +6,7 @@ use scratch_postgres::{Cluster, Replication, Settings, Stop};
 use webhooks_core::{Event, Webhooks};
 
 use super::{line::Line, until};
-use crate::world::gate::Gate;
+use crate::world::{gate::Gate, log::Log};
 
 /// A transaction that stores an event waits for a moment with its commit.
 pub(super) const HOLD_COMMITS: [&str; 2] = [
@@ -21,6 +21,9 @@ pub(super) const WAITING: &str = "
     select count(*) filter (where wait_event = 'PgSleep'), count(*) filter (where wait_event = 'SyncRep')
     from pg_stat_activity a join pg_locks l using (pid)
     where l.relation = 'hooks.event'::regclass and l.mode = 'RowExclusiveLock'";
+
+/// What the log says of it.
+const TAKEN_OVER: &str = "a replica took over the database: what it did not have is lost, also events that were acknowledged";
 
 /// Others take the numbers that the old server had given to transactions which the replica never saw.
 const TAKE_NUMBERS: &str = "
@@ -60,6 +63,7 @@ async fn what_the_replica_that_took_over_never_saw_is_not_called_stored() {
 
 #[tokio::test]
 async fn a_delivery_whose_outcome_the_replica_lacked_when_it_took_over_is_made_again() {
+    let log = Log::of_process();
     let cluster = Cluster::start(Settings::quick()).unwrap();
     let replica = cluster.replica(Replication::Asynchronous).unwrap();
     let line = Line::to(cluster.port()).await;
@@ -87,6 +91,7 @@ async fn a_delivery_whose_outcome_the_replica_lacked_when_it_took_over_is_made_a
     })
     .await;
     let before = webhooks.nodes().await.unwrap();
+    let said_before = log.count_with(TAKEN_OVER);
     cluster.stop(Stop::Immediate).unwrap();
     replica.cluster().start_again().unwrap();
     let promoted = replica.promote().unwrap();
@@ -110,5 +115,9 @@ async fn a_delivery_whose_outcome_the_replica_lacked_when_it_took_over_is_made_a
     assert!(
         after.len() == 1 && after[0].id > before[0].id,
         "{before:?}, {after:?}"
+    );
+    assert!(
+        log.count_with(TAKEN_OVER) > said_before,
+        "whoever runs it learns that something may be lost"
     );
 }

@@ -3,10 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use scratch_postgres::{Cluster, Database, Settings};
-use webhooks_core::{Event, SendError, StoreError, Webhooks, testing::Receiver};
+use webhooks_core::{
+    Event, SendError, StoreError, Webhooks,
+    testing::{ManualClock, Receiver},
+};
 
-use super::{open, until};
-use crate::world::gate::Gate;
+use super::{address, open, until};
+use crate::world::{builder, gate::Gate, log::Log, seconds};
 
 /// What Postgres says when it finds no space for a row.
 const FILL: [&str; 3] = [
@@ -60,6 +63,31 @@ async fn a_full_disk_of_postgres_refuses_sends_and_keeps_outcomes_until_there_is
     assert_eq!(gate.arrived(), ["before", "after"]);
     let attempts = database.query("select count(*) from hooks.attempt");
     assert_eq!(attempts.unwrap(), "2");
+}
+
+#[tokio::test]
+async fn a_full_disk_of_postgres_is_said_once_in_ten_seconds_and_its_end_too() {
+    let log = Log::of_process();
+    let database = Database::create().unwrap();
+    let clock = Arc::<ManualClock>::default();
+    let webhooks = builder(&clock).open(&address(&database)).await.unwrap();
+    for statement in FILL {
+        database.query(statement).unwrap();
+    }
+    let refused = async |count: usize| {
+        for n in 0..count {
+            send(&webhooks, &format!("refused{n}")).await.unwrap_err();
+        }
+    };
+    refused(30).await;
+    assert_eq!(log.refusals_said(1..=1), [1]);
+    clock.advance(seconds(11));
+    refused(10).await;
+    // Above what a test of another store has refused in the same process.
+    assert_eq!(log.refusals_said(21..=40), [31]);
+    database.query(EMPTY).unwrap();
+    send(&webhooks, "after").await.unwrap();
+    assert_eq!(log.stored_again(40), 1);
 }
 
 #[tokio::test]
