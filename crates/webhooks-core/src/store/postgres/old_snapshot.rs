@@ -1,14 +1,15 @@
-//! Snapshots that somebody holds open: while there is one, no dead row goes, and every scan reads more
-//! of them. Nothing stops by it, but whoever runs the database has to know.
+//! What keeps dead rows from going: snapshots that somebody holds open, and replication slots that stand still.
+//! While there is one, every scan reads more of them. Nothing stops by it, but whoever runs the database has to
+//! know.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use sqlx::Row;
 
 use super::row::Reader;
 use crate::store::error::StoreError;
 
-/// A snapshot that is older is worth a warning.
+/// What is older, or stands still for longer, is worth a warning.
 const OLD: Duration = Duration::from_secs(600);
 /// How often it is looked, and it is said at most as often as that times [`SAY_EVERY`].
 const LOOK_WAIT: Duration = Duration::from_secs(60);
@@ -19,18 +20,46 @@ const SAY_EVERY: Duration = Duration::from_secs(600);
 pub(super) struct OldSnapshots {
     look_at: Duration,
     say_at: Duration,
+    /// By their names. The server does not say since when they are where they are.
+    slots: BTreeMap<String, Slot>,
 }
 
-/// Who holds the oldest snapshot.
+/// Where a replication slot was at the last look.
+#[derive(Debug)]
+struct Slot {
+    horizon: Horizon,
+    /// The first look at which it was there.
+    since: Duration,
+}
+
+/// The oldest transactions whose effects a slot's reader may not have seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Horizon {
+    /// In any table.
+    rows: Option<String>,
+    /// In the system's catalogs.
+    catalogs: Option<String>,
+}
+
+/// Who keeps dead rows from going for longest.
 #[derive(Debug, PartialEq, Eq)]
 struct Holder {
-    /// A session, or a transaction that was prepared.
+    /// A session, a transaction that was prepared, or a replication slot.
     who: String,
     age: Duration,
+    keeps: Kept,
+}
+
+/// What does not go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Rows,
+    /// Those of the system's catalogs alone.
+    Catalogs,
 }
 
 impl OldSnapshots {
-    /// Says who holds an old snapshot, now and then.
+    /// Says who keeps dead rows from going for long, now and then.
     pub(super) async fn look(
         &mut self,
         reader: &mut Reader<'_>,
@@ -50,21 +79,58 @@ impl OldSnapshots {
             return Ok(None);
         }
         self.look_at = now + LOOK_WAIT;
-        let oldest = reader.oldest_snapshot().await?;
-        let Some(holder) = oldest.filter(|holder| holder.age >= than) else {
+        let snapshot = reader.oldest_snapshot().await?;
+        self.note_slots(reader.slots().await?, now);
+        let oldest = snapshot.into_iter().chain(self.stillest_slot(now));
+        let Some(holder) = oldest
+            .filter(|holder| holder.age >= than)
+            .max_by_key(|holder| (holder.keeps == Kept::Rows, holder.age))
+        else {
             return Ok(None);
         };
         if now < self.say_at {
             return Ok(None);
         }
         self.say_at = now + SAY_EVERY;
-        tracing::warn!(
-            holder = holder.who,
-            age_s = holder.age.as_secs(),
-            "a transaction has been open for long: no dead row of this database goes before it ends, \
-             and all that looks for work reads more and more of them"
-        );
+        let (who, age_s) = (&holder.who, holder.age.as_secs());
+        match holder.keeps {
+            Kept::Rows => tracing::warn!(
+                holder = who,
+                age_s,
+                "a transaction or a replication slot is old: no dead row of this database goes before it \
+                 ends or moves on, and all that looks for work reads more and more of them"
+            ),
+            Kept::Catalogs => tracing::warn!(
+                holder = who,
+                age_s,
+                "a replication slot is old: no dead row of the system's catalogs goes before it moves on, \
+                 and the server keeps its log"
+            ),
+        }
         Ok(Some(holder))
+    }
+
+    fn note_slots(&mut self, found: BTreeMap<String, Horizon>, now: Duration) {
+        let mut before = std::mem::take(&mut self.slots);
+        for (name, horizon) in found {
+            let still = before.remove(&name).filter(|slot| slot.horizon == horizon);
+            let since = still.map_or(now, |slot| slot.since);
+            self.slots.insert(name, Slot { horizon, since });
+        }
+    }
+
+    /// The one that stands still for longest; those that keep rows of every table come first.
+    fn stillest_slot(&self, now: Duration) -> Option<Holder> {
+        let holders = self.slots.iter().map(|(name, slot)| Holder {
+            who: format!("replication slot {name}"),
+            age: now.saturating_sub(slot.since),
+            keeps: if slot.horizon.rows.is_some() {
+                Kept::Rows
+            } else {
+                Kept::Catalogs
+            },
+        });
+        holders.max_by_key(|holder| (holder.keeps == Kept::Rows, holder.age))
     }
 }
 
@@ -91,14 +157,36 @@ impl Reader<'_> {
         Ok(Some(Holder {
             who: row.try_get(0)?,
             age: Duration::from_millis(age_ms.max(0).unsigned_abs()),
+            keeps: Kept::Rows,
         }))
+    }
+
+    /// Replication slots that keep anything. One whose reader keeps up moves on all the time: each beat of
+    /// a node is a transaction.
+    async fn slots(&mut self) -> Result<BTreeMap<String, Horizon>, StoreError> {
+        let rows = self
+            .query(
+                "select slot_name::text, xmin::text, catalog_xmin::text from pg_replication_slots
+                 where xmin is not null or catalog_xmin is not null",
+            )
+            .fetch_all(&mut *self.connection)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let horizon = Horizon {
+                    rows: row.try_get(1)?,
+                    catalogs: row.try_get(2)?,
+                };
+                Ok((row.try_get(0)?, horizon))
+            })
+            .collect()
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use scratch_postgres::{Cluster, Settings};
+    use scratch_postgres::{Cluster, Replication, Settings, Stop};
     use sqlx::{Connection, Executor, PgConnection};
 
     use super::*;
@@ -122,11 +210,23 @@ mod tests {
         holder.map(|holder| holder.who)
     }
 
+    async fn connect(cluster: &Cluster) -> PgConnection {
+        PgConnection::connect(&cluster.url()).await.unwrap()
+    }
+
+    /// Whom later looks name, the first of which sees nothing yet that is old.
+    async fn named_later(cluster: &Cluster) -> Option<String> {
+        let mut app = connect(cluster).await;
+        let mut snapshots = OldSnapshots::default();
+        assert_eq!(named(&mut snapshots, &mut app, SECOND, OLD).await, None);
+        let later = SECOND + OLD;
+        named(&mut snapshots, &mut app, later, OLD).await
+    }
+
     #[tokio::test]
     async fn who_holds_a_snapshot_for_long_is_named_every_ten_minutes() {
         let cluster = Cluster::start(Settings::quick()).unwrap();
-        let connect = async || PgConnection::connect(&cluster.url()).await.unwrap();
-        let (mut app, mut holder) = (connect().await, connect().await);
+        let (mut app, mut holder) = (connect(&cluster).await, connect(&cluster).await);
         holder
             .execute("set application_name = 'report'")
             .await
@@ -148,5 +248,80 @@ mod tests {
         holder.execute("commit").await.unwrap();
         now += SAY_EVERY;
         assert_eq!(named(&mut snapshots, &mut app, now, SECOND).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_prepared_transaction_that_was_forgotten_is_named() {
+        let settings = Settings::quick().set("max_prepared_transactions", "2");
+        let cluster = Cluster::start(settings).unwrap();
+        let mut app = connect(&cluster).await;
+        for statement in [
+            "begin",
+            "create table t ()",
+            "prepare transaction 'forgotten'",
+        ] {
+            app.execute(statement).await.unwrap();
+        }
+        tokio::time::sleep(2 * SECOND).await;
+        let mut snapshots = OldSnapshots::default();
+        let old = named(&mut snapshots, &mut app, SECOND, SECOND).await;
+        assert_eq!(old.unwrap(), "prepared transaction forgotten of scratch");
+    }
+
+    #[tokio::test]
+    async fn a_slot_of_a_replica_that_is_gone_is_named_once_it_stands_still_for_long() {
+        let cluster = Cluster::start(Settings::quick()).unwrap();
+        let slot = "select pg_create_physical_replication_slot('replica')";
+        cluster.query(slot).unwrap();
+        let replica = cluster.replica(Replication::Asynchronous).unwrap();
+        for statement in [
+            "alter system set primary_slot_name = 'replica'",
+            "alter system set hot_standby_feedback = on",
+            "alter system set wal_receiver_status_interval = 1",
+            "select pg_reload_conf()",
+        ] {
+            replica.cluster().query(statement).unwrap();
+        }
+        let horizon = "select count(xmin) from pg_replication_slots";
+        let held = tokio::time::timeout(60 * SECOND, async {
+            while cluster.query(horizon).unwrap().trim() != "1" {
+                tokio::time::sleep(SECOND / 10).await;
+            }
+        });
+        held.await.unwrap();
+        replica.cluster().stop(Stop::Fast).unwrap();
+        let named = named_later(&cluster).await;
+        assert_eq!(named.unwrap(), "replication slot replica");
+    }
+
+    #[tokio::test]
+    async fn a_slot_that_nobody_decodes_is_named_until_it_is_moved() {
+        let settings = Settings::quick().set("wal_level", "logical");
+        let cluster = Cluster::start(settings).unwrap();
+        let slot = "select pg_create_logical_replication_slot('unread', 'pgoutput')";
+        cluster.query(slot).unwrap();
+        let named = named_later(&cluster).await;
+        assert_eq!(named.unwrap(), "replication slot unread");
+        let dropped = "select pg_drop_replication_slot('unread')";
+        cluster.query(dropped).unwrap();
+        assert_eq!(named_later(&cluster).await, None);
+    }
+
+    #[test]
+    fn a_slot_that_moves_is_not_old() {
+        let mut snapshots = OldSnapshots::default();
+        let at = |xid: &str| {
+            let horizon = Horizon {
+                rows: Some(xid.to_owned()),
+                catalogs: None,
+            };
+            BTreeMap::from([("replica".to_owned(), horizon)])
+        };
+        snapshots.note_slots(at("700"), SECOND);
+        snapshots.note_slots(at("701"), OLD);
+        let age = |snapshots: &OldSnapshots| snapshots.stillest_slot(2 * OLD).unwrap().age;
+        assert_eq!(age(&snapshots), OLD);
+        snapshots.note_slots(at("701"), 2 * OLD);
+        assert_eq!(age(&snapshots), OLD);
     }
 }
