@@ -47,14 +47,25 @@ impl MachineError {
     pub(super) fn of_connecting(error: &io::Error, address: SocketAddr) -> Option<Self> {
         let text = error.to_string();
         match Errno::from_io_error(error)? {
-            Errno::MFILE | Errno::NFILE => Some(Self::Files(text)),
-            Errno::NOBUFS | Errno::NOMEM => Some(Self::Memory(text)),
             // Without an address of its family, every other protocol fails alike.
-            Errno::ADDRNOTAVAIL => has_route(address).then_some(Self::Ports(text)),
+            Errno::ADDRNOTAVAIL => (has_route(address) == Some(true)).then_some(Self::Ports(text)),
             Errno::NETDOWN => Some(Self::Network(text)),
             Errno::NETUNREACH => {
-                (!ELSEWHERE.into_iter().any(has_route)).then_some(Self::Network(text))
+                let is_away = ELSEWHERE
+                    .into_iter()
+                    .all(|there| has_route(there) != Some(true));
+                is_away.then_some(Self::Network(text))
             }
+            _ => Self::of_opening(error),
+        }
+    }
+
+    /// What of a socket that could not be opened is for want of files or memory.
+    fn of_opening(error: &io::Error) -> Option<Self> {
+        let text = error.to_string();
+        match Errno::from_io_error(error)? {
+            Errno::MFILE | Errno::NFILE => Some(Self::Files(text)),
+            Errno::NOBUFS | Errno::NOMEM => Some(Self::Memory(text)),
             _ => None,
         }
     }
@@ -87,17 +98,21 @@ pub(super) async fn wait_for<T>(
 /// What of a silence is this machine's doing: since the request began, every way to the receiver
 /// has gone.
 pub(super) fn lost_network(addresses: &[SocketAddr]) -> Option<MachineError> {
-    let lost = !addresses.is_empty() && !addresses.iter().copied().any(has_route);
+    let is_lost = |address: &SocketAddr| has_route(*address) == Some(false);
+    let lost = !addresses.is_empty() && addresses.iter().all(is_lost);
     lost.then(|| MachineError::Network("the way to the receiver has gone".to_owned()))
 }
 
-/// Whether the system knows a way to `address`. Asks it without sending anything.
-fn has_route(address: SocketAddr) -> bool {
+/// Whether the system knows a way to `address`; `None` when it cannot be asked. Sends nothing.
+fn has_route(address: SocketAddr) -> Option<bool> {
     let own: SocketAddr = match address {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     };
-    UdpSocket::bind(own).is_ok_and(|socket| socket.connect(address).is_ok())
+    match UdpSocket::bind(own) {
+        Ok(socket) => Some(socket.connect(address).is_ok()),
+        Err(error) => MachineError::of_opening(&error).is_none().then_some(false),
+    }
 }
 
 /// Files that this process may have open; `None` where there is no such limit.
@@ -127,5 +142,57 @@ impl MachineLog {
         if self.waits.swap(false, Ordering::Relaxed) {
             tracing::info!("this machine makes requests again; deliveries go on");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An address of this machine: there is a way to it, whatever becomes of the network.
+    const HERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+
+    fn of(errno: Errno) -> Option<MachineError> {
+        MachineError::of_connecting(&io::Error::from_raw_os_error(errno.raw_os_error()), HERE)
+    }
+
+    #[test]
+    fn what_this_machine_lacks_is_its_own_failure_and_what_a_receiver_does_is_not() {
+        for errno in [Errno::MFILE, Errno::NFILE] {
+            assert!(matches!(of(errno), Some(MachineError::Files(_))), "{errno}");
+        }
+        for errno in [Errno::NOBUFS, Errno::NOMEM] {
+            assert!(
+                matches!(of(errno), Some(MachineError::Memory(_))),
+                "{errno}"
+            );
+        }
+        let ports = of(Errno::ADDRNOTAVAIL);
+        assert!(matches!(ports, Some(MachineError::Ports(_))), "{ports:?}");
+        let network = of(Errno::NETDOWN);
+        assert!(
+            matches!(network, Some(MachineError::Network(_))),
+            "{network:?}"
+        );
+        for errno in [
+            Errno::CONNREFUSED,
+            Errno::CONNRESET,
+            Errno::HOSTUNREACH,
+            Errno::TIMEDOUT,
+            Errno::PIPE,
+        ] {
+            assert_eq!(of(errno), None, "{errno}");
+        }
+        assert_eq!(of_text("not of the system"), None);
+    }
+
+    fn of_text(text: &str) -> Option<MachineError> {
+        MachineError::of_connecting(&io::Error::other(text.to_owned()), HERE)
+    }
+
+    #[test]
+    fn a_receiver_here_is_not_lost() {
+        assert_eq!(has_route(HERE), Some(true));
+        assert_eq!(lost_network(&[HERE]), None);
     }
 }
