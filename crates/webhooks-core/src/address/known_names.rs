@@ -1,7 +1,7 @@
 //! What is known of names from lookups before: addresses for as long as they may be kept, and that
 //! nobody answered.
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -17,12 +17,10 @@ enum Known {
 }
 
 impl KnownNames {
-    /// Addresses that may still be used.
-    pub(super) fn addresses(&self, name: &str) -> Option<Arc<[IpAddr]>> {
+    /// Addresses that may still be used at `now`.
+    pub(super) fn addresses(&self, name: &str, now: Instant) -> Option<Arc<[IpAddr]>> {
         match self.0.get(name) {
-            Some(Known::Addresses(addresses, until)) if *until > Instant::now() => {
-                Some(Arc::clone(addresses))
-            }
+            Some(Known::Addresses(addresses, until)) if *until > now => Some(Arc::clone(addresses)),
             _ => None,
         }
     }
@@ -32,17 +30,23 @@ impl KnownNames {
         matches!(self.0.get(name), Some(Known::Silent))
     }
 
-    pub(super) fn keep(&mut self, name: &Arc<str>, addresses: &Arc<[IpAddr]>, until: Instant) {
-        self.insert(name, Known::Addresses(Arc::clone(addresses), until));
+    /// Keeps them from `now` on for so long.
+    pub(super) fn keep(
+        &mut self,
+        name: &Arc<str>,
+        addresses: &Arc<[IpAddr]>,
+        (now, keep): (Instant, Duration),
+    ) {
+        let known = Known::Addresses(Arc::clone(addresses), now + keep);
+        self.insert(name, known, now);
     }
 
-    pub(super) fn note_silence(&mut self, name: &Arc<str>) {
-        self.insert(name, Known::Silent);
+    pub(super) fn note_silence(&mut self, name: &Arc<str>, now: Instant) {
+        self.insert(name, Known::Silent, now);
     }
 
-    fn insert(&mut self, name: &Arc<str>, known: Known) {
+    fn insert(&mut self, name: &Arc<str>, known: Known, now: Instant) {
         if self.0.len() >= NAMES_MAX && !self.0.contains_key(name) {
-            let now = Instant::now();
             self.0
                 .retain(|_, known| matches!(known, Known::Addresses(_, until) if *until > now));
             if self.0.len() >= NAMES_MAX {
@@ -50,5 +54,46 @@ impl KnownNames {
             }
         }
         self.0.insert(Arc::clone(name), known);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const TTL: Duration = Duration::from_secs(30);
+
+    fn keep(names: &mut KnownNames, name: &str, now: Instant) {
+        names.keep(&Arc::from(name), &Arc::from([LOCAL]), (now, TTL));
+    }
+
+    #[test]
+    fn addresses_are_known_for_as_long_as_they_may_be_kept() {
+        let (mut names, begin) = (KnownNames::default(), Instant::now());
+        keep(&mut names, "acme.example", begin);
+        let last = begin + TTL - Duration::from_millis(1);
+        let known = names.addresses("acme.example", last);
+        assert_eq!(known.as_deref(), Some(&[LOCAL][..]));
+        assert_eq!(names.addresses("other.example", last), None);
+        assert_eq!(names.addresses("acme.example", begin + TTL), None);
+    }
+
+    #[test]
+    fn no_more_names_are_kept_than_there_is_room_for_and_those_that_are_over_go_first() {
+        let (mut names, begin) = (KnownNames::default(), Instant::now());
+        for number in 0..NAMES_MAX - 1 {
+            keep(&mut names, &format!("h{number}.example"), begin);
+        }
+        let later = begin + TTL;
+        for name in ["valid.example", "new.example"] {
+            keep(&mut names, name, later);
+            assert!(names.0.len() <= NAMES_MAX);
+        }
+        assert!(names.addresses("valid.example", later).is_some());
+        for number in 0..NAMES_MAX * 2 {
+            keep(&mut names, &format!("v{number}.example"), later);
+            assert!(names.0.len() <= NAMES_MAX, "{} names", names.0.len());
+        }
     }
 }

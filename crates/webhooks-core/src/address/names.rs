@@ -124,7 +124,7 @@ impl Names {
     }
 
     async fn lookup(self: &Arc<Self>, customer: &Arc<str>, name: &str) -> Answer {
-        if let Some(addresses) = self.state.lock().known.addresses(name) {
+        if let Some(addresses) = self.state.lock().known.addresses(name, Instant::now()) {
             return Ok(addresses);
         }
         let mut answer = self.ask(customer, name);
@@ -216,17 +216,18 @@ impl Names {
 
     fn answered(self: &Arc<Self>, name: &Arc<str>, found: Result<Resolved, LookupError>) {
         let mut state = self.state.lock();
+        let now = Instant::now();
         let answer = match found {
             Ok(Resolved { addresses, keep }) => {
                 let addresses = addresses.into();
                 state
                     .known
-                    .keep(name, &addresses, Instant::now() + keep.min(KEEP_MAX));
+                    .keep(name, &addresses, (now, keep.min(KEEP_MAX)));
                 Ok(addresses)
             }
             Err(error) => {
                 if matches!(error, LookupError::Unanswered { .. }) {
-                    state.known.note_silence(name);
+                    state.known.note_silence(name, now);
                 }
                 Err(error)
             }

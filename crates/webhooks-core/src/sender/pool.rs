@@ -76,9 +76,7 @@ impl Pool {
     /// Keeps a connection for its next request. `kept`: how long its server keeps it, where it says
     /// so.
     pub(super) fn park(self: &Arc<Self>, connection: Connection, kept: Option<Duration>) {
-        let limit = kept.map_or(IDLE_LIMIT_DEFAULT, |kept| {
-            kept.saturating_sub(IDLE_MARGIN).min(IDLE_LIMIT_MAX)
-        });
+        let limit = idle_limit(kept);
         if limit.is_zero() || self.waiting.load(Ordering::Acquire) > 0 {
             return;
         }
@@ -174,6 +172,13 @@ impl Pool {
     }
 }
 
+/// For how long a connection may wait whose server says that it keeps it so long.
+fn idle_limit(kept: Option<Duration>) -> Duration {
+    kept.map_or(IDLE_LIMIT_DEFAULT, |kept| {
+        kept.saturating_sub(IDLE_MARGIN).min(IDLE_LIMIT_MAX)
+    })
+}
+
 /// Runs for as long as connections wait.
 async fn sweep(pool: Weak<Pool>) {
     loop {
@@ -198,5 +203,26 @@ impl<'a> Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_waits_a_second_less_than_its_server_keeps_it_and_for_half_a_minute_at_most() {
+        for (kept_seconds, waits_ms) in [
+            (None, 1_500),
+            (Some(0), 0),
+            (Some(1), 0),
+            (Some(2), 1_000),
+            (Some(5), 4_000),
+            (Some(31), 30_000),
+            (Some(3_600), 30_000),
+        ] {
+            let limit = idle_limit(kept_seconds.map(Duration::from_secs));
+            assert_eq!(limit, Duration::from_millis(waits_ms), "{kept_seconds:?}");
+        }
     }
 }

@@ -1,8 +1,11 @@
 //! Connections that wait for their next request, and servers that close them meanwhile.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::{
@@ -16,11 +19,15 @@ use super::read_request;
 use crate::{each_store::Store, world::World};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+/// After which Node closes a connection that waits; gunicorn after 2 s.
+const NODE_CLOSES: Duration = Duration::from_secs(5);
 
 /// What a server does with the second request of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Second {
     Answers,
+    /// And says with each answer that it keeps the connection for so many seconds.
+    AnswersAndKeeps(u32),
     Closes,
     Resets,
     AnswersHalf,
@@ -68,6 +75,12 @@ async fn converse(mut stream: TcpStream, second: Second, counts: Arc<Counts>) {
         read_request(&mut stream).await;
         counts.add(&counts.requests);
         answered += 1;
+        if let Second::AnswersAndKeeps(seconds) = second {
+            let keeps = format!("\r\nkeep-alive: timeout={seconds}\r\n\r\n");
+            let answer = String::from_utf8_lossy(OK).replace("\r\n\r\n", &keeps);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            continue;
+        }
         if answered == 1 || second == Second::Answers {
             stream.write_all(OK).await.unwrap();
             continue;
@@ -75,7 +88,7 @@ async fn converse(mut stream: TcpStream, second: Second, counts: Arc<Counts>) {
         match second {
             Second::Resets => stream.set_zero_linger().unwrap(),
             Second::AnswersHalf => stream.write_all(b"HTTP/1.1 200").await.unwrap(),
-            Second::Answers | Second::Closes => {}
+            _ => {}
         }
         return;
     }
@@ -180,12 +193,26 @@ async fn a_kept_connection_is_closed_before_usual_servers_close_theirs(store: St
     world.send("e").await;
     world.webhooks.drain().await;
     assert_eq!(read(&counts.closed), 0);
-    loop {
-        let changed = counts.changed.notified();
-        if read(&counts.closed) == 1 {
-            break;
+    let is_closed = async {
+        loop {
+            let changed = counts.changed.notified();
+            if read(&counts.closed) == 1 {
+                break;
+            }
+            changed.await;
         }
-        changed.await;
+    };
+    let closed = tokio::time::timeout(NODE_CLOSES, is_closed).await;
+    closed.expect("the server would have closed it first");
+}
+
+async fn a_connection_is_kept_when_its_server_says_that_it_keeps_it_for_longer_than_a_second(
+    store: Store,
+) {
+    for (seconds, connections) in [(0, 2), (1, 2), (60, 1)] {
+        let (_world, counts) = send_two(store, Second::AnswersAndKeeps(seconds)).await;
+        let seen = (read(&counts.connections), read(&counts.requests));
+        assert_eq!(seen, (connections, 2), "timeout={seconds}");
     }
 }
 
@@ -224,5 +251,6 @@ for_each_store!(
     a_fresh_connection_that_closes_unanswered_gets_one_request_an_attempt,
     a_kept_connection_that_is_closed_meanwhile_is_not_used,
     a_kept_connection_is_closed_before_usual_servers_close_theirs,
+    a_connection_is_kept_when_its_server_says_that_it_keeps_it_for_longer_than_a_second,
     all_connections_together_are_bounded_and_the_oldest_is_closed_first
 );
