@@ -49,12 +49,15 @@ async fn a_jump_is_noticed_within_a_second_though_nothing_happens() {
     let webhooks = engine.open().await;
     webhooks.drain().await;
     engine.clock.jump_wall(3_600_000);
-    for _ in 0..100 {
-        // The watch may not have begun its second yet.
+    // The watch may be in the middle of its second.
+    for _ in 0..2 {
         engine.clock.advance(seconds(1));
-        let_others_run().await;
-        if stored_offset(&engine.database) != 0 {
-            return;
+        // The writer is a thread of its own.
+        for _ in 0..100 {
+            let_others_run().await;
+            if stored_offset(&engine.database) != 0 {
+                return;
+            }
         }
     }
     panic!("it was not noticed");

@@ -46,6 +46,8 @@ use Expected::{Broken, NotHttp, Status, Success, Timeout};
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 const FIFTY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n";
 const NOW: Duration = Duration::ZERO;
+/// The time limit where many pour: they end by themselves long before.
+const POURS_FOR: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_millis(20);
 const KIBIBYTE: &str = "\
     0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde\n\
@@ -211,29 +213,53 @@ async fn an_endpoint_whose_200s_never_end_is_well(store: Store) {
     }
 }
 
-/// The tiniest pieces, without end, on many connections: each is refused before its time limit,
-/// and the healthy one is served.
+/// The tiniest pieces, without end, on many connections at once: all are refused or cut long before their
+/// time limit, and the healthy one does not wait for it either.
 async fn receivers_that_pour_tiny_pieces_do_not_hold_up_a_healthy_one(store: Store) {
+    const INTERIM: &[Step] = &[Pour("HTTP/1.1 100 Continue\r\n\r\n", NOW)];
+    const HEAD: &[Step] = &[Write("HTTP/1.1 200 OK\r\n"), Pour("x: y\r\n", NOW)];
+    const CHUNKS: &[Step] = &[Write(CHUNKED), Pour("1\r\nx\r\n", NOW)];
+    const TRAILERS: &[Step] = &[Write(CHUNKED), Write("0\r\n"), Pour("x: y\r\n", NOW)];
     let world = store
-        .world_with(|builder| builder.time_limit(TIME_LIMIT))
+        .world_with(|builder| builder.time_limit(POURS_FOR))
         .await;
-    let mut pouring = Vec::new();
-    for number in 0..64 {
-        let url = serve(&[Pour("HTTP/1.1 100 Continue\r\n\r\n", NOW)]).await;
-        let customer = format!("pours{number}");
-        world.webhooks.endpoints(&customer).add(url).await.unwrap();
-        let event = Event::new("random_number:generate", &1);
-        let sent = world.webhooks.send(&customer, event).await.unwrap();
-        pouring.push((customer, sent.event_id));
-    }
     world.endpoint(|endpoint| endpoint).await;
-    world.send("healthy").await;
-    world.receiver.wait_for(1).await;
+    world.send("before").await;
     world.webhooks.drain().await;
-    for (customer, id) in pouring {
-        let deliveries = world.webhooks.deliveries(&customer, &id).await.unwrap();
-        let attempt = &deliveries[0].attempts[0];
-        assert!(is_as_expected(attempt, &NotHttp), "{attempt:?}");
+    for (arrived, (what, count, steps, is_success)) in [
+        ("interim", 128, INTERIM, false),
+        ("head", 32, HEAD, false),
+        ("chunks", 32, CHUNKS, true),
+        ("trailers", 32, TRAILERS, true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut pouring = Vec::new();
+        for number in 0..count {
+            let customer = format!("{what}{number}");
+            let endpoints = world.webhooks.endpoints(&customer);
+            endpoints.add(serve(steps).await).await.unwrap();
+            let event = Event::new("random_number:generate", &1);
+            let sent = world.webhooks.send(&customer, event).await.unwrap();
+            pouring.push((customer, sent.event_id));
+        }
+        world.send(what).await;
+        // After the one before, and one of each round.
+        let arrives = world.receiver.wait_for(arrived + 2);
+        let healthy = tokio::time::timeout(POURS_FOR / 4, arrives).await;
+        assert!(healthy.is_ok(), "{what}: the healthy one waited");
+        world.webhooks.drain().await;
+        for (customer, id) in pouring {
+            let deliveries = world.webhooks.deliveries(&customer, &id).await.unwrap();
+            let attempt = &deliveries[0].attempts[0];
+            let is_expected = match &attempt.outcome {
+                Outcome::Success => is_success && attempt.body_cut.is_some(),
+                Outcome::Failure(failure) => !is_success && matches!(failure, Failure::NotHttp(_)),
+            };
+            assert!(is_expected, "{what}: {attempt:?}");
+            assert!(attempt.duration < POURS_FOR / 4, "{what}: {attempt:?}");
+        }
     }
 }
 
