@@ -276,6 +276,36 @@ async fn an_event_that_was_sent_before_is_a_duplicate_and_the_callers_rows_stay(
     assert_eq!(world.receiver.requests().len(), 1);
 }
 
+/// A map is written in another order each time; that must not undo what the caller did.
+#[tokio::test]
+async fn an_event_in_another_order_of_its_keys_is_a_duplicate_and_the_callers_rows_stay() {
+    let world = World::new().await;
+    world.endpoint(|endpoint| endpoint).await;
+    run(&world, ["create table app_order (id integer)"])
+        .await
+        .unwrap();
+    for (data, is_again) in [
+        (r#"{"a":1,"b":2.0}"#, false),
+        (r#"{"b":2,"a":1}"#, true),
+        (r#"{"b":2,"a":1e0}"#, true),
+    ] {
+        let data = serde_json::value::RawValue::from_string(data.to_owned()).unwrap();
+        let event = Event::new("order", &data).id("order-1");
+        let sent = world.webhooks.transaction(move |tx| {
+            tx.execute("insert into app_order values (1)", [])?;
+            tx.send("acme", event)
+        });
+        assert_eq!(sent.await.unwrap().duplicate, is_again);
+    }
+    let count = "select count(*) from app_order";
+    let orders = world
+        .webhooks
+        .transaction(move |tx| tx.query_row(count, [], |row| row.get::<_, i64>(0)));
+    assert_eq!(orders.await.unwrap(), 3);
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.requests().len(), 1);
+}
+
 #[tokio::test]
 async fn a_statement_that_rolls_everything_back_does_not_refuse_what_stands_behind_it() {
     let world = World::new().await;

@@ -114,6 +114,37 @@ async fn an_id_is_the_same_event_in_a_transaction_too() {
     tx.rollback().await.unwrap();
 }
 
+/// A map is written in another order each time; that must not undo what the caller did.
+#[tokio::test]
+async fn an_event_in_another_order_of_its_keys_is_a_duplicate_and_the_callers_rows_stay() {
+    let database = Database::create().unwrap();
+    let webhooks = open(&database).await;
+    let mut app = app(&database).await;
+    app.execute("create table app_order (id int)")
+        .await
+        .unwrap();
+    for (data, is_again) in [
+        (r#"{"a":1,"b":2.0}"#, false),
+        (r#"{"b":2,"a":1}"#, true),
+        (r#"{"b":2,"a":1e0}"#, true),
+    ] {
+        let data = serde_json::value::RawValue::from_string(data.to_owned()).unwrap();
+        let event = Event::new("order", &data).id("order-1");
+        let mut tx = app.begin().await.unwrap();
+        tx.execute("insert into app_order values (1)")
+            .await
+            .unwrap();
+        let sent = webhooks.send_in(&mut tx, "acme", event).await.unwrap();
+        assert_eq!(sent.receipt.duplicate, is_again);
+        tx.commit().await.unwrap();
+    }
+    let orders: i64 = sqlx::query_scalar("select count(*) from app_order")
+        .fetch_one(&mut app)
+        .await
+        .unwrap();
+    assert_eq!(orders, 3);
+}
+
 #[tokio::test]
 async fn a_row_of_the_outbox_table_that_is_committed_late_is_taken_all_the_same() {
     let database = Database::create().unwrap();
