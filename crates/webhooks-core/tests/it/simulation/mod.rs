@@ -37,6 +37,8 @@ const BURST_CHANCE: f64 = 0.3;
 /// Endpoints more in one history of three, each of a customer of its own.
 const CROWD: usize = 8;
 const CROWD_CHANCE: f64 = 0.3;
+/// Connections that may be open at once: far fewer than want one, and more than ever do.
+const CONNECTIONS: [usize; 2] = [4, 1_024];
 /// How often a receiver is slow, and the time that passes while slow answers are waited for.
 const SLOW_CHANCE: f64 = 0.05;
 const SLOW_WAIT: Duration = Duration::from_secs(2);
@@ -56,6 +58,7 @@ struct Simulation {
     /// Sends that failed with their transaction.
     refused: HashSet<String>,
     endpoints_in_memory: usize,
+    connections: usize,
     /// What was done, to be read when it went wrong.
     history: Vec<String>,
 }
@@ -64,6 +67,7 @@ impl Simulation {
     async fn start(store: Store, seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let endpoints_in_memory = *[1, 1_000].choose(&mut random).unwrap();
+        let connections = *CONNECTIONS.choose(&mut random).unwrap();
         let mut simulation = Self {
             random,
             clock: Arc::default(),
@@ -74,6 +78,7 @@ impl Simulation {
             restarts: 0,
             refused: HashSet::new(),
             endpoints_in_memory,
+            connections,
             history: Vec::new(),
         };
         simulation.open().await;
@@ -119,6 +124,7 @@ impl Simulation {
             builder(&self.clock)
                 .disable_after(None)
                 .endpoints_in_memory(self.endpoints_in_memory)
+                .connections(self.connections)
         };
         self.webhooks = Some(self.ground.open(builder).await);
     }
