@@ -11,8 +11,8 @@
 //! | from | when | to |
 //! |---|---|---|
 //! | `None` | memory is full, the endpoint is paused or disabled, a commit failed | `Flowing` |
-//! | `None`, `Flowing` | a failure that means trouble ([`Outbox::failed`]) | `Stopped` |
-//! | `Stopped` | a success, or a person says that it is well | `Flowing` |
+//! | `None`, `Flowing`, `Kept` | a failure that means trouble ([`Outbox::failed`]), of this engine or of the one that owned the lane before | `Stopped` |
+//! | `Stopped` | a success, or a person says that it is well, to this engine or to the one before | `Flowing` |
 //! | `Flowing`, `Stopped` | its lane is found empty ([`Outbox::leave_lane`]) | `None`; `Kept`, where other engines add to it too |
 //! | `None`, `Kept` | something was added, or may have been: it is to be loaded from | `Flowing` |
 //!

@@ -24,7 +24,17 @@ use crate::{
 const BODY: usize = 16 * 1024;
 const RETRY_MS: i64 = 60_000;
 
-fn record(state: EndpointState, ordered: bool) -> EndpointRecord {
+/// Of the endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    Ordered,
+    /// Ordered, and other engines add to its lane, which stays when it is empty.
+    Shared,
+}
+
+fn record(state: EndpointState, kind: Kind) -> EndpointRecord {
+    let ordered = kind != Kind::Plain;
     EndpointRecord {
         key: 1,
         id: EndpointId::from("ep_1"),
@@ -36,7 +46,7 @@ fn record(state: EndpointState, ordered: bool) -> EndpointRecord {
         state,
         in_flight: if ordered { 1 } else { 4 },
         shares: false,
-        keeps_lane: false,
+        keeps_lane: kind == Kind::Shared,
         interval: None,
         schedule: Arc::new(RetrySchedule::default()),
         headers: http::HeaderMap::new(),
@@ -51,7 +61,7 @@ fn record(state: EndpointState, ordered: bool) -> EndpointRecord {
 struct World {
     random: StdRng,
     now: i64,
-    ordered: bool,
+    kind: Kind,
     paused: bool,
     outbox: Outbox,
     memory: Arc<Memory>,
@@ -76,15 +86,16 @@ struct World {
 }
 
 impl World {
-    fn new(seed: u64, ordered: bool) -> Self {
+    fn new(seed: u64, kind: Kind) -> Self {
         let memory = Arc::<Memory>::default();
-        let active = record(EndpointState::Active, ordered);
+        let active = record(EndpointState::Active, kind);
+        let lane = (kind == Kind::Shared).then(Backoff::default);
         Self {
             random: StdRng::seed_from_u64(seed),
             now: 1_000_000,
-            ordered,
+            kind,
             paused: false,
-            outbox: Outbox::new(active, None, Arc::clone(&memory)),
+            outbox: Outbox::new(active, lane, Arc::clone(&memory)),
             memory,
             places: Arc::new(Places::new(64)),
             sent: 0,
@@ -94,7 +105,8 @@ impl World {
             workers: VecDeque::new(),
             returning: VecDeque::new(),
             lane: BTreeMap::new(),
-            lane_due: None,
+            // One that is there is looked at once.
+            lane_due: lane.map(|_| 0),
             refill_asked: false,
             retries: BTreeMap::new(),
             done: BTreeSet::new(),
@@ -134,7 +146,7 @@ impl World {
         match self.outbox.place(BODY) {
             Placement::Refuse => panic!("it is never disabled"),
             Placement::Memory { lane, retreats } => {
-                assert_eq!(lane, self.ordered);
+                assert_eq!(lane, self.kind == Kind::Ordered);
                 self.expected
                     .push_back((Self::row(seq, attempts), retreats));
             }
@@ -146,6 +158,15 @@ impl World {
                     self.follow(steps);
                 }
             }
+        }
+    }
+
+    /// Another engine adds to the lane, of which memory is not told.
+    fn add_elsewhere(&mut self) {
+        self.sent += 1;
+        self.lane.insert(self.sent, 0);
+        if !self.paused {
+            self.lane_due = self.lane_due.or(Some(self.now));
         }
     }
 
@@ -181,7 +202,7 @@ impl World {
             Next::Deliver(taken) => {
                 assert_eq!(self.waiting.pop_front(), Some(taken.row.event.seq));
                 self.hands.push((taken.row, taken.place, taken.retreats));
-                assert!(self.hands.len() <= if self.ordered { 1 } else { 4 });
+                assert!(self.hands.len() <= if self.kind == Kind::Plain { 4 } else { 1 });
             }
             Next::WaitUntil(at) => self.workers.push_back(Some(at)),
             // Its turn has come at once, or the next look takes another place.
@@ -306,7 +327,7 @@ impl World {
         } else {
             EndpointState::Active
         };
-        self.outbox.replace(record(state, self.ordered));
+        self.outbox.replace(record(state, self.kind));
         if paused {
             self.give_all_back();
             self.lane_due = None;
@@ -376,7 +397,8 @@ impl World {
             }
             80 => self.put_back(),
             81..90 => self.store_outcome(),
-            90..94 if self.refill_asked => self.refill(false),
+            90..93 if self.refill_asked => self.refill(false),
+            93 if self.kind == Kind::Shared => self.add_elsewhere(),
             94 => self.take_out(),
             95 if !self.paused => self.set_paused(true),
             96..98 if self.paused => self.set_paused(false),
@@ -447,13 +469,18 @@ impl World {
     }
 }
 
-/// The one transition that chance does not find: nothing is left of a lane in trouble.
-fn the_only_delivery_is_canceled_in_trouble() -> World {
-    let mut world = World::new(0, false);
-    let steps: [fn(&mut World); 8] = [
+/// What chance does not find: nothing is left of a lane in trouble.
+fn the_only_delivery_is_canceled_in_trouble(kind: Kind) -> World {
+    let mut world = World::new(0, kind);
+    let steps: [fn(&mut World); 9] = [
         |world| {
             world.sent = 1;
             world.owe(1, 0);
+        },
+        |world| {
+            if world.refill_asked {
+                world.refill(false);
+            }
         },
         World::hand_over,
         World::work,
@@ -477,16 +504,24 @@ fn the_only_delivery_is_canceled_in_trouble() -> World {
 
 #[test]
 fn in_every_history_each_delivery_is_at_one_place_and_gets_through() {
-    let mut changes = the_only_delivery_is_canceled_in_trouble().changes;
-    for seed in 0..60 {
-        let mut world = World::new(seed, seed % 4 == 0);
+    let mut changes = BTreeSet::new();
+    for kind in [Kind::Plain, Kind::Shared] {
+        changes.append(&mut the_only_delivery_is_canceled_in_trouble(kind).changes);
+    }
+    for seed in 0..80 {
+        let kind = match seed % 4 {
+            0 => Kind::Ordered,
+            1 => Kind::Shared,
+            _ => Kind::Plain,
+        };
+        let mut world = World::new(seed, kind);
         for _ in 0..500 {
             let before = world.lane_now();
             world.step();
             world.check(before);
         }
         world.finish();
-        if world.ordered {
+        if kind != Kind::Plain {
             assert!(world.first_arrivals.is_sorted(), "seed {seed}");
         }
         changes.append(&mut world.changes);
@@ -498,6 +533,10 @@ fn in_every_history_each_delivery_is_at_one_place_and_gets_through() {
         (Lane::Stopped, Lane::Flowing),
         (Lane::Flowing, Lane::None),
         (Lane::Stopped, Lane::None),
+        (Lane::Flowing, Lane::Kept),
+        (Lane::Stopped, Lane::Kept),
+        (Lane::Kept, Lane::Flowing),
+        (Lane::Kept, Lane::Stopped),
     ]);
     assert_eq!(changes, all, "every transition happens, and no other");
 }
@@ -506,10 +545,7 @@ fn in_every_history_each_delivery_is_at_one_place_and_gets_through() {
 /// the lane's date is gone then, and nobody but memory comes back to it.
 #[test]
 fn a_lane_that_is_due_while_much_waits_in_memory_is_loaded_from_later() {
-    let kept = EndpointRecord {
-        keeps_lane: true,
-        ..record(EndpointState::Active, true)
-    };
+    let kept = record(EndpointState::Active, Kind::Shared);
     let memory = Arc::<Memory>::default();
     let outbox = Outbox::new(kept, Some(Backoff::default()), memory);
     let moment = Moment {
