@@ -6,6 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use bytes::Bytes;
 use jiff::Timestamp;
 use polis::{Head, Preset, SigningSecret, ToSign, Verdict, diagnose, sign};
+use sha2::{Digest, Sha256};
 use webhooks_core::{
     Secret,
     receive::Verifier,
@@ -266,6 +267,65 @@ fn polis_and_receive_accept_the_same_requests_and_only_genuine_ones() {
         }
     }
     assert!(accepted > 200, "{accepted}");
+}
+
+/// What else than a form has its hash in the signed URL.
+#[test]
+fn polis_and_receive_take_the_same_hashes_of_bodies_in_twilios_url() {
+    let secret = SigningSecret::new("a secret", Preset::Twilio).unwrap();
+    let verifier = Verifier::of(Preset::Twilio, ["a secret"]).unwrap();
+    let verification = verification(Preset::Twilio, &["a secret"]);
+    let hash = |body: &[u8]| hex::encode(Sha256::digest(body));
+    let mut accepted = 0;
+    for (kinds, body) in BODIES {
+        let right = hash(body);
+        // Without a hash only what is empty is covered.
+        for (parameters, is_covered) in [
+            (format!("bodySHA256={right}"), true),
+            (format!("bodySHA256={right}&b=2"), true),
+            (format!("bodySHA256={}", right.to_uppercase()), true),
+            (format!("bodySHA256={}", hash(b"another")), false),
+            (format!("bodySHA256={}", &right[1..]), false),
+            ("bodySHA256=".to_owned(), false),
+            (format!("bodysha256={right}"), body.is_empty()),
+            ("b=2".to_owned(), body.is_empty()),
+        ] {
+            let target = format!("/hooks?a=1&{parameters}");
+            let url = format!("https://example.com{target}");
+            for is_signed in [true, false] {
+                let what = ToSign {
+                    id: "",
+                    at: now(),
+                    url: if is_signed { &url } else { URL },
+                    content_type: None,
+                    body: b"",
+                };
+                let (name, value) = sign(Preset::Twilio, &secret, &what).unwrap().remove(0);
+                let mut raw =
+                    format!("POST {target} HTTP/1.1\r\nHost: example.com\r\n{name}: {value}\r\n");
+                for kind in kinds {
+                    raw.push_str(&format!("Content-Type: {kind}\r\n"));
+                }
+                let head = Head::parse(Bytes::from(raw + "\r\n")).unwrap();
+                let told = diagnose(&verification, &[], &head, body, now());
+                let verified = verifier.verify_url(&url, &header_map(&head), body);
+                let case = format!("{kinds:?} {parameters} {is_signed}");
+                let is_taken = verified.is_ok();
+                assert_eq!(
+                    told.verdict == Verdict::Ok,
+                    is_taken,
+                    "{case} {told:?} {verified:?}"
+                );
+                let is_form = kinds.len() == 1 && webhooks_core::scheme::is_form(kinds[0]);
+                // Fields of a form are signed themselves.
+                if !is_form {
+                    assert_eq!(is_taken, is_signed && is_covered, "{case} {verified:?}");
+                }
+                accepted += usize::from(is_taken);
+            }
+        }
+    }
+    assert!(accepted > 10, "{accepted}");
 }
 
 /// A verifier that is given the URL as text, and polis with the same public URL.
