@@ -1,5 +1,4 @@
 //! What the log says of requests, and what it keeps to itself.
-#![allow(clippy::unwrap_used)]
 
 use std::{
     io,
@@ -104,7 +103,7 @@ async fn a_panic_is_logged_with_its_request_and_without_its_text() {
     assert!(!log.contains("planted"), "{log}");
 }
 
-const CHILD: &str = "child_that_logs";
+const CHILD: &str = "logs::child_that_logs";
 
 /// What a program logs to standard error with `RUST_LOG` set to `filter`.
 fn child_log(filter: &str) -> String {
@@ -181,7 +180,7 @@ fn a_narrated_line_is_coloured_through_a_pipe_when_that_is_asked_for() {
 }
 
 fn narrated(filter: &str, variables: &[(&str, &str)]) -> String {
-    child(&["child_that_narrates"], filter, variables)
+    child(&["logs::child_that_narrates"], filter, variables)
 }
 
 #[test]

@@ -1,5 +1,4 @@
 //! `licences.txt`, which the programs print with `--licences`, names all that they contain.
-#![allow(clippy::unwrap_used)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,7 +42,7 @@ fn the_licences_of_all_that_the_programs_contain_are_printed() {
     assert!(
         before == now,
         "licences.txt is out of date.\ngone: {:#?}\nnew: {:#?}\n\
-         Run UPDATE=1 cargo test -p serve --test licences, and look at the file's change",
+         Run UPDATE=1 cargo test -p serve --test it licences, and look at the file's change",
         heads(&before).difference(&heads(&now)).collect::<Vec<_>>(),
         heads(&now).difference(&heads(&before)).collect::<Vec<_>>(),
     );

@@ -10,7 +10,7 @@ use std::{
 use axum::{Router, routing::get};
 use serve::Limits;
 
-use crate::{
+use super::{
     client::Client,
     server::{Server, patient},
 };
@@ -24,7 +24,7 @@ const REQUESTS: usize = 1000;
 /// lets the lorises in the way would not answer at all.
 const WORST_RATIO: f64 = 20.0;
 
-const CHILD: &str = "slow_loris::child_with_many_unfinished_requests";
+const CHILD: &str = "serving::slow_loris::child_with_many_unfinished_requests";
 const ADDRESS: &str = "SLOW_LORIS_ADDRESS";
 
 fn app() -> Router {
@@ -57,7 +57,7 @@ impl Lorises {
     }
 
     async fn said(&mut self, text: &str) {
-        crate::server::within(async { while !self.lines.recv().await.unwrap().contains(text) {} })
+        super::server::within(async { while !self.lines.recv().await.unwrap().contains(text) {} })
             .await;
     }
 }

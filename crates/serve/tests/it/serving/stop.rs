@@ -16,7 +16,7 @@ use futures_util::stream::{self, StreamExt};
 use serve::Limits;
 use tokio::{net::TcpStream, sync::Notify};
 
-use crate::{
+use super::{
     client::{Client, Closed},
     server::{SHORT, Server, patient, within},
 };
@@ -100,7 +100,7 @@ async fn server_sent_events_end_when_the_server_stops() {
     server.stopped().await;
 }
 
-const CHILD: &str = "stop::child_that_serves_until_a_signal";
+const CHILD: &str = "serving::stop::child_that_serves_until_a_signal";
 
 #[test]
 fn sigterm_and_ctrl_c_stop_the_program_in_order() {

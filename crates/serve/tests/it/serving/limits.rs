@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use serve::Limits;
 
-use crate::{
+use super::{
     client::{Client, Closed},
     server::{SHORT, Server, patient, within},
 };

@@ -1,5 +1,4 @@
 //! What a page is made of besides itself.
-#![allow(clippy::unwrap_used)]
 
 use axum::{
     Router,

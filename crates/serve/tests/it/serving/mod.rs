@@ -1,6 +1,5 @@
 //! The server over real sockets, with clients that misbehave. Time limits are shortened; what is
 //! asserted is that something ends, and how, never how fast.
-#![allow(clippy::unwrap_used)]
 
 mod client;
 mod limits;

@@ -7,7 +7,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::server::within;
+use super::server::within;
 
 pub(crate) struct Client(TcpStream);
 

@@ -1,5 +1,4 @@
 //! What `protect` and `same_origin` promise, called without a socket.
-#![allow(clippy::unwrap_used)]
 
 use axum::{
     Router,
