@@ -83,7 +83,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
              the same customer that are owed the same events: one answers after 30 s (the engine \
              gives up after 15 s), one refuses connections. Then at {PER_SECOND_BESIDE_CROWD} events \
              a second, alone and beside 20, 200 and 2,000 endpoints of as many customers, each sent \
-             {EVENTS_EACH} events meanwhile ({EVENTS_MAX} together at most): they answer at once, \
+             {EVENTS_EACH} events meanwhile, one at a time ({EVENTS_MAX} together at most): they answer at once, \
              which shows what storing and sending as much costs by itself; or answer 200 after \
              5 s; or have answered at once until now and from now on hang; or refuse; or have a name \
              server that does not answer. Latency of the healthy one as above, open loop, in turns. \

@@ -124,19 +124,28 @@ impl BesideCrowd {
         Ok(sent)
     }
 
-    /// Sends the crowd its events, evenly over the time. Returns how many.
+    /// Sends the crowd its events, one at a time and to one after the other, evenly over the time whether or
+    /// not those before are stored. Returns how many.
     async fn keep_busy(&self, webhooks: &Webhooks) -> anyhow::Result<usize> {
         let count = self.crowd.map_or(0, |(_, count)| count);
+        let events = count * self.events_each;
         let started = Instant::now();
-        for index in 0..count {
-            let place = index as f64 + (index as f64 * GOLDEN).fract();
-            let at = self.time.mul_f64(place / count as f64);
+        let mut sends = tokio::task::JoinSet::new();
+        for number in 0..events {
+            let place = number as f64 + (number as f64 * GOLDEN).fract();
+            let at = self.time.mul_f64(place / events as f64);
             tokio::time::sleep(at.saturating_sub(started.elapsed())).await;
-            let numbers = HANG_AFTER..HANG_AFTER + u64::try_from(self.events_each)?;
-            let events = numbers.map(|number| event(number, now_ns()));
-            webhooks.send_all(&self.customer(index), events).await?;
+            let (webhooks, customer) = (webhooks.clone(), self.customer(number % count));
+            let of_each = HANG_AFTER + u64::try_from(number / count)?;
+            sends.spawn(async move { webhooks.send(&customer, event(of_each, now_ns())).await });
+            while let Some(sent) = sends.try_join_next() {
+                sent??;
+            }
         }
-        Ok(count * self.events_each)
+        while let Some(sent) = sends.join_next().await {
+            sent??;
+        }
+        Ok(events)
     }
 }
 
