@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::world::World;
+use crate::{each_store::Store, world::World};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use tokio::{
@@ -17,6 +17,8 @@ use webhooks_core::{Event, Failure, Outcome};
 
 /// Tells the child where to send; without it the child does nothing.
 const URLS: &str = "CERTIFICATE_URLS";
+/// Tells it where its database is.
+const DATABASE: &str = "CERTIFICATE_DATABASE";
 
 /// A server with a certificate of `issuer`; answers every request with 204.
 async fn serve(issuer: &Issuer<'_, KeyPair>, name: &str, until_year: i32) -> String {
@@ -61,7 +63,8 @@ async fn child() {
     let Ok(urls) = std::env::var(URLS) else {
         return;
     };
-    let world = World::new().await;
+    let address = std::env::var(DATABASE).unwrap();
+    let world = World::open(Arc::default(), &address, |builder| builder).await;
     for url in urls.split(' ') {
         // A customer each, so that one event has one delivery.
         world.webhooks.endpoints(url).add(url).await.unwrap();
@@ -83,8 +86,8 @@ async fn child() {
     }
 }
 
-#[tokio::test]
-async fn only_a_certificate_that_is_valid_now_and_for_this_name_is_accepted() {
+async fn only_a_certificate_that_is_valid_now_and_for_this_name_is_accepted(store: Store) {
+    let database = store.database();
     let mut parameters = CertificateParams::default();
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();
@@ -107,6 +110,7 @@ async fn only_a_certificate_that_is_valid_now_and_for_this_name_is_accepted() {
         .env("SSL_CERT_FILE", &trusted)
         .env_remove("SSL_CERT_DIR")
         .env(URLS, urls.join(" "))
+        .env(DATABASE, &database.address)
         .output()
         .await
         .unwrap();
@@ -129,3 +133,5 @@ async fn only_a_certificate_that_is_valid_now_and_for_this_name_is_accepted() {
         "{other_name}"
     );
 }
+
+for_each_store!(only_a_certificate_that_is_valid_now_and_for_this_name_is_accepted);

@@ -1,13 +1,8 @@
-//! What only a store in a file has: locks, tables to look into, bytes in which a secret could be found.
+//! What only a store in a file has: locks, tables to look into.
 #![cfg(feature = "testing")]
 
-use std::sync::Arc;
-
 use rusqlite::Connection;
-use webhooks_core::{
-    DeliveryState, Event, NewEndpoint, OpenError, Secret,
-    testing::{Answer, ManualClock},
-};
+use webhooks_core::{DeliveryState, OpenError, testing::Answer};
 
 use crate::world::{World, builder, seconds};
 
@@ -25,72 +20,6 @@ async fn a_second_process_is_refused_with_the_reason() {
         refused.to_string().contains("is in use by another process"),
         "{refused}"
     );
-}
-
-#[tokio::test]
-async fn secrets_are_sealed_when_a_key_is_configured() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("w.db");
-    let address = format!("sqlite:{}", file.display());
-    let clock = Arc::<ManualClock>::default();
-    let world = World::open(Arc::clone(&clock), &address, |builder| {
-        builder.encryption_key([7; 32])
-    })
-    .await;
-    let secret = Secret::generate();
-    let url = world
-        .receiver
-        .url()
-        .replace("http://", "http://user:planted-password@");
-    let endpoint = NewEndpoint::new(url)
-        .secret(secret.clone())
-        .header("x-api-key", "planted-api-key");
-    let added = world
-        .webhooks
-        .endpoints("acme")
-        .add(endpoint)
-        .await
-        .unwrap();
-    assert!(
-        !added.endpoint.url.contains("planted"),
-        "{}",
-        added.endpoint.url
-    );
-    world.send("a").await;
-    let request = world.receiver.wait_for(1).await.remove(0);
-    assert_eq!(request.header("x-api-key"), "planted-api-key");
-    assert!(request.header("authorization").starts_with("Basic "));
-    world.webhooks.shutdown(seconds(5)).await;
-    let exposed = secret.expose();
-    for entry in std::fs::read_dir(folder.path()).unwrap() {
-        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-        for planted in [
-            "planted-password",
-            "planted-api-key",
-            exposed.trim_start_matches("whsec_"),
-        ] {
-            assert!(
-                !bytes
-                    .windows(planted.len())
-                    .any(|window| window == planted.as_bytes())
-            );
-        }
-    }
-    let refused = builder(&clock).open(&address).await.unwrap_err();
-    assert!(matches!(&refused, OpenError::Key { .. }), "{refused}");
-    let refused = builder(&clock)
-        .encryption_key([8; 32])
-        .open(&address)
-        .await
-        .unwrap_err();
-    assert!(refused.to_string().contains("another key"), "{refused}");
-    let webhooks = builder(&clock)
-        .encryption_key([7; 32])
-        .open(&address)
-        .await
-        .unwrap();
-    webhooks.send("acme", Event::new("a", &1)).await.unwrap();
-    world.receiver.wait_for(2).await;
 }
 
 #[tokio::test]

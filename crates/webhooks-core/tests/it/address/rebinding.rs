@@ -4,17 +4,19 @@ use std::{net::Ipv4Addr, sync::Arc};
 
 use webhooks_core::{AddressPolicy, Resolve, Resolving, SystemResolver};
 
-use crate::address::{
-    name_server::RebindingNameServer,
-    sender::{Outcome, Sender},
-    sentinel::{NO_CONTENT, Sentinel},
+use crate::{
+    address::{
+        name_server::RebindingNameServer,
+        sender::{Outcome, Sender},
+        sentinel::{NO_CONTENT, Sentinel},
+    },
+    each_store::Store,
 };
 
 const PUBLIC: Ipv4Addr = Ipv4Addr::new(8, 8, 8, 8);
 const LOCAL: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
-#[tokio::test]
-async fn a_name_that_turns_local_after_the_check_is_not_dialled() {
+async fn a_name_that_turns_local_after_the_check_is_not_dialled(store: Store) {
     let sentinel = Sentinel::start(NO_CONTENT).await;
     let names = RebindingNameServer::start(&[PUBLIC, LOCAL]).await;
     let policy = AddressPolicy::default();
@@ -28,7 +30,7 @@ async fn a_name_that_turns_local_after_the_check_is_not_dialled() {
 
     // And then the dialling, some milliseconds later.
     for _ in 0..3 {
-        let sender = Sender::new(policy.clone(), names.client()).await;
+        let sender = Sender::on(store, policy.clone(), names.client()).await;
         match sender.attempt(&url).await {
             Outcome::Refused(refusal) => {
                 let said = format!("rebind.example resolves to {LOCAL}, which is loopback");
@@ -61,15 +63,14 @@ async fn without_the_guard_the_same_name_reaches_the_sentinel() {
 
 /// One lookup an attempt, and the address of that lookup is the one dialled: there is no second
 /// lookup that could answer differently.
-#[tokio::test]
-async fn the_judged_address_is_the_dialled_address() {
+async fn the_judged_address_is_the_dialled_address(store: Store) {
     const OTHER_LOCAL: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
     let sentinel = Sentinel::start(NO_CONTENT).await;
     let names = RebindingNameServer::start(&[LOCAL, OTHER_LOCAL]).await;
     let policy = AddressPolicy::default()
         .allow_networks(["127.0.0.1"])
         .unwrap();
-    let sender = Sender::new(policy, names.client()).await;
+    let sender = Sender::on(store, policy, names.client()).await;
     let url = format!("http://rebind.example:{}/", sentinel.port);
 
     assert!(matches!(sender.attempt(&url).await, Outcome::Answered(204)));
@@ -85,10 +86,9 @@ async fn the_judged_address_is_the_dialled_address() {
     assert_eq!((names.questions(), sentinel.visits()), (2, 1));
 }
 
-#[tokio::test]
-async fn a_name_without_an_address_fails_and_is_not_called_forbidden() {
+async fn a_name_without_an_address_fails_and_is_not_called_forbidden(store: Store) {
     let names = crate::address::sender::Names::new(&[("empty.example", &[])]);
-    let sender = Sender::new(AddressPolicy::default(), names).await;
+    let sender = Sender::on(store, AddressPolicy::default(), names).await;
     for (url, why) in [
         ("http://empty.example/", "empty.example has no address"),
         ("http://unknown.example/", "unknown.example has no address"),
@@ -110,12 +110,11 @@ impl Resolve for Inside {
     }
 }
 
-#[tokio::test]
-async fn the_systems_answers_are_judged_too() {
+async fn the_systems_answers_are_judged_too(store: Store) {
     let inside = || Arc::new(Inside(SystemResolver::new()));
     let sentinel = Sentinel::start(NO_CONTENT).await;
     let url = format!("http://inside.example:{}/", sentinel.port);
-    let guarded = Sender::new(AddressPolicy::default(), inside()).await;
+    let guarded = Sender::on(store, AddressPolicy::default(), inside()).await;
     match guarded.attempt(&url).await {
         Outcome::Refused(refusal) => assert!(refusal.contains("loopback"), "{refusal}"),
         outcome => panic!("{outcome:?}"),
@@ -124,7 +123,14 @@ async fn the_systems_answers_are_judged_too() {
 
     let policy = AddressPolicy::default();
     let policy = policy.allow_networks(["127.0.0.0/8", "::1"]).unwrap();
-    let allowed = Sender::new(policy, inside()).await;
+    let allowed = Sender::on(store, policy, inside()).await;
     let outcome = allowed.attempt(&url).await;
     assert!(matches!(outcome, Outcome::Answered(204)), "{outcome:?}");
 }
+
+for_each_store!(
+    a_name_that_turns_local_after_the_check_is_not_dialled,
+    the_judged_address_is_the_dialled_address,
+    a_name_without_an_address_fails_and_is_not_called_forbidden,
+    the_systems_answers_are_judged_too
+);

@@ -4,20 +4,22 @@ use std::sync::Arc;
 
 use webhooks_core::AddressPolicy;
 
-use crate::address::{
-    sender::{Names, Outcome, Sender},
-    sentinel::{NO_CONTENT, Sentinel},
+use crate::{
+    address::{
+        sender::{Names, Outcome, Sender},
+        sentinel::{NO_CONTENT, Sentinel},
+    },
+    each_store::Store,
 };
 
-#[tokio::test]
-async fn a_redirect_is_an_answer_and_is_never_followed() {
+async fn a_redirect_is_an_answer_and_is_never_followed(store: Store) {
     let sentinel = Sentinel::start(NO_CONTENT).await;
     // Loopback is allowed here, so that nothing but the missing redirect keeps the sentinel lonely.
     let policy = AddressPolicy::default()
         .allow_networks(["127.0.0.0/8", "::1"])
         .unwrap();
     let names = Names::new(&[("receiver.example", &["127.0.0.1"])]);
-    let sender = Sender::new(policy, Arc::clone(&names) as _).await;
+    let sender = Sender::on(store, policy, Arc::clone(&names) as _).await;
     for status in [300, 301, 302, 303, 305, 307, 308] {
         for host in ["127.0.0.1", "[::1]", "receiver.example"] {
             let target = format!("http://{host}:{}/", sentinel.port);
@@ -38,3 +40,5 @@ async fn a_redirect_is_an_answer_and_is_never_followed() {
     }
     assert_eq!(sentinel.visits(), 0);
 }
+
+for_each_store!(a_redirect_is_an_answer_and_is_never_followed);

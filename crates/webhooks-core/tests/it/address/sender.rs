@@ -15,7 +15,10 @@ use webhooks_core::{
     Resolved, Resolving, Webhooks,
 };
 
-use crate::world::builder;
+use crate::{
+    each_store::{Database, Store},
+    world::builder,
+};
 
 /// Only a bound: nothing here waits for a network.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -30,20 +33,34 @@ pub(crate) enum Outcome {
 pub(crate) struct Sender {
     webhooks: Webhooks,
     attempts: AtomicUsize,
+    /// Gone with the sender, where it made it.
+    #[expect(dead_code, reason = "what counts is that it is there")]
+    database: Option<Database>,
 }
 
 impl Sender {
-    pub(crate) async fn new(policy: AddressPolicy, names: Arc<dyn Resolve>) -> Self {
+    /// With a database of its own.
+    pub(crate) async fn on(store: Store, policy: AddressPolicy, names: Arc<dyn Resolve>) -> Self {
+        let database = store.database();
+        let sender = Self::at(&database.address, policy, names).await;
+        Self {
+            database: Some(database),
+            ..sender
+        }
+    }
+
+    pub(crate) async fn at(address: &str, policy: AddressPolicy, names: Arc<dyn Resolve>) -> Self {
         let webhooks = builder(&Arc::default())
             .addresses(policy)
             .resolver(names)
             .time_limit(TIME_LIMIT)
-            .open("sqlite::memory:")
+            .open(address)
             .await
             .unwrap();
         Self {
             webhooks,
             attempts: AtomicUsize::new(0),
+            database: None,
         }
     }
 

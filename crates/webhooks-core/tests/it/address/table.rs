@@ -4,9 +4,12 @@ use std::collections::HashSet;
 
 use webhooks_core::{AddressPolicy, AddressRefusal};
 
-use crate::address::{
-    sender::{Names, Outcome, Sender},
-    sentinel::{NO_CONTENT, Sentinel},
+use crate::{
+    address::{
+        sender::{Names, Outcome, Sender},
+        sentinel::{NO_CONTENT, Sentinel},
+    },
+    each_store::Store,
 };
 
 /// URLs, with the sentinel's port for `{port}`, and the network or rule that refuses them.
@@ -311,10 +314,9 @@ fn names() -> std::sync::Arc<Names> {
     Names::new(&pairs)
 }
 
-#[tokio::test]
-async fn no_forbidden_url_or_name_is_ever_dialled() {
+async fn no_forbidden_url_or_name_is_ever_dialled(store: Store) {
     let sentinel = Sentinel::start(NO_CONTENT).await;
-    let sender = Sender::new(AddressPolicy::default(), names()).await;
+    let sender = Sender::on(store, AddressPolicy::default(), names()).await;
     let port = sentinel.port.to_string();
     let mut seen = HashSet::new();
     let mut wrong = Vec::new();
@@ -343,13 +345,12 @@ async fn no_forbidden_url_or_name_is_ever_dialled() {
 
 /// The control: the same table reaches the sentinel once its networks are allowed, so the zero
 /// above is the guard's doing.
-#[tokio::test]
-async fn the_same_urls_reach_the_sentinel_once_allowed() {
+async fn the_same_urls_reach_the_sentinel_once_allowed(store: Store) {
     let sentinel = Sentinel::start(NO_CONTENT).await;
     let policy = AddressPolicy::default()
         .allow_networks(["127.0.0.1", "::1/128"])
         .unwrap();
-    let sender = Sender::new(policy, names()).await;
+    let sender = Sender::on(store, policy, names()).await;
     let port = sentinel.port.to_string();
     let mut reached = 0;
     let urls = URLS.iter().filter(|(_, rule)| *rule == "127.0.0.0/8");
@@ -485,3 +486,8 @@ fn a_url_has_a_length_limit() {
         "the URL is 2069 bytes; the limit is 2048"
     );
 }
+
+for_each_store!(
+    no_forbidden_url_or_name_is_ever_dialled,
+    the_same_urls_reach_the_sentinel_once_allowed
+);

@@ -3,10 +3,13 @@
 use std::{fs::File, process::Command};
 
 use super::{
-    GOES_ON, Log, WAITS, delivery, expect_through, is_delivered_at_once, receiver, send_one,
-    this_test,
+    DATABASES, GOES_ON, Log, WAITS, delivery, expect_through, is_delivered_at_once, receiver,
+    send_one, this_test, world,
 };
-use crate::world::{World, seconds};
+use crate::{
+    each_store::Store,
+    world::{gate::let_others_run, seconds},
+};
 
 /// Tells the child where the receiver is; without it the child does nothing.
 const RECEIVER: &str = "RECEIVER_OF_MANY_HOSTS";
@@ -20,7 +23,7 @@ async fn child_with_many_hosts() {
     let Ok(port) = std::env::var(RECEIVER) else {
         return;
     };
-    let world = World::new().await;
+    let world = world().await;
     let mut sent = Vec::new();
     for host in 0..HOSTS {
         let customer = format!("c{host}");
@@ -41,15 +44,19 @@ async fn child_with_many_hosts() {
     println!("all arrived");
 }
 
-#[tokio::test]
-async fn more_hosts_than_files_are_all_reached_and_leave_the_application_half_of_its_files() {
+async fn more_hosts_than_files_are_all_reached_and_leave_the_application_half_of_its_files(
+    store: Store,
+) {
+    let database = store.database();
+    let address = database.address.clone();
     let receiver = receiver().await;
     let child = tokio::task::spawn_blocking(move || {
         let mut command = Command::new("sh");
         command
             .args(["-c", &format!("ulimit -n {FILES_MAX} && exec \"$@\""), "sh"])
             .args(this_test("machine::files::child_with_many_hosts"))
-            .env(RECEIVER, receiver.port().to_string());
+            .env(RECEIVER, receiver.port().to_string())
+            .env(DATABASES, address);
         expect_through(command);
     });
     child.await.unwrap();
@@ -62,7 +69,7 @@ async fn child_without_a_file() {
         return;
     };
     let log = Log::start();
-    let world = World::new().await;
+    let world = world().await;
     for customer in ["a", "b"] {
         let url = format!("http://127.0.0.1:{port}/");
         world.webhooks.endpoints(customer).add(url).await.unwrap();
@@ -79,7 +86,7 @@ async fn child_without_a_file() {
     // Longer than any retry schedule, in steps that let each wait end.
     for _ in 0..100 {
         world.clock.advance(seconds(3_600));
-        crate::world::gate::let_others_run().await;
+        let_others_run().await;
     }
     for (customer, event_id) in &sent {
         let delivery = delivery(&world.webhooks, customer, event_id).await;
@@ -99,16 +106,23 @@ async fn child_without_a_file() {
     println!("all arrived");
 }
 
-#[tokio::test]
-async fn without_a_file_to_open_deliveries_wait_and_no_endpoint_is_blamed() {
+async fn without_a_file_to_open_deliveries_wait_and_no_endpoint_is_blamed(store: Store) {
+    let database = store.database();
+    let address = database.address.clone();
     let receiver = receiver().await;
     let child = tokio::task::spawn_blocking(move || {
         let mut command = Command::new("sh");
         command
             .args(["-c", "ulimit -n 128 && exec \"$@\"", "sh"])
             .args(this_test("machine::files::child_without_a_file"))
-            .env(RECEIVER, receiver.port().to_string());
+            .env(RECEIVER, receiver.port().to_string())
+            .env(DATABASES, address);
         expect_through(command);
     });
     child.await.unwrap();
 }
+
+for_each_store!(
+    more_hosts_than_files_are_all_reached_and_leave_the_application_half_of_its_files,
+    without_a_file_to_open_deliveries_wait_and_no_endpoint_is_blamed
+);

@@ -20,7 +20,12 @@ use tokio::{
     net::TcpListener,
     sync::Notify,
 };
-use webhooks_core::{Delivery, DeliveryState, Event, Webhooks};
+use webhooks_core::{Builder, Delivery, DeliveryState, Event, Webhooks};
+
+use crate::world::World;
+
+/// Tells a child where its databases are, one for each of its engines; a space between two.
+const DATABASES: &str = "DATABASES_OF_THE_CHILD";
 
 /// What the log says when the engine begins to wait, and when it goes on.
 const WAITS: &str = "this machine cannot make requests";
@@ -91,6 +96,17 @@ async fn receiver() -> SocketAddr {
         }
     });
     address
+}
+
+/// In a child: an engine on the first of its databases.
+async fn world() -> World {
+    world_on(0, |builder| builder).await
+}
+
+async fn world_on(at: usize, change: impl FnOnce(Builder) -> Builder) -> World {
+    let addresses = std::env::var(DATABASES).unwrap();
+    let address = addresses.split(' ').nth(at).unwrap();
+    World::open(Arc::default(), address, change).await
 }
 
 /// Sends one event to the customer's only endpoint; returns its id.

@@ -1,14 +1,15 @@
 //! A network that goes and comes back: a network namespace whose only way out is taken away, for
 //! longer than any retry schedule or for less than a request may take.
 
-use std::{net::Ipv4Addr, process::Command, time::Duration};
+use std::{any::Any, net::Ipv4Addr, process::Command, time::Duration};
 
 use super::{
-    GOES_ON, Log, WAITS, delivery, expect_through, is_delivered_at_once, receiver, send_one,
-    this_test,
+    DATABASES, GOES_ON, Log, WAITS, delivery, expect_through, is_delivered_at_once, receiver,
+    send_one, this_test, world_on,
 };
 use crate::{
     address::name_server::RebindingNameServer,
+    each_store::Store,
     world::{World, gate::let_others_run, hours, seconds},
 };
 
@@ -47,8 +48,8 @@ async fn begin() -> Option<(Log, u16)> {
 }
 
 /// An engine that may reach the receiver, which has so long for an answer.
-async fn world(time_limit: Duration) -> World {
-    World::with(|builder| {
+async fn world(at: usize, time_limit: Duration) -> World {
+    world_on(at, |builder| {
         builder
             .allow_networks([format!("{ADDRESS}/32")])
             .unwrap()
@@ -64,7 +65,7 @@ async fn long_outage() {
         return;
     };
     let _names = RebindingNameServer::start_at("0.0.0.0:53", &[ADDRESS]).await;
-    let world = world(seconds(3)).await;
+    let world = world(0, seconds(3)).await;
     let mut customers = Vec::new();
     for (host, ordered) in [
         (ADDRESS.to_string(), false),
@@ -139,8 +140,8 @@ async fn short_outage() {
     };
     // TCP sends again after 1.4 s and after 3 s: the network comes back too late for the one, and
     // the other comes too late for the answer.
-    let impatient = world(seconds(3) / 2).await;
-    let patient = world(seconds(5) / 2).await;
+    let impatient = world(0, seconds(3) / 2).await;
+    let patient = world(1, seconds(5) / 2).await;
     reach(&impatient, port).await;
     reach(&patient, port).await;
 
@@ -176,12 +177,53 @@ fn may_take_network() -> bool {
     allowed
 }
 
+/// What a child has engines on, without a network.
+struct Databases {
+    addresses: [String; 2],
+    #[expect(dead_code, reason = "what counts is that they are there")]
+    places: Box<dyn Any>,
+}
+
+impl Databases {
+    fn of(store: Store) -> Self {
+        #[cfg(feature = "postgres")]
+        if matches!(store, Store::Postgres) {
+            return Self::at_a_socket();
+        }
+        let databases = [store.database(), store.database()];
+        Self {
+            addresses: databases.each_ref().map(|of| of.address.clone()),
+            places: Box::new(databases),
+        }
+    }
+
+    /// Of a server of its own: the one that all tests share listens to a network alone.
+    #[cfg(feature = "postgres")]
+    fn at_a_socket() -> Self {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        // Where we are root the server runs as nobody.
+        let everybody = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(folder.path(), everybody).unwrap();
+        let path = folder.path().display().to_string();
+        let settings = scratch_postgres::Settings::quick().set("unix_socket_directories", &path);
+        let cluster = scratch_postgres::Cluster::start(settings).unwrap();
+        let address = |schema| format!("{}?host={path}&schema={schema}", cluster.url());
+        Self {
+            addresses: ["first", "second"].map(address),
+            places: Box::new((cluster, folder)),
+        }
+    }
+}
+
 /// Runs one of the tests above in a network of its own.
-fn run_in_own_network(child: &str) {
+fn run_in_own_network(child: &str, store: Store) {
     if !may_take_network() {
         println!("skipped: unshare and ip cannot make a network here");
         return;
     }
+    let databases = Databases::of(store);
     let folder = tempfile::tempdir().unwrap();
     let resolv_conf = folder.path().join("resolv.conf");
     std::fs::write(&resolv_conf, format!("nameserver {ADDRESS}\n")).unwrap();
@@ -190,16 +232,20 @@ fn run_in_own_network(child: &str) {
         .arg("mount --bind \"$NETWORK_NAMESPACE\" /etc/resolv.conf && exec \"$@\"")
         .arg("sh")
         .args(this_test(child))
+        .env(DATABASES, databases.addresses.join(" "))
         .env(NAMESPACE, &resolv_conf);
     expect_through(command);
 }
 
-#[tokio::test]
-async fn a_network_that_is_away_for_longer_than_the_schedule_costs_no_delivery() {
-    run_in_own_network("machine::network::long_outage");
+async fn a_network_that_is_away_for_longer_than_the_schedule_costs_no_delivery(store: Store) {
+    run_in_own_network("machine::network::long_outage", store);
 }
 
-#[tokio::test]
-async fn a_network_that_is_back_before_the_time_limit_costs_no_attempt() {
-    run_in_own_network("machine::network::short_outage");
+async fn a_network_that_is_back_before_the_time_limit_costs_no_attempt(store: Store) {
+    run_in_own_network("machine::network::short_outage", store);
 }
+
+for_each_store!(
+    a_network_that_is_away_for_longer_than_the_schedule_costs_no_delivery,
+    a_network_that_is_back_before_the_time_limit_costs_no_attempt
+);

@@ -1,15 +1,25 @@
-//! A commit that failed leaves memory as the store is.
+//! A commit that failed leaves memory as the store is: no endpoint that is paused in memory alone, no storm of
+//! work.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use webhooks_core::Event;
+use webhooks_core::{
+    Event, NewEndpoint, RetrySchedule,
+    testing::{Answer, Receiver},
+};
 
 use crate::{
     each_store::Store,
-    world::fault::{Fault, Meeting},
+    world::{
+        fault::{Fault, Meeting},
+        gate::{Gate, let_others_run},
+        seconds,
+        space::{is_refusal, large},
+    },
 };
 
-/// How long the engine may take to answer; waiting for what is not there takes for ever.
+/// How long the engine may take to answer: waiting for what is not there, or a storm of its own work, takes
+/// for ever.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 
 async fn a_delivery_that_could_not_be_stored_is_not_waited_for(store: Store) {
@@ -25,4 +35,163 @@ async fn a_delivery_that_could_not_be_stored_is_not_waited_for(store: Store) {
     assert_eq!(world.receiver.event_ids(), ["after"]);
 }
 
+async fn a_backlog_waits_for_space_without_a_storm_of_work(store: Store) {
+    let world = store
+        .world_with(|builder| builder.time_limit(seconds(2)))
+        .await;
+    world.endpoint(|endpoint| endpoint).await;
+    world.receiver.respond([Answer::hang()]);
+    // More than memory holds for one endpoint: the rest is in its lane.
+    world.send_all((0..900).map(|n| format!("e{n}"))).await;
+    world.send_all((900..1_400).map(|n| format!("e{n}"))).await;
+    world.run_short_of_space().await;
+    let refused = async {
+        for number in 0..30 {
+            // The first would join the lane, the second does not fit.
+            let small = Event::new("random_number:generate", &1).id(format!("small{number}"));
+            let events = [small, large(&format!("large{number}"))];
+            let sent = world.webhooks.send_all("acme", events);
+            let error = sent.await.unwrap_err();
+            assert!(is_refusal(&error), "{error:?}");
+        }
+    };
+    tokio::time::timeout(ANSWER_LIMIT, refused)
+        .await
+        .expect("30 refused sends take under a second each");
+    world.have_space_again().await;
+    world.receiver.respond([200]);
+    for _ in 0..20 {
+        world.pass(seconds(30)).await;
+    }
+    let arrived: BTreeSet<String> = world.receiver.event_ids().into_iter().collect();
+    assert_eq!(arrived, (0..1_400).map(|n| format!("e{n}")).collect());
+}
+
+async fn a_pause_that_could_not_be_stored_does_not_pause(store: Store) {
+    let world = store.world().await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    world.run_short_of_space().await;
+    let release = world.hold_writer().await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let (paused, sent, ()) = tokio::join!(
+        biased;
+        endpoints.pause(&id),
+        world.webhooks.send("acme", large("large")),
+        async { drop(release) },
+    );
+    assert!(paused.is_err() && is_refusal(&sent.unwrap_err()));
+    world.have_space_again().await;
+    world.send("after").await;
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.event_ids(), ["after"]);
+}
+
+async fn an_endpoint_whose_removal_could_not_be_stored_goes_on(store: Store) {
+    let world = store.world().await;
+    let id = world.endpoint(|endpoint| endpoint).await;
+    world.send("before").await;
+    world.webhooks.drain().await;
+    world.run_short_of_space().await;
+    let release = world.hold_writer().await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let (removed, sent, ()) = tokio::join!(
+        biased;
+        endpoints.remove(&id),
+        world.webhooks.send("acme", large("large")),
+        async { drop(release) },
+    );
+    assert!(removed.is_err() && is_refusal(&sent.unwrap_err()));
+    world.have_space_again().await;
+    world.send("after").await;
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.event_ids(), ["before", "after"]);
+}
+
+async fn an_endpoint_whose_adding_could_not_be_stored_gets_nothing_of_another_customer(
+    store: Store,
+) {
+    let world = store.world().await;
+    let other = Receiver::start().await.unwrap();
+    world.run_short_of_space().await;
+    let release = world.hold_writer().await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let (added, small, sent, ()) = tokio::join!(
+        biased;
+        endpoints.add(world.receiver.url()),
+        world.webhooks.send("acme", Event::new("random_number:generate", &1)),
+        world.webhooks.send("acme", large("large")),
+        async { drop(release) },
+    );
+    assert!(added.is_err() && is_refusal(&small.unwrap_err()) && is_refusal(&sent.unwrap_err()));
+    world.have_space_again().await;
+    let endpoints = world.webhooks.endpoints("other");
+    endpoints.add(other.url()).await.unwrap();
+    let event = Event::new("random_number:generate", &1).id("theirs");
+    world.webhooks.send("other", event).await.unwrap();
+    world.webhooks.drain().await;
+    assert_eq!(world.receiver.requests().len(), 0);
+    assert_eq!(other.event_ids(), ["theirs"]);
+}
+
+async fn what_waits_for_an_endpoint_whose_removal_could_not_be_stored_is_delivered(store: Store) {
+    let world = store.world().await;
+    let (gate, url) = Gate::start().await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let added = endpoints.add(NewEndpoint::new(url).in_flight(1)).await;
+    let id = added.unwrap().id;
+    world.send_all(["a", "b", "c"].map(String::from)).await;
+    gate.wait_for(1).await;
+    world.run_short_of_space().await;
+    let release = world.hold_writer().await;
+    let (removed, sent, ()) = tokio::join!(
+        biased;
+        endpoints.remove(&id),
+        world.webhooks.send("acme", large("large")),
+        async { drop(release) },
+    );
+    assert!(removed.is_err() && is_refusal(&sent.unwrap_err()));
+    world.have_space_again().await;
+    for id in ["a", "b", "c"] {
+        gate.open(id, 200);
+    }
+    world.pass_in_steps(seconds(70), 3).await;
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
+    assert_eq!(gate.arrived(), ["a", "b", "c"]);
+}
+
+async fn what_waits_behind_a_probe_that_was_given_up_is_not_forgotten(store: Store) {
+    let world = store.world().await;
+    let (gate, url) = Gate::start().await;
+    let once = RetrySchedule::new([]).unwrap();
+    let endpoints = world.webhooks.endpoints("acme");
+    let endpoint = NewEndpoint::new(url).in_flight(1).retry(&once);
+    endpoints.add(endpoint).await.unwrap();
+    world.send_all(["a", "b", "c"].map(String::from)).await;
+    gate.wait_for(1).await;
+    gate.open("a", 503);
+    world.webhooks.drain().await;
+    world.clock.advance(seconds(6));
+    gate.wait_for(2).await;
+    world.run_short_of_space().await;
+    let release = world.hold_writer().await;
+    gate.open("b", 503);
+    let_others_run().await;
+    let sent = world.webhooks.send("acme", large("large"));
+    let (sent, ()) = tokio::join!(biased; sent, async { drop(release) });
+    assert!(is_refusal(&sent.unwrap_err()));
+    world.have_space_again().await;
+    gate.open("c", 200);
+    world.pass_in_steps(seconds(70), 3).await;
+    assert_eq!(world.webhooks.pending().await.unwrap(), 0);
+    assert_eq!(gate.arrived(), ["a", "b", "c"]);
+}
+
+for_each_store!(
+    a_backlog_waits_for_space_without_a_storm_of_work,
+    a_pause_that_could_not_be_stored_does_not_pause,
+    an_endpoint_whose_removal_could_not_be_stored_goes_on,
+    an_endpoint_whose_adding_could_not_be_stored_gets_nothing_of_another_customer,
+    what_waits_for_an_endpoint_whose_removal_could_not_be_stored_is_delivered,
+    what_waits_behind_a_probe_that_was_given_up_is_not_forgotten
+);
 for_each_durable_store!(a_delivery_that_could_not_be_stored_is_not_waited_for);

@@ -1,10 +1,10 @@
-//! Outcomes that come while the writer is busy, or cannot store them: no lane is left for good.
+//! What happens while the writer is busy, or cannot store it: no lane is left for good, none is overtaken.
 
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use webhooks_core::{
-    ActivityKind, DeliveryState, EndpointId, EndpointState, NewEndpoint, RetrySchedule,
+    ActivityKind, DeliveryState, EndpointId, EndpointState, Event, NewEndpoint, RetrySchedule,
 };
 
 use crate::{
@@ -170,10 +170,86 @@ async fn a_failure_before_a_lane_is_looked_at_again_is_waited_out(store: Store) 
     assert_eq!(gate.arrived().len(), 6);
 }
 
+async fn a_head_that_fails_while_more_is_loaded_is_not_overtaken(store: Store) {
+    /// More than a lane loads at first.
+    const EVENTS: usize = 1_500;
+    /// Waiting in memory when it loads more.
+    const LEFT: usize = 64;
+    let world = store.world().await;
+    let (gate, url) = Gate::start().await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let endpoint = NewEndpoint::new(url).ordered(true);
+    let id = endpoints.add(endpoint).await.unwrap().id;
+    let ids: Vec<String> = (0..EVENTS).map(|n| format!("e{n}")).collect();
+    endpoints.pause(&id).await.unwrap();
+    for some in ids.chunks(500) {
+        world.send_all(some.to_vec()).await;
+    }
+    endpoints.resume(&id).await.unwrap();
+    gate.wait_for(1).await;
+    let loaded = store.rows(&world, "delivery where claim is not null").await;
+    assert!(loaded < EVENTS, "all are loaded");
+    // This one has more loaded when it is taken; before the writer comes to that, it fails.
+    let failing = loaded - 1 - LEFT;
+    for id in &ids[..failing - 1] {
+        gate.open(id, 200);
+    }
+    gate.wait_for(failing).await;
+    let before = world.hold_writer().await;
+    let (held, release) = world.hold_writer_in_turn().await;
+    gate.open(&ids[failing - 1], 200);
+    gate.wait_for(failing + 1).await;
+    drop(before);
+    held.await.unwrap();
+    let mut activities = world.webhooks.subscribe();
+    gate.open(&ids[failing], 429);
+    while !matches!(
+        activities.next().await.unwrap().kind,
+        ActivityKind::EndpointInTrouble { .. }
+    ) {}
+    let_others_run().await;
+    drop(release);
+    world.webhooks.pending().await.unwrap();
+    for id in &ids {
+        gate.open(id, 200);
+    }
+    world.pass_in_steps(seconds(70), 3).await;
+    let mut expected = ids.clone();
+    expected.insert(failing, ids[failing].clone());
+    assert_eq!(gate.arrived(), expected);
+}
+
+async fn a_pause_that_ends_in_the_commit_that_it_began_in_keeps_the_order(store: Store) {
+    let world = store.world().await;
+    let (gate, url) = Gate::start().await;
+    let endpoints = world.webhooks.endpoints("acme");
+    let added = endpoints.add(NewEndpoint::new(url).ordered(true)).await;
+    let id = added.unwrap().id;
+    world.send_all(["a", "b", "c"].map(String::from)).await;
+    gate.wait_for(1).await;
+    let release = world.hold_writer().await;
+    let event = Event::new("random_number:generate", &1).id("d");
+    let (sent, paused, resumed, ()) = tokio::join!(
+        biased;
+        world.webhooks.send("acme", event),
+        endpoints.pause(&id),
+        endpoints.resume(&id),
+        async { drop(release) },
+    );
+    assert!(sent.is_ok() && paused.is_ok() && resumed.is_ok());
+    for id in ["a", "b", "c", "d"] {
+        gate.open(id, 200);
+    }
+    world.pass_in_steps(seconds(70), 3).await;
+    assert_eq!(gate.arrived(), ["a", "b", "c", "d"]);
+}
+
 for_each_store!(
     failures_that_are_not_stored_yet_are_found_when_they_are_due,
     a_probe_that_is_canceled_before_it_is_sent_does_not_take_its_lane_with_it,
-    a_failure_before_a_lane_is_looked_at_again_is_waited_out
+    a_failure_before_a_lane_is_looked_at_again_is_waited_out,
+    a_head_that_fails_while_more_is_loaded_is_not_overtaken,
+    a_pause_that_ends_in_the_commit_that_it_began_in_keeps_the_order
 );
 for_each_durable_store!(
     a_last_attempt_that_cannot_be_stored_at_once_does_not_hold_its_lane,

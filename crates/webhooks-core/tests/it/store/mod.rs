@@ -26,6 +26,7 @@ mod lane_race;
 mod lane_timing;
 mod management;
 mod ordered_backlog;
+mod outbox_table;
 mod own_headers;
 mod partial_failure;
 mod quiet_customer;
@@ -33,8 +34,10 @@ mod refused_refill;
 mod restart;
 mod retention;
 mod rotation;
+mod sealed;
 mod send;
 mod stop;
+mod unreadable_endpoint;
 mod waiting_request;
 mod worker_panic;
 
@@ -60,7 +63,7 @@ impl Store {
         }
     }
 
-    /// How many rows one of our tables has.
+    /// How many rows one of our tables has: of some, a condition behind its name says which.
     pub(crate) async fn rows(self, world: &World, table: &'static str) -> usize {
         match self {
             Self::SqliteMemory | Self::SqliteFile => {

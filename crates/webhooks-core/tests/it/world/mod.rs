@@ -8,6 +8,7 @@ pub(crate) mod hold;
 pub(crate) mod log;
 pub(crate) mod outside;
 pub(crate) mod server;
+pub(crate) mod space;
 
 use std::{path::Path, sync::Arc, time::Duration};
 

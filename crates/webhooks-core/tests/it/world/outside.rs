@@ -53,6 +53,70 @@ impl Outside {
         }
     }
 
+    /// Runs a statement that both stores have, with our tables named as in SQLite, and values of bytes
+    /// written by [`Self::bytes`]. Returns how many rows it changed.
+    pub(crate) async fn change(&self, statement: &str) -> u64 {
+        match self {
+            Self::Sqlite(file) => {
+                let changed = sqlite(file).execute(statement, []).unwrap();
+                u64::try_from(changed).unwrap()
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => {
+                let statement = sqlx::AssertSqlSafe(in_postgres(statement));
+                let mut connection = connect(url).await;
+                let changed = sqlx::Executor::execute(&mut connection, statement).await;
+                changed.unwrap().rows_affected()
+            }
+        }
+    }
+
+    /// The number that a query counts which both stores have.
+    pub(crate) async fn count(&self, sqlite: &str) -> u64 {
+        let sqlite = &format!("select cast(({sqlite}) as text)");
+        let postgres = &in_postgres(sqlite);
+        let rows = self.rows(Sql { sqlite, postgres }).await;
+        rows[0].parse().unwrap()
+    }
+
+    /// How these bytes are written in a statement.
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> String {
+        let hex = hex(bytes);
+        match self {
+            Self::Sqlite(_) => format!("x'{hex}'"),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => format!("'\\x{hex}'"),
+        }
+    }
+
+    /// Whether these bytes are anywhere in the database.
+    pub(crate) async fn has(&self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Sqlite(file) => {
+                let mut files = std::fs::read_dir(file.parent().unwrap()).unwrap();
+                files.any(|entry| {
+                    let stored = std::fs::read(entry.unwrap().path()).unwrap();
+                    stored.windows(bytes.len()).any(|window| window == bytes)
+                })
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => {
+                let tables = Sql {
+                    sqlite: "",
+                    postgres: "select query_to_xml(format('select t::text from %I.%I t', schemaname, tablename),
+                                                   true, false, '')::text
+                               from pg_tables where schemaname = 'webhooks'",
+                };
+                // Columns of bytes are shown in hexadecimal.
+                let (text, hex) = (String::from_utf8_lossy(bytes), hex(bytes));
+                let rows = self.rows(tables).await;
+                assert!(!rows.is_empty(), "there are tables");
+                rows.iter()
+                    .any(|row| row.contains(&*text) || row.contains(&hex))
+            }
+        }
+    }
+
     /// The rows of a query with one column of text.
     pub(crate) async fn rows(&self, sql: Sql<'_>) -> Vec<String> {
         match self {
@@ -69,6 +133,15 @@ impl Outside {
             }
         }
     }
+}
+
+/// A statement that names our tables as in SQLite.
+fn in_postgres(sqlite: &str) -> String {
+    sqlite.replace("webhooks_", "webhooks.")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn sqlite(file: &std::path::Path) -> rusqlite::Connection {

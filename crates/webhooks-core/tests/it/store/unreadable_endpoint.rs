@@ -1,32 +1,40 @@
 //! An endpoint whose stored secrets are damaged is its own trouble: other endpoints get their
 //! retries, and other customers their answers.
-#![cfg(feature = "testing")]
 
-use std::{path::Path, sync::mpsc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use crate::world::{World, seconds};
 use webhooks_core::{
-    DeliveryState, EndReason, EndpointId, Event, SendError, StoreError, TransactionError,
+    DeliveryState, EndReason, EndpointId, Event, NewEndpoint, SendError, StoreError,
     testing::Receiver,
 };
 
-/// Makes what is stored as the secret of a customer's endpoint unreadable.
-fn damage_secret(file: &Path, customer: &str) {
-    let damaged = rusqlite::Connection::open(file).unwrap().execute(
-        "update webhooks_endpoint_secret set secret = x'00'
-         where endpoint_key in (select key from webhooks_endpoint where customer = ?1)",
-        [customer],
-    );
-    assert_eq!(damaged.unwrap(), 1);
+use crate::{
+    each_store::{Database, Store},
+    world::{World, outside::Outside, seconds},
+};
+
+async fn open(address: &str) -> World {
+    World::open(Arc::default(), address, |builder| builder).await
 }
 
-/// A file with "broken" and "acme", one endpoint each; `owed` is sent to both and fails once.
-async fn broken_and_acme(file: &Path, owed: bool, ordered: bool) -> Receiver {
-    let world = World::on_file(file).await;
-    // "acme" has the newest endpoint, whose secret is looked at when the file is opened.
+/// Makes what is stored as the secret of a customer's endpoint unreadable.
+async fn damage_secret(address: &str, customer: &str) {
+    let outside = Outside::at(address);
+    let damage = format!(
+        "update webhooks_endpoint_secret set secret = {}
+         where endpoint_key in (select key from webhooks_endpoint where customer = '{customer}')",
+        outside.bytes(&[0])
+    );
+    assert_eq!(outside.change(&damage).await, 1);
+}
+
+/// A database with "broken" and "acme", one endpoint each; `owed` is sent to both and fails once.
+async fn broken_and_acme(address: &str, owed: bool, ordered: bool) -> Receiver {
+    let world = open(address).await;
+    // "acme" has the newest endpoint, whose secret is looked at when it is opened.
     let receiver = Receiver::start().await.unwrap();
     for customer in ["broken", "acme"] {
-        let endpoint = webhooks_core::NewEndpoint::new(receiver.url()).ordered(ordered);
+        let endpoint = NewEndpoint::new(receiver.url()).ordered(ordered);
         world
             .webhooks
             .endpoints(customer)
@@ -44,17 +52,15 @@ async fn broken_and_acme(file: &Path, owed: bool, ordered: bool) -> Receiver {
         }
     }
     world.webhooks.shutdown(seconds(5)).await;
-    damage_secret(file, "broken");
+    damage_secret(address, "broken").await;
     receiver
 }
 
-#[tokio::test]
-async fn others_get_their_retries() {
+async fn others_get_their_retries(store: Store) {
     for ordered in [false, true] {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("w.db");
-        let receiver = broken_and_acme(&file, true, ordered).await;
-        let world = World::on_file(&file).await;
+        let Database { address, .. } = &store.database();
+        let receiver = broken_and_acme(address, true, ordered).await;
+        let world = open(address).await;
         world.clock.advance(seconds(60));
         let done = tokio::time::timeout(seconds(10), world.webhooks.drain());
         done.await.expect("the due loop goes on");
@@ -74,24 +80,11 @@ async fn others_get_their_retries() {
     }
 }
 
-#[tokio::test]
-async fn others_that_send_in_the_same_commit_are_answered_for_themselves() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("w.db");
-    let receiver = broken_and_acme(&file, false, false).await;
-    let world = World::on_file(&file).await;
-    let (release, released) = mpsc::channel::<()>();
-    let (started, running) = tokio::sync::oneshot::channel();
-    let holds = world.webhooks.clone();
-    tokio::spawn(async move {
-        let held = holds.transaction(move |_| {
-            let _ = started.send(());
-            let _ = released.recv();
-            Ok::<_, TransactionError>(())
-        });
-        held.await.unwrap();
-    });
-    running.await.unwrap();
+async fn others_that_send_in_the_same_commit_are_answered_for_themselves(store: Store) {
+    let Database { address, .. } = &store.database();
+    let receiver = broken_and_acme(address, false, false).await;
+    let world = open(address).await;
+    let release = world.hold_writer().await;
     let send = |customer: &'static str| {
         let event = Event::new("random_number:generate", &1).id(customer);
         world.webhooks.send(customer, event)
@@ -127,12 +120,10 @@ async fn broken_id(world: &World) -> EndpointId {
     EndpointId::from(id.unwrap_or_else(|| panic!("it is not named: {said}")))
 }
 
-#[tokio::test]
-async fn it_can_be_removed() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("w.db");
-    broken_and_acme(&file, true, false).await;
-    let world = World::on_file(&file).await;
+async fn it_can_be_removed(store: Store) {
+    let Database { address, .. } = &store.database();
+    broken_and_acme(address, true, false).await;
+    let world = open(address).await;
     let id = broken_id(&world).await;
     let endpoints = world.webhooks.endpoints("broken");
     endpoints.remove(&id).await.unwrap();
@@ -161,13 +152,11 @@ async fn it_can_be_removed() {
     );
 }
 
-#[tokio::test]
-async fn with_a_new_secret_it_gets_what_it_is_owed() {
+async fn with_a_new_secret_it_gets_what_it_is_owed(store: Store) {
     for ordered in [false, true] {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("w.db");
-        let receiver = broken_and_acme(&file, true, ordered).await;
-        let world = World::on_file(&file).await;
+        let Database { address, .. } = &store.database();
+        let receiver = broken_and_acme(address, true, ordered).await;
+        let world = open(address).await;
         world.pass(seconds(60)).await;
         let id = broken_id(&world).await;
         let endpoints = world.webhooks.endpoints("broken");
@@ -180,19 +169,29 @@ async fn with_a_new_secret_it_gets_what_it_is_owed() {
     }
 }
 
-/// Changes one stored value of the only endpoint of a file; returns what is said of it.
-async fn said_of(column: &str, value: &str) -> (String, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("w.db");
-    let world = World::on_file(&file).await;
+/// A value of a column.
+enum Stored<'a> {
+    Text(&'a str),
+    Bytes(&'a [u8]),
+    Unsealed(&'a str),
+}
+
+/// Changes one stored value of the only endpoint of a database; returns what is said of it.
+async fn said_of(store: Store, column: &str, value: Stored<'_>) -> (String, String) {
+    let Database { address, .. } = &store.database();
+    let world = open(address).await;
     let id = world.endpoint(|endpoint| endpoint).await;
     world.webhooks.shutdown(seconds(5)).await;
-    let changed = rusqlite::Connection::open(&file).unwrap().execute(
-        &format!("update webhooks_endpoint set {column} = {value}"),
-        [],
-    );
-    assert_eq!(changed.unwrap(), 1);
-    let world = World::on_file(&file).await;
+    let outside = Outside::at(address);
+    let value = match value {
+        Stored::Text(text) => format!("'{text}'"),
+        Stored::Bytes(bytes) => outside.bytes(bytes),
+        // The first byte says that the value is not sealed.
+        Stored::Unsealed(json) => outside.bytes(&[&[0], json.as_bytes()].concat()),
+    };
+    let change = format!("update webhooks_endpoint set {column} = {value}");
+    assert_eq!(outside.change(&change).await, 1);
+    let world = open(address).await;
     let listed = world.webhooks.endpoints("acme").list().await.unwrap_err();
     let event = Event::new("random_number:generate", &1);
     let sent = world.webhooks.send("acme", event).await.unwrap_err();
@@ -201,14 +200,12 @@ async fn said_of(column: &str, value: &str) -> (String, String) {
     (said(listed.to_string()), said(sent.to_string()))
 }
 
-#[tokio::test]
-async fn a_damaged_setting_is_an_error_and_no_default() {
-    // The first byte says that the value is not sealed.
-    let settings = |json: &str| format!("x'00{}'", hex(json));
+async fn a_damaged_setting_is_an_error_and_no_default(store: Store) {
+    let settings = Stored::Unsealed;
     for (column, value, what) in [
-        ("event_types", "'damaged'".to_owned(), "its event types"),
-        ("state", "'damaged'".to_owned(), "its state"),
-        ("url", "x'00'".to_owned(), "its URL"),
+        ("event_types", Stored::Text("damaged"), "its event types"),
+        ("state", Stored::Text("damaged"), "its state"),
+        ("url", Stored::Bytes(&[0]), "its URL"),
         ("settings", settings("{"), "its settings"),
         (
             "settings",
@@ -226,32 +223,27 @@ async fn a_damaged_setting_is_an_error_and_no_default() {
             "its second signature",
         ),
     ] {
-        let (listed, sent) = said_of(column, &value).await;
+        let (listed, sent) = said_of(store, column, value).await;
         assert_eq!(listed, format!("what is stored is damaged: {what}"));
         assert_eq!(sent, listed);
     }
 }
 
-fn hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[tokio::test]
-async fn a_damaged_secret_is_listed_and_can_be_ended() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("w.db");
-    let world = World::on_file(&file).await;
+async fn a_damaged_secret_is_listed_and_can_be_ended(store: Store) {
+    let Database { address, .. } = &store.database();
+    let world = open(address).await;
     let id = world.endpoint(|endpoint| endpoint).await;
     let endpoints = world.webhooks.endpoints("acme");
     let grace = Duration::from_secs(24 * 3600);
     endpoints.rotate_secret(&id, None, grace).await.unwrap();
     world.webhooks.shutdown(seconds(5)).await;
-    let changed = rusqlite::Connection::open(&file).unwrap().execute(
-        "update webhooks_endpoint_secret set secret = x'00' where number = 1",
-        [],
+    let outside = Outside::at(address);
+    let damage = format!(
+        "update webhooks_endpoint_secret set secret = {} where number = 1",
+        outside.bytes(&[0])
     );
-    assert_eq!(changed.unwrap(), 1);
-    let world = World::on_file(&file).await;
+    assert_eq!(outside.change(&damage).await, 1);
+    let world = open(address).await;
     let endpoints = world.webhooks.endpoints("acme");
     let secrets = endpoints.secrets(&id).await.unwrap();
     assert_eq!(secrets.len(), 2);
@@ -262,8 +254,7 @@ async fn a_damaged_secret_is_listed_and_can_be_ended() {
     assert_eq!(sent.deliveries, 1);
 }
 
-#[tokio::test]
-async fn a_damaged_outcome_is_an_error_and_no_other_outcome() {
+async fn a_damaged_outcome_is_an_error_and_no_other_outcome(store: Store) {
     for (damage, what) in [
         (
             "update webhooks_attempt set failure = 'damaged'",
@@ -274,9 +265,8 @@ async fn a_damaged_outcome_is_an_error_and_no_other_outcome() {
             "what is stored is damaged: why a delivery ended: \"damaged\"",
         ),
     ] {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("w.db");
-        let world = World::on_file(&file).await;
+        let Database { address, .. } = &store.database();
+        let world = open(address).await;
         let id = world.endpoint(|endpoint| endpoint).await;
         world.receiver.respond([400]);
         world.send("a").await;
@@ -287,10 +277,19 @@ async fn a_damaged_outcome_is_an_error_and_no_other_outcome() {
             .cancel(&id, "a")
             .await
             .unwrap();
-        let connection = rusqlite::Connection::open(&file).unwrap();
-        assert_eq!(connection.execute(damage, []).unwrap(), 1);
+        assert_eq!(Outside::at(address).change(damage).await, 1);
         let error = world.webhooks.deliveries("acme", "a").await.unwrap_err();
         assert_eq!(error.to_string(), what);
         world.webhooks.shutdown(seconds(5)).await;
     }
 }
+
+for_each_durable_store!(
+    others_get_their_retries,
+    others_that_send_in_the_same_commit_are_answered_for_themselves,
+    it_can_be_removed,
+    with_a_new_secret_it_gets_what_it_is_owed,
+    a_damaged_setting_is_an_error_and_no_default,
+    a_damaged_secret_is_listed_and_can_be_ended,
+    a_damaged_outcome_is_an_error_and_no_other_outcome
+);
