@@ -44,26 +44,10 @@ impl Vacuum {
         {
             return Ok(());
         }
-        let rows = reader
-            .query(
-                "select relname::text from pg_stat_user_tables
-                 where schemaname = $1 and relname in ('delivery', 'lane', 'arrival') and n_dead_tup > $2
-                   and coalesce(greatest(last_vacuum, last_autovacuum), '-infinity')
-                       < clock_timestamp() - make_interval(secs => $3)",
-            )
-            .bind(connector.address.schema.name())
-            .bind(DEAD_ROWS)
-            .bind(PAUSE.as_secs_f64())
-            .fetch_all(&mut *reader.connection)
-            .await?;
-        let tables: Vec<String> = rows
-            .iter()
-            .map(|row| row.try_get(0))
-            .collect::<Result<_, _>>()?;
-        if !tables.is_empty() {
+        if !needed(connector, reader).await?.is_empty() {
             let connector = connector.clone();
             self.running = Some(tokio::spawn(async move {
-                if let Err(error) = run(&connector, &tables).await {
+                if let Err(error) = run(&connector).await {
                     // Autovacuum does it later.
                     tracing::debug!(%error, "a vacuum could not be made");
                 }
@@ -73,7 +57,24 @@ impl Vacuum {
     }
 }
 
-async fn run(connector: &Connector, tables: &[String]) -> sqlx::Result<()> {
+/// The tables that are worth one.
+async fn needed(connector: &Connector, reader: &mut Reader<'_>) -> sqlx::Result<Vec<String>> {
+    let rows = reader
+        .query(
+            "select relname::text from pg_stat_user_tables
+             where schemaname = $1 and relname in ('delivery', 'lane', 'arrival') and n_dead_tup > $2
+               and coalesce(greatest(last_vacuum, last_autovacuum), '-infinity')
+                   < clock_timestamp() - make_interval(secs => $3)",
+        )
+        .bind(connector.address.schema.name())
+        .bind(DEAD_ROWS)
+        .bind(PAUSE.as_secs_f64())
+        .fetch_all(&mut *reader.connection)
+        .await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
+}
+
+async fn run(connector: &Connector) -> sqlx::Result<()> {
     let mut connection = connector.connect().await?;
     // What takes longer than a beat of the lease is not to be hurried.
     connection.execute("set statement_timeout = 0").await?;
@@ -81,6 +82,8 @@ async fn run(connector: &Connector, tables: &[String]) -> sqlx::Result<()> {
     if !lock(&mut connection).await? {
         return Ok(());
     }
+    // Another node may have done it since this one looked.
+    let tables = needed(connector, &mut connector.reader(&mut connection)).await?;
     for table in tables {
         let began = std::time::Instant::now();
         let statement = format!("vacuum (skip_locked, truncate off) webhooks.{table}");

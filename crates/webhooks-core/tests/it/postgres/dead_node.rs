@@ -25,6 +25,38 @@ const SLOW_BATCH: [&str; 2] = [
     "create trigger take_time before insert on hooks.event
      for each row when (new.id = 'slow') execute function hooks.take_time()",
 ];
+/// The nodes are what a function returns: whoever locks one locks nothing.
+const UNLOCKED: [&str; 5] = [
+    "alter table hooks.node rename to node_row",
+    "create function hooks.nodes() returns setof hooks.node_row language sql as $$
+     select * from hooks.node_row $$",
+    "create view hooks.node as select * from hooks.nodes()",
+    "create function hooks.change_node() returns trigger language plpgsql as $$ begin
+         if tg_op = 'DELETE' then
+             delete from hooks.node_row where id = old.id;
+             return old;
+         end if;
+         update hooks.node_row
+         set seen_at = new.seen_at, reached_at = new.reached_at, alive = new.alive,
+             seen_version = new.seen_version, listens = new.listens, writer = new.writer
+         where id = new.id;
+         return new;
+     end $$",
+    "create trigger change_node instead of update or delete on hooks.node
+     for each row execute function hooks.change_node()",
+];
+/// What a node claimed that is dead.
+const ORPHANS: &str =
+    "select count(*) from hooks.delivery d join hooks.node n on n.id = d.claim >> 40
+                       where not n.alive";
+/// An app's transaction locks the nodes that live, as a batch of a node's own locks that.
+const HOLDS_NODES: [&str; 2] = [
+    "create function hooks.hold_nodes() returns trigger language plpgsql as $$
+     begin perform 1 from hooks.node for key share; return new; end $$",
+    "create trigger hold_nodes before insert on hooks.event for each row
+     when (current_setting('application_name') not in ('mute', 'webhooks-core'))
+     execute function hooks.hold_nodes()",
+];
 /// A node of which nothing was heard for a minute, and whose death takes longer than our sessions let a statement
 /// take: as when what it held is found among millions of rows.
 const SLOW_DEATH: [&str; 3] = [
@@ -41,6 +73,8 @@ const BEAT: &str = "select seen_at from hooks.node where name <> 'dying'";
 const IS_DEAD: &str = "select not alive from hooks.node where name = 'dying'";
 /// Before it begins: the lease is 10 s.
 const BEFORE_SLOW_BATCH: Duration = Duration::from_secs(5);
+/// Longer than it takes to take a node for dead, and to find what it had.
+const LONGER_THAN_A_LEASE: Duration = Duration::from_secs(15);
 /// For as long as a dead node may go unnoticed, and what it had may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -60,10 +94,9 @@ fn event(id: &str) -> Event {
     Event::new("a", &1).id(id)
 }
 
-#[tokio::test]
-async fn what_a_node_stores_while_it_is_taken_for_dead_is_delivered_by_another_or_refused() {
-    let database = Database::create().unwrap();
-    let (dying, other) = (open_mute(&database).await, open(&database).await);
+/// A node that is about to be taken for dead, and whose next batch ends after that; another; and a receiver.
+async fn store_while_dying(database: &Database, rules: &[&str]) -> (Webhooks, Webhooks, Receiver) {
+    let (dying, other) = (open_mute(database).await, open(database).await);
     let receiver = Receiver::start().await.unwrap();
     let endpoints = dying.endpoints("acme");
     endpoints.add(receiver.url()).await.unwrap();
@@ -73,10 +106,20 @@ async fn what_a_node_stores_while_it_is_taken_for_dead_is_delivered_by_another_o
     for statement in SLOW_BATCH {
         database.query(statement).unwrap();
     }
-    mute(&database);
+    mute(database);
+    for statement in rules {
+        database.query(statement).unwrap();
+    }
     tokio::time::sleep(BEFORE_SLOW_BATCH).await;
     let sent = dying.send("acme", event("slow")).await.unwrap();
     assert_eq!(sent.deliveries, 1);
+    (dying, other, receiver)
+}
+
+#[tokio::test]
+async fn what_a_node_stores_while_it_is_taken_for_dead_is_delivered_by_another_or_refused() {
+    let database = Database::create().unwrap();
+    let (dying, other, receiver) = store_while_dying(&database, &[]).await;
     // It was stored: so somebody delivers it, who is not the one that may not.
     let arrived = tokio::time::timeout(PATIENCE, receiver.wait_for(2)).await;
     assert!(arrived.is_ok(), "{:?}", receiver.event_ids());
@@ -88,6 +131,21 @@ async fn what_a_node_stores_while_it_is_taken_for_dead_is_delivered_by_another_o
     // From its death on it stores nothing.
     let refused = dying.send("acme", event("after")).await;
     assert!(refused.is_err(), "{refused:?}");
+}
+
+#[tokio::test]
+async fn without_a_lock_on_its_nodes_row_a_batch_claims_for_a_dead_node() {
+    let database = Database::create().unwrap();
+    let (_dying, other, receiver) = store_while_dying(&database, &UNLOCKED).await;
+    until("it is taken for dead", async || {
+        database.query(ORPHANS).unwrap() == "1"
+    })
+    .await;
+    tokio::time::sleep(LONGER_THAN_A_LEASE).await;
+    // Nobody looks for it any more.
+    assert_eq!(receiver.event_ids(), ["before"]);
+    assert_eq!(other.pending().await.unwrap(), 1);
+    assert_eq!(database.query(ORPHANS).unwrap(), "1");
 }
 
 #[tokio::test]
@@ -116,6 +174,28 @@ async fn an_open_transaction_of_an_app_keeps_no_node_from_being_taken_for_dead()
     })
     .await;
     assert_eq!(gate.arrived(), ["in-flight", "in-flight", "late"]);
+}
+
+#[tokio::test]
+async fn with_a_lock_on_nodes_an_open_transaction_of_an_app_keeps_a_dead_one_alive() {
+    let database = Database::create().unwrap();
+    let (dying, _other) = (open_mute(&database).await, open(&database).await);
+    for statement in HOLDS_NODES {
+        database.query(statement).unwrap();
+    }
+    let (gate, url) = Gate::start().await;
+    dying.endpoints("acme").add(url).await.unwrap();
+    dying.send("acme", event("in-flight")).await.unwrap();
+    gate.wait_for(1).await;
+    let mut app = PgConnection::connect(database.url()).await.unwrap();
+    let mut tx = app.begin().await.unwrap();
+    dying.send_in(&mut tx, "acme", event("late")).await.unwrap();
+    mute(&database);
+    tokio::time::sleep(LONGER_THAN_A_LEASE).await;
+    assert_eq!(gate.arrived(), ["in-flight"]);
+    tx.commit().await.unwrap();
+    let again = tokio::time::timeout(PATIENCE, gate.wait_for(3)).await;
+    assert!(again.is_ok(), "{:?}", gate.arrived());
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use scratch_postgres::Database;
 use webhooks_core::{Event, NewEndpoint, RetrySchedule, Webhooks, testing::Receiver};
 
-use super::{open, open_with, until};
+use super::{PATIENCE, open, open_with, until};
 use crate::world::server::serve;
 
 /// Whoever leaves a lane takes its time, before it locks anything for that.
@@ -161,4 +161,40 @@ async fn lanes_that_several_nodes_take_at_once_have_one_owner_at_a_time() {
             assert_eq!(arrived, wanted.iter().collect::<Vec<_>>(), "{endpoint}");
         }
     }
+}
+
+/// Of no lane it is noted who has it.
+const NOBODYS: [&str; 2] = [
+    "create function hooks.nobodys() returns trigger language plpgsql as $$
+     begin new.node := null; return new; end $$",
+    "create trigger nobodys before insert or update on hooks.lane
+     for each row execute function hooks.nobodys()",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lanes_of_which_nobody_notes_that_it_has_them_have_two_owners_at_a_time() {
+    let database = Database::create().unwrap();
+    let nodes = [open(&database).await, open(&database).await];
+    for statement in NOBODYS {
+        database.query(statement).unwrap();
+    }
+    let (watcher, url) = Watcher::start().await;
+    for n in 0..ENDPOINTS {
+        let endpoint = NewEndpoint::new(format!("{url}{n}")).ordered(true);
+        nodes[0].endpoints("acme").add(endpoint).await.unwrap();
+    }
+    let overlap = async {
+        for round in 0.. {
+            let [one, other] = nodes.each_ref().map(Webhooks::clone);
+            tokio::join!(
+                send_to_all(one, format!("{round}:one")),
+                send_to_all(other, format!("{round}:other")),
+            );
+            if !watcher.0.lock().overlaps.is_empty() {
+                return;
+            }
+        }
+    };
+    let overlapped = tokio::time::timeout(PATIENCE, overlap).await;
+    overlapped.expect("requests to one endpoint overlap");
 }

@@ -12,9 +12,11 @@ mod failed_batch;
 mod failover;
 mod guide;
 mod hand_over;
+mod hanging_request;
 mod held_snapshot;
 mod histories;
 mod id_locks;
+mod lane_floor;
 mod lane_locks;
 mod lane_race;
 mod let_go;
@@ -26,6 +28,7 @@ mod nodes;
 mod notification;
 mod old_snapshot;
 mod one_network;
+mod other_store;
 mod outbox_table;
 mod owned_lane;
 mod partitions;
@@ -41,6 +44,7 @@ mod send_in;
 mod silence;
 mod taken_away;
 mod upgrade;
+mod vacuum;
 
 use std::time::Duration;
 

@@ -146,6 +146,36 @@ async fn an_event_in_another_order_of_its_keys_is_a_duplicate_and_the_callers_ro
 }
 
 #[tokio::test]
+async fn a_transaction_that_reads_from_a_snapshot_sends_to_the_endpoints_of_that() {
+    let database = Database::create().unwrap();
+    let webhooks = open(&database).await;
+    let receiver = Receiver::start().await.unwrap();
+    let endpoints = webhooks.endpoints("acme");
+    endpoints.add(receiver.url()).await.unwrap();
+    let mut app = app(&database).await;
+    for (begin, deliveries) in [
+        ("begin isolation level repeatable read", 1),
+        ("begin isolation level serializable", 2),
+        ("begin", 4),
+    ] {
+        let mut tx = app.begin_with(begin).await.unwrap();
+        tx.execute("select 1").await.unwrap();
+        endpoints.add(receiver.url()).await.unwrap();
+        let event = Event::new("order", &1).id(format!("to-{deliveries}"));
+        let sent = webhooks.send_in(&mut tx, "acme", event).await.unwrap();
+        assert_eq!(sent.receipt.deliveries, deliveries, "{begin}");
+        tx.commit().await.unwrap();
+        sent.deliver_now();
+    }
+    receiver.wait_for(7).await;
+    until("nothing is owed", async || {
+        webhooks.pending().await.unwrap() == 0
+    })
+    .await;
+    assert_eq!(receiver.requests().len(), 7);
+}
+
+#[tokio::test]
 async fn a_row_of_the_outbox_table_that_is_committed_late_is_taken_all_the_same() {
     let database = Database::create().unwrap();
     let webhooks = open(&database).await;
