@@ -73,10 +73,12 @@ impl History {
         let statement = if commits { "commit" } else { "rollback" };
         self.story.push(format!("{statement} of {event}"));
         transaction.end(statement).await;
+        if commits {
+            self.acknowledge(transaction.party, event.clone());
+        }
         let of = &mut self.parties[transaction.party];
         if commits {
-            of.sent_at.insert(event.clone(), transaction.sent_at);
-            of.acknowledged.push(event);
+            of.sent_at.insert(event, transaction.sent_at);
         } else {
             of.refused.insert(event);
         }

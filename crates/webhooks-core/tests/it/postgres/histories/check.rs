@@ -38,7 +38,7 @@ impl History {
     }
 
     /// Nodes that were declared dead, and went on as others.
-    fn joined_anew(&self) -> usize {
+    pub(super) fn joined_anew(&self) -> usize {
         let joined = format!("select last_value from {SCHEMA}.node_id");
         let joined: usize = self
             .database
@@ -54,6 +54,7 @@ impl History {
         let again = self.disturbances + self.joined_anew();
         for party in &self.parties {
             let arrived = party.receiver.event_ids();
+            let arrivals = party.arrivals();
             let mut first = HashSet::new();
             let firsts: Vec<&String> = arrived
                 .iter()
@@ -65,19 +66,44 @@ impl History {
                     .deliveries(&party.customer, event)
                     .await
                     .unwrap();
+                // An event sent after its only endpoint was removed is owed to nobody.
+                let Some(delivery) = deliveries.first() else {
+                    assert!(party.removed, "{event} has no delivery\n{}", self.told());
+                    continue;
+                };
                 assert_eq!(deliveries.len(), 1, "{event}\n{}", self.told());
-                match &deliveries[0].state {
+                match &delivery.state {
                     DeliveryState::Delivered { .. } => {
                         assert!(first.contains(event), "{event} is said to be delivered");
                     }
                     DeliveryState::Ended { .. } => {}
                     state => panic!("{event} is left {state:?}\n{}", self.told()),
                 }
-                let attempts = arrived.iter().filter(|id| *id == event).count();
-                let schedules = 1 + party.resent.get(event).copied().unwrap_or_default();
+                let attempts = arrivals.get(event).copied().unwrap_or_default();
                 assert!(
-                    attempts <= schedules * ATTEMPTS + again,
+                    attempts <= party.schedules(event) * ATTEMPTS + again,
                     "{event} came {attempts} times\n{}",
+                    self.told()
+                );
+                if let Some(before) = party.canceled.get(event) {
+                    assert_eq!(
+                        attempts,
+                        *before,
+                        "{event} came after it was canceled\n{}",
+                        self.told()
+                    );
+                }
+            }
+            for (event, arrivals) in &arrivals {
+                // Whose id its sender was not told is not known to be sent again.
+                if !party.knows(event) {
+                    continue;
+                }
+                let successes = party.successes(event, *arrivals);
+                let allowed = self.again.times(event);
+                assert!(
+                    successes <= party.schedules(event) + allowed,
+                    "{event} got through {successes} times, and was in flight at {allowed} disturbances\n{}",
                     self.told()
                 );
             }

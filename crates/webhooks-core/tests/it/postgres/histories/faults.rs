@@ -23,7 +23,8 @@ impl History {
     pub(super) async fn disturb(&mut self) {
         let at = self.random.random_range(0..self.members.len());
         let cut = *[Cut::Before, Cut::After].choose(&mut self.random).unwrap();
-        self.disturbances += 1;
+        let disturbance = self.begin_disturbance();
+        self.members[at].disturbances.push(disturbance);
         match self.random.random_range(0..22) {
             0..6 => {
                 self.story.push(format!("{at} is cut {cut:?} its commit"));

@@ -4,6 +4,8 @@
 //!
 //! A failing seed is printed; `SIMULATION_SEED=<seed>` runs it alone, `SIMULATION_RUNS=<n>` more of them.
 
+mod acts;
+mod again;
 mod app;
 mod check;
 mod faults;
@@ -16,13 +18,14 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use scratch_postgres::Database;
 use tokio::time::Instant;
 use webhooks_core::{
-    EndpointChange, Event, SendError, StoreError,
+    Event, SendError, StoreError,
     testing::{Answer, ManualClock},
 };
 
 use crate::world::{fault::Fault, seconds};
+use again::MayComeAgain;
 use app::AppTransaction;
-use member::{Member, SCHEMA};
+use member::{Bounds, Member, SCHEMA};
 use party::{Kind, Party};
 
 /// Histories of one test run.
@@ -32,6 +35,14 @@ const STEPS: usize = 40;
 /// More than a load takes of a lane, and how often so many are sent at once.
 const BURST: usize = 1_100;
 const BURST_CHANCE: f64 = 0.02;
+/// Endpoints more in one history of three, each of a customer of its own, and how few requests a node may have
+/// in flight then.
+const CROWD: usize = 8;
+const CROWD_CHANCE: f64 = 0.3;
+const CONNECTIONS: [usize; 3] = [1, 2, 8];
+/// The party that is removed in some histories, and how often a step does.
+const REMOVABLE: usize = 3;
+const REMOVE_CHANCE: f64 = 0.3;
 /// Attempts that the schedule allows: one at once and five more.
 const ATTEMPTS: usize = 6;
 /// How long it is waited, in real time, until all is done that can be done now.
@@ -52,7 +63,8 @@ struct History {
     opened: usize,
     /// What may have had a request made again.
     disturbances: usize,
-    endpoints_in_memory: usize,
+    again: MayComeAgain,
+    bounds: Bounds,
     /// What was done, to be read when it went wrong.
     story: Vec<String>,
 }
@@ -60,7 +72,18 @@ struct History {
 impl History {
     async fn start(seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
-        let endpoints_in_memory = *[1, 1_000].choose(&mut random).unwrap();
+        let crowd = if random.random_bool(CROWD_CHANCE) {
+            CROWD
+        } else {
+            0
+        };
+        let bounds = Bounds {
+            endpoints_in_memory: *[1, 1_000].choose(&mut random).unwrap(),
+            connections: CONNECTIONS
+                .choose(&mut random)
+                .copied()
+                .filter(|_| crowd > 0),
+        };
         let nodes = random.random_range(1..=3);
         let mut history = Self {
             random,
@@ -73,13 +96,16 @@ impl History {
             sent: 0,
             opened: 0,
             disturbances: 0,
-            endpoints_in_memory,
+            again: MayComeAgain::default(),
+            bounds,
             story: Vec::new(),
         };
         for _ in 0..nodes {
             history.open().await;
         }
-        for kind in [Kind::Plain, Kind::Ordered, Kind::Narrow, Kind::Plain] {
+        let usual = [Kind::Plain, Kind::Ordered, Kind::Narrow, Kind::Plain];
+        let crowd = usual.into_iter().cycle().take(crowd);
+        for kind in usual.into_iter().chain(crowd) {
             let number = history.parties.len();
             let node = &history.members[number % nodes];
             let party = Party::add(number, kind, node, &history.clock).await;
@@ -89,7 +115,7 @@ impl History {
     }
 
     async fn open(&mut self) {
-        let member = Member::open(&self.database, &self.clock, self.endpoints_in_memory).await;
+        let member = Member::open(&self.database, &self.clock, self.bounds).await;
         self.members.push(member);
         self.opened += 1;
     }
@@ -106,19 +132,25 @@ impl History {
                 };
                 self.send(party, count).await;
             }
-            34..42 => self.begin_or_end_transaction(party).await,
-            42..55 => self.pass(),
-            55..58 => self.limit_or_free(party).await,
-            58..64 => self.pause_or_resume(party).await,
-            64..68 => self.resend(party).await,
-            68..90 => self.disturb().await,
-            90..94 => self.wait_for_reaper().await,
+            34..41 => self.begin_or_end_transaction(party).await,
+            41..52 => self.pass(),
+            52..55 => self.limit_or_free(party).await,
+            55..59 => self.pause_or_resume(party).await,
+            59..62 => self.resend(party).await,
+            62 => self.replay(party).await,
+            63..67 => self.cancel(party).await,
+            67..70 => self.skip(party).await,
+            70..73 => self.put_row(party).await,
+            73 if self.random.random_bool(REMOVE_CHANCE) => self.remove(REMOVABLE).await,
+            74..92 => self.disturb().await,
+            92..95 => self.wait_for_reaper().await,
             _ => self.drain().await,
         }
         if self.random.random_bool(0.4) {
             self.drain().await;
         }
         self.every_row_has_a_way().await;
+        self.note_in_flight();
     }
 
     fn pass(&mut self) {
@@ -163,6 +195,7 @@ impl History {
                 .chain([200])
                 .map(Answer::status)
                 .collect();
+            self.parties[party].fails(&id, failures);
             self.parties[party].receiver.respond_to(&id, answers);
             events.push(event.id(&id));
             ids.push(id);
@@ -184,6 +217,7 @@ impl History {
             "send {count} to {party} on {node}: {}",
             outcome(&sent)
         ));
+        self.again.sent.extend(ids.iter().cloned());
         let of = &mut self.parties[party];
         let may_be_stored = matches!(sent, Err(SendError::Store(StoreError::Unknown)));
         of.unnamed |= !named && may_be_stored;
@@ -198,78 +232,9 @@ impl History {
         }
     }
 
-    async fn pause_or_resume(&mut self, party: usize) {
-        let paused = !self.parties[party].paused;
-        let word = if paused { "pause" } else { "resume" };
-        self.story.push(format!("{word} {party}"));
-        self.set_paused(party, paused).await;
-    }
-
-    async fn set_paused(&mut self, party: usize, paused: bool) {
-        let change = if paused {
-            Change::Pause
-        } else {
-            Change::Resume
-        };
-        self.change(party, &change).await;
-        self.parties[party].paused = paused;
-    }
-
-    /// Has one node send to an endpoint that any may send to, or any again.
-    async fn limit_or_free(&mut self, party: usize) {
-        if !matches!(self.parties[party].kind, Kind::Plain) {
-            return;
-        }
-        let limited = !self.parties[party].limited;
-        let word = if limited { "limit" } else { "free" };
-        self.story.push(format!("{word} {party}"));
-        let limit = EndpointChange::new().in_flight(limited.then_some(2));
-        self.change(party, &Change::Edit(limit)).await;
-        self.parties[party].limited = limited;
-    }
-
-    /// Asks whichever node can, until one does.
-    async fn change(&mut self, party: usize, change: &Change) {
-        self.mend_fault().await;
-        if self.members.iter().all(|member| member.is_cut) {
-            self.members[0].mend();
-        }
-        let of = &self.parties[party];
-        let until = Instant::now() + IDLE_MAX;
-        loop {
-            assert!(Instant::now() < until, "no node changes an endpoint");
-            let member = self.members.choose(&mut self.random).unwrap();
-            if member.is_cut {
-                continue;
-            }
-            let endpoints = member.webhooks.endpoints(&of.customer);
-            let is_changed = match change {
-                Change::Pause => endpoints.pause(&of.id).await.is_ok(),
-                Change::Resume => endpoints.resume(&of.id).await.is_ok(),
-                Change::Edit(edit) => endpoints.edit(&of.id, edit.clone()).await.is_ok(),
-            };
-            if is_changed {
-                return;
-            }
-            tokio::time::sleep(DRAIN_WAIT).await;
-        }
-    }
-
-    async fn resend(&mut self, party: usize) {
-        let of = &mut self.parties[party];
-        let Some(event) = of.acknowledged.choose(&mut self.random).cloned() else {
-            return;
-        };
-        // An ordered endpoint gets it again after later ones.
-        if of.kind == Kind::Ordered {
-            return;
-        }
-        self.story.push(format!("resend {event} to {party}"));
-        *of.resent.entry(event.clone()).or_default() += 1;
-        let member = self.members.choose(&mut self.random).unwrap();
-        let endpoints = member.webhooks.endpoints(&of.customer);
-        // Whether it is owed again or not: both are well.
-        let _ = endpoints.resend(&of.id, &event).await;
+    fn acknowledge(&mut self, party: usize, event: String) {
+        self.again.sent.insert(event.clone());
+        self.parties[party].acknowledged.push(event);
     }
 
     /// Everything is set right, and time passes until nothing is owed.
@@ -280,17 +245,28 @@ impl History {
             member.mend();
         }
         for party in 0..self.parties.len() {
+            if self.parties[party].removed {
+                continue;
+            }
             if self.parties[party].paused {
                 self.set_paused(party, false).await;
             }
+            // A limit of so many a second lets one out each time that the clock is moved.
+            if self.parties[party].limited {
+                self.free(party).await;
+            }
         }
+        self.note_in_flight();
         let mut before = (0, 0);
         let mut idle_until = Instant::now() + IDLE_MAX;
         while Instant::now() < idle_until {
             self.drain().await;
             self.every_row_has_a_way().await;
+            self.note_in_flight();
             let pending = self.members[0].webhooks.pending().await;
-            if let Ok(0) = pending {
+            if let Ok(0) = pending
+                && !self.rows_wait()
+            {
                 return;
             }
             let requests = self.parties.iter().map(Party::requests).sum();
@@ -316,13 +292,6 @@ impl History {
     fn told(&self) -> String {
         format!("after: {}", self.story.join(", "))
     }
-}
-
-/// What a person does to an endpoint.
-enum Change {
-    Pause,
-    Resume,
-    Edit(EndpointChange),
 }
 
 fn outcome<T>(sent: &Result<T, SendError>) -> String {

@@ -33,6 +33,7 @@ pub(super) struct Party {
     pub(super) paused: bool,
     /// One node sends to it for the time being, whatever its kind.
     pub(super) limited: bool,
+    pub(super) removed: bool,
     /// In the order of their answers or commits.
     pub(super) acknowledged: Vec<String>,
     /// Of those that were sent a while before: how many others were acknowledged by then.
@@ -45,6 +46,10 @@ pub(super) struct Party {
     pub(super) refused: HashSet<String>,
     /// How often each event was sent again by hand.
     pub(super) resent: HashMap<String, usize>,
+    /// Canceled while no node had it in memory, and how many requests had arrived then.
+    pub(super) canceled: HashMap<String, usize>,
+    /// How many of the first requests of an event fail.
+    failures: HashMap<String, usize>,
 }
 
 impl Party {
@@ -72,13 +77,63 @@ impl Party {
             kind,
             paused: false,
             limited: false,
+            removed: false,
             acknowledged: Vec::new(),
             sent_at: HashMap::new(),
             unknown: HashSet::new(),
             unnamed: false,
             refused: HashSet::new(),
             resent: HashMap::new(),
+            canceled: HashMap::new(),
+            failures: HashMap::new(),
         }
+    }
+
+    /// Whose it is, and its id.
+    pub(super) fn named(&self) -> (String, EndpointId) {
+        (self.customer.clone(), self.id.clone())
+    }
+
+    /// Of the requests with an event so many fail, the first ones.
+    pub(super) fn fails(&mut self, event: &str, failures: usize) {
+        self.failures.insert(event.to_owned(), failures);
+    }
+
+    /// Whether it is one whose id somebody was told.
+    pub(super) fn knows(&self, event: &str) -> bool {
+        is_drawn(event) || self.acknowledged.iter().any(|known| known == event)
+    }
+
+    /// The events of which somebody knows that they are stored, or may be.
+    pub(super) fn known(&self) -> Vec<String> {
+        let unknown = self.unknown.iter();
+        self.acknowledged.iter().chain(unknown).cloned().collect()
+    }
+
+    /// It is no longer one that must not come, and has another schedule.
+    pub(super) fn is_owed_again(&mut self, event: &str) {
+        self.canceled.remove(event);
+        *self.resent.entry(event.to_owned()).or_default() += 1;
+    }
+
+    /// Its own, and one for each time that it was sent again.
+    pub(super) fn schedules(&self, event: &str) -> usize {
+        1 + self.resent.get(event).copied().unwrap_or_default()
+    }
+
+    /// How many requests of each event came.
+    pub(super) fn arrivals(&self) -> HashMap<String, usize> {
+        let mut arrivals = HashMap::new();
+        for event in self.receiver.event_ids() {
+            *arrivals.entry(event).or_default() += 1;
+        }
+        arrivals
+    }
+
+    /// Of the requests with an event that came, those that were answered with a success.
+    pub(super) fn successes(&self, event: &str, arrivals: usize) -> usize {
+        let failures = self.failures.get(event).copied().unwrap_or_default();
+        arrivals.saturating_sub(failures)
     }
 
     pub(super) fn requests(&self) -> usize {
