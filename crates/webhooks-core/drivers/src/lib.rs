@@ -1,1 +1,1 @@
-//! Only the examples matter: `examples/sqlx.rs` and `examples/diesel.rs`.
+//! Only the examples matter: those named after a driver alone fill the table in a file, the others in Postgres.
