@@ -15,6 +15,9 @@ use crate::{
 const NAME: &str = "scratch_replica";
 /// A standby answers at once; this is for a machine that is busy.
 const FOLLOW_LIMIT: Duration = Duration::from_secs(60);
+/// What a server keeps of its log for a replica that is behind. By default that is nothing: a checkpoint
+/// while the replica connects again, as after a crash, and it never catches up.
+const LOG_KEPT: &str = "1GB";
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Whether a commit waits for the replica.
@@ -38,6 +41,8 @@ impl Cluster {
     /// # Errors
     /// When this one does not run, or with what the new server's programs say.
     pub fn replica(&self, replication: Replication) -> anyhow::Result<Replica> {
+        self.query(&format!("alter system set wal_keep_size = '{LOG_KEPT}'"))?;
+        self.query("select pg_reload_conf()")?;
         let server = Server::new()?;
         let primary = format!(
             "host=127.0.0.1 port={} user={USER} application_name={NAME}",
