@@ -200,39 +200,39 @@ impl Reader<'_> {
         Ok(row.try_get(0)?)
     }
 
-    /// Declares nodes dead of which nothing was heard for a lease, and frees what they held. Returns
-    /// how many deliveries that was of which nodes. Within a transaction.
+    /// Declares a node dead of which nothing was heard for a lease, and frees what it held. Returns which, and
+    /// how many deliveries that was; `None` when there is no such node. Within a transaction, one for each node:
+    /// of two the lanes would not be locked in the order of their keys.
     pub(super) async fn reap(
         &mut self,
         (silent, lease): (&[Silent], Duration),
         now: i64,
-    ) -> Result<Reaped, StoreError> {
+    ) -> Result<Option<Reaped>, StoreError> {
         let nodes: Vec<i64> = silent.iter().map(|silent| silent.last.node).collect();
         let beats: Vec<i64> = silent.iter().map(|silent| silent.last.at).collect();
         let certain: Vec<bool> = silent.iter().map(|silent| silent.for_a_lease).collect();
-        let rows = self
+        let row = self
             .query(
                 "update webhooks.node set alive = false where id in (
                      select n.id from webhooks.node n
                      join unnest($1::int8[], $2::int8[], $3::bool[]) as silent(id, last, certain) on silent.id = n.id
                      where n.alive and (extract(epoch from n.seen_at) * 1000000)::int8 = silent.last
                            and (silent.certain or n.seen_at < clock_timestamp() - make_interval(secs => $4))
-                     for update of n skip locked)
+                     limit 1 for update of n skip locked)
                  returning id",
             )
             .bind(nodes)
             .bind(beats)
             .bind(certain)
             .bind(lease.as_secs_f64())
-            .fetch_all(&mut *self.connection)
+            .fetch_optional(&mut *self.connection)
             .await?;
-        let mut reaped = Reaped::default();
-        for row in rows {
-            let dead: i64 = row.try_get(0)?;
-            reaped.deliveries += self.free(dead, now).await?;
-            reaped.nodes.push(dead);
-        }
-        Ok(reaped)
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let node: i64 = row.try_get(0)?;
+        let deliveries = self.free(node, now).await?;
+        Ok(Some(Reaped { node, deliveries }))
     }
 
     /// A node ends in order, or gives its number up: what it held is free at once. Whatever its writer has
@@ -402,9 +402,9 @@ impl Reader<'_> {
     }
 }
 
-/// What the death of nodes set free.
-#[derive(Debug, Default)]
+/// What the death of a node set free.
+#[derive(Debug)]
 pub(super) struct Reaped {
-    pub(super) nodes: Vec<i64>,
+    pub(super) node: i64,
     pub(super) deliveries: u64,
 }

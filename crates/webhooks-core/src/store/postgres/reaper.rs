@@ -33,37 +33,37 @@ impl Reaping {
             return;
         }
         self.running = Some(tokio::spawn(async move {
-            match reaper.reap(&silent, now).await {
-                Ok(reaped) => reaper.tell(&reaped, now),
+            if let Err(error) = reaper.reap(&silent, now).await {
                 // Some of it is in the hands of others for a moment, or the database is away.
-                Err(error) => {
-                    tracing::warn!(%error, "what dead nodes held could not be freed; trying again");
-                }
+                tracing::warn!(%error, "what dead nodes held could not be freed; trying again");
             }
         }));
     }
 }
 
 impl Reaper {
-    async fn reap(&self, silent: &[Silent], now: i64) -> Result<Reaped, StoreError> {
+    async fn reap(&self, silent: &[Silent], now: i64) -> Result<(), StoreError> {
         let mut connection = self.connector.connect().await?;
         connection.answers_within(FREE_LIMIT);
-        let mut reader = self.connector.begin_on(&mut connection).await?;
-        reader.take_as_long_as(FREE_LIMIT).await?;
-        let reaped = reader.reap((silent, self.lease), now).await?;
-        connection.execute("commit").await?;
+        loop {
+            let mut reader = self.connector.begin_on(&mut connection).await?;
+            reader.take_as_long_as(FREE_LIMIT).await?;
+            let reaped = reader.reap((silent, self.lease), now).await?;
+            connection.execute("commit").await?;
+            match reaped {
+                Some(reaped) => self.tell(&reaped, now),
+                None => break,
+            }
+        }
         connection.close().await?;
-        Ok(reaped)
+        Ok(())
     }
 
     fn tell(&self, reaped: &Reaped, now: i64) {
-        if reaped.nodes.is_empty() {
-            return;
-        }
         tracing::warn!(
-            nodes = ?reaped.nodes,
+            node = reaped.node,
             deliveries = reaped.deliveries,
-            "nodes were not heard of for {} s; what they held is free",
+            "a node was not heard of for {} s; what it held is free",
             self.lease.as_secs()
         );
         self.due.by(now);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use scratch_postgres::Database;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, Executor, PgConnection};
 use webhooks_core::{Event, Webhooks, testing::Receiver};
 
 use super::{address, open, until};
@@ -45,6 +45,25 @@ const UNLOCKED: [&str; 5] = [
     "create trigger change_node instead of update or delete on hooks.node
      for each row execute function hooks.change_node()",
 ];
+/// Two nodes that died together. The one that is freed first has the lane with the higher key.
+const TWO_DYING: [&str; 3] = [
+    "insert into hooks.node (id, name, seen_at, reached_at, alive)
+     select nextval('hooks.node_id'), 'dying', clock_timestamp() - interval '1 minute', 0, true
+     from generate_series(1, 2)",
+    "insert into hooks.lane (endpoint_key, due_at, backoff_until, failures, node)
+     select max(e.key), null, 0, 0, (select min(id) from hooks.node where name = 'dying') from hooks.endpoint e",
+    "insert into hooks.lane (endpoint_key, due_at, backoff_until, failures, node)
+     select min(e.key), null, 0, 0, (select max(id) from hooks.node where name = 'dying') from hooks.endpoint e",
+];
+const HOLD_LOW_LANE: &str =
+    "select 1 from hooks.lane where endpoint_key = (select min(key) from hooks.endpoint)
+                             for update";
+const HIGH_LANE_IS_FREE: &str = "select count(*) from (
+    select 1 from hooks.lane where endpoint_key = (select max(key) from hooks.endpoint)
+    for update skip locked) free";
+const WAITS_FOR_LANE: &str = "select exists (
+    select from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock' and query like '%hooks.lane%')";
 const DEAD: &str = "select count(*) from hooks.node where not alive";
 /// What a node claimed that is dead.
 const ORPHANS: &str =
@@ -230,4 +249,36 @@ async fn a_node_says_that_it_lives_while_it_frees_all_that_a_dead_one_held() {
             .unwrap(),
         "1"
     );
+}
+
+/// Lanes are locked in the order of their keys, so that nobody waits in a circle: those of two nodes by two
+/// transactions.
+#[tokio::test]
+async fn nodes_that_died_together_are_freed_by_a_transaction_each() {
+    let database = Database::create().unwrap();
+    let webhooks = open(&database).await;
+    for customer in ["low", "high"] {
+        let endpoints = webhooks.endpoints(customer);
+        endpoints.add("http://127.0.0.1:1/").await.unwrap();
+    }
+    let mut other = PgConnection::connect(database.url()).await.unwrap();
+    let [nodes, high, low] = TWO_DYING;
+    // Nobody sees them before the lower lane is held.
+    let mut tx = other.begin().await.unwrap();
+    for statement in [nodes, high, low] {
+        tx.execute(statement).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let mut tx = other.begin().await.unwrap();
+    tx.execute(HOLD_LOW_LANE).await.unwrap();
+    until("its lane is waited for", async || {
+        database.query(WAITS_FOR_LANE).unwrap() == "t"
+    })
+    .await;
+    assert_eq!(database.query(HIGH_LANE_IS_FREE).unwrap(), "1");
+    tx.commit().await.unwrap();
+    until("both are dead", async || {
+        database.query(DEAD).unwrap() == "2"
+    })
+    .await;
 }
