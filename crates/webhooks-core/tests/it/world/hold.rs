@@ -86,11 +86,13 @@ mod postgres {
         (running, Hold(Box::new(release)))
     }
 
+    /// In the first statement of its batch, or in that of its connection, where this batch is the first of all.
     async fn writer_waits(connection: &mut PgConnection) {
         let waits = "select count(*) from pg_stat_activity
                      where application_name = 'webhooks-core' and wait_event_type = 'Lock'
                          and datname = current_database()
-                         and (query like '%for key share%' or query like '%execute webhooks_head%')";
+                         and (query like '%for key share%' or query like '%execute webhooks_head%'
+                              or query like '%set writer = writer + 1%')";
         loop {
             // Else a transaction sees others as they were at its first look.
             let forget = "select pg_stat_clear_snapshot()";
