@@ -11,6 +11,7 @@ use webhooks_core::{
 use crate::{
     each_store::Store,
     world::{
+        World,
         fault::{Fault, Meeting},
         gate::{Gate, let_others_run},
         seconds,
@@ -21,6 +22,17 @@ use crate::{
 /// How long the engine may take to answer: waiting for what is not there, or a storm of its own work, takes
 /// for ever.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+
+/// What this call comes to in one commit with an event for which there is no space, and in front of it.
+async fn without_space<T>(world: &World, call: impl Future<Output = T>) -> T {
+    world.run_short_of_space().await;
+    let release = world.hold_writer().await;
+    let sent = world.webhooks.send("acme", large("large"));
+    let (called, sent, ()) = tokio::join!(biased; call, sent, async { drop(release) });
+    assert!(is_refusal(&sent.unwrap_err()));
+    world.have_space_again().await;
+    called
+}
 
 async fn a_delivery_that_could_not_be_stored_is_not_waited_for(store: Store) {
     let world = store.world().await;
@@ -70,17 +82,9 @@ async fn a_backlog_waits_for_space_without_a_storm_of_work(store: Store) {
 async fn a_pause_that_could_not_be_stored_does_not_pause(store: Store) {
     let world = store.world().await;
     let id = world.endpoint(|endpoint| endpoint).await;
-    world.run_short_of_space().await;
-    let release = world.hold_writer().await;
     let endpoints = world.webhooks.endpoints("acme");
-    let (paused, sent, ()) = tokio::join!(
-        biased;
-        endpoints.pause(&id),
-        world.webhooks.send("acme", large("large")),
-        async { drop(release) },
-    );
-    assert!(paused.is_err() && is_refusal(&sent.unwrap_err()));
-    world.have_space_again().await;
+    let paused = without_space(&world, Box::pin(endpoints.pause(&id))).await;
+    assert!(paused.is_err());
     world.send("after").await;
     world.webhooks.drain().await;
     assert_eq!(world.receiver.event_ids(), ["after"]);
@@ -91,17 +95,9 @@ async fn an_endpoint_whose_removal_could_not_be_stored_goes_on(store: Store) {
     let id = world.endpoint(|endpoint| endpoint).await;
     world.send("before").await;
     world.webhooks.drain().await;
-    world.run_short_of_space().await;
-    let release = world.hold_writer().await;
     let endpoints = world.webhooks.endpoints("acme");
-    let (removed, sent, ()) = tokio::join!(
-        biased;
-        endpoints.remove(&id),
-        world.webhooks.send("acme", large("large")),
-        async { drop(release) },
-    );
-    assert!(removed.is_err() && is_refusal(&sent.unwrap_err()));
-    world.have_space_again().await;
+    let removed = without_space(&world, endpoints.remove(&id)).await;
+    assert!(removed.is_err());
     world.send("after").await;
     world.webhooks.drain().await;
     assert_eq!(world.receiver.event_ids(), ["before", "after"]);
@@ -112,18 +108,14 @@ async fn an_endpoint_whose_adding_could_not_be_stored_gets_nothing_of_another_cu
 ) {
     let world = store.world().await;
     let other = Receiver::start().await.unwrap();
-    world.run_short_of_space().await;
-    let release = world.hold_writer().await;
     let endpoints = world.webhooks.endpoints("acme");
-    let (added, small, sent, ()) = tokio::join!(
-        biased;
-        endpoints.add(world.receiver.url()),
-        world.webhooks.send("acme", Event::new("random_number:generate", &1)),
-        world.webhooks.send("acme", large("large")),
-        async { drop(release) },
-    );
-    assert!(added.is_err() && is_refusal(&small.unwrap_err()) && is_refusal(&sent.unwrap_err()));
-    world.have_space_again().await;
+    let calls = async {
+        let small = Event::new("random_number:generate", &1);
+        let small = world.webhooks.send("acme", small);
+        tokio::join!(biased; endpoints.add(world.receiver.url()), small)
+    };
+    let (added, small) = without_space(&world, calls).await;
+    assert!(added.is_err() && is_refusal(&small.unwrap_err()));
     let endpoints = world.webhooks.endpoints("other");
     endpoints.add(other.url()).await.unwrap();
     let event = Event::new("random_number:generate", &1).id("theirs");
@@ -141,16 +133,8 @@ async fn what_waits_for_an_endpoint_whose_removal_could_not_be_stored_is_deliver
     let id = added.unwrap().id;
     world.send_all(["a", "b", "c"].map(String::from)).await;
     gate.wait_for(1).await;
-    world.run_short_of_space().await;
-    let release = world.hold_writer().await;
-    let (removed, sent, ()) = tokio::join!(
-        biased;
-        endpoints.remove(&id),
-        world.webhooks.send("acme", large("large")),
-        async { drop(release) },
-    );
-    assert!(removed.is_err() && is_refusal(&sent.unwrap_err()));
-    world.have_space_again().await;
+    let removed = without_space(&world, endpoints.remove(&id)).await;
+    assert!(removed.is_err());
     for id in ["a", "b", "c"] {
         gate.open(id, 200);
     }
