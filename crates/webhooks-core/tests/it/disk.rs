@@ -8,22 +8,12 @@ use webhooks_core::{
     Event, OpenError, SendError, StoreError, TransactionError, testing::ManualClock,
 };
 
-/// Limits the database to `pages` pages: beyond them SQLite says that the disk is full.
-async fn limit_pages(world: &World, pages: u32) {
-    let limited = world.webhooks.transaction(move |tx| {
-        tx.query_row(&format!("pragma max_page_count = {pages}"), [], |row| {
-            row.get::<_, i64>(0)
-        })
-    });
-    limited.await.unwrap();
-}
-
 #[tokio::test]
 async fn a_full_disk_refuses_sends_and_loses_nothing_that_was_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let world = World::on_file(&folder.path().join("w.db")).await;
     world.endpoint(|endpoint| endpoint).await;
-    limit_pages(&world, 100).await;
+    world.set_pages(100).await;
     let mut acknowledged = Vec::new();
     let mut refused = 0;
     for index in 0..400 {
@@ -43,7 +33,7 @@ async fn a_full_disk_refuses_sends_and_loses_nothing_that_was_acknowledged() {
     let said = StoreError::Full.to_string();
     assert!(said.contains("Free some space"), "{said}");
     // Outcomes that could not be recorded wait for space; then everything is done and known.
-    limit_pages(&world, 100_000).await;
+    world.set_pages(100_000).await;
     world.webhooks.drain().await;
     let arrived = world.receiver.event_ids();
     for id in &acknowledged {
@@ -68,7 +58,7 @@ async fn a_transaction_on_a_full_disk_is_refused_whole_and_so_is_what_was_batche
     let folder = tempfile::tempdir().unwrap();
     let world = World::on_file(&folder.path().join("w.db")).await;
     world.endpoint(|endpoint| endpoint).await;
-    limit_pages(&world, 60).await;
+    world.set_pages(60).await;
     let big = world
         .webhooks
         .transaction(|tx| -> Result<_, TransactionError> {
@@ -82,7 +72,7 @@ async fn a_transaction_on_a_full_disk_is_refused_whole_and_so_is_what_was_batche
         .webhooks
         .send("acme", Event::new("a", &1).id("beside"));
     let (big, beside) = tokio::join!(big, beside);
-    limit_pages(&world, 100_000).await;
+    world.set_pages(100_000).await;
     world.webhooks.drain().await;
     let arrived = world.receiver.event_ids();
     assert_eq!(
@@ -103,7 +93,7 @@ async fn a_stop_ends_while_the_disk_is_full() {
     let folder = tempfile::tempdir().unwrap();
     let world = World::on_file(&folder.path().join("w.db")).await;
     world.endpoint(|endpoint| endpoint).await;
-    limit_pages(&world, 60).await;
+    world.set_pages(60).await;
     for _ in 0..200 {
         // Refused ones are what this is about.
         let _ = world

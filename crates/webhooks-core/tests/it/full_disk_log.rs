@@ -4,14 +4,6 @@
 use crate::world::{World, log::Log, seconds};
 use webhooks_core::Event;
 
-async fn limit_pages(world: &World, pages: u32) {
-    let limited = world.webhooks.transaction(move |tx| {
-        let sql = format!("pragma max_page_count = {pages}");
-        tx.query_row(&sql, [], |_| Ok(()))
-    });
-    limited.await.unwrap();
-}
-
 /// Large enough that a nearly full disk refuses it.
 async fn refused_sends(world: &World, count: usize) {
     for _ in 0..count {
@@ -25,13 +17,13 @@ async fn a_full_disk_is_said_once_in_ten_seconds_and_its_end_too() {
     let log = Log::of_process();
     let folder = tempfile::tempdir().unwrap();
     let world = World::on_file(&folder.path().join("w.db")).await;
-    limit_pages(&world, 60).await;
+    world.set_pages(60).await;
     refused_sends(&world, 10).await;
     assert_eq!(log.refusals_said(1..=10), [1]);
     world.clock.advance(seconds(11));
     refused_sends(&world, 10).await;
     assert_eq!(log.refusals_said(1..=20), [1, 11]);
-    limit_pages(&world, 100_000).await;
+    world.set_pages(100_000).await;
     world.send("after").await;
     assert_eq!(log.stored_again(20), 1);
 }

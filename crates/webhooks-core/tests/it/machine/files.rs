@@ -3,12 +3,12 @@
 use std::{fs::File, process::Command};
 
 use super::{
-    DATABASES, GOES_ON, Log, WAITS, delivery, expect_through, is_delivered_at_once, receiver,
-    send_one, this_test, world,
+    DATABASES, GOES_ON, WAITS, delivery, expect_through, is_delivered_at_once, receiver, send_one,
+    this_test, world,
 };
 use crate::{
     each_store::Store,
-    world::{gate::let_others_run, seconds},
+    world::{gate::let_others_run, log::Log, seconds},
 };
 
 /// Tells the child where the receiver is; without it the child does nothing.
@@ -68,7 +68,7 @@ async fn child_without_a_file() {
     let Ok(port) = std::env::var(RECEIVER) else {
         return;
     };
-    let log = Log::start();
+    let log = Log::of_process();
     let world = world().await;
     for customer in ["a", "b"] {
         let url = format!("http://127.0.0.1:{port}/");
@@ -94,7 +94,7 @@ async fn child_without_a_file() {
         let endpoints = world.webhooks.endpoints(*customer).list().await.unwrap();
         assert_eq!(endpoints[0].failing_since, None);
     }
-    assert_eq!(log.count(WAITS), 1);
+    assert_eq!(log.count_with(WAITS), 1);
     drop(taken);
     world.clock.advance(seconds(60));
     world.webhooks.drain().await;
@@ -102,7 +102,7 @@ async fn child_without_a_file() {
         let delivery = delivery(&world.webhooks, customer, event_id).await;
         assert!(is_delivered_at_once(&delivery), "{delivery:?}");
     }
-    assert_eq!((log.count(WAITS), log.count(GOES_ON)), (1, 1));
+    assert_eq!((log.count_with(WAITS), log.count_with(GOES_ON)), (1, 1));
     println!("all arrived");
 }
 

@@ -8,17 +8,11 @@
 mod files;
 mod network;
 
-use std::{
-    io::Write,
-    net::SocketAddr,
-    process::Command,
-    sync::{Arc, Mutex},
-};
+use std::{net::SocketAddr, process::Command, sync::Arc};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
-    sync::Notify,
 };
 use webhooks_core::{Builder, Delivery, DeliveryState, Event, Webhooks};
 
@@ -30,53 +24,6 @@ const DATABASES: &str = "DATABASES_OF_THE_CHILD";
 /// What the log says when the engine begins to wait, and when it goes on.
 const WAITS: &str = "this machine cannot make requests";
 const GOES_ON: &str = "this machine makes requests again";
-
-/// What was logged, for those who wait for a line of it.
-#[derive(Clone, Default)]
-struct Log(Arc<(Mutex<String>, Notify)>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let (text, changed) = &*self.0;
-        text.lock()
-            .unwrap()
-            .push_str(&String::from_utf8_lossy(bytes));
-        changed.notify_waiters();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    /// The log of this process from now on.
-    fn start() -> Self {
-        let log = Self::default();
-        let writer = log.clone();
-        tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_max_level(tracing::Level::INFO)
-            .with_writer(move || writer.clone())
-            .init();
-        log
-    }
-
-    fn count(&self, line: &str) -> usize {
-        self.0.0.lock().unwrap().matches(line).count()
-    }
-
-    async fn wait_for(&self, line: &str) {
-        loop {
-            let changed = self.0.1.notified();
-            if self.count(line) > 0 {
-                return;
-            }
-            changed.await;
-        }
-    }
-}
 
 /// Answers every request at every address of this machine, and keeps the connections.
 async fn receiver() -> SocketAddr {

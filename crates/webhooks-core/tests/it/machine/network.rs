@@ -4,13 +4,13 @@
 use std::{any::Any, net::Ipv4Addr, process::Command, time::Duration};
 
 use super::{
-    DATABASES, GOES_ON, Log, WAITS, delivery, expect_through, is_delivered_at_once, receiver,
-    send_one, this_test, world_on,
+    DATABASES, GOES_ON, WAITS, delivery, expect_through, is_delivered_at_once, receiver, send_one,
+    this_test, world_on,
 };
 use crate::{
     address::name_server::RebindingNameServer,
     each_store::Store,
-    world::{World, gate::let_others_run, hours, seconds},
+    world::{World, gate::let_others_run, hours, log::Log, seconds},
 };
 
 /// Set for the child; without it the child does nothing.
@@ -41,7 +41,7 @@ fn take_network() {
 /// In the child: a namespace with a network, and a receiver at this port.
 async fn begin() -> Option<(Log, u16)> {
     std::env::var_os(NAMESPACE)?;
-    let log = Log::start();
+    let log = Log::of_process();
     ip("link set lo up");
     give_network();
     Some((log, receiver().await.port()))
@@ -104,7 +104,7 @@ async fn long_outage() {
         assert_eq!(endpoints[0].failing_since, None, "{endpoints:?}");
         assert_eq!(endpoints[0].state, webhooks_core::EndpointState::Active);
     }
-    assert_eq!(log.count(WAITS), 1);
+    assert_eq!(log.count_with(WAITS), 1);
     let waiting = u64::try_from(customers.len() * 20).unwrap();
     assert_eq!(world.webhooks.pending().await.unwrap(), waiting);
 
@@ -118,7 +118,7 @@ async fn long_outage() {
         let delivery = delivery(&world.webhooks, customer, event_id).await;
         assert!(is_delivered_at_once(&delivery), "{delivery:?}");
     }
-    assert_eq!((log.count(WAITS), log.count(GOES_ON)), (1, 1));
+    assert_eq!((log.count_with(WAITS), log.count_with(GOES_ON)), (1, 1));
     println!("all arrived");
 }
 

@@ -5,11 +5,13 @@ use std::{
     sync::{Arc, Mutex, OnceLock},
 };
 
+use tokio::sync::Notify;
+
 static LOG: OnceLock<Log> = OnceLock::new();
 
 /// What was logged. Tests that run in one process have it in common.
 #[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<(Mutex<Vec<u8>>, Notify)>);
 
 impl Log {
     /// Begins with the first call.
@@ -28,13 +30,24 @@ impl Log {
 
     /// How many lines are so.
     pub(crate) fn count(&self, is_so: impl Fn(&str) -> bool) -> usize {
-        let bytes = self.0.lock().unwrap();
+        let bytes = self.0.0.lock().unwrap();
         let text = String::from_utf8_lossy(&bytes);
         text.lines().filter(|line| is_so(line)).count()
     }
 
     pub(crate) fn count_with(&self, message: &str) -> usize {
         self.count(|line| line.contains(message))
+    }
+
+    /// Waits for a line with this message.
+    pub(crate) async fn wait_for(&self, message: &str) {
+        loop {
+            let changed = self.0.1.notified();
+            if self.count_with(message) > 0 {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// At which transactions of those that were refused one after the other, `among` them, it was said that
@@ -57,7 +70,9 @@ impl Log {
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        let (lines, changed) = &*self.0;
+        lines.lock().unwrap().extend_from_slice(bytes);
+        changed.notify_waiters();
         Ok(bytes.len())
     }
 

@@ -67,8 +67,9 @@ impl World {
             .await;
     }
 
-    /// The engine's connection is told how many pages there are.
-    async fn set_pages(&self, pages: u32) {
+    /// SQLite's connection of the engine is told how many pages there may be: beyond them it says that the disk is
+    /// full.
+    pub(crate) async fn set_pages(&self, pages: u32) {
         let set = self.webhooks.transaction(move |tx| {
             let sql = format!("pragma max_page_count = {pages}");
             tx.query_row(&sql, [], |_| Ok(()))
