@@ -10,7 +10,7 @@ use crate::{
     port::on_free_port,
     programs,
     server::{Progress, Server, Started},
-    settings::Settings,
+    settings::{Identity, Settings},
     sql::query,
 };
 
@@ -53,6 +53,12 @@ impl Cluster {
                 "--locale=C",
             ],
         )?;
+        if let Some(identity) = &settings.identity {
+            let Identity { certificate, key } = &**identity;
+            // Where the server looks for them.
+            server.write_private("data/server.crt", certificate)?;
+            server.write_private("data/server.key", key)?;
+        }
         Self::on_free_port(server, settings)
     }
 

@@ -4,9 +4,12 @@
 //! because this process is gone, it ends the server and removes the folder.
 
 use std::{
-    fs::File,
+    fs::{File, Permissions},
     io::Write,
-    os::unix::{fs::chown, process::CommandExt},
+    os::unix::{
+        fs::{PermissionsExt, chown},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     time::{Duration, Instant},
@@ -91,6 +94,17 @@ impl Server {
 
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Writes a file of its folder that nobody else may read.
+    pub(crate) fn write_private(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        let path = self.folder.join(name);
+        std::fs::write(&path, text)?;
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        if programs::is_root() {
+            chown(&path, Some(programs::NOBODY), Some(programs::NOBODY))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn log_path(&self) -> PathBuf {

@@ -5,6 +5,14 @@
 pub struct Settings {
     /// In the order they were set: of two for one name the later counts.
     parameters: Vec<(String, String)>,
+    pub(crate) identity: Option<Box<Identity>>,
+}
+
+/// By what a server says who it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
 }
 
 impl Settings {
@@ -27,6 +35,13 @@ impl Settings {
     pub fn set(mut self, name: &str, value: &str) -> Self {
         self.parameters.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Speaks TLS with whoever asks for it, with this certificate and its key, as PEM.
+    #[must_use]
+    pub fn with_tls(mut self, certificate: String, key: String) -> Self {
+        self.identity = Some(Box::new(Identity { certificate, key }));
+        self.set("ssl", "on")
     }
 
     /// As arguments of `postgres`.

@@ -55,6 +55,8 @@ pub struct Builder {
     #[cfg(feature = "sqlite")]
     lock_wait: Duration,
     #[cfg(feature = "postgres")]
+    migrates: bool,
+    #[cfg(feature = "postgres")]
     answer_limit: Duration,
     #[cfg(feature = "postgres")]
     pub(crate) look_wait: Option<Duration>,
@@ -89,6 +91,8 @@ impl Default for Builder {
             watcher: None,
             #[cfg(feature = "sqlite")]
             lock_wait: Duration::ZERO,
+            #[cfg(feature = "postgres")]
+            migrates: true,
             #[cfg(feature = "postgres")]
             answer_limit: ANSWER_LIMIT,
             #[cfg(feature = "postgres")]
@@ -213,6 +217,16 @@ impl Builder {
         self
     }
 
+    /// Whether [`Builder::open`] brings the tables in Postgres to the version that this program needs, as it
+    /// does unless set. When a tool of the app's own does that, with
+    /// [`postgres::migrations`](crate::postgres::migrations), older tables are refused:
+    /// [`OpenError::Older`]. Partitions of coming days are made either way. A file is always brought up to date.
+    #[cfg(feature = "postgres")]
+    pub fn migrate(mut self, migrates: bool) -> Self {
+        self.migrates = migrates;
+        self
+    }
+
     /// How long an answer of Postgres is waited for, for tests of what happens then.
     #[cfg(all(feature = "postgres", feature = "testing"))]
     #[doc(hidden)]
@@ -259,6 +273,8 @@ impl Builder {
             clock: self
                 .clock
                 .unwrap_or_else(|| Arc::new(SystemClock::default())),
+            #[cfg(feature = "postgres")]
+            migrates: self.migrates,
             endpoints_in_memory: self.endpoints_in_memory,
             #[cfg(feature = "postgres")]
             answer_limit: self.answer_limit,

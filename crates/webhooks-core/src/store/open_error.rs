@@ -49,6 +49,23 @@ pub enum OpenError {
         /// The newest version that is known.
         known: i32,
     },
+    /// The tables in Postgres are older than this version, or are not there, and [`Builder::migrate`] is off.
+    ///
+    /// [`Builder::migrate`]: crate::Builder
+    #[error(
+        "{store} has version {found} of the tables in the schema {schema}, 0 being none; this version needs {known}. Run those above \
+         {found} of webhooks_core::postgres::migrations({schema:?}), in their order, or leave Builder::migrate on"
+    )]
+    Older {
+        /// The database.
+        store: String,
+        /// The schema of our tables.
+        schema: String,
+        /// The version found in it; 0 where there are no tables.
+        found: i32,
+        /// The version that is needed.
+        known: i32,
+    },
     /// The database is an app's, and has a name of ours in it.
     #[error(
         "{file} has something named {name:?} already, which is the name of a table or index of webhooks-core; rename yours, or name another file"
@@ -91,6 +108,17 @@ pub enum OpenError {
         /// The database.
         store: String,
         /// What the operating system said.
+        problem: String,
+    },
+    /// The server does not speak TLS as the address asks for, or its certificate is not trusted.
+    #[error(
+        "{store}: {problem}. See sslmode in the address, and sslrootcert, the file with the certificate of the authority \
+         that the server's is from; a server speaks TLS with ssl = on"
+    )]
+    Tls {
+        /// The database.
+        store: String,
+        /// What went wrong.
         problem: String,
     },
     /// A copy into the schema has begun, and has not come to its end.

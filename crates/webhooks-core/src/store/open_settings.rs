@@ -23,6 +23,9 @@ pub(crate) struct OpenSettings {
     /// For how long a node that is not heard of is taken for alive; ten seconds unless set.
     #[cfg(feature = "postgres")]
     pub(crate) lease: Option<std::time::Duration>,
+    /// Whether tables in Postgres are brought to the present version.
+    #[cfg(feature = "postgres")]
+    pub(crate) migrates: bool,
     pub(crate) endpoints_in_memory: usize,
     /// How long an answer of the database is waited for.
     #[cfg(feature = "postgres")]

@@ -2,7 +2,14 @@
 
 use std::time::Duration;
 
-use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+#[cfg(feature = "aws-lc-rs")]
+use rustls::crypto::aws_lc_rs as crypto;
+#[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
+use rustls::crypto::ring as crypto;
+use sqlx::{
+    ConnectOptions, Connection, PgConnection,
+    postgres::{PgConnectOptions, PgSslMode},
+};
 
 use super::{
     address::{Mode, PostgresAddress},
@@ -46,6 +53,11 @@ impl Connector {
     /// A new connection, with our settings.
     pub(crate) async fn connect(&self) -> sqlx::Result<Session> {
         let options = self.options();
+        if matches!(options.get_ssl_mode(), PgSslMode::VerifyCa) {
+            // Here the driver goes by the default of the process. Without one it takes that whose feature is on, and
+            // panics where both are.
+            let _ = crypto::default_provider().install_default();
+        }
         let connecting = PgConnection::connect_with(&options);
         let connection = within(CONNECT_WAIT, "connection", connecting).await?;
         let mut connection = Session::new(connection, self.answer_limit);

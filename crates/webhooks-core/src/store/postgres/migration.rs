@@ -133,6 +133,18 @@ impl Found {
     fn suits(self) -> bool {
         self.version <= VERSION || self.oldest_reader <= VERSION
     }
+
+    /// Whether there is nothing to add to them.
+    fn is_new_enough(self) -> bool {
+        if self.version > VERSION {
+            tracing::info!(
+                found = self.version,
+                known = VERSION,
+                "the tables are newer than this program, which can work on them"
+            );
+        }
+        self.version >= VERSION
+    }
 }
 
 /// Brings the tables to [`VERSION`], each version in a transaction, one node at a time.
@@ -144,14 +156,7 @@ pub(crate) async fn migrate(
     let refuse = |source: sqlx::Error| refusal(shown, schema, source.into());
     let found = find(connection, schema).await.map_err(refuse)?;
     check(found, shown)?;
-    if let Some(found) = found.filter(|found| found.version >= VERSION) {
-        if found.version > VERSION {
-            tracing::info!(
-                found = found.version,
-                known = VERSION,
-                "the tables are newer than this program, which can work on them"
-            );
-        }
+    if found.is_some_and(Found::is_new_enough) {
         return Ok(());
     }
     connection.execute("begin").await.map_err(refuse)?;
@@ -171,6 +176,26 @@ pub(crate) async fn migrate(
     }
     connection.execute("commit").await.map_err(refuse)?;
     Ok(())
+}
+
+/// Looks whether the tables have [`VERSION`], or a newer one that this code can work on.
+pub(crate) async fn require(
+    connection: &mut Session,
+    schema: &Schema,
+    shown: &str,
+) -> Result<(), OpenError> {
+    let found = find(connection, schema).await;
+    let found = found.map_err(|source| refusal(shown, schema, source.into()))?;
+    check(found, shown)?;
+    if found.is_some_and(Found::is_new_enough) {
+        return Ok(());
+    }
+    Err(OpenError::Older {
+        store: shown.to_owned(),
+        schema: schema.name().to_owned(),
+        found: found.map_or(0, |found| found.version),
+        known: VERSION,
+    })
 }
 
 fn check(found: Option<Found>, shown: &str) -> Result<(), OpenError> {
@@ -215,6 +240,12 @@ async fn find(connection: &mut Session, schema: &Schema) -> sqlx::Result<Option<
     .transpose()
 }
 
+/// Whether an error is of a handshake, in which a certificate was not trusted.
+fn is_of_tls(error: &std::io::Error) -> bool {
+    let source = error.get_ref();
+    source.is_some_and(|source| source.is::<rustls::Error>())
+}
+
 /// What an error means for opening the store.
 pub(crate) fn refusal(shown: &str, schema: &Schema, source: StoreError) -> OpenError {
     let store = shown.to_owned();
@@ -231,6 +262,14 @@ pub(crate) fn refusal(shown: &str, schema: &Schema, source: StoreError) -> OpenE
             }),
             _ => None,
         },
+        Some(sqlx::Error::Tls(error)) => Some(OpenError::Tls {
+            store: store.clone(),
+            problem: error.to_string(),
+        }),
+        Some(sqlx::Error::Io(error)) if is_of_tls(error) => Some(OpenError::Tls {
+            store: store.clone(),
+            problem: error.to_string(),
+        }),
         Some(sqlx::Error::Io(error)) => Some(OpenError::Unreachable {
             store: store.clone(),
             problem: error.to_string(),

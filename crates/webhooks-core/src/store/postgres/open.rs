@@ -85,7 +85,11 @@ pub(crate) async fn open(
     requirements::check_connections(&connector)
         .await
         .map_err(refuse)?;
-    migration::migrate(&mut connection, &schema, &shown).await?;
+    if settings.migrates {
+        migration::migrate(&mut connection, &schema, &shown).await?;
+    } else {
+        migration::require(&mut connection, &schema, &shown).await?;
+    }
     let history = history_of(&mut connection).await.map_err(refuse)?;
     let engines = Arc::new(AtomicUsize::new(1));
     let reader = EndpointReader {
@@ -98,7 +102,7 @@ pub(crate) async fn open(
         return Err(OpenError::Rights {
             store: shown,
             schema: schema.name().to_owned(),
-            problem: format!("the user has not: {missing}"),
+            problem: missing,
         });
     }
     // The timeline follows the database's clock, which all nodes have in common.

@@ -18,7 +18,7 @@ const DAYS_AHEAD: i32 = 7;
 /// After how long they are made that could not be made at once: there are days until they are needed.
 const RETRY_MS: i64 = 60_000;
 /// The tables that have them.
-const PARTITIONED: [&str; 3] = ["event", "attempt", "ending"];
+pub(super) const PARTITIONED: [&str; 3] = ["event", "attempt", "ending"];
 /// The key of the advisory lock under which they are made and taken away: "webh".
 const LOCK_KEY: i64 = 0x7765_6268;
 

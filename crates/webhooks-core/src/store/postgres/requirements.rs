@@ -7,6 +7,7 @@ use sqlx::Row;
 use super::{
     connection::Connector,
     migration::tables,
+    partition::PARTITIONED,
     row::Reader,
     session::{Session, Statement},
 };
@@ -67,7 +68,30 @@ impl Reader<'_> {
             .bind(tables())
             .fetch_one(&mut *self.connection)
             .await?;
-        Ok(row.try_get(0)?)
+        let missing: Option<String> = row.try_get(0)?;
+        Ok(match missing {
+            Some(missing) => Some(format!("the user has not: {missing}")),
+            None => self.missing_ownership().await?,
+        })
+    }
+
+    /// Why partitions cannot be made and dropped; `None` when they can. Those of the next days may be there: without
+    /// this nothing would be said until they are over.
+    async fn missing_ownership(&mut self) -> Result<Option<String>, StoreError> {
+        let row = self
+            .query(
+                "select case when not has_schema_privilege($1, 'create')
+                        then 'the user may not create tables in the schema, which are needed for each day' end,
+                        (select 'the user does not own: table ' || string_agg(c.relname, ', table ' order by c.relname)
+                         from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                         where n.nspname = $1 and c.relname = any($2) and not pg_has_role(c.relowner, 'usage'))",
+            )
+            .bind(self.schema.name())
+            .bind(PARTITIONED)
+            .fetch_one(&mut *self.connection)
+            .await?;
+        let of_schema: Option<String> = row.try_get(0)?;
+        Ok(of_schema.or(row.try_get(1)?))
     }
 }
 

@@ -43,6 +43,7 @@ mod scissors;
 mod send_in;
 mod silence;
 mod taken_away;
+mod tls;
 mod upgrade;
 mod vacuum;
 

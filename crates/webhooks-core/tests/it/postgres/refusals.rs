@@ -72,6 +72,62 @@ async fn a_right_that_is_missing_on_one_table_is_told_before_anything_is_sent() 
     assert!(!told.contains("select"), "{told}");
 }
 
+/// Partitions of the next days are there already.
+#[tokio::test]
+async fn a_user_who_could_make_no_partition_is_told_at_once() {
+    let database = Database::create().unwrap();
+    drop(open(&database).await);
+    let user = as_user(&database, "tenant_of_hooks");
+    let refused = async || {
+        let refused = Webhooks::open(&user).await.unwrap_err();
+        assert!(matches!(refused, OpenError::Rights { .. }), "{refused:?}");
+        refused.to_string()
+    };
+    for grant in [
+        "usage on schema hooks",
+        "all on all sequences in schema hooks",
+        "all on all tables in schema hooks",
+    ] {
+        let grant = format!("grant {grant} to tenant_of_hooks");
+        database.query(&grant).unwrap();
+    }
+    let told = refused().await;
+    assert!(told.contains("may not create tables"), "{told}");
+    database
+        .query("grant create on schema hooks to tenant_of_hooks")
+        .unwrap();
+    let told = refused().await;
+    assert!(told.contains("does not own: table attempt, "), "{told}");
+}
+
+#[tokio::test]
+async fn tables_are_left_to_a_tool_of_the_apps_where_it_migrates_them() {
+    let database = Database::create().unwrap();
+    let user = as_user(&database, "runner_of_hooks");
+    database
+        .query("create schema hooks authorization runner_of_hooks")
+        .unwrap();
+    let migrations = postgres::migrations("hooks").unwrap();
+    let open = async || {
+        let builder = Webhooks::builder().migrate(false);
+        builder.open(&user).await
+    };
+    for migration in &migrations {
+        let refused = open().await.unwrap_err();
+        let OpenError::Older { found, known, .. } = refused else {
+            panic!("{refused}");
+        };
+        assert_eq!(found, migration.version - 1);
+        assert_eq!(known, migrations.last().unwrap().version);
+        let told = refused.to_string();
+        assert!(told.contains("postgres::migrations(\"hooks\")"), "{told}");
+        let as_owner = format!("set role runner_of_hooks; {}", migration.sql);
+        database.query(&as_owner).unwrap();
+    }
+    let webhooks = open().await.unwrap();
+    assert_eq!(webhooks.pending().await.unwrap(), 0);
+}
+
 #[tokio::test]
 async fn a_user_with_too_few_connections_is_told_how_many_are_needed() {
     let database = Database::create().unwrap();
