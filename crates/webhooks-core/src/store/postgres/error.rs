@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use sqlx::postgres::PgDatabaseError;
+
 use crate::store::{
     delivery_error::DeliveryError, endpoint_error::EndpointError, error::StoreError,
 };
@@ -14,6 +16,12 @@ const DEADLOCK: &str = "40P01";
 /// A lock was waited for as long as that is allowed.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 const SERIALIZATION_FAILURE: &str = "40001";
+const CHECK_VIOLATION: &str = "23514";
+/// Classes of errors about what was to be written: its data, a constraint, an exception of a trigger's, a view's
+/// condition, a limit of an index.
+const OF_WHAT_IS_WRITTEN: [&str; 5] = ["22", "23", "P0", "44", "54"];
+/// Classes of errors about the connection, the transaction, the server or its machine, wherever they are met.
+const OF_SERVER: [&str; 8] = ["08", "25", "40", "53", "55", "57", "58", "XX"];
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
@@ -51,6 +59,20 @@ pub(super) fn of_postgres(error: &StoreError) -> Option<&sqlx::Error> {
         StoreError::Database(error) => error.downcast_ref(),
         _ => None,
     }
+}
+
+/// Why Postgres refused what was to be written: a constraint or a trigger of the app's did. It need not
+/// refuse anything else. `None` for errors of any other kind.
+pub(super) fn refusal_of(error: &StoreError) -> Option<String> {
+    let error = of_postgres(error)?.as_database_error()?;
+    let error = error.try_downcast_ref::<PgDatabaseError>()?;
+    let is_of = |classes: &[&str]| classes.iter().any(|class| error.code().starts_with(class));
+    // A row that no partition takes violates a check that has no name.
+    let lacks_partition = error.code() == CHECK_VIOLATION && error.constraint().is_none();
+    // Whatever code a function gives an exception: it is the function's, and no statement's of ours.
+    let is_refusal = is_of(&OF_WHAT_IS_WRITTEN) || error.r#where().is_some();
+    let refuses = is_refusal && !lacks_partition && !is_of(&OF_SERVER);
+    refuses.then(|| error.message().to_owned())
 }
 
 /// Whether the connection can be used no more.

@@ -59,6 +59,7 @@ mod secrets;
 mod send;
 mod send_in;
 pub(crate) mod session;
+mod set_aside;
 pub(crate) mod slot;
 mod standing;
 mod sweep;

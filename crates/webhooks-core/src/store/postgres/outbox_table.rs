@@ -2,8 +2,9 @@
 //! here, each exactly once.
 //!
 //! A row leaves the table in the transaction that stores its event. One that cannot become an
-//! event stays, with the reason in `refused`, and holds nothing up. Numbers are not the order of
-//! commits: what a later look finds may have a lower id, and is taken all the same.
+//! event stays, with the reason in `refused`, and holds nothing up; so does one whose event a constraint or a
+//! trigger of the app's refuses. Numbers are not the order of commits: what a later look finds may have a lower
+//! id, and is taken all the same.
 //!
 //! One node takes at a time. A row that was inserted once another was committed has the higher id, so that
 //! whoever takes both takes them in that order; two that take at once could each have one of them.
@@ -14,6 +15,7 @@ use sqlx::{Row, postgres::PgRow};
 
 use super::{
     chosen_ids::{Behind, Call},
+    error::refusal_of,
     read::Reading,
     send::{Additions, Numbers},
     tx::Tx,
@@ -35,7 +37,7 @@ const LOCK_KEY: i32 = 0x7765_626f;
 const LOOKS_MAX: usize = 8;
 
 /// What became of rows that were looked at.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Taken {
     /// Those that are events now.
     stored: Vec<i64>,
@@ -45,10 +47,40 @@ struct Taken {
     waiting: BTreeSet<String>,
 }
 
+/// A row that can be stored, by what is known without the database.
+#[derive(Clone)]
+struct ReadyRow {
+    id: i64,
+    customer: String,
+    event: PreparedEvent,
+}
+
+/// How the rows of one look are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Storing {
+    /// All of them or none, in as few statements as there can be.
+    Together,
+    /// What the database refuses is looked for, and is refused alone.
+    Apart,
+}
+
 impl Tx<'_> {
     /// Takes what can be taken, up to a bound. Rows that wait hold up those of their customer behind them, and
-    /// nobody else's, however many they are.
+    /// nobody else's, however many they are. Rows that are refused hold nothing up.
     pub(super) async fn take_rows(&mut self) -> Result<TakenRows, StoreError> {
+        let taken = self
+            .in_savepoint(async |tx: &mut Tx<'_>| tx.take_rows_as(Storing::Together).await)
+            .await;
+        match taken {
+            Err(error) if refusal_of(&error).is_some() => {
+                self.in_savepoint(async |tx: &mut Tx<'_>| tx.take_rows_as(Storing::Apart).await)
+                    .await
+            }
+            taken => taken,
+        }
+    }
+
+    async fn take_rows_as(&mut self, storing: Storing) -> Result<TakenRows, StoreError> {
         if !self.takes_alone().await? {
             return Ok(TakenRows {
                 waits: true,
@@ -61,7 +93,7 @@ impl Tx<'_> {
         for _ in 0..LOOKS_MAX {
             let rows = self.waiting_rows(&waiting, left).await?;
             is_full = rows.len() == left;
-            let taken = self.take(&rows).await?;
+            let taken = self.take(&rows, storing).await?;
             events += taken.stored.len();
             left -= taken.stored.len() + taken.refused.0.len();
             let finds_waiting = !taken.waiting.is_empty();
@@ -100,7 +132,7 @@ impl Tx<'_> {
     }
 
     /// Makes these rows events.
-    async fn take(&mut self, rows: &[PgRow]) -> Result<Taken, StoreError> {
+    async fn take(&mut self, rows: &[PgRow], storing: Storing) -> Result<Taken, StoreError> {
         let mut taken = Taken::default();
         if rows.is_empty() {
             return Ok(taken);
@@ -116,13 +148,20 @@ impl Tx<'_> {
         for (row, prepared) in rows.iter().zip(prepared) {
             let id: i64 = row.try_get(0)?;
             match prepared {
-                Ok((customer, _)) if taken.waiting.contains(&customer) => {}
-                Ok((customer, event)) => ready.push((id, customer, event)),
+                Ok((customer, event)) => ready.push(ReadyRow {
+                    id,
+                    customer,
+                    event,
+                }),
                 Err(RowError::Refused(reason)) => taken.refuse(id, reason),
                 Err(RowError::Store(error)) => return Err(error),
             }
         }
-        self.store_rows(ready, &mut numbers, &mut taken).await?;
+        match storing {
+            Storing::Together => self.store_rows(ready, &mut numbers, &mut taken).await?,
+            Storing::Apart => self.store_apart(ready, &mut numbers, &mut taken).await?,
+        }
+        taken.say_refused();
         self.query("delete from webhooks.outbox where id = any($1)")
             .bind(&taken.stored)
             .execute(&mut *self.connection)
@@ -183,19 +222,55 @@ impl Tx<'_> {
             .collect())
     }
 
-    /// Stores the events of these rows, but for those that wait for an id that another transaction has noted.
-    async fn store_rows(
+    /// Stores the events of these rows, and refuses those alone that the database refuses.
+    async fn store_apart(
         &mut self,
-        rows: Vec<(i64, String, PreparedEvent)>,
+        rows: Vec<ReadyRow>,
         numbers: &mut Numbers,
         taken: &mut Taken,
     ) -> Result<(), StoreError> {
+        let mut parts = vec![rows];
+        while let Some(mut part) = parts.pop() {
+            let place = numbers.place();
+            let mut with_part = taken.clone();
+            let stored = self
+                .in_savepoint(async |tx: &mut Tx<'_>| {
+                    tx.store_rows(part.clone(), numbers, &mut with_part).await
+                })
+                .await;
+            let Err(error) = stored else {
+                *taken = with_part;
+                continue;
+            };
+            let Some(reason) = refusal_of(&error) else {
+                return Err(error);
+            };
+            numbers.rewind(place);
+            if let [row] = &part[..] {
+                taken.refuse(row.id, reason);
+            } else {
+                let behind = part.split_off(part.len() / 2);
+                parts.extend([behind, part]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores the events of these rows, but for those that wait: for a lane that others have in hand, or an id
+    /// that another transaction has noted.
+    async fn store_rows(
+        &mut self,
+        mut rows: Vec<ReadyRow>,
+        numbers: &mut Numbers,
+        taken: &mut Taken,
+    ) -> Result<(), StoreError> {
+        rows.retain(|row| !taken.waiting.contains(&row.customer));
         let calls: Vec<Call<'_>> = rows
             .iter()
-            .map(|(_, customer, event)| {
+            .map(|row| {
                 Ok(Call {
-                    customer,
-                    events: std::slice::from_ref(event),
+                    customer: &row.customer,
+                    events: std::slice::from_ref(&row.event),
                     seqs: numbers.take(1)?,
                 })
             })
@@ -203,7 +278,12 @@ impl Tx<'_> {
         let accepted = self.accept(&calls, Behind::Customer).await?;
         let seqs: Vec<Vec<i64>> = calls.into_iter().map(|call| call.seqs).collect();
         let mut additions = Additions::default();
-        for (((id, customer, event), seqs), accepted) in rows.into_iter().zip(seqs).zip(accepted) {
+        for ((row, seqs), accepted) in rows.into_iter().zip(seqs).zip(accepted) {
+            let ReadyRow {
+                id,
+                customer,
+                event,
+            } = row;
             match accepted {
                 Ok(accepted) => {
                     let events = std::iter::once(event).zip(seqs);
@@ -234,13 +314,18 @@ impl Tx<'_> {
 
 impl Taken {
     fn refuse(&mut self, id: i64, reason: String) {
-        tracing::warn!(
-            outbox.id = id,
-            reason,
-            "a row of the outbox table cannot become an event; it stays, and holds nothing up"
-        );
         self.refused.0.push(id);
         self.refused.1.push(reason);
+    }
+
+    fn say_refused(&self) {
+        for (id, reason) in self.refused.0.iter().zip(&self.refused.1) {
+            tracing::warn!(
+                outbox.id = id,
+                reason,
+                "a row of the outbox table cannot become an event; it stays, and holds nothing up"
+            );
+        }
     }
 }
 

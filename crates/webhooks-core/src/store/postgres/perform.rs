@@ -130,9 +130,7 @@ impl Tx<'_> {
                 part(reply, owed)
             }
             Ask::TakeRows(reply) => {
-                let taken = self
-                    .in_savepoint(async |tx: &mut Tx<'_>| tx.take_rows().await)
-                    .await;
+                let taken = self.take_rows().await;
                 part(reply, taken)
             }
             Ask::RetryRow(id, reply) => whole(reply, self.retry_row(id).await),

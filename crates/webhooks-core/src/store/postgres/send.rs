@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     chosen_ids::{Accepted, AcceptedCall, Behind, Call},
+    error::refusal_of,
     new_events::NewEvents,
     owing::{Owed, Owing},
     partition::day_of,
@@ -42,6 +43,15 @@ impl Numbers {
         (0..events).map(|_| self.next()).collect()
     }
 
+    /// What was taken since `place` of [`Numbers::place`] is taken once more: nothing that has it is stored.
+    pub(super) fn rewind(&mut self, place: usize) {
+        self.next = place;
+    }
+
+    pub(super) fn place(&self) -> usize {
+        self.next
+    }
+
     fn next(&mut self) -> Result<i64, StoreError> {
         let (batch, place) = (self.next / PLACES, self.next % PLACES);
         let base = self.bases.get(batch).ok_or(StoreError::Gone)?;
@@ -63,6 +73,14 @@ pub(super) struct Additions {
 /// Where an answer goes, and what it is.
 pub(super) type Answer = (Reply<Vec<SendReceipt>, SendError>, SendResult);
 
+/// What became of some of the sends of a batch.
+enum PartStored {
+    /// All of them are answered.
+    Whole,
+    /// One of them is refused, it is not known which.
+    Nothing(Vec<SendJob>),
+}
+
 impl Tx<'_> {
     /// Stores the events of a batch, whose customers are known. An error of a send is in its answer; one
     /// of the store ends the transaction.
@@ -75,6 +93,82 @@ impl Tx<'_> {
         let (additions, placed) = self.place_sends(sends, numbers, answers).await;
         let written = self.write(additions).await;
         placed.and(written)
+    }
+
+    /// Stores the events of sends in a transaction that is others' too: what the database refuses of a call
+    /// is that call's error, and nobody else's.
+    pub(super) async fn store_sends_apart(
+        &mut self,
+        sends: impl IntoIterator<Item = SendJob>,
+        numbers: &mut Numbers,
+        answers: &mut Vec<Answer>,
+    ) -> Result<(), StoreError> {
+        let mut parts = vec![sends.into_iter().collect::<Vec<SendJob>>()];
+        while let Some(part) = parts.pop() {
+            match self.store_part(part, numbers, answers).await {
+                Ok(PartStored::Whole) => {}
+                Ok(PartStored::Nothing(mut part)) => {
+                    let behind = part.split_off(part.len() / 2);
+                    parts.extend([behind, part]);
+                }
+                Err(error) => {
+                    refuse_sends(parts.into_iter().flatten(), &error, answers);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores the events of these sends, or nothing of them. A lone one that is refused is answered.
+    async fn store_part(
+        &mut self,
+        part: Vec<SendJob>,
+        numbers: &mut Numbers,
+        answers: &mut Vec<Answer>,
+    ) -> Result<PartStored, StoreError> {
+        let savepoint = match self.savepoint().await {
+            Ok(savepoint) => savepoint,
+            Err(error) => {
+                refuse_sends(part, &error, answers);
+                return Err(error);
+            }
+        };
+        let place = numbers.place();
+        let sent = part.iter();
+        let sent: Vec<_> = sent
+            .map(|send| (send.customer.clone(), send.events.clone()))
+            .collect();
+        let mut answered = Vec::with_capacity(part.len());
+        let stored = self.store_sends(part, numbers, &mut answered).await;
+        let Err(error) = stored else {
+            answers.extend(answered);
+            return Ok(PartStored::Whole);
+        };
+        if refusal_of(&error).is_none() {
+            answers.extend(answered);
+            return Err(error);
+        }
+        if let Err(error) = self.roll_back_to(savepoint).await {
+            answers.extend(answered);
+            return Err(error);
+        }
+        // They join their lanes one after the other from here on.
+        self.lanes.are_first = false;
+        numbers.rewind(place);
+        let replies = answered.into_iter().map(|(reply, _)| reply);
+        if sent.len() == 1 {
+            let refused = replies.map(|reply| (reply, Err(SendError::Store(error.clone()))));
+            answers.extend(refused);
+            return Ok(PartStored::Whole);
+        }
+        let sends = sent.into_iter().zip(replies);
+        let sends = sends.map(|((customer, events), reply)| SendJob {
+            customer,
+            events,
+            reply,
+        });
+        Ok(PartStored::Nothing(sends.collect()))
     }
 
     /// Places the events of a batch in memory. Of those that are to be stored nothing is, unless their ids

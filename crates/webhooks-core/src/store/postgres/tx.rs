@@ -13,7 +13,10 @@ use super::{
     witness::Witness,
 };
 use crate::store::{
-    commit::Commit, endpoint_cache::EndpointCache, endpoint_row::EndpointReader, error::StoreError,
+    commit::{Commit, CommitMark},
+    endpoint_cache::EndpointCache,
+    endpoint_row::EndpointReader,
+    error::StoreError,
     host::Host,
 };
 
@@ -52,6 +55,14 @@ pub(super) struct Tx<'a> {
     pub(super) names_statements: bool,
 }
 
+/// What memory was like at a savepoint.
+pub(super) struct Savepoint {
+    mark: CommitMark,
+    touched: usize,
+    witness: Option<Witness>,
+    lanes: HeldLanes,
+}
+
 /// What is left of what was written within a savepoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keep {
@@ -82,31 +93,41 @@ impl Tx<'_> {
         &mut self,
         work: impl AsyncFnOnce(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let store = |error: sqlx::Error| E::from(StoreError::from(error));
-        let mark = self.commit.mark();
-        let witness = self.witness.clone();
-        let lanes = self.lanes.clone();
-        self.connection
-            .execute("savepoint webhooks_ask")
-            .await
-            .map_err(store)?;
+        let savepoint = self.savepoint().await?;
         let outcome = work(self).await;
         if outcome.is_ok() {
-            self.connection
-                .execute("release webhooks_ask")
-                .await
-                .map_err(store)?;
+            let released = self.connection.execute("release webhooks_ask").await;
+            released.map_err(|error| E::from(StoreError::from(error)))?;
         } else {
-            self.commit.roll_back_to(mark);
-            *self.witness = witness;
-            *self.lanes = lanes;
-            self.connection
-                .execute("rollback to webhooks_ask; release webhooks_ask")
-                .await
-                .map_err(store)?;
-            self.rolled_back().await;
+            self.roll_back_to(savepoint).await?;
         }
         outcome
+    }
+
+    /// What is written from here on can be taken back by itself.
+    pub(super) async fn savepoint(&mut self) -> Result<Savepoint, StoreError> {
+        self.connection.execute("savepoint webhooks_ask").await?;
+        Ok(Savepoint {
+            mark: self.commit.mark(),
+            touched: self.commit.touched.len(),
+            witness: self.witness.clone(),
+            lanes: self.lanes.clone(),
+        })
+    }
+
+    /// Takes back what was written since the last savepoint, which is over.
+    pub(super) async fn roll_back_to(&mut self, savepoint: Savepoint) -> Result<(), StoreError> {
+        self.commit.roll_back_to(savepoint.mark);
+        *self.witness = savepoint.witness;
+        *self.lanes = savepoint.lanes;
+        self.connection
+            .execute("rollback to webhooks_ask; release webhooks_ask")
+            .await?;
+        for outbox in self.commit.touched.split_off(savepoint.touched) {
+            self.commit.follow(&outbox, outbox.lane_is_uncertain());
+        }
+        self.rolled_back().await;
+        Ok(())
     }
 
     /// Does `work` within a savepoint, in which no lock is waited for longer than `wait`. Nothing of it is

@@ -8,7 +8,7 @@ use super::{
     bell::Concerned,
     commit::{Committing, Ended, Settled},
     connection::Connector,
-    error::{is_lost, of_postgres},
+    error::{is_lost, of_postgres, refusal_of},
     floor::LaneFloors,
     head::{self, Head},
     held_lanes::HeldLanes,
@@ -16,6 +16,7 @@ use super::{
     plain_batch::{Answered, Sent},
     send::refuse_sends,
     session::Session,
+    set_aside::{SetAside, StoredOutcomes},
     sweep::Sweep,
     tx::{Endpoints, Tx},
     witness::Witness,
@@ -51,6 +52,10 @@ pub(super) struct State {
     pub(super) sweep: Sweep,
     pub(super) refusals: Refusals,
     pub(super) lane_floors: LaneFloors,
+    set_aside: SetAside,
+    /// A commit was refused by a constraint that is deferred until then: from now on it is checked by each statement,
+    /// so that what it refuses is found.
+    defers_nothing: bool,
     /// Those that the present transaction has locked.
     lanes: HeldLanes,
     /// Of the present transaction.
@@ -95,6 +100,8 @@ impl Writer {
                 sweep: Sweep::default(),
                 refusals: Refusals::default(),
                 lane_floors: LaneFloors::default(),
+                set_aside: SetAside::default(),
+                defers_nothing: false,
                 lanes: HeldLanes::default(),
                 witness: None,
                 concerned: Concerned::default(),
@@ -110,13 +117,18 @@ impl Writer {
     pub(crate) fn write_next(&mut self, queue: &WriterQueue) -> Option<Committed> {
         let Self { runtime, state } = self;
         loop {
-            match queue.next(None) {
-                NextWork::Write(batch) => return Some(runtime.block_on(state.write(batch, queue))),
-                NextWork::Idle => {}
+            let mut batch = match queue.next(state.set_aside.wait()) {
+                NextWork::Write(batch) => batch,
+                NextWork::Idle => Batch::default(),
                 NextWork::End => {
+                    state.set_aside.end();
                     runtime.block_on(state.leave());
                     return None;
                 }
+            };
+            state.set_aside.add_due(&mut batch.completions);
+            if !batch.is_empty() {
+                return Some(runtime.block_on(state.write(batch, queue)));
             }
         }
     }
@@ -261,15 +273,29 @@ impl State {
         let mut has_outcomes = false;
         if let Some(connection) = &mut connection
             && written.is_ok()
+            && self.defers_nothing
+        {
+            let checked = connection.execute("set constraints all immediate").await;
+            written = checked.map(drop).map_err(StoreError::from);
+        }
+        if let Some(connection) = &mut connection
+            && written.is_ok()
         {
             written = self.tx(connection).prepare(version, batch).await;
         }
+        let sets_aside = self.set_aside.takes_from(batch);
         let sends = std::mem::take(&mut batch.sends);
         let asks = std::mem::take(&mut batch.asks);
+        let mut outcomes = StoredOutcomes::default();
         if let Some(connection) = &mut connection {
             let mut tx = self.tx(connection);
             if written.is_ok() {
-                written = tx.store_completions(&batch.completions).await;
+                written = if sets_aside {
+                    let stored = tx.store_completions_apart(&batch.completions).await;
+                    stored.map(|stored| outcomes = stored)
+                } else {
+                    tx.store_completions(&batch.completions).await
+                };
                 has_outcomes = written.is_ok();
             }
             for ask in asks {
@@ -282,9 +308,15 @@ impl State {
                 });
             }
             if written.is_ok() {
-                written = tx
-                    .store_sends(sends, &mut numbers, &mut answers.sends)
-                    .await;
+                let are_alone = batch.completions.is_empty() && answers.asks.is_empty();
+                let is_alone = sends.is_empty() || sends.len() == 1 && are_alone;
+                written = if is_alone {
+                    tx.store_sends(sends, &mut numbers, &mut answers.sends)
+                        .await
+                } else {
+                    tx.store_sends_apart(sends, &mut numbers, &mut answers.sends)
+                        .await
+                };
                 if written.is_ok() {
                     written = tx.tell_of_changes().await;
                 }
@@ -297,6 +329,7 @@ impl State {
                 .extend(asks.into_iter().map(super::perform::refuse));
             refuse_sends(sends, error, &mut answers.sends);
         }
+        self.set_aside.take(&mut batch.completions, outcomes);
         reach_commit(&batch.completions);
         let ended = match written {
             Ok(()) => self.commit(&mut connection).await,
@@ -312,7 +345,11 @@ impl State {
 
     async fn commit(&mut self, held: &mut Option<Session>) -> Ended {
         let witness = self.witness.take();
-        self.committing(witness).commit(held).await
+        let ended = self.committing(witness).commit(held).await;
+        if let Ended::Failed(error) = &ended {
+            self.defers_nothing |= refusal_of(error).is_some();
+        }
+        ended
     }
 
     async fn settle(

@@ -36,6 +36,7 @@ mod pause;
 mod plans;
 mod pooled;
 mod refusals;
+mod refused_rows;
 mod refused_writes;
 mod rejoin;
 mod scan;
