@@ -95,6 +95,9 @@ impl Tx<'_> {
         state: &str,
         reason: &str,
     ) -> Result<(), StoreError> {
+        if state == "disabled" {
+            self.sweep.over.insert(key);
+        }
         let changed = self
             .query("update webhooks.endpoint set state = $2, state_reason = $3 where key = $1")
             .bind(key)

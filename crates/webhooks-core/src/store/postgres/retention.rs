@@ -12,6 +12,8 @@ use crate::{delivery::EndReason, store::error::StoreError};
 
 /// Rows of one table that one transaction deletes or moves.
 const SLICE_ROWS: i64 = 1_000;
+/// Lanes that one transaction looks through: there can be hundreds of thousands, and sends wait meanwhile.
+const LANES_SLICE: i64 = 2_000;
 /// How often partitions are looked through.
 const PASS_EVERY_MS: i64 = 60_000;
 
@@ -126,22 +128,36 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    /// Ends what is owed to endpoints that were disabled or removed.
+    /// Ends what is owed to endpoints that were disabled or removed: to one of them.
     async fn end_undeliverable(&mut self) -> Result<bool, StoreError> {
-        // Lanes are few; an endpoint that is disabled or removed has one when it is owed anything.
+        // Such an endpoint has a lane when it is owed anything.
+        let noted = self.sweep.over.pop_first();
+        let found = match noted {
+            Some(key) => Some(key),
+            None => self.next_lane_that_is_over().await?,
+        };
+        let Some(key) = found else {
+            return Ok(false);
+        };
         let lane = self
             .query(
-                "select l.endpoint_key, coalesce(e.state, 'removed') from webhooks.lane l
+                "select coalesce(e.state, 'removed') from webhooks.lane l
                  left join webhooks.endpoint e on e.key = l.endpoint_key
-                 where e.key is null or e.state in ('disabled', 'removed')
-                 limit 1 for update of l skip locked",
+                 where l.endpoint_key = $1 and (e.key is null or e.state in ('disabled', 'removed'))
+                 for update of l skip locked",
             )
+            .bind(key)
             .fetch_optional(&mut *self.connection)
             .await?;
         let Some(lane) = lane else {
-            return Ok(false);
+            // Others have it, or there is none, or its endpoint goes on. The next pass finds it.
+            if noted.is_none() {
+                self.sweep.lanes_until = Some(key);
+            }
+            return Ok(true);
         };
-        let (key, state): (i64, String) = (lane.try_get(0)?, lane.try_get(1)?);
+        self.sweep.over.insert(key);
+        let state: String = lane.try_get(0)?;
         let ending = if state == "disabled" {
             EndReason::Disabled
         } else {
@@ -164,11 +180,41 @@ impl Tx<'_> {
                 .bind(key)
                 .execute(&mut *self.connection)
                 .await?;
+            self.sweep.over.remove(&key);
         } else {
             self.end(key, &seqs, ending).await?;
         }
         // There may be other such lanes, or more rows in this one.
         Ok(true)
+    }
+
+    /// The next lane of an endpoint that was disabled or removed, by whomever, among some lanes. They are looked
+    /// through a slice at a time, minutes apart.
+    async fn next_lane_that_is_over(&mut self) -> Result<Option<i64>, StoreError> {
+        let row = self
+            .query(
+                "with slice as materialized (
+                     select endpoint_key from webhooks.lane where endpoint_key > $1
+                     order by endpoint_key limit $2),
+                 over as (
+                     select s.endpoint_key from slice s
+                     left join lateral (
+                         select x.state from webhooks.endpoint x where x.key = s.endpoint_key limit 1) e on true
+                     where e.state is null or e.state in ('disabled', 'removed')
+                     order by s.endpoint_key limit 1)
+                 select t.last, t.lanes, over.endpoint_key
+                 from (select max(endpoint_key) as last, count(*) as lanes from slice) t left join over on true",
+            )
+            .bind(self.sweep.lanes_until.unwrap_or(i64::MIN))
+            .bind(LANES_SLICE)
+            .fetch_one(&mut *self.connection)
+            .await?;
+        let (last, lanes): (Option<i64>, i64) = (row.try_get(0)?, row.try_get(1)?);
+        let found: Option<i64> = row.try_get(2)?;
+        if found.is_none() {
+            self.sweep.lanes_until = last.filter(|_| lanes == LANES_SLICE);
+        }
+        Ok(found)
     }
 
     /// Secrets whose grace after a rotation is over.

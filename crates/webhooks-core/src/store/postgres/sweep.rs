@@ -1,5 +1,7 @@
 //! How far maintenance has come.
 
+use std::collections::BTreeSet;
+
 /// How far maintenance has come.
 #[derive(Debug, Default)]
 pub(super) struct Sweep {
@@ -9,6 +11,11 @@ pub(super) struct Sweep {
     pub(super) partitions_at: i64,
     /// When partitions are next looked through for those that are too old.
     pub(super) next_pass_at: i64,
+    /// Endpoints that were disabled or removed here, whose lanes are looked at first.
+    pub(super) over: BTreeSet<i64>,
+    /// The last lane of which it is known that its endpoint is neither disabled nor removed, of a pass through
+    /// all of them; none at the start of a pass.
+    pub(super) lanes_until: Option<i64>,
 }
 
 impl Sweep {
