@@ -15,8 +15,8 @@ use parking_lot::Mutex;
 use scratch_postgres::Database;
 use webhooks_core::{Event, NewEndpoint, RetrySchedule, Webhooks, testing::Receiver};
 
-use super::{PATIENCE, open, open_with, until};
-use crate::world::server::serve;
+use super::{PATIENCE, address, open, open_with, until};
+use crate::world::{gate::Gate, server::serve};
 
 /// Whoever leaves a lane takes its time, before it locks anything for that.
 const SLOW_LEAVES: [&str; 2] = [
@@ -58,6 +58,127 @@ async fn what_joins_a_lane_while_another_node_leaves_it_is_found() {
     })
     .await;
     assert_eq!(receiver.event_ids(), ["first", "first", "second"]);
+}
+
+/// Who joins a lane takes its time, with the lane in hand. Nobody else does.
+const JOINS_SLOWLY: [&str; 2] = [
+    "create function hooks.take_time() returns trigger language plpgsql as $$ begin
+         if current_setting('application_name') = 'joining' then perform pg_sleep(1); end if;
+         return null;
+     end $$",
+    "create trigger take_time after insert on hooks.lane
+     for each statement execute function hooks.take_time()",
+];
+const JOINS: &str = "select count(*) from pg_stat_activity
+                     where wait_event = 'PgSleep' and datname = current_database()";
+const WAITS_FOR_LANE: &str = "select count(*) from pg_stat_activity
+                              where wait_event_type = 'Lock' and datname = current_database()";
+/// Rows of a lane that is not there: nobody finds them.
+const STRAY: &str = "
+    select count(*) from hooks.delivery d
+    where lane and claim is null and not exists (
+        select from hooks.lane l where l.endpoint_key = d.endpoint_key)";
+
+async fn open_as(database: &Database, parameters: &str) -> Webhooks {
+    let soon = RetrySchedule::new([Duration::from_millis(20); 8]).unwrap();
+    let builder = Webhooks::builder().allow_networks(["127.0.0.0/8"]).unwrap();
+    let address = format!("{}&{parameters}", address(database));
+    builder.retry(soon).open(&address).await.unwrap()
+}
+
+/// How often it is tried to have one wait for the other: it takes some seconds each time.
+const TRIES: usize = 5;
+
+/// What became of an event that joined a lane.
+struct Joined {
+    /// The other waited for the lane.
+    waited: bool,
+    /// It has no lane.
+    is_stray: bool,
+    arrived: Vec<String>,
+}
+
+/// One node adds to a lane and is not through when another finds it at its end, and waits for the lane.
+async fn join_before_another_leaves(leaves_with: &str) -> Joined {
+    let database = Database::create().unwrap();
+    let leaving = open_as(&database, leaves_with).await;
+    let joining = open_as(&database, "application_name=joining").await;
+    let (gate, url) = Gate::start().await;
+    leaving.endpoints("acme").add(url).await.unwrap();
+    leaving.send("acme", event("first")).await.unwrap();
+    gate.wait_for(1).await;
+    gate.open("first", 429);
+    until("the endpoint is in trouble, and has a lane", async || {
+        database.query("select count(*) from hooks.lane").unwrap() == "1"
+    })
+    .await;
+    gate.close("first");
+    gate.wait_for(2).await;
+    for statement in JOINS_SLOWLY {
+        database.query(statement).unwrap();
+    }
+    let joins = joining.clone();
+    let mut joins = tokio::spawn(async move { joins.send("acme", event("second")).await });
+    until("the lane is joined", async || {
+        database.query(JOINS).unwrap() == "1"
+    })
+    .await;
+    gate.open("second", 200);
+    gate.open("first", 200);
+    let waits = async {
+        while database.query(WAITS_FOR_LANE).unwrap() == "0" {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = tokio::select! {
+        () = waits => true,
+        joined = &mut joins => {
+            joined.unwrap().unwrap();
+            false
+        }
+    };
+    if waited {
+        joins.await.unwrap().unwrap();
+    }
+    let is_stray = || database.query(STRAY).unwrap() == "1";
+    until("it is delivered, or lost", async || {
+        leaving.pending().await.unwrap() == 0 || is_stray()
+    })
+    .await;
+    Joined {
+        waited,
+        is_stray: is_stray(),
+        arrived: gate.arrived(),
+    }
+}
+
+/// It locks the lane, and looks in a later statement what is in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_joined_a_lane_before_another_node_leaves_it_is_found() {
+    for _ in 0..TRIES {
+        let joined = join_before_another_leaves("application_name=leaving").await;
+        assert!(!joined.is_stray);
+        assert_eq!(joined.arrived, ["first", "first", "second"]);
+        if joined.waited {
+            return;
+        }
+    }
+    panic!("nobody waited for a lane");
+}
+
+/// As a single statement would that deletes the lane where there is no row: it sees what there was before it
+/// waited.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_joined_a_lane_is_lost_where_who_leaves_it_looks_at_what_was_before() {
+    let early = "options=-cdefault_transaction_isolation%3Drepeatable%5C%20read";
+    for _ in 0..TRIES {
+        let joined = join_before_another_leaves(early).await;
+        if joined.is_stray {
+            assert_eq!(joined.arrived, ["first", "first"]);
+            return;
+        }
+    }
+    panic!("the rule holds");
 }
 
 /// Ordered endpoints, of which each gets one request at a time.
