@@ -106,158 +106,121 @@
 #![cfg_attr(not(feature = "postgres"), doc = " [on_postgres]: #features")]
 #![cfg_attr(not(feature = "postgres"), doc = " [`Webhooks::send_in`]: #features")]
 
-#[cfg(feature = "engine")]
-mod activity;
 mod address;
-#[cfg(feature = "engine")]
-mod attempt;
-#[cfg(feature = "engine")]
-mod audience;
-#[cfg(feature = "sqlite")]
-mod backup;
-#[cfg(feature = "engine")]
-mod builder;
-#[cfg(feature = "engine")]
-mod clock;
-#[cfg(all(feature = "sqlite", feature = "postgres"))]
-mod copy;
-#[cfg(feature = "engine")]
-mod crash_point;
-#[cfg(feature = "engine")]
-mod delivery;
-#[cfg(feature = "engine")]
-mod due_time;
-#[cfg(feature = "postgres")]
-mod elsewhere;
-#[cfg(feature = "engine")]
-mod endpoint;
-#[cfg(feature = "engine")]
-mod endpoints;
-#[cfg(feature = "engine")]
-mod engine;
 mod error_text;
-#[cfg(feature = "engine")]
-mod event;
-#[cfg(feature = "engine")]
-mod finite;
-#[cfg(feature = "engine")]
-pub mod guide;
 mod header_rules;
-#[cfg(feature = "engine")]
-mod metrics;
-#[cfg(feature = "engine")]
-mod model;
-#[cfg(feature = "postgres")]
-mod nodes;
-#[cfg(feature = "engine")]
-mod outbox;
-#[cfg(feature = "engine")]
-mod outbox_table;
-#[cfg(feature = "engine")]
-mod outgoing;
-#[cfg(feature = "engine")]
-mod places;
-#[cfg(feature = "postgres")]
-pub mod postgres;
 pub mod private_file;
 #[cfg(feature = "receive")]
 pub mod receive;
-#[cfg(feature = "engine")]
-mod retry;
-#[cfg(feature = "engine")]
-mod same_json;
 pub mod scheme;
-#[cfg(feature = "engine")]
-mod seal;
 mod secret;
-#[cfg(feature = "engine")]
-mod send;
-#[cfg(feature = "postgres")]
-mod send_in;
-#[cfg(feature = "engine")]
-mod sender;
 pub mod signature;
-#[cfg(feature = "engine")]
-mod store;
-#[cfg(feature = "testing")]
-pub mod testing;
-#[cfg(feature = "sqlite")]
-mod transaction;
-#[cfg(feature = "engine")]
-mod webhooks;
 
-#[cfg(feature = "engine")]
-pub use activity::{ACTIVITY_BUFFER, Activity, ActivityKind, ActivityStream, NextStep};
 pub use address::{
     AddressPolicy, AddressRefusal, Credentials, Ipv4Embedding, NetworkError, hide_credentials,
     split_credentials,
 };
-#[cfg(feature = "engine")]
-pub use address::{LookupError, Resolve, Resolved, Resolving, SystemResolver};
-#[cfg(feature = "engine")]
-pub use attempt::{
-    Attempt, BodyCut, Failure, Outcome, RESPONSE_BODY_LIMIT, RESPONSE_BYTES_MAX,
-    RESPONSE_HEAD_BYTES, RESPONSE_HEADERS_BYTES,
-};
-#[cfg(feature = "engine")]
-pub use builder::{Builder, DISABLE_AFTER_DEFAULT, RETENTION_DEFAULT};
-#[cfg(feature = "engine")]
-pub use clock::{Clock, SystemClock};
-#[cfg(all(feature = "sqlite", feature = "postgres"))]
-pub use copy::{
-    copy,
-    error::CopyError,
-    report::{CopiedTable, CopyReport},
-};
-#[cfg(feature = "engine")]
-pub use delivery::{Delivery, DeliveryState, EndReason, Explanation, HoldReason};
-#[cfg(feature = "engine")]
-pub use endpoint::{
-    AddedEndpoint, DISABLE_REASON_BYTES_MAX, ENDPOINTS_PER_CUSTOMER_MAX, EVENT_TYPES_MAX, Endpoint,
-    EndpointChange, EndpointId, EndpointSettings, EndpointSettingsError, EndpointState,
-    IN_FLIGHT_DEFAULT, IN_FLIGHT_MAX, NewEndpoint, OWN_HEADERS_BYTES_MAX, OWN_HEADERS_MAX,
-    OwnHeader, SECRETS_MAX, SecretInfo,
-};
-#[cfg(feature = "engine")]
-pub use endpoints::{Endpoints, ROTATION_GRACE_DEFAULT};
-#[cfg(feature = "engine")]
-pub use engine::test_attempt::TestError;
-#[cfg(feature = "engine")]
-pub use event::{
-    CUSTOMER_BYTES_MAX, EVENT_BYTES_MAX, EVENT_ID_BYTES_MAX, EVENT_TYPE_BYTES_MAX, Event,
-    EventError, EventRecord,
-};
-#[cfg(feature = "postgres")]
-pub use model::node::Node;
-#[cfg(feature = "engine")]
-pub use model::{
-    outbox_rows::{REFUSED_ROWS_MAX, RefusedRow},
-    page::{DeliveryFilter, DeliveryPage, PAGE_MAX, PageCursor},
-    replay::{Replay, ReplayOutcome},
-};
-#[cfg(feature = "engine")]
-pub use outgoing::OutgoingRequest;
-#[cfg(feature = "engine")]
-pub use retry::{ATTEMPTS_MAX, RETRY_AFTER_MAX, RetrySchedule, RetryScheduleError};
-/// The SQLite driver, at the version that the engine uses.
-#[cfg(feature = "sqlite")]
-pub use rusqlite;
 pub use secret::{Secret, SecretError, SecretKind, SharedSecret};
-#[cfg(feature = "engine")]
-pub use send::{SEND_ALL_BYTES_MAX, SEND_ALL_MAX, SendError, SendReceipt};
-#[cfg(feature = "postgres")]
-pub use send_in::SentIn;
-#[cfg(feature = "engine")]
-pub use sender::{CONNECTIONS_MAX_DEFAULT, CONNECTIONS_SHARE_OF_FILES, TIME_LIMIT_DEFAULT};
-#[cfg(feature = "sqlite")]
-pub use store::backup_error::BackupError;
-#[cfg(feature = "engine")]
-pub use store::{
-    delivery_error::DeliveryError, durability::Durability,
-    endpoint_cache::ENDPOINTS_IN_MEMORY_DEFAULT, endpoint_error::EndpointError, error::StoreError,
-    open_error::OpenError,
-};
-#[cfg(feature = "sqlite")]
-pub use transaction::{Transaction, TransactionError};
-#[cfg(feature = "engine")]
-pub use webhooks::{ShutdownReport, Webhooks};
+
+// The engine with its stores: who only verifies webhooks builds none of it.
+cfg_if::cfg_if! {
+    if #[cfg(feature = "engine")] {
+        mod activity;
+        mod attempt;
+        mod audience;
+        #[cfg(feature = "sqlite")]
+        mod backup;
+        mod builder;
+        mod clock;
+        #[cfg(all(feature = "sqlite", feature = "postgres"))]
+        mod copy;
+        mod crash_point;
+        mod delivery;
+        mod due_time;
+        #[cfg(feature = "postgres")]
+        mod elsewhere;
+        mod endpoint;
+        mod endpoints;
+        mod engine;
+        mod event;
+        mod finite;
+        pub mod guide;
+        mod metrics;
+        mod model;
+        #[cfg(feature = "postgres")]
+        mod nodes;
+        mod outbox;
+        mod outbox_table;
+        mod outgoing;
+        mod places;
+        #[cfg(feature = "postgres")]
+        pub mod postgres;
+        mod retry;
+        mod same_json;
+        mod seal;
+        mod send;
+        #[cfg(feature = "postgres")]
+        mod send_in;
+        mod sender;
+        mod store;
+        #[cfg(feature = "testing")]
+        pub mod testing;
+        #[cfg(feature = "sqlite")]
+        mod transaction;
+        mod webhooks;
+
+        pub use activity::{ACTIVITY_BUFFER, Activity, ActivityKind, ActivityStream, NextStep};
+        pub use address::{LookupError, Resolve, Resolved, Resolving, SystemResolver};
+        pub use attempt::{
+            Attempt, BodyCut, Failure, Outcome, RESPONSE_BODY_LIMIT, RESPONSE_BYTES_MAX,
+            RESPONSE_HEAD_BYTES, RESPONSE_HEADERS_BYTES,
+        };
+        pub use builder::{Builder, DISABLE_AFTER_DEFAULT, RETENTION_DEFAULT};
+        pub use clock::{Clock, SystemClock};
+        #[cfg(all(feature = "sqlite", feature = "postgres"))]
+        pub use copy::{
+            copy,
+            error::CopyError,
+            report::{CopiedTable, CopyReport},
+        };
+        pub use delivery::{Delivery, DeliveryState, EndReason, Explanation, HoldReason};
+        pub use endpoint::{
+            AddedEndpoint, DISABLE_REASON_BYTES_MAX, ENDPOINTS_PER_CUSTOMER_MAX, EVENT_TYPES_MAX,
+            Endpoint, EndpointChange, EndpointId, EndpointSettings, EndpointSettingsError,
+            EndpointState, IN_FLIGHT_DEFAULT, IN_FLIGHT_MAX, NewEndpoint, OWN_HEADERS_BYTES_MAX,
+            OWN_HEADERS_MAX, OwnHeader, SECRETS_MAX, SecretInfo,
+        };
+        pub use endpoints::{Endpoints, ROTATION_GRACE_DEFAULT};
+        pub use engine::test_attempt::TestError;
+        pub use event::{
+            CUSTOMER_BYTES_MAX, EVENT_BYTES_MAX, EVENT_ID_BYTES_MAX, EVENT_TYPE_BYTES_MAX, Event,
+            EventError, EventRecord,
+        };
+        #[cfg(feature = "postgres")]
+        pub use model::node::Node;
+        pub use model::{
+            outbox_rows::{REFUSED_ROWS_MAX, RefusedRow},
+            page::{DeliveryFilter, DeliveryPage, PAGE_MAX, PageCursor},
+            replay::{Replay, ReplayOutcome},
+        };
+        pub use outgoing::OutgoingRequest;
+        pub use retry::{ATTEMPTS_MAX, RETRY_AFTER_MAX, RetrySchedule, RetryScheduleError};
+        /// The SQLite driver, at the version that the engine uses.
+        #[cfg(feature = "sqlite")]
+        pub use rusqlite;
+        pub use send::{SEND_ALL_BYTES_MAX, SEND_ALL_MAX, SendError, SendReceipt};
+        #[cfg(feature = "postgres")]
+        pub use send_in::SentIn;
+        pub use sender::{CONNECTIONS_MAX_DEFAULT, CONNECTIONS_SHARE_OF_FILES, TIME_LIMIT_DEFAULT};
+        #[cfg(feature = "sqlite")]
+        pub use store::backup_error::BackupError;
+        pub use store::{
+            delivery_error::DeliveryError, durability::Durability,
+            endpoint_cache::ENDPOINTS_IN_MEMORY_DEFAULT, endpoint_error::EndpointError, error::StoreError,
+            open_error::OpenError,
+        };
+        #[cfg(feature = "sqlite")]
+        pub use transaction::{Transaction, TransactionError};
+        pub use webhooks::{ShutdownReport, Webhooks};
+    }
+}

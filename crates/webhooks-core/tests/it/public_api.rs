@@ -11,8 +11,9 @@ use std::{
 };
 
 use syn::{
-    Attribute, Block, Field, Fields, ImplItem, Item, ItemImpl, ItemMod, ItemUse, Type, UseTree,
-    Visibility, parse_quote, punctuated::Punctuated, token::Comma,
+    Attribute, Block, Field, Fields, ImplItem, Item, ItemImpl, ItemMod, ItemUse, Token, Type,
+    UseTree, Visibility, braced, parse::ParseStream, parse_quote, punctuated::Punctuated,
+    token::Comma,
 };
 
 use crate::directions::{Module, read_modules};
@@ -57,7 +58,8 @@ fn what_users_can_write_is_listed_and_nothing_else() {
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
     write(
         "lib.rs",
-        "mod a; pub mod b; pub use a::{Given as Shown, f};",
+        "mod a; pub mod b; pub use a::{Given as Shown, f};
+         cfg_if::cfg_if! { if #[cfg(unix)] { pub use b::Kind; } }",
     );
     write(
         "a.rs",
@@ -74,6 +76,10 @@ fn what_users_can_write_is_listed_and_nothing_else() {
         "pub enum Kind { One(u8) } const N: u8 = 1; pub use crate::a::Given;",
     );
     let expected = "\
+#[cfg(unix)]
+pub enum Kind {
+    One(u8),
+}
 pub const fn f() {}
 pub mod b {
     pub enum Kind {
@@ -108,6 +114,7 @@ fn listing(source: &Path) -> String {
     texts.retain(|module, _| module.last().is_none_or(|name| name != "tests"));
     for (module, text) in texts {
         let items = syn::parse_file(&text).unwrap().items;
+        let items = items.into_iter().flat_map(unfold).collect();
         add_inline(&module, items, &mut modules);
     }
     let items = exposed(&Module::new(), &modules);
@@ -116,6 +123,35 @@ fn listing(source: &Path) -> String {
 
 fn text(items: &[Item]) -> String {
     prettyplease::unparse(&parse_quote!(#(#items)*))
+}
+
+/// What stands within `cfg_if!`, each item with a condition: its own, which is narrower, or that of all.
+fn unfold(mut item: Item) -> Vec<Item> {
+    let Item::Macro(given) = &mut item else {
+        return vec![item];
+    };
+    let macro_name = given.mac.path.segments.last();
+    if macro_name.is_none_or(|name| name.ident != "cfg_if") {
+        return vec![item];
+    }
+    let read = |input: ParseStream<'_>| {
+        input.parse::<Token![if]>()?;
+        let condition = input.call(Attribute::parse_outer)?;
+        let within;
+        braced!(within in input);
+        let mut items = Vec::new();
+        while !within.is_empty() {
+            let mut item = within.parse()?;
+            if let Some(attrs) = attributes(&mut item)
+                && !attrs.iter().any(|attr| attr.path().is_ident("cfg"))
+            {
+                attrs.splice(0..0, condition.iter().cloned());
+            }
+            items.push(item);
+        }
+        Ok(items)
+    };
+    given.mac.parse_body_with(read).unwrap()
 }
 
 /// Modules that are written within another are modules as all are.
@@ -406,6 +442,7 @@ fn attributes(item: &mut Item) -> Option<&mut Vec<Attribute>> {
         Item::Const(it) => Some(&mut it.attrs),
         Item::Enum(it) => Some(&mut it.attrs),
         Item::Fn(it) => Some(&mut it.attrs),
+        Item::Mod(it) => Some(&mut it.attrs),
         Item::Static(it) => Some(&mut it.attrs),
         Item::Struct(it) => Some(&mut it.attrs),
         Item::Trait(it) => Some(&mut it.attrs),
