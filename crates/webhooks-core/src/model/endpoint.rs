@@ -55,6 +55,12 @@ pub(crate) struct SigningSecret {
 const EXPIRY_MARGIN: Duration = Duration::from_secs(3600);
 
 impl EndpointRecord {
+    /// When a delivery that is new to the lane is due. Those of an ordered endpoint have no date of
+    /// their own: they follow one another.
+    pub(crate) fn due_in_lane(&self, now: i64) -> i64 {
+        if self.ordered { 0 } else { now }
+    }
+
     /// How long a delivery may wait before it is given up, in milliseconds.
     pub(crate) fn expires_after_ms(&self) -> i64 {
         millis(self.schedule.span().mul_f64(1.1) + EXPIRY_MARGIN)

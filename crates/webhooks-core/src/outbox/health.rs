@@ -87,30 +87,42 @@ impl Health {
             }
     }
 
-    /// Leaves the endpoint alone for longer. Requests that were in flight together fail together:
-    /// they count as one. `is_new`: it was not in trouble until now.
-    pub(super) fn back_off(&mut self, attempt: &FailedAttempt, is_new: bool) {
-        let answers = std::mem::take(&mut self.answers);
-        let (now, backoff) = (attempt.ended_at, &mut self.backoff);
-        if is_new && answers >= ANSWERS_TO_FORGET {
-            backoff.failures = 0;
+    /// Leaves alone an endpoint that was not in trouble until this attempt.
+    pub(super) fn begin_trouble(&mut self, attempt: &FailedAttempt) {
+        if self.answers >= ANSWERS_TO_FORGET {
+            self.backoff.failures = 0;
         }
-        if is_new || now >= backoff.until {
-            backoff.failures = backoff.failures.saturating_add(1);
-            let doubled = BACKOFF_FIRST
-                .saturating_mul(1 << (backoff.failures - 1).min(10))
-                .min(BACKOFF_MAX);
-            let wait = match attempt.asked_for() {
-                // What is asked for again and again does not help.
-                Some(asked_for) if backoff.failures > 1 => asked_for.max(doubled),
-                Some(asked_for) => asked_for,
-                None => doubled,
-            };
-            backoff.until = now.saturating_add(millis(wait));
-        } else if let Some(wait) = attempt.asked_for() {
-            let until = now.saturating_add(millis(wait));
-            backoff.until = backoff.until.max(until);
+        self.back_off(attempt);
+    }
+
+    /// Leaves alone for longer an endpoint that is in trouble. Requests that were in flight together
+    /// fail together: they count as one.
+    pub(super) fn prolong_trouble(&mut self, attempt: &FailedAttempt) {
+        if attempt.ended_at >= self.backoff.until {
+            self.back_off(attempt);
+            return;
         }
+        self.answers = 0;
+        if let Some(wait) = attempt.asked_for() {
+            let until = attempt.ended_at.saturating_add(millis(wait));
+            self.backoff.until = self.backoff.until.max(until);
+        }
+    }
+
+    fn back_off(&mut self, attempt: &FailedAttempt) {
+        self.answers = 0;
+        let backoff = &mut self.backoff;
+        backoff.failures = backoff.failures.saturating_add(1);
+        let doubled = BACKOFF_FIRST
+            .saturating_mul(1 << (backoff.failures - 1).min(10))
+            .min(BACKOFF_MAX);
+        let wait = match attempt.asked_for() {
+            // What is asked for again and again does not help.
+            Some(asked_for) if backoff.failures > 1 => asked_for.max(doubled),
+            Some(asked_for) => asked_for,
+            None => doubled,
+        };
+        backoff.until = attempt.ended_at.saturating_add(millis(wait));
     }
 }
 

@@ -230,12 +230,13 @@ impl State {
         }
     }
 
-    fn give_back(&mut self, row: ClaimedDelivery, is_ordered: bool, now: i64) -> GivenBack {
+    /// `due_at`: as [`EndpointRecord::due_in_lane`] says.
+    fn give_back(&mut self, row: ClaimedDelivery, due_at: i64) -> GivenBack {
         self.returning += 1;
         GivenBack {
             row,
             verdict: Verdict::Lane {
-                due_at: if is_ordered { 0 } else { now },
+                due_at,
                 backoff: self.health.backoff,
             },
         }
@@ -336,15 +337,15 @@ impl Outbox {
 
     /// Returns a delivery in a worker's hand to the lane without an attempt.
     pub(crate) fn return_unsent(&self, row: ClaimedDelivery, now: i64) -> GivenBack {
-        let ordered = self.endpoint().ordered;
-        self.state.lock().give_back(row, ordered, now)
+        let due_at = self.endpoint().due_in_lane(now);
+        self.state.lock().give_back(row, due_at)
     }
 
     /// Gives everything that waits in memory back to the lane. After a failure this comes before
     /// its outcome is queued: the lane must be whole when it is next due.
     #[must_use]
     pub(crate) fn give_all_back(&self, now: i64) -> Vec<GivenBack> {
-        let ordered = self.endpoint().ordered;
+        let due_at = self.endpoint().due_in_lane(now);
         let mut state = self.state.lock();
         state.has_lane();
         state.retreats += 1;
@@ -353,7 +354,7 @@ impl Outbox {
             .into_iter()
             .map(|row| {
                 self.count_out(&mut state, &row);
-                state.give_back(row, ordered, now)
+                state.give_back(row, due_at)
             })
             .collect();
         drop(state);

@@ -111,7 +111,7 @@ impl Outbox {
             || moment.is_stopping;
         if refused {
             self.count_out(&mut state, &row);
-            return Err(state.give_back(row, endpoint.ordered, moment.now));
+            return Err(state.give_back(row, endpoint.due_in_lane(moment.now)));
         }
         state.queue.rows.push_back(row);
         let starts = usize::from(state.counts_in_worker());

@@ -43,7 +43,11 @@ impl Outbox {
         let mut newly_slow = false;
         if trouble {
             state.retreats += 1;
-            state.health.back_off(attempt, !was_stopped);
+            if was_stopped {
+                state.health.prolong_trouble(attempt);
+            } else {
+                state.health.begin_trouble(attempt);
+            }
             state.lane = Lane::Stopped;
             state.pace.stop();
             state.returning += 1;

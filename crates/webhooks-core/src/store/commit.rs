@@ -73,18 +73,9 @@ impl Commit {
             .extend(given.map(|given| Completion::given_back(outbox, given)));
     }
 
-    /// Hands a row over that was counted in and has been `written`; else counts it out again.
-    pub(super) fn hand_over(
-        &mut self,
-        outbox: &Arc<Outbox>,
-        row: ClaimedDelivery,
-        retreats: u64,
-        written: bool,
-    ) {
-        if !written {
-            outbox.forget_expected(&row);
-            return;
-        }
+    /// Hands a row over that was counted in and has been written. One that could not be written is
+    /// counted out again, with [`Outbox::forget_expected`].
+    pub(super) fn hand_over(&mut self, outbox: &Arc<Outbox>, row: ClaimedDelivery, retreats: u64) {
         self.follows.handovers.push(HandOver {
             outbox: Arc::clone(outbox),
             row,

@@ -26,33 +26,39 @@ pub(super) struct LaneRow {
     pub(super) failures: u32,
 }
 
-/// The hot row tells first; then that an attempt succeeded; then how it ended: the word for it, and
-/// when.
-pub(super) fn of(
-    timeline: &Timeline,
-    hot: Option<HotRow>,
-    ending: Option<(String, i64)>,
-    endpoint: Option<&EndpointRecord>,
-    attempts: &[Attempt],
-) -> Result<DeliveryState, StoreError> {
-    if let Some(row) = hot {
-        return Ok(of_owed(timeline, &row, endpoint));
+/// What is stored of a delivery.
+pub(super) struct StoredDelivery<'a> {
+    /// While it is owed.
+    pub(super) hot: Option<HotRow>,
+    /// The word for how it ended, and when.
+    pub(super) ending: Option<(String, i64)>,
+    pub(super) endpoint: Option<&'a EndpointRecord>,
+    pub(super) attempts: &'a [Attempt],
+}
+
+impl StoredDelivery<'_> {
+    /// The hot row tells first; then that an attempt succeeded; then how it ended.
+    pub(super) fn state(self, timeline: &Timeline) -> Result<DeliveryState, StoreError> {
+        if let Some(row) = self.hot {
+            return Ok(of_owed(timeline, &row, self.endpoint));
+        }
+        let delivered = self
+            .attempts
+            .iter()
+            .find(|attempt| attempt.outcome == Outcome::Success);
+        if let Some(attempt) = delivered {
+            return Ok(DeliveryState::Delivered {
+                at: attempt.at + attempt.duration,
+            });
+        }
+        let (reason, at) = self.ending.ok_or(StoreError::Gone)?;
+        let known = EndReason::from_stored(&reason)
+            .ok_or_else(|| StoreError::Damaged(format!("why a delivery ended: {reason:?}")))?;
+        Ok(DeliveryState::Ended {
+            reason: known,
+            at: timeline.to_wall(at),
+        })
     }
-    let delivered = attempts
-        .iter()
-        .find(|attempt| attempt.outcome == Outcome::Success);
-    if let Some(attempt) = delivered {
-        return Ok(DeliveryState::Delivered {
-            at: attempt.at + attempt.duration,
-        });
-    }
-    let (reason, at) = ending.ok_or(StoreError::Gone)?;
-    let known = EndReason::from_stored(&reason)
-        .ok_or_else(|| StoreError::Damaged(format!("why a delivery ended: {reason:?}")))?;
-    Ok(DeliveryState::Ended {
-        reason: known,
-        at: timeline.to_wall(at),
-    })
 }
 
 fn of_owed(timeline: &Timeline, row: &HotRow, endpoint: Option<&EndpointRecord>) -> DeliveryState {

@@ -47,6 +47,12 @@ pub(crate) enum Known {
 }
 
 impl EndpointCache {
+    /// What the engine gave the store.
+    #[cfg(feature = "postgres")]
+    pub(super) fn host(&self) -> &Arc<Host> {
+        &self.host
+    }
+
     pub(crate) fn new(host: Arc<Host>, max: usize) -> Self {
         Self {
             host,

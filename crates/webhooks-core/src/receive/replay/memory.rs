@@ -2,6 +2,7 @@
 
 use super::claim::{Answer, KeyHash};
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::time::SystemTime;
 
 #[derive(Default)]
@@ -21,15 +22,15 @@ struct Entry {
 }
 
 impl Memory {
+    /// `term`: from now until the claim ends.
     pub(super) fn claim(
         &mut self,
         key: KeyHash,
         token: i64,
-        now: SystemTime,
-        until: SystemTime,
+        term: Range<SystemTime>,
         max_keys: usize,
     ) -> Answer {
-        self.forget_ended(now);
+        self.forget_ended(term.start);
         match self.entries.get(&key) {
             Some(Entry { token: None, .. }) => return Answer::Already,
             Some(Entry { token: Some(_), .. }) => return Answer::Underway,
@@ -45,7 +46,7 @@ impl Memory {
             key,
             Entry {
                 token: Some(token),
-                until,
+                until: term.end,
             },
         );
         Answer::Granted

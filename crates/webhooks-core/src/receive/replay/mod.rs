@@ -172,11 +172,12 @@ impl ReplayGuard {
 
     async fn claim_hash(&self, key: KeyHash) -> Result<ClaimOutcome, ReplayError> {
         let now = (self.clock)();
-        let (token, until) = (rand::random(), later(now, self.time_limit + LEASE_MARGIN));
+        let token = rand::random();
+        let term = now..later(now, self.time_limit + LEASE_MARGIN);
         let answer = match &*self.store {
-            Store::Memory(memory) => memory.lock().claim(key, token, now, until, self.max_keys),
+            Store::Memory(memory) => memory.lock().claim(key, token, term, self.max_keys),
             #[cfg(feature = "sqlite")]
-            Store::Sqlite(sqlite) => sqlite.claim(key, token, now, until, self.max_keys).await?,
+            Store::Sqlite(sqlite) => sqlite.claim(key, token, term, self.max_keys).await?,
         };
         match answer {
             Answer::Granted => Ok(ClaimOutcome::Granted(KeyLease {

@@ -7,6 +7,7 @@
 use super::claim::{Answer, KeyHash, ReplayError};
 use crate::private_file;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use std::ops::Range;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -112,15 +113,15 @@ impl Sqlite {
         Ok(Self { requests })
     }
 
+    /// `term`: from now until the claim ends.
     pub(super) async fn claim(
         &self,
         key: KeyHash,
         token: i64,
-        now: SystemTime,
-        until: SystemTime,
+        term: Range<SystemTime>,
         max_keys: usize,
     ) -> Result<Answer, ReplayError> {
-        let (now_ms, until_ms) = (millis(now), millis(until));
+        let (now_ms, until_ms) = (millis(term.start), millis(term.end));
         self.ask(key, token, |reply| What::Claim {
             now_ms,
             until_ms,

@@ -34,6 +34,15 @@ struct Waiting {
     numbers: Vec<i32>,
 }
 
+/// Of an outcome whose delivery was not there any more.
+pub(super) fn say_taken_away(completion: &Completion) {
+    tracing::info!(
+        event.id = %completion.row.event.id,
+        endpoint.id = %completion.outbox.endpoint().id,
+        "the outcome of an attempt came after its delivery was taken away"
+    );
+}
+
 impl Tx<'_> {
     /// Writes the outcomes of a batch and what follows from them. Each change of a delivery is guarded
     /// by its claim.
@@ -49,8 +58,10 @@ impl Tx<'_> {
         self.store_endings_of(completions, &changed).await?;
         self.store_lanes(completions, &changed).await?;
         for (completion, number) in completions.iter().zip(&numbers) {
-            let is_changed = changed.contains(&claim_of(completion));
-            self.follow_completion(completion, *number, is_changed);
+            if !changed.contains(&claim_of(completion)) {
+                say_taken_away(completion);
+            }
+            self.follow_completion(completion, *number);
         }
         self.store_failing(completions).await?;
         for completion in completions {
@@ -68,21 +79,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// What follows from an outcome that is written, whose attempt has this number. `is_changed`: its
-    /// delivery was there.
-    pub(super) fn follow_completion(
-        &mut self,
-        completion: &Completion,
-        number: u32,
-        is_changed: bool,
-    ) {
-        if !is_changed {
-            tracing::info!(
-                event.id = %completion.row.event.id,
-                endpoint.id = %completion.outbox.endpoint().id,
-                "the outcome of an attempt came after its delivery was taken away"
-            );
-        }
+    /// What follows from an outcome that is written, whose attempt has this number.
+    pub(super) fn follow_completion(&mut self, completion: &Completion, number: u32) {
         if let Verdict::Retry { due_at } = completion.verdict {
             self.commit.due_by(due_at);
         }

@@ -238,7 +238,7 @@ impl Opened {
             Arc::clone(&self.membership),
         );
         let endpoints = Endpoints {
-            cache: EndpointCache::new(Arc::clone(&host), self.endpoints_in_memory),
+            cache: EndpointCache::new(host, self.endpoints_in_memory),
             reader: self.reader,
             version: None,
             told: None,
@@ -246,7 +246,7 @@ impl Opened {
         };
         Started {
             handle: Arc::new(handle),
-            writer: Writer::new(writing, self.connector, host, endpoints, self.membership),
+            writer: Writer::new(writing, self.connector, endpoints, self.membership),
             watch,
         }
     }

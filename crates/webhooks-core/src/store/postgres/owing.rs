@@ -181,7 +181,7 @@ impl Owing {
         rows.seqs.push(event.seq);
         rows.keys.push(key);
         rows.claims.push(claim);
-        rows.due_at.push(if endpoint.ordered { 0 } else { now });
+        rows.due_at.push(endpoint.due_in_lane(now));
         rows.numbers.push(int(owed.number));
         rows.days.push(owed.day);
         rows.slots.push(slot(&endpoint.customer));
@@ -198,7 +198,11 @@ impl Owing {
             retreats,
         } in self.held
         {
-            tx.commit.hand_over(&outbox, row, retreats, written.is_ok());
+            if written.is_ok() {
+                tx.commit.hand_over(&outbox, row, retreats);
+            } else {
+                outbox.forget_expected(&row);
+            }
         }
         written?;
         self.joining.write(tx).await
@@ -225,7 +229,7 @@ impl Owing {
                 }),
             };
             last = Some((place, Arc::clone(&row.event)));
-            tx.commit.hand_over(&outbox, row, retreats, true);
+            tx.commit.hand_over(&outbox, row, retreats);
         }
         match joined {
             Some(joined) => self.joining.joined(tx, joined),
@@ -235,13 +239,8 @@ impl Owing {
 
     /// It is not written: what was counted in is counted out.
     pub(super) fn forget(self, tx: &mut Tx<'_>) {
-        for HandOver {
-            outbox,
-            row,
-            retreats,
-        } in self.held
-        {
-            tx.commit.hand_over(&outbox, row, retreats, false);
+        for HandOver { outbox, row, .. } in self.held {
+            outbox.forget_expected(&row);
         }
         self.joining.touch(tx);
     }

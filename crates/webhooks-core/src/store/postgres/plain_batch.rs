@@ -14,11 +14,12 @@ use sqlx::Row;
 
 use super::{
     attempts::{Attempts, insert_attempts},
+    completion::say_taken_away,
     error::is_lost,
     new_events::{NewEvents, insert_events},
     owing::{Joined, Owing, insert_deliveries, join_lanes},
     partition::day_of,
-    send::{Answer, Numbers, PLACES},
+    send::{Answer, Numbers, PLACES, Placed},
     session::Statement,
     tx::Tx,
     witness::{Claims, Witness},
@@ -173,11 +174,14 @@ impl Tx<'_> {
             return None;
         }
         let mark = self.commit.mark();
-        let mut answers = Vec::with_capacity(batch.sends.len());
         // Numbers are places, until the statement has drawn what they count from.
         let mut places = Numbers::new(vec![0]);
         let sends = std::mem::take(&mut batch.sends);
-        let (additions, placed) = self.place_sends(sends, &mut places, &mut answers).await;
+        let Placed {
+            additions,
+            answers,
+            placed,
+        } = self.place_sends(sends, &mut places).await;
         let plain = PlainBatch {
             events: additions.events,
             owing: additions.owing,
@@ -308,8 +312,10 @@ impl PlainBatch {
             .written(tx, answered.base, answered.joined.as_ref());
         for completion in completions {
             let gone = answered.gone.as_ref();
-            let is_gone = gone.is_none_or(|gone| gone.contains(&completion.row.claim));
-            tx.follow_completion(completion, completion.row.number + 1, is_gone);
+            if gone.is_some_and(|gone| !gone.contains(&completion.row.claim)) {
+                say_taken_away(completion);
+            }
+            tx.follow_completion(completion, completion.row.number + 1);
         }
         Answers {
             sends: self.answers,

@@ -22,7 +22,7 @@ use crate::{
         outcome::header_pairs,
     },
     store::{
-        delivery_state::{self, HotRow, LaneRow},
+        delivery_state::{HotRow, LaneRow, StoredDelivery},
         endpoint_row::EndpointReader,
         error::StoreError,
     },
@@ -225,7 +225,13 @@ pub(super) async fn delivery(
             .map(|row| Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?)))
             .transpose()?
     };
-    let state = delivery_state::of(timeline, hot, ending, endpoint, &attempts)?;
+    let stored = StoredDelivery {
+        hot,
+        ending,
+        endpoint,
+        attempts: &attempts,
+    };
+    let state = stored.state(timeline)?;
     Ok(Delivery {
         event_id: event.id.clone(),
         event_type: event.event_type.clone(),

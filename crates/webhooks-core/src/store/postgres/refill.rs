@@ -86,7 +86,11 @@ impl Loading {
             .execute(&mut *tx.connection)
             .await;
         for (outbox, row, retreats) in self.held {
-            tx.commit.hand_over(&outbox, row, retreats, marked.is_ok());
+            if marked.is_ok() {
+                tx.commit.hand_over(&outbox, row, retreats);
+            } else {
+                outbox.forget_expected(&row);
+            }
         }
         marked?;
         tx.leaves(Witness::Claimed(Claims { seqs, keys, claims }));

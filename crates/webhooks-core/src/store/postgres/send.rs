@@ -76,9 +76,19 @@ pub(super) type Answer = (Reply<Vec<SendReceipt>, SendError>, SendResult);
 /// What became of some of the sends of a batch.
 enum PartStored {
     /// All of them are answered.
-    Whole,
-    /// One of them is refused, it is not known which.
-    Nothing(Vec<SendJob>),
+    Answered(Vec<Answer>),
+    /// Nothing is stored: one of them is refused, it is not known which.
+    Refused(Vec<SendJob>),
+    /// All of them are answered with an error that ends the transaction.
+    Failed(Vec<Answer>, StoreError),
+}
+
+/// Events that have their places in memory, and what their senders are told once they are stored.
+pub(super) struct Placed {
+    pub(super) additions: Additions,
+    pub(super) answers: Vec<Answer>,
+    /// Or why the transaction ends here.
+    pub(super) placed: Result<(), StoreError>,
 }
 
 impl Tx<'_> {
@@ -88,11 +98,14 @@ impl Tx<'_> {
         &mut self,
         sends: impl IntoIterator<Item = SendJob>,
         numbers: &mut Numbers,
-        answers: &mut Vec<Answer>,
-    ) -> Result<(), StoreError> {
-        let (additions, placed) = self.place_sends(sends, numbers, answers).await;
+    ) -> (Vec<Answer>, Result<(), StoreError>) {
+        let Placed {
+            additions,
+            answers,
+            placed,
+        } = self.place_sends(sends, numbers).await;
         let written = self.write(additions).await;
-        placed.and(written)
+        (answers, placed.and(written))
     }
 
     /// Stores the events of sends in a transaction that is others' too: what the database refuses of a call
@@ -101,57 +114,46 @@ impl Tx<'_> {
         &mut self,
         sends: impl IntoIterator<Item = SendJob>,
         numbers: &mut Numbers,
-        answers: &mut Vec<Answer>,
-    ) -> Result<(), StoreError> {
+    ) -> (Vec<Answer>, Result<(), StoreError>) {
+        let mut answers = Vec::new();
         let mut parts = vec![sends.into_iter().collect::<Vec<SendJob>>()];
         while let Some(part) = parts.pop() {
-            match self.store_part(part, numbers, answers).await {
-                Ok(PartStored::Whole) => {}
-                Ok(PartStored::Nothing(mut part)) => {
+            match self.store_part(part, numbers).await {
+                PartStored::Answered(answered) => answers.extend(answered),
+                PartStored::Refused(mut part) => {
                     let behind = part.split_off(part.len() / 2);
                     parts.extend([behind, part]);
                 }
-                Err(error) => {
-                    refuse_sends(parts.into_iter().flatten(), &error, answers);
-                    return Err(error);
+                PartStored::Failed(answered, error) => {
+                    answers.extend(answered);
+                    answers.extend(refuse_sends(parts.into_iter().flatten(), &error));
+                    return (answers, Err(error));
                 }
             }
         }
-        Ok(())
+        (answers, Ok(()))
     }
 
     /// Stores the events of these sends, or nothing of them. A lone one that is refused is answered.
-    async fn store_part(
-        &mut self,
-        part: Vec<SendJob>,
-        numbers: &mut Numbers,
-        answers: &mut Vec<Answer>,
-    ) -> Result<PartStored, StoreError> {
+    async fn store_part(&mut self, part: Vec<SendJob>, numbers: &mut Numbers) -> PartStored {
         let savepoint = match self.savepoint().await {
             Ok(savepoint) => savepoint,
-            Err(error) => {
-                refuse_sends(part, &error, answers);
-                return Err(error);
-            }
+            Err(error) => return PartStored::Failed(refuse_sends(part, &error).collect(), error),
         };
         let place = numbers.place();
         let sent = part.iter();
         let sent: Vec<_> = sent
             .map(|send| (send.customer.clone(), send.events.clone()))
             .collect();
-        let mut answered = Vec::with_capacity(part.len());
-        let stored = self.store_sends(part, numbers, &mut answered).await;
+        let (answered, stored) = self.store_sends(part, numbers).await;
         let Err(error) = stored else {
-            answers.extend(answered);
-            return Ok(PartStored::Whole);
+            return PartStored::Answered(answered);
         };
         if refusal_of(&error).is_none() {
-            answers.extend(answered);
-            return Err(error);
+            return PartStored::Failed(answered, error);
         }
         if let Err(error) = self.roll_back_to(savepoint).await {
-            answers.extend(answered);
-            return Err(error);
+            return PartStored::Failed(answered, error);
         }
         // They join their lanes one after the other from here on.
         self.lanes.are_first = false;
@@ -159,8 +161,7 @@ impl Tx<'_> {
         let replies = answered.into_iter().map(|(reply, _)| reply);
         if sent.len() == 1 {
             let refused = replies.map(|reply| (reply, Err(SendError::Store(error.clone()))));
-            answers.extend(refused);
-            return Ok(PartStored::Whole);
+            return PartStored::Answered(refused.collect());
         }
         let sends = sent.into_iter().zip(replies);
         let sends = sends.map(|((customer, events), reply)| SendJob {
@@ -168,7 +169,7 @@ impl Tx<'_> {
             events,
             reply,
         });
-        Ok(PartStored::Nothing(sends.collect()))
+        PartStored::Refused(sends.collect())
     }
 
     /// Places the events of a batch in memory. Of those that are to be stored nothing is, unless their ids
@@ -177,17 +178,20 @@ impl Tx<'_> {
         &mut self,
         sends: impl IntoIterator<Item = SendJob>,
         numbers: &mut Numbers,
-        answers: &mut Vec<Answer>,
-    ) -> (Additions, Result<(), StoreError>) {
+    ) -> Placed {
         let mut additions = Additions::default();
         let sends: Vec<SendJob> = sends.into_iter().collect();
         let accepted = match self.accept_sends(&sends, numbers).await {
             Ok(accepted) => accepted,
             Err(error) => {
-                refuse_sends(sends, &error, answers);
-                return (additions, Err(error));
+                return Placed {
+                    additions,
+                    answers: refuse_sends(sends, &error).collect(),
+                    placed: Err(error),
+                };
             }
         };
+        let mut answers = Vec::with_capacity(sends.len());
         for (send, (seqs, accepted)) in sends.into_iter().zip(accepted) {
             let SendJob {
                 customer,
@@ -199,7 +203,11 @@ impl Tx<'_> {
                 .map(|accepted| self.place_call(&customer, events, accepted, &mut additions));
             answers.push((reply, placed));
         }
-        (additions, Ok(()))
+        Placed {
+            additions,
+            answers,
+            placed: Ok(()),
+        }
     }
 
     /// The numbers of the events of each send, and what becomes of them.
@@ -249,7 +257,7 @@ impl Tx<'_> {
                 }
                 Accepted::New => {
                     let is_id_chosen = event.is_id_chosen;
-                    let receipt = self.add_as(customer, &outboxes, event, seq, additions);
+                    let receipt = self.add_as(customer, &outboxes, (event, seq), additions);
                     if is_id_chosen {
                         let id = (customer.to_owned(), receipt.event_id.clone());
                         additions.chosen.insert(id, receipt.deliveries);
@@ -265,8 +273,7 @@ impl Tx<'_> {
         &mut self,
         customer: &str,
         outboxes: &[Arc<Outbox>],
-        event: PreparedEvent,
-        seq: i64,
+        (event, seq): (PreparedEvent, i64),
         additions: &mut Additions,
     ) -> SendReceipt {
         let stored = Arc::new(StoredEvent {
@@ -313,8 +320,7 @@ impl Tx<'_> {
 pub(super) fn refuse_sends(
     sends: impl IntoIterator<Item = SendJob>,
     error: &StoreError,
-    answers: &mut Vec<Answer>,
-) {
+) -> impl Iterator<Item = Answer> {
     let refused = |send: SendJob| (send.reply, Err(SendError::Store(error.clone())));
-    answers.extend(sends.into_iter().map(refused));
+    sends.into_iter().map(refused)
 }

@@ -83,10 +83,10 @@ impl Writer {
     pub(super) fn new(
         runtime: Runtime,
         connector: Connector,
-        host: Arc<Host>,
         endpoints: Endpoints,
         membership: Arc<Membership>,
     ) -> Self {
+        let host = Arc::clone(endpoints.cache.host());
         let node = membership.node();
         let in_flight = endpoints.reader.in_flight_share();
         Self {
@@ -231,8 +231,10 @@ impl State {
                 let sends = plain.take_back(&mut tx);
                 match error {
                     Some(error) => {
-                        let mut answers = Answers::default();
-                        refuse_sends(sends, &error, &mut answers.sends);
+                        let answers = Answers {
+                            sends: refuse_sends(sends, &error).collect(),
+                            ..Answers::default()
+                        };
                         Some((Ended::Failed(error), answers))
                     }
                     None => {
@@ -310,24 +312,22 @@ impl State {
             if written.is_ok() {
                 let are_alone = batch.completions.is_empty() && answers.asks.is_empty();
                 let is_alone = sends.is_empty() || sends.len() == 1 && are_alone;
-                written = if is_alone {
-                    tx.store_sends(sends, &mut numbers, &mut answers.sends)
-                        .await
+                (answers.sends, written) = if is_alone {
+                    tx.store_sends(sends, &mut numbers).await
                 } else {
-                    tx.store_sends_apart(sends, &mut numbers, &mut answers.sends)
-                        .await
+                    tx.store_sends_apart(sends, &mut numbers).await
                 };
                 if written.is_ok() {
                     written = tx.tell_of_changes().await;
                 }
             } else if let Err(error) = &written {
-                refuse_sends(sends, error, &mut answers.sends);
+                answers.sends.extend(refuse_sends(sends, error));
             }
         } else if let Err(error) = &written {
             answers
                 .asks
                 .extend(asks.into_iter().map(super::perform::refuse));
-            refuse_sends(sends, error, &mut answers.sends);
+            answers.sends.extend(refuse_sends(sends, error));
         }
         self.set_aside.take(&mut batch.completions, outcomes);
         reach_commit(&batch.completions);

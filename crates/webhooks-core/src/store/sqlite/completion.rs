@@ -66,7 +66,7 @@ impl Completion {
                 "the outcome of an attempt came after its delivery was taken away"
             );
         } else if let Verdict::End(ending) = self.verdict {
-            store_ending(connection, seq, key, ending, tx.now())?;
+            store_ending(connection, (seq, key), ending, tx.now())?;
         }
         tx.commit.follows.released += 1;
         if tx.host.audience.is_there() {

@@ -4,11 +4,11 @@ use rusqlite::{Connection, params};
 
 use crate::delivery::EndReason;
 
-/// Records why a delivery is not tried any more.
+/// Records why the delivery of an event, by its number, to an endpoint, by its key, is not tried any
+/// more.
 pub(crate) fn store_ending(
     connection: &Connection,
-    seq: i64,
-    key: i64,
+    (seq, key): (i64, i64),
     ending: EndReason,
     at: i64,
 ) -> rusqlite::Result<()> {

@@ -51,9 +51,16 @@ pub(crate) struct Guard {
     state: Arc<State>,
 }
 
+/// Whose statements are being prepared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Author {
+    App,
+    Engine,
+}
+
 #[derive(Default)]
 struct State {
-    /// Whose statements are being prepared.
+    /// The statements that are being prepared are the app's.
     app: AtomicBool,
     /// Why the last one was refused.
     refusal: Mutex<Option<String>>,
@@ -89,15 +96,15 @@ impl Guard {
 
     /// What `work` prepares is the app's.
     pub(crate) fn app<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.run_as(true, work)
+        self.run_as(Author::App, work)
     }
 
     /// What `work` prepares is the engine's.
     pub(crate) fn engine<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.run_as(false, work)
+        self.run_as(Author::Engine, work)
     }
 
-    fn run_as<T>(&self, app: bool, work: impl FnOnce() -> T) -> T {
+    fn run_as<T>(&self, author: Author, work: impl FnOnce() -> T) -> T {
         /// Also when the app's closure panics.
         struct Back<'a>(&'a State, bool);
         impl Drop for Back<'_> {
@@ -105,7 +112,10 @@ impl Guard {
                 self.0.app.store(self.1, Ordering::Relaxed);
             }
         }
-        let before = self.state.app.swap(app, Ordering::Relaxed);
+        let before = self
+            .state
+            .app
+            .swap(author == Author::App, Ordering::Relaxed);
         let _back = Back(&self.state, before);
         work()
     }

@@ -109,7 +109,11 @@ pub(super) fn claim(
         attempts: row.attempts,
         number: row.number,
     };
-    tx.commit.hand_over(outbox, row, retreats, marked.is_ok());
+    if marked.is_ok() {
+        tx.commit.hand_over(outbox, row, retreats);
+    } else {
+        outbox.forget_expected(&row);
+    }
     marked?;
     Ok(())
 }
@@ -117,15 +121,13 @@ pub(super) fn claim(
 /// Takes an unclaimed row away and records why.
 pub(super) fn end(
     tx: &mut Tx<'_>,
-    seq: i64,
-    key: i64,
+    (seq, key): (i64, i64),
     ending: EndReason,
-    now: i64,
 ) -> Result<(), StoreError> {
     tx.connection
         .prepare_cached("delete from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2")?
         .execute([seq, key])?;
-    store_ending(tx.connection, seq, key, ending, now)?;
+    store_ending(tx.connection, (seq, key), ending, tx.now())?;
     Ok(())
 }
 
@@ -191,7 +193,7 @@ fn load_rows(tx: &mut Tx<'_>, outbox: &Arc<Outbox>, occasion: Occasion) -> Resul
     let mut claimed = 0;
     for mut row in rows {
         let Some(event) = row.event.take() else {
-            end(tx, row.seq, key, EndReason::Expired, now)?;
+            end(tx, (row.seq, key), EndReason::Expired)?;
             continue;
         };
         claimed += 1;
@@ -289,7 +291,7 @@ fn expire(tx: &mut Tx<'_>, outbox: &Arc<Outbox>, now: i64) -> Result<bool, Store
         .collect::<Result<_, _>>()?;
     let expired = rows.len();
     for (seq, _) in rows {
-        end(tx, seq, key, EndReason::Expired, now)?;
+        end(tx, (seq, key), EndReason::Expired)?;
     }
     if expired > 0 {
         let endpoint = outbox.endpoint();

@@ -11,7 +11,7 @@ use crate::{
     event::EventRecord,
     model::{delivery::DeliveryOf, endpoint::EndpointRecord, outcome::header_pairs},
     store::{
-        delivery_state::{self, HotRow, LaneRow},
+        delivery_state::{HotRow, LaneRow, StoredDelivery},
         endpoint_row::EndpointReader,
         error::StoreError,
     },
@@ -197,7 +197,13 @@ fn state(
         )?
         .query_row([seq, key], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    delivery_state::of(reading.timeline, hot, ending, endpoint, attempts)
+    let stored = StoredDelivery {
+        hot,
+        ending,
+        endpoint,
+        attempts,
+    };
+    stored.state(reading.timeline)
 }
 
 /// Why an event did not arrive at an endpoint, or that it did.

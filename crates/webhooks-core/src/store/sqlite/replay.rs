@@ -143,7 +143,7 @@ pub(crate) fn take_away(
         });
     };
     let now = tx.now();
-    store_ending(tx.connection, seq, key, ending, now).map_err(StoreError::from)?;
+    store_ending(tx.connection, (seq, key), ending, now).map_err(StoreError::from)?;
     let outbox = tx.endpoints.by_key(tx.connection, key)?;
     let ordered = outbox
         .as_ref()

@@ -66,7 +66,7 @@ fn end_undeliverable(tx: &mut Tx<'_>, now: i64) -> Result<bool, StoreError> {
                 "delete from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2",
             )?
             .execute(params![seq, key])?;
-        store_ending(connection, *seq, key, ending, now)?;
+        store_ending(connection, (*seq, key), ending, now)?;
     }
     if seqs.is_empty() {
         connection

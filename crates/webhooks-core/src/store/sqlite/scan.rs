@@ -139,11 +139,11 @@ fn scan_retries(tx: &mut Tx<'_>, now: i64) -> Result<(), StoreError> {
             }
         };
         let (Some(outbox), Some(event)) = (outbox, row.event.take()) else {
-            end(tx, row.seq, row.endpoint_key, EndReason::Removed, now)?;
+            end(tx, (row.seq, row.endpoint_key), EndReason::Removed)?;
             continue;
         };
         match outbox.place(event.body.len()) {
-            Placement::Refuse => end(tx, row.seq, row.endpoint_key, EndReason::Disabled, now)?,
+            Placement::Refuse => end(tx, (row.seq, row.endpoint_key), EndReason::Disabled)?,
             Placement::Lane { wake } => {
                 tx
                     .connection

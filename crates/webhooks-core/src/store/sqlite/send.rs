@@ -125,7 +125,7 @@ pub(crate) fn owe(
     let (key, now) = (outbox.key(), tx.now());
     let (held, in_lane) = match outbox.place(event.body.len()) {
         Placement::Refuse => {
-            store_ending(tx.connection, event.seq, key, EndReason::Disabled, now)?;
+            store_ending(tx.connection, (event.seq, key), EndReason::Disabled, now)?;
             return Ok(());
         }
         Placement::Memory { lane, retreats } => (Some((tx.commit.claim(), retreats)), lane),
@@ -135,7 +135,7 @@ pub(crate) fn owe(
             (None, true)
         }
     };
-    let due_at = if outbox.endpoint().ordered { 0 } else { now };
+    let due_at = outbox.endpoint().due_in_lane(now);
     let claim = held.map(|(claim, _)| claim);
     let inserted = tx
         .connection
@@ -153,7 +153,11 @@ pub(crate) fn owe(
             attempts: 0,
             number,
         };
-        tx.commit.hand_over(outbox, row, retreats, inserted.is_ok());
+        if inserted.is_ok() {
+            tx.commit.hand_over(outbox, row, retreats);
+        } else {
+            outbox.forget_expected(&row);
+        }
     }
     inserted?;
     Ok(())
