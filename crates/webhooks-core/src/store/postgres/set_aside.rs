@@ -115,15 +115,22 @@ impl Tx<'_> {
                 continue;
             }
             let of_part = &completions[part.clone()];
+            let mut is_written = false;
             let written = self
-                .in_savepoint(async |tx: &mut Tx<'_>| tx.store_completions(of_part).await)
+                .in_savepoint(async |tx: &mut Tx<'_>| {
+                    tx.store_completions(of_part).await?;
+                    is_written = true;
+                    Ok(())
+                })
                 .await;
+            if is_written {
+                stored.push(part.clone());
+            }
             let Err(error) = written else {
-                stored.push(part);
                 continue;
             };
-            if refusal_of(&error).is_none() {
-                // Nothing of the transaction is stored.
+            if is_written || refusal_of(&error).is_none() {
+                // Nothing of the transaction is stored, also where the connection was lost behind its outcomes.
                 let stored = stored.into_iter().flatten();
                 stored.for_each(|at| completions[at].taken_back());
                 return Err(error);
