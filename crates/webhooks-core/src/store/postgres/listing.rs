@@ -108,7 +108,7 @@ async fn all(
             "select e.seq,
                     exists (select 1 from webhooks.attempt a where a.event_seq = e.seq and a.endpoint_key = $2 and a.day >= e.day)
                  or exists (select 1 from webhooks.delivery d where d.event_seq = e.seq and d.endpoint_key = $2)
-                 or exists (select 1 from webhooks.ending x where x.event_seq = e.seq and x.endpoint_key = $2 and x.day >= e.day)
+                 or exists (select 1 from webhooks.ending x where x.event_seq = e.seq and x.endpoint_key + 0 = $2 and x.day >= e.day)
              from webhooks.event e where (e.customer, e.seq) < ($1, $3) and e.customer >= $1
              order by e.customer desc, e.seq desc limit $4",
         )

@@ -214,8 +214,9 @@ pub(super) async fn delivery(
     } else {
         reading
             .query(
+                // Not by the index on endpoints, which has all endings of this one.
                 "select reason, at from webhooks.ending
-                 where event_seq = $1 and endpoint_key = $2 and day >= $3 order by at desc limit 1",
+                 where event_seq = $1 and endpoint_key + 0 = $2 and day >= $3 order by at desc limit 1",
             )
             .bind(event.seq)
             .bind(key)

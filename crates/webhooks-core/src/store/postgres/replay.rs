@@ -136,11 +136,14 @@ impl Tx<'_> {
             .bind(key)
             .fetch_all(&mut *self.connection)
             .await?;
-        self.query("delete from webhooks.ending where event_seq = any($1) and endpoint_key = $2")
-            .bind(&seqs)
-            .bind(key)
-            .execute(&mut *self.connection)
-            .await?;
+        // Not by the index on endpoints, which has all endings of this one.
+        self.query(
+            "delete from webhooks.ending where event_seq = any($1) and endpoint_key + 0 = $2",
+        )
+        .bind(&seqs)
+        .bind(key)
+        .execute(&mut *self.connection)
+        .await?;
         self.lane_floors.forget(key);
         let mut owing = Owing::default();
         for ((event, day), row) in events.into_iter().zip(rows) {
@@ -340,7 +343,7 @@ pub(super) async fn look(
         .query(
             "select e.seq, e.type,
                     exists (select 1 from webhooks.delivery d where d.event_seq = e.seq and d.endpoint_key = $2),
-                    exists (select 1 from webhooks.ending x where x.event_seq = e.seq and x.endpoint_key = $2 and x.day >= e.day),
+                    exists (select 1 from webhooks.ending x where x.event_seq = e.seq and x.endpoint_key + 0 = $2 and x.day >= e.day),
                     exists (select 1 from webhooks.attempt a
                             where a.event_seq = e.seq and a.endpoint_key = $2 and a.day >= e.day and a.failure is null)
              from webhooks.event e
