@@ -7,13 +7,16 @@ use crate::world::{
     outside::{Outside, Sql},
 };
 
-/// What becomes of a transaction that meets the fault. Postgres knows only the second.
+/// What becomes of a transaction that meets the fault. Postgres does not know the first.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Meeting {
     /// It is rolled back by the store itself.
     RollsBack,
     /// It is left to the engine, which rolls it back.
     Aborts,
+    /// The same, and the server says that it is its own trouble, whatever was to be written.
+    #[cfg(feature = "postgres")]
+    LacksResources,
 }
 
 /// Something of our tables cannot be stored, until this is mended.
@@ -41,9 +44,11 @@ impl Fault {
         when: &str,
         meeting: Meeting,
     ) -> Self {
-        let kind = match meeting {
-            Meeting::RollsBack => "rollback",
-            Meeting::Aborts => "abort",
+        let (kind, code) = match meeting {
+            Meeting::RollsBack => ("rollback", "P0001"),
+            Meeting::Aborts => ("abort", "P0001"),
+            #[cfg(feature = "postgres")]
+            Meeting::LacksResources => ("abort", "53000"),
         };
         let sqlite = format!(
             "create trigger fault before {change} on webhooks_{table} when ({when})
@@ -54,7 +59,7 @@ impl Fault {
             "create sequence fault_met;
              create function fault() returns trigger language plpgsql as $$ begin
                  perform nextval('public.fault_met');
-                 raise exception 'planted';
+                 raise exception 'planted' using errcode = '{code}';
              end $$;
              create trigger fault before {change} on webhooks.{table}
                  for each row when ({when}) execute function public.fault()"

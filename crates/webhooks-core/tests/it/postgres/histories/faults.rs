@@ -60,12 +60,17 @@ impl History {
             }
             _ if self.fault.is_some() => self.mend_fault().await,
             _ => {
-                let table = *["event", "attempt"].choose(&mut self.random).unwrap();
+                // A row of the outbox table whose event is refused for what it is would wait for a person.
+                let faults = [
+                    ("event", Meeting::LacksResources),
+                    ("attempt", Meeting::Aborts),
+                ];
+                let (table, meeting) = *faults.choose(&mut self.random).unwrap();
                 self.story.push(format!("{table} refuses"));
                 // To say so to Postgres waits for them.
                 self.end_transactions().await;
                 let address = format!("{}?schema={SCHEMA}", self.database.url());
-                self.fault = Some(Fault::plant(&address, table, Meeting::Aborts).await);
+                self.fault = Some(Fault::plant(&address, table, meeting).await);
             }
         }
     }
