@@ -19,11 +19,7 @@ impl Outbox {
         let mut state = self.state.lock();
         state.has_lane();
         state.retreats += 1;
-        let waiting = usize::from(state.workers.waits.is_some());
-        let is_busy = state.workers.count > waiting
-            || state.queue.expected > 0
-            || state.returning > 0
-            || state.refilling;
+        let is_busy = state.is_busy() || state.refilling;
         let rows: Vec<ClaimedDelivery> = std::mem::take(&mut state.queue.rows).into();
         for row in &rows {
             self.count_out(&mut state, row);

@@ -15,6 +15,7 @@
 //! | `Stopped` | a success, or a person says that it is well, to this engine or to the one before | `Flowing` |
 //! | `Flowing`, `Stopped` | its lane is found empty ([`Outbox::leave_lane`]) | `None`; `Kept`, where other engines add to it too |
 //! | `None`, `Kept` | something was added, or may have been: it is to be loaded from | `Flowing` |
+//! | `Flowing` | its lane is another engine's now ([`Outbox::gave_way`](give_way)) | `Kept` |
 //!
 //! A delivery is **expected** from its placing until the commit that stored it, then **waits**, then
 //! is in a worker's **hand**, and is done or on its way back to the lane (**returning**). While any
@@ -25,6 +26,8 @@
 //! Nothing here knows a store, a network or a task: what is to be done is returned, as [`Steps`] or
 //! [`GivenBack`]. No lock is held across an await.
 
+#[cfg(any(feature = "postgres", test))]
+pub(crate) mod give_way;
 pub(crate) mod health;
 #[cfg(feature = "postgres")]
 pub(crate) mod let_go;
@@ -121,6 +124,8 @@ struct State {
     /// A refill is asked for or under way.
     refilling: bool,
     retreats: u64,
+    /// Another engine is to have the lane: nothing is loaded of it, and it goes when nothing is in flight.
+    gives_way: bool,
     /// Outcomes that are not stored yet and bring rows back to the lane, or say when it is tried.
     returning: usize,
     health: Health,
@@ -214,13 +219,22 @@ impl State {
         allowed
     }
 
-    /// Counts in a refill, where one is wanted.
+    /// Counts in a refill, where one is wanted. A lane that goes to another engine goes by way of one.
     fn wants_refill(&mut self) -> bool {
-        let wanted = self.lane == Lane::Flowing
-            && !self.refilling
-            && self.queue.rows.len() <= self.loads.below;
+        let is_time = if self.gives_way {
+            !self.is_busy()
+        } else {
+            self.lane == Lane::Flowing && self.queue.rows.len() <= self.loads.below
+        };
+        let wanted = is_time && !self.refilling;
         self.refilling |= wanted;
         wanted
+    }
+
+    /// Whether something is in flight, about to come into memory, or on its way back to the lane.
+    fn is_busy(&self) -> bool {
+        let waiting = usize::from(self.workers.waits.is_some());
+        self.workers.count > waiting || self.queue.expected > 0 || self.returning > 0
     }
 
     /// New deliveries go to the lane.
@@ -262,6 +276,7 @@ impl Outbox {
             lane,
             refilling: false,
             retreats: 0,
+            gives_way: false,
             returning: 0,
             health: Health::new(backoff, record.failing_since),
         };
@@ -314,6 +329,7 @@ impl Outbox {
             && state.queue.expected == 0
             && matches!(state.lane, Lane::None | Lane::Kept)
             && !state.refilling
+            && !state.gives_way
             && state.returning == 0
             && state.health.failed_in_a_row == 0
             && state.pace.is_at_rest(now.saturating_mul(1_000))

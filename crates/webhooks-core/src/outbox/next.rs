@@ -134,7 +134,7 @@ impl Outbox {
         state.workers.count -= 1;
         Steps {
             starts: usize::from(!state.queue.rows.is_empty() && state.counts_in_worker()),
-            refill: false,
+            refill: state.gives_way && state.wants_refill(),
         }
     }
 }

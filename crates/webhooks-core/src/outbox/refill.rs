@@ -43,8 +43,8 @@ impl Outbox {
         }
     }
 
-    /// What a refill may load; `None` while the endpoint is paused or disabled, or not all of the
-    /// lane is in the store.
+    /// What a refill may load; `None` while the endpoint is paused or disabled, not all of the
+    /// lane is in the store, or it is about to be another engine's.
     pub(crate) fn plan_refill(&self) -> Option<RefillPlan> {
         let endpoint = self.endpoint();
         let mut state = self.state.lock();
@@ -53,7 +53,8 @@ impl Outbox {
         // Whoever asks has found something in the lane, or looks whether there is: it may be another
         // engine's, of which memory was not told, and the date of the lane may be gone with this answer.
         state.has_lane();
-        if endpoint.state != EndpointState::Active || state.returning > 0 || is_full {
+        let is_held_up = state.returning > 0 || state.gives_way;
+        if endpoint.state != EndpointState::Active || is_held_up || is_full {
             return None;
         }
         state.refilling = true;

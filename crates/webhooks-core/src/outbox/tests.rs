@@ -290,9 +290,44 @@ impl World {
         self.follow(steps);
     }
 
+    /// Another engine is to have the lane.
+    fn give_way(&mut self) {
+        let given = self.outbox.give_way(self.now);
+        let rows: Vec<i64> = given.iter().map(|given| given.row.event.seq).collect();
+        assert_eq!(rows, self.waiting.drain(..).collect::<Vec<i64>>());
+        let now = self.now;
+        self.returning
+            .extend(given.into_iter().map(|given| (given.row, now)));
+        self.give_lane();
+    }
+
+    /// Gives the lane to another engine, once nothing of it is in flight: it does nothing with it, and is gone when
+    /// its time has come. Or there is no such engine any more. False while something is in flight.
+    fn give_lane(&mut self) -> bool {
+        let Some(at) = self.outbox.goes_at(self.now) else {
+            return false;
+        };
+        let nowhere = self.hands.is_empty() && self.expected.is_empty();
+        assert!(nowhere && self.waiting.is_empty() && self.returning.is_empty());
+        if !self.paused {
+            let at = at.max(self.outbox.backoff_until());
+            self.lane_due = Some(self.lane_due.map_or(at, |due| due.max(at)));
+        }
+        if self.random.random_bool(0.3) {
+            self.outbox.stays();
+        } else {
+            self.outbox.gave_way();
+        }
+        true
+    }
+
     /// Loads the lane, as the store does. `due`: its time has come.
     fn refill(&mut self, due: bool) {
         self.refill_asked &= due;
+        if self.outbox.gives_way() && self.give_lane() {
+            self.outbox.refill_ended();
+            return;
+        }
         if let Some(plan) = self.outbox.plan_refill() {
             assert!(self.returning.is_empty(), "the lane is not whole");
             if due || !plan.trouble {
@@ -400,6 +435,7 @@ impl World {
             90..93 if self.refill_asked => self.refill(false),
             93 if self.kind == Kind::Shared => self.add_elsewhere(),
             94 => self.take_out(),
+            98 if self.kind == Kind::Shared => self.give_way(),
             95 if !self.paused => self.set_paused(true),
             96..98 if self.paused => self.set_paused(false),
             _ => {

@@ -45,6 +45,10 @@ pub(crate) enum Ask {
     /// What waits in memory is for other engines on the same store, if there are any: no further request
     /// is started here. Answers whether there is more to let go of when requests in flight have ended.
     LetGo(LetGoOf, Reply<bool>),
+    /// Lanes, by their endpoints' keys, of which this engine has those that are other engines' favourites pass to
+    /// them.
+    #[cfg(feature = "postgres")]
+    GiveBack(Vec<i64>, Reply<()>),
     /// Notes that the engine stops. Answers how much is owed, behind every outcome queued before.
     Stop(Reply<u64>),
     /// When the next single retry, or lane of an endpoint that is not in trouble, is due.

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use sqlx::Row;
 
-use super::tx::Tx;
+use super::{give_back::open_to_all, tx::Tx};
 use crate::{
     activity::ActivityKind, clock::millis, delivery::EndReason, model::outcome::Backoff,
     outbox::Outbox, store::error::StoreError,
@@ -99,11 +99,17 @@ impl Tx<'_> {
     }
 
     /// Locks a lane: until the end of this transaction nothing joins it. False when another node owns
-    /// it.
+    /// it, or it is offered to one.
     pub(super) async fn take_lane(&mut self, outbox: &Arc<Outbox>) -> Result<bool, StoreError> {
         let row = self
-            .query("select node, owned, backoff_until, failures from webhooks.lane where endpoint_key = $1 for update")
+            .query(
+                "select node, owned, backoff_until, failures,
+                        node is null and offered_to <> $2 and due_at > $3
+                 from webhooks.lane where endpoint_key = $1 for update",
+            )
             .bind(outbox.key())
+            .bind(self.node)
+            .bind(open_to_all(self.now()))
             .fetch_optional(&mut *self.connection)
             .await?;
         let Some(row) = row else {
@@ -113,7 +119,8 @@ impl Tx<'_> {
         if node == Some(self.node) {
             return Ok(true);
         }
-        if owned && node.is_some() {
+        let is_offered: Option<bool> = row.try_get(4)?;
+        if owned && (node.is_some() || is_offered == Some(true)) {
             return Ok(false);
         }
         self.lane_floors.forget(outbox.key());

@@ -1,6 +1,7 @@
 //! An engine ends while others go on: what waits in its memory is free for them as soon as it begins no
 //! further request, not when the last one here has ended. An owned lane follows when nothing of it is in
-//! flight, dated by when its next request may start.
+//! flight, dated by when its next request may start; for a second it waits for the node whose favourite it is
+//! among the others, as any lane that changes its owner.
 //!
 //! What is left then, [`Reader::leave`](super::row::Reader::leave) frees.
 
@@ -63,7 +64,7 @@ impl Tx<'_> {
         };
         let mut freed = Freed::default();
         for key in unknown.into_iter().filter(|key| !busy.contains(key)) {
-            freed.add_lane(key, now);
+            freed.add_lane(key, now, self.favourites.without(self.node, key));
         }
         for (key, outbox) in outboxes {
             if busy.contains(&key) {
@@ -77,7 +78,7 @@ impl Tx<'_> {
             }
             let is_owned = outbox.endpoint().keeps_lane;
             if let Some(at) = let_go.free_at.or((!is_owned).then_some(now)) {
-                freed.add_lane(key, at);
+                freed.add_lane(key, at, self.favourites.without(self.node, key));
             } else {
                 gone.leaves_lanes = true;
             }
@@ -85,7 +86,20 @@ impl Tx<'_> {
             gone.rows.push((outbox, let_go.rows.len()));
         }
         freed.write(self, now).await?;
+        if extent == LetGoOf::All {
+            self.say_leaving().await?;
+        }
         Ok(gone)
+    }
+
+    /// Nothing is given to this node any more, nor by it. Last of its transaction: the next beat waits for it.
+    async fn say_leaving(&mut self) -> Result<(), StoreError> {
+        self.favourites.end();
+        self.query("update webhooks.node set leaving = true where id = $1")
+            .bind(self.node)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
     }
 
     /// Those of this node, of endpoints that memory may know nothing of.
@@ -112,6 +126,8 @@ struct Freed {
     lanes: Vec<i64>,
     /// When the next request to each may start.
     free_at: Vec<i64>,
+    /// Whose favourite each is then.
+    favourites: Vec<Option<i64>>,
 }
 
 impl Freed {
@@ -122,9 +138,10 @@ impl Freed {
         self.in_lane.push(has_lane);
     }
 
-    fn add_lane(&mut self, key: i64, free_at: i64) {
+    fn add_lane(&mut self, key: i64, free_at: i64, favourite: Option<i64>) {
         self.lanes.push(key);
         self.free_at.push(free_at);
+        self.favourites.push(favourite);
     }
 
     async fn write(self, tx: &mut Tx<'_>, now: i64) -> Result<(), StoreError> {
@@ -135,13 +152,16 @@ impl Freed {
         }
         let freed = tx
             .query(
-                "update webhooks.lane l set node = null,
+                "update webhooks.lane l
+                 set node = null,
+                     offered_to = (select n.id from webhooks.node n where n.id = t.favourite and n.alive and not n.leaving),
                      due_at = case when e.state = 'active' then greatest(l.due_at, l.backoff_until, t.at) else l.due_at end
-                 from unnest($1::int8[], $2::int8[]) as t(key, at), webhooks.endpoint e
-                 where l.endpoint_key = t.key and e.key = t.key and l.node = $3",
+                 from unnest($1::int8[], $2::int8[], $3::int8[]) as t(key, at, favourite), webhooks.endpoint e
+                 where l.endpoint_key = t.key and e.key = t.key and l.node = $4",
             )
             .bind(&self.lanes)
             .bind(&self.free_at)
+            .bind(&self.favourites)
             .bind(tx.node)
             .execute(&mut *tx.connection)
             .await?;

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use super::{
     bell::Bell,
     connection::Connector,
+    favourites::Favourites,
     floor::DueFloors,
     history::{History, history_of},
     node::LeaseTimes,
@@ -35,6 +36,8 @@ pub(crate) struct Membership {
     pub(super) engines: Arc<AtomicUsize>,
     /// From where scans for what is due begin.
     pub(super) due_floors: DueFloors,
+    /// Which lanes are other nodes' favourites.
+    pub(super) favourites: Favourites,
     /// It was declared dead, or gives its number up.
     fenced: AtomicBool,
     /// Signalled with it.
@@ -60,6 +63,7 @@ impl Membership {
             version: AtomicI64::new(0),
             engines,
             due_floors: DueFloors::default(),
+            favourites: Favourites::default(),
             fenced: AtomicBool::new(false),
             fence: Notify::new(),
             bell: Arc::default(),

@@ -24,7 +24,7 @@ struct Step {
     statements: &'static str,
 }
 
-const STEPS: [Step; 4] = [
+const STEPS: [Step; 5] = [
     Step {
         version: 1,
         oldest_reader: 1,
@@ -44,6 +44,11 @@ const STEPS: [Step; 4] = [
         version: 4,
         oldest_reader: 1,
         statements: include_str!("schema/4_arrivals.sql"),
+    },
+    Step {
+        version: 5,
+        oldest_reader: 1,
+        statements: include_str!("schema/5_favourites.sql"),
     },
 ];
 /// The version that this code reads and writes.

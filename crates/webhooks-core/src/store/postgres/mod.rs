@@ -7,6 +7,7 @@
 pub(crate) mod address;
 mod arrivals;
 mod attempts;
+mod balance;
 mod bell;
 mod change;
 mod chosen_ids;
@@ -18,9 +19,11 @@ mod endpoint_state;
 mod endpoints;
 pub(crate) mod error;
 mod failed_batch;
+mod favourites;
 mod floor;
 #[cfg(feature = "metrics")]
 mod gauges;
+mod give_back;
 pub(crate) mod handle;
 mod head;
 mod held_lanes;

@@ -77,6 +77,8 @@ pub(super) struct Alive {
     pub(super) others: Vec<Beat>,
     /// At those.
     pub(super) elsewhere: Reading,
+    /// Those of them that do not end.
+    pub(super) staying: Vec<i64>,
 }
 
 impl Alive {
@@ -143,7 +145,7 @@ impl Reader<'_> {
         }
         let rows = self
             .query(
-                "select id, (extract(epoch from seen_at) * 1000000)::int8, listens
+                "select id, (extract(epoch from seen_at) * 1000000)::int8, listens, leaving
                  from webhooks.node where alive and id <> $1",
             )
             .bind(node)
@@ -152,15 +154,21 @@ impl Reader<'_> {
         let mut alive = Alive {
             others: Vec::with_capacity(rows.len()),
             elsewhere: Reading::Nobody,
+            staying: Vec::with_capacity(rows.len()),
         };
         for row in rows {
-            alive.others.push(Beat {
+            let beat = Beat {
                 node: row.try_get(0)?,
                 at: row.try_get(1)?,
-            });
+            };
             if row.try_get(2)? {
                 alive.elsewhere = Reading::Somebody;
             }
+            let is_leaving: bool = row.try_get(3)?;
+            if !is_leaving {
+                alive.staying.push(beat.node);
+            }
+            alive.others.push(beat);
         }
         Ok(Some(alive))
     }
@@ -303,7 +311,7 @@ impl Reader<'_> {
         // Those that it had, and those that nobody would come back to. Of an endpoint that is paused a
         // person says when it goes on.
         self.query(
-            "update webhooks.lane l set node = null,
+            "update webhooks.lane l set node = null, offered_to = null,
                  due_at = case when e.state = 'active' then greatest(l.due_at, l.backoff_until, $2) else l.due_at end
              from webhooks.endpoint e
              where e.key = l.endpoint_key and (l.node = $1 or l.node is null and l.due_at is null)",

@@ -46,6 +46,7 @@ impl Tx<'_> {
                 };
                 (Box::new(after), ended)
             }
+            Ask::GiveBack(lanes, reply) => whole(reply, self.give_back(&lanes).await),
             Ask::Stop(reply) => whole(reply, self.count_owed().await),
             Ask::NextDueOfHealthy(reply) => whole(reply, self.next_due_of_healthy().await),
             #[cfg(feature = "testing")]
@@ -163,6 +164,7 @@ pub(super) fn refuse(ask: Ask) -> AfterCommit {
         Ask::Maintain(reply) => no(reply),
         Ask::NoteClock(reply) => no(reply),
         Ask::LetGo(_, reply) => no(reply),
+        Ask::GiveBack(_, reply) => no(reply),
         Ask::Stop(reply) => no(reply),
         Ask::NextDueOfHealthy(reply) => no(reply),
         #[cfg(feature = "testing")]

@@ -26,6 +26,12 @@ impl Pulses {
             .collect();
     }
 
+    /// Whether something was heard of a node in the time before `now`.
+    pub(super) fn is_heard(&self, node: i64, within: Duration, now: Duration) -> bool {
+        let heard = self.0.get(&node);
+        heard.is_some_and(|(_, since)| now.saturating_sub(*since) < within)
+    }
+
     /// Those of which nothing was heard by `now` for a lease, or for so long that the database's clock may know
     /// it. Before `well_since` nothing could be heard of anybody.
     pub(super) fn silent(
@@ -82,6 +88,22 @@ mod tests {
             [Silent { last, for_a_lease }]
         );
         assert_eq!(silent_after(&[(0, 4), (2, 5)], 10), []);
+    }
+
+    #[test]
+    fn a_node_whose_last_beat_was_seen_long_ago_is_not_heard() {
+        let mut pulses = Pulses::default();
+        let is_heard = |pulses: &Pulses, node: i64, now: u64| {
+            pulses.is_heard(node, Duration::from_secs(3), Duration::from_secs(now))
+        };
+        for seen_at in 0..5 {
+            pulses.note(&[Beat { node: 7, at: 5 }], Duration::from_secs(seen_at));
+        }
+        assert!(is_heard(&pulses, 7, 2));
+        assert!(!is_heard(&pulses, 7, 3));
+        assert!(!is_heard(&pulses, 8, 0));
+        pulses.note(&[Beat { node: 7, at: 6 }], Duration::from_secs(5));
+        assert!(is_heard(&pulses, 7, 7));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     floor::{Look, Place},
+    give_back::Passing,
     held_lanes::UNFORESEEN_WAIT,
     row::FoundRow,
     tx::{Keep, Tx},
@@ -147,6 +148,9 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         let now = self.now();
         let key = outbox.key();
+        if outbox.gives_way() {
+            return self.pass_on(outbox, now).await;
+        }
         let Some(plan) = outbox.plan_refill() else {
             // A person resumes it, or what is on its way back to the lane dates it.
             return self.set_due(key, None).await;
@@ -178,6 +182,22 @@ impl Tx<'_> {
             return self.set_due(key, Some(now)).await;
         }
         self.set_due(key, None).await
+    }
+
+    /// Nothing is loaded of a lane that another node is to have.
+    async fn pass_on(&mut self, outbox: &Arc<Outbox>, now: i64) -> Result<(), StoreError> {
+        let key = outbox.key();
+        match self.give_lane(outbox).await? {
+            Passing::Given => Ok(()),
+            Passing::Waits => self.set_due(key, None).await,
+            Passing::Stays => {
+                // It may have lost its date while it was to go.
+                let due_at = outbox.backoff_until().max(now);
+                self.set_due(key, Some(due_at)).await?;
+                self.commit.due_by(due_at);
+                Ok(())
+            }
+        }
     }
 
     /// Loads what a lane of this node's has by now, whoever is adding to it. It stays due: when all of it

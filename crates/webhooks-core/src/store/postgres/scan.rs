@@ -11,6 +11,7 @@ use sqlx::{Row, postgres::PgRow};
 
 use super::{
     floor::DUE_ORDERS,
+    give_back::open_to_all,
     held_lanes::UNFORESEEN_WAIT,
     owing::Joining,
     refill::{Loading, Occasion},
@@ -29,6 +30,22 @@ const SCAN_ROWS: i64 = 256;
 const LANES_A_SCAN: usize = 32;
 /// Endpoints in trouble that one scan may try: with the due loop's pace 200 a second.
 const PROBES_A_SCAN: usize = 1;
+
+/// Whether a lane that is due is one that node `$node` may take: it is its own, or nobody's and not offered to
+/// another, or was due by `$open_to_all` in vain.
+macro_rules! may_take {
+    ($node:literal, open_to_all $open_to_all:literal) => {
+        concat!(
+            "(node = ",
+            $node,
+            " or not owned or node is null and (offered_to is null or offered_to = ",
+            $node,
+            " or due_at <= ",
+            $open_to_all,
+            "))"
+        )
+    };
+}
 
 /// The endpoint that something due belongs to.
 pub(super) enum Found {
@@ -64,31 +81,36 @@ struct Moved {
 pub(super) type FirstDue = [Option<i64>; DUE_ORDERS];
 
 impl Reader<'_> {
-    /// Looks from these dates on.
+    /// Looks from these dates on, at `now`.
     pub(super) async fn first_due(
         &mut self,
-        node: i64,
+        (node, now): (i64, i64),
         from: [i64; DUE_ORDERS],
     ) -> Result<FirstDue, StoreError> {
         let row = self
-            .query(
+            .query(concat!(
                 // Not min(): beside an empty table's figures that plans a look at all that is due later.
                 "select
                      (select due_at from webhooks.delivery
                       where claim is null and not lane and due_at > $2 order by due_at limit 1),
                      (select due_at from webhooks.lane
-                      where failures = 0 and due_at > $3 and (node is null or node = $1 or not owned)
+                      where failures = 0 and due_at > $3 and ",
+                may_take!("$1", open_to_all "$6"),
+                "
                       order by due_at limit 1),
                      (select due_at from webhooks.lane
-                      where failures > 0 and due_at > $4 and (node is null or node = $1 or not owned)
+                      where failures > 0 and due_at > $4 and ",
+                may_take!("$1", open_to_all "$6"),
+                "
                       order by due_at limit 1),
-                     (select at from webhooks.arrival where at > $5 order by at limit 1)",
-            )
+                     (select at from webhooks.arrival where at > $5 order by at limit 1)"
+            ))
             .bind(node)
             .bind(from[0])
             .bind(from[1])
             .bind(from[2])
             .bind(from[3])
+            .bind(open_to_all(now))
             .fetch_one(&mut *self.connection)
             .await?;
         Ok([
@@ -160,6 +182,7 @@ impl Tx<'_> {
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .bind(self.node)
             .bind(from)
+            .bind(open_to_all(now))
             .fetch_all(&mut *self.connection)
             .await?;
         let mut lanes = Vec::with_capacity(rows.len());
@@ -203,8 +226,8 @@ impl Tx<'_> {
     }
 
     async fn first_due(&mut self) -> Result<FirstDue, StoreError> {
-        let (node, from) = (self.node, self.due_floors.get());
-        self.reader().first_due(node, from).await
+        let (at, from) = ((self.node, self.now()), self.due_floors.get());
+        self.reader().first_due(at, from).await
     }
 
     /// Loads single retries. True when some went to their lanes.
@@ -366,18 +389,26 @@ impl Tx<'_> {
 
 /// Also those of this node that others add to at this moment: beside many who send, that is most of the
 /// time.
-const HEALTHY_LANES: &str = "
+const HEALTHY_LANES: &str = concat!(
+    "
     with free as materialized (
         select endpoint_key from webhooks.lane
-        where failures = 0 and due_at <= $1 and due_at > $4 and (node is null or node = $3 or not owned)
+        where failures = 0 and due_at <= $1 and due_at > $4 and ",
+    may_take!("$3", open_to_all "$5"),
+    "
         order by due_at limit $2 for update skip locked)
     select endpoint_key, false from free
     union all (
         select endpoint_key, true from webhooks.lane
         where failures = 0 and due_at <= $1 and due_at > $4 and node = $3 and owned
               and endpoint_key not in (select endpoint_key from free)
-        order by due_at limit $2)";
-const LANES_IN_TROUBLE: &str = "
+        order by due_at limit $2)"
+);
+const LANES_IN_TROUBLE: &str = concat!(
+    "
     select endpoint_key, false from webhooks.lane
-    where failures > 0 and due_at <= $1 and due_at > $4 and (node is null or node = $3 or not owned)
-    order by due_at limit $2 for update skip locked";
+    where failures > 0 and due_at <= $1 and due_at > $4 and ",
+    may_take!("$3", open_to_all "$5"),
+    "
+    order by due_at limit $2 for update skip locked"
+);

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     bell::Concerned,
     connection::LOCK_LIMIT,
+    favourites::Favourites,
     floor::{DueFloors, LaneFloors},
     held_lanes::HeldLanes,
     schema::Schema,
@@ -42,6 +43,7 @@ pub(super) struct Tx<'a> {
     pub(super) endpoints: &'a mut Endpoints,
     pub(super) sweep: &'a mut Sweep,
     pub(super) due_floors: &'a DueFloors,
+    pub(super) favourites: &'a Favourites,
     pub(super) lane_floors: &'a mut LaneFloors,
     /// The lanes that it has locked.
     pub(super) lanes: &'a mut HeldLanes,

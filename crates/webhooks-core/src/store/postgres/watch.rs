@@ -17,6 +17,7 @@ use tokio::{
 };
 
 use super::{
+    balance::{Balance, LaneSlice, heard_within},
     connection::Connector,
     floor::{DueLooks, Look},
     history::{History, history_of},
@@ -43,6 +44,9 @@ use crate::{
 /// How long an answer is waited for where none takes long: whoever does not answer in that time is asked
 /// on another connection before the lease of this node has ended.
 const ANSWER_WAIT: Duration = Duration::from_secs(4);
+
+/// How long an answer is waited for that can as well come later.
+const LANES_WAIT: Duration = Duration::from_secs(1);
 
 /// How long the writer is waited for: less than a beat.
 const ASK_WAIT: Duration = Duration::from_millis(500);
@@ -102,6 +106,7 @@ impl NodeWatch {
             reaping: Reaping::default(),
             due_looks: DueLooks::default(),
             old_snapshots: OldSnapshots::default(),
+            balance: Balance::default(),
         };
         let thread = std::thread::Builder::new()
             .name("webhooks-node".to_owned())
@@ -160,6 +165,7 @@ struct Node {
     vacuum_at: Duration,
     due_looks: DueLooks,
     old_snapshots: OldSnapshots,
+    balance: Balance,
 }
 
 impl Node {
@@ -208,6 +214,7 @@ impl Node {
         if now >= self.beat_at || self.of.membership.is_fenced() {
             self.beat_at = now + self.of.membership.times.beat_wait;
             self.beat().await?;
+            self.share_lanes_out().await?;
         }
         if now >= self.look_at {
             // Who was told to look learns nothing about how often to look untold.
@@ -261,6 +268,7 @@ impl Node {
             crash_point::is_unfenced().then_some(Alive {
                 others: Vec::new(),
                 elsewhere: Reading::Nobody,
+                staying: Vec::new(),
             })
         });
         if alive.is_none() && !fenced {
@@ -279,6 +287,7 @@ impl Node {
         self.commit().await?;
         if let Some(alive) = alive {
             self.pulses.note(&alive.others, since_start());
+            self.note_nodes(node, &alive.staying);
             let engines = alive.engines();
             let is_told = self.of.connector.keeps_sessions();
             let elsewhere = alive.elsewhere == Reading::Somebody && is_told;
@@ -291,6 +300,7 @@ impl Node {
         match joined {
             None => self.of.membership.beaten(began),
             Some(joined) => {
+                self.note_nodes(joined, &[]);
                 tracing::warn!(
                     was = node,
                     now = joined,
@@ -325,6 +335,50 @@ impl Node {
         Ok(())
     }
 
+    /// Notes among which nodes lanes are shared out: those that were heard of, and do not end.
+    fn note_nodes(&mut self, this: i64, others: &[i64]) {
+        let (within, now) = (heard_within(self.of.membership.times), since_start());
+        let others = others.iter().copied();
+        let heard = others.filter(|node| self.pulses.is_heard(*node, within, now));
+        let nodes = heard.chain([this]).collect();
+        self.balance.saw(nodes, now);
+        self.of.membership.favourites.set(self.balance.nodes());
+    }
+
+    /// Has lanes given to the nodes whose favourites they are. Nothing depends on it: what fails is done later.
+    async fn share_lanes_out(&mut self) -> Result<(), StoreError> {
+        let membership = Arc::clone(&self.of.membership);
+        let (node, times) = (membership.node(), membership.times);
+        if membership.is_fenced() || membership.favourites.has_ended() {
+            return Ok(());
+        }
+        let Some(behind) = self.balance.look_behind(times, since_start()) else {
+            return Ok(());
+        };
+        match self.lanes_behind(behind, node).await {
+            Ok(lanes) => {
+                let chosen = self.balance.choose(node, &lanes, (times, since_start()));
+                if !chosen.is_empty() {
+                    self.ask(|reply| Ask::GiveBack(chosen, reply)).await?;
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%error, "it was not found out which lanes are other nodes' favourites; trying again later");
+                self.connection = None;
+                self.balance.rest(times, since_start());
+            }
+        }
+        Ok(())
+    }
+
+    async fn lanes_behind(&mut self, key: i64, node: i64) -> Result<LaneSlice, StoreError> {
+        let limit = LANES_WAIT.min(self.answer_wait());
+        let mut reader = self.begin_within(limit).await?;
+        let lanes = reader.lanes_behind(key, node).await?;
+        self.commit().await?;
+        Ok(lanes)
+    }
+
     /// Vacuums what has many dead rows. Not behind a pooler, where no connection can be kept for it.
     async fn look_for_dead_rows(&mut self) -> Result<(), StoreError> {
         if !self.of.connector.keeps_sessions() {
@@ -354,7 +408,7 @@ impl Node {
         let due_from = self.due_looks.from(since_start());
         let mut reader = self.begin().await?;
         let (began, from) = (since_start(), due_from.map(|from| from.unwrap_or(i64::MIN)));
-        let first_due = reader.first_due(node, from).await?;
+        let first_due = reader.first_due((node, now), from).await?;
         let took = since_start().saturating_sub(began);
         let row = reader
             .query(

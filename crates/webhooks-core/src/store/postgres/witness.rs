@@ -11,8 +11,11 @@ use crate::store::error::StoreError;
 /// Something that only one transaction can have stored. Of several the last is looked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Witness {
+    /// A lane is this node's no more. It need not have been this transaction that gave it away, but then it is
+    /// gone as well.
+    Given { key: i64 },
     /// No delivery has its claim any more. Those that somebody else took away have none either, which is
-    /// why this is the weakest.
+    /// why this is weaker than those below.
     Released(Claims),
     /// A delivery has its claim. Somebody else can take deliveries away, but then nobody holds them.
     Claimed(Claims),
@@ -65,18 +68,22 @@ impl Reader<'_> {
         if !is_alive && is_of_claims {
             return Ok(Outcome::Fenced);
         }
-        let found = self.find(witness).await?;
-        let is_released = matches!(witness, Witness::Released(_));
-        Ok(if found.is_some() != is_released {
+        let found = self.find(node, witness).await?;
+        let is_gone = matches!(witness, Witness::Released(_) | Witness::Given { .. });
+        Ok(if found.is_some() != is_gone {
             Outcome::Committed(found)
         } else {
             Outcome::RolledBack
         })
     }
 
-    /// What a transaction stored: the number of its event, where one is looked for.
-    async fn find(&mut self, witness: &Witness) -> Result<Option<i64>, StoreError> {
+    /// What a transaction of a node's stored, or took away: the number of its event, where one is looked for.
+    async fn find(&mut self, node: i64, witness: &Witness) -> Result<Option<i64>, StoreError> {
         let query = match witness {
+            Witness::Given { key } => self
+                .query("select endpoint_key from webhooks.lane where endpoint_key = $1 and node = $2")
+                .bind(key)
+                .bind(node),
             Witness::Sent { day, id } => self
                 .query("select seq from webhooks.event where day = $1 and id = $2")
                 .bind(day)

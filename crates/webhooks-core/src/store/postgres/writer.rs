@@ -415,6 +415,7 @@ impl State {
             endpoints: &mut self.endpoints,
             sweep: &mut self.sweep,
             due_floors: &self.membership.due_floors,
+            favourites: &self.membership.favourites,
             lane_floors: &mut self.lane_floors,
             lanes: &mut self.lanes,
             witness: &mut self.witness,

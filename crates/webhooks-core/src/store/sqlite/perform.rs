@@ -24,6 +24,8 @@ impl From<Ask> for Act {
             Ask::LetGo(LetGoOf::All | LetGoOf::Memory, reply) => {
                 Self::answering(reply, |_| Ok(false))
             }
+            #[cfg(feature = "postgres")]
+            Ask::GiveBack(_, reply) => Self::answering(reply, |_| Ok(())),
             Ask::NoteClock(reply) => Self::answering(reply, |_| Ok(())),
             Ask::Stop(reply) => Self::answering(reply, |tx| {
                 retention::note_stop(tx)?;

@@ -38,7 +38,8 @@ const UNLOCKED: [&str; 5] = [
          end if;
          update hooks.node_row
          set seen_at = new.seen_at, reached_at = new.reached_at, alive = new.alive,
-             seen_version = new.seen_version, listens = new.listens, writer = new.writer
+             seen_version = new.seen_version, listens = new.listens, writer = new.writer,
+             leaving = new.leaving
          where id = new.id;
          return new;
      end $$",

@@ -1,6 +1,7 @@
 //! What only a store in Postgres has: the app's own transaction, several nodes, poolers, refusals.
 #![cfg(all(feature = "postgres", feature = "testing"))]
 
+mod balance;
 mod causal_order;
 mod changes;
 mod clock_set;
@@ -18,6 +19,7 @@ mod histories;
 mod id_locks;
 mod lane_floor;
 mod lane_locks;
+mod lane_looks;
 mod lane_race;
 mod let_go;
 mod limits;

@@ -38,6 +38,8 @@ pub(crate) struct Scissors {
 struct Plan {
     /// How many more statements pass, and what happens then.
     next: Option<(usize, Cut)>,
+    /// They count from the first on that has this.
+    from: Option<&'static str>,
     /// What those have that count.
     at: &'static str,
     /// The statement at which it happened.
@@ -110,6 +112,17 @@ impl Scissors {
         };
     }
 
+    /// Cuts the connection that writes once, at the commit of the first transaction with a statement that has
+    /// `what`.
+    pub(crate) fn cut_commit_of(&self, what: &'static str, cut: Cut) {
+        *self.plan.lock() = Plan {
+            next: Some((0, cut)),
+            from: Some(what),
+            at: "commit",
+            ..Plan::default()
+        };
+    }
+
     /// Listens to what is asked on the connection that writes, from now on.
     pub(crate) fn listen(&self) {
         self.plan.lock().heard = Some(Vec::new());
@@ -140,6 +153,12 @@ impl Plan {
             heard.push(statement.to_owned());
         }
         let (passing, cut) = self.next?;
+        if let Some(from) = self.from {
+            if statement.contains(from) {
+                self.from = None;
+            }
+            return None;
+        }
         if !statement.contains(self.at) {
             return None;
         }

@@ -48,7 +48,7 @@ async fn programs_go_on_beside_a_newer_one_that_only_added_and_can_be_started_ag
     }
     // Its own, older version is not noted in place of the newer one.
     let version = "select value from hooks.setting where name = 'version'";
-    assert_eq!(database.query(version).unwrap(), "5");
+    assert_eq!(database.query(version).unwrap(), "6");
 }
 
 /// Tables as the first version made them, and a node of it at work: it knows nothing of arrivals.
@@ -60,7 +60,7 @@ async fn a_lane_of_a_program_that_knows_no_arrivals_is_dated_by_one_that_does() 
     database.query(&first.sql).unwrap();
     let webhooks = open(&database).await;
     let version = "select value from hooks.setting where name = 'version'";
-    assert_eq!(database.query(version).unwrap(), "4");
+    assert_eq!(database.query(version).unwrap(), "5");
     let receiver = Receiver::start().await.unwrap();
     let ordered = NewEndpoint::new(receiver.url()).ordered(true);
     webhooks.endpoints("acme").add(ordered).await.unwrap();
@@ -93,8 +93,8 @@ async fn tables_that_this_version_cannot_work_on_are_refused_with_both_versions(
         matches!(
             refused,
             OpenError::Newer {
-                found: 6,
-                known: 4,
+                found: 7,
+                known: 5,
                 ..
             }
         ),
@@ -102,7 +102,7 @@ async fn tables_that_this_version_cannot_work_on_are_refused_with_both_versions(
     );
     let told = refused.to_string();
     assert!(
-        told.contains("version 6") && told.contains("up to 4"),
+        told.contains("version 7") && told.contains("up to 5"),
         "{told}"
     );
     assert!(told.contains("newer version of webhooks-core"), "{told}");
@@ -116,7 +116,7 @@ async fn tables_of_a_time_before_the_oldest_reader_was_noted_are_opened() {
     database.query(forget).unwrap();
     open(&database).await;
     // Of newer ones without the word nothing is assumed.
-    let newer = "update hooks.setting set value = 5 where name = 'version'";
+    let newer = "update hooks.setting set value = 6 where name = 'version'";
     database.query(newer).unwrap();
     let refused = Webhooks::open(&address(&database)).await.unwrap_err();
     assert!(matches!(refused, OpenError::Newer { .. }), "{refused}");
