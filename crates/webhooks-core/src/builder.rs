@@ -122,36 +122,37 @@ impl Builder {
         Ok(self)
     }
 
-    /// Refuses http.
+    /// Whether URLs have to be `https`; `http` is allowed too unless set.
     pub fn https_only(mut self, only: bool) -> Self {
         self.policy = self.policy.https_only(only);
         self
     }
 
-    /// The schedule of endpoints that have none of their own.
+    /// When failed deliveries are tried again, for endpoints without a schedule of their own.
     pub fn retry(mut self, schedule: RetrySchedule) -> Self {
         self.schedule = schedule;
         self
     }
 
-    /// From the start of connecting to the head of the response; 15 s unless set. The name is looked
-    /// up before, in a third of that and at most 5 s.
+    /// How long an attempt may take, from the start of connecting to the head of the response; 15 s
+    /// unless set. The name is looked up before, in a third of that and at most 5 s.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
         self
     }
 
-    /// Finds names' addresses; a [`SystemResolver`] unless set. Its answers are judged, whoever
-    /// gives them.
+    /// What looks up the addresses of names; a [`SystemResolver`] unless set. Its answers are judged
+    /// by the address policy, whoever gives them.
     pub fn resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
         self.resolver = Some(resolver);
         self
     }
 
-    /// Most connections that are open at once, those that wait for their next request among them.
-    /// Each is an open file; lookups of names take a quarter as many besides. Unless set: [`CONNECTIONS_MAX_DEFAULT`](crate::CONNECTIONS_MAX_DEFAULT),
-    /// or one of [`CONNECTIONS_SHARE_OF_FILES`](crate::CONNECTIONS_SHARE_OF_FILES) of the files that
-    /// the process may open when that is less. At least 1.
+    /// The most connections that are open at once, idle ones included. Each is an open file; lookups of
+    /// names take a quarter as many besides. Unless set it is
+    /// [`CONNECTIONS_MAX_DEFAULT`](crate::CONNECTIONS_MAX_DEFAULT), or one in
+    /// [`CONNECTIONS_SHARE_OF_FILES`](crate::CONNECTIONS_SHARE_OF_FILES) of the files that the process
+    /// may open, whichever is less. At least 1.
     pub fn connections(mut self, max: usize) -> Self {
         self.connections = Some(max);
         self
@@ -235,8 +236,9 @@ impl Builder {
         self
     }
 
-    /// Opens the store at `address` (`sqlite:<file>` or `sqlite::memory:`), takes over what a
-    /// process before this one left, and starts delivering on the current tokio runtime.
+    /// Opens the store at `address`: `sqlite:<file>`, `sqlite::memory:` or, with the feature
+    /// `postgres`, `postgres://…`. Takes over what a process before this one left, and starts
+    /// delivering on the current tokio runtime.
     ///
     /// # Errors
     /// [`OpenError`] says what to do. Nothing of an existing file is changed then.
@@ -301,8 +303,8 @@ impl Builder {
 impl Webhooks {
     /// Opens the store at `address` with the default settings, and starts delivering.
     ///
-    /// `sqlite:webhooks.db` is a file beside the program; `sqlite::memory:` is for throw-away
-    /// data. Call it within a tokio runtime.
+    /// `sqlite:webhooks.db` is a file beside the program, `sqlite::memory:` is for throw-away data,
+    /// `postgres://…` a database (feature `postgres`). Call it within a tokio runtime.
     ///
     /// # Errors
     /// [`OpenError`] says what to do.

@@ -253,9 +253,9 @@ impl Webhooks {
         self.engine.store.pending().await
     }
 
-    /// Stops: no further attempt is started ([`Webhooks::flush`] waits for first attempts), requests in flight may finish within `grace`, their
-    /// outcomes are stored. Every clone of this engine is stopped with it. A second call tells
-    /// what the first one did.
+    /// Stops: no further attempt is started, requests in flight may finish within `grace`, and their
+    /// outcomes are stored. Every clone of this engine stops with it. A second call reports what the
+    /// first one did. To have first attempts made before, call [`Webhooks::flush`].
     pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
         let known = *self.engine.stopped();
         if let Some(report) = known {
