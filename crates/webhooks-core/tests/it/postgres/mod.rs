@@ -71,7 +71,7 @@ async fn open_with(database: &Database, change: impl FnOnce(Builder) -> Builder)
 }
 
 /// Long enough for whatever is to happen on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Waits until `is_so`.
 async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
