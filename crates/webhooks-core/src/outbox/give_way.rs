@@ -4,7 +4,7 @@
 use super::{GivenBack, Lane, Outbox};
 
 impl Outbox {
-    /// The lane is to be another engine's. What waits in memory goes back to it.
+    /// Another engine takes the lane over: what waits in memory is returned to the lane.
     pub(crate) fn give_way(&self, now: i64) -> Vec<GivenBack> {
         self.state.lock().gives_way = true;
         self.give_all_back(now)

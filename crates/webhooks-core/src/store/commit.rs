@@ -7,10 +7,7 @@ use super::{
     committed::{Committed, HandOver},
     completion::Completion,
 };
-use crate::{
-    model::delivery::ClaimedDelivery,
-    outbox::{GivenBack, Outbox, Steps},
-};
+use crate::outbox::{GivenBack, Outbox, Steps};
 
 /// What a transaction does once it is committed. What memory gave back meanwhile, and what it asked
 /// for, stays also when the transaction fails.
@@ -73,14 +70,19 @@ impl Commit {
             .extend(given.map(|given| Completion::given_back(outbox, given)));
     }
 
-    /// Hands a row over that was counted in and has been written. One that could not be written is
-    /// counted out again, with [`Outbox::forget_expected`].
-    pub(super) fn hand_over(&mut self, outbox: &Arc<Outbox>, row: ClaimedDelivery, retreats: u64) {
-        self.follows.handovers.push(HandOver {
-            outbox: Arc::clone(outbox),
-            row,
-            retreats,
-        });
+    /// Hands a row over that was counted in and has been written.
+    #[cfg(feature = "postgres")]
+    pub(super) fn hand_over(&mut self, handover: HandOver) {
+        self.follows.handovers.push(handover);
+    }
+
+    /// Hands a row over that was counted in, where it has been `written`; else it is counted out again.
+    pub(super) fn hand_over_if<T, E>(&mut self, handover: HandOver, written: &Result<T, E>) {
+        if written.is_ok() {
+            self.follows.handovers.push(handover);
+        } else {
+            handover.outbox.forget_expected(&handover.row);
+        }
     }
 
     /// What follows; the next transaction begins with nothing.

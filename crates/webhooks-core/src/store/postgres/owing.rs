@@ -192,17 +192,8 @@ impl Owing {
     /// counted out again here.
     pub(super) async fn write(self, tx: &mut Tx<'_>, events: &NewEvents) -> Result<(), StoreError> {
         let written = self.write_rows(tx, events).await;
-        for HandOver {
-            outbox,
-            row,
-            retreats,
-        } in self.held
-        {
-            if written.is_ok() {
-                tx.commit.hand_over(&outbox, row, retreats);
-            } else {
-                outbox.forget_expected(&row);
-            }
+        for handover in self.held {
+            tx.commit.hand_over_if(handover, &written);
         }
         written?;
         self.joining.write(tx).await
@@ -212,12 +203,8 @@ impl Owing {
     /// known.
     pub(super) fn written(self, tx: &mut Tx<'_>, base: i64, joined: Option<&Joined>) {
         let mut last: Option<(i64, Arc<StoredEvent>)> = None;
-        for HandOver {
-            outbox,
-            mut row,
-            retreats,
-        } in self.held
-        {
+        for mut handover in self.held {
+            let row = &mut handover.row;
             let place = row.event.seq;
             row.event = match &last {
                 Some((of, event)) if *of == place => Arc::clone(event),
@@ -229,7 +216,7 @@ impl Owing {
                 }),
             };
             last = Some((place, Arc::clone(&row.event)));
-            tx.commit.hand_over(&outbox, row, retreats);
+            tx.commit.hand_over(handover);
         }
         match joined {
             Some(joined) => self.joining.joined(tx, joined),

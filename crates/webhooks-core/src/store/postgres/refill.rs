@@ -14,7 +14,7 @@ use crate::{
     delivery::EndReason,
     model::delivery::{ClaimedDelivery, StoredEvent},
     outbox::{Outbox, refill::RefillPlan},
-    store::{error::StoreError, lease::since_start},
+    store::{committed::HandOver, error::StoreError, lease::since_start},
 };
 
 /// Why a lane is loaded from.
@@ -39,7 +39,7 @@ enum Refilled {
 /// Rows on their way to memory.
 #[derive(Default)]
 pub(super) struct Loading {
-    held: Vec<(Arc<Outbox>, ClaimedDelivery, u64)>,
+    held: Vec<HandOver>,
     /// Whether the row is one of a lane.
     in_lane: Vec<bool>,
 }
@@ -59,7 +59,11 @@ impl Loading {
             attempts: row.attempts,
             number: row.number,
         };
-        self.held.push((Arc::clone(outbox), row, retreats));
+        self.held.push(HandOver {
+            outbox: Arc::clone(outbox),
+            row,
+            retreats,
+        });
         self.in_lane.push(in_lane);
     }
 
@@ -68,9 +72,9 @@ impl Loading {
         if self.held.is_empty() {
             return Ok(());
         }
-        let seqs: Vec<i64> = self.held.iter().map(|(_, row, _)| row.event.seq).collect();
-        let keys: Vec<i64> = self.held.iter().map(|(of, _, _)| of.key()).collect();
-        let claims: Vec<i64> = self.held.iter().map(|(_, row, _)| row.claim).collect();
+        let seqs: Vec<i64> = self.held.iter().map(|held| held.row.event.seq).collect();
+        let keys: Vec<i64> = self.held.iter().map(|held| held.outbox.key()).collect();
+        let claims: Vec<i64> = self.held.iter().map(|held| held.row.claim).collect();
         let marked = tx
             .query(
                 "update webhooks.delivery d set claim = t.claim, lane = t.lane
@@ -86,12 +90,8 @@ impl Loading {
             .bind(&self.in_lane)
             .execute(&mut *tx.connection)
             .await;
-        for (outbox, row, retreats) in self.held {
-            if marked.is_ok() {
-                tx.commit.hand_over(&outbox, row, retreats);
-            } else {
-                outbox.forget_expected(&row);
-            }
+        for handover in self.held {
+            tx.commit.hand_over_if(handover, &marked);
         }
         marked?;
         tx.leaves(Witness::Claimed(Claims { seqs, keys, claims }));

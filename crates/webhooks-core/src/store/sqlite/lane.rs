@@ -16,7 +16,7 @@ use crate::{
         outcome::Backoff,
     },
     outbox::Outbox,
-    store::error::StoreError,
+    store::{committed::HandOver, error::StoreError},
 };
 
 /// Deliveries of one lane that one transaction can expire.
@@ -109,11 +109,12 @@ pub(super) fn claim(
         attempts: row.attempts,
         number: row.number,
     };
-    if marked.is_ok() {
-        tx.commit.hand_over(outbox, row, retreats);
-    } else {
-        outbox.forget_expected(&row);
-    }
+    let handover = HandOver {
+        outbox: Arc::clone(outbox),
+        row,
+        retreats,
+    };
+    tx.commit.hand_over_if(handover, &marked);
     marked?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::{
     outbox::{Outbox, placing::Placement},
     same_json::is_same_json,
     send::{SendError, SendReceipt},
-    store::error::StoreError,
+    store::{committed::HandOver, error::StoreError},
 };
 
 /// What an event that is refused takes back.
@@ -153,11 +153,12 @@ pub(crate) fn owe(
             attempts: 0,
             number,
         };
-        if inserted.is_ok() {
-            tx.commit.hand_over(outbox, row, retreats);
-        } else {
-            outbox.forget_expected(&row);
-        }
+        let handover = HandOver {
+            outbox: Arc::clone(outbox),
+            row,
+            retreats,
+        };
+        tx.commit.hand_over_if(handover, &inserted);
     }
     inserted?;
     Ok(())
