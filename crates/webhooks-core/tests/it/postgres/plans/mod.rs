@@ -1,5 +1,5 @@
 //! How much is read for each thing that is done, and in which indexes: on empty tables, on those that were
-//! vacuumed while they were empty, and on large ones of which nobody made statistics. A plan that reads a whole
+//! vacuumed while they were empty, and on large ones with and without statistics of them. A plan that reads a whole
 //! table is found here, whatever it looks like.
 
 mod ground;
@@ -120,7 +120,7 @@ async fn no_question_reads_a_whole_table() {
             std::iter::once(explain).chain(lists)
         });
         let questions: Vec<_> = questions.collect();
-        if matches!(round, Round::Large | Round::Outgrown) {
+        if matches!(round, Round::Large | Round::Outgrown | Round::Known) {
             for question in questions {
                 let what = format!("{:?} of {:?}", question.2, question.1);
                 ground
@@ -165,7 +165,7 @@ const RETRY_WAIT: Duration = Duration::from_millis(100);
 async fn what_happens_now_and_then_reads_no_whole_table() {
     let soon = RetrySchedule::new([RETRY_WAIT; 3]).unwrap();
     let ground = Ground::new(|builder| builder.retry(soon)).await;
-    for round in [Round::Empty, Round::Large, Round::Outgrown] {
+    for round in [Round::Empty, Round::Large, Round::Outgrown, Round::Known] {
         ground.begin(round);
         retries(&ground, round).await;
         events_of_an_app(&ground, round).await;
@@ -179,7 +179,7 @@ async fn nodes_and_days_that_end_read_what_is_pending_a_few_times() {
     for event_type in ["a", "b"] {
         send_and_deliver(&ground, event_type, Round::Empty).await;
     }
-    for round in [Round::Empty, Round::Large, Round::Outgrown] {
+    for round in [Round::Empty, Round::Large, Round::Outgrown, Round::Known] {
         ground.begin(round);
         an_end_of_a_node(&ground, round).await;
         an_old_day(&ground, round).await;
@@ -328,7 +328,7 @@ async fn an_end_of_a_node(ground: &Ground, round: Round) {
     ground
         .reads_within(
             limit,
-            &["delivery", "lane"],
+            &["delivery", "endpoint", "lane"],
             (round, "a node that begins and ends"),
             ends,
         )
