@@ -1,4 +1,4 @@
-//! Settings of an engine, and how it is opened.
+//! The settings of an engine, and how it is opened.
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,12 +31,12 @@ use crate::{
     webhooks::{Engine, Threads, Webhooks},
 };
 
-/// How long events, and how long attempts, are kept unless set otherwise.
+/// How long events and attempts are kept, unless set otherwise.
 pub const RETENTION_DEFAULT: Duration = Duration::from_secs(30 * 24 * 3600);
-/// After how long of nothing but failures an endpoint is disabled unless set otherwise.
+/// An endpoint is disabled after failing continuously for this long, unless set otherwise.
 pub const DISABLE_AFTER_DEFAULT: Duration = Duration::from_secs(5 * 24 * 3600);
 
-/// Settings of an engine; made by [`Webhooks::builder`].
+/// The settings of an engine; created by [`Webhooks::builder`].
 #[must_use]
 pub struct Builder {
     policy: AddressPolicy,
@@ -113,7 +113,7 @@ impl Builder {
     /// Allows networks that the default refuses, such as `"127.0.0.0/8"` for development.
     ///
     /// # Errors
-    /// Names each text that is not a network.
+    /// Names each string that is not a network.
     pub fn allow_networks<N: AsRef<str>>(
         mut self,
         networks: impl IntoIterator<Item = N>,
@@ -122,7 +122,7 @@ impl Builder {
         Ok(self)
     }
 
-    /// Whether URLs have to be `https`; `http` is allowed too unless set.
+    /// Whether only `https` URLs are accepted; by default `http` is allowed too.
     pub fn https_only(mut self, only: bool) -> Self {
         self.policy = self.policy.https_only(only);
         self
@@ -134,25 +134,24 @@ impl Builder {
         self
     }
 
-    /// How long an attempt may take, from the start of connecting to the head of the response; 15 s
-    /// unless set. The name is looked up before, in a third of that and at most 5 s.
+    /// How long an attempt may take, from the start of connecting to the end of the response headers; 15 s by
+    /// default. Looking up the host name comes before that and may take a third of this limit, at most 5 s.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
         self
     }
 
-    /// What looks up the addresses of names; a [`SystemResolver`] unless set. Its answers are judged
-    /// by the address policy, whoever gives them.
+    /// Resolves host names to addresses; a [`SystemResolver`] by default. The address policy applies to its
+    /// answers, whichever resolver gives them.
     pub fn resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
         self.resolver = Some(resolver);
         self
     }
 
-    /// The most connections that are open at once, idle ones included. Each is an open file; lookups of
-    /// names take a quarter as many besides. Unless set it is
-    /// [`CONNECTIONS_MAX_DEFAULT`](crate::CONNECTIONS_MAX_DEFAULT), or one in
-    /// [`CONNECTIONS_SHARE_OF_FILES`](crate::CONNECTIONS_SHARE_OF_FILES) of the files that the process
-    /// may open, whichever is less. At least 1.
+    /// The most connections that are open at once, idle ones included. Each is an open file; name lookups can take
+    /// a quarter as many in addition. The default is [`CONNECTIONS_MAX_DEFAULT`](crate::CONNECTIONS_MAX_DEFAULT),
+    /// or the number of files that the process may open divided by
+    /// [`CONNECTIONS_SHARE_OF_FILES`](crate::CONNECTIONS_SHARE_OF_FILES), whichever is less. At least 1.
     pub fn connections(mut self, max: usize) -> Self {
         self.connections = Some(max);
         self
@@ -164,30 +163,30 @@ impl Builder {
         self
     }
 
-    /// How long events and how long attempts are kept; 30 days each unless set. Events are kept
-    /// at least as long as they are tried.
+    /// How long events and attempts are kept; 30 days each by default. Events must be kept at least as long as the
+    /// retry schedule lasts.
     pub fn keep(mut self, events: Duration, attempts: Duration) -> Self {
         self.keep_events = events;
         self.keep_attempts = attempts;
         self
     }
 
-    /// Disables an endpoint that has done nothing but fail for so long; 5 days unless set,
-    /// `None` never.
+    /// Disables an endpoint once it has failed continuously for this long; 5 days by default. `None` never
+    /// disables one.
     pub fn disable_after(mut self, failing: Option<Duration>) -> Self {
         self.disable_after = failing;
         self
     }
 
-    /// How many endpoints memory keeps, about 2 kB each; [`ENDPOINTS_IN_MEMORY_DEFAULT`] unless
-    /// set. Those with requests in flight, events that wait or past failures are kept beyond it.
+    /// How many endpoints are kept in memory, at about 2 kB each; [`ENDPOINTS_IN_MEMORY_DEFAULT`] by default.
+    /// Endpoints with requests in flight, waiting events or past failures stay in memory beyond this limit.
     pub fn endpoints_in_memory(mut self, max: usize) -> Self {
         self.endpoints_in_memory = max;
         self
     }
 
-    /// Seals endpoints' secrets, URLs and settings in the database with this key. Values stored
-    /// before stay readable and are sealed when they are next changed.
+    /// Encrypts endpoints' secrets, URLs and settings in the database with this key. Values that were stored
+    /// unencrypted stay readable, and are encrypted when they next change.
     pub fn encryption_key(mut self, key: [u8; 32]) -> Self {
         self.key = Some(key);
         self
@@ -199,8 +198,8 @@ impl Builder {
         self
     }
 
-    /// Shows every request to `watch` just before it goes out, for a page or a log of what was
-    /// really sent. It runs on the delivery's path: let it be quick.
+    /// Passes every request to `watch` just before it goes out, for a page or a log of what was really sent. It
+    /// runs on the delivery path, so keep it fast.
     pub fn on_request(
         mut self,
         watch: impl Fn(OutgoingRequest<'_>) + Send + Sync + 'static,
@@ -209,26 +208,27 @@ impl Builder {
         self
     }
 
-    /// How long [`Builder::open`] waits for another engine to stop delivering from the file, as in a
-    /// deployment that starts the new process before the old one has ended. Unless set it does not
-    /// wait, and says [`OpenError::InUse`].
+    /// How long [`Builder::open`] waits for another engine to stop delivering from the file, as in a deployment
+    /// that starts the new process before the old one has ended. By default it does not wait, and returns
+    /// [`OpenError::InUse`].
     #[cfg(feature = "sqlite")]
     pub fn wait_for_lock(mut self, wait: Duration) -> Self {
         self.lock_wait = wait;
         self
     }
 
-    /// Whether [`Builder::open`] brings the tables in Postgres to the version that this program needs, as it
-    /// does unless set. When a tool of the app's own does that, with
-    /// [`postgres::migrations`](crate::postgres::migrations), older tables are refused:
-    /// [`OpenError::Older`]. Partitions of coming days are made either way. A file is always brought up to date.
+    /// Whether [`Builder::open`] migrates the tables in Postgres to the version that this program needs, which is
+    /// the default. Set it to `false` when a migration tool of your own does that with
+    /// [`postgres::migrations`](crate::postgres::migrations): older tables are then refused with
+    /// [`OpenError::Older`]. Partitions for the coming days are created either way. A SQLite file is always
+    /// migrated.
     #[cfg(feature = "postgres")]
     pub fn migrate(mut self, migrates: bool) -> Self {
         self.migrates = migrates;
         self
     }
 
-    /// How long an answer of Postgres is waited for, for tests of what happens then.
+    /// How long to wait for an answer from Postgres, for tests of what happens after that.
     #[cfg(all(feature = "postgres", feature = "testing"))]
     #[doc(hidden)]
     pub fn answer_limit(mut self, limit: Duration) -> Self {
@@ -236,12 +236,12 @@ impl Builder {
         self
     }
 
-    /// Opens the store at `address`: `sqlite:<file>`, `sqlite::memory:` or, with the feature
-    /// `postgres`, `postgres://…`. Takes over what a process before this one left, and starts
-    /// delivering on the current tokio runtime.
+    /// Opens the store at `address`: `sqlite:<file>`, `sqlite::memory:` or, with the feature `postgres`,
+    /// `postgres://…`. Takes over whatever a previous process left, and starts delivering on the current tokio
+    /// runtime.
     ///
     /// # Errors
-    /// [`OpenError`] says what to do. Nothing of an existing file is changed then.
+    /// [`OpenError`] says what to do. An existing file is then unchanged.
     pub async fn open(self, address: &str) -> Result<Webhooks, OpenError> {
         let address = Address::parse(address)?;
         if self.keep_events < self.schedule.span() {
@@ -303,8 +303,8 @@ impl Builder {
 impl Webhooks {
     /// Opens the store at `address` with the default settings, and starts delivering.
     ///
-    /// `sqlite:webhooks.db` is a file beside the program, `sqlite::memory:` is for throw-away data,
-    /// `postgres://…` a database (feature `postgres`). Call it within a tokio runtime.
+    /// `sqlite:webhooks.db` is a file in the current directory, `sqlite::memory:` is for throw-away data,
+    /// `postgres://…` is a database (feature `postgres`). Call it within a tokio runtime.
     ///
     /// # Errors
     /// [`OpenError`] says what to do.
@@ -312,7 +312,7 @@ impl Webhooks {
         Builder::default().open(address).await
     }
 
-    /// Settings other than the default ones.
+    /// A builder, for settings other than the defaults.
     pub fn builder() -> Builder {
         Builder::default()
     }

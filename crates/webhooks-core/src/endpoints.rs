@@ -1,4 +1,4 @@
-//! The endpoints of one customer: adding, changing, and acting on their deliveries.
+//! The endpoints of one customer: adding and changing them, and acting on their deliveries.
 
 use std::{sync::Arc, time::Duration};
 
@@ -32,10 +32,10 @@ use crate::{
     webhooks::{Engine, Webhooks},
 };
 
-/// How long a secret that was rotated away still signs, unless said otherwise.
+/// How long an old secret still signs after a rotation, unless specified otherwise.
 pub const ROTATION_GRACE_DEFAULT: Duration = Duration::from_secs(24 * 3600);
 
-/// The endpoints of one customer; made by [`Webhooks::endpoints`](crate::Webhooks::endpoints).
+/// The endpoints of one customer; returned by [`Webhooks::endpoints`](crate::Webhooks::endpoints).
 pub struct Endpoints<'a> {
     engine: &'a Engine,
     customer: String,
@@ -50,7 +50,7 @@ impl std::fmt::Debug for Endpoints<'_> {
 }
 
 impl Webhooks {
-    /// The endpoints of one customer. The customer is the caller's own id, 1 to 128 bytes.
+    /// The endpoints of one customer. The customer is an id of your own, 1 to 128 bytes.
     #[must_use]
     pub fn endpoints(&self, customer: impl Into<String>) -> Endpoints<'_> {
         Endpoints::new(self.engine(), customer.into())
@@ -66,12 +66,12 @@ impl<'a> Endpoints<'a> {
         &self.engine.shared
     }
 
-    /// Adds an endpoint: a URL, or a [`NewEndpoint`] with more settings. Its secret is shown in
-    /// the answer and never again. A URL that is added twice is two endpoints, and gets each event
-    /// twice: add it when the customer gives it to you, not at each start.
+    /// Adds an endpoint: a URL, or a [`NewEndpoint`] with more settings. Its secret is part of the result and is
+    /// never shown again. Adding the same URL twice makes two endpoints, and it gets each event twice: add an
+    /// endpoint when the customer gives you the URL, not at each start.
     ///
     /// # Errors
-    /// The URL is one that may not be sent to, a setting is out of range, or the store refused.
+    /// Webhooks may not be sent to the URL, a setting is out of range, or the store refused.
     pub async fn add(
         &self,
         endpoint: impl Into<NewEndpoint>,
@@ -93,8 +93,7 @@ impl<'a> Endpoints<'a> {
         added.await
     }
 
-    /// Changes of an endpoint what `change` names, and nothing else. Its id, secrets, order and
-    /// history stay.
+    /// Changes what `change` names in an endpoint, and nothing else. Its id, secrets, order and history stay.
     ///
     /// # Errors
     /// As for [`Endpoints::add`], or the customer has no such endpoint; nothing was changed.
@@ -168,7 +167,7 @@ impl<'a> Endpoints<'a> {
         }
     }
 
-    /// What an endpoint is set to besides what [`Endpoints::get`] shows.
+    /// The settings of an endpoint that [`Endpoints::get`] does not show.
     ///
     /// # Errors
     /// The customer has no such endpoint, or the store could not be read.
@@ -176,9 +175,9 @@ impl<'a> Endpoints<'a> {
         self.engine.store.settings(self.of(id)).await
     }
 
-    /// Keeps events back until [`Endpoints::resume`]. A pause that is there already stays. On Postgres
-    /// it returns when every engine on the database has heard of it, or is known to send nothing any
-    /// more: at most ten seconds after that one was last heard of.
+    /// Holds events back until [`Endpoints::resume`]. An endpoint that is already paused stays paused. On Postgres
+    /// it returns once every engine on the database has learned of the pause or is known to send nothing any more,
+    /// which is at most ten seconds after the last sign of life from that engine.
     ///
     /// # Errors
     /// The endpoint is disabled, the customer has no such endpoint, or the store refused.
@@ -187,16 +186,17 @@ impl<'a> Endpoints<'a> {
         self.engine.store.until_heard(&self.of(id)).await
     }
 
-    /// Ends a pause: delivers again, what was kept back first. An endpoint that is active stays so.
+    /// Ends a pause: delivery continues, starting with the events that were held back. An active endpoint stays
+    /// active.
     ///
     /// # Errors
-    /// As for [`Endpoints::pause`]: what was disabled is not enabled by this.
+    /// As for [`Endpoints::pause`]: resuming does not enable a disabled endpoint.
     pub async fn resume(&self, id: &EndpointId) -> Result<(), EndpointError> {
         self.change(id, StateChange::Resume).await
     }
 
-    /// Enables an endpoint that was disabled. What was sent meanwhile is on record as
-    /// [`EndReason::Disabled`]; [`Endpoints::replay`] sends it. An endpoint that is active stays so.
+    /// Enables a disabled endpoint. Events sent while it was disabled are recorded as [`EndReason::Disabled`];
+    /// [`Endpoints::replay`] sends them. An active endpoint stays active.
     ///
     /// # Errors
     /// The endpoint is paused, the customer has no such endpoint, or the store refused.
@@ -204,10 +204,10 @@ impl<'a> Endpoints<'a> {
         self.change(id, StateChange::Enable).await
     }
 
-    /// Ends what is owed to the endpoint and records further events as [`EndReason::Disabled`].
-    /// `reason` is shown in [`EndpointState::Disabled`](crate::EndpointState::Disabled), at most
-    /// [`DISABLE_REASON_BYTES_MAX`](crate::DISABLE_REASON_BYTES_MAX); that of an endpoint that is
-    /// disabled already is replaced.
+    /// Ends the endpoint's pending deliveries and records further events as [`EndReason::Disabled`]. `reason` is
+    /// shown in [`EndpointState::Disabled`](crate::EndpointState::Disabled), and is at most
+    /// [`DISABLE_REASON_BYTES_MAX`](crate::DISABLE_REASON_BYTES_MAX) bytes long; it replaces the reason of an
+    /// endpoint that is already disabled.
     ///
     /// # Errors
     /// The reason is empty or too long, the customer has no such endpoint, or the store refused.
@@ -221,7 +221,7 @@ impl<'a> Endpoints<'a> {
         self.change(id, StateChange::Disable(reason)).await
     }
 
-    /// Removes the endpoint with its secrets; what is owed to it ends.
+    /// Removes the endpoint and its secrets; its pending deliveries end.
     ///
     /// # Errors
     /// The customer has no such endpoint, or the store refused.
@@ -246,25 +246,24 @@ impl<'a> Endpoints<'a> {
         changed.await.map(drop)
     }
 
-    /// Makes one attempt at the endpoint now and returns what came of it, whatever the endpoint
-    /// filters and whether or not it is paused or disabled: to see whether a URL and secret are
-    /// right. Nothing is stored and nothing is retried; what is owed does not wait for it.
+    /// Makes one attempt at the endpoint now and returns the outcome, whatever the endpoint's event types are, and
+    /// even when it is paused or disabled. Use it to check whether a URL and secret are right. Nothing is stored
+    /// and nothing is retried, and pending deliveries do not wait for it.
     ///
     /// # Errors
-    /// [`TestError`]; a receiver that fails is an [`Attempt`], not an error.
+    /// [`TestError`]. A failure of the receiver is reported in the [`Attempt`], not as an error.
     pub async fn test(&self, id: &EndpointId, event: Event) -> Result<Attempt, TestError> {
         let event = event.prepare()?;
         let record = self.record(id).await?;
         test_attempt(self.shared(), &record, event).await
     }
 
-    /// Signs with a new secret from now on; the ones before sign beside it for `grace`, so that a
-    /// receiver that knows either accepts every delivery. With a grace of zero they are gone at once,
-    /// also those that can no longer be read. `secret` is generated unless given.
+    /// Signs with a new secret from now on. The previous secrets continue to sign alongside it for `grace`, so
+    /// that a receiver that knows either of them accepts every delivery. With a grace period of zero they are
+    /// removed at once, including any that can no longer be read. `secret` is generated if `None`.
     ///
     /// # Errors
-    /// The secret cannot sign, too many sign already, there is no such endpoint, or the store
-    /// refused.
+    /// The secret cannot sign, too many secrets sign already, there is no such endpoint, or the store refused.
     pub async fn rotate_secret(
         &self,
         id: &EndpointId,
@@ -284,7 +283,7 @@ impl<'a> Endpoints<'a> {
         .await
     }
 
-    /// The secrets that sign now, the newest first; the secrets themselves are not shown again.
+    /// The secrets that sign now, newest first; the secrets themselves are not shown again.
     ///
     /// # Errors
     /// The customer has no such endpoint, or the store could not be read.
@@ -292,12 +291,12 @@ impl<'a> Endpoints<'a> {
         self.engine.store.secrets(self.of(id)).await
     }
 
-    /// Ends a secret that was rotated away before its grace is over: it leaked, or its receivers
-    /// have moved. `number` is [`SecretInfo::number`].
+    /// Ends an old secret before its grace period is over, because it leaked or because its receivers have moved
+    /// on. `number` is [`SecretInfo::number`].
     ///
     /// # Errors
-    /// It is the newest, which [`Endpoints::rotate_secret`] replaces, there is no such secret or
-    /// endpoint, or the store refused.
+    /// It is the newest secret, which [`Endpoints::rotate_secret`] replaces, there is no such secret or endpoint,
+    /// or the store refused.
     pub async fn end_secret(&self, id: &EndpointId, number: u32) -> Result<(), EndpointError> {
         let of = self.of(id);
         let note = note(&of, "an endpoint's secret was ended early");
@@ -325,8 +324,8 @@ impl<'a> Endpoints<'a> {
         Ok(self.engine.store.page(record, page).await?)
     }
 
-    /// Sends one event to the endpoint again, now, with a schedule of its own. What is owed
-    /// already is only made due.
+    /// Sends one event to the endpoint again, now, with a retry schedule of its own. If the delivery is still
+    /// pending, it only becomes due now.
     ///
     /// # Errors
     /// There is no such event or endpoint, the endpoint is disabled, or the store refused.
@@ -335,12 +334,12 @@ impl<'a> Endpoints<'a> {
         self.ask(|reply| Ask::Resend(of.clone(), reply)).await
     }
 
-    /// Sends the events that `replay` selects again; returns how many. With
-    /// [`Replay::dry_run`] it only counts.
+    /// Sends the events that `replay` selects again, and returns how many there are. With [`Replay::dry_run`] it
+    /// only counts them.
     ///
     /// # Errors
-    /// There is no such endpoint, it is disabled, or the store refused; what was added before
-    /// the error stays owed.
+    /// There is no such endpoint, it is disabled, or the store refused; deliveries added before the error stay
+    /// pending.
     pub async fn replay(&self, id: &EndpointId, replay: Replay) -> Result<u64, DeliveryError> {
         let record = Arc::new(self.record(id).await?);
         if matches!(
@@ -371,16 +370,16 @@ impl<'a> Endpoints<'a> {
         }
     }
 
-    /// Cancels what one event owes to the endpoint. Returns true when a request may be in flight
-    /// at this moment: it cannot be called back, but none follows.
+    /// Cancels the pending delivery of one event to the endpoint. Returns true when a request may be in flight at
+    /// this moment: that one cannot be called back, but none follows it.
     ///
     /// # Errors
-    /// Nothing is owed, there is no such event or endpoint, or the store refused.
+    /// No delivery is pending, there is no such event or endpoint, or the store refused.
     pub async fn cancel(&self, id: &EndpointId, event_id: &str) -> Result<bool, DeliveryError> {
         self.take_away(id, event_id, EndReason::Canceled).await
     }
 
-    /// Skips the head of an ordered endpoint, so that what stands behind it goes on. Returns the
+    /// Skips the first pending delivery of an ordered endpoint, so that those behind it can continue. Returns the
     /// id of the event that was skipped, or `None` when nothing is blocked.
     ///
     /// # Errors
@@ -420,7 +419,7 @@ impl<'a> Endpoints<'a> {
     }
 }
 
-/// A change of the endpoint, for those who read the log.
+/// Logs a change of the endpoint.
 fn note<T>(of: &EndpointOf, done: &'static str) -> impl FnOnce(&T) + Clone + Send + use<T> {
     let EndpointOf { customer, id } = of.clone();
     move |_| tracing::info!(customer, endpoint.id = %id, "{done}")

@@ -1,5 +1,5 @@
-//! Webhooks inside your own process: stored before acknowledged, signed, delivered at once,
-//! retried for days. No service beside your own, no Redis: a file, or the Postgres that you have.
+//! Webhooks from inside your own process: stored before they are acknowledged, signed, delivered at once, retried
+//! for days. No separate service and no Redis: just a file, or the Postgres that you already have.
 //!
 //! # Five lines
 //!
@@ -19,85 +19,88 @@
 //! # }
 //! ```
 //!
-//! "acme" is a **customer**: your own id for whoever gets the events. An **event** is a fact with
-//! a type and data. An **endpoint** is a URL of a customer's with its secret and the event types
-//! it wants. A **delivery** is one event owed to one endpoint, an **attempt** one HTTP request
-//! made for it. The body is `{"id":"<uuid>","event":"<type>","data":<data>}`, signed as
-//! [Standard Webhooks](https://www.standardwebhooks.com) says.
+//! "acme" is a **customer**: your own id for whoever receives the events. An **event** is a fact with a type and
+//! data. An **endpoint** is a customer's URL, with its secret and the event types it wants. A **delivery** is one
+//! event bound for one endpoint; an **attempt** is one HTTP request made for it. The body is
+//! `{"id":"<uuid>","event":"<type>","data":<data>}`, signed according to
+//! [Standard Webhooks](https://www.standardwebhooks.com).
 //!
 //! # What is promised
 //!
-//! * What `send` acknowledged is on disk, and is delivered at least once, or ends with a reason
-//!   on record: across crashes, restarts and full disks.
-//! * [`Webhooks::transaction`] stores your own rows and your events together or not at all. So
-//!   does a transaction of any other driver that inserts into `webhooks_outbox`: see
-//!   [`Webhooks::check_outbox`]. On Postgres [`Webhooks::send_in`] takes your own transaction.
-//! * The file can be an app's database. The library's tables begin with `webhooks_`; the app's
-//!   tables, its `user_version` and its `application_id` are left alone.
-//! * Every attempt is recorded: when, how long, status, headers, the first 4 KiB of the answer,
-//!   or the typed reason for the failure. [`Webhooks::explain`] answers "why did it not arrive?".
-//! * An endpoint that hangs, refuses or is slow never delays another that answers: each has its own
-//!   limit on requests in flight, its own queue, and when it is in trouble a lane that is tried with
-//!   one delivery at a time. Of the places for requests the slow have a share of their own, those
-//!   that have just answered a reserve, and who waits gets a turn by customer and by endpoint.
-//! * A delivery is given up only after it was tried. Time in which the engine did not run does not
-//!   count as a wait, nor as an endpoint's failing.
-//! * [`NewEndpoint::ordered`] endpoints get one event at a time, in the order of commits.
-//! * Webhooks go to public addresses only, unless [`Builder::allow_networks`] says otherwise,
-//!   judged on the very address that is dialled.
+//! * Once `send` has acknowledged an event it is on disk. It is then delivered at least once, or ends with a
+//!   recorded reason, despite crashes, restarts and full disks.
+//! * [`Webhooks::transaction`] stores your own rows and your events together or not at all. So does a transaction
+//!   of any other driver that inserts into `webhooks_outbox`: see [`Webhooks::check_outbox`]. On Postgres,
+//!   [`Webhooks::send_in`] takes your own transaction.
+//! * The file can be your app's own database. The library's tables begin with `webhooks_`; it leaves the app's
+//!   tables, `user_version` and `application_id` alone.
+//! * Every attempt is recorded: when it was made, how long it took, the status, the headers and the first 4 KiB of
+//!   the response body, or the typed reason for the failure. [`Webhooks::explain`] answers "why did it not
+//!   arrive?".
+//! * An endpoint that hangs, refuses connections or is slow never delays one that answers. Each endpoint has its
+//!   own limit on requests in flight and its own queue; while it is in trouble it also has a lane, from which one
+//!   delivery at a time is tried. Slow endpoints share a limited part of the request slots, another part is
+//!   reserved for endpoints that have just answered, and whatever waits for a slot takes turns by customer and by
+//!   endpoint.
+//! * A delivery is given up only after it was tried. Time in which the engine was not running counts neither
+//!   towards a delivery's wait nor towards how long an endpoint has been failing.
+//! * [`NewEndpoint::ordered`] endpoints get one event at a time, in commit order.
+//! * Webhooks go to public addresses only, unless [`Builder::allow_networks`] allows others. The check is made on
+//!   the very address that is dialled.
 //!
 //! # What is not promised
 //!
-//! * Exactly once. A request in flight at a crash is made again; receivers compare `webhook-id`.
+//! * Exactly-once delivery. A request that was in flight at a crash is made again; receivers deduplicate by
+//!   `webhook-id`.
 //! * Order for endpoints that are not `ordered`.
-//! * More than one process on a file: the second is refused. Beyond what one process can send, open
-//!   a Postgres database, which any number share, or divide customers among several files.
-//! * Anything without a tokio runtime: delivery runs on the one in which the store was opened.
+//! * More than one process on a file: the second is refused. If one process cannot send enough, use a Postgres
+//!   database, which any number of processes share, or divide your customers among several files.
+//! * Anything without a tokio runtime: delivery runs on the runtime in which the store was opened.
 //!
 //! # The rules of delivery
 //!
 //! | | |
 //! |---|---|
-//! | success | any 2xx, with its head, whatever comes of its body; redirects are not followed |
-//! | time limit | 15 s over connecting and the answer's head ([`Builder::time_limit`]); its name is looked up in 5 s before |
-//! | connections | HTTP/1.1, kept for 1.5 s, or a second less than `Keep-Alive` says; at most 1,024, or half of the process's files ([`Builder::connections`]) |
+//! | success | any 2xx, as soon as its headers are complete, whatever happens to its body; redirects are not followed |
+//! | time limit | 15 s for connecting and receiving the response headers ([`Builder::time_limit`]); before that, up to 5 s to look up the host name |
+//! | connections | HTTP/1.1, kept open for 1.5 s, or for a second less than `Keep-Alive` says; at most 1,024, or half of the files that the process may open, whichever is less ([`Builder::connections`]) |
 //! | schedule | 0 s, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h, each up to a tenth longer ([`RetrySchedule`]) |
 //! | `Retry-After` | honoured, up to 24 h ([`RETRY_AFTER_MAX`]) |
 //! | 410 | disables the endpoint |
-//! | 502, 503, 504 | only this delivery waits; the endpoint is sent to more slowly, by degrees: fewer requests at once, then with pauses, and faster again with every success |
-//! | 429, any failure with `Retry-After`; no connection or no answer while nothing else was answered | the endpoint is in trouble: its deliveries wait, and it is left alone for as long as it asks, or 5 s, then 10 s, up to a minute; then one of those that are due is tried, and when it gets through all follow. A delivery that was tried is due by its own schedule |
-//! | any other failure | only this delivery waits; five in a row with no success for 5 s, or forty, are trouble, whatever they are |
+//! | 502, 503, 504 | only this delivery waits; the endpoint is gradually sent to more slowly: first fewer requests at once, then with pauses; each success speeds it up again |
+//! | 429, or any failure with `Retry-After`; no connection or no answer while no other request was answered | the endpoint is in trouble: its deliveries wait, and it is left alone for as long as it asks, or else for 5 s, then 10 s, up to a minute; then one due delivery is tried, and once one succeeds, all the others follow. A delivery that has been tried stays on its own schedule |
+//! | any other failure | only this delivery waits; but five failures of any kind in a row with no success for 5 s, or forty in a row, put the endpoint in trouble |
 //! | nothing but failures for 5 days | disables the endpoint ([`Builder::disable_after`]) |
-//! | response | its body is read for a second, at most 64 KiB; [`Attempt::body_cut`] says when there was more |
-//! | no network, no file, no name server | this machine's failure: no attempt is spent, no endpoint is blamed, deliveries wait |
-//! | kept | events and attempts for 30 days ([`Builder::keep`]) |
+//! | response body | read for up to one second and up to 64 KiB; [`Attempt::body_cut`] says whether there was more |
+//! | no network, no free file descriptor, no name server | this machine's failure: it uses up no attempt, counts against no endpoint, and deliveries wait |
+//! | retention | events and attempts are kept for 30 days ([`Builder::keep`]) |
 //!
-//! A **paused** endpoint keeps its events until it is resumed. A **disabled** one records them as
-//! [`EndReason::Disabled`]; [`Endpoints::replay`] sends them once it is enabled.
+//! A **paused** endpoint keeps its events until it is resumed. For a **disabled** one, events are recorded as
+//! [`EndReason::Disabled`]; [`Endpoints::replay`] sends them once it is enabled again.
 //!
 //! # Features
 //!
-//! * `sqlite` (default): the engine with its store in a SQLite file.
-//! * `postgres`: its store in Postgres, for several copies of a program: [the chapter on
-//!   it][on_postgres]. `copy` moves a store there from a file. Without the file:
+//! * `sqlite` (default): the engine, with its store in a SQLite file.
+//! * `postgres`: the engine, with its store in Postgres, for several copies of a program: see [its
+//!   chapter][on_postgres]. With `sqlite` as well, `copy` copies a store from a file to Postgres. Without SQLite:
 //!   `default-features = false, features = ["postgres", "aws-lc-rs"]`.
-//! * `aws-lc-rs` (default) or `ring`: the cryptography behind the engine's TLS. For the second:
+//! * `aws-lc-rs` (default) or `ring`: the cryptography behind the engine's TLS. For `ring`:
 //!   `default-features = false, features = ["sqlite", "ring"]`.
-//! * `receive`: [`receive`], for programs that get webhooks: verifying, an axum extractor, a
-//!   guard against replays.
-//! * `metrics`: counts and times attempts, commits and what is pending through the
+//! * `receive`: [`receive`], for programs that receive webhooks: verification, an axum extractor, and replay
+//!   protection.
+//! * `metrics`: reports attempts, commits and pending deliveries, with counts and durations, through the
 //!   [`metrics`](https://docs.rs/metrics) facade; [the guide][operating] lists the names.
-//! * `testing`: [`testing`], a receiver to script, a clock to move, `drain()`.
+//! * `testing`: [`testing`], a receiver with scripted answers, a clock that tests can move, and `drain()`.
 //!
-//! What happens is told through [`tracing`](https://docs.rs/tracing): install a subscriber to see why
-//! nothing arrives, or ask [`Webhooks::explain`].
+//! The engine logs through [`tracing`](https://docs.rs/tracing): install a subscriber to see why nothing arrives,
+//! or ask [`Webhooks::explain`].
 //!
-//! How it is backed up, upgraded, moved and watched is in [the guide][operating].
+//! [The guide][operating] describes how to back up, upgrade, move and monitor it.
 //!
 //! The examples `hello`, `transaction`, `ordered` and `testing` run as they are:
 //! `cargo run -p webhooks-core --features testing --example hello`.
 //!
-// Without a feature its chapter is not there to link to.
+// Without a feature, its chapter does not exist and cannot be linked to.
 #![cfg_attr(not(feature = "receive"), doc = " [`receive`]: #features")]
 #![cfg_attr(not(feature = "testing"), doc = " [`testing`]: #features")]
 #![cfg_attr(feature = "engine", doc = " [operating]: guide::operating")]
@@ -122,7 +125,7 @@ pub use address::{
 };
 pub use secret::{Secret, SecretError, SecretKind, SharedSecret};
 
-// The engine with its stores: who only verifies webhooks builds none of it.
+// The engine with its stores: programs that only verify webhooks compile none of it.
 cfg_if::cfg_if! {
     if #[cfg(feature = "engine")] {
         mod activity;
@@ -205,7 +208,7 @@ cfg_if::cfg_if! {
         };
         pub use outgoing::OutgoingRequest;
         pub use retry::{ATTEMPTS_MAX, RETRY_AFTER_MAX, RetrySchedule, RetryScheduleError};
-        /// The SQLite driver, at the version that the engine uses.
+        /// The SQLite driver, in the version that the engine uses.
         #[cfg(feature = "sqlite")]
         pub use rusqlite;
         pub use send::{SEND_ALL_BYTES_MAX, SEND_ALL_MAX, SendError, SendReceipt};

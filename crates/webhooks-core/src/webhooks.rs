@@ -24,10 +24,10 @@ use crate::{
     },
 };
 
-/// An engine that stores events, and delivers them to the endpoints of their customers.
+/// An engine that stores events and delivers them to their customers' endpoints.
 ///
-/// Cheap to clone; all clones are the same engine. When the last one is dropped the engine stops
-/// as if the process had ended: nothing is lost, and the next [`Webhooks::open`] goes on.
+/// Cheap to clone; all clones are the same engine. When the last one is dropped, the engine stops as if the
+/// process had ended: nothing is lost, and the next [`Webhooks::open`] carries on from there.
 #[derive(Clone)]
 pub struct Webhooks {
     engine: Arc<Engine>,
@@ -41,7 +41,7 @@ impl std::fmt::Debug for Webhooks {
     }
 }
 
-/// The threads of an engine; each is taken once, by what waits for its end.
+/// The threads of an engine; each is taken out once, by whoever waits for it to end.
 #[derive(Default)]
 pub(crate) struct Threads {
     pub(crate) writer: Option<std::thread::JoinHandle<()>>,
@@ -49,8 +49,8 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
-    /// Closes the queue, and waits until both have ended. The writer last: its connection, which is
-    /// the only one left then, takes the write-ahead log with it.
+    /// Closes the queue, and waits until both have ended. The writer ends last: by then its connection is the only
+    /// one left, so closing it removes the write-ahead log.
     fn join(self, queue: &WriterQueue) {
         if let Some(watch) = self.watch {
             watch.stop();
@@ -70,7 +70,7 @@ pub(crate) struct Engine {
     pub(crate) store: Arc<Store>,
     threads: Mutex<Threads>,
     lock: Mutex<Option<Lock>>,
-    /// What the first stop left.
+    /// The report of the first shutdown.
     stopped: Mutex<Option<ShutdownReport>>,
 }
 
@@ -107,7 +107,7 @@ impl Drop for Engine {
         let threads = self.take_threads();
         let shared = Arc::clone(&self.shared);
         let lock = self.lock.lock().take();
-        // The file stays locked until the writer has let go of it; a destructor must not wait.
+        // The file stays locked until the writer has closed it, and a destructor must not wait for that.
         std::thread::spawn(move || {
             threads.join(&shared.queue);
             drop(lock);
@@ -115,12 +115,12 @@ impl Drop for Engine {
     }
 }
 
-/// What was still owed at the stop; it is delivered after the next [`Webhooks::open`].
+/// What was still pending at shutdown; it is delivered after the next [`Webhooks::open`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ShutdownReport {
-    /// Deliveries that are stored and not done.
+    /// Deliveries that are stored and not finished.
     pub deliveries: u64,
-    /// Of these, requests cut off because the grace was over. They are made again.
+    /// Of these, requests that were cut off because the grace period was over. They are made again.
     pub cut_off: u64,
 }
 
@@ -139,8 +139,8 @@ impl Webhooks {
         &self.engine.shared
     }
 
-    /// Stores an event and what it owes to the customer's endpoints, and returns once that is on
-    /// disk. Delivery goes on in the background.
+    /// Stores an event together with its deliveries to the customer's endpoints, and returns once they are on
+    /// disk. Delivery continues in the background.
     ///
     /// # Errors
     /// Nothing was stored; [`SendError`] says why.
@@ -154,7 +154,7 @@ impl Webhooks {
     /// Stores several events in one commit: all of them or none.
     ///
     /// # Errors
-    /// Nothing was stored; the first event that is not valid is named.
+    /// Nothing was stored; the error names the first invalid event.
     pub async fn send_all(
         &self,
         customer: &str,
@@ -184,7 +184,7 @@ impl Webhooks {
         queue.send(customer, events).instrument(span).await
     }
 
-    /// One event with its body; `None` when the customer has no such event, or no longer.
+    /// One event with its body; `None` when the customer has no such event, or it is no longer kept.
     ///
     /// # Errors
     /// The store could not be read.
@@ -209,7 +209,7 @@ impl Webhooks {
         self.engine.store.deliveries(customer, event_id).await
     }
 
-    /// Why an event did not arrive at an endpoint, or that it did.
+    /// Why an event did not arrive at an endpoint, or the record of its arrival.
     ///
     /// # Errors
     /// The store could not be read.
@@ -229,14 +229,15 @@ impl Webhooks {
         self.engine.store.explain(of).await
     }
 
-    /// What happens from now on, live: what this engine does, and on Postgres what every node on the
-    /// database does. A slow reader gets [`ActivityKind::Missed`] with how much it missed, and so does one
-    /// of whom another node had more to tell than it can.
+    /// A live stream of what happens from now on: what this engine does and, on Postgres, what every node on the
+    /// database does. A reader that is too slow gets [`ActivityKind::Missed`] with the number of activities it
+    /// missed; so does every reader when another node has more to report than it can send.
     ///
-    /// Other nodes hear within two seconds that somebody reads here, and tell what they do from then on
-    /// about 0.1 s after its commit, through the database. Of a response they tell the first kilobyte of its
-    /// headers and of its body; [`Webhooks::explain`] and [`Endpoints::deliveries`] have all of it. Behind a
-    /// pooler (`mode=pooled`) a node neither tells nor hears: its stream has what it does itself.
+    /// Other nodes learn within two seconds that somebody is reading here. From then on they report, through the
+    /// database, what they do about 0.1 s after its commit. They include only the first kilobyte each of a
+    /// response's headers and body; [`Webhooks::explain`] and [`Endpoints::deliveries`] have all that is stored.
+    /// Behind a pooler (`mode=pooled`) a node neither sends nor receives reports: its stream shows only its own
+    /// activity.
     ///
     /// [`ActivityKind::Missed`]: crate::ActivityKind::Missed
     /// [`Endpoints::deliveries`]: crate::Endpoints::deliveries
@@ -245,7 +246,7 @@ impl Webhooks {
         self.engine.shared.audience.subscribe()
     }
 
-    /// How many deliveries are stored and not done, over all customers.
+    /// How many deliveries are pending, over all customers.
     ///
     /// # Errors
     /// The store could not be read.
@@ -253,9 +254,9 @@ impl Webhooks {
         self.engine.store.pending().await
     }
 
-    /// Stops: no further attempt is started, requests in flight may finish within `grace`, and their
-    /// outcomes are stored. Every clone of this engine stops with it. A second call reports what the
-    /// first one did. To have first attempts made before, call [`Webhooks::flush`].
+    /// Stops the engine: no further attempt is started, requests in flight may finish within `grace`, and their
+    /// outcomes are stored. Every clone of this engine stops too. A second call returns the report of the first.
+    /// To let first attempts be made before stopping, call [`Webhooks::flush`].
     pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
         let known = *self.engine.stopped();
         if let Some(report) = known {
@@ -294,7 +295,7 @@ impl Webhooks {
         report
     }
 
-    /// Counts on the writer thread, behind every completion that was queued before.
+    /// Counts on the writer thread, after every completion that was queued before.
     async fn pending_after_completions(&self) -> u64 {
         let counted: Result<u64, StoreError> = self.engine.shared.queue.ask(Ask::Stop).await;
         counted.unwrap_or_else(|error| {
