@@ -12,19 +12,19 @@ use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 
 use crate::{attempt::Attempt, delivery::EndReason, endpoint::EndpointId};
 
-/// How many activities a slow reader may fall behind before it misses some.
+/// How many activities a slow reader may fall behind before it misses any.
 pub const ACTIVITY_BUFFER: usize = 1024;
 
-/// One thing that happened, told after it was stored.
+/// One thing that happened, reported after it was stored.
 #[derive(Debug, Clone)]
 pub struct Activity {
-    /// Whose endpoint.
+    /// The customer whose endpoint it is.
     pub customer: String,
     /// The endpoint.
     pub endpoint_id: EndpointId,
-    /// Its URL, credentials hidden.
+    /// Its URL, with credentials hidden.
     pub url: String,
-    /// The event, when it is about one.
+    /// The event's id, if the activity is about one.
     pub event_id: Option<String>,
     /// What happened.
     pub kind: ActivityKind,
@@ -41,21 +41,21 @@ pub enum ActivityKind {
         /// What comes next for the delivery.
         next: NextStep,
     },
-    /// A delivery ended without a further attempt.
+    /// A delivery ended without another attempt.
     Ended(EndReason),
-    /// The endpoint was disabled: answered 410, or failed for too long.
+    /// The endpoint was disabled: it answered 410, or failed for too long.
     EndpointDisabled {
-        /// Why, for people.
+        /// Why, as text for people.
         reason: String,
     },
-    /// The endpoint is in trouble: its deliveries wait, one is tried now and then.
+    /// The endpoint is in trouble: its deliveries wait, and one is tried from time to time.
     EndpointInTrouble {
         /// When it is tried next.
         next_try: SystemTime,
     },
-    /// The endpoint answers again, and everything it waited for was sent.
+    /// The endpoint answers again, and all its waiting deliveries were sent.
     EndpointRecovered,
-    /// This reader was too slow: so many activities were left out.
+    /// Activities that were left out because this reader, or the node that reported them, was too slow.
     Missed(u64),
 }
 
@@ -66,17 +66,17 @@ pub enum NextStep {
     Done,
     /// Another attempt.
     RetryAt(SystemTime),
-    /// Nothing: it is given up.
+    /// Nothing: it was given up.
     GaveUp(EndReason),
 }
 
-/// A stream of [`Activity`]. A reader that falls behind [`ACTIVITY_BUFFER`] gets one
+/// A stream of [`Activity`]. A reader that falls more than [`ACTIVITY_BUFFER`] behind gets one
 /// [`ActivityKind::Missed`] in place of what it missed.
 #[derive(Debug)]
 pub struct ActivityStream(BroadcastStream<Activity>);
 
 impl Activity {
-    /// So many were left out.
+    /// `count` activities were left out.
     pub(crate) fn missed(count: u64) -> Self {
         Self {
             customer: String::new(),

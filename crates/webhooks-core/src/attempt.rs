@@ -2,13 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
-/// Most bytes of a response's body that are read; a longer one is cut.
+/// The most bytes of a response body that are read; a longer body is cut off.
 pub const RESPONSE_BYTES_MAX: usize = 64 * 1024;
-/// How long a response's body is read after its head; then it is cut.
+/// How long a response body is read for after the headers; then it is cut off.
 pub const RESPONSE_BODY_LIMIT: Duration = Duration::from_secs(1);
-/// How much of a response's body is kept with its attempt.
+/// How many bytes of a response body are kept with its attempt.
 pub const RESPONSE_HEAD_BYTES: usize = 4 * 1024;
-/// How much of a response's headers is kept with its attempt, names and values together.
+/// How many bytes of the response headers are kept with an attempt, names and values together.
 pub const RESPONSE_HEADERS_BYTES: usize = 4 * 1024;
 
 /// One HTTP request made for a delivery, and its outcome.
@@ -18,38 +18,38 @@ pub struct Attempt {
     pub number: u32,
     /// When the request was started.
     pub at: SystemTime,
-    /// From the start of the request to the end of the response, or to where it was cut or failed.
+    /// From the start of the request to the end of the response, or to where it was cut off or failed.
     pub duration: Duration,
     /// Whether the receiver took the event.
     pub outcome: Outcome,
-    /// The response's status code, when there was one.
+    /// The response's status code, if there was a response.
     pub status: Option<u16>,
-    /// The response's headers, up to [`RESPONSE_HEADERS_BYTES`]; bytes that are not UTF-8 replaced.
+    /// The response headers, up to [`RESPONSE_HEADERS_BYTES`]; bytes that are not UTF-8 are replaced.
     pub headers: Vec<(String, String)>,
-    /// The first [`RESPONSE_HEAD_BYTES`] of the response's body.
+    /// The first [`RESPONSE_HEAD_BYTES`] of the response body.
     pub body_head: Vec<u8>,
-    /// Why the body was not read to its end; `None` when it was. Whether the attempt succeeded
-    /// does not depend on it: a 2xx is a success at its status line.
+    /// Why the body was not read to its end; `None` if it was. This does not affect whether the attempt succeeded:
+    /// a 2xx status line is a success.
     pub body_cut: Option<BodyCut>,
 }
 
-/// Why a response's body was not read to its end. Its text is for people.
+/// Why a response body was not read to its end. The `Display` text is for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BodyCut {
-    /// It is longer than [`RESPONSE_BYTES_MAX`], or came in thousands of pieces.
-    #[error("the body is cut: it is longer than {RESPONSE_BYTES_MAX} bytes, or in too many pieces")]
+    /// It is longer than [`RESPONSE_BYTES_MAX`], or arrived in thousands of pieces.
+    #[error("the body was cut off: it has more than {RESPONSE_BYTES_MAX} bytes or too many pieces")]
     Length,
-    /// It had not ended [`RESPONSE_BODY_LIMIT`] after the head.
-    #[error("the body is cut: it did not end within {} s", RESPONSE_BODY_LIMIT.as_secs())]
+    /// It had not ended [`RESPONSE_BODY_LIMIT`] after the headers.
+    #[error("the body was cut off: it did not end within {} s", RESPONSE_BODY_LIMIT.as_secs())]
     Time,
-    /// The connection ended before the body did, or what came is not HTTP.
-    #[error("the body is cut: it broke off")]
+    /// The connection ended before the body did, or the data was not valid HTTP.
+    #[error("the body was cut off: the connection broke or the data was not HTTP")]
     Broken,
 }
 
 impl BodyCut {
-    /// A short stable word for the store.
+    /// A short, stable name for the store.
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Length => "body_length",
@@ -75,7 +75,7 @@ pub enum Outcome {
     Failure(Failure),
 }
 
-/// Why an attempt failed. Its text is for people: "connection refused", "answered 503".
+/// Why an attempt failed. The `Display` text is for people: "connection refused", "answered 503".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
@@ -85,16 +85,16 @@ pub enum Failure {
     /// Nothing listens at the address.
     #[error("connection refused")]
     Refused,
-    /// The name does not resolve.
+    /// The host name does not resolve.
     #[error("the name does not resolve: {0}")]
     Name(String),
     /// The connection could not be made for another reason.
     #[error("no connection: {0}")]
     Connect(String),
-    /// The TLS handshake failed: expired, self-signed, another name.
+    /// The TLS handshake failed: the certificate is expired, self-signed, or for another name.
     #[error("no trusted TLS connection: {0}")]
     Tls(String),
-    /// The connection broke before the response's head was complete.
+    /// The connection broke before the response headers were complete.
     #[error("the connection broke: {0}")]
     Broken(String),
     /// What came back is not HTTP.
@@ -103,8 +103,8 @@ pub enum Failure {
     /// No response within the time limit.
     #[error("no answer within {} s", .0.as_secs_f64())]
     Timeout(Duration),
-    /// The address may not be sent to. Holds what operators need: what it resolved to, and how to
-    /// allow that. The text is for customers, and says nothing of the network behind us.
+    /// Webhooks may not be sent to this address. The value is for operators: what the name resolved to, and how to
+    /// allow it. The `Display` text is for customers, and reveals nothing about our network.
     #[error("webhooks may not be sent to this address; use a URL on the public internet")]
     Address(String),
     /// The request could not be built from the endpoint's settings.
@@ -113,7 +113,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// What it tells of the endpoint as a whole.
+    /// What it says about the endpoint as a whole.
     pub(crate) fn symptom(&self) -> Symptom {
         match self {
             Self::Status(429) => Symptom::Throttle,
@@ -123,7 +123,7 @@ impl Failure {
         }
     }
 
-    /// A short stable word for the store.
+    /// A short, stable name for the store.
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Status(_) => "status",
@@ -139,7 +139,7 @@ impl Failure {
         }
     }
 
-    /// What [`Failure::code`] leaves out.
+    /// The details that [`Failure::code`] leaves out.
     pub(crate) fn detail(&self) -> String {
         match self {
             Self::Name(text)
@@ -166,7 +166,7 @@ impl Failure {
             "broken" => Self::Broken(detail),
             "not_http" => Self::NotHttp(detail),
             "timeout" => Self::Timeout(Duration::from_millis(detail.parse().ok()?)),
-            // Of versions for which an answer could be too large to count.
+            // From versions in which a response could be too large to count.
             "too_large" => Self::Broken("the answer was larger than 65536 bytes".to_owned()),
             "address" => Self::Address(detail),
             "request" => Self::Request(detail),
@@ -175,12 +175,12 @@ impl Failure {
     }
 }
 
-/// What a failure tells of its endpoint as a whole.
+/// What a failure says about its endpoint as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Symptom {
     /// Nothing: it may be about this one event.
     Event,
-    /// It, or what stands behind its gateway, has more to do than it can.
+    /// It, or what is behind its gateway, is overloaded.
     Overload,
     /// It asks to be left alone.
     Throttle,

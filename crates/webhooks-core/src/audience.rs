@@ -1,4 +1,4 @@
-//! Whoever reads the live stream at this moment, here or at other engines on the same store.
+//! The current readers of the live stream, here or at other engines on the same store.
 
 #[cfg(feature = "postgres")]
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use crate::activity::{ACTIVITY_BUFFER, Activity, ActivityStream};
 #[cfg(feature = "postgres")]
 use crate::elsewhere::Elsewhere;
 
-/// Whoever reads the live stream at this moment.
+/// The current readers of the live stream.
 #[derive(Clone)]
 pub(crate) struct Audience {
     here: broadcast::Sender<Activity>,
-    /// At other engines.
+    /// The readers at other engines.
     #[cfg(feature = "postgres")]
     pub(crate) elsewhere: Arc<Elsewhere>,
 }
@@ -36,7 +36,7 @@ impl Audience {
         stream
     }
 
-    /// Whether anyone would read an activity: making one costs allocations.
+    /// Whether anyone would read an activity: creating one costs allocations.
     pub(crate) fn is_there(&self) -> bool {
         #[cfg(feature = "postgres")]
         if self.elsewhere.is_there() {
@@ -45,12 +45,12 @@ impl Audience {
         self.is_here()
     }
 
-    /// Whether anyone reads at this engine.
+    /// Whether anyone is reading at this engine.
     pub(crate) fn is_here(&self) -> bool {
         self.here.receiver_count() > 0
     }
 
-    /// Tells what happened at this engine.
+    /// Reports what happened at this engine.
     pub(crate) fn tell(&self, activity: Activity) {
         #[cfg(feature = "postgres")]
         if self.elsewhere.is_there() {
@@ -59,9 +59,9 @@ impl Audience {
         self.tell_here(activity);
     }
 
-    /// Tells what happened anywhere.
+    /// Reports to the readers here what happened at any engine.
     pub(crate) fn tell_here(&self, activity: Activity) {
-        // No reader any more is fine.
+        // Having no reader any more is fine.
         let _ = self.here.send(activity);
     }
 }

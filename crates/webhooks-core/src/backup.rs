@@ -1,4 +1,4 @@
-//! A copy of the file while it is in use.
+//! Backups of the file while it is in use.
 
 use std::path::Path;
 
@@ -8,15 +8,15 @@ use crate::{
 };
 
 impl Webhooks {
-    /// Copies the database as it is at this moment to a new file, readable by its owner alone, while
-    /// events are sent and delivered. The copy is opened like the file itself; see
-    /// [the guide](crate::guide::operating) for what a restore means.
+    /// Copies the database, as it is at this moment, to a new file that only its owner can read, while events are
+    /// sent and delivered. The copy can be opened like the file itself; see [the guide](crate::guide::operating)
+    /// for what a restore means.
     ///
-    /// Nothing waits for it, but the write-ahead log cannot be folded meanwhile: the disk needs room
-    /// for the copy and for what is written in the time.
+    /// Nothing waits for it, but the write-ahead log cannot be checkpointed meanwhile: the disk needs room for the
+    /// copy and for everything that is written while it is made.
     ///
     /// # Errors
-    /// There is no such file then; [`BackupError`] says why.
+    /// No backup was made; [`BackupError`] says why.
     pub async fn backup(&self, path: impl AsRef<Path>) -> Result<(), BackupError> {
         let path = path.as_ref();
         match &*self.engine().store {

@@ -1,8 +1,7 @@
-//! Time as the engine sees it: a [`Clock`] that tests can move, and the [`Timeline`] on which
-//! everything that is due is dated.
+//! Time as the engine sees it: a [`Clock`] that tests can move, and the [`Timeline`] that all due times refer to.
 //!
-//! The timeline runs with the monotonic clock, so a wall clock that jumps by an hour or a day
-//! neither makes everything due at once (a storm) nor puts retries a day away (a stall).
+//! The timeline runs with the monotonic clock, so a wall clock that jumps by an hour or a day neither makes
+//! everything due at once (a storm) nor delays retries by a day (a stall).
 
 use std::{
     future::Future,
@@ -18,7 +17,7 @@ pub trait Clock: Send + Sync + 'static {
     /// The wall clock: what receivers compare signatures with, and what people read.
     fn wall(&self) -> SystemTime;
 
-    /// Time since an arbitrary start; never goes back.
+    /// The time since an arbitrary start; it never goes back.
     fn monotonic(&self) -> Duration;
 
     /// Resolves once [`Clock::monotonic`] has reached `at`.
@@ -79,16 +78,16 @@ pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Below this nothing is corrected: two clocks that are each cut to whole milliseconds differ by one now and
-/// then, and following that would turn the timeline back.
+/// Smaller differences are not corrected: two clocks that are each truncated to whole milliseconds now and then
+/// differ by one, and following that would make the timeline go backwards.
 const SLEW_MIN_MS: i64 = 2;
-/// Beyond this the wall clock is taken to have jumped; below, to have been slewed (NTP).
+/// From this difference on, the wall clock is assumed to have jumped; below it, to have been slewed (NTP).
 const JUMP_MS: i64 = 2_000;
 
-/// The engine's own time in milliseconds: starts at the wall clock, runs with the monotonic one.
+/// The engine's own time in milliseconds: it starts at the wall clock and runs with the monotonic clock.
 ///
-/// `offset` is timeline minus wall clock. It is stored, so that a restart continues the timeline; the
-/// caller of [`Timeline::new`] stores the first.
+/// `offset` is timeline minus wall clock. It is stored, so that a restart continues the timeline; the caller of
+/// [`Timeline::new`] stores the first one.
 pub(crate) struct Timeline {
     clock: std::sync::Arc<dyn Clock>,
     /// Timeline minus monotonic clock.
@@ -98,15 +97,15 @@ pub(crate) struct Timeline {
     /// The offset that the store has.
     stored_offset: AtomicI64,
     following: Mutex<()>,
-    /// It goes by another clock than this machine's.
+    /// Whether it follows a clock other than this machine's.
     follows_another: AtomicBool,
-    /// Timeline minus that clock, since that was set back.
+    /// Timeline minus that clock, after that clock was set back.
     #[cfg(feature = "postgres")]
     ahead: AtomicI64,
 }
 
 impl Timeline {
-    /// Continues a timeline whose offset was stored and which had reached `reached` (both 0 for a
+    /// Continues a timeline from its stored offset and from the time `reached` that it had got to (both 0 for a
     /// new database): it never starts before a time that was already reached.
     pub(crate) fn new(clock: std::sync::Arc<dyn Clock>, offset: i64, reached: i64) -> Self {
         let wall = unix_millis(clock.wall());
@@ -132,7 +131,7 @@ impl Timeline {
             .saturating_add(millis(self.clock.monotonic()))
     }
 
-    /// What the timeline runs with.
+    /// The clock that the timeline runs with.
     #[cfg(feature = "postgres")]
     pub(crate) fn monotonic(&self) -> Duration {
         self.clock.monotonic()
@@ -151,7 +150,7 @@ impl Timeline {
         system_time(at.saturating_sub(self.offset()))
     }
 
-    /// The timeline's time for a wall-clock time.
+    /// The time on the timeline for a wall-clock time.
     pub(crate) fn at_wall(&self, at: SystemTime) -> i64 {
         unix_millis(at).saturating_add(self.offset())
     }
@@ -162,7 +161,7 @@ impl Timeline {
             .sleep_until(Duration::from_millis(monotonic.unsigned_abs()))
     }
 
-    /// Looks at the wall clock. The offset, when the store has another: each commit stores it.
+    /// Checks the wall clock. Returns the offset if the store has a different one: each commit stores it.
     pub(crate) fn offset_to_store(&self) -> Option<i64> {
         self.follow_wall();
         let offset = self.offset();
@@ -174,12 +173,13 @@ impl Timeline {
         self.stored_offset.store(offset, Ordering::Relaxed);
     }
 
-    /// Follows another clock that all engines on a database have in common: it was at `at` in the middle
-    /// of the time from `before` to `after`, by [`Timeline::monotonic`].
+    /// Follows another clock, which all engines on a database have in common: it showed `at` midway between
+    /// `before` and `after`, both measured by [`Timeline::monotonic`].
     ///
-    /// It is followed forward however far, since an engine that starts begins there. When it is set back the
-    /// timeline of those that run goes on, and of those that start, which begin where others had come: what
-    /// waits for a time would else wait for as long as the step was.
+    /// A step forward is followed however large it is, since an engine that starts now would begin there. When
+    /// that clock is set back, the timeline carries on: that of a running engine, and also that of one that
+    /// starts, which begins at the time that the others had reached. Otherwise everything with a due time would
+    /// wait longer, by the size of the step.
     #[cfg(feature = "postgres")]
     pub(crate) fn follow(&self, at: i64, (before, after): (Duration, Duration)) {
         let _one_at_a_time = self.following.lock();
@@ -191,13 +191,13 @@ impl Timeline {
         if drift.abs() >= JUMP_MS {
             tracing::warn!(
                 jump_ms = drift,
-                "the database's clock was set; what waits for a time of its own does not wait for longer"
+                "the database's clock was set; no pending delivery waits longer because of it"
             );
         }
         if drift <= -JUMP_MS {
             self.ahead.fetch_sub(drift, Ordering::Relaxed);
         } else if drift >= JUMP_MS {
-            // What it was set back before is made up for first.
+            // An earlier step back is made up for first.
             let made_up = drift.min(ahead);
             self.ahead.fetch_sub(made_up, Ordering::Relaxed);
             self.base.fetch_add(drift - made_up, Ordering::Relaxed);
@@ -228,7 +228,7 @@ impl Timeline {
         self.offset.fetch_sub(drift, Ordering::Relaxed);
         tracing::warn!(
             jump_ms = drift,
-            "the wall clock jumped; pending deliveries keep their pace"
+            "the wall clock jumped; pending deliveries keep their retry schedule"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! A delivery: one event owed to one endpoint, and what became of it.
+//! A delivery: one event bound for one endpoint, and what became of it.
 
 use std::{fmt, time::SystemTime};
 
@@ -7,7 +7,7 @@ use crate::{
     endpoint::EndpointId,
 };
 
-/// One event owed to one endpoint.
+/// One event bound for one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// The event's id.
@@ -16,37 +16,37 @@ pub struct Delivery {
     pub event_type: String,
     /// When the event was stored.
     pub created_at: SystemTime,
-    /// The endpoint it is owed to.
+    /// The endpoint that it is for.
     pub endpoint_id: EndpointId,
-    /// The endpoint's URL, credentials hidden; empty when the endpoint was removed.
+    /// The endpoint's URL, with credentials hidden; empty if the endpoint was removed.
     pub url: String,
-    /// Why the endpoint is disabled, when it is.
+    /// Why the endpoint is disabled, if it is.
     pub disabled: Option<String>,
-    /// Where it stands.
+    /// Its current state.
     pub state: DeliveryState,
-    /// Every attempt that is still kept, the oldest first.
+    /// Every attempt that is still kept, oldest first.
     pub attempts: Vec<Attempt>,
 }
 
-/// Where a delivery stands.
+/// The state of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeliveryState {
-    /// The next attempt comes at `due_at`.
+    /// The next attempt is made at `due_at`.
     Waiting {
         /// When the next attempt is due.
         due_at: SystemTime,
     },
-    /// In this process's memory: a request is being made or is about to be.
+    /// In this process's memory: a request is in progress or is about to be made.
     InFlight,
-    /// It waits for its endpoint.
+    /// It is waiting for its endpoint.
     Held {
-        /// For what.
+        /// The reason.
         reason: HoldReason,
-        /// When the endpoint is next tried; `None` when that needs a person.
+        /// When the endpoint is next tried; `None` if someone has to act first.
         next_try: Option<SystemTime>,
     },
-    /// The receiver took it.
+    /// The receiver accepted it.
     Delivered {
         /// When.
         at: SystemTime,
@@ -60,17 +60,17 @@ pub enum DeliveryState {
     },
 }
 
-/// For what a delivery waits.
+/// What a delivery is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HoldReason {
     /// The endpoint is paused.
     Paused,
-    /// The endpoint is in trouble, and tried with one delivery at a time.
+    /// The endpoint is in trouble and is tried with one delivery at a time.
     Trouble,
-    /// The endpoint is ordered, and an earlier delivery has not got through.
+    /// The endpoint is ordered, and an earlier delivery has not succeeded yet.
     BehindHead,
-    /// More is owed to the endpoint than is kept in memory.
+    /// More deliveries are pending for the endpoint than are kept in memory.
     Backlog,
 }
 
@@ -93,7 +93,7 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    /// The word for it in the store and in logs.
+    /// Its name in the store and in logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -106,7 +106,7 @@ impl EndReason {
         }
     }
 
-    /// The inverse of [`EndReason::as_str`]; `None` for a word that no version has stored.
+    /// The inverse of [`EndReason::as_str`]; `None` for a word that no version has ever stored.
     pub(crate) fn from_stored(word: &str) -> Option<Self> {
         [
             Self::Exhausted,
@@ -149,13 +149,13 @@ impl fmt::Display for HoldReason {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Explanation {
-    /// There is a delivery; its state and attempts tell.
+    /// There is a delivery; its state and attempts give the answer.
     Delivery(Box<Delivery>),
-    /// The endpoint does not want the event's type.
+    /// The endpoint does not want events of this type.
     Filtered {
         /// The event's type.
         event_type: String,
-        /// What the endpoint wants.
+        /// The event types that the endpoint wants.
         wanted: Vec<String>,
     },
     /// The endpoint was added after the event was sent.
@@ -165,12 +165,12 @@ pub enum Explanation {
         /// When the endpoint was added.
         endpoint_at: SystemTime,
     },
-    /// No delivery is on record although the endpoint wants the type now: it changed its event
-    /// types since, or the record is older than the retention.
+    /// No delivery is on record although the endpoint wants the type now: either its event types have changed
+    /// since, or the record is older than the retention period.
     NotOnRecord,
-    /// The customer has no such event, or no longer.
+    /// The customer has no such event, or it is no longer kept.
     NoSuchEvent,
-    /// The customer has no such endpoint, or no longer.
+    /// The customer has no such endpoint, or it was removed.
     NoSuchEndpoint,
 }
 

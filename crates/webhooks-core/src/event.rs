@@ -1,4 +1,4 @@
-//! An event: a fact that happened, and the exact body that tells of it.
+//! An event: a fact that happened, and the exact body that reports it.
 
 use std::time::SystemTime;
 
@@ -8,17 +8,17 @@ use uuid::Uuid;
 
 use crate::finite::not_finite;
 
-/// Largest body of an event in bytes. Standard Webhooks advises small payloads; 256 KiB is what
-/// common receivers accept.
+/// The largest body of an event, in bytes. Standard Webhooks recommends small payloads; 256 KiB is what common
+/// receivers accept.
 pub const EVENT_BYTES_MAX: usize = 256 * 1024;
-/// Longest event type in bytes.
+/// The longest event type, in bytes.
 pub const EVENT_TYPE_BYTES_MAX: usize = 128;
-/// Longest event id in bytes.
+/// The longest event id, in bytes.
 pub const EVENT_ID_BYTES_MAX: usize = 64;
-/// Longest customer id in bytes.
+/// The longest customer id, in bytes.
 pub const CUSTOMER_BYTES_MAX: usize = 128;
 
-/// A fact that happened: a type such as `random_number:generate` and its data.
+/// A fact that happened: a type, such as `random_number:generate`, and its data.
 ///
 /// It is sent as the JSON body `{"id":"<uuid>","event":"<type>","data":<data>}`.
 #[derive(Debug, Clone)]
@@ -32,18 +32,18 @@ pub struct Event {
 /// An event was refused before anything was stored.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
-    /// The type is empty, too long, or has a character that is not allowed.
+    /// The type is empty, too long, or contains a character that is not allowed.
     #[error(
         "event type {0:?} is invalid: use 1 to {EVENT_TYPE_BYTES_MAX} ASCII letters, digits, _ . : / and -"
     )]
     Type(String),
-    /// The id is empty, too long, or has a character that is not allowed. A dot is refused
-    /// because Standard Webhooks signs `id.timestamp.body`.
+    /// The id is empty, too long, or contains a character that is not allowed. Dots are refused because Standard
+    /// Webhooks signs `id.timestamp.body`.
     #[error(
         "event id {0:?} is invalid: use 1 to {EVENT_ID_BYTES_MAX} ASCII letters, digits, _ : and -"
     )]
     Id(String),
-    /// The customer id is empty, too long, or has a control character.
+    /// The customer id is empty, too long, or contains a control character.
     #[error(
         "customer {0:?} is invalid: use 1 to {CUSTOMER_BYTES_MAX} bytes without control characters"
     )]
@@ -51,12 +51,12 @@ pub enum EventError {
     /// The body is larger than [`EVENT_BYTES_MAX`].
     #[error("the event's body is {0} bytes; the limit is {EVENT_BYTES_MAX}")]
     TooLarge(usize),
-    /// The trace context is not one.
+    /// The trace context is invalid.
     #[error(
         "traceparent {0:?} is invalid: use 00, 32, 16 and 2 lower-case hexadecimal digits joined by -, neither id all zeros"
     )]
     Traceparent(String),
-    /// The data could not be written as JSON.
+    /// The data could not be serialized as JSON.
     #[error("the event's data is not JSON: {0}")]
     Data(String),
 }
@@ -64,9 +64,9 @@ pub enum EventError {
 crate::error_text::debug_is_display!(EventError);
 
 impl Event {
-    /// An event of `event_type` about `data`, with an id of its own (a UUID of version 7).
+    /// An event of type `event_type` about `data`, with an id of its own (a version 7 UUID).
     ///
-    /// What is wrong with either is told by the `send` that takes the event.
+    /// If either is invalid, the `send` that takes the event returns the error.
     pub fn new<T: Serialize + ?Sized>(event_type: impl Into<String>, data: &T) -> Self {
         Self {
             event_type: event_type.into(),
@@ -76,25 +76,25 @@ impl Event {
         }
     }
 
-    /// Gives the event an id of the caller's, which makes sending idempotent: for one customer
-    /// the same id with the same content is the same event, with other content an error. Content is
-    /// compared as JSON: neither the order of keys nor how a number is written makes a difference.
+    /// Gives the event an id of your own, which makes sending idempotent: for one customer, the same id with the
+    /// same content is the same event; with different content it is an error. Content is compared as JSON: neither
+    /// the order of keys nor how a number is written makes a difference.
     #[must_use]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
     }
 
-    /// The trace that the event belongs to, a `traceparent` of W3C Trace Context such as
-    /// `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`. Every attempt sends it on as it is,
-    /// so that what the receiver does is part of the app's trace.
+    /// The trace that the event belongs to, as a W3C Trace Context `traceparent` such as
+    /// `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`. Every attempt sends it unchanged, so that the
+    /// receiver's work becomes part of the app's trace.
     #[must_use]
     pub fn traceparent(mut self, traceparent: impl Into<String>) -> Self {
         self.traceparent = Some(traceparent.into());
         self
     }
 
-    /// Checks everything and fixes the body's bytes.
+    /// Checks everything and builds the body's final bytes.
     pub(crate) fn prepare(self) -> Result<PreparedEvent, EventError> {
         let data = self.data.map_err(EventError::Data)?;
         if !is_token(&self.event_type, EVENT_TYPE_BYTES_MAX, b"_.:/-") {
@@ -118,7 +118,7 @@ impl Event {
             return Err(EventError::TooLarge(size));
         }
         let mut body = Vec::with_capacity(size);
-        // Neither an id nor a type can hold a character that JSON escapes: both were just checked.
+        // Neither the id nor the type can contain a character that JSON escapes: both were just checked.
         for part in [
             r#"{"id":""#,
             &id,
@@ -155,14 +155,14 @@ pub struct EventRecord {
     pub body: Vec<u8>,
 }
 
-/// Data as JSON. A number that is not finite is refused: serde_json writes `null` in its place.
+/// Serializes data as JSON. A number that is not finite is refused, because serde_json would write `null` instead.
 fn to_json<T: Serialize + ?Sized>(data: &T) -> Result<Box<serde_json::value::RawValue>, String> {
     let json = serde_json::value::to_raw_value(data).map_err(|error| error.to_string())?;
-    // Looked for only where there may be one.
+    // Searched for only where the JSON contains a `null`.
     if json.get().contains("null")
         && let Some(number) = not_finite(data)
     {
-        return Err(format!("{number} is not a number that JSON has"));
+        return Err(format!("{number} cannot be represented in JSON"));
     }
     Ok(json)
 }
@@ -171,7 +171,7 @@ fn to_json<T: Serialize + ?Sized>(data: &T) -> Result<Box<serde_json::value::Raw
 #[derive(Debug, Clone)]
 pub(crate) struct PreparedEvent {
     pub(crate) id: String,
-    /// The caller chose the id: it may be known.
+    /// The caller chose the id, so an event may already have it.
     #[cfg(feature = "postgres")]
     pub(crate) is_id_chosen: bool,
     pub(crate) event_type: String,
@@ -214,7 +214,7 @@ fn is_traceparent(text: &str) -> bool {
     version == "00" && id(trace, 32) && id(parent, 16) && hex(flags, 2)
 }
 
-/// Enough of a refused value to recognise it, never megabytes of it.
+/// Enough of a refused value to recognise it, but never megabytes of it.
 pub(crate) fn shorten(text: &str) -> String {
     const SHOWN_CHARS: usize = 80;
     if text.chars().count() <= SHOWN_CHARS {
@@ -294,7 +294,7 @@ mod tests {
             let data = serde_json_like(number);
             assert_eq!(
                 refused(Event::new("a", &data)),
-                EventError::Data(format!("{name} is not a number that JSON has"))
+                EventError::Data(format!("{name} cannot be represented in JSON"))
             );
         }
         assert!(Event::new("a", &serde_json_like(1.0)).prepare().is_ok());

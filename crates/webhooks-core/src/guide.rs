@@ -1,4 +1,4 @@
-//! Chapters for those who run it.
+//! Chapters for operators.
 
 #[doc = include_str!("../guide/operating.md")]
 pub mod operating {}

@@ -1,4 +1,4 @@
-//! A request as it leaves, for a program that shows or records what it really sends.
+//! A request as it goes out, for programs that show or record what they really send.
 
 use std::{fmt, sync::Arc};
 
@@ -7,15 +7,15 @@ use url::Url;
 
 /// One attempt's request, signed and about to go out: a `POST` of `body` to `url`.
 ///
-/// `content-length` is added to these headers, nothing else.
+/// Only `content-length` is added to these headers.
 #[derive(Clone, Copy)]
 pub struct OutgoingRequest<'a> {
     /// Where it goes, without credentials; they are in the headers.
     pub url: &'a Url,
     /// The event's id.
     pub event_id: &'a str,
-    /// The headers, the signature among them. An endpoint's own headers may hold credentials: show
-    /// them to its owner only.
+    /// The headers, including the signature. An endpoint's own headers may hold credentials: show them only to its
+    /// owner.
     pub headers: &'a HeaderMap,
     /// The body, byte for byte.
     pub body: &'a [u8],
@@ -30,5 +30,5 @@ impl fmt::Debug for OutgoingRequest<'_> {
     }
 }
 
-/// Who is shown each request.
+/// The callback that sees each request.
 pub(crate) type Watcher = Arc<dyn Fn(OutgoingRequest<'_>) + Send + Sync>;

@@ -4,19 +4,19 @@ use std::time::{Duration, SystemTime};
 
 use rand::RngExt;
 
-/// The longest wait that a receiver's `Retry-After` can ask for; more is cut to this.
+/// The longest wait that a receiver's `Retry-After` can ask for; longer waits are cut to this.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
-/// Most attempts that a schedule can hold.
+/// The most attempts that a schedule can have.
 pub const ATTEMPTS_MAX: usize = 50;
 
-/// How much of each wait is random: up to this share is added, so that deliveries that failed
-/// together do not come back together.
+/// The jitter: up to this share of each wait is added at random, so that deliveries that failed together do not
+/// all come back together.
 const JITTER: f64 = 0.1;
 
-/// The waits before each attempt of a delivery, the first being 0 s.
+/// The waits before each attempt of a delivery; the first is 0 s.
 ///
-/// The default is the one of Standard Webhooks: 0 s, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h,
-/// 20 h, 24 h. Up to a tenth is added at random to each wait.
+/// The default is the schedule of Standard Webhooks: 0 s, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h. Up
+/// to a tenth is added at random to each wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetrySchedule {
     waits: Vec<Duration>,
@@ -25,7 +25,7 @@ pub struct RetrySchedule {
 /// A schedule was refused.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RetryScheduleError {
-    /// More waits than [`ATTEMPTS_MAX`].
+    /// More attempts than [`ATTEMPTS_MAX`].
     #[error("a retry schedule has at most {ATTEMPTS_MAX} attempts, not {0}")]
     TooMany(usize),
     /// A wait of more than thirty days.
@@ -56,10 +56,10 @@ impl Default for RetrySchedule {
 }
 
 impl RetrySchedule {
-    /// One attempt at once, then one after each of `waits`.
+    /// One attempt immediately, then one after each of `waits`.
     ///
     /// # Errors
-    /// Too many waits, or one that is too long.
+    /// There are too many waits, or one is too long.
     pub fn new(waits: impl IntoIterator<Item = Duration>) -> Result<Self, RetryScheduleError> {
         let waits: Vec<Duration> = std::iter::once(Duration::ZERO).chain(waits).collect();
         if waits.len() > ATTEMPTS_MAX {
@@ -80,7 +80,7 @@ impl RetrySchedule {
         u32::try_from(self.waits.len()).unwrap_or(u32::MAX)
     }
 
-    /// From the first attempt to the last, without jitter: how long a delivery is tried.
+    /// The time from the first attempt to the last, without jitter: how long a delivery is tried for.
     #[must_use]
     pub fn span(&self) -> Duration {
         self.waits.iter().sum()
@@ -101,12 +101,12 @@ impl RetrySchedule {
     }
 }
 
-/// What a `Retry-After` header asks for, cut to [`RETRY_AFTER_MAX`]: seconds or an HTTP date
-/// (RFC 9110, section 10.2.3). Anything else is ignored.
+/// The wait that a `Retry-After` header asks for, as seconds or an HTTP date (RFC 9110, section 10.2.3), cut to
+/// [`RETRY_AFTER_MAX`]. Anything else is ignored.
 pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     let wait = if value.bytes().all(|byte| byte.is_ascii_digit()) && !value.is_empty() {
-        // More digits than an u64 holds is still "very long".
+        // More digits than a u64 holds still means "very long".
         Duration::from_secs(value.parse().unwrap_or(u64::MAX))
     } else {
         httpdate::parse_http_date(value)

@@ -1,24 +1,24 @@
-//! What a send takes, and what comes of it.
+//! What a send takes, and what it returns.
 
 use crate::{
     event::{Event, EventError, PreparedEvent},
     store::error::StoreError,
 };
 
-/// Most events of one [`Webhooks::send_all`](crate::Webhooks::send_all).
+/// The most events in one [`Webhooks::send_all`](crate::Webhooks::send_all).
 pub const SEND_ALL_MAX: usize = 1_000;
 
-/// Most bytes of bodies of one [`Webhooks::send_all`](crate::Webhooks::send_all).
+/// The most bytes of all bodies together in one [`Webhooks::send_all`](crate::Webhooks::send_all).
 pub const SEND_ALL_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// What `send` stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendReceipt {
-    /// The event's id: the caller's, or the UUID it was given.
+    /// The event's id: the one given by the caller, or a generated UUID.
     pub event_id: String,
-    /// How many endpoints it is owed to, 0 when none wants it; for a duplicate, was owed to.
+    /// How many endpoints it goes to, 0 if none wants it; for a duplicate, how many deliveries are on record.
     pub deliveries: usize,
-    /// The same event had been sent before; nothing was added.
+    /// The same event was sent before; nothing was added.
     pub duplicate: bool,
 }
 
@@ -26,26 +26,26 @@ pub struct SendReceipt {
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The event or the customer is not valid.
+    /// The event or the customer is invalid.
     #[error(transparent)]
     Event(#[from] EventError),
-    /// The customer sent another event under this id before.
+    /// The customer has already sent a different event under this id.
     #[error("event {0:?} was sent before with other content; use another id")]
     Conflict(String),
-    /// Another transaction, which is still open, stores an event under this id or, of several in one call,
-    /// one of the others; nothing was stored.
+    /// Another transaction, which is still open, is storing an event under this id or, if several were sent in one
+    /// call, under the id of one of the others; nothing was stored.
     #[error(
-        "event {0:?}, or one sent with it, is being stored by another transaction, which is still open; nothing was stored. Send again when that is over"
+        "event {0:?}, or one sent with it, is being stored by another transaction that is still open; nothing was stored. Send it again when that transaction has ended"
     )]
     Busy(String),
-    /// More than one call takes.
+    /// More than one call can take.
     #[error(
-        "{events} events of {bytes} bytes are too many for one call: at most {SEND_ALL_MAX} of {SEND_ALL_BYTES_MAX} bytes"
+        "{events} events of {bytes} bytes are too many for one call: the limits are {SEND_ALL_MAX} events and {SEND_ALL_BYTES_MAX} bytes"
     )]
     TooMany {
-        /// How many events there were.
+        /// The number of events.
         events: usize,
-        /// Bytes of all bodies together.
+        /// The bytes of all bodies together.
         bytes: usize,
     },
     /// The store is a SQLite file.

@@ -1,4 +1,4 @@
-//! Events in the app's own Postgres transaction.
+//! Sending events in the app's own Postgres transaction.
 
 use std::sync::{Arc, Weak};
 
@@ -15,15 +15,15 @@ use crate::{
 /// An event that is stored once the app's transaction is committed.
 #[derive(Debug)]
 pub struct SentIn {
-    /// What is stored then.
+    /// What will be stored.
     pub receipt: SendReceipt,
     engine: Weak<Shared>,
 }
 
 impl Webhooks {
-    /// Stores an event and what it owes to the customer's endpoints in the app's own transaction: with
-    /// everything else in it, or not at all. `connection` is one of sqlx, with a transaction begun, to
-    /// the database that this engine was opened on.
+    /// Stores an event and its deliveries to the customer's endpoints in the app's own transaction: together with
+    /// everything else in it, or not at all. `connection` is an sqlx connection, with a transaction begun, to the
+    /// database that this engine was opened on.
     ///
     /// ```no_run
     /// # use webhooks_core::{Event, Webhooks};
@@ -37,17 +37,17 @@ impl Webhooks {
     /// # }
     /// ```
     ///
-    /// Which endpoints it is owed to is read in the transaction: of one that reads from a snapshot
-    /// (`repeatable read`), as they were when that was taken.
+    /// The customer's endpoints are read within the transaction. If it reads from a snapshot (`repeatable read`),
+    /// they are those of the time when the snapshot was taken.
     ///
-    /// The transaction may be open for as long as you like: nobody waits for it, but for who sends an event
-    /// under an id that it chose ([`SendError::Busy`]). Two transactions that choose the same ids in opposite
-    /// order wait for each other, and Postgres ends one of them. To an ordered endpoint
-    /// the event goes before whatever is sent once the transaction is committed, also when the process
-    /// ends right after the commit.
+    /// The transaction may stay open for as long as you like: it blocks nobody, except a call that sends an event
+    /// under an id that this transaction also chose ([`SendError::Busy`]). Two transactions that choose the same
+    /// ids in opposite order wait for each other, and Postgres aborts one of them. On an ordered endpoint, the
+    /// event goes before anything that is sent after the transaction has committed, even if the process ends right
+    /// after the commit.
     ///
     /// # Errors
-    /// [`SendError`] says why; after an error of Postgres' own the transaction can only be rolled back.
+    /// [`SendError`] says why; after an error from Postgres itself the transaction can only be rolled back.
     pub async fn send_in(
         &self,
         connection: &mut PgConnection,
@@ -70,8 +70,8 @@ impl Webhooks {
 }
 
 impl SentIn {
-    /// Has the event delivered at once, after the commit. Without it, and when this process ends
-    /// before, any engine on the database finds the event within a second.
+    /// Delivers the event immediately; call it after the commit. If it is not called, or if this process ends
+    /// first, any engine on the database finds the event within a second.
     pub fn deliver_now(&self) {
         if let Some(engine) = self.engine.upgrade() {
             engine.due_by(engine.timeline.now());

@@ -21,10 +21,9 @@ use crate::{
 
 /// The transaction that [`Webhooks::transaction`] gives to its closure.
 ///
-/// The app's tables live in the same database file as the events. Tables that begin with
-/// `webhooks_` are the library's: they can be read, and only `webhooks_outbox` can be written. The
-/// engine begins and ends the transaction, and the connection's settings are its own: statements
-/// that would change either are refused.
+/// The app's tables live in the same database file as the events. Tables whose names begin with `webhooks_` belong
+/// to the library: they can be read, but only `webhooks_outbox` can be written to. The engine begins and ends the
+/// transaction and owns the connection's settings, so statements that would change either are refused.
 pub struct Transaction<'a> {
     tx: Tx<'a>,
 }
@@ -48,7 +47,7 @@ pub enum TransactionError {
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The store is a Postgres database.
+    /// The store is in Postgres.
     #[error(
         "Webhooks::transaction is for SQLite; on Postgres give your own transaction to Webhooks::send_in"
     )]
@@ -61,7 +60,7 @@ impl Transaction<'_> {
     /// Runs one statement; returns how many rows it changed.
     ///
     /// # Errors
-    /// What SQLite says; return it and everything is rolled back.
+    /// The error from SQLite; return it to roll everything back.
     pub fn execute(&self, sql: &str, values: impl Params) -> Result<usize, TransactionError> {
         self.explained(|connection| connection.prepare_cached(sql)?.execute(values))
     }
@@ -69,7 +68,7 @@ impl Transaction<'_> {
     /// Reads one row.
     ///
     /// # Errors
-    /// What SQLite says, `QueryReturnedNoRows` among it.
+    /// The error from SQLite, including `QueryReturnedNoRows`.
     pub fn query_row<T>(
         &self,
         sql: &str,
@@ -82,7 +81,7 @@ impl Transaction<'_> {
     /// Reads every row.
     ///
     /// # Errors
-    /// What SQLite says, or `read`.
+    /// The error from SQLite or from `read`.
     pub fn query_rows<T>(
         &self,
         sql: &str,
@@ -97,8 +96,8 @@ impl Transaction<'_> {
         })
     }
 
-    /// The connection itself, for all else that [`rusqlite`] can do. The same is refused as in
-    /// [`Transaction::execute`], with SQLite's own words: the reason is in the log.
+    /// The connection itself, for everything else that [`rusqlite`] can do. The same statements are refused as in
+    /// [`Transaction::execute`], but with SQLite's own error message; the reason is in the log.
     #[must_use]
     pub fn connection(&self) -> &Connection {
         self.tx.connection
@@ -114,7 +113,7 @@ impl Transaction<'_> {
     /// Stores an event in this transaction; it is delivered once the transaction is committed.
     ///
     /// # Errors
-    /// As for [`Webhooks::send`]. Nothing of the event is stored then, also when the closure goes on.
+    /// As for [`Webhooks::send`]. Nothing of the event is then stored, even if the closure carries on.
     pub fn send(&mut self, customer: &str, event: Event) -> Result<SendReceipt, TransactionError> {
         let event = event.prepare().map_err(SendError::from)?;
         let sent = self.store(customer, vec![event])?;
@@ -126,7 +125,7 @@ impl Transaction<'_> {
     /// Stores several events in this transaction, all of them or none.
     ///
     /// # Errors
-    /// As for [`Webhooks::send_all`]. Nothing of them is stored then, also when the closure goes on.
+    /// As for [`Webhooks::send_all`]. None of the events is then stored, even if the closure carries on.
     pub fn send_all(
         &mut self,
         customer: &str,
@@ -143,17 +142,17 @@ impl Transaction<'_> {
     ) -> Result<Vec<SendReceipt>, TransactionError> {
         check_customer(customer).map_err(SendError::from)?;
         let guard = self.tx.guard;
-        // The app may go on after an error: an event is stored whole or not at all.
+        // The app may carry on after an error, so an event must be stored whole or not at all.
         let sent =
             guard.engine(|| store_events(&mut self.tx, customer, events, Scope::Savepoint))?;
         Ok(sent)
     }
 
-    /// Runs `work` within this transaction; what it stored and sent is taken back when it returns
-    /// an error, and the transaction goes on. One can be within another.
+    /// Runs `work` within this transaction. If it returns an error, what it stored and sent is rolled back, and
+    /// the transaction continues. Savepoints can be nested.
     ///
     /// # Errors
-    /// What `work` returns; [`TransactionError`] when the store refuses.
+    /// The error that `work` returns, or [`TransactionError`] if the store refuses.
     pub fn savepoint<T, E: From<TransactionError>>(
         &mut self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
@@ -170,7 +169,7 @@ impl Transaction<'_> {
         run("savepoint webhooks_app")?;
         let outcome = work(&mut Transaction { tx: self.tx.lend() });
         if connection.is_autocommit() {
-            // SQLite has rolled everything back. The act notices, and takes back what was sent.
+            // SQLite has rolled everything back. The enclosing `Act` notices that and takes back what was sent.
             return outcome.and(Err(TransactionError::Store(StoreError::RolledBack).into()));
         }
         if outcome.is_ok() {
@@ -184,8 +183,8 @@ impl Transaction<'_> {
     }
 }
 
-/// How an app's transaction fails. The app's error type is made where the app waits, and not on
-/// the writer thread: making it may panic.
+/// How an app's transaction fails. The app's error type is created in the waiting task and not on the writer
+/// thread, because creating it may panic.
 enum Failed<E> {
     App(E),
     Store(StoreError),
@@ -207,12 +206,12 @@ impl<E: From<TransactionError>> Failed<E> {
 }
 
 impl Webhooks {
-    /// Runs `work` in one transaction of the database: the app's own SQL and its events are
-    /// stored together or not at all. Returns once they are on disk.
+    /// Runs `work` in one transaction of the database: the app's own SQL and its events are stored together or not
+    /// at all. Returns once they are on disk.
     ///
-    /// `work` runs on the engine's writer thread, and others' sends wait for it: keep it short.
-    /// Its error can be any type that [`TransactionError`] can be turned into, such as the app's
-    /// own or `anyhow::Error`; it comes back as it is.
+    /// `work` runs on the engine's writer thread, and other sends wait for it: keep it short. Its error can be any
+    /// type that [`TransactionError`] converts into, such as the app's own or `anyhow::Error`; it is returned
+    /// unchanged.
     ///
     /// ```no_run
     /// # use webhooks_core::{Event, Webhooks, TransactionError};
@@ -228,7 +227,7 @@ impl Webhooks {
     /// ```
     ///
     /// # Errors
-    /// What `work` returns, or [`TransactionError`]; nothing was stored.
+    /// The error that `work` returns, or [`TransactionError`]; nothing was stored.
     pub async fn transaction<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -244,7 +243,7 @@ impl Webhooks {
                 let lent = tx.lend();
                 let done = guard.app(|| work(&mut Transaction { tx: lent }));
                 let done = done.map_err(Failed::App)?;
-                // What the app's statements or triggers put into the outbox table goes along.
+                // What the app's statements or triggers put into the outbox table is sent in the same transaction.
                 if !tx.connection.is_autocommit() {
                     outbox_table::take(tx)?;
                 }
