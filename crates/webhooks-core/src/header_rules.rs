@@ -1,9 +1,9 @@
-//! Whose each header of a request is: the one place that says which names an endpoint cannot have
-//! for itself, and why. Every header is sent once.
+//! Who may set each header of a request: the single place that says which names an endpoint's own headers cannot
+//! have, and why. Every header is sent once.
 
 use http::HeaderName;
 
-/// Headers that nobody but the sender sets, and why.
+/// Headers that only the sender sets, and why.
 const RESERVED: [(&str, &str); 18] = [
     ("accept-encoding", DECODES_NOTHING),
     ("connection", CONNECTION),
@@ -25,11 +25,11 @@ const RESERVED: [(&str, &str); 18] = [
     ("via", NO_PROXY),
 ];
 const BODY: &str = "it describes the body, which is the event as JSON";
-const CONNECTION: &str = "it steers the connection";
-const DECODES_NOTHING: &str = "the sender decodes nothing";
+const CONNECTION: &str = "it controls the connection";
+const DECODES_NOTHING: &str = "the sender does not decode responses";
 const NO_PROXY: &str = "the sender uses no proxy";
 
-/// Headers of the signatures, by what their names begin with.
+/// Signature headers, by the prefix of their names.
 const SIGNATURES: [(&str, &str); 2] = [
     (
         "webhook-",
@@ -38,7 +38,7 @@ const SIGNATURES: [(&str, &str); 2] = [
     ("svix-", "it belongs to Svix's signature; sign as svix"),
 ];
 
-/// Why no endpoint can have this header for itself, or a signature go there.
+/// Why this header cannot be an endpoint's own or carry a signature; `None` if it can.
 pub(crate) fn reserved(name: &HeaderName) -> Option<&'static str> {
     let name = name.as_str();
     let exact = RESERVED.iter().find(|(reserved, _)| *reserved == name);
@@ -46,10 +46,10 @@ pub(crate) fn reserved(name: &HeaderName) -> Option<&'static str> {
     exact.or_else(begun).map(|(_, reason)| *reason)
 }
 
-/// Why a signature of one's own format cannot go into this header.
+/// Why a signature in a custom format cannot go into this header; `None` if it can.
 pub(crate) fn reserved_for_signature(name: &HeaderName) -> Option<&'static str> {
     match name {
-        &http::header::AUTHORIZATION => Some("credentials go there"),
+        &http::header::AUTHORIZATION => Some("it carries credentials"),
         name => reserved(name),
     }
 }

@@ -1,13 +1,13 @@
-//! What to change of an endpoint.
+//! What to change in an endpoint.
 
 use std::{fmt, num::NonZeroU32};
 
 use super::settings::{self, EndpointSettingsError, StoredSettings};
 use crate::{retry::RetrySchedule, signature::legacy::LegacySignature};
 
-/// What [`Endpoints::edit`](crate::Endpoints::edit) changes; what is not named stays as it is.
+/// What [`Endpoints::edit`](crate::Endpoints::edit) changes; everything that is not named stays as it is.
 ///
-/// `None` puts a setting back to its default.
+/// `None` resets a setting to its default.
 ///
 /// ```
 /// # use webhooks_core::EndpointChange;
@@ -34,7 +34,7 @@ enum HeaderChange {
 }
 
 impl fmt::Debug for EndpointChange {
-    /// Without URLs, the headers' values and secrets.
+    /// Without URLs, header values and secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EndpointChange")
             .field("event_types", &self.event_types)
@@ -51,7 +51,7 @@ impl EndpointChange {
         Self::default()
     }
 
-    /// Moves the endpoint to another URL. The URL as listings show it, its credentials hidden,
+    /// Moves the endpoint to another URL. Passing the URL as listings show it, with its credentials hidden,
     /// changes nothing.
     #[must_use]
     pub fn url(mut self, url: impl Into<String>) -> Self {
@@ -59,7 +59,7 @@ impl EndpointChange {
         self
     }
 
-    /// The event types it wants from now on, in place of those before; as
+    /// The event types it wants from now on, replacing the previous ones; the format is that of
     /// [`NewEndpoint::event_types`](super::NewEndpoint::event_types).
     #[must_use]
     pub fn event_types<T: Into<String>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
@@ -67,27 +67,27 @@ impl EndpointChange {
         self
     }
 
-    /// Whether it gives the endpoint a limit that holds over all engines.
+    /// Whether it gives the endpoint a limit that applies across all engines.
     #[cfg(feature = "postgres")]
     pub(crate) fn sets_limit(&self) -> bool {
         matches!(self.in_flight, Some(Some(_))) || matches!(self.per_second, Some(Some(_)))
     }
 
-    /// Requests in flight at once, 1 to [`IN_FLIGHT_MAX`](super::IN_FLIGHT_MAX).
+    /// The most requests in flight at once, 1 to [`IN_FLIGHT_MAX`](super::IN_FLIGHT_MAX).
     #[must_use]
     pub fn in_flight(mut self, requests: impl Into<Option<u32>>) -> Self {
         self.in_flight = Some(requests.into());
         self
     }
 
-    /// Most requests a second; `None` for no limit.
+    /// The most requests per second; `None` for no limit.
     #[must_use]
     pub fn per_second(mut self, requests: impl Into<Option<NonZeroU32>>) -> Self {
         self.per_second = Some(requests.into());
         self
     }
 
-    /// Its own retry schedule; `None` for the one of the engine.
+    /// Its own retry schedule; `None` for that of the engine.
     #[must_use]
     pub fn retry<'a>(mut self, schedule: impl Into<Option<&'a RetrySchedule>>) -> Self {
         self.retry_waits_s = Some(schedule.into().map(RetrySchedule::to_seconds));
@@ -102,7 +102,7 @@ impl EndpointChange {
         self
     }
 
-    /// A header of its own, in place of those of this name.
+    /// A header of its own, replacing any of the same name.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers
@@ -110,14 +110,14 @@ impl EndpointChange {
         self
     }
 
-    /// Sends the header of this name no more.
+    /// Stops sending the header of this name.
     #[must_use]
     pub fn without_header(mut self, name: impl Into<String>) -> Self {
         self.headers.push(HeaderChange::Remove(name.into()));
         self
     }
 
-    /// The settings with what is changed of them.
+    /// The settings with the change applied.
     pub(crate) fn apply(
         &self,
         mut settings: StoredSettings,

@@ -1,4 +1,4 @@
-//! The names of the headers that an endpoint brings: each is sent once, and the sender's are its own.
+//! The names of an endpoint's own headers: each is sent once, and none may be one that the sender sets.
 
 use http::{HeaderName, HeaderValue, header};
 use url::Url;
@@ -9,17 +9,17 @@ use crate::{
     signature::legacy::LegacySignature,
 };
 
-/// A header that something else than the endpoint's own headers brings, and what.
+/// A header that comes from something other than the endpoint's own headers, and from what.
 type Brought = (HeaderName, &'static str);
 
 impl StoredSettings {
-    /// Refuses own headers that are the sender's, or that would be sent twice to `url`.
+    /// Refuses own headers that the sender sets itself, or that would be sent twice to `url`.
     pub(crate) fn check_header_names(&self, url: &Url) -> Result<(), EndpointSettingsError> {
         let mut sent = self.second_signature()?;
         if split_credentials(url).1.is_some() {
             sent.push((
                 header::AUTHORIZATION,
-                "the URL's user and password go there",
+                "it carries the URL's user and password",
             ));
         }
         for (name, value) in &self.headers {
@@ -34,7 +34,7 @@ impl StoredSettings {
                 let name = parsed.to_string();
                 return Err(EndpointSettingsError::Twice { name, reason });
             }
-            sent.push((parsed, "it is there already"));
+            sent.push((parsed, "it is already set"));
         }
         Ok(())
     }
@@ -45,10 +45,10 @@ impl StoredSettings {
         };
         let legacy = LegacySignature::parse(format, secret)
             .map_err(|error| EndpointSettingsError::AlsoSign(format.clone(), error))?;
-        // Of any event: the names are those of every event.
+        // For any event: the header names are the same for every event.
         let headers = legacy.headers("evt", 0, b"{}").into_iter();
         Ok(headers
-            .map(|(name, _)| (name, "the second signature goes there"))
+            .map(|(name, _)| (name, "it carries the second signature"))
             .collect())
     }
 }

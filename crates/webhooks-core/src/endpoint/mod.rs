@@ -18,21 +18,21 @@ pub use change::EndpointChange;
 pub use new::NewEndpoint;
 pub use settings::{EndpointSettings, EndpointSettingsError, OwnHeader};
 
-/// Requests in flight to one endpoint at once, unless it says otherwise.
+/// The most requests in flight to one endpoint at once, unless set otherwise.
 pub const IN_FLIGHT_DEFAULT: u32 = 8;
-/// The most that an endpoint can ask for.
+/// The highest limit on requests in flight that an endpoint can set.
 pub const IN_FLIGHT_MAX: u32 = 256;
-/// Most endpoints of one customer: each event costs a delivery for each.
+/// The most endpoints that one customer can have: each event costs a delivery for each of them.
 pub const ENDPOINTS_PER_CUSTOMER_MAX: usize = 1_000;
-/// Most secrets of one endpoint that sign at once: the newest, and those within their grace.
+/// The most secrets of one endpoint that sign at once: the newest, and those within their grace period.
 pub const SECRETS_MAX: usize = 8;
-/// Most event types that one endpoint can name.
+/// The most event types that one endpoint can name.
 pub const EVENT_TYPES_MAX: usize = 64;
-/// Most headers of its own that one endpoint can have.
+/// The most headers of its own that one endpoint can have.
 pub const OWN_HEADERS_MAX: usize = 20;
-/// Most bytes of the reason for which an endpoint is disabled.
+/// The longest reason for disabling an endpoint, in bytes.
 pub const DISABLE_REASON_BYTES_MAX: usize = 256;
-/// Most bytes of an endpoint's own headers, names and values together.
+/// The most bytes of an endpoint's own headers, names and values together.
 pub const OWN_HEADERS_BYTES_MAX: usize = 4 * 1024;
 
 /// The id of an endpoint: `ep_` and 32 hexadecimal digits.
@@ -63,7 +63,7 @@ impl fmt::Display for EndpointId {
 }
 
 impl From<&str> for EndpointId {
-    /// Any text is taken: an id that no endpoint has is told when it is used.
+    /// Any text is accepted; an id that no endpoint has is reported when it is used.
     fn from(id: &str) -> Self {
         Self(id.to_owned())
     }
@@ -77,26 +77,27 @@ pub enum EndpointState {
     Active,
     /// Events are kept until it is resumed.
     Paused,
-    /// Events are recorded as [`EndReason::Disabled`](crate::EndReason::Disabled), not kept; enable the
+    /// Events are not kept pending but recorded as [`EndReason::Disabled`](crate::EndReason::Disabled); enable the
     /// endpoint and replay them.
     Disabled {
-        /// Why, for people: "answered 410", "failing for 5 days", or who did it.
+        /// Why, as text for people: "the receiver answered 410 Gone", "every attempt failed for 5 days", or the
+        /// reason that was given.
         reason: String,
     },
 }
 
-/// An endpoint as listings show it. Secrets and URL credentials are not part of it.
+/// An endpoint as listings show it, without its secrets and URL credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Its id.
     pub id: EndpointId,
-    /// Whose it is.
+    /// The customer that it belongs to.
     pub customer: String,
-    /// Where events go, credentials hidden.
+    /// Where events go, with credentials hidden.
     pub url: String,
-    /// Which event types it wants: exact, `prefix*`, or `*`.
+    /// The event types that it wants: exact, `prefix*`, or `*`.
     pub event_types: Vec<String>,
-    /// Whether it gets its events one at a time in commit order.
+    /// Whether it gets its events one at a time, in commit order.
     pub ordered: bool,
     /// Whether it gets events now.
     pub state: EndpointState,
@@ -106,32 +107,32 @@ pub struct Endpoint {
     pub created_at: SystemTime,
 }
 
-/// What [`Endpoints::add`](crate::Endpoints::add) made. The secret is shown here and never again.
+/// The result of [`Endpoints::add`](crate::Endpoints::add). The secret is shown here and never again.
 #[derive(Debug)]
 pub struct AddedEndpoint {
     /// The endpoint's id.
     pub id: EndpointId,
-    /// Give it to the receiver; `expose()` shows it.
+    /// Give it to the receiver; `expose()` reveals it.
     pub secret: Secret,
     /// The endpoint as listings show it.
     pub endpoint: Endpoint,
 }
 
-/// One secret of an endpoint, as listings show it: the secret itself is not part of it.
+/// One secret of an endpoint as listings show it, without the secret itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SecretInfo {
-    /// 1 for the endpoint's first secret; each rotation counts on.
+    /// 1 for the endpoint's first secret; each rotation takes the next number.
     pub number: u32,
-    /// What it signs with; `None` when what is stored is damaged or sealed with another key.
+    /// The kind of secret; `None` if the stored value is damaged or encrypted with another key.
     pub kind: Option<SecretKind>,
-    /// When it was added; `None` for one that was stored before this was recorded.
+    /// When it was added; `None` if it was stored before this was recorded.
     pub created_at: Option<SystemTime>,
-    /// Until when it signs; `None` for the newest, which signs until another takes its place.
+    /// When it stops signing; `None` for the newest, which signs until another replaces it.
     pub expires_at: Option<SystemTime>,
 }
 
-/// Why a person disables an endpoint, checked.
+/// Checks the reason that a person gives for disabling an endpoint.
 pub(crate) fn check_reason(reason: &str) -> Result<(), EndpointSettingsError> {
     let valid = !reason.trim().is_empty()
         && reason.len() <= DISABLE_REASON_BYTES_MAX

@@ -19,7 +19,7 @@ pub struct NewEndpoint {
 }
 
 impl fmt::Debug for NewEndpoint {
-    /// Without the URL's credentials, the headers' values and the secrets.
+    /// Without the URL's credentials, header values and secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = url::Url::parse(&self.url)
             .map_or_else(|_| "invalid".to_owned(), |url| hide_credentials(&url));
@@ -54,7 +54,7 @@ impl NewEndpoint {
         }
     }
 
-    /// The event types it wants: exact (`random_number:generate`), a prefix and a star
+    /// The event types it wants: an exact type (`random_number:generate`), a prefix followed by a star
     /// (`random_number:*`), or `*`.
     #[must_use]
     pub fn event_types<T: Into<String>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
@@ -62,7 +62,7 @@ impl NewEndpoint {
         self
     }
 
-    /// One event at a time, in commit order; a delivery that fails holds those behind it.
+    /// Whether it gets one event at a time, in commit order; a delivery that fails holds up those behind it.
     #[must_use]
     pub fn ordered(mut self, ordered: bool) -> Self {
         self.ordered = ordered;
@@ -76,15 +76,15 @@ impl NewEndpoint {
         self
     }
 
-    /// Requests in flight at once, 1 to [`IN_FLIGHT_MAX`](crate::IN_FLIGHT_MAX);
-    /// [`IN_FLIGHT_DEFAULT`](crate::IN_FLIGHT_DEFAULT) unless set. An ordered endpoint always has 1.
+    /// The most requests in flight at once, 1 to [`IN_FLIGHT_MAX`](crate::IN_FLIGHT_MAX);
+    /// [`IN_FLIGHT_DEFAULT`](crate::IN_FLIGHT_DEFAULT) by default. An ordered endpoint always has 1.
     #[must_use]
     pub fn in_flight(mut self, requests: u32) -> Self {
         self.settings.in_flight = Some(requests);
         self
     }
 
-    /// At most this many requests a second.
+    /// At most this many requests per second.
     #[must_use]
     pub fn per_second(mut self, requests: NonZeroU32) -> Self {
         self.settings.per_second = Some(requests);
@@ -98,7 +98,7 @@ impl NewEndpoint {
         self
     }
 
-    /// Signs a second time in the way of the system that the receiver comes from, so that it can
+    /// Adds a second signature, in the format of the system that the receiver is migrating from, so that it can
     /// move to Standard Webhooks in its own time. Both sets of headers are sent.
     #[must_use]
     pub fn also_sign(mut self, legacy: &LegacySignature) -> Self {
@@ -106,7 +106,7 @@ impl NewEndpoint {
         self
     }
 
-    /// A header of its own, sent with every request: for an API key that its server wants.
+    /// A header of its own, sent with every request; for example an API key that its server requires.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.headers.push((name.into(), value.into()));

@@ -1,4 +1,4 @@
-//! What an endpoint is set to: as it is stored, as people see it, and what is refused.
+//! An endpoint's settings: how they are stored, how people see them, and what is refused.
 
 use std::{fmt, num::NonZeroU32, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::{
     signature::legacy::{LegacySignature, LegacySignatureError},
 };
 
-/// What of an endpoint is stored as one JSON document: read whole, never searched.
+/// The part of an endpoint that is stored as one JSON document: read as a whole, never searched.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct StoredSettings {
@@ -32,24 +32,23 @@ pub(crate) struct StoredSettings {
     pub(crate) also_sign: Option<(String, String)>,
 }
 
-/// What an endpoint is set to besides what [`Endpoint`](super::Endpoint) shows. `None` is the
-/// default.
+/// The settings of an endpoint that [`Endpoint`](super::Endpoint) does not show. `None` is the default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EndpointSettings {
-    /// Requests in flight at once; an ordered endpoint has 1 whatever is set.
+    /// The most requests in flight at once; an ordered endpoint has 1, whatever is set.
     pub in_flight: Option<u32>,
-    /// Most requests a second.
+    /// The most requests per second.
     pub per_second: Option<NonZeroU32>,
     /// Its own retry schedule.
     pub retry: Option<RetrySchedule>,
-    /// Its own headers, in the order they are sent.
+    /// Its own headers, in the order in which they are sent.
     pub headers: Vec<OwnHeader>,
     /// The second signature that is sent with every request.
     pub also_sign: Option<LegacySignature>,
 }
 
-/// A header of an endpoint's own. Its value can be an API key and does not show in `Debug`.
+/// An endpoint's own header. Its value may be an API key and does not appear in `Debug` output.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OwnHeader {
     name: String,
@@ -57,13 +56,13 @@ pub struct OwnHeader {
 }
 
 impl OwnHeader {
-    /// Its name, as it was given.
+    /// Its name, as given.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its value: the only way to see it.
+    /// Its value; this is the only way to see it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.value
@@ -81,32 +80,32 @@ impl fmt::Debug for OwnHeader {
 #[non_exhaustive]
 pub enum EndpointSettingsError {
     /// No event types, or too many.
-    #[error("an endpoint names 1 to {EVENT_TYPES_MAX} event types, not {0}")]
+    #[error("an endpoint must name 1 to {EVENT_TYPES_MAX} event types, not {0}")]
     EventTypes(usize),
-    /// A pattern that can match nothing.
+    /// A pattern that cannot match anything.
     #[error(
         "event type {0:?} is invalid: use an exact type, a prefix with one star at its end, or *"
     )]
     EventType(String),
-    /// Outside of 1 to [`IN_FLIGHT_MAX`].
+    /// Outside the range 1 to [`IN_FLIGHT_MAX`].
     #[error("{0} requests in flight is out of range: use 1 to {IN_FLIGHT_MAX}")]
     InFlight(u32),
-    /// More than [`OWN_HEADERS_MAX`], or than [`OWN_HEADERS_BYTES_MAX`].
+    /// More headers than [`OWN_HEADERS_MAX`], or more bytes than [`OWN_HEADERS_BYTES_MAX`].
     #[error(
-        "{count} own headers of {bytes} bytes are too many: at most {OWN_HEADERS_MAX} of {OWN_HEADERS_BYTES_MAX}"
+        "{count} own headers of {bytes} bytes are too many: the limits are {OWN_HEADERS_MAX} headers and {OWN_HEADERS_BYTES_MAX} bytes"
     )]
     Headers {
-        /// How many there were.
+        /// The number of headers.
         count: usize,
-        /// Names and values together.
+        /// The bytes of names and values together.
         bytes: usize,
     },
-    /// Not a header name, or not a header value.
+    /// An invalid header name or value.
     #[error(
         "header {0:?} is invalid: use letters, digits and - in its name, visible ASCII in its value"
     )]
     Header(String),
-    /// A reason for disabling that says nothing, or is too long to show.
+    /// A reason for disabling that is empty, too long, or contains control characters.
     #[error(
         "the reason {0:?} is invalid: use 1 to {DISABLE_REASON_BYTES_MAX} bytes without control characters"
     )]
@@ -114,12 +113,12 @@ pub enum EndpointSettingsError {
     /// A second signature whose header or secret cannot be used.
     #[error("the second signature {0:?} cannot be made: {1}")]
     AlsoSign(String, #[source] LegacySignatureError),
-    /// A header that the sender sets itself, or that frames the request.
+    /// A header that the sender sets itself, or that delimits the request.
     #[error("header {name:?} cannot be an endpoint's own: {reason}")]
     Reserved {
         /// Its name.
         name: String,
-        /// What it is for.
+        /// What the header is for.
         reason: &'static str,
     },
     /// A header that would be sent twice.
@@ -127,18 +126,18 @@ pub enum EndpointSettingsError {
     Twice {
         /// Its name.
         name: String,
-        /// What else brings it.
+        /// Where it comes from already.
         reason: &'static str,
     },
 }
 
 crate::error_text::debug_is_display!(EndpointSettingsError);
 
-/// A stored setting that cannot be used: what it is.
+/// The name of a stored setting that cannot be used.
 pub(crate) type UnreadableSetting = &'static str;
 
 impl StoredSettings {
-    /// Refuses what is out of range; the headers' names are checked with the URL.
+    /// Refuses values that are out of range; header names are checked separately, together with the URL.
     pub(crate) fn check(&self) -> Result<(), EndpointSettingsError> {
         if let Some(requests) = self.in_flight
             && !(1..=IN_FLIGHT_MAX).contains(&requests)
@@ -159,7 +158,7 @@ impl StoredSettings {
         Ok(())
     }
 
-    /// The schedule of its own, when it has one.
+    /// Its own retry schedule, if it has one.
     pub(crate) fn schedule(&self) -> Result<Option<RetrySchedule>, UnreadableSetting> {
         let Some(waits) = &self.retry_waits_s else {
             return Ok(None);
@@ -210,7 +209,7 @@ impl StoredSettings {
     }
 }
 
-/// Refuses patterns that can match nothing.
+/// Refuses patterns that cannot match anything.
 pub(crate) fn check_event_types(patterns: &[String]) -> Result<(), EndpointSettingsError> {
     if !(1..=EVENT_TYPES_MAX).contains(&patterns.len()) {
         return Err(EndpointSettingsError::EventTypes(patterns.len()));

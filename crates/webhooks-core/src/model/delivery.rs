@@ -1,4 +1,4 @@
-//! What a sender needs of a delivery: the event, and what memory holds of the row.
+//! What a sender needs to know about a delivery: the event, and the part of the row that memory holds.
 
 use std::sync::Arc;
 
@@ -19,17 +19,17 @@ pub(crate) struct StoredEvent {
     pub(crate) seq: i64,
     pub(crate) id: String,
     pub(crate) body: Bytes,
-    /// The W3C trace context that it was sent in.
+    /// The W3C trace context in which it was sent.
     pub(crate) traceparent: Option<String>,
 }
 
-/// A delivery held in memory. `claim` fences: a completion whose claim is no longer the row's
+/// A delivery held in memory. `claim` is its fencing token: a completion whose claim no longer matches the row's
 /// changes nothing.
 #[derive(Debug, Clone)]
 pub(crate) struct ClaimedDelivery {
     pub(crate) event: Arc<StoredEvent>,
     pub(crate) claim: i64,
-    /// Attempts made of the current schedule.
+    /// How many attempts of the current schedule were made.
     pub(crate) attempts: u32,
     /// The number of the last attempt ever made.
     pub(crate) number: u32,

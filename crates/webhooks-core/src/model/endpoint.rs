@@ -1,4 +1,4 @@
-//! An endpoint as the engine uses it: read from the store once, replaced whole when it changes.
+//! An endpoint as the engine uses it: read from the store once, and replaced as a whole when it changes.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -27,36 +27,36 @@ pub(crate) struct EndpointRecord {
     pub(crate) ordered: bool,
     pub(crate) state: EndpointState,
     pub(crate) in_flight: usize,
-    /// Several engines deliver to it at once, each its share of the default of requests in flight.
+    /// Several engines deliver to it at once, each with a share of the default limit on requests in flight.
     pub(crate) shares: bool,
-    /// Several engines deliver, and what holds for it holds over all of them: one has its lane, to
-    /// which the others add.
+    /// Several engines are delivering, and its order or limits apply across all of them: one engine holds its
+    /// lane, and the others add to that lane.
     pub(crate) keeps_lane: bool,
-    /// Between two requests, for an endpoint with a rate limit.
+    /// The time between two requests, for an endpoint with a rate limit.
     pub(crate) interval: Option<Duration>,
     pub(crate) schedule: Arc<RetrySchedule>,
     /// Its own headers and credentials; the sender adds the rest.
     pub(crate) headers: HeaderMap<HeaderValue>,
     pub(crate) secrets: Vec<SigningSecret>,
-    /// A second set of signature headers, of the system that the receiver comes from.
+    /// A second set of signature headers, for the system that the receiver is migrating from.
     pub(crate) legacy: Option<LegacySignature>,
     pub(crate) created_at: i64,
     pub(crate) failing_since: Option<i64>,
 }
 
-/// A secret and until when it signs.
+/// A secret and when it stops signing.
 pub(crate) struct SigningSecret {
     pub(crate) secret: Secret,
-    /// On the timeline; `None`: until it is rotated away.
+    /// On the timeline; `None`: it signs until it is rotated away.
     pub(crate) expires_at: Option<i64>,
 }
 
-/// Beyond the schedule's own span, for jitter, `Retry-After` and the receiver's slowness.
+/// Added to the schedule's own span, for jitter, `Retry-After` and slow receivers.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(3600);
 
 impl EndpointRecord {
-    /// When a delivery that is new to the lane is due. Those of an ordered endpoint have no date of
-    /// their own: they follow one another.
+    /// When a delivery that is new to the lane is due. Those of an ordered endpoint have no due time of their own:
+    /// they follow one another.
     pub(crate) fn due_in_lane(&self, now: i64) -> i64 {
         if self.ordered { 0 } else { now }
     }
@@ -97,7 +97,7 @@ pub(crate) struct EndpointOf {
     pub(crate) id: EndpointId,
 }
 
-/// What a person can do to an endpoint's state.
+/// The changes that a person can make to an endpoint's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StateChange {
     Pause,
@@ -116,11 +116,11 @@ pub(crate) enum StateConflict {
 }
 
 impl StateChange {
-    /// The word for the state that it makes of the `present` one, and its reason; `None` when it is
-    /// made already.
+    /// The name of the state that `present` becomes, and its reason; `None` if the endpoint is already in that
+    /// state.
     ///
     /// # Errors
-    /// A pause is taken back by a resume only, a disabling by enabling only.
+    /// Only a resume ends a pause, and only enabling ends a disabled state.
     pub(crate) fn of(
         &self,
         present: EndpointState,
@@ -141,7 +141,7 @@ impl StateChange {
 }
 
 impl fmt::Display for StateChange {
-    /// What an endpoint was, once it is made.
+    /// What was done to the endpoint, as in "an endpoint was paused".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pause => f.write_str("paused"),

@@ -1,4 +1,4 @@
-//! What the gauges show.
+//! The values of the gauges.
 
 /// What is pending at one moment.
 pub(crate) struct Gauges {

@@ -1,5 +1,5 @@
-//! What the parts of the engine hand to each other: data, and what can be said of it without a
-//! database, a network or a lock.
+//! The data that the parts of the engine pass to each other, and logic on it that needs no database, network or
+//! lock.
 
 pub(crate) mod delivery;
 pub(crate) mod endpoint;

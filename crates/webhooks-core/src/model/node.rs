@@ -6,18 +6,18 @@ use std::time::SystemTime;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Node {
-    /// Its number; each start of an engine has another.
+    /// Its number; an engine gets a new one at each start.
     pub id: i64,
-    /// `host:process`, for people.
+    /// `host:process`, as text for people.
     pub name: String,
     /// Whether it is this engine.
     pub is_this: bool,
-    /// When it last said that it lives, by the database's clock.
+    /// The time of its last heartbeat, by the database's clock.
     pub seen_at: SystemTime,
     /// Deliveries in its memory: about to be sent, or in flight.
     pub held: u64,
-    /// Since when the oldest of them is owed; `None` without any.
+    /// Since when the oldest of them has been pending; `None` if there are none.
     pub held_since: Option<SystemTime>,
-    /// Endpoints with an order or limits of which it has the lane.
+    /// The number of ordered or limited endpoints whose lane it holds.
     pub lanes: u64,
 }

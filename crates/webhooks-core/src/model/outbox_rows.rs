@@ -1,6 +1,6 @@
-//! Rows of the outbox table: those that became events, and those that cannot.
+//! Rows of the outbox table: those that became events, and those that could not.
 
-/// Most rows of one [`Webhooks::refused_in_outbox`](crate::Webhooks::refused_in_outbox).
+/// The most rows that one [`Webhooks::refused_in_outbox`](crate::Webhooks::refused_in_outbox) returns.
 pub const REFUSED_ROWS_MAX: usize = 500;
 
 /// A row of `webhooks_outbox` that could not become an event.
@@ -18,13 +18,14 @@ pub struct RefusedRow {
     pub reason: String,
 }
 
-/// What one transaction took of the outbox table.
+/// What one transaction took from the outbox table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct TakenRows {
-    /// Rows that became events, or were the same as an event before.
+    /// Rows that became events, or were identical to an earlier event.
     pub(crate) events: u64,
-    /// There may be more.
+    /// Whether there may be more rows.
     pub(crate) more: bool,
-    /// Others have in hand what rows that are left wait for, or are taking them: for a moment.
+    /// Whether rows that are left wait briefly for other transactions, which are taking those rows or hold
+    /// something that they need.
     pub(crate) waits: bool,
 }

@@ -1,5 +1,5 @@
-//! What came of an attempt, as it is stored: the record of it, what becomes of its delivery, and
-//! what it means for its endpoint.
+//! The outcome of an attempt, as it is stored: the record of the attempt, what becomes of its delivery, and what
+//! it means for its endpoint.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -27,11 +27,11 @@ pub(crate) struct AttemptRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Delivered,
-    /// Waits by itself until `due_at`.
+    /// Waits on its own until `due_at`.
     Retry {
         due_at: i64,
     },
-    /// Waits in the endpoint's lane, which is not tried before the backoff is over.
+    /// Waits in the endpoint's lane, which is not tried until the backoff is over.
     Lane {
         due_at: i64,
         backoff: Backoff,
@@ -39,16 +39,16 @@ pub(crate) enum Verdict {
     End(EndReason),
 }
 
-/// What an attempt means for its endpoint. Stored in the transaction of its outcome: a transaction
-/// that fails is made again with both.
+/// What an attempt means for its endpoint. It is stored in the same transaction as the attempt's outcome; if that
+/// transaction fails, it is repeated with both.
 #[derive(Default)]
 pub(crate) struct Consequences {
-    /// It began to fail, or no longer does.
+    /// Whether it has started or stopped failing.
     pub(crate) failing_changed: bool,
-    /// When its lane is next tried, though this delivery does not go there.
+    /// When its lane is next tried, even though this delivery does not go there.
     pub(crate) lane: Option<Backoff>,
     pub(crate) disabled: Option<Disabling>,
-    /// Its outbox counts this outcome as on its way to the lane.
+    /// Whether its outbox counts this outcome as on its way to the lane.
     pub(crate) returning: bool,
 }
 
@@ -56,8 +56,8 @@ pub(crate) struct Consequences {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Disabling {
     pub(crate) reason: String,
-    /// Since when every attempt of this engine has failed, when that is the reason: another's may have
-    /// succeeded.
+    /// Since when every attempt made by this engine has failed, if that is the reason: an attempt by another
+    /// engine may have succeeded.
     pub(crate) failing_since: Option<i64>,
 }
 
@@ -86,7 +86,7 @@ impl AttemptRecord {
         }
     }
 
-    /// Says more of the failure, or of an answer's body: an answer's status says all of its failure.
+    /// Details of the failure or of how the body was cut off. For a status failure the status says everything.
     pub(crate) fn detail(&self) -> Option<Cow<'static, str>> {
         match (self.body_cut, &self.failure) {
             (Some(cut), _) => Some(cut.code().into()),

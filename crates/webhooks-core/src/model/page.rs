@@ -2,26 +2,25 @@
 
 use crate::delivery::Delivery;
 
-/// Most deliveries on one page.
+/// The most deliveries on one page.
 pub const PAGE_MAX: usize = 500;
 
-/// What of an endpoint's deliveries to list.
+/// Which of an endpoint's deliveries to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeliveryFilter {
-    /// What is pending, the oldest first.
+    /// Pending deliveries, oldest first.
     Pending,
-    /// What ended without a success, the newest first.
+    /// Deliveries that ended without success, newest first.
     Ended,
-    /// What has an attempt that failed, the newest failure first.
+    /// Deliveries with a failed attempt, the newest failure first.
     Failed,
-    /// Everything on record, the newest event first. The customer's events are looked through in
-    /// slices: of an endpoint that wants few of many, a page can be short, or empty, and still have a
-    /// cursor.
+    /// Everything on record, the newest event first. The customer's events are searched in slices: for an endpoint
+    /// that wants only a few of many events, a page can be short, or even empty, and still have a cursor.
     All,
 }
 
-/// Which page.
+/// The page to read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PageOf {
     pub(crate) listing: DeliveryFilter,
@@ -34,11 +33,11 @@ pub(crate) struct PageOf {
 pub struct DeliveryPage {
     /// The deliveries.
     pub deliveries: Vec<Delivery>,
-    /// Give it to the next call; `None` at the end.
+    /// Pass it to the next call; `None` at the end.
     pub cursor: Option<PageCursor>,
 }
 
-/// Where a listing goes on.
+/// The position at which a listing continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageCursor {
     pub(crate) at: i64,
@@ -59,7 +58,7 @@ impl std::str::FromStr for PageCursor {
             .split_once('-')
             .and_then(|(at, seq)| Some((at.parse().ok()?, seq.parse().ok()?)));
         let (at, seq) = parsed
-            .ok_or_else(|| format!("{text:?} is not a cursor; use the one of the page before"))?;
+            .ok_or_else(|| format!("{text:?} is not a cursor; use that of the previous page"))?;
         Ok(Self { at, seq })
     }
 }

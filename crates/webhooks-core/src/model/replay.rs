@@ -1,26 +1,26 @@
-//! Which events of an endpoint are sent again.
+//! Selecting the events that are sent to an endpoint again.
 
 use std::time::SystemTime;
 
 use crate::endpoint::wants;
 
-/// Deliveries that one transaction of a replay adds.
+/// How many deliveries one transaction of a replay adds.
 pub(crate) const REPLAY_ROWS: usize = 500;
 
-/// Which events of an endpoint to send again.
+/// Which events to send to an endpoint again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Replay {
-    /// Events sent at or after this time; `None`: from the oldest that is kept.
+    /// Events sent at or after this time; `None`: from the oldest event that is kept.
     pub since: Option<SystemTime>,
     /// Events sent before this time; `None`: up to now.
     pub until: Option<SystemTime>,
-    /// What became of them.
+    /// The earlier outcome of the events to select.
     pub outcome: ReplayOutcome,
-    /// Only counts.
+    /// Only count them.
     pub dry_run: bool,
 }
 
-/// What became of the events to send again.
+/// The earlier outcome of the events to send again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ReplayOutcome {
@@ -29,12 +29,12 @@ pub enum ReplayOutcome {
     GivenUp,
     /// Delivered.
     Delivered,
-    /// Never owed to this endpoint, though it wants them now: sent before it was added, or
-    /// filtered then.
+    /// Never a delivery for this endpoint, although it wants them now: sent before it was added, or not among its
+    /// event types then.
     NoDelivery,
 }
 
-/// One step of a replay's look through the events: what matches, and where to go on.
+/// One step of a replay's search through the events: the matches, and where to continue.
 #[derive(Default)]
 pub(crate) struct Look {
     pub(crate) seqs: Vec<i64>,

@@ -1,33 +1,33 @@
-//! When the engine ran, and when it did not: what waits for an endpoint is not tried while the
-//! engine is down, and must not be given up for that.
+//! When the engine was running and when it was not: while it is down, waiting deliveries are not tried, and they
+//! must not be given up because of that.
 
-/// A gap that is more than a restart: after it everything is tried before it can be given up.
+/// A gap this long is more than a restart: after it, everything is tried before it can be given up.
 const OUTAGE_LONG_MS: i64 = 10 * 60 * 1_000;
-/// Outages that are told apart; of more the oldest are taken together.
+/// The most outages that are remembered separately; beyond that the oldest are merged.
 pub(crate) const OUTAGES_MAX: usize = 256;
 
-/// A time in which the engine did not run, on the timeline. A jump of the wall clock that no
-/// commit came after looks the same.
+/// A time in which the engine was not running, on the timeline. A jump of the wall clock that is not followed by a
+/// commit looks the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Outage {
     pub(crate) from: i64,
     pub(crate) until: i64,
 }
 
-/// The outages that matter, the oldest first.
+/// The outages that matter, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Uptime {
     outages: Vec<Outage>,
 }
 
 impl Uptime {
-    /// From what is stored, the oldest first, and the outage that ends now, if there was one.
+    /// Built from the stored outages, oldest first, and the outage that ends now, if there was one.
     pub(crate) fn new(mut outages: Vec<Outage>, last: Option<Outage>) -> Self {
         outages.extend(last);
         while outages.len() > OUTAGES_MAX {
             let oldest = outages.remove(0);
             if let Some(next) = outages.first_mut() {
-                // As long as both, so that nothing is given up sooner.
+                // As long as both together, so that nothing is given up sooner.
                 next.from -= oldest.until - oldest.from;
             }
         }
@@ -38,7 +38,7 @@ impl Uptime {
         &self.outages
     }
 
-    /// Since when, at `now`, the engine has run for `span_ms`.
+    /// The time from which, up to `now`, the engine has been running for `span_ms` in total.
     pub(crate) fn began(&self, now: i64, span_ms: i64) -> i64 {
         let (mut at, mut left) = (now, span_ms);
         for outage in self.outages.iter().rev() {
@@ -52,7 +52,7 @@ impl Uptime {
         at.saturating_sub(left)
     }
 
-    /// Since when the engine is back from its last long outage; `None` when there was none.
+    /// The end of the last long outage; `None` if there was none.
     pub(crate) fn back_since(&self) -> Option<i64> {
         let long = |outage: &&Outage| outage.until - outage.from >= OUTAGE_LONG_MS;
         self.outages.iter().rev().find(long).map(|long| long.until)

@@ -1,4 +1,4 @@
-//! Waiting until an engine has done what it can do now.
+//! Waiting until an engine has done everything that it can do now.
 
 use crate::{
     store::{ask::Ask, error::StoreError},
@@ -6,18 +6,18 @@ use crate::{
 };
 
 impl Webhooks {
-    /// Waits until nothing is in flight and nothing is due at the clock's present time, retention
-    /// included: what is left waits for the clock to be moved, be it for a retry, a rate limit or
-    /// the slower pace of an endpoint that fails at times.
+    /// Waits until nothing is in flight and nothing is due at the clock's current time, retention included.
+    /// Whatever is left needs the clock to be moved: for a retry, for a rate limit, or for the slower pace of an
+    /// endpoint that fails from time to time.
     pub async fn drain(&self) {
         let shared = self.shared();
         loop {
             let idle = shared.memory.idle.notified();
-            // Before the look and after it: what is let go of between the two can have made a lane
-            // due that the look did not see, and what is taken up can have ended one that was.
+            // Counted before and after the query: a delivery that is released between the two may have made a lane
+            // due that the query did not see, and a delivery that is claimed may have emptied a lane that was due.
             let held = shared.memory.held();
             let looked: Result<_, StoreError> = shared.queue.ask(Ask::NextDue).await;
-            // A store that is closed delivers nothing more.
+            // A closed store delivers nothing more.
             let Ok((due, paced)) = looked else {
                 return;
             };

@@ -1,4 +1,4 @@
-//! Holding the writer, as a disk or database that hangs would.
+//! Blocking the writer, as a disk or database that hangs would.
 
 use std::sync::mpsc;
 
@@ -7,7 +7,7 @@ use crate::{
     webhooks::Webhooks,
 };
 
-/// Holds the writer until it is dropped.
+/// Blocks the writer until it is dropped.
 #[derive(Debug)]
 #[must_use = "the writer goes on when it is dropped"]
 pub struct WriterHold {
@@ -15,9 +15,9 @@ pub struct WriterHold {
 }
 
 impl Webhooks {
-    /// Holds the writer from when this returns until the answer is dropped, as a disk or database that
-    /// hangs would: what is sent meanwhile is not stored, and what is queued is one commit. Not for
-    /// longer than a few seconds: Postgres ends a transaction that idles.
+    /// Blocks the writer from when this returns until the result is dropped, as a disk or database that hangs
+    /// would: what is sent meanwhile is not stored, and everything queued becomes one commit. Do not hold it for
+    /// longer than a few seconds: Postgres ends a transaction that is idle.
     ///
     /// # Errors
     /// The engine was shut down.

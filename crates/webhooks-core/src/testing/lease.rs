@@ -1,12 +1,12 @@
-//! For how long an engine on Postgres is taken for alive when nothing is heard of it.
+//! How long an engine on Postgres is considered alive without a sign of life.
 
 use std::time::Duration;
 
 use crate::builder::Builder;
 
 impl Builder {
-    /// For how long other engines take this one for alive when they hear nothing of it, and this one
-    /// others; ten seconds unless set. All engines on a database must have the same.
+    /// How long other engines consider this one alive without hearing from it, and this one the others; ten
+    /// seconds by default. All engines on a database must use the same value.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = Some(lease);
         self

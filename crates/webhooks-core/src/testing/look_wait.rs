@@ -1,13 +1,13 @@
-//! How often an engine on Postgres looks for what it was not told.
+//! How often an engine on Postgres polls for changes of which no notification reached it.
 
 use std::time::Duration;
 
 use crate::builder::Builder;
 
 impl Builder {
-    /// The wait between two looks at a Postgres database for what no notification told, while this
-    /// engine hears notifications; 50 ms to a second unless set. With an hour a test sees what
-    /// notifications do.
+    /// The interval at which this engine polls a Postgres database for changes of which no notification reached
+    /// it, as long as it receives notifications; 50 ms to a second by default. With an hour, a test sees the
+    /// effect of notifications alone.
     pub fn look_wait(mut self, wait: Duration) -> Self {
         self.look_wait = Some(wait);
         self

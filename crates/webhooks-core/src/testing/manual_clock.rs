@@ -35,13 +35,13 @@ impl ManualClock {
         }
     }
 
-    /// Time passes: both clocks move, and whoever sleeps until then wakes.
+    /// Lets time pass: both clocks move, and whoever sleeps until then wakes up.
     pub fn advance(&self, by: Duration) {
         *self.wall.lock() += by;
         self.monotonic.send_modify(|monotonic| *monotonic += by);
     }
 
-    /// The wall clock alone jumps, forward or back, as when a machine's clock is set.
+    /// Moves only the wall clock, forward or back, as when a machine's clock is set.
     pub fn jump_wall(&self, by_ms: i64) {
         let mut wall = self.wall.lock();
         *wall = system_time(unix_millis(*wall) + by_ms);
@@ -60,7 +60,7 @@ impl Clock for ManualClock {
     fn sleep_until(&self, at: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let mut monotonic = self.monotonic.subscribe();
         Box::pin(async move {
-            // The sender lives in the clock; should it go first, nobody is left to wake.
+            // The sender lives in the clock; once that is gone, nobody is left to wake us.
             if monotonic.wait_for(|now| *now >= at).await.is_err() {
                 std::future::pending::<()>().await;
             }

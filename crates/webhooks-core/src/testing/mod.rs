@@ -1,4 +1,4 @@
-//! The testing kit: a [`Receiver`] to script, a [`ManualClock`] to move, and
+//! The testing kit: a [`Receiver`] with scripted answers, a [`ManualClock`] that tests move, and
 //! [`Webhooks::drain`](crate::Webhooks::drain).
 //!
 //! ```

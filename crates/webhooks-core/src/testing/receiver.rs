@@ -1,4 +1,4 @@
-//! A receiver on a free port of the loopback address, whose answers a test scripts.
+//! A receiver on a free port of the loopback address, whose answers are scripted by a test.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -20,11 +20,11 @@ use tokio::sync::Notify;
 
 use crate::clock::{Clock, SystemClock};
 
-/// How long [`Receiver::wait_for`] waits before it panics: a test must end.
+/// How long [`Receiver::wait_for`] waits before it panics, so that a test always ends.
 const WAIT_LIMIT: Duration = Duration::from_secs(30);
-/// Requests kept; a test that makes more should look at them sooner.
+/// The most requests kept; a test that makes more should look at them earlier.
 const REQUESTS_MAX: usize = 100_000;
-/// Most bytes of one request's body.
+/// The most bytes of one request body.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// A receiver on the loopback address. It stops when it is dropped.
@@ -47,7 +47,7 @@ pub struct ReceivedRequest {
 }
 
 impl ReceivedRequest {
-    /// A header as text; empty when it is missing.
+    /// A header as text; empty if it is missing.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
         self.headers
@@ -56,7 +56,7 @@ impl ReceivedRequest {
             .unwrap_or_default()
     }
 
-    /// The body as JSON; null when it is none.
+    /// The body as JSON; null if it is not JSON.
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
@@ -92,7 +92,7 @@ impl Answer {
         status.into()
     }
 
-    /// Takes the request and never answers.
+    /// Accepts the request and never answers.
     #[must_use]
     pub fn hang() -> Self {
         Self {
@@ -101,7 +101,7 @@ impl Answer {
         }
     }
 
-    /// Answers so long after the request came, by the receiver's clock; see [`Receiver::clock`].
+    /// Answers this long after the request arrived, by the receiver's clock; see [`Receiver::clock`].
     #[must_use]
     pub fn after(mut self, wait: Duration) -> Self {
         self.after = wait;
@@ -126,7 +126,7 @@ impl Answer {
 #[derive(Default)]
 struct Shared {
     script: Mutex<Script>,
-    /// `None`: the system's.
+    /// `None`: the system's clock.
     clock: Mutex<Option<Arc<dyn Clock>>>,
     arrived: Notify,
 }
@@ -134,7 +134,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Script {
     requests: Vec<ReceivedRequest>,
-    /// The answers to come; the last one repeats.
+    /// The next answers; the last one repeats.
     answers: VecDeque<Answer>,
     /// Answers for single events, by `webhook-id`; the last one repeats.
     by_event: HashMap<String, VecDeque<Answer>>,
@@ -172,18 +172,18 @@ impl Script {
 }
 
 impl Receiver {
-    /// Starts a receiver on a free port. It answers 200 unless told otherwise.
+    /// Starts a receiver on a free port. It answers 200 unless scripted otherwise.
     ///
     /// # Errors
-    /// When the operating system gives no port.
+    /// The operating system has no free port.
     pub async fn start() -> std::io::Result<Self> {
         Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0))).await
     }
 
-    /// Starts a receiver at an address: to come back where one has stopped.
+    /// Starts a receiver at a given address, for example where another one has stopped.
     ///
     /// # Errors
-    /// When the address is taken.
+    /// The address is in use.
     pub async fn start_at(address: SocketAddr) -> std::io::Result<Self> {
         let listener = tokio::net::TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
@@ -215,17 +215,17 @@ impl Receiver {
         format!("http://{}/", self.address)
     }
 
-    /// By which clock it waits before it answers; the system's unless set.
+    /// The clock by which it delays its answers; the system's by default.
     pub fn clock(&self, clock: Arc<dyn Clock>) {
         *self.state.clock.lock() = Some(clock);
     }
 
-    /// The answers to come, one a request; the last one repeats.
+    /// The next answers, one per request; the last one repeats.
     pub fn respond<A: Into<Answer>>(&self, answers: impl IntoIterator<Item = A>) {
         self.state.lock().answers = answers.into_iter().map(Into::into).collect();
     }
 
-    /// The answers to come for one event, by its id.
+    /// The next answers for one event, by its id.
     pub fn respond_to<A: Into<Answer>>(
         &self,
         event_id: &str,
@@ -258,7 +258,7 @@ impl Receiver {
     /// Waits until `count` requests have arrived.
     ///
     /// # Panics
-    /// When they have not within 30 s, with what did arrive.
+    /// If they have not arrived within 30 s; the message says what did arrive.
     pub async fn wait_for(&self, count: usize) -> Vec<ReceivedRequest> {
         let waiting = async {
             loop {

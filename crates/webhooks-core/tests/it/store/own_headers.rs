@@ -18,21 +18,21 @@ async fn a_header_that_would_be_sent_twice_is_refused_with_the_reason(store: Sto
             new()
                 .also_sign(&legacy("github"))
                 .header("X-Hub-Signature-256", "sha256=mine"),
-            "header \"x-hub-signature-256\" would be sent twice: the second signature goes there",
+            "header \"x-hub-signature-256\" would be sent twice: it carries the second signature",
         ),
         (
             new()
                 .also_sign(&legacy("hex:x-sig"))
                 .header("X-Sig", "mine"),
-            "header \"x-sig\" would be sent twice: the second signature goes there",
+            "header \"x-sig\" would be sent twice: it carries the second signature",
         ),
         (
             NewEndpoint::new(&with_user).header("Authorization", "Bearer mine"),
-            "header \"authorization\" would be sent twice: the URL's user and password go there",
+            "header \"authorization\" would be sent twice: it carries the URL's user and password",
         ),
         (
             new().header("X-Key", "1").header("x-key", "2"),
-            "header \"x-key\" would be sent twice: it is there already",
+            "header \"x-key\" would be sent twice: it is already set",
         ),
         (
             new().header("Content-Type", "text/plain"),
