@@ -18,12 +18,12 @@ use std::time::SystemTime;
 
 /// A verified event, by default in the shape `{"id": …, "event": …, "data": …}`.
 ///
-/// The second type says what bodies look like: [`StandardWebhooks`](super::StandardWebhooks) for
+/// The second type parameter says what the body looks like: [`StandardWebhooks`](super::StandardWebhooks) for
 /// `{"type": …, "timestamp": …, "data": …}`, [`Bare`](super::Bare) where the whole body is the data.
 ///
-/// The state must be, or give ([`FromRef`]), a [`Verifier::standard`]. An endpoint that gets many
-/// event types takes `Verified<serde_json::Value>`, looks at `event_type` and reads `data` then: a
-/// type that does not fit is answered 422, and the sender would try again for days.
+/// The state must be, or provide through [`FromRef`], a [`Verifier::standard`]. A handler that receives many event
+/// types should take `Verified<serde_json::Value>`, look at `event_type` and parse `data` afterwards: data that
+/// does not fit its type is answered 422, and the sender would retry for days.
 ///
 /// ```
 /// use axum::http::StatusCode;
@@ -45,10 +45,9 @@ use std::time::SystemTime;
 pub struct Verified<T, S = Envelope> {
     /// The event's id, the same on every attempt: the key for the replay guard.
     pub id: String,
-    /// The event's type, for example `random_number:generate`; empty where a
-    /// [`Bare`](super::Bare) body has none.
+    /// The event's type, for example `random_number:generate`; empty if a [`Bare`](super::Bare) body has none.
     pub event_type: String,
-    /// When it happened, as a [`StandardWebhooks`](super::StandardWebhooks) body says it.
+    /// When it happened, according to a [`StandardWebhooks`](super::StandardWebhooks) body.
     pub occurred_at: Option<String>,
     /// When this attempt was signed.
     pub timestamp: SystemTime,
@@ -61,7 +60,7 @@ pub struct Verified<T, S = Envelope> {
     shape: PhantomData<fn() -> S>,
 }
 
-/// A verified request whose body has any shape: for every provider but Standard Webhooks.
+/// A verified request with a body of any shape: for all providers other than Standard Webhooks.
 ///
 /// ```
 /// use axum::http::StatusCode;
@@ -81,13 +80,13 @@ pub struct Verified<T, S = Envelope> {
 pub struct VerifiedBody {
     /// What the signature proved.
     pub verification: Verification,
-    /// The request's headers; only those of the verification are signed.
+    /// The request's headers; only those in the verification are signed.
     pub headers: HeaderMap,
     /// The body as received, byte for byte.
     pub body: Bytes,
-    /// What to answer when the provider asks whether this URL is ours, as Slack, Zoom and Discord
-    /// do before they send anything else. It answers a verified question only; Meta's, which
-    /// nothing signs, is answered by [`meta_challenge`](super::meta_challenge).
+    /// What to answer when the provider asks whether this URL is ours, as Slack, Zoom and Discord do before they
+    /// send anything else. It only answers a verified question; Meta's question, which is not signed, is answered
+    /// by [`meta_challenge`](super::meta_challenge).
     ///
     /// ```
     /// use axum::http::StatusCode;
@@ -106,8 +105,8 @@ pub struct VerifiedBody {
 }
 
 impl VerifiedBody {
-    /// Parses a JSON body, or the JSON in the `payload` field of a form, as GitHub sends it when it
-    /// is set so, and Slack for what people do in a message.
+    /// Parses a JSON body, or the JSON in the `payload` field of a form, which GitHub sends if configured so, and
+    /// Slack sends for what people do in a message.
     ///
     /// # Errors
     ///
@@ -135,7 +134,7 @@ impl VerifiedBody {
     ///
     /// # Errors
     ///
-    /// [`Rejection::NotForm`] where the content type is another; pass it on with `?`.
+    /// [`Rejection::NotForm`] if the content type is a different one; pass it on with `?`.
     pub fn form(&self) -> Result<Vec<(String, String)>, Rejection> {
         if media_type(&self.headers).is_some_and(is_form) {
             return Ok(form_urlencoded::parse(&self.body).into_owned().collect());
@@ -143,7 +142,7 @@ impl VerifiedBody {
         Err(Rejection::not_form(&self.headers).logged(&self.labels()))
     }
 
-    /// A key for the replay guard where nothing signed names the event: the body's SHA-256.
+    /// A key for the replay guard if nothing that is signed identifies the event: the body's SHA-256.
     ///
     /// Two genuine deliveries with the same bytes count as one.
     #[must_use]
@@ -221,7 +220,7 @@ impl<T: DeserializeOwned, S: Shape> Verified<T, S> {
 async fn receive(request: Request, verifier: &Verifier) -> Result<VerifiedBody, Rejection> {
     let (parts, body) = request.into_parts();
     let body = read(body, &parts.headers, verifier.body_limit_bytes()).await?;
-    // Below a nested router the request's own path lacks the beginning, which Twilio signed.
+    // In a nested router the request's own path lacks its beginning, which Twilio signed.
     let uri: &Uri = parts
         .extensions
         .get::<OriginalUri>()
@@ -237,8 +236,8 @@ async fn receive(request: Request, verifier: &Verifier) -> Result<VerifiedBody, 
     })
 }
 
-/// Reads at most `limit` bytes. What is announced as larger is not read at all; what turns out to
-/// be larger is left after the frame that crossed the line.
+/// Reads at most `limit` bytes. A body announced as larger is not read at all; one that turns out to be larger is
+/// abandoned after the frame that exceeded the limit.
 async fn read(mut body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes, Rejection> {
     let announced = headers
         .get(CONTENT_LENGTH)
@@ -256,7 +255,7 @@ async fn read(mut body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes
                 Rejection::BodyIncomplete(error)
             }
         })?;
-        // Trailers are no part of the body.
+        // Trailers are not part of the body.
         let Ok(data) = frame.into_data() else {
             continue;
         };
@@ -268,7 +267,7 @@ async fn read(mut body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes
     Ok(read.freeze())
 }
 
-/// Whether a limit set further out, by a layer, ended the body.
+/// Whether the body was ended by a limit that an outer layer set.
 fn is_length_limit(error: &axum::Error) -> bool {
     let mut source = error.source();
     while let Some(error) = source {

@@ -1,10 +1,9 @@
 //! Receiving webhooks: is this request from whom it claims to be, and is it new?
 //!
-//! Three parts, each usable alone. [`Verifier`] checks a signature over the raw bytes, for Standard
-//! Webhooks and for the providers with formats of their own. [`Verified`] and [`VerifiedBody`] are
-//! axum extractors that read the body within a limit, verify it and only then parse it.
-//! [`ReplayGuard`] lets each id be handled once, also across restarts and when many copies arrive
-//! at the same moment.
+//! Three parts, each usable alone. [`Verifier`] checks a signature over the raw bytes, for Standard Webhooks and
+//! for the providers with formats of their own. [`Verified`] and [`VerifiedBody`] are axum extractors that read
+//! the body within a limit, verify it and only then parse it. [`ReplayGuard`] ensures that each id is handled only
+//! once, even across restarts and when many copies arrive at the same moment.
 //!
 //! ```
 //! use axum::{Router, http::StatusCode, routing::post};
@@ -22,8 +21,8 @@
 //! # Ok::<(), webhooks_core::SecretError>(())
 //! ```
 //!
-//! Give the verifier every secret that may be in use: during a rotation the old one and the new.
-//! A request that fails is answered with a status and nothing else, so that whoever is probing
+//! Give the verifier every secret that may be in use: during a rotation, both the old one and the new one. A
+//! request that fails is answered with a status and nothing else, so that an attacker who probes the endpoint
 //! learns nothing; the reason is in the log and in the typed error.
 //!
 //! # What each provider signs
@@ -40,13 +39,13 @@
 //! | Twilio | inside the body (`MessageSid`) | none | [`VerifiedBody::body_key`] |
 //! | GitLab | a header that is **not** signed | none | [`VerifiedBody::body_key`] |
 //!
-//! Clerk, Resend and Svix's other customers send Standard Webhooks: take [`Verifier::standard`]
-//! with the `whsec_` secret that they show. So does GitLab when the webhook has a signing token;
-//! without one it sends its token in the clear and signs nothing, not even the body.
+//! Clerk, Resend and Svix's other customers send Standard Webhooks: use [`Verifier::standard`] with the `whsec_`
+//! secret that they show. So does GitLab if the webhook has a signing token; without one, it sends its token in
+//! the clear and signs nothing, not even the body.
 //!
-//! Whoever records one request from GitHub or Shopify can send it again under another delivery id,
-//! years later; only the body's hash recognises it, for as long as the guard remembers. The price:
-//! two genuine deliveries with the same bytes count as one.
+//! Anyone who records a request from GitHub or Shopify can send it again under another delivery id, years later;
+//! only the hash of its body identifies it, for as long as the guard remembers it. The price: two genuine
+//! deliveries with the same bytes count as one.
 
 mod extract;
 mod rejection;

@@ -1,18 +1,18 @@
-//! What the extractors answer when a request does not get through: a status, and silence.
+//! What the extractors answer when a request is refused: a status, and nothing else.
 
 use crate::scheme::VerifyError;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header::CONTENT_TYPE};
 
-/// Why an extractor turned a request away. The response carries only the status; the reason goes
-/// to the log, once, where the extractor refuses.
+/// Why an extractor refused a request. The response carries only the status; the reason is logged once, where the
+/// extractor refuses.
 ///
 /// Take `Result<Verified<T>, Rejection>` in a handler to answer differently.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// 413: more bytes than the verifier's body limit; the rest was not read.
+    /// 413: the body is larger than the verifier's body limit; the rest was not read.
     #[error("the body is larger than the limit of {limit} bytes")]
     BodyTooLarge {
         /// The most bytes read.
@@ -35,17 +35,17 @@ pub enum Rejection {
     /// 415: signed, but the content type is not that of a form.
     #[error("the content type is {content_type}, not application/x-www-form-urlencoded")]
     NotForm {
-        /// What the header says, in quotes and shortened; `missing` without one.
+        /// The header's value, quoted and shortened; `missing` if there is none.
         content_type: String,
     },
 
-    /// 422: signed, but not what the handler takes. Repeats nothing of the body, which may hold
-    /// personal data; the source does. Where the error is inside the event's data, line and column
-    /// are counted from there.
+    /// 422: signed, but not what the handler takes. The message repeats nothing of the body, which may hold
+    /// personal data; the source does. If the error is inside the event's data, line and column are counted from
+    /// there.
     #[error("the body is not what the handler takes, at line {} column {}{}", .0.line(), .0.column(), missing_field(.0))]
     Unfit(#[source] serde_json::Error),
 
-    /// 422: signed, but a field of the event's shape is not there.
+    /// 422: signed, but a field that the event's shape requires is missing.
     #[error(
         "the body has no field `{field}`; this handler takes {shape}: `Verified<T>` is for {{id, event, data}}, `Verified<T, StandardWebhooks>` for {{type, timestamp, data}}, `Verified<T, Bare>` for anything else"
     )]
@@ -79,7 +79,7 @@ impl Rejection {
         }
     }
 
-    /// The status that the caller gets to see.
+    /// The status that the caller sees.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
@@ -94,8 +94,8 @@ impl Rejection {
         }
     }
 
-    /// Writes the reason to the log, where only the operator sees it, with the id and the type of
-    /// the event as far as they are verified.
+    /// Writes the reason to the log, where only the operator sees it, together with the event's id and type as far
+    /// as they are verified.
     pub(super) fn logged(self, event: &Labels<'_>) -> Self {
         let status = self.status();
         let code = status.as_u16();
@@ -120,7 +120,7 @@ impl<'a> Labels<'a> {
     pub(super) fn new(id: Option<&'a str>, kind: Option<&'a str>) -> Self {
         Self {
             id,
-            // A label; anything longer is an accident, and so is a line break.
+            // It is only a label; anything longer, or with a line break, is a mistake.
             kind: kind.filter(|kind| {
                 kind.len() <= EVENT_TYPE_BYTES_MAX && !kind.contains(char::is_control)
             }),
@@ -128,13 +128,13 @@ impl<'a> Labels<'a> {
     }
 }
 
-/// How much of a content type is named: it is the sender's text, and nothing signs it.
+/// How many characters of a content type the error shows: it comes from the sender, and nothing signs it.
 const CONTENT_TYPE_CHARS_MAX: usize = 100;
 
-/// The longest event type that the log names.
+/// The longest event type that is logged.
 const EVENT_TYPE_BYTES_MAX: usize = 128;
 
-/// The handler's own name of the field that is not there; nothing of the body.
+/// The name, from the handler's own type, of the field that is missing; nothing of the body.
 fn missing_field(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let name = text

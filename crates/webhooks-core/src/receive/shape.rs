@@ -1,4 +1,4 @@
-//! What the body of a verified event looks like: where its type and its data are.
+//! What the body of a verified event looks like: where its type and data are.
 
 use super::Rejection;
 use serde::de::DeserializeOwned;
@@ -22,8 +22,8 @@ pub enum Envelope {}
 #[derive(Debug, Clone, Copy)]
 pub enum StandardWebhooks {}
 
-/// The whole body is the data, as Svix sends what its customers give it. The event's type is the
-/// body's `type`, if it has a text of that name, and empty otherwise.
+/// The whole body is the data, as Svix sends what its customers give it. The event's type is the body's `type` if
+/// that is a string, and empty otherwise.
 #[derive(Debug, Clone, Copy)]
 pub enum Bare {}
 
@@ -71,7 +71,7 @@ impl Shape for StandardWebhooks {
 
 impl Shape for Bare {
     fn open<T: DeserializeOwned>(body: &[u8], _: &str) -> Result<Opened<T>, Rejection> {
-        // Data of any kind may have no type at all, or one that is no text.
+        // Arbitrary data may have no type at all, or one that is not text.
         let fields = serde_json::from_slice::<BareFields<'_>>(body).ok();
         let kind = fields.and_then(|fields| fields.kind).and_then(text);
         Ok(Opened {
@@ -109,7 +109,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A field that is there, even when it is `null`.
+/// A field that is present, even if it is `null`.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     Deserialize::deserialize(deserializer).map(Some)
 }
@@ -123,7 +123,7 @@ fn text(value: &RawValue) -> Option<String> {
 }
 
 mod sealed {
-    /// The shapes are known to the extractor.
+    /// Only the shapes in this module exist.
     pub trait Sealed {}
 
     impl Sealed for super::Envelope {}

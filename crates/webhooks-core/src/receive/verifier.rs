@@ -1,7 +1,7 @@
-//! The verifier: which provider, which secrets, how much tolerance; what a check proves.
+//! The verifier: which provider, which secrets and how much tolerance, and what a successful check proves.
 //!
-//! A check goes through the headers, then the signature over the raw bytes, then the time, in this
-//! order: until the signature matches, the timestamp is only what a stranger says it is.
+//! A check looks at the headers, then at the signature over the raw bytes, then at the time, in this order: until
+//! the signature matches, the timestamp is only a stranger's claim.
 
 use crate::scheme::{
     Challenge, Key, Provider, Request, TOLERANCE_DEFAULT, VerifyError, judge_time,
@@ -55,17 +55,17 @@ pub struct Verification {
     /// When it was signed, within the tolerance; `None` for GitHub, GitLab, Shopify, Twilio and
     /// Meta, which do not sign a time.
     pub timestamp: Option<SystemTime>,
-    /// Which of the verifier's secrets matched, counted from 0: tells when a rotation is through.
+    /// Which of the verifier's secrets matched, counted from 0; shows when a rotation is complete.
     pub secret_index: usize,
-    /// The id in a header of GitHub's, GitLab's, Linear's or Shopify's. **Not signed**: whoever
-    /// repeats a recorded request can write anything here.
+    /// The id in a header of GitHub, GitLab, Linear or Shopify. **Not signed**: anyone who repeats a recorded
+    /// request can write anything here.
     pub unsigned_id: Option<String>,
-    /// The event type in a header of theirs. **Not signed** either.
+    /// The event type in one of their headers. **Not signed** either.
     pub unsigned_event_type: Option<String>,
 }
 
 impl Verifier {
-    /// Any provider, by its secrets as it shows them.
+    /// Any provider, with its secrets as the provider shows them.
     ///
     /// ```
     /// use webhooks_core::receive::Verifier;
@@ -100,13 +100,12 @@ impl Verifier {
         Self::new(Provider::GitHub, keys(secrets))
     }
 
-    /// Stripe's `Stripe-Signature`. The secret begins with `whsec_` and is used as it is.
+    /// Stripe's `Stripe-Signature`. The secret begins with `whsec_` and is used whole, not decoded.
     pub fn stripe(secrets: impl IntoIterator<Item = SharedSecret>) -> Self {
         Self::new(Provider::Stripe, keys(secrets))
     }
 
-    /// Slack's `X-Slack-Signature`. Its first request wants
-    /// [an answer](super::VerifiedBody::challenge).
+    /// Slack's `X-Slack-Signature`. Its first request expects [an answer](super::VerifiedBody::challenge).
     pub fn slack(secrets: impl IntoIterator<Item = SharedSecret>) -> Self {
         Self::new(Provider::Slack, keys(secrets))
     }
@@ -133,9 +132,9 @@ impl Verifier {
         }
     }
 
-    /// Under which URL the world sees this server, for Twilio, which signs the URL it was given:
-    /// scheme, host, perhaps a port and the path that a proxy removes, letter for letter as they
-    /// are configured at Twilio. The extractors add the request's own path and query; with
+    /// The URL at which this server is reachable from outside. It is needed for Twilio, which signs the URL it was
+    /// given: scheme, host, a port if there is one, and any path that a proxy removes, character for character as
+    /// configured at Twilio. The extractors add the request's own path and query; with
     /// [`verify_url`](Self::verify_url) it is not used.
     #[must_use]
     pub fn public_url(mut self, url: &str) -> Self {
@@ -144,15 +143,15 @@ impl Verifier {
         self
     }
 
-    /// How far a timestamp may lie from our clock, in whole seconds either way; 300 s by default.
+    /// How far a timestamp may be from our clock, in whole seconds either way; 300 s by default.
     #[must_use]
     pub fn tolerance(mut self, tolerance: Duration) -> Self {
         self.tolerance = tolerance;
         self
     }
 
-    /// The largest body that the extractors read; by default what the provider sends at most
-    /// (GitHub 25 MB), and 256 KiB where none is named.
+    /// The largest body that the extractors read. The default is the most that the provider sends (GitHub: 25 MB),
+    /// or 256 KiB if the provider names no limit.
     #[must_use]
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit_bytes = bytes;
@@ -166,18 +165,18 @@ impl Verifier {
         self
     }
 
-    /// Checks a request by its headers and its body as received: the raw bytes, not a parsed and
-    /// re-written copy.
+    /// Checks a request by its headers and its body as received: the raw bytes, not a parsed and re-serialized
+    /// copy.
     ///
     /// # Errors
     ///
-    /// [`VerifyError`] says why. Answer 401 or 400 and tell the caller nothing;
+    /// [`VerifyError`] says why. Answer 401 or 400 and tell the caller nothing more, as
     /// [`Verified`](super::Verified) does.
     pub fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<Verification, VerifyError> {
         self.verify_at(headers, body, (self.clock)())
     }
 
-    /// As [`verify`](Self::verify), at a moment of the caller's choice.
+    /// Like [`verify`](Self::verify), at a given time.
     ///
     /// # Errors
     ///
@@ -191,8 +190,8 @@ impl Verifier {
         self.check(None, headers, body, now)
     }
 
-    /// As [`verify`](Self::verify) for Twilio, which signs the whole `url` that it was given; other
-    /// schemes do not look at it.
+    /// Like [`verify`](Self::verify), for Twilio, which signs the whole `url` that it was given; other schemes
+    /// ignore it.
     ///
     /// # Errors
     ///
@@ -206,7 +205,7 @@ impl Verifier {
         self.check(Some(url), headers, body, (self.clock)())
     }
 
-    /// As [`verify`](Self::verify), for a request to `path_and_query` of this server.
+    /// Like [`verify`](Self::verify), for a request to `path_and_query` of this server.
     pub(super) fn verify_path(
         &self,
         path_and_query: &str,

@@ -1,13 +1,13 @@
-//! What makes a signature, how its bytes are written, and what its secret looks like.
+//! The algorithm of a signature, the encoding of its bytes, and the form of its secret.
 
-/// How the bytes of a signature are written.
+/// How the bytes of a signature are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// Hexadecimal, lower case where we write it.
+    /// Hexadecimal; lower case when we write it.
     Hex,
     /// Standard base64 with padding.
     Base64,
-    /// As they are: a token.
+    /// Not encoded: a token.
     Text,
 }
 
@@ -34,7 +34,7 @@ impl Encoding {
     }
 }
 
-/// What makes a signature.
+/// The algorithm that makes a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
     /// HMAC with SHA-256.
@@ -43,12 +43,12 @@ pub enum Algorithm {
     HmacSha1,
     /// ed25519, verified by a public key.
     Ed25519,
-    /// None: the secret itself travels with the request and signs nothing.
+    /// None: the secret itself is sent with the request, and nothing is signed.
     Token,
 }
 
 impl Algorithm {
-    /// How many bytes its signatures have; `None` for a token.
+    /// The length of its signatures in bytes; `None` for a token.
     #[must_use]
     pub fn signature_bytes(self) -> Option<usize> {
         match self {
@@ -65,8 +65,8 @@ impl Algorithm {
 pub enum SecretForm {
     /// `whsec_`, `whsk_` or `whpk_` and base64.
     Standard,
-    /// Any text, used as it is.
+    /// Any text, used unchanged.
     Text,
-    /// An ed25519 public key in hexadecimal; to sign, a `whsk_`.
+    /// An ed25519 public key in hexadecimal; for signing, a `whsk_`.
     PublicKey,
 }

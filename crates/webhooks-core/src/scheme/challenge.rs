@@ -1,12 +1,12 @@
-//! What a provider asks before it sends webhooks to a URL, and the answer.
+//! The question that a provider asks before it sends webhooks to a URL, and the answer.
 
 use super::key::Key;
 use serde::Deserialize;
 
-/// Answers a verified request when it is a question; the key is the one that verified it.
+/// Answers a verified request if it is such a question; the key is the one that verified it.
 pub(super) type ChallengeOf = fn(body: &[u8], key: &Key) -> Option<Challenge>;
 
-/// The answer to a provider's question whether the URL is ours. Send it as it is.
+/// The answer to a provider's question whether the URL is ours. Send it unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Challenge {
@@ -44,7 +44,7 @@ impl Challenge {
     }
 }
 
-/// The question in a body of JSON, when `is_asked` finds that it is one.
+/// The question in a JSON body, if `is_asked` recognises it as one.
 pub(super) fn question<'a, Question: Deserialize<'a>>(
     body: &'a [u8],
     is_asked: impl FnOnce(&Question) -> bool,

@@ -1,11 +1,11 @@
-//! What is signed: the parts of a scheme, filled with the values of one request.
+//! The signed content: the parts of a scheme, filled with the values of one request.
 
 use super::error::VerifyError;
 use super::format::Part;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The pair of a query by which a body that is not a form is signed.
+/// The query parameter that carries the hash of a body that is not a form.
 pub const BODY_HASH: &str = "bodySHA256";
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -13,7 +13,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// Twilio's own requests have some forty fields.
 const FIELDS_MAX: usize = 1000;
 
-/// What a request gives to be signed.
+/// The values of a request that can be signed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Values<'a> {
     pub(super) id: &'a str,
@@ -49,7 +49,7 @@ pub fn is_form(content_type: &str) -> bool {
         .is_some_and(|text| text.trim().eq_ignore_ascii_case(FORM))
 }
 
-/// The hash of the body that a URL carries in its query.
+/// The hash of the body, from a URL's query.
 #[must_use]
 pub fn body_hash(url: &str) -> Option<String> {
     let (_, query) = url.split_once('?')?;
@@ -59,8 +59,8 @@ pub fn body_hash(url: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
-/// What is signed of the body beside the URL. Every body is covered, or refused: a form by its
-/// fields, any other by its hash in the URL.
+/// The part of the body that is signed together with the URL. Every body is either covered or refused: a form by
+/// its fields, any other by its hash in the URL.
 pub(super) fn fields(url: &str, is_form: bool, body: &[u8]) -> Result<String, VerifyError> {
     if body.is_empty() || body_hash(url).is_some() {
         return Ok(String::new());
@@ -72,7 +72,7 @@ pub(super) fn fields(url: &str, is_form: bool, body: &[u8]) -> Result<String, Ve
     }
 }
 
-/// Each key, in order, followed by each of its values, in order and once.
+/// Each key in order, followed by each of its values in order, without duplicates.
 fn signed_fields(body: &[u8]) -> Result<String, VerifyError> {
     let mut fields: BTreeMap<Cow<'_, str>, BTreeSet<Cow<'_, str>>> = BTreeMap::new();
     for (index, (key, value)) in form_urlencoded::parse(body).enumerate() {

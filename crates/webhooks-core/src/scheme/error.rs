@@ -1,4 +1,4 @@
-//! Why a request is refused: precise for the log, silent about values a stranger sent.
+//! Why a request is refused: precise for the log, but without any value that a stranger sent.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub enum VerifyError {
         name: &'static str,
     },
 
-    /// The same header twice: the next reader of the request might look at the other one.
+    /// The same header occurs more than once: another reader of the request might use a different one.
     #[error("the header `{name}` occurs {count} times; it may occur once")]
     DuplicateHeader {
         /// The header's name.
@@ -24,7 +24,7 @@ pub enum VerifyError {
         count: usize,
     },
 
-    /// A header that holds something other than visible ASCII.
+    /// A header that contains something other than visible ASCII.
     #[error("the header `{name}` holds bytes that are not visible ASCII")]
     NotText {
         /// The header's name.
@@ -60,7 +60,7 @@ pub enum VerifyError {
         limit: usize,
     },
 
-    /// Well-formed, and made with none of the secrets, or for another body.
+    /// Well-formed, but not made with any of the secrets, or made for another body.
     #[error(
         "no signature matched ({signatures} signatures, {secrets} secrets); check that both sides use the same secret and that the body reaches the verifier unchanged"
     )]
@@ -71,7 +71,7 @@ pub enum VerifyError {
         secrets: usize,
     },
 
-    /// Genuine, but from too long ago: a recording, or a clock that is wrong.
+    /// Genuine, but from too long ago: a replayed recording, or a clock that is wrong.
     #[error("the timestamp is {} s old; the limit is {} s", age.as_secs(), limit.as_secs())]
     TooOld {
         /// How long ago it was signed.

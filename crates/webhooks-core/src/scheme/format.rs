@@ -1,4 +1,4 @@
-//! The words in which a provider's way to sign is written down.
+//! The vocabulary that describes how a provider signs.
 
 use super::algorithm::{Algorithm, Encoding, SecretForm};
 use super::challenge::ChallengeOf;
@@ -9,19 +9,19 @@ use super::challenge::ChallengeOf;
 pub struct Scheme {
     /// The provider's name in prose, for example `GitHub`.
     pub title: &'static str,
-    /// Its headers; more than one set where the same scheme goes by several names.
+    /// Its headers; more than one set if the scheme is used under several names.
     pub names: &'static [Names],
     /// How the signature header is written.
     pub form: Form,
     /// How the bytes of a signature are written.
     pub encoding: Encoding,
-    /// What makes the signature.
+    /// The algorithm that makes the signature.
     pub algorithm: Algorithm,
     /// What is signed, in this order.
     pub content: &'static [Part],
     /// What its secrets look like.
     pub secret: SecretForm,
-    /// The sentence for a signature header of another form.
+    /// The error text for a malformed signature header.
     pub malformed: &'static str,
     /// The field of a JSON body that holds the time of signing, in milliseconds since 1970.
     pub body_time_ms: Option<&'static str>,
@@ -29,7 +29,7 @@ pub struct Scheme {
     pub payload_field: Option<&'static str>,
     /// The largest body the provider sends.
     pub body_limit_bytes: usize,
-    /// What answers the provider's question whether the URL is ours.
+    /// Answers the provider's question whether the URL is ours.
     pub challenge: Option<ChallengeOf>,
 }
 
@@ -40,29 +40,29 @@ impl Scheme {
         self.names.first().map_or("", |names| names.signature)
     }
 
-    /// Whether `part` is among what is signed.
+    /// Whether `part` is part of the signed content.
     #[must_use]
     pub fn signs(&self, part: Part) -> bool {
         self.content.contains(&part)
     }
 
-    /// How many bytes a signature has; `None` when it is a token of any length.
+    /// The length of a signature in bytes; `None` for a token, which can have any length.
     #[must_use]
     pub fn signature_bytes(&self) -> Option<usize> {
         self.algorithm.signature_bytes()
     }
 }
 
-/// Names of headers, as the provider writes them.
+/// The names of headers, as the provider writes them.
 #[derive(Debug, Clone, Copy)]
 pub struct Names {
-    /// The signature's.
+    /// The header with the signature.
     pub signature: &'static str,
-    /// The timestamp's, where it has a header of its own.
+    /// The header with the timestamp, if it has its own.
     pub timestamp: Option<&'static str>,
-    /// The delivery's id; signed only where [`Part::Id`] is.
+    /// The header with the delivery's id; signed only if [`Part::Id`] is.
     pub id: Option<&'static str>,
-    /// The event type's; never signed.
+    /// The header with the event type; never signed.
     pub event_type: Option<&'static str>,
 }
 
@@ -83,36 +83,36 @@ impl Names {
 pub enum Form {
     /// The signature and nothing else.
     Bare,
-    /// This before the signature, as in `sha256=…`.
+    /// This prefix before the signature, as in `sha256=…`.
     Prefixed(&'static str),
     /// Pairs of name and value, as in `t=…,v1=…`.
     Pairs {
-        /// What stands between two pairs.
+        /// What separates two pairs.
         separator: char,
         /// The timestamp's name.
         timestamp: &'static str,
         /// A signature's name; there may be several.
         signature: &'static str,
     },
-    /// Versions and signatures, as in `v1,… v1a,…`, each version with its algorithm.
+    /// Versions and signatures, as in `v1,… v1a,…`, each version with its own algorithm.
     Versions(&'static [Version]),
 }
 
-/// One of the versions of a list of signatures.
+/// One of the versions in a list of signatures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Version {
-    /// What stands before the comma.
+    /// The text before the comma.
     pub name: &'static str,
-    /// What makes the signature after it.
+    /// The algorithm that makes the signature after it.
     pub algorithm: Algorithm,
-    /// The sentence for something else after it.
+    /// The error text if something else follows.
     pub malformed: &'static str,
 }
 
-/// A piece of what is signed.
+/// A piece of the signed content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// The same in every request.
+    /// The same text in every request.
     Text(&'static str),
     /// The delivery's id.
     Id,
@@ -122,7 +122,7 @@ pub enum Part {
     Body,
     /// The URL that was called, as it was configured.
     Url,
-    /// The parameters of a form: each key, in order, followed by each of its values, in order
-    /// and once. A body that is not a form must be hashed in the URL.
+    /// The parameters of a form: each key in order, followed by each of its values in order, without duplicates. A
+    /// body that is not a form must be hashed in the URL.
     Fields,
 }

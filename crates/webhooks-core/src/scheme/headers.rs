@@ -1,4 +1,4 @@
-//! Reading headers that a stranger wrote: one value, text, of bounded length, in canonical form.
+//! Reading headers that a stranger wrote: one value each, as text, of limited length, in canonical form.
 
 use super::algorithm::{Algorithm, Encoding};
 use super::error::VerifyError;
@@ -9,7 +9,7 @@ use http::HeaderMap;
 /// Room for [`SIGNATURES_MAX`] of the longest kind; hyper would allow 400 KiB of headers.
 const HEADER_BYTES_MAX: usize = 4096;
 
-/// A rotation has two secrets, a rotation of both kinds four; beyond that a list only costs work.
+/// A rotation uses two secrets, or four if both kinds rotate; a longer list only costs work.
 pub const SIGNATURES_MAX: usize = 32;
 
 /// Ids are UUIDs or about as long.
@@ -18,7 +18,7 @@ const ID_BYTES_MAX: usize = 256;
 /// What the headers of a request claim.
 #[derive(Debug)]
 pub(super) struct Claims<'a> {
-    /// Those of a version we know that have the right length; at least one.
+    /// The signatures of a known version and of the right length; at least one.
     pub(super) signatures: Vec<Offered>,
     pub(super) id: Option<&'a str>,
     pub(super) timestamp_s: Option<u64>,
@@ -27,9 +27,9 @@ pub(super) struct Claims<'a> {
 }
 
 impl<'a> Claims<'a> {
-    /// Reads the headers of `scheme`, each of which may come once.
+    /// Reads the headers of `scheme`, each of which may occur once.
     pub(super) fn read(scheme: &Scheme, headers: &'a HeaderMap) -> Result<Self, VerifyError> {
-        // A sender that is moving sends several sets; the first one then counts.
+        // A sender that is migrating sends several sets; then the first one counts.
         let names = scheme
             .names
             .iter()
@@ -76,8 +76,8 @@ fn signatures(scheme: &Scheme, name: &'static str, value: &str) -> Result<Listed
     }
 }
 
-/// Reads `t=…,v1=…`. All signatures of the list count, since providers sign with both secrets
-/// during a rotation; other names are passed over.
+/// Reads `t=…,v1=…`. All signatures in the list count, since providers sign with both secrets during a rotation;
+/// other names are ignored.
 fn pairs(scheme: &Scheme, name: &'static str, list: &str) -> Result<Listed, VerifyError> {
     let Form::Pairs {
         separator,
@@ -116,8 +116,8 @@ fn pairs(scheme: &Scheme, name: &'static str, list: &str) -> Result<Listed, Veri
     Ok((timestamp_s, signatures))
 }
 
-/// Reads the space-separated list. An entry that cannot be read does not spoil one that can,
-/// since versions to come may look different; a list with nothing usable is malformed.
+/// Reads the space-separated list. An entry that cannot be read does not invalidate one that can, since future
+/// versions may look different; a list with nothing usable is malformed.
 fn versions(known: &[Version], name: &'static str, list: &str) -> Result<Listed, VerifyError> {
     let mut signatures = Vec::new();
     let mut problem = "it is empty";
@@ -205,33 +205,33 @@ fn signed_id<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, 
         return malformed("it is empty");
     }
     if !id.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return malformed("an id has no spaces");
+        return malformed("an id must not contain spaces");
     }
-    // With a full stop inside, the same signature fits a second reading of the same bytes:
-    // `a.1` + `2` and `a` + `1.2`.
+    // With a full stop inside, the same signature would fit another reading of the same bytes: `a.1` + `2` and `a`
+    // + `1.2`.
     if id.contains('.') {
-        return malformed("an id has no full stop");
+        return malformed("an id must not contain a full stop");
     }
     Ok(id)
 }
 
-/// An id or event type that no signature covers: for logs and routing, absent when unusable.
+/// An id or event type that no signature covers, for logs and routing; `None` if unusable.
 pub(super) fn unsigned_text(headers: &HeaderMap, name: &'static str) -> Option<String> {
     let text = single(headers, name).ok()?;
     (!text.is_empty() && text.len() <= ID_BYTES_MAX).then(|| text.to_owned())
 }
 
-/// Whole seconds since 1970, in the one way to write them: digits, no sign, no leading zero.
-/// Anything else would let one moment have several spellings, of which only one was signed.
+/// Whole seconds since 1970, in their only valid form: digits, no sign, no leading zero. Otherwise one moment
+/// would have several spellings, of which only one was signed.
 fn timestamp(name: &'static str, text: &str) -> Result<u64, VerifyError> {
     let malformed = |problem| VerifyError::Malformed { name, problem };
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(malformed(
-            "a timestamp is whole seconds since 1970, digits only",
+            "a timestamp must be whole seconds since 1970, digits only",
         ));
     }
     if text.len() > 1 && text.starts_with('0') {
-        return Err(malformed("a timestamp has no leading zero"));
+        return Err(malformed("a timestamp must not have a leading zero"));
     }
     text.parse::<i64>()
         .ok()

@@ -1,4 +1,4 @@
-//! A secret of any scheme, and the signatures it makes and verifies.
+//! A secret of any scheme, and the signatures that it makes and verifies.
 
 use super::algorithm::{Algorithm, SecretForm};
 use crate::secret::{self, Secret, SecretError, SharedSecret};
@@ -51,7 +51,7 @@ impl Key {
         }
     }
 
-    /// As [`parse`](Self::parse), with the base64 and lengths that senders get away with.
+    /// Like [`parse`](Self::parse), but also accepts the sloppy base64 and lengths that senders get away with.
     pub(super) fn parse_lenient(form: SecretForm, text: &str) -> Result<Self, SecretError> {
         match form {
             SecretForm::Standard => Secret::parse_lenient(text).map(Self::Standard),
@@ -60,7 +60,7 @@ impl Key {
         }
     }
 
-    /// The secret's text: the only way to see it.
+    /// The secret as text; this is the only way to see it.
     #[must_use]
     pub fn expose(&self) -> String {
         match self {
@@ -78,7 +78,7 @@ impl Key {
         }
     }
 
-    /// Which algorithm it signs with under a scheme of this one.
+    /// The algorithm that it signs with in a scheme that uses `scheme`.
     pub(super) fn algorithm(&self, scheme: Algorithm) -> Algorithm {
         match self {
             Self::Standard(secret) if !matches!(secret.key(), secret::Key::Symmetric { .. }) => {
@@ -88,7 +88,7 @@ impl Key {
         }
     }
 
-    /// The signature of `parts`; `None` when it cannot make one.
+    /// The signature of `parts`; `None` if it cannot make one.
     pub(super) fn sign(&self, algorithm: Algorithm, parts: &[&[u8]]) -> Option<Vec<u8>> {
         match (self, algorithm) {
             (Self::Standard(secret), Algorithm::Ed25519) => match secret.key() {
@@ -118,11 +118,11 @@ impl Key {
 
     /// Whether it made one of the signatures; compared in constant time on the decoded bytes.
     pub(super) fn made_one_of(&self, offered: &[Offered], parts: &[&[u8]]) -> bool {
-        // Made when needed, and once for all signatures.
+        // Computed only when needed, and once for all signatures.
         let (mut ours, mut whole) = (None, None);
         offered.iter().any(|theirs| match theirs.algorithm {
             Algorithm::Ed25519 => self.public_key().is_some_and(|key| {
-                // The strict check wants the signed bytes in one piece.
+                // The strict check needs the signed bytes in one piece.
                 let whole = whole.get_or_insert_with(|| parts.concat());
                 ed25519_dalek::Signature::from_slice(&theirs.bytes)
                     .is_ok_and(|signature| key.verify_strict(whole, &signature).is_ok())
@@ -147,9 +147,9 @@ impl Key {
 }
 
 impl Algorithm {
-    /// The signature that whoever holds these bytes as key makes; `None` for ed25519.
+    /// The signature that a holder of these bytes as key would make; `None` for ed25519.
     ///
-    /// For tools that try many keys; a [`Key`] is faster and says what it is.
+    /// For tools that try many keys; a [`Key`] is faster and more explicit.
     #[must_use]
     pub fn mac(self, key: &[u8], parts: &[&[u8]]) -> Option<Vec<u8>> {
         const ANY_LENGTH: &str = "HMAC takes a key of any length";

@@ -1,9 +1,9 @@
-//! How providers sign webhooks: each one's headers, signed content, encoding, limits and challenge
-//! as one value, which the verifier, the signer and tools that explain signatures share.
+//! How providers sign webhooks: the headers, signed content, encoding, limits and challenge of each, as one value
+//! that the verifier, the signer and tools that explain signatures share.
 //!
-//! A [`Scheme`] is data; a [`Provider`] is its name. Another provider costs its own file in
-//! `provider/` and a line in the list beside it. Nothing here reads a clock or keeps state:
-//! [`Provider::verify`] proves who signed, and the caller judges the time ([`judge_time`]).
+//! A [`Scheme`] is data; a [`Provider`] is its name. Adding a provider takes one file in `provider/` and one line
+//! in the list there. Nothing here reads a clock or keeps state: [`Provider::verify`] proves who signed, and the
+//! caller checks the time ([`judge_time`]).
 
 mod algorithm;
 mod challenge;

@@ -7,14 +7,14 @@ use super::key::Key;
 use super::provider::Provider;
 use sha2::{Digest, Sha256};
 
-/// What is to be signed.
+/// The content to sign.
 #[derive(Debug, Clone, Copy)]
 pub struct ToSign<'a> {
-    /// The delivery's id, for schemes that name it.
+    /// The delivery's id, for schemes that include it.
     pub id: &'a str,
-    /// When it is signed, in whole seconds since 1970.
+    /// The time of signing, in whole seconds since 1970.
     pub timestamp_s: i64,
-    /// The URL it goes to, as it is configured, for schemes that sign it.
+    /// The URL that it goes to, as configured, for schemes that sign it.
     pub url: &'a str,
     /// The body's media type, for schemes that sign a form's parameters.
     pub content_type: Option<&'a str>,
@@ -28,13 +28,13 @@ pub struct ToSign<'a> {
 pub enum SignError {
     /// A public key, or a key of another kind of scheme.
     #[error(
-        "this secret verifies {provider} signatures but cannot make them; give the one that signs"
+        "this secret verifies {provider} signatures but cannot make them; use the one that signs"
     )]
     CannotSign {
         /// The provider.
         provider: Provider,
     },
-    /// Nothing would sign the body.
+    /// The signature would not cover the body.
     #[error(
         "{provider} signs a body only when it is a form or hashed in the url; add bodySHA256={hash} to the url's query"
     )]
@@ -44,7 +44,7 @@ pub enum SignError {
         /// The body's SHA-256, in hexadecimal.
         hash: String,
     },
-    /// More form fields than are verified.
+    /// More form fields than a verifier accepts.
     #[error("the form has more than {limit} fields")]
     TooManyFields {
         /// The most fields.
@@ -55,11 +55,11 @@ pub enum SignError {
 impl Provider {
     /// The headers, in order, that make a request verifiable under this scheme.
     ///
-    /// Linear's time of signing is part of its body; put it there first.
+    /// For Linear, the time of signing is part of the body; put it there first.
     ///
     /// # Errors
     ///
-    /// [`SignError`] says what to give instead.
+    /// [`SignError`] says what to provide instead.
     pub fn sign(
         self,
         key: &Key,
@@ -70,8 +70,7 @@ impl Provider {
         self.sign_as(names, key, what)
     }
 
-    /// As [`sign`](Self::sign), with the last set of the scheme's names: Svix's for Standard
-    /// Webhooks.
+    /// Like [`sign`](Self::sign), with the last set of the scheme's names: Svix's for Standard Webhooks.
     pub(crate) fn sign_as_svix(
         self,
         key: &Key,

@@ -1,15 +1,15 @@
-//! Whether a signature is of now.
+//! Whether a signature is recent.
 
 use super::error::VerifyError;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How far a timestamp may lie from our clock, either way, as Standard Webhooks, Stripe and Slack
-/// advise. Paddle's and Linear's libraries allow 5 s and 60 s, which a clock that is a little off
-/// exceeds; a replay guard closes the rest of the window.
+/// How far a timestamp may be from our clock, either way, as Standard Webhooks, Stripe and Slack recommend.
+/// Paddle's and Linear's libraries allow 5 s and 60 s, which a clock that is slightly off exceeds; a replay guard
+/// closes the rest of the window.
 pub const TOLERANCE_DEFAULT: Duration = Duration::from_secs(300);
 
-/// Turns a timestamp, in seconds since 1970, into a time that lies within the tolerance, in whole
-/// seconds, of `now`.
+/// Converts a timestamp, in seconds since 1970, into a time, if it is within the tolerance `limit` of `now`,
+/// compared in whole seconds.
 ///
 /// # Errors
 ///
@@ -19,7 +19,7 @@ pub fn judge_time(
     now: SystemTime,
     limit: Duration,
 ) -> Result<SystemTime, VerifyError> {
-    // A clock before 1970 is one that was never set; everything is then in the future.
+    // A clock before 1970 was never set; everything is then in the future.
     let now_s = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let age_s = now_s.saturating_sub(timestamp_s);
     if age_s > limit.as_secs() {
@@ -33,7 +33,7 @@ pub fn judge_time(
     if ahead_s > limit.as_secs() {
         return Err(VerifyError::TooNew { ahead, limit });
     }
-    // Only a tolerance of ages lets a timestamp through that `SystemTime` cannot hold.
+    // Only an enormous tolerance lets through a timestamp that `SystemTime` cannot hold.
     UNIX_EPOCH
         .checked_add(Duration::from_secs(timestamp_s))
         .ok_or(VerifyError::TooNew { ahead, limit })

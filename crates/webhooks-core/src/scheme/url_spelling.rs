@@ -1,12 +1,12 @@
 //! The spellings of one URL that a sender may have signed.
 //!
-//! What is signed is the text that was configured at the provider; what arrives was written by an
-//! HTTP client. Spellings differ in the default port, in the slash of an empty path and in what
-//! is escaped, and never in meaning: nothing that separates parts of a URL is escaped or not.
+//! The signed text is the one that was configured at the provider; the URL that arrives was written by an HTTP
+//! client. Spellings differ in the default port, in the slash of an empty path and in what is escaped, but never
+//! in meaning: characters that separate the parts of a URL are treated the same in all of them.
 
 use std::borrow::Cow;
 
-/// The URL as given first.
+/// All spellings of a URL, starting with the one given.
 pub(super) fn spellings(url: &str) -> Vec<String> {
     let (before, tail) = split(url);
     let mut heads = vec![before.to_owned()];
@@ -50,7 +50,7 @@ fn split(url: &str) -> (&str, &str) {
     url.split_at(end)
 }
 
-/// Without its port, or with the one of its scheme.
+/// The same without its port, or with the default port of its scheme.
 fn other_port(before: &str) -> Option<String> {
     let (scheme, authority) = before.split_once("://")?;
     let port = match scheme.to_ascii_lowercase().as_str() {
@@ -70,7 +70,7 @@ fn other_port(before: &str) -> Option<String> {
     })
 }
 
-/// What clients escape that providers sign as it is.
+/// Characters that clients escape but providers sign unescaped.
 fn is_escaped_by_clients(letter: char) -> bool {
     !letter.is_ascii()
         || matches!(
@@ -79,7 +79,7 @@ fn is_escaped_by_clients(letter: char) -> bool {
         )
 }
 
-/// With those escapes undone that a client makes of letters which need none.
+/// The same with the escapes undone that a client makes of characters that do not need them.
 fn unescaped(tail: &str) -> String {
     let bytes = tail.as_bytes();
     let mut text = String::with_capacity(tail.len());
@@ -94,7 +94,7 @@ fn unescaped(tail: &str) -> String {
         }
         let encoded = &tail[position..position + run.len() * 3];
         match std::str::from_utf8(&run) {
-            // A control character stays escaped, and whatever has a meaning in a URL.
+            // Control characters stay escaped, and so does whatever has a meaning in a URL.
             Ok(decoded) => {
                 let mut at = 0;
                 for letter in decoded.chars() {
@@ -114,7 +114,7 @@ fn unescaped(tail: &str) -> String {
     text
 }
 
-/// The bytes of the escapes with which this begins.
+/// The bytes of the escapes at the beginning of `bytes`.
 fn escapes(bytes: &[u8]) -> Vec<u8> {
     bytes
         .chunks_exact(3)
@@ -127,7 +127,7 @@ fn escapes(bytes: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// As clients write it.
+/// Escaped the way clients do it.
 fn escaped(tail: &str) -> String {
     let mut text = String::with_capacity(tail.len());
     for letter in tail.chars() {
@@ -140,14 +140,14 @@ fn escaped(tail: &str) -> String {
     text
 }
 
-/// With a query as JavaScript's `querystring` writes it, in the same order.
+/// With the query as JavaScript's `querystring` writes it, in the same order.
 fn form_escaped(tail: &str) -> String {
     let Some((path, query)) = tail.split_once('?').filter(|(_, query)| !query.is_empty()) else {
         return tail.to_owned();
     };
     let mut text = format!("{path}?");
     for (index, (key, value)) in form_urlencoded::parse(query.as_bytes()).enumerate() {
-        // Not UTF-8: this spelling would be of another text.
+        // Not UTF-8: this spelling would represent a different text.
         if key.contains(char::REPLACEMENT_CHARACTER) || value.contains(char::REPLACEMENT_CHARACTER)
         {
             return tail.to_owned();

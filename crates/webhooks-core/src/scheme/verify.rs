@@ -23,7 +23,7 @@ pub struct Request<'a> {
     pub body: &'a [u8],
 }
 
-/// What a signature proved, before the time is judged.
+/// What a signature proved, before the time is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Signed {
@@ -31,7 +31,7 @@ pub struct Signed {
     pub key_index: usize,
     /// The id that it covers.
     pub id: Option<String>,
-    /// When it was made, in whole seconds since 1970; not judged yet.
+    /// When it was made, in whole seconds since 1970; not checked yet.
     pub timestamp_s: Option<u64>,
     /// The spelling of the URL that it covers.
     pub url: Option<String>,
@@ -42,12 +42,12 @@ pub struct Signed {
 }
 
 impl Provider {
-    /// Checks a request against every key; the time is the caller's to judge
+    /// Checks a request against every key; checking the time is up to the caller
     /// ([`judge_time`](super::judge_time)).
     ///
     /// # Errors
     ///
-    /// [`VerifyError`] says why. Refuse the request and do not tell the caller.
+    /// [`VerifyError`] says why. Refuse the request, and do not send the reason to the caller.
     pub fn verify(self, keys: &[Key], request: &Request<'_>) -> Result<Signed, VerifyError> {
         if keys.is_empty() {
             return Err(VerifyError::NoSecrets);
@@ -134,7 +134,7 @@ impl Search<'_> {
                 secrets: self.keys.len(),
             });
         };
-        // Only now: until the URL is known to be the provider's, its hash means nothing.
+        // Only now: until the URL is known to come from the provider, its hash means nothing.
         if let Some(expected) = body_hash(given) {
             let ours = Sha256::digest(self.body);
             let same = hex::decode(expected).is_ok_and(|hash| ours.as_slice().ct_eq(&hash).into());
@@ -146,7 +146,8 @@ impl Search<'_> {
     }
 }
 
-/// Whether the body is a form, by its only media type: of two, each reader may take another.
+/// Whether the body is a form, judged by its only media type: with two, different readers might pick different
+/// ones.
 fn is_form_request(headers: &HeaderMap) -> bool {
     let mut kinds = headers.get_all(CONTENT_TYPE).iter();
     let first = kinds.next().and_then(|value| value.to_str().ok());

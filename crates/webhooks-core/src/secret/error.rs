@@ -4,11 +4,11 @@
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretError {
-    /// Nothing, or only white space: an empty key would let anyone sign.
+    /// Empty, or only white space: an empty key would let anyone sign.
     #[error("the secret is empty; generate one or copy it from the sender")]
     Empty,
 
-    /// Spaces or a line break before or after the secret, as copying and `$(cat file)` leave them.
+    /// Spaces or a line break before or after the secret, as left by copying and by `$(cat file)`.
     #[error("the secret has white space before or after it; remove it")]
     SurroundingSpace,
 
@@ -27,7 +27,7 @@ pub enum SecretError {
 
     /// Not an ed25519 public key in hexadecimal.
     #[error(
-        "the public key has {characters} characters; it is 64 hexadecimal digits, or a `whpk_` key"
+        "the public key has {characters} characters; it must be 64 hexadecimal digits, or a `whpk_` key"
     )]
     NotHex {
         /// Its length.
@@ -56,9 +56,9 @@ pub enum SecretError {
         limit: usize,
     },
 
-    /// The public key in a `whsk_` is not the one of its seed.
+    /// The public key in a `whsk_` does not belong to its seed.
     #[error(
-        "the two halves of the `whsk_` secret do not belong together: the last 32 bytes must be the public key of the first 32"
+        "the two halves of the `whsk_` secret do not match: the last 32 bytes must be the public key of the first 32"
     )]
     HalvesDiffer,
 
@@ -66,13 +66,13 @@ pub enum SecretError {
     #[error("the `whpk_` secret is not an ed25519 public key")]
     NotOnCurve,
 
-    /// A `whpk_` of small order: signatures that fit any body can be made for it.
+    /// A `whpk_` of small order: for such a key, signatures that fit any body can be made.
     #[error(
         "the `whpk_` secret is a weak ed25519 key, for which anyone can make signatures; generate another pair"
     )]
     WeakKey,
 
-    /// A [`SharedSecret`](crate::SharedSecret) longer than any provider gives out.
+    /// A [`SharedSecret`](crate::SharedSecret) longer than any that a provider issues.
     #[error("the shared secret is {bytes} bytes; the limit is {limit}")]
     SharedTooLong {
         /// Its length.

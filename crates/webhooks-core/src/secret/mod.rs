@@ -1,9 +1,9 @@
 //! The secrets that webhooks are signed and verified with.
 //!
-//! Owns their text forms, their checks and their memory: a secret is parsed once, its key schedule
-//! is computed once, all clones share one allocation, and that allocation is wiped when the last
-//! clone goes. Nothing prints a secret: `Debug` says `Secret(..)`, there is no `Display` and no
-//! `Serialize`, and no error repeats the value. [`Secret::expose`] is the only way to see one.
+//! Owns their text forms, their validation and their memory: a secret is parsed once, its key schedule is computed
+//! once, all clones share one allocation, and that allocation is wiped when the last clone is dropped. Nothing
+//! prints a secret: `Debug` prints `Secret(..)`, there is no `Display` and no `Serialize`, and no error repeats
+//! the value. [`Secret::expose`] is the only way to see one.
 
 pub(crate) mod error;
 pub(crate) mod shared;
@@ -36,14 +36,14 @@ const VERIFYING_PREFIX: &str = "whpk_";
 const SYMMETRIC_MIN_BYTES: usize = 24;
 const SYMMETRIC_MAX_BYTES: usize = 64;
 
-/// As many bytes as SHA-256 gives out, the length RFC 2104 recommends for an HMAC key.
+/// As many bytes as SHA-256 produces, which is the length that RFC 2104 recommends for an HMAC key.
 const GENERATED_BYTES: usize = 32;
 
 /// An ed25519 signing key is written as its seed followed by its public key.
 const KEYPAIR_BYTES: usize = ed25519_dalek::KEYPAIR_LENGTH;
 const PUBLIC_KEY_BYTES: usize = ed25519_dalek::PUBLIC_KEY_LENGTH;
 
-/// Accepts padding or none: people copy secrets with and without it.
+/// Accepts both padded and unpadded input: people copy secrets with and without it.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -52,7 +52,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// A Standard Webhooks secret: symmetric (`whsec_`), ed25519 signing (`whsk_`) or ed25519
 /// verifying (`whpk_`).
 ///
-/// Clones share one allocation, so a clone costs a counter and leaves no second copy in memory.
+/// Clones share one allocation, so cloning only increments a counter and leaves no second copy in memory.
 /// Comparing two secrets takes the same time wherever they differ.
 ///
 /// ```
@@ -82,9 +82,8 @@ pub enum SecretKind {
 pub(crate) enum Key {
     Symmetric {
         bytes: Zeroizing<Vec<u8>>,
-        /// HMAC with the key already absorbed: a signature clones this instead of hashing the key
-        /// pads again, which saves two of the four compressions a small body costs.
-        /// Boxed to keep the enum small.
+        /// HMAC with the key already absorbed: a signature clones this instead of hashing the key pads again,
+        /// which saves two of the four compressions that a small body costs. Boxed to keep the enum small.
         keyed: Box<Hmac<Sha256>>,
     },
     Signing(Box<SigningKey>),
@@ -92,19 +91,19 @@ pub(crate) enum Key {
 }
 
 impl Secret {
-    /// Makes a new symmetric secret (`whsec_`) of 32 bytes from the operating system's random
-    /// number generator.
+    /// Generates a new symmetric secret (`whsec_`) of 32 bytes with the operating system's random number
+    /// generator.
     ///
     /// # Panics
     ///
-    /// If the operating system has no random numbers to give; nothing safe can be done then.
+    /// If the operating system cannot provide random numbers; nothing safe can be done then.
     #[must_use]
     pub fn generate() -> Self {
         Self::symmetric(random_bytes().to_vec())
     }
 
-    /// Makes a new ed25519 signing secret (`whsk_`). Give its [`public_half`](Self::public_half)
-    /// to the receiver.
+    /// Generates a new ed25519 signing secret (`whsk_`). Give its [`public_half`](Self::public_half) to the
+    /// receiver.
     ///
     /// # Panics
     ///
@@ -140,9 +139,9 @@ impl Secret {
         }
     }
 
-    /// As [`parse`](Self::parse), but takes a symmetric key of any length but none, with or without
-    /// `whsec_`, base64 with or without its padding, and a text that is not base64 as the key
-    /// itself: for tools that must try what a sender has.
+    /// Like [`parse`](Self::parse), but accepts a symmetric key of any length except zero, with or without
+    /// `whsec_`, base64 with or without padding, and uses a text that is not base64 as the key itself: for tools
+    /// that must try whatever a sender has.
     ///
     /// # Errors
     ///
@@ -207,8 +206,8 @@ impl Secret {
         let (seed_bytes, public_bytes) = bytes.split_at(ed25519_dalek::SECRET_KEY_LENGTH);
         seed.copy_from_slice(seed_bytes);
         let signing = SigningKey::from_bytes(&seed);
-        // Signing with a public key that is not the seed's own lets whoever sees two such
-        // signatures compute the private key.
+        // Signing with a public key that is not the seed's own would let anyone who sees two such signatures
+        // compute the private key.
         if signing.verifying_key().as_bytes().as_slice() != public_bytes {
             return Err(SecretError::HalvesDiffer);
         }
@@ -238,7 +237,7 @@ impl Secret {
         Self { key: Arc::new(key) }
     }
 
-    /// The text form, prefix included: the only way to see a secret. Show it once, to its owner.
+    /// The text form, including the prefix; this is the only way to see a secret. Show it once, to its owner.
     #[must_use]
     pub fn expose(&self) -> String {
         let mut text = String::with_capacity(SIGNING_PREFIX.len() + KEYPAIR_BYTES * 4 / 3 + 4);
@@ -276,8 +275,8 @@ impl Secret {
         self.kind() != SecretKind::Verifying
     }
 
-    /// The `whpk_` that verifies what this secret signs; `None` for a symmetric secret, which has
-    /// no public half.
+    /// The `whpk_` that verifies this secret's signatures; `None` for a symmetric secret, which has no public
+    /// half.
     #[must_use]
     pub fn public_half(&self) -> Option<Self> {
         match &*self.key {
@@ -335,7 +334,7 @@ fn hmac_sha256(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
 }
 
-/// Decodes standard base64, having refused what is longer than `limit` bytes before any work.
+/// Decodes standard base64; input that is longer than `limit` bytes is refused before any work.
 fn decode(prefix: &'static str, encoded: &str, limit: usize) -> Result<Vec<u8>, SecretError> {
     let too_long = |bytes| SecretError::TooLong {
         prefix,

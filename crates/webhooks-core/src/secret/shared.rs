@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{error::SecretError, hmac_sha256};
 
-/// Longer than any key a provider gives out; bounds what configuration can make us hold.
+/// Longer than any key that a provider issues; limits how much configuration can make us hold.
 const MAX_BYTES: usize = 1024;
 
 /// A secret as GitHub, Stripe, Slack and most other providers use it: the characters themselves are the
@@ -36,12 +36,12 @@ struct SharedKey {
 }
 
 impl SharedSecret {
-    /// Takes a secret as the provider shows it.
+    /// Takes a secret in the form in which the provider shows it.
     ///
     /// # Errors
     ///
-    /// [`SecretError::Empty`] for nothing or only white space, [`SecretError::SurroundingSpace`],
-    /// and [`SecretError::SharedTooLong`] above 1024 bytes.
+    /// [`SecretError::Empty`] if it is empty or only white space, [`SecretError::SurroundingSpace`], and
+    /// [`SecretError::SharedTooLong`] above 1024 bytes.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
         if text.trim().is_empty() {
             return Err(SecretError::Empty);
@@ -52,8 +52,8 @@ impl SharedSecret {
         Self::parse_lenient(text)
     }
 
-    /// As [`parse`](Self::parse), with white space around it: for tools that must try what a
-    /// sender has.
+    /// Like [`parse`](Self::parse), but accepts white space around it: for tools that must try whatever a sender
+    /// has.
     pub(crate) fn parse_lenient(text: &str) -> Result<Self, SecretError> {
         if text.trim().is_empty() {
             return Err(SecretError::Empty);
@@ -71,7 +71,7 @@ impl SharedSecret {
         })
     }
 
-    /// The secret itself: the only way to see it.
+    /// The secret itself; this is the only way to see it.
     #[must_use]
     pub fn expose(&self) -> String {
         self.key.text.to_string()

@@ -1,8 +1,8 @@
-//! The signature headers of another system, sent beside the standard ones while its receivers move.
+//! The signature headers of another system, sent alongside the standard ones while its receivers migrate.
 //!
-//! A receiver that still checks GitHub's, Stripe's or svix's header keeps working unchanged; once
-//! it checks `webhook-signature`, drop the second set. The engine stores [`LegacySignature::format`]
-//! as text and the secret sealed, and rebuilds the value with [`LegacySignature::parse`].
+//! A receiver that still checks GitHub's, Stripe's or Svix's header keeps working unchanged; once it checks
+//! `webhook-signature`, drop the second set. The engine stores [`LegacySignature::format`] as text and the secret
+//! encrypted, and rebuilds the value with [`LegacySignature::parse`].
 
 use crate::header_rules;
 use crate::scheme::{Encoding, Key, Part, Provider, ToSign};
@@ -30,17 +30,17 @@ const MAX_PREFIX_BYTES: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LegacySignature {
-    /// Standard Webhooks by Svix's names: `svix-id`, `svix-timestamp`, `svix-signature`.
+    /// Standard Webhooks under Svix's names: `svix-id`, `svix-timestamp`, `svix-signature`.
     Svix(Key),
-    /// As this provider signs.
+    /// The way this provider signs.
     Provider(Provider, Key),
     /// A header of your own: `prefix` and then the HMAC-SHA256 of the body.
     Body {
-        /// Where the signature goes.
+        /// The header that holds the signature.
         header: HeaderName,
-        /// What stands before it, for example `sha256=`; may be empty.
+        /// What precedes the signature, for example `sha256=`; may be empty.
         prefix: String,
-        /// How its bytes are written.
+        /// How the signature's bytes are encoded.
         encoding: Encoding,
         /// The key.
         secret: SharedSecret,
@@ -51,7 +51,7 @@ pub enum LegacySignature {
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LegacySignatureError {
-    /// The format is none of those known.
+    /// The format is unknown.
     #[error(
         "`{format}` is not a signature format; use svix, {}, hex:<header>[:<prefix>] or base64:<header>[:<prefix>]", names().join(", ")
     )]
@@ -59,7 +59,7 @@ pub enum LegacySignatureError {
         /// What was given.
         format: String,
     },
-    /// The header's name cannot be one.
+    /// The header name is invalid.
     #[error("`{name}` is not a header name")]
     InvalidHeader {
         /// What was given.
@@ -74,17 +74,17 @@ pub enum LegacySignatureError {
         reason: &'static str,
     },
     /// The prefix does not fit into a header.
-    #[error("the prefix is {bytes} bytes; it may be up to {limit} visible ASCII characters")]
+    #[error("the prefix is {bytes} bytes; use up to {limit} visible ASCII characters")]
     InvalidPrefix {
         /// Its length.
         bytes: usize,
         /// The most bytes accepted.
         limit: usize,
     },
-    /// A public key.
-    #[error("a public key verifies {provider} signatures but cannot make them; give the `whsk_`")]
+    /// The secret is a public key.
+    #[error("a public key verifies {provider} signatures but cannot make them; use the `whsk_`")]
     CannotSign {
-        /// Whose format it is.
+        /// The provider whose format it is.
         provider: Provider,
     },
     /// The secret is refused.
@@ -95,8 +95,8 @@ pub enum LegacySignatureError {
 crate::error_text::debug_is_display!(LegacySignatureError);
 
 impl LegacySignature {
-    /// Builds one from its text form (see [`format`](Self::format)) and its secret: for `svix` a
-    /// `whsec_` or `whsk_`, for `discord` a `whsk_`, for all others any string.
+    /// Builds one from its text form (see [`format`](Self::format)) and its secret: a `whsec_` or `whsk_` for
+    /// `svix`, a `whsk_` for `discord`, any string for all others.
     ///
     /// # Errors
     ///
@@ -173,7 +173,7 @@ impl LegacySignature {
         }
     }
 
-    /// The secret's text, to seal and store beside [`format`](Self::format).
+    /// The secret as text, to be encrypted and stored with [`format`](Self::format).
     #[must_use]
     pub fn expose_secret(&self) -> String {
         match self {
@@ -216,7 +216,7 @@ impl LegacySignature {
                     .collect();
             }
         };
-        // What is left out could not be signed, or is an id that the signature does not cover.
+        // A header is left out if it could not be signed, or if it is an id that the signature does not cover.
         let unsigned_id = self.unsigned_id();
         texts
             .unwrap_or_default()
@@ -239,8 +239,8 @@ impl LegacySignature {
     }
 }
 
-/// The providers whose receivers can check a delivery of ours: Twilio signs the URL, Linear writes
-/// the time into the body, and Standard Webhooks is sent anyway.
+/// The providers whose receivers can verify a delivery of ours. It leaves out Twilio, which signs the URL, Linear,
+/// which writes the time into the body, and Standard Webhooks, which is sent anyway.
 fn providers() -> impl Iterator<Item = Provider> {
     Provider::all().filter(|provider| {
         let scheme = provider.scheme();

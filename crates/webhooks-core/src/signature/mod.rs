@@ -1,8 +1,8 @@
-//! Signing a webhook as Standard Webhooks says, and as other systems do for a migration.
+//! Signing a webhook according to Standard Webhooks, and the way other systems do, for migrations.
 //!
-//! What is signed is `id.timestamp.body`, byte for byte. One signature is made per secret, so that
-//! during a rotation a receiver that knows either of two secrets finds one it can check. The
-//! delivery engine calls [`sign`] for every attempt; verifying lives in `receive`.
+//! The signed content is `id.timestamp.body`, byte for byte. One signature is made per secret, so that during a
+//! rotation a receiver that knows either of two secrets finds one it can check. The delivery engine calls [`sign`]
+//! for every attempt; verification is in `receive`.
 
 pub(crate) mod legacy;
 
@@ -29,9 +29,9 @@ pub const SVIX_TIMESTAMP: HeaderName = HeaderName::from_static("svix-timestamp")
 /// Svix's name for [`WEBHOOK_SIGNATURE`].
 pub const SVIX_SIGNATURE: HeaderName = HeaderName::from_static("svix-signature");
 
-/// Marks an HMAC-SHA256 signature.
+/// The version of an HMAC-SHA256 signature.
 pub(crate) const SYMMETRIC_VERSION: &str = "v1";
-/// Marks an ed25519 signature.
+/// The version of an ed25519 signature.
 pub(crate) const ASYMMETRIC_VERSION: &str = "v1a";
 
 /// `v1a,`, the base64 of an ed25519 signature, and the space before the next.
@@ -40,10 +40,9 @@ const ENTRY_BYTES: usize = 4 + 88 + 1;
 /// Makes the value of `webhook-signature`: one `v1,…` or `v1a,…` per secret that can sign, in the
 /// order given, separated by spaces.
 ///
-/// A `whpk_` signs nothing and is passed over; refuse it where secrets are registered
-/// ([`Secret::can_sign`]). `timestamp_s` is in whole seconds since 1970 and goes into
-/// `webhook-timestamp`, `id` into `webhook-id`. Give an id without a full stop, or the border
-/// between id and timestamp is not covered by the signature.
+/// A `whpk_` cannot sign and is skipped; refuse it where secrets are registered ([`Secret::can_sign`]).
+/// `timestamp_s` is in whole seconds since 1970 and goes into `webhook-timestamp`, `id` into `webhook-id`. The id
+/// must not contain a full stop, because the signature does not cover the boundary between id and timestamp.
 ///
 /// ```
 /// use webhooks_core::{Secret, signature};
@@ -59,7 +58,7 @@ const ENTRY_BYTES: usize = 4 + 88 + 1;
 /// # Ok::<(), webhooks_core::SecretError>(())
 /// ```
 #[must_use]
-// By its name callgrind finds it: crates/bench/tests/it/instructions.rs.
+// Callgrind finds it by its name: crates/bench/tests/it/instructions.rs.
 #[inline(never)]
 pub fn sign(secrets: &[Secret], id: &str, timestamp_s: i64, body: &[u8]) -> String {
     let head = signed_head(id, timestamp_s);

@@ -289,7 +289,7 @@ fn malformed_headers_are_named_with_their_problem() {
     let long_id = "i".repeat(257);
     let ok = (ID, "1614265330", SIGNATURE);
     let malformed = |name, problem| VerifyError::Malformed { name, problem };
-    let digits_only = "a timestamp is whole seconds since 1970, digits only";
+    let digits_only = "a timestamp must be whole seconds since 1970, digits only";
     let cases = [
         (
             (ID, "1614265330", ""),
@@ -370,7 +370,10 @@ fn malformed_headers_are_named_with_their_problem() {
         ),
         (
             (ID, "01614265330", SIGNATURE),
-            malformed("webhook-timestamp", "a timestamp has no leading zero"),
+            malformed(
+                "webhook-timestamp",
+                "a timestamp must not have a leading zero",
+            ),
         ),
         (
             (ID, "9223372036854775808", SIGNATURE),
@@ -379,11 +382,11 @@ fn malformed_headers_are_named_with_their_problem() {
         (("", ok.1, ok.2), malformed("webhook-id", "it is empty")),
         (
             ("a b", ok.1, ok.2),
-            malformed("webhook-id", "an id has no spaces"),
+            malformed("webhook-id", "an id must not contain spaces"),
         ),
         (
             ("a.b", ok.1, ok.2),
-            malformed("webhook-id", "an id has no full stop"),
+            malformed("webhook-id", "an id must not contain a full stop"),
         ),
         (
             ("é", ok.1, ok.2),

@@ -1,11 +1,11 @@
-//! What a store of the guard's is asked for, and says.
+//! The requests to a store of the guard, and its answers.
 
 use std::time::Duration;
 
-/// A key's hash: every key costs the same memory, however long a stranger made it.
+/// The hash of a key: every key costs the same amount of memory, however long a stranger made it.
 pub(super) type KeyHash = [u8; 32];
 
-/// What a store says to a claim.
+/// A store's answer to a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
     Granted,
@@ -14,25 +14,25 @@ pub(super) enum Answer {
     Full,
 }
 
-/// Why the guard cannot say whether a key is new. Refuse the request (503): the sender comes again.
+/// Why the guard cannot say whether a key is new. Refuse the request (503): the sender will retry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplayError {
-    /// The file cannot be opened or is not a replay guard's.
+    /// The file cannot be opened or is not a replay guard file.
     #[error("cannot open the replay guard's file {path}: {problem}")]
     Open {
         /// The file.
         path: String,
-        /// What the system said.
+        /// The error of the system.
         problem: String,
     },
     /// The file cannot be read or written.
     #[error("the replay guard's file failed: {problem}")]
     Store {
-        /// What the system said.
+        /// The error of the system.
         problem: String,
     },
-    /// As many handlers are running as keys may be remembered.
+    /// As many handlers are running as there may be keys remembered.
     #[error("{limit} ids are being handled at this moment; the limit is {limit}")]
     Full {
         /// The most keys remembered.

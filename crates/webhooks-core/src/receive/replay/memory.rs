@@ -1,4 +1,4 @@
-//! What the guard remembers in memory, bounded by number and age.
+//! The keys that the guard remembers in memory, limited by number and age.
 
 use super::claim::{Answer, KeyHash};
 use std::collections::{BTreeSet, HashMap};
@@ -8,7 +8,7 @@ use std::time::SystemTime;
 #[derive(Default)]
 pub(super) struct Memory {
     entries: HashMap<KeyHash, Entry>,
-    /// The same keys by the moment their entry ends: the first is the next to be forgotten.
+    /// The same keys, ordered by when their entry ends: the first is the next to be forgotten.
     handled: BTreeSet<(SystemTime, KeyHash)>,
     claimed: BTreeSet<(SystemTime, KeyHash)>,
 }

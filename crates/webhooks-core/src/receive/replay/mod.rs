@@ -1,11 +1,10 @@
-//! The replay guard: an id is handled once.
+//! The replay guard: each id is handled once.
 //!
-//! A key is claimed before its handler runs and confirmed after; a second copy finds the claim (409,
-//! the sender comes again) or the confirmation (204, done). A handler that fails, panics or takes
-//! too long gives the claim back, so that the sender's retry gets through. A process that dies
-//! leaves claims behind, which end by themselves a little after the time limit: what it was doing
-//! may then be done a second time. Exactly once across a crash is for the handler to arrange, in
-//! the transaction that does its work.
+//! A key is claimed before its handler runs and confirmed afterwards. A second copy finds either the claim (409:
+//! the sender retries) or the confirmation (204: done). If a handler fails, panics or takes too long, the claim is
+//! released, so that the sender's retry gets through. A process that dies leaves claims behind, which end by
+//! themselves a little after the time limit; what it was doing may then be done a second time. To do something
+//! exactly once even across a crash, the handler must record the id in the same transaction as its work.
 
 mod claim;
 mod memory;
@@ -28,17 +27,17 @@ use sha2::{Digest, Sha256};
 use claim::{Answer, KeyHash};
 use memory::Memory;
 
-/// Twice the three days that Standard Webhooks' schedule goes on trying, and a bit.
+/// A little more than twice the three days for which the schedule of Standard Webhooks retries.
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Measured: 35 MB in memory, or 20 MB in a file.
 const DEFAULT_MAX_KEYS: usize = 200_000;
 
-/// Longer than senders wait for an answer, so that slow work may end after they hang up.
+/// Longer than senders wait for an answer, so that slow work may finish after they hang up.
 const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// A claim outlives its handler's time limit by this much, so that the confirmation is written
-/// before anyone else may claim.
+/// A claim outlives its handler's time limit by this much, so that the confirmation is written before anyone else
+/// may claim the key.
 const LEASE_MARGIN: Duration = Duration::from_secs(10);
 
 type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -85,18 +84,18 @@ enum Store {
 pub enum ClaimOutcome {
     /// The key is new: handle it, then confirm.
     Granted(KeyLease),
-    /// It was handled before; answer as if it had gone well.
+    /// It was handled before; answer as if handling it had succeeded.
     Already,
-    /// Another copy is being handled and may yet fail; let the sender come again.
+    /// Another copy is being handled and may yet fail; let the sender retry.
     Underway,
 }
 
-/// The right to handle one key. Dropping it gives the key back, so that a retry gets through.
+/// The right to handle one key. Dropping it releases the key, so that a retry gets through.
 #[must_use]
 pub struct KeyLease {
     guard: ReplayGuard,
     key: KeyHash,
-    /// Fences a holder whose claim ended and went to another.
+    /// Fences off a holder whose claim has ended and gone to another.
     token: i64,
     open: bool,
 }
@@ -130,16 +129,15 @@ impl ReplayGuard {
         }
     }
 
-    /// How long a handled key is remembered: longer than the sender goes on trying; 7 days by
-    /// default.
+    /// How long a handled key is remembered; 7 days by default. It should be longer than the sender retries for.
     #[must_use]
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;
         self
     }
 
-    /// How many keys are remembered; beyond that the oldest handled ones are forgotten. 200 000 by
-    /// default. Keep it above what arrives within the sender's retries.
+    /// How many keys are remembered; beyond that the oldest handled ones are forgotten. 200 000 by default. Set it
+    /// higher than the number of events that arrive while the sender still retries them.
     #[must_use]
     pub fn max_keys(mut self, keys: usize) -> Self {
         self.max_keys = keys.max(1);
@@ -161,11 +159,11 @@ impl ReplayGuard {
         self
     }
 
-    /// Claims a key. Most callers want [`once`](Self::once), which cannot forget to confirm.
+    /// Claims a key. Most callers should use [`once`](Self::once), which cannot forget to confirm.
     ///
     /// # Errors
     ///
-    /// [`ReplayError`] when the guard cannot tell whether the key is new; do not handle it then.
+    /// [`ReplayError`] if the guard cannot tell whether the key is new; then do not handle it.
     pub async fn claim(&self, key: &str) -> Result<ClaimOutcome, ReplayError> {
         self.claim_hash(hash(key)).await
     }
@@ -196,12 +194,12 @@ impl ReplayGuard {
 }
 
 impl KeyLease {
-    /// The key was handled; its copies are turned away from now on, also after a restart.
+    /// Confirms that the key was handled; further copies are turned away from now on, even after a restart.
     ///
     /// # Errors
     ///
-    /// [`ReplayError::ClaimEnded`] when another copy may have been let through meanwhile, and
-    /// [`ReplayError::Store`] when it could not be written down.
+    /// [`ReplayError::ClaimEnded`] if another copy may have been let through meanwhile, and [`ReplayError::Store`]
+    /// if the confirmation could not be written.
     pub async fn confirm(mut self) -> Result<(), ReplayError> {
         let now = (self.guard.clock)();
         let until = later(now, self.guard.max_age);
@@ -220,11 +218,11 @@ impl KeyLease {
         }
     }
 
-    /// Handling failed; the next copy may try.
+    /// Releases the key because handling it failed; the next copy may try.
     ///
     /// # Errors
     ///
-    /// [`ReplayError::Store`] when it could not be written down; the claim then ends by itself.
+    /// [`ReplayError::Store`] if that could not be written; the claim then ends by itself.
     pub async fn release(mut self) -> Result<(), ReplayError> {
         match &*self.guard.store {
             Store::Memory(memory) => memory.lock().release(self.key, self.token),
@@ -272,7 +270,7 @@ fn hash(key: &str) -> KeyHash {
     Sha256::digest(key).into()
 }
 
-/// A moment too far away to be written is as good as never.
+/// A time too far away to be stored is as good as never.
 fn later(now: SystemTime, by: Duration) -> SystemTime {
     const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
     now.checked_add(by.min(FAR)).unwrap_or(now)

@@ -5,21 +5,21 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
 
-/// What [`ReplayGuard::once`] did. As a response: the handler's own, 204, or 409.
+/// What [`ReplayGuard::once`] did. As a response it is the handler's own, 204, or 409.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum OnceOutcome<T> {
     /// The key was new and the handler succeeded with this.
     Handled(T),
-    /// It was handled before. Answer 204, or the sender goes on trying.
+    /// It was handled before. Answer 204, or the sender keeps retrying.
     Already,
-    /// Another copy is being handled at this moment and may yet fail. Answer 409: the sender comes
-    /// again and then finds it handled.
+    /// Another copy is being handled at this moment and may yet fail. Answer 409: the sender retries and then
+    /// finds it handled.
     Underway,
 }
 
-/// Why [`ReplayGuard::once`] did not get the key handled; the sender's retry gets through. As a
-/// response: the handler's own, 500, or 503.
+/// Why [`ReplayGuard::once`] did not handle the key; the sender's retry gets through. As a response it is the
+/// handler's own, 500, or 503.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OnceError<E> {
@@ -35,7 +35,7 @@ pub enum OnceError<E> {
     /// The handler panicked.
     #[error("handling the webhook panicked")]
     Panicked,
-    /// Whether the key is new cannot be told, so it was not handled.
+    /// The guard could not tell whether the key is new, so it was not handled.
     #[error(transparent)]
     Guard(ReplayError),
 }
@@ -43,14 +43,14 @@ pub enum OnceError<E> {
 impl ReplayGuard {
     /// Runs `handler` unless `key` was handled before or is being handled now.
     ///
-    /// The handler runs apart from the request: a sender that hangs up does not stop it half-way,
-    /// and its retry then finds the key handled. It is stopped at the guard's time limit. When it
-    /// fails, panics or is stopped, the key is given back and the sender's retry gets through.
+    /// The handler runs independently of the request: a sender that hangs up does not stop it half-way, and its
+    /// retry then finds the key handled. It is stopped at the guard's time limit. If it fails, panics or is
+    /// stopped, the key is released and the sender's retry gets through.
     ///
     /// # Errors
     ///
-    /// [`OnceError`]; every case but the handler's own is logged here. Answer with it, or with
-    /// another status that makes the sender try again.
+    /// [`OnceError`]; every case except the handler's own error is logged here. Answer with it, or with another
+    /// status that makes the sender retry.
     pub async fn once<T, E, F, Fut>(
         &self,
         key: &str,
@@ -72,7 +72,7 @@ impl ReplayGuard {
             let limit = guard.time_limit;
             match tokio::time::timeout(limit, handler()).await {
                 Ok(Ok(value)) => {
-                    // The work is done either way; asking the sender to repeat it would be worse.
+                    // The work is done either way; making the sender repeat it would be worse.
                     if let Err(error) = lease.confirm().await {
                         tracing::error!(%error, "a handled webhook could not be marked as handled");
                     }

@@ -1,8 +1,8 @@
-//! What the guard remembers in a SQLite file, across restarts.
+//! The keys that the guard remembers in a SQLite file, across restarts.
 //!
-//! One thread owns the connection and writes whatever has queued up in one transaction, so that a
-//! thousand copies at once cost a few commits. A claim is an insert that does nothing when a live
-//! row exists; SQLite's write lock makes that hold between processes too.
+//! One thread owns the connection and writes everything that has queued up in one transaction, so that a thousand
+//! copies at once cost a few commits. A claim is an insert that does nothing if a live row exists; SQLite's write
+//! lock makes that hold between processes too.
 
 use super::claim::{Answer, KeyHash, ReplayError};
 use crate::private_file;
@@ -13,8 +13,8 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, oneshot};
 
-/// A row means nothing after `until_ms`: for a claim the end of its lease, for a handled key the
-/// end of its memory. `token` is null once handled.
+/// A row means nothing after `until_ms`: for a claim that is when its lease ends, for a handled key when it is
+/// forgotten. `token` is null once handled.
 const SCHEMA: &str = "
 create table if not exists replay_guard (
     key blob primary key not null,
@@ -42,23 +42,23 @@ delete from replay_guard where key in
     (select key from replay_guard where token is null order by until_ms limit ?1)";
 const COUNT: &str = "select count(*) from replay_guard";
 
-/// How many requests may wait for the thread; more wait in line for a place.
+/// How many requests the thread's queue holds; further ones wait for room in it.
 const QUEUE: usize = 1024;
 
 /// How many are written in one transaction; bounds how long the first of them waits.
 const BATCH: usize = 256;
 
-/// Counting reads an index of the whole table, so it happens once in so many claims; by as many
-/// the limit may be passed.
+/// Counting reads an index of the whole table, so it happens only once per this many claims; the limit may be
+/// exceeded by as many.
 const CLAIMS_PER_COUNT: usize = 1000;
 
 /// Ended rows deleted per batch: twice what a batch of 256 can add, so that they do not pile up.
 const FORGET_PER_BATCH: i64 = 512;
 
-/// The most rows deleted at once for being too many; a lowered limit is reached in steps.
+/// The most excess rows deleted at once; a lowered limit is reached in steps.
 const FORGET_PER_COUNT: i64 = 10_000;
 
-/// How long another process's write is waited for.
+/// How long to wait for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) struct Sqlite {
@@ -90,7 +90,7 @@ enum What {
 
 type Reply<T> = oneshot::Sender<Result<T, ReplayError>>;
 
-/// What a request came to, told only after the commit.
+/// The result of a request, reported only after the commit.
 enum Done {
     Claim(Answer),
     Confirm(bool),
@@ -191,7 +191,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 
 /// The thread: ends when the last guard is gone.
 fn write_all(mut connection: Connection, mut queue: mpsc::Receiver<Request>) {
-    // Counts at once, for what an earlier process left.
+    // Counts at the first claim, because of what an earlier process may have left.
     let mut claims_since_count = CLAIMS_PER_COUNT;
     let mut batch = Vec::with_capacity(BATCH);
     // Claims whose caller was gone by the time they were granted.
@@ -297,7 +297,7 @@ fn forget_excess(transaction: &rusqlite::Transaction<'_>, max_keys: usize) -> ru
 }
 
 impl Request {
-    /// Tells the caller; when it has gone away meanwhile, gives its claim back.
+    /// Replies to the caller; if the caller has gone away meanwhile, releases its claim.
     fn answer(self, done: Done) -> Option<Request> {
         match (self.what, done) {
             (What::Claim { reply, .. }, Done::Claim(answer)) => {

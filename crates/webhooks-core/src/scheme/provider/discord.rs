@@ -34,7 +34,7 @@ struct Question {
     event: Option<IgnoredAny>,
 }
 
-/// An interaction of type 1 wants a pong; a webhook event of type 0 an empty answer.
+/// An interaction of type 1 expects a pong; a webhook event of type 0 expects an empty answer.
 fn ping(body: &[u8], _: &Key) -> Option<Challenge> {
     let asked = question(body, |asked: &Question| {
         asked.r#type == 0 || (asked.r#type == 1 && asked.event.is_none())

@@ -3,7 +3,7 @@
 use super::super::algorithm::{Algorithm, Encoding, SecretForm};
 use super::super::format::{Form, Names, Part, Scheme};
 
-/// GitHub sends nothing larger and says so.
+/// GitHub documents that it sends nothing larger.
 const BODY_LIMIT_BYTES: usize = 25 * 1024 * 1024;
 
 pub(super) const SCHEME: Scheme = Scheme {

@@ -3,7 +3,7 @@
 use super::super::algorithm::{Algorithm, Encoding, SecretForm};
 use super::super::format::{Form, Names, Part, Scheme};
 
-/// What Linear's own library reads.
+/// The limit of Linear's own library.
 const BODY_LIMIT_BYTES: usize = 5 * 1024 * 1024;
 
 pub(super) const SCHEME: Scheme = Scheme {

@@ -1,5 +1,5 @@
-//! Meta (Facebook, Instagram, WhatsApp): `X-Hub-Signature-256` over the body alone, by the app's
-//! secret. A new URL is asked by a GET that nothing signs: [`challenge`].
+//! Meta (Facebook, Instagram, WhatsApp): `X-Hub-Signature-256` over the body alone, with the app's secret. Meta
+//! checks a new URL with a GET that is not signed: [`challenge`].
 
 use super::super::algorithm::{Algorithm, Encoding, SecretForm};
 use super::super::challenge::Challenge;
@@ -25,8 +25,8 @@ pub(super) const SCHEME: Scheme = Scheme {
     challenge: None,
 };
 
-/// Answers the GET with which Meta asks whether a new URL is ours, when its `hub.verify_token` is
-/// the one that was entered at Meta; `None` for any other query.
+/// Answers the GET with which Meta asks whether a new URL is ours, if its `hub.verify_token` is the one that was
+/// entered at Meta; `None` for any other query.
 ///
 /// ```
 /// use webhooks_core::scheme::meta_challenge;

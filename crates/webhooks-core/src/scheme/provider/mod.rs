@@ -22,12 +22,12 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// Who signs, and thereby how.
+/// The provider that signs, which determines how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Provider {
-    /// Standard Webhooks, by its own names or Svix's: Clerk, Resend and many others.
+    /// Standard Webhooks, under its own header names or Svix's: Clerk, Resend and many others.
     Standard,
     /// `X-Hub-Signature-256`
     GitHub,
@@ -49,12 +49,11 @@ pub enum Provider {
     Linear,
     /// `x-zm-signature`
     Zoom,
-    /// `X-Hub-Signature-256`, by Meta's apps; a request is taken for GitHub's unless told.
+    /// `X-Hub-Signature-256`, from Meta's apps; a request is assumed to be GitHub's unless specified otherwise.
     Meta,
 }
 
-/// Each provider with its name in flags, files and JSON, in the order in which a request's headers
-/// are compared.
+/// Each provider with its name in flags, files and JSON, in the order in which a request's headers are checked.
 const LIST: &[(Provider, &str, &Scheme)] = &[
     (Provider::Standard, "standard", &standard::SCHEME),
     (Provider::GitHub, "github", &github::SCHEME),
@@ -103,7 +102,7 @@ impl Provider {
         })
     }
 
-    /// Reads a secret as this provider shows it.
+    /// Reads a secret in the form in which this provider shows it.
     ///
     /// # Errors
     ///
@@ -112,9 +111,9 @@ impl Provider {
         Key::parse(self.scheme().secret, text)
     }
 
-    /// As [`key`](Self::key), but takes a Standard Webhooks secret of any length but none, with or
-    /// without its prefix and its padding, or as plain text, and white space around others: for
-    /// tools that must try what a sender has.
+    /// Like [`key`](Self::key), but accepts a Standard Webhooks secret of any length except zero, with or without
+    /// its prefix and padding, or as plain text, and accepts white space around other secrets: for tools that must
+    /// try whatever a sender has.
     ///
     /// # Errors
     ///
@@ -130,7 +129,7 @@ impl fmt::Display for Provider {
     }
 }
 
-/// The name is not that of a provider.
+/// The name does not belong to any provider.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name:?} is not a signature preset; use {}", names().join(", "))]
 pub struct UnknownProviderError {

@@ -3,7 +3,7 @@
 use super::super::algorithm::{Algorithm, Encoding, SecretForm};
 use super::super::format::{Form, Names, Part, Scheme};
 
-/// Shopify names no limit; a product with all its variants is megabytes.
+/// Shopify documents no limit; a product with all its variants takes megabytes.
 const BODY_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
 pub(super) const SCHEME: Scheme = Scheme {

@@ -38,7 +38,7 @@ struct Question {
     challenge: String,
 }
 
-/// The first request to a new URL wants its challenge back.
+/// The first request to a new URL expects its challenge back.
 fn url_verification(body: &[u8], _: &Key) -> Option<Challenge> {
     question(body, |asked: &Question| asked.r#type == "url_verification")
         .map(|asked| Challenge::text(asked.challenge))

@@ -5,7 +5,7 @@
 use super::super::algorithm::{Algorithm, Encoding, SecretForm};
 use super::super::format::{Form, Names, Part, Scheme, Version};
 
-/// Far above Standard Webhooks' advice of 20 kB, and small enough to hold a thousand at once.
+/// Far above the 20 kB that Standard Webhooks recommends, and small enough to hold a thousand at once.
 pub(super) const BODY_LIMIT_BYTES: usize = 256 * 1024;
 
 pub(super) const SCHEME: Scheme = Scheme {

@@ -1,7 +1,7 @@
 //! Twilio: base64 HMAC-SHA1 over the URL and the form's fields, or over a URL that carries the
 //! body's hash.
 //!
-//! The URL is the one that Twilio was given, not the one that reached us behind a proxy.
+//! The URL is the one configured at Twilio, not the one that reached us behind a proxy.
 
 use super::super::algorithm::{Algorithm, Encoding, SecretForm};
 use super::super::format::{Form, Names, Part, Scheme};

@@ -1,4 +1,4 @@
-//! Zoom: as Slack signs, in headers of its own.
+//! Zoom: signs like Slack, with its own headers.
 
 use super::super::algorithm::{Algorithm, Encoding};
 use super::super::challenge::{Challenge, question};
