@@ -1,12 +1,12 @@
-//! Named places at which a test can have the process killed, and the one check that a test can take
-//! away to see that something breaks. Without the feature `crash-points` they compile to nothing.
+//! Named points at which a test can have the process killed, and the one check that a test can disable to see that
+//! something breaks. Without the feature `crash-points` they compile to nothing.
 
-/// The environment variable that names a place and after how many visits: `after_commit:3`.
+/// The environment variable that names a point and the visit at which to stop there: `after_commit:3`.
 #[cfg(feature = "crash-points")]
 const VARIABLE: &str = "WEBHOOKS_CRASH_POINT";
 
-/// Stops here for ever when this is the place that the environment names: the parent, told by a
-/// line on standard output, kills the process.
+/// Stops here forever if this is the point that the environment names: the parent, notified by a line on standard
+/// output, kills the process.
 #[cfg(feature = "crash-points")]
 pub(crate) fn reach(place: &'static str) {
     use std::sync::{
@@ -41,7 +41,7 @@ fn tell(place: &str) {
 #[inline]
 pub(crate) fn reach(_place: &'static str) {}
 
-/// Whether an engine goes on that was declared dead: only in a test which shows that it must not.
+/// Whether an engine carries on after it was declared dead: only in a test that shows why it must not.
 #[cfg(feature = "crash-points")]
 pub(crate) fn is_unfenced() -> bool {
     static UNFENCED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();

@@ -1,18 +1,18 @@
-//! When the due loop looks next. Whoever makes something due says so here: the engine, and what watches
-//! a database for it.
+//! When the due loop next looks for due work. Whoever makes something due says so here: the engine, and whatever
+//! watches a database for it.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio::sync::{Notify, futures::Notified};
 
-/// When the due loop looks next, in milliseconds of the timeline.
+/// When the due loop next looks, in milliseconds of the timeline.
 pub(crate) struct DueTime {
     at: AtomicI64,
     sooner: Notify,
 }
 
 impl Default for DueTime {
-    /// At once.
+    /// Immediately.
     fn default() -> Self {
         Self {
             at: AtomicI64::new(0),
@@ -22,14 +22,14 @@ impl Default for DueTime {
 }
 
 impl DueTime {
-    /// No later than `at`.
+    /// Makes it look no later than `at`.
     pub(crate) fn by(&self, at: i64) {
         if self.at.fetch_min(at, Ordering::AcqRel) > at {
             self.sooner.notify_one();
         }
     }
 
-    /// A look begins: only what is said from now on counts.
+    /// Notes that a look begins: only times that are set from now on count.
     pub(crate) fn begin(&self) {
         self.at.store(i64::MAX, Ordering::Release);
     }
@@ -38,12 +38,12 @@ impl DueTime {
         self.at.load(Ordering::Acquire)
     }
 
-    /// The time is sooner now, or the engine stops.
+    /// Signalled when the time has become earlier, or the engine stops.
     pub(crate) fn sooner(&self) -> Notified<'_> {
         self.sooner.notified()
     }
 
-    /// Has the due loop look whether the engine stops.
+    /// Wakes the due loop to check whether the engine stops.
     pub(crate) fn wake(&self) {
         self.sooner.notify_one();
     }

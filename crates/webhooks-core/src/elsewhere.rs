@@ -1,5 +1,5 @@
-//! The way to those who read the live stream at other engines on the same store: what happens here waits
-//! until it is told there, in a bounded queue. While nobody reads there, nothing does.
+//! The path to readers of the live stream at other engines on the same store: what happens here waits in a bounded
+//! queue until it is sent to them. While nobody reads there, nothing is queued.
 
 use std::{
     collections::VecDeque,
@@ -11,21 +11,21 @@ use tokio::sync::{Notify, futures::Notified};
 
 use crate::activity::{ACTIVITY_BUFFER, Activity};
 
-/// Those who read at other engines.
+/// The readers at other engines.
 #[derive(Default)]
 pub(crate) struct Elsewhere {
     is_there: AtomicBool,
     waiting: Mutex<Waiting>,
-    /// Something waits.
+    /// Signalled when something waits.
     rung: Notify,
-    /// Somebody reads here.
+    /// Signalled when somebody begins to read here.
     came: Notify,
 }
 
-/// What waits to be told.
+/// Activities that wait to be sent.
 #[derive(Default)]
 pub(crate) struct Waiting {
-    /// How many there were before these, also those that were left out.
+    /// How many activities there were before these, including those that were left out.
     pub(crate) before: u64,
     pub(crate) activities: VecDeque<Activity>,
 }
@@ -35,7 +35,7 @@ impl Elsewhere {
         self.is_there.load(Ordering::Acquire)
     }
 
-    /// Whether anybody reads there: what waits for nobody is forgotten.
+    /// Sets whether anybody reads there; if nobody does, waiting activities are dropped.
     pub(crate) fn set(&self, is_there: bool) {
         self.is_there.store(is_there, Ordering::Release);
         if !is_there {
@@ -43,7 +43,7 @@ impl Elsewhere {
         }
     }
 
-    /// Of more than can wait the oldest are left out.
+    /// If more would wait than may, the oldest are left out.
     pub(crate) fn push(&self, activity: Activity) {
         let mut waiting = self.waiting.lock();
         if waiting.activities.len() == ACTIVITY_BUFFER {
@@ -55,7 +55,7 @@ impl Elsewhere {
         self.rung.notify_one();
     }
 
-    /// What waits.
+    /// Takes the waiting activities.
     pub(crate) fn take(&self) -> Waiting {
         let mut waiting = self.waiting.lock();
         let activities = std::mem::take(&mut waiting.activities);
@@ -68,7 +68,7 @@ impl Elsewhere {
         self.rung.notified()
     }
 
-    /// Somebody begins to read here.
+    /// Notes that somebody begins to read here.
     pub(crate) fn come(&self) {
         self.came.notify_one();
     }

@@ -1,6 +1,6 @@
-//! Errors that `main` returns are printed with `Debug`: ours print their sentence there too.
+//! Errors that `main` returns are printed with `Debug`: ours print their sentence there, too.
 
-/// Makes `Debug` of an error the sentence that `Display` writes.
+/// Makes `Debug` of an error print the sentence that `Display` writes.
 macro_rules! debug_is_display {
     ($($error:ty),+ $(,)?) => {
         $(impl std::fmt::Debug for $error {

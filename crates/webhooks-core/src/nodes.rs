@@ -7,8 +7,8 @@ use crate::{
 };
 
 impl Webhooks {
-    /// The engines on this Postgres database that live, this one among them, and what each has in
-    /// hand. Of a SQLite file there is one engine, and nothing is said of it: the answer is empty.
+    /// The live engines on this Postgres database, including this one, and what each of them holds. A SQLite file
+    /// has only one engine, which is not listed: the result is empty.
     ///
     /// # Errors
     /// The store could not be read.

@@ -1,7 +1,7 @@
-//! Files that only their owner can read and write, for a program that keeps webhooks, secrets or
-//! phone numbers in files of its own. The engine's database and the replay guard's are made so.
+//! Files that only their owner can read and write, for programs that keep webhooks, secrets or phone numbers in
+//! files of their own. The engine's database and the replay guard's are created this way.
 //!
-//! A file that exists keeps its permissions: whoever set them meant them.
+//! An existing file keeps its permissions: whoever set them meant them.
 
 use std::{
     fs::{File, OpenOptions},
@@ -9,11 +9,11 @@ use std::{
     path::Path,
 };
 
-/// Makes an empty file for its owner alone; one that is there stays as it is. SQLite gives the
-/// files beside a database the permissions of the database, so call it before opening one.
+/// Creates an empty file that only its owner can access; an existing file is left unchanged. SQLite gives the
+/// files next to a database the permissions of the database, so call this before opening one.
 ///
 /// # Errors
-/// What the operating system refused: name a file in a directory that can be written to.
+/// The error from the operating system; use a file in a writable directory.
 pub fn create(file: &Path) -> io::Result<()> {
     match create_new(file) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -21,16 +21,16 @@ pub fn create(file: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes an empty file for its owner alone and opens it to write.
+/// Creates an empty file that only its owner can access, and opens it for writing.
 ///
 /// # Errors
-/// [`AlreadyExists`](io::ErrorKind::AlreadyExists) when it is there, else as [`create`].
+/// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the file exists, otherwise as for [`create`].
 pub fn create_new(file: &Path) -> io::Result<File> {
     options().create_new(true).open(file)
 }
 
-/// Options to write a file, made for its owner alone should it be made; add `create`, `append` or
-/// `read` as needed.
+/// Options for writing a file that only its owner can access if it is created; add `create`, `append` or `read` as
+/// needed.
 #[must_use]
 pub fn options() -> OpenOptions {
     let mut options = File::options();

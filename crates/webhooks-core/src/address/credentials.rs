@@ -1,4 +1,4 @@
-//! The user and password that a URL may carry for basic auth, and how they stay out of sight.
+//! The user and password that a URL may carry for basic auth, and how they are kept out of sight.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use url::Url;
 
 use super::refusal::AddressRefusal;
 
-/// A user and a password for basic auth. Neither shows in `Debug`.
+/// A user and a password for basic auth. Neither appears in `Debug` output.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     user: String,
@@ -48,7 +48,7 @@ pub fn hide_credentials(url: &Url) -> String {
     }
 }
 
-/// Parts a URL into the one to request and the credentials to send with it.
+/// Splits a URL into the one to request and the credentials to send with it.
 pub fn split_credentials(url: &Url) -> (Url, Option<Credentials>) {
     let credentials = match (url.username(), url.password().unwrap_or_default()) {
         ("", "") => None,
@@ -66,7 +66,7 @@ pub(super) fn check(url: &Url) -> Result<(), AddressRefusal> {
     let problem = match (decoded(user), decoded(password)) {
         (Some(user), Some(password)) => {
             if user.contains(':') {
-                "has a colon in the user, which basic auth cannot send"
+                "has a colon in the user name, which basic auth cannot send"
             } else if user.chars().chain(password.chars()).any(char::is_control) {
                 "has a control character"
             } else {
@@ -86,7 +86,7 @@ fn without_credentials(url: &Url) -> Url {
     bare
 }
 
-/// Percent-decoding; `None` when the result is no text.
+/// Percent-decoding; `None` if the result is not UTF-8 text.
 fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,7 +1,7 @@
 //! Every standard way in which an IPv6 address carries an IPv4 address that a gateway would dial.
 //!
-//! What can't be seen in an address is refused by nobody here: a network that runs NAT64 under a
-//! prefix of its own has to keep that gateway from its private addresses itself.
+//! What cannot be seen in an address is not refused here: a network that runs NAT64 under a prefix of its own must
+//! itself keep that gateway away from its private addresses.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -9,14 +9,14 @@ use super::refusal::Ipv4Embedding;
 
 /// The IPv4 addresses inside `address`, with the way they are embedded.
 ///
-/// Mapped addresses (::ffff:0:0/96) are missing: they are judged as IPv4 from the start.
+/// Mapped addresses (::ffff:0:0/96) are not included: they are treated as IPv4 from the start.
 pub(super) fn embedded(address: Ipv6Addr) -> Vec<(Ipv4Embedding, Ipv4Addr)> {
     let bits = address.to_bits();
     let mut found = Vec::new();
     let prefix96 = bits >> 32;
     let low = ipv4_at(bits, 96);
     match prefix96 {
-        // `::` and `::1` are addresses of their own.
+        // `::` and `::1` are addresses in their own right.
         0 if bits > 1 => found.push((Ipv4Embedding::Compatible, low)),
         0xffff_0000 => found.push((Ipv4Embedding::Translated, low)),
         0x0064_ff9b_0000_0000_0000_0000 => found.push((Ipv4Embedding::Nat64, low)),
@@ -30,10 +30,10 @@ pub(super) fn embedded(address: Ipv6Addr) -> Vec<(Ipv4Embedding, Ipv4Addr)> {
     }
     if bits >> 96 == 0x2001_0000 {
         found.push((Ipv4Embedding::TeredoServer, ipv4_at(bits, 32)));
-        // The client's address travels inverted, to hide it from careless NATs.
+        // The client's address is sent inverted, to hide it from careless NATs.
         found.push((Ipv4Embedding::TeredoClient, ipv4_at(!bits, 96)));
     }
-    // Any prefix; the two flag bits say whether the IPv4 address is unique and whether a group.
+    // Any prefix; the two flag bits say whether the IPv4 address is globally unique and whether it is a group.
     let interface = (bits >> 32) & 0xffff_ffff;
     if interface & !0x0300_0000 == 0x0000_5efe {
         found.push((Ipv4Embedding::Isatap, low));
@@ -41,8 +41,8 @@ pub(super) fn embedded(address: Ipv6Addr) -> Vec<(Ipv4Embedding, Ipv4Addr)> {
     found
 }
 
-/// RFC 6052 lets the operator choose how long the prefix is, and that moves the IPv4 address
-/// around the octet that has to stay zero. Each layout that `bits` can be read in counts.
+/// RFC 6052 lets the operator choose the length of the prefix, which moves the IPv4 address around the octet that
+/// must be zero. Every layout in which `bits` can be read counts.
 fn local_nat64(bits: u128) -> impl Iterator<Item = Ipv4Addr> {
     let ends_at = |end: u32| bits.trailing_zeros() >= 128 - end;
     let octet_is_zero = (bits >> 56) & 0xff == 0;
@@ -54,7 +54,7 @@ fn local_nat64(bits: u128) -> impl Iterator<Item = Ipv4Addr> {
         split(48, 88),
         split(56, 96),
         split(64, 104),
-        // All zeros at the end is one of the layouts above.
+        // If it ends in zeros, it is one of the layouts above.
         (!ends_at(96)).then(|| ipv4_at(bits, 96)),
     ]
     .into_iter()

@@ -1,11 +1,11 @@
-//! What is known of names from lookups before: addresses for as long as they may be kept, and that
-//! nobody answered.
+//! What earlier lookups found out about names: addresses, for as long as they may be kept, or that nobody
+//! answered.
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-/// Names that are kept, some hundred bytes each.
+/// The most names that are kept, at some hundred bytes each.
 const NAMES_MAX: usize = 8_192;
 
 #[derive(Default)]
@@ -25,12 +25,12 @@ impl KnownNames {
         }
     }
 
-    /// Whether nobody answered when it was looked up last.
+    /// Whether nobody answered at the last lookup.
     pub(super) fn is_silent(&self, name: &str) -> bool {
         matches!(self.0.get(name), Some(Known::Silent))
     }
 
-    /// Keeps them from `now` on for so long.
+    /// Keeps the addresses for `keep`, starting at `now`.
     pub(super) fn keep(
         &mut self,
         name: &Arc<str>,

@@ -1,4 +1,4 @@
-//! What a name stands for: the interface to whoever knows, and why there may be no answer.
+//! What a name resolves to: the interface to whatever resolves it, and the reasons why there may be no answer.
 
 use std::{future::Future, net::IpAddr, pin::Pin, time::Duration};
 
@@ -13,7 +13,7 @@ pub struct Resolved {
 }
 
 impl Resolved {
-    /// `keep`: for how long the answer may be used again; zero for this once.
+    /// `keep` is how long the answer may be reused; zero if only this once.
     #[must_use]
     pub fn new(addresses: impl IntoIterator<Item = IpAddr>, keep: Duration) -> Self {
         Self {
@@ -23,19 +23,19 @@ impl Resolved {
     }
 }
 
-/// Finds the addresses of names. The engine asks a name once at a time, judges every answer by its
-/// [`AddressPolicy`](crate::AddressPolicy), and dials the addresses that it judged.
+/// Finds the addresses of names. The engine runs at most one lookup of a name at a time, checks every address
+/// against its [`AddressPolicy`](crate::AddressPolicy), and dials exactly the addresses that it checked.
 ///
-/// Its futures may take as long as they like: the engine gives up on them, and dropping one must
-/// end its work.
+/// Its futures may take as long as they like: the engine stops waiting for them, and dropping one must end its
+/// work.
 pub trait Resolve: Send + Sync + 'static {
     /// Every address of `name`; the first eight may be dialled.
     ///
     /// # Errors
-    /// [`LookupError`]; only [`LookupError::Unavailable`] spares the receiver the blame.
+    /// [`LookupError`]; only [`LookupError::Unavailable`] does not count as the receiver's failure.
     fn resolve<'a>(&'a self, name: &'a str) -> Resolving<'a>;
 
-    /// Whether names can be looked up at all now: asked when one name got no answer, to tell a
+    /// Whether names can be looked up at all at present. Called when a name got no answer, to distinguish a
     /// customer's dead name server from a resolver that cannot be reached.
     fn is_available(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
         Box::pin(std::future::ready(true))
@@ -46,10 +46,10 @@ pub trait Resolve: Send + Sync + 'static {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LookupError {
-    /// The answer is that there is none.
+    /// The answer is that there is no address.
     #[error("{0} has no address")]
     NoAddress(String),
-    /// Those who are responsible for this name do not answer.
+    /// The name servers responsible for this name do not answer.
     #[error("no answer about {name}: {reason}")]
     Unanswered {
         /// The name that was asked for.

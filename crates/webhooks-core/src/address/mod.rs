@@ -1,9 +1,9 @@
 //! Which addresses a webhook may be sent to: the guard against server-side request forgery.
 //!
-//! A customer chooses the URL, and our server, which stands inside a network, makes the request.
-//! An [`AddressPolicy`] therefore judges the URL when it is registered and again before each
-//! attempt, and [`names::Names`] judges the very addresses that are dialled, so that a name which
-//! changes its answer (DNS rebinding) gains nothing. Neither opens a connection itself.
+//! A customer chooses the URL, and our server, which is inside a network, makes the request. An [`AddressPolicy`]
+//! therefore checks the URL when it is registered and again before each attempt, and [`names::Names`] checks the
+//! very addresses that are dialled, so that a name that changes its answer (DNS rebinding) gains nothing. Neither
+//! opens a connection itself.
 
 pub(crate) mod credentials;
 pub(crate) mod embedded;

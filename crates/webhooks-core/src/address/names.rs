@@ -1,7 +1,7 @@
-//! The names that the engine asks for: answers are kept for as long as they may be, one lookup a
-//! name at a time, few enough at once that they need few files, and a turn for each customer. A
-//! lookup that takes long gives way to those that wait, and all names that nobody answered for
-//! share one turn, so that no number of dead name servers holds up anybody else.
+//! The lookups of names for the engine. Answers are kept for as long as they allow. There is at most one lookup of
+//! a name at a time, and so few in total that they need few sockets; customers take turns. A lookup that takes
+//! long gives way to those that wait, and all names that got no answer before share one turn, so that no number of
+//! dead name servers holds up anybody else.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -23,18 +23,18 @@ use super::{
     refusal::AddressRefusal,
 };
 
-/// How long a lookup keeps its place although others wait: most answers from afar take less.
+/// How long a lookup keeps its slot while others wait: most answers, even from far away, take less time.
 const GIVE_WAY_AFTER: Duration = Duration::from_millis(250);
 
-/// The longest that an answer is kept, whatever it says itself.
+/// The longest time for which an answer is kept, whatever it says itself.
 const KEEP_MAX: Duration = Duration::from_secs(24 * 3600);
-/// Whose turn it is for a name that nobody answered for: no customer has this id.
+/// Takes the place of a customer in the turns for names that nobody answered for: no customer has this id.
 const SILENT: &str = "";
 
 /// Why a name cannot be dialled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NameError {
-    /// It stands for an address that is forbidden.
+    /// It resolves to an address that is forbidden.
     #[error(transparent)]
     Refused(#[from] AddressRefusal),
     /// It has no address.
@@ -42,7 +42,7 @@ pub(crate) enum NameError {
     Lookup(#[from] LookupError),
 }
 
-/// Bounds of the lookups.
+/// The limits on lookups.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LookupLimits {
     /// Lookups at once; each has one or two sockets open.
@@ -51,7 +51,7 @@ pub(crate) struct LookupLimits {
     pub(crate) time: Duration,
 }
 
-/// Looks names up, judged by an [`AddressPolicy`].
+/// Looks names up and checks the addresses against an [`AddressPolicy`].
 pub(crate) struct Names {
     policy: AddressPolicy,
     resolver: Arc<dyn Resolve>,
@@ -64,13 +64,13 @@ type Answer = Result<Arc<[IpAddr]>, LookupError>;
 #[derive(Default)]
 struct State {
     known: KnownNames,
-    /// Those that wait or run.
+    /// Lookups that wait or run.
     lookups: HashMap<Arc<str>, Lookup>,
-    /// Those that run, the oldest first.
+    /// Lookups that run, oldest first.
     running: VecDeque<Running>,
     /// Names that wait, by customer.
     queues: HashMap<Arc<str>, VecDeque<Arc<str>>>,
-    /// The customers who wait; the first is next.
+    /// The customers with waiting names; the first is next.
     turns: VecDeque<Arc<str>>,
 }
 
@@ -82,7 +82,7 @@ struct Lookup {
 struct Running {
     name: Arc<str>,
     since: Instant,
-    /// Dropped when it has to give way.
+    /// Dropped to make the lookup give way.
     _keep: oneshot::Sender<()>,
 }
 
@@ -104,8 +104,7 @@ impl Names {
         &self.policy
     }
 
-    /// The addresses of `name`, every one of them judged: what is returned may be dialled, and
-    /// nothing else.
+    /// The addresses of `name`, all of them checked: only these may be dialled.
     pub(crate) async fn addresses(
         self: &Arc<Self>,
         customer: &Arc<str>,
@@ -129,7 +128,7 @@ impl Names {
         }
         let mut answer = self.ask(customer, name);
         loop {
-            // Whoever waits looks now and then whether an old lookup can give way.
+            // Waiters check from time to time whether an old lookup can give way.
             match tokio::time::timeout(GIVE_WAY_AFTER, answer.wait_for(Option::is_some)).await {
                 Ok(Ok(found)) => {
                     if let Some(answer) = found.as_ref() {
@@ -137,14 +136,16 @@ impl Names {
                     }
                 }
                 Ok(Err(_)) => {
-                    return Err(LookupError::Unavailable("the lookup was ended".to_owned()));
+                    return Err(LookupError::Unavailable(
+                        "the lookup was aborted".to_owned(),
+                    ));
                 }
                 Err(_) => self.start_next(),
             }
         }
     }
 
-    /// Joins the lookup of this name, or queues one.
+    /// Joins the lookup of this name, or queues a new one.
     fn ask(self: &Arc<Self>, customer: &Arc<str>, name: &str) -> watch::Receiver<Option<Answer>> {
         let mut state = self.state.lock();
         let (name, lookup) = match state.lookups.get_key_value(name) {
@@ -162,7 +163,7 @@ impl Names {
         };
         let answer = lookup.answer.subscribe();
         if !lookup.runs {
-            // Also when it waits already: this customer's turn may come first.
+            // Even if it is already waiting: this customer's turn may come first.
             state.queue(customer, name);
         }
         drop(state);
@@ -170,7 +171,7 @@ impl Names {
         answer
     }
 
-    /// Starts lookups for as long as there are places for them.
+    /// Starts lookups as long as there are free slots.
     fn start_next(self: &Arc<Self>) {
         let mut state = self.state.lock();
         while state.has_place(self.limits.lookups) {
@@ -204,7 +205,7 @@ impl Names {
             },
             _ = gives_way => "other names were waiting".to_owned(),
         };
-        // Alone, or with all others?
+        // Only this name, or all names?
         let available = tokio::time::timeout(self.limits.time, self.resolver.is_available());
         if available.await.unwrap_or(false) {
             let name = name.to_owned();
@@ -260,8 +261,8 @@ impl State {
         queue.push_back(name);
     }
 
-    /// Whether another lookup may run; makes room where the oldest has had its time. One that
-    /// gave way has no socket open any more.
+    /// Whether another lookup may run; makes room if the oldest has had its time. A lookup that gave way no longer
+    /// has a socket open.
     fn has_place(&mut self, lookups: usize) -> bool {
         if self.running.len() >= lookups
             && !self.turns.is_empty()
@@ -275,8 +276,8 @@ impl State {
         self.running.len() < lookups
     }
 
-    /// The next name of the customer whose turn it is, which is now running. Names that run
-    /// already, or that nobody waits for any more, are passed over.
+    /// Marks the next name of the customer whose turn it is as running, and returns it. Names that are already
+    /// running, or that nobody waits for any more, are skipped.
     fn next(&mut self) -> Option<Arc<str>> {
         while let Some(customer) = self.turns.pop_front() {
             let queue = self.queues.get_mut(&customer)?;

@@ -15,7 +15,7 @@ use super::{
     refusal::{AddressRefusal, Ipv4Embedding},
 };
 
-/// What browsers and proxies agree to carry; a real endpoint's URL has some hundred bytes.
+/// The length that browsers and proxies support; a real endpoint's URL has some hundred bytes.
 const MAX_URL_BYTES: usize = 2048;
 
 /// Where webhooks may be sent: by default to http and https URLs on public addresses.
@@ -48,7 +48,7 @@ pub struct AddressPolicy {
     ports: Arc<[u16]>,
 }
 
-/// Some of the networks to allow can't be read; each is named.
+/// Some of the networks to allow could not be parsed; each is named.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("allow_networks: {}", problems.join("; "))]
 pub struct NetworkError {
@@ -68,11 +68,11 @@ impl AddressPolicy {
     /// Allows addresses in `networks` too, with any port: `"127.0.0.0/8"`, `"fd00::/8"`, or a
     /// single address.
     ///
-    /// An IPv4 address that is embedded in an IPv6 address (NAT64, 6to4 …) is allowed by its IPv4
-    /// network only, so that no tunnel leads around this list.
+    /// An IPv4 address that is embedded in an IPv6 address (NAT64, 6to4 …) is allowed only by its IPv4 network, so
+    /// that no tunnel bypasses this list.
     ///
     /// # Errors
-    /// [`NetworkError`] names every network that is not one.
+    /// [`NetworkError`] names every entry that is not a network.
     pub fn allow_networks<N: AsRef<str>>(
         mut self,
         networks: impl IntoIterator<Item = N>,
@@ -92,17 +92,17 @@ impl AddressPolicy {
         Ok(self)
     }
 
-    /// Allows `ports` that are refused by default: those below 1024 except 80 and 443, and those
-    /// of databases, caches, proxies and the like.
+    /// Allows `ports` that are refused by default: those below 1024 except 80 and 443, and those of databases,
+    /// caches, proxies and the like.
     #[must_use]
     pub fn allow_ports(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
         self.ports = self.ports.iter().copied().chain(ports).collect();
         self
     }
 
-    /// Reads and judges a URL, for when an endpoint is registered.
+    /// Parses and checks a URL, for when an endpoint is registered.
     ///
-    /// Names are not resolved here: what they stand for may have changed by the first attempt.
+    /// Names are not resolved here: what they resolve to may have changed by the first attempt.
     ///
     /// # Errors
     /// [`AddressRefusal`] says which rule refused it and how to allow it; show it to whoever
@@ -119,9 +119,9 @@ impl AddressPolicy {
         Ok(url)
     }
 
-    /// Judges all of a URL that can be judged without resolving its name; call it before each
-    /// attempt. An address in the URL is judged here and nowhere else, because HTTP clients dial
-    /// it without asking a resolver.
+    /// Checks everything in a URL that can be checked without resolving its name; call it before each attempt. An
+    /// address in the URL is checked here and nowhere else, because HTTP clients dial it without asking a
+    /// resolver.
     ///
     /// # Errors
     /// As for [`parse`](Self::parse).
@@ -143,7 +143,7 @@ impl AddressPolicy {
             Host::Ipv4(address) => self.judge_literal((*address).into())?,
             Host::Ipv6(address) => self.judge_literal((*address).into())?,
             Host::Domain(name) if is_localhost(name) => self.judge_localhost(name)?,
-            // The resolver judges what it stands for, at the moment of dialling.
+            // What it resolves to is checked at the moment of dialling.
             Host::Domain(_) => false,
         };
         let port = url.port_or_known_default().unwrap_or_default();
@@ -155,7 +155,7 @@ impl AddressPolicy {
         }
     }
 
-    /// Judges an address that is about to be dialled, and any IPv4 address embedded in it.
+    /// Checks an address that is about to be dialled, and any IPv4 address embedded in it.
     ///
     /// # Errors
     /// [`AddressRefusal::Forbidden`].
@@ -171,7 +171,7 @@ impl AddressPolicy {
         Ok(())
     }
 
-    /// Judges `judged`, which is `address` itself or is embedded in it.
+    /// Checks `judged`, which is `address` itself or is embedded in it.
     fn judge_one(
         &self,
         address: IpAddr,
@@ -200,13 +200,13 @@ impl AddressPolicy {
             .any(|network| network.contains(&address))
     }
 
-    /// Whether the address is one of those that were allowed by hand.
+    /// Whether the address is one that was explicitly allowed.
     fn judge_literal(&self, address: IpAddr) -> Result<bool, AddressRefusal> {
         self.judge_ip(address)?;
         Ok(self.allows(address.to_canonical()))
     }
 
-    /// RFC 6761 promises that these names stand for this machine: no need to wait for a resolver.
+    /// RFC 6761 guarantees that these names resolve to this machine, so there is no need to wait for a resolver.
     fn judge_localhost(&self, name: &str) -> Result<bool, AddressRefusal> {
         let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
         if loopback.into_iter().any(|address| self.allows(address)) {
@@ -219,7 +219,7 @@ impl AddressPolicy {
 }
 
 impl AddressRefusal {
-    /// Says which name stands for the forbidden address.
+    /// Adds the name that resolves to the forbidden address.
     pub(super) fn of_name(mut self, host: &str) -> Self {
         if let Self::Forbidden { name, .. } = &mut self {
             *name = Some(host.to_owned());
@@ -239,7 +239,7 @@ fn parse_network(text: &str) -> Result<IpNet, String> {
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
         .map_err(|_| format!("{text:?} is not a network; write it like 10.0.0.0/8 or fd00::/8"))?;
     if network != network.trunc() {
-        // Allowing the whole network may be far more than was meant.
+        // Allowing the whole network could be far more than was intended.
         let (whole, address) = (network.trunc(), network.addr());
         return Err(format!(
             "{text:?} is an address inside a network; write {whole} or {address}"

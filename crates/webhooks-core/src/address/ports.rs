@@ -1,14 +1,14 @@
-//! Ports that speak something else than HTTP, where a request could do harm or tell tales.
+//! Ports of services other than HTTP, where a request could do harm or reveal information.
 
 /// The two ports below 1024 that webhooks are meant for.
 const WEB_PORTS: [u16; 2] = [80, 443];
 
-/// The first port that any program may open; below it are the system's services.
+/// The first port that any program may open; those below belong to system services.
 const FIRST_USER_PORT: u16 = 1024;
 
-/// Well-known services above that, first to last port. Two kinds: those that read an HTTP
-/// request's lines as commands or refuse in a telling way (the list that browsers block is in
-/// here), and those that grant power over HTTP to whoever reaches them.
+/// Well-known services above that, first to last port. There are two kinds: those that read the lines of an HTTP
+/// request as commands or whose refusal reveals information (the list that browsers block is included here), and
+/// those that give control over HTTP to anyone who can reach them.
 #[rustfmt::skip]
 const SERVICES: &[(u16, u16, &str)] = &[
     (1080, 1080, "SOCKS"),
@@ -64,7 +64,7 @@ const SERVICES: &[(u16, u16, &str)] = &[
     (27017, 27019, "MongoDB"),
 ];
 
-/// Whose port it is, when it is not one for webhooks.
+/// The service that the port belongs to, if it is not one for webhooks.
 pub(super) fn service(port: u16) -> Option<&'static str> {
     if WEB_PORTS.contains(&port) {
         return None;

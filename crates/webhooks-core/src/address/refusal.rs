@@ -4,38 +4,38 @@ use std::{fmt, net::IpAddr};
 
 use ipnet::IpNet;
 
-/// A URL, or an address that its name stands for, may not be sent to.
+/// Webhooks may not be sent to a URL, or to an address that its host name resolves to.
 ///
-/// Its text is for customers: what is wrong with the URL, and nothing of the network behind us.
-/// [`AddressRefusal::for_operators`] adds what it resolved to and how to allow that; so does
-/// `Debug`, which `main` prints.
+/// The `Display` text is for customers: it says what is wrong with the URL, and nothing about the network behind
+/// us. [`AddressRefusal::for_operators`] adds what it resolved to and how to allow that; so does `Debug`, which
+/// `main` prints.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressRefusal {
     /// It is not an absolute URL.
     #[error("this is not a URL ({reason}); write it like https://acme.example/hooks")]
     Malformed {
-        /// What the parser said.
+        /// The error from the parser.
         reason: url::ParseError,
     },
-    /// It is longer than any real endpoint's.
+    /// It is longer than the URL of any real endpoint.
     #[error("the URL is {length} bytes; the limit is {limit}")]
     TooLong {
         /// Bytes of the URL.
         length: usize,
-        /// The most it may have.
+        /// The most bytes it may have.
         limit: usize,
     },
     /// It is neither http nor https.
     #[error("the scheme {scheme:?} is not allowed; use https, or http")]
     Scheme {
-        /// What stands before the colon.
+        /// The part before the colon.
         scheme: String,
     },
     /// It is http where only https is allowed.
     #[error("http is not encrypted; use https")]
     NotEncrypted,
-    /// What stands before the `@` is not a user and a password.
+    /// The part before the `@` is not a user and a password.
     #[error(
         "the part before the @ {problem}; write user:password@ for basic auth, or leave it out"
     )]
@@ -43,31 +43,31 @@ pub enum AddressRefusal {
         /// Completes "the part before the @ …"; never quotes it.
         problem: &'static str,
     },
-    /// The port belongs to something that is no web server.
+    /// The port belongs to something that is not a web server.
     #[error("port {port} belongs to {service}; use 443, 80 or another port above 1023")]
     Port {
         /// The port that the URL names.
         port: u16,
-        /// Whose it is.
+        /// The service that it belongs to.
         service: &'static str,
     },
-    /// The address is not one of the public internet.
+    /// The address is not on the public internet.
     #[error(
         "{} is not a public address; use a URL on the public internet",
         shown(name, address)
     )]
     Forbidden {
-        /// The name that resolved to the address; `None` when the URL has the address itself.
+        /// The name that resolved to the address; `None` if the URL contains the address itself.
         name: Option<String>,
         /// The address that would have been dialled.
         address: IpAddr,
-        /// How the offending IPv4 address is hidden in `address`, and which it is.
+        /// How the offending IPv4 address is embedded in `address`, and that address.
         embedding: Option<(Ipv4Embedding, IpAddr)>,
         /// The network to allow.
         network: IpNet,
         /// What that network is for.
         is: &'static str,
-        /// Where that is written.
+        /// The document that says so.
         source_document: &'static str,
     },
 }
@@ -113,7 +113,7 @@ impl fmt::Display for Ipv4Embedding {
 }
 
 impl AddressRefusal {
-    /// The text for whoever runs the program: with the address, and how to allow it.
+    /// The text for operators: with the address, and how to allow it.
     pub fn for_operators(&self) -> impl fmt::Display {
         ForOperators(self)
     }
@@ -125,7 +125,7 @@ impl fmt::Debug for AddressRefusal {
     }
 }
 
-/// What the customer knows of it: the name, or the address that the URL itself has.
+/// What the customer knows about it: the name, or the address in the URL itself.
 fn shown(name: &Option<String>, address: &IpAddr) -> String {
     name.clone().unwrap_or_else(|| address.to_string())
 }

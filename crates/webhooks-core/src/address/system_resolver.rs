@@ -1,6 +1,6 @@
-//! The names as the operating system is set up to find them: `/etc/hosts`, then the name servers
-//! of `/etc/resolv.conf`, asked without a thread a question. Both files are read again when they
-//! change. Other sources that a C library can be taught (mDNS, LDAP) are not asked.
+//! Resolves names as the operating system is configured to: from `/etc/hosts`, then with the name servers in
+//! `/etc/resolv.conf`, without using a thread per query. Both files are read again when they change. Other sources
+//! that a C library can be configured to use (mDNS, LDAP) are not queried.
 
 use std::{
     future::Future,
@@ -21,19 +21,19 @@ use tokio::time::Instant;
 
 use super::lookup::{LookupError, Resolve, Resolved, Resolving};
 
-/// One question to one name server; it is asked twice.
+/// The time limit for one query to one name server; each query is sent twice.
 const QUESTION_LIMIT: Duration = Duration::from_secs(2);
-/// How often one question is asked.
+/// How many times one query is sent.
 const QUESTIONS: usize = 2;
-/// Answers that are kept for as long as they say, some hundred bytes each.
+/// The most answers that are cached, for as long as they allow, at some hundred bytes each.
 const ANSWERS_MAX: u64 = 8_192;
-/// The files that say how to look up names, and how often they are looked at.
+/// The files that configure name lookups, and how often they are checked.
 const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
 const FILES_WAIT: Duration = Duration::from_secs(1);
-/// For how long an answer about one name shows that others could be had.
+/// How long an answer about one name shows that others can be resolved.
 const AVAILABLE_FOR: Duration = Duration::from_secs(1);
 
-/// Looks names up as the operating system is set up to.
+/// Looks names up as the operating system is configured to.
 pub struct SystemResolver {
     configured: Mutex<Configured>,
     available: tokio::sync::Mutex<Option<(Instant, bool)>>,
@@ -46,7 +46,7 @@ struct Configured {
 }
 
 impl SystemResolver {
-    /// Reads the system's files when the first name is asked for.
+    /// Creates a resolver that reads the system's files at the first lookup.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -59,7 +59,7 @@ impl SystemResolver {
         }
     }
 
-    /// The resolver as the files say now.
+    /// The resolver for the current contents of the files.
     fn current(&self) -> Result<Arc<TokioResolver>, LookupError> {
         let mut configured = self.configured.lock();
         let now = Instant::now();
@@ -90,7 +90,7 @@ impl Default for SystemResolver {
 }
 
 fn build() -> Result<TokioResolver, NetError> {
-    // Without a name server in that file the C library asks this machine, too.
+    // If that file names no name server, the C library asks this machine, too.
     let mut builder = Resolver::builder_tokio().unwrap_or_else(|_| {
         let here = NameServerConfig::udp_and_tcp(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let config = ResolverConfig::from_parts(None, Vec::new(), vec![here]);
@@ -122,7 +122,7 @@ impl Resolve for SystemResolver {
         })
     }
 
-    /// Asks for the root's name servers, which every resolver has at hand.
+    /// Asks for the root name servers, which every resolver knows.
     fn is_available(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
         Box::pin(async move {
             let mut available = self.available.lock().await;
@@ -143,10 +143,10 @@ impl Resolve for SystemResolver {
     }
 }
 
-/// Whether nobody who knows has answered. A forwarder that reaches nobody says SERVFAIL.
+/// Whether no responsible server has answered. A forwarder that reaches none says SERVFAIL.
 fn is_silence(error: &NetError) -> bool {
     let code = match error {
-        // A name that cannot be one.
+        // Not a valid name.
         NetError::Proto(_) => return false,
         NetError::Dns(DnsError::NoRecordsFound(none)) => none.response_code,
         NetError::Dns(DnsError::ResponseCode(code)) => *code,

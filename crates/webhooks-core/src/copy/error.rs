@@ -1,24 +1,24 @@
-//! Why a store was not copied.
+//! Why a store could not be copied.
 
 use std::sync::Arc;
 
 use super::report::CopiedTable;
 use crate::store::{error::StoreError, open_error::OpenError};
 
-/// A store was not copied, or not wholly. Nothing of the file has changed.
+/// A store was not copied, or not completely. The file is unchanged.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum CopyError {
-    /// The file or the database cannot be opened: an engine runs on the file, for one.
+    /// The file or the database cannot be opened; for example, an engine is running on the file.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The addresses are not those of a file and of a Postgres database.
+    /// The addresses do not name a file and a Postgres database.
     #[error(
         "a store is copied from a file to Postgres: give sqlite:<file> first, then postgres://<user>:<password>@<host>/<database>"
     )]
     Addresses,
     /// The file is missing, or has no tables of ours.
-    #[error("{file} has no store: give the file that the engine was opened on")]
+    #[error("{file} has no store: name the file that the engine was opened on")]
     NoStore {
         /// The file.
         file: String,
@@ -35,7 +35,7 @@ pub enum CopyError {
         /// The first of them.
         ids: Vec<i64>,
     },
-    /// The schema has something that no copy brought there.
+    /// The schema contains rows that no copy put there.
     #[error(
         "{store} has a table {schema}.{table} with rows of its own: copy to an empty schema, named by ?schema= in the address"
     )]
@@ -47,9 +47,9 @@ pub enum CopyError {
         /// The table.
         table: &'static str,
     },
-    /// An engine runs on the database.
+    /// An engine is running on the database.
     #[error(
-        "an engine runs on the schema {schema} of {store}, or has ended less than {} s ago without a shutdown: stop it, and copy again",
+        "an engine is running on the schema {schema} of {store}, or ended without a shutdown less than {} s ago: stop it and copy again",
         crate::store::postgres::node::LEASE.as_secs()
     )]
     EngineRuns {
@@ -58,7 +58,7 @@ pub enum CopyError {
         /// The schema.
         schema: String,
     },
-    /// A copy into the schema has begun, from another file or from this one before an engine ran on it again.
+    /// The schema holds a copy of another file, or of this file from before an engine ran on it again.
     #[error(
         "the schema {schema} of {store} holds a copy of another file, or of this one before an engine ran on it again: \
          drop the schema and copy again, or copy to another one"
@@ -69,7 +69,7 @@ pub enum CopyError {
         /// The schema.
         schema: String,
     },
-    /// Another copy into the schema is under way.
+    /// Another copy into the schema is in progress.
     #[error(
         "another copy into the schema {schema} of {store} is under way: let it end, or stop it and copy again"
     )]
@@ -79,9 +79,9 @@ pub enum CopyError {
         /// The schema.
         schema: String,
     },
-    /// Both sides were counted, and differ.
+    /// Both sides were counted, and the counts differ.
     #[error(
-        "the file and Postgres differ ({}): stop what writes to either, and copy again; should they differ still, drop the schema first",
+        "the file and Postgres differ ({}): stop everything that writes to either, and copy again; if they still differ, drop the schema first",
         listed(tables)
     )]
     Different {
@@ -95,15 +95,15 @@ pub enum CopyError {
         file: String,
         /// The table.
         table: &'static str,
-        /// What SQLite said.
+        /// The error from SQLite.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// Postgres refused, or was lost.
-    #[error("{store}: {source}; what was copied so far is kept: copy again to go on")]
+    /// Postgres refused, or the connection was lost.
+    #[error("{store}: {source}; what was copied so far is kept: copy again to continue")]
     Target {
         /// The database.
         store: String,
-        /// What it said.
+        /// Its error.
         source: StoreError,
     },
 }

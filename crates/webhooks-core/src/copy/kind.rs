@@ -1,4 +1,4 @@
-//! What a column holds: how it is read from the file, and given to Postgres.
+//! What a column holds: how it is read from the file and passed to Postgres.
 
 use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
 
@@ -13,13 +13,13 @@ pub(super) enum Kind {
     Text,
     Json,
     Bytes,
-    /// The file's is on its timeline, that of Postgres by the wall clock.
+    /// On the file's timeline in the file, by the wall clock in Postgres.
     Time,
-    /// The same, but 0 is no time.
+    /// The same, except that 0 is not a time.
     TimeOrZero,
-    /// A time in the file, its day in Postgres.
+    /// A time in the file, the day of that time in Postgres.
     Day,
-    /// A customer in the file, its slot in Postgres.
+    /// A customer in the file, the customer's slot in Postgres.
     Slot,
 }
 
@@ -34,7 +34,7 @@ pub(super) enum Values {
 }
 
 impl Kind {
-    /// The cast of an array of it, from what sqlx sends.
+    /// The cast that turns what sqlx sends into an array of this kind.
     pub(super) fn array(self) -> &'static str {
         match self {
             Self::Number | Self::Time | Self::TimeOrZero => "::int8[]",
@@ -58,8 +58,8 @@ impl Kind {
         }
     }
 
-    /// Adds a value of the file, whose timeline is `offset` ms ahead of the wall clock. Returns its
-    /// bytes.
+    /// Adds a value from the file, whose timeline is `offset` ms ahead of the wall clock. Returns the size of the
+    /// value in bytes.
     pub(super) fn add(
         self,
         values: &mut Values,
@@ -100,7 +100,7 @@ impl Kind {
     }
 }
 
-/// Postgres keeps no NUL in text.
+/// Postgres cannot store NUL in text.
 fn text(value: ValueRef<'_>) -> FromSqlResult<Option<String>> {
     let text = value.as_str_or_null()?;
     Ok(text.map(|text| text.replace('\0', "\u{fffd}")))

@@ -1,8 +1,8 @@
-//! Moving a store from a SQLite file to Postgres: keys and numbers, secrets, what is owed, history.
+//! Copying a store from a SQLite file to Postgres: keys and numbers, secrets, pending deliveries, history.
 //!
-//! Rows go in slices, each in one transaction with the position that is then reached: whatever ends a
-//! copy, the next one goes on there. The file is locked meanwhile and only read; no engine opens the
-//! schema before the end. [`table`] says what becomes of each table.
+//! Rows are copied in slices, each in one transaction together with the position that it reaches: however a copy
+//! is interrupted, the next one continues there. The file is locked meanwhile and only read; no engine can open
+//! the schema until the copy is complete. [`table`] says what becomes of each table.
 
 pub(crate) mod error;
 mod kind;
@@ -25,15 +25,14 @@ use self::{
 };
 use crate::store::{address::Address, open_error::OpenError, postgres::address::PostgresAddress};
 
-/// Copies the store in a file to a schema of a Postgres database that has nothing of its own:
-/// `copy("sqlite:webhooks.db", "postgres://app@db.example/shop")`. Endpoints with their secrets,
-/// events, pending deliveries, history and the rows of the outbox table keep their ids; an engine that is
-/// then opened on the database, with the key that the file had, goes on where the one before stopped.
+/// Copies the store in a file to an empty schema of a Postgres database:
+/// `copy("sqlite:webhooks.db", "postgres://app@db.example/shop")`. Endpoints with their secrets, events, pending
+/// deliveries, history and the rows of the outbox table keep their ids. An engine that is then opened on the
+/// database, with the same encryption key as before, continues where the previous one stopped.
 ///
-/// Stop the engine before, and what writes to the file's outbox table. The file is brought to the
-/// present version, as by opening it, and otherwise left as it is. A copy that was interrupted, by
-/// whatever, goes on when this is called again; until it has come to its end no engine opens the
-/// database.
+/// First stop the engine and everything that writes to the file's outbox table. The file is migrated to the
+/// current version, as if it were opened, and is otherwise unchanged. If a copy is interrupted for any reason,
+/// calling this again continues it; until it is complete, no engine can open the database.
 ///
 /// # Errors
 /// [`CopyError`] says what to do.
@@ -67,7 +66,7 @@ fn addresses(from: &str, to: &str) -> Result<(PathBuf, PostgresAddress), CopyErr
     }
 }
 
-/// Reads the file away from the async threads.
+/// Reads the file off the async threads.
 async fn read<T: Send + 'static>(
     source: &Arc<Mutex<Source>>,
     work: impl FnOnce(&Source) -> Result<T, CopyError> + Send + 'static,

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// What a copy has moved: every table, counted on both sides.
+/// What was copied: every table, counted on both sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopyReport {
-    /// Each table, by the name that it has in Postgres.
+    /// Each table, under its name in Postgres.
     pub tables: Vec<CopiedTable>,
 }
 

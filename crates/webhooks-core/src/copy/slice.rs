@@ -1,4 +1,4 @@
-//! Rows of one table that go in one transaction, as columns.
+//! Rows of one table that are copied in one transaction, as columns.
 
 use std::collections::BTreeSet;
 
@@ -9,32 +9,33 @@ use super::{
     table::Table,
 };
 
-/// Rows of a slice: what is lost when a copy is interrupted, and how long a transaction lasts.
+/// The most rows of a slice. It limits how much work is lost when a copy is interrupted, and how long a
+/// transaction lasts.
 const SLICE_ROWS: usize = 2_000;
-/// Bytes of a slice, for rows that are large.
+/// The most bytes of a slice, for large rows.
 const SLICE_BYTES: usize = 4 * 1024 * 1024;
 
-/// Rows of one table, in the order of their positions. All rows of a position are in one slice.
+/// Rows of one table, ordered by position. All rows of a position are in the same slice.
 pub(super) struct Slice {
-    /// The position of the last of them.
+    /// The position of the last row.
     pub(super) until: i64,
-    /// A column each.
+    /// One entry for each column.
     pub(super) values: Vec<Values>,
     rows: usize,
     bytes: usize,
 }
 
-/// From the timeline of a file to the wall clock.
+/// Converts from a file's timeline to the wall clock.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
     /// The file's timeline minus the wall clock.
     pub(super) offset: i64,
-    /// How far the file's timeline had come.
+    /// The time that the file's timeline had reached.
     pub(super) reached: i64,
 }
 
 impl Slice {
-    /// Reads the next rows of a table behind a position; `None` when there are none.
+    /// Reads the next rows of a table after a position; `None` if there are none.
     pub(super) fn read(
         connection: &Connection,
         table: &Table,
@@ -91,10 +92,10 @@ impl Slice {
         Ok(())
     }
 
-    /// The days that the rows of a partitioned table are in.
+    /// The days (partitions) that the rows of a partitioned table belong to.
     pub(super) fn days(&self, table: &Table) -> BTreeSet<i32> {
         let column = table.columns.iter().position(|(name, _, kind)| {
-            // A delivery's is that of its event, and no partition.
+            // A delivery's `event_day` is that of its event and does not name a partition.
             *name == "day" && *kind == Kind::Day
         });
         match column.map(|place| &self.values[place]) {

@@ -1,4 +1,4 @@
-//! The file that is copied: locked against engines, brought to the present version, and read.
+//! The file that is copied: locked against engines, migrated to the current version, and read.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -20,30 +20,30 @@ use crate::store::{
     },
 };
 
-/// Which file, in which state: another, or one that an engine has opened since, differs in it.
+/// Identifies the file and its state: it differs for another file, and for one that an engine has opened since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Origin {
-    /// How often an engine was started on it.
+    /// How many times an engine was started on it.
     pub(super) boot: i64,
-    /// Where its time had come, by the wall clock.
+    /// The time that it had reached, by the wall clock.
     pub(super) reached: i64,
 }
 
-/// A file that no engine delivers from meanwhile.
+/// A file that is locked, so that no engine delivers from it meanwhile.
 pub(super) struct Source {
     connection: Connection,
     _guard: Guard,
     shown: String,
     times: Times,
     boot: i64,
-    /// After the connection: it is let go of last.
+    /// Declared after the connection, so that it is released last.
     _lock: FileLock,
 }
 
 impl Source {
     pub(super) fn open(file: &Path) -> Result<Self, CopyError> {
         let shown = file.display().to_string();
-        // Opening would make what is missing.
+        // Opening would create a missing file.
         if !file.is_file() {
             return Err(CopyError::NoStore { file: shown });
         }
@@ -88,7 +88,7 @@ impl Source {
         }
     }
 
-    /// At the start, and not when all the rest was copied.
+    /// Checked at the start, rather than after everything else was copied.
     fn check_outbox(&self) -> Result<(), CopyError> {
         let read = || -> rusqlite::Result<Vec<i64>> {
             self.connection
@@ -106,7 +106,7 @@ impl Source {
         })
     }
 
-    /// The next rows of a table behind a position; `None` when there are none.
+    /// The next rows of a table after a position; `None` if there are none.
     pub(super) fn slice(&self, table: &Table, after: i64) -> Result<Option<Slice>, CopyError> {
         Slice::read(&self.connection, table, after, self.times)
             .map_err(|source| self.unreadable(table.name, source))

@@ -1,6 +1,6 @@
-//! What becomes of each table: its columns in Postgres, and the expression that gives each in the file.
+//! How each table is copied: its columns in Postgres, and the expression that computes each from the file.
 //!
-//! In the expressions `:reached` is the time that the engine had come to, on the file's timeline.
+//! In the expressions, `:reached` is the time that the engine had reached, on the file's timeline.
 
 use super::kind::Kind::{self, Bytes, Day, Flag, Int, Json, Number, Slot, Text, Time, TimeOrZero};
 
@@ -12,14 +12,14 @@ pub(super) struct Table {
     rows: &'static str,
     /// Which of those rows are copied.
     filter: &'static str,
-    /// By which they are read: the leading column of a primary key.
+    /// The column by which they are read: the leading column of a primary key.
     position: &'static str,
-    /// Each column's name in Postgres, what it is in the file, and what it holds.
+    /// For each column: its name in Postgres, its expression in the file, and its kind.
     pub(super) columns: &'static [(&'static str, &'static str, Kind)],
 }
 
 impl Table {
-    /// Reads its rows from the file, behind the position `:after`: the position of each, then its columns.
+    /// Reads its rows from the file after the position `:after`: the position of each, then its columns.
     pub(super) fn select(&self) -> String {
         let Self {
             rows,
@@ -42,7 +42,7 @@ impl Table {
         format!("select count(*) from {} where {}", self.rows, self.filter)
     }
 
-    /// Inserts rows into Postgres that are given as an array for each column.
+    /// Inserts rows into Postgres, given as one array for each column.
     pub(super) fn insert(&self) -> String {
         let names: Vec<&str> = self.columns.iter().map(|(name, ..)| *name).collect();
         let arrays: Vec<String> = self
@@ -51,7 +51,7 @@ impl Table {
             .zip(1..)
             .map(|((_, _, kind), place)| format!("${place}{}", kind.array()))
             .collect();
-        // Keys stay the same, also where the database would give them.
+        // Keys stay the same, even where the database would generate them.
         format!(
             "insert into webhooks.{} ({}) overriding system value select * from unnest({})",
             self.name,
@@ -66,7 +66,7 @@ impl Table {
     }
 }
 
-/// In the order in which they are copied: a delivery's slot is that of its endpoint, its day that of its
+/// In the order in which they are copied, because a delivery takes its slot from its endpoint and its day from its
 /// event.
 pub(super) static TABLES: [Table; 9] = [
     OUTAGES, ENDPOINTS, SECRETS, EVENTS, DELIVERIES, LANES, ATTEMPTS, ENDINGS, OUTBOX,
@@ -83,7 +83,7 @@ const OUTAGES: Table = Table {
     ],
 };
 
-/// What is sealed is bound to the endpoint's id, not to the store.
+/// Encrypted values are bound to the endpoint's id, not to the store, so they can be copied as they are.
 const ENDPOINTS: Table = Table {
     name: "endpoint",
     rows: "webhooks_endpoint",
@@ -135,7 +135,7 @@ const EVENTS: Table = Table {
     ],
 };
 
-/// Nothing is in memory any more: what was is due.
+/// Nothing is in memory any more, so deliveries that were become due.
 const DELIVERIES: Table = Table {
     name: "delivery",
     rows: "webhooks_delivery d
@@ -160,9 +160,9 @@ const DELIVERIES: Table = Table {
     ],
 };
 
-/// One that waits for memory is due. An endpoint whose order or limits hold over all nodes has a lane
-/// always; one whose settings are sealed may have limits (the first byte says that they are), and the
-/// engine, which has the key, leaves its lane when it has none.
+/// A lane that waits for room in memory becomes due. An endpoint whose order or limits apply across all nodes
+/// always has a lane. An endpoint whose settings are encrypted (their first byte shows that) may have limits, so
+/// it gets a lane as well; the engine, which has the key, drops that lane if the endpoint turns out to have none.
 const LANES: Table = Table {
     name: "lane",
     rows: "(select e.key, e.state, l.endpoint_key is not null as is_there, l.due_at,
@@ -190,7 +190,7 @@ const LANES: Table = Table {
     ],
 };
 
-/// Attempts are looked for from the day of their event on.
+/// Attempts are searched for from the day of their event on.
 const ATTEMPTS: Table = Table {
     name: "attempt",
     rows: "webhooks_attempt a left join webhooks_event v on v.seq = a.event_seq",
@@ -211,7 +211,7 @@ const ATTEMPTS: Table = Table {
     ],
 };
 
-/// As attempts are.
+/// Like attempts.
 const ENDINGS: Table = Table {
     name: "ending",
     rows: "webhooks_ending a left join webhooks_event v on v.seq = a.event_seq",

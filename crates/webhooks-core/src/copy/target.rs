@@ -1,8 +1,8 @@
-//! The schema that a store is copied into, and how far that has come.
+//! The schema that a store is copied into, and the progress of the copy.
 //!
-//! `setting` has it: `copy_boot` and `copy_reached` name the file, `copy_position_<table>` is the
-//! position of the last row that was written. At the end `copied_boot`, `copied_reached` and
-//! `copied_<table>`, the number of rows, take their place.
+//! The progress is kept in the table `setting`: `copy_boot` and `copy_reached` identify the file,
+//! `copy_position_<table>` is the position of the last row that was written. At the end they are replaced by
+//! `copied_boot`, `copied_reached` and `copied_<table>`, the number of rows.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -30,11 +30,11 @@ use crate::store::{
     },
 };
 
-/// Before the first row of any table.
+/// The position before the first row of any table.
 const START: i64 = i64::MIN;
-/// How long it may take to count the rows of a table.
+/// How long counting the rows of a table may take.
 const COUNT_LIMIT: Duration = Duration::from_secs(3600);
-/// What an empty schema has no rows in.
+/// The tables that must have no rows for a schema to count as empty.
 const CHECKED: [&str; 4] = ["endpoint", "event", "delivery", "outbox"];
 
 /// A schema that is copied into.
@@ -45,11 +45,11 @@ pub(super) struct Target {
     shown: String,
 }
 
-/// How far a copy has come.
+/// The progress of a copy.
 pub(super) enum Begun {
-    /// The position that each table is copied up to.
+    /// The position up to which each table is copied.
     Positions(Vec<i64>),
-    /// It had come to its end before.
+    /// It was already complete.
     Done(CopyReport),
 }
 
@@ -76,11 +76,11 @@ impl Target {
         })
     }
 
-    /// Begins a copy from `origin`, or finds how far one has come.
+    /// Begins a copy from `origin`, or finds the progress of an earlier one.
     pub(super) async fn begin(&mut self, origin: &Origin) -> Result<Begun> {
         self.begin_transaction().await?;
-        // No engine joins from here on, and none that has joined is overlooked. What a copy that was killed
-        // had begun to write is written by then, or never.
+        // No engine can join from here on, and none that has joined is overlooked. Whatever a killed copy had
+        // begun to write has either been written by now or never will be.
         self.run("lock table webhooks.node, webhooks.setting in share row exclusive mode")
             .await?;
         let settings = self.settings().await?;
@@ -122,7 +122,7 @@ impl Target {
         Ok(found)
     }
 
-    /// Writes rows of a table, and that they are written. `after` is the position before.
+    /// Writes rows of a table and records the new position; `after` is the position before.
     pub(super) async fn write(&mut self, table: &Table, after: i64, slice: &Slice) -> Result<()> {
         self.begin_transaction().await?;
         let reached = self
@@ -156,11 +156,11 @@ impl Target {
         self.commit().await
     }
 
-    /// Compares the number of rows with those of the file, and ends the copy: engines may open the
+    /// Compares the number of rows with that of the file and completes the copy: from then on engines may open the
     /// schema.
     pub(super) async fn finish(mut self, origin: &Origin, from: &[u64]) -> Result<CopyReport> {
         self.begin_transaction().await?;
-        // Whole tables are read, however large they are.
+        // Whole tables are read, however large.
         self.connection.answers_within(COUNT_LIMIT);
         self.run("set local statement_timeout = 0; set local enable_seqscan = on")
             .await?;
@@ -180,7 +180,7 @@ impl Target {
             return Err(CopyError::Different { tables: differ });
         }
         self.continue_numbers().await?;
-        // Of a node that is dead: the times since then are no wait of any delivery.
+        // Adds a dead node, so that the time since then does not count towards any delivery's wait.
         let noted = self
             .reader()
             .query(
@@ -203,7 +203,7 @@ impl Target {
         Ok(report)
     }
 
-    /// What is added from now on comes after what was copied.
+    /// Makes whatever is added from now on come after what was copied.
     async fn continue_numbers(&mut self) -> Result<()> {
         let settings = self.settings().await?;
         let last_event = TABLES
@@ -211,7 +211,7 @@ impl Target {
             .filter(|table| table.is_by_event())
             .filter_map(|table| settings.get(&position_of(table)).copied())
             .max();
-        // An event's number is its batch << 12 | its place.
+        // An event's number is its batch << 12 | its index in the batch.
         self.number(&format!(
             "select setval('webhooks.event_batch', greatest(last_value, ({}::int8 >> 12) + 1)) from webhooks.event_batch",
             last_event.unwrap_or_default().max(0)
@@ -227,7 +227,7 @@ impl Target {
         Ok(())
     }
 
-    /// Refuses a schema that has something of its own, or on which an engine runs.
+    /// Refuses a schema that has rows of its own, or on which an engine is running.
     async fn check_empty(&mut self) -> Result<()> {
         for table in CHECKED {
             let rows = format!("select count(*) from (select 1 from webhooks.{table} limit 1) t");
@@ -249,7 +249,7 @@ impl Target {
                 schema: self.schema.name().to_owned(),
             });
         }
-        // One that is stopped in a debugger must find that it is a node no more.
+        // An engine that is stopped in a debugger must find that it is no longer a node.
         self.run("update webhooks.node set alive = false where alive")
             .await
     }
@@ -287,7 +287,7 @@ impl Target {
         set.map(drop).map_err(self.refused())
     }
 
-    /// The number that a statement without values answers.
+    /// Runs a statement without parameters and returns the number it yields.
     async fn number(&mut self, statement: &str) -> Result<i64> {
         let row = Statement::built(self.schema.sql(statement))
             .persistent(false)
@@ -296,7 +296,7 @@ impl Target {
         row.and_then(|row| row.try_get(0)).map_err(self.refused())
     }
 
-    /// Statements without values or answers.
+    /// Runs statements without parameters or results.
     async fn run(&mut self, statements: &str) -> Result<()> {
         let statements = AssertSqlSafe(self.schema.sql(statements));
         let run = self.connection.execute(statements).await;

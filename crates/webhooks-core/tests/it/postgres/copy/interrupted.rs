@@ -66,7 +66,7 @@ async fn one_that_is_interrupted_in_every_slice_comes_to_the_same_end() {
             Err(error @ CopyError::Target { .. }) => {
                 interruptions += 1;
                 assert!(
-                    error.to_string().ends_with("copy again to go on"),
+                    error.to_string().ends_with("copy again to continue"),
                     "{error}"
                 );
                 let refused = old.builder().open(&address(&cut)).await.map(drop);
