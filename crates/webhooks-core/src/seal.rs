@@ -16,9 +16,9 @@ pub(crate) struct Seal(Option<XChaCha20Poly1305>);
 /// A stored value cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SealError {
-    #[error("they are sealed; give the key they were sealed with")]
+    #[error("they are encrypted; provide the key they were encrypted with")]
     NoKey,
-    #[error("they are sealed with another key, or were changed")]
+    #[error("they are encrypted with another key, or were changed")]
     WrongKey,
     #[error("a stored value is empty or of an unknown form")]
     Form,

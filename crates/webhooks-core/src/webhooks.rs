@@ -59,7 +59,7 @@ impl Threads {
         if let Some(writer) = self.writer
             && writer.join().is_err()
         {
-            tracing::error!("the writer thread had panicked");
+            tracing::error!("the writer thread panicked");
         }
     }
 }
@@ -279,7 +279,7 @@ impl Webhooks {
         let stopped = Arc::clone(shared);
         let joined = tokio::task::spawn_blocking(move || threads.join(&stopped.queue)).await;
         if let Err(error) = joined {
-            tracing::error!(%error, "the engine's threads could not be waited for");
+            tracing::error!(%error, "could not wait for the engine's threads to end");
         }
         self.engine.lock.lock().take();
         let report = ShutdownReport {

@@ -205,7 +205,7 @@ async fn the_log_says_what_was_delivered_and_what_people_did(store: Store) {
         webhooks.send("seen", event).await.unwrap();
         webhooks.drain().await;
     }
-    let got_through = ["an attempt got through", "event.id=\"good\"", "status=200"];
+    let got_through = ["an attempt succeeded", "event.id=\"good\"", "status=200"];
     // Other stores' tests may log here too, but of another receiver.
     let line = &log.lines(&[&got_through[..], &[&shown]].concat())[0];
     assert!(line.contains("DEBUG"), "{line}");

@@ -1,5 +1,5 @@
-//! The writer's loop: what follows from each transaction, in its order. Rows are handed to memory,
-//! then callers get their answers, then it is told what happened.
+//! The writer's loop: carries out what follows from each transaction, in order. First rows are handed to memory,
+//! then callers get their answers, then activities are reported.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// The wait after a load that the store refused.
+/// The wait after the store refused a load.
 const REFUSED_WAIT_MS: i64 = 1_000;
 
 /// Runs until the queue is closed and empty.
@@ -27,7 +27,7 @@ pub(crate) fn run_writer(shared: &Arc<Shared>, mut writer: Writer) {
 }
 
 impl Shared {
-    /// Does what follows from a transaction.
+    /// Carries out what follows from a transaction.
     fn follow(self: &Arc<Self>, committed: Committed) {
         let moment = self.moment();
         for handover in committed.handovers {
@@ -68,7 +68,7 @@ impl Shared {
         }
     }
 
-    /// Does what an outbox that has changed needs.
+    /// Carries out what a changed outbox needs.
     pub(super) fn take_steps(self: &Arc<Self>, outbox: &Arc<Outbox>, steps: Steps) {
         for _ in 0..steps.starts {
             self.start_worker(outbox);
@@ -78,7 +78,7 @@ impl Shared {
         }
     }
 
-    /// Has a lane loaded; not when the engine stops: all of it would go back.
+    /// Requests a load of a lane, unless the engine is stopping: everything loaded would go back.
     fn ask_for_refill(&self, outbox: Arc<Outbox>) {
         if self.is_stopping() {
             outbox.refill_ended();
@@ -95,12 +95,12 @@ impl Shared {
         }
     }
 
-    /// After a load that the store refused: at once it would be refused again.
+    /// Retries a load that the store refused, but later: immediately it would be refused again.
     fn refill_later(self: &Arc<Self>, RefusedRefill { outbox, error }: RefusedRefill) {
         tracing::warn!(
             endpoint.id = %outbox.endpoint().id,
             %error,
-            "what waits for an endpoint could not be loaded; trying again in a second"
+            "an endpoint's waiting deliveries could not be loaded; trying again in a second"
         );
         let shared = Arc::clone(self);
         self.spawn(async move {

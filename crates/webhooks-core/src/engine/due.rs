@@ -1,5 +1,5 @@
-//! The due loop: sleeps until a retry or lane is due, then has the writer load it. The hot path
-//! never comes here.
+//! The due loop: sleeps until a retry or lane is due, then has the writer load it. The hot path does not go
+//! through here.
 
 use std::{
     sync::{Arc, Weak},
@@ -11,12 +11,12 @@ use crate::store::{ask::Ask, error::StoreError};
 
 /// The longest sleep: how often retention runs.
 const SLEEP_MAX_MS: i64 = 30_000;
-/// The wait after a scan that the store refused.
+/// The wait after the store refused a scan.
 const REFUSED_WAIT_MS: i64 = 1_000;
-/// The wait when every place for probes is taken.
+/// The wait when every slot for probes is taken.
 const PLACES_WAIT_MS: i64 = 100;
-/// The wait between two scans when the first could not take all that is due, in real time: it
-/// leaves the writer to those who send. A thousand dead endpoints are due at once at a restart.
+/// The wait, in real time, between two scans if the first could not take everything that is due: it leaves the
+/// writer to those who send. After a restart a thousand dead endpoints can be due at once.
 const PACE: Duration = Duration::from_millis(5);
 
 /// Runs until the engine stops.
@@ -45,7 +45,7 @@ pub(crate) async fn run_due_loop(weak: Weak<Shared>) {
             Ok(None) => {}
             Err(StoreError::Closed) => return,
             Err(error) => {
-                tracing::warn!(%error, "what is due could not be read; trying again in a second");
+                tracing::warn!(%error, "due deliveries could not be read; trying again in a second");
                 shared.due_by(now + REFUSED_WAIT_MS);
             }
         }
@@ -55,7 +55,7 @@ pub(crate) async fn run_due_loop(weak: Weak<Shared>) {
                 Ok(false) => now + SLEEP_MAX_MS,
                 Err(StoreError::Closed) => return,
                 Err(error) => {
-                    tracing::warn!(%error, "maintenance could not be done; trying again in a second");
+                    tracing::warn!(%error, "maintenance failed; trying again in a second");
                     now + REFUSED_WAIT_MS
                 }
             };

@@ -1,30 +1,31 @@
-//! A delivery in a worker's hand.
+//! A delivery that a worker holds.
 
 use std::sync::Arc;
 
 use super::Shared;
 use crate::{model::delivery::ClaimedDelivery, outbox::Outbox, store::completion::Completion};
 
-/// A delivery in a worker's hand. Should the worker be cut off, it goes back to the lane.
+/// A delivery that a worker holds. If the worker is cut off, the delivery goes back to the lane.
 pub(super) struct InHand<'a> {
     pub(super) shared: &'a Arc<Shared>,
     pub(super) outbox: &'a Arc<Outbox>,
     pub(super) row: Option<ClaimedDelivery>,
-    /// The outbox's retreats when it was taken.
+    /// The outbox's count of retreats when the delivery was taken.
     pub(super) retreats: u64,
-    /// Its failure is counted as an outcome that returns to the lane.
+    /// Whether its failure is counted as an outcome that returns to the lane.
     pub(super) is_counted: bool,
 }
 
 impl InHand<'_> {
-    /// This machine could not make the request: the delivery waits for it where it was.
+    /// Called when this machine could not make the request: puts the delivery back where it was, to wait for the
+    /// machine.
     pub(super) fn put_back(mut self) {
         if let Some(row) = self.row.take()
             && let Some(row) = self
                 .outbox
                 .put_back(row, self.retreats, self.shared.moment())
         {
-            // Everything else went back to the lane meanwhile, and so does this.
+            // Everything else has gone back to the lane meanwhile, and so does this.
             self.row = Some(row);
         }
     }
@@ -37,7 +38,7 @@ impl Drop for InHand<'_> {
             let completion = Completion::given_back(self.outbox, given);
             self.shared.queue.complete_now(completion);
             if self.is_counted {
-                // What was just queued counts in its place.
+                // The completion that was just queued is counted instead.
                 let steps = self.outbox.returned();
                 self.shared.take_steps(self.outbox, steps);
             }

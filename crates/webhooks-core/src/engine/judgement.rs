@@ -18,7 +18,7 @@ pub(super) struct Span {
     pub(super) now: i64,
 }
 
-/// Says what becomes of a delivery, and notes what its attempt tells of the endpoint.
+/// Decides what becomes of a delivery, and records what its attempt says about the endpoint.
 pub(super) fn judge(
     hand: &mut InHand<'_>,
     response: &Response,
@@ -72,7 +72,7 @@ fn judge_failure(
         disabled: disabled_after(shared, &failed, now),
     };
     let Some(row) = hand.row.as_ref() else {
-        // It was taken away: only its outcome is stored.
+        // The delivery was taken away: only the attempt's outcome is stored.
         return (Verdict::End(EndReason::Canceled), consequences);
     };
     let made = row.attempts + 1;
@@ -88,7 +88,7 @@ fn judge_failure(
         );
         if failed.trouble {
             shared.give_all_back(outbox);
-            // The lane goes on with the next delivery.
+            // The lane continues with the next delivery.
             consequences.lane = Some(failed.backoff);
         }
         return (Verdict::End(EndReason::Exhausted), consequences);
@@ -125,7 +125,7 @@ fn tell_of_trouble(shared: &Shared, outbox: &Outbox, failed: &FailedEndpoint, no
             customer = &*endpoint.customer,
             endpoint.id = %endpoint.id,
             url = endpoint.shown_url,
-            "an endpoint fails at times; it is sent to more slowly while it does"
+            "an endpoint fails from time to time; sending to it more slowly while it does"
         );
     }
     if !failed.newly_in_trouble {
@@ -147,7 +147,7 @@ fn tell_of_trouble(shared: &Shared, outbox: &Outbox, failed: &FailedEndpoint, no
     }
 }
 
-/// Why an endpoint is disabled that has failed for as long as the policy allows.
+/// The reason for disabling an endpoint, if it has failed for as long as the policy allows.
 fn disabled_after(shared: &Shared, failed: &FailedEndpoint, now: i64) -> Option<Disabling> {
     let limit = shared.health.disable_after_ms?;
     let days = limit / (24 * 3600 * 1000);

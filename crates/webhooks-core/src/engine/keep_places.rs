@@ -1,10 +1,11 @@
-//! Lets time pass for those who wait for places while nobody else comes.
+//! Lets time pass for those who wait for request slots while nobody else asks for one.
 
 use std::sync::Weak;
 
 use super::Shared;
 
-/// Notes what becomes overdue while somebody waits for the fast share; else whoever comes next does.
+/// Notes which requests become overdue while somebody waits for the fast share; otherwise the next caller notes
+/// it.
 pub(crate) async fn keep_places(weak: Weak<Shared>) {
     loop {
         let Some(shared) = weak.upgrade() else { return };

@@ -1,8 +1,8 @@
-//! The engine: what is shared between the writer's loop, the workers and the due loop.
+//! The engine: the state shared between the writer's loop, the workers and the due loop.
 //!
-//! A delivery's way: the store keeps it, and `commit` hands it over to its outbox; a worker makes
-//! the attempt and queues a completion; the store keeps that. Only retries and lanes come
-//! through the due loop. No lock is held across an await.
+//! The path of a delivery: the store keeps it, and `commit` hands it over to its outbox; a worker makes the
+//! attempt and queues a completion, which the store writes. Only retries and lanes come through the due loop. No
+//! lock is held across an await.
 
 pub(crate) mod commit;
 pub(crate) mod due;
@@ -44,17 +44,18 @@ use crate::{
     },
 };
 
-/// Tests that may be under way at once, apart from deliveries: neither can take the other's places.
+/// The most tests at once. They have slots of their own, so that tests and deliveries cannot take each other's.
 const TESTS_MAX: usize = 16;
 
-/// Between two looks, when the engine stops, whether requests in flight have ended that others wait for.
+/// The wait between two checks, while the engine stops, whether the requests in flight that others wait for have
+/// ended.
 const LET_GO_WAIT: Duration = Duration::from_millis(20);
 
 /// What the parts of the engine share.
 pub(crate) struct Shared {
     pub(crate) queue: Arc<WriterQueue>,
     pub(crate) timeline: Arc<Timeline>,
-    /// Without it no request is started.
+    /// No request is started unless it is valid.
     pub(crate) lease: Arc<Lease>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) audience: Audience,
@@ -64,19 +65,18 @@ pub(crate) struct Shared {
     pub(crate) tasks: TaskTracker,
     pub(crate) health: HealthPolicy,
     runtime: Handle,
-    /// When the due loop must look next.
+    /// When the due loop must next look.
     pub(crate) due: Arc<DueTime>,
     stopping: AtomicBool,
     pub(crate) stopped: Notify,
 }
 
-/// When something that only fails is given up.
+/// When an endpoint that only fails is given up.
 #[derive(Debug)]
 pub(crate) struct HealthPolicy {
-    /// An endpoint that fails without a success for so long is disabled, in milliseconds; `None`:
-    /// never.
+    /// In milliseconds: an endpoint that fails for this long without a success is disabled; `None`: never.
     pub(crate) disable_after_ms: Option<i64>,
-    /// Only time in which the engine could try is counted.
+    /// Only time in which the engine was running counts.
     pub(crate) uptime: Arc<Uptime>,
 }
 
@@ -105,7 +105,7 @@ impl Shared {
         }
     }
 
-    /// What a store needs of this engine.
+    /// What a store needs from this engine.
     pub(crate) fn host(&self, retention: Retention) -> Host {
         Host {
             timeline: Arc::clone(&self.timeline),
@@ -140,8 +140,8 @@ impl Shared {
         }
     }
 
-    /// Has other engines go on with what waits here, once [`Shared::stop`] was called. Ends when nothing
-    /// is left for them but what is in flight.
+    /// Hands over what waits here to other engines, once [`Shared::stop`] was called. Returns when only what is in
+    /// flight is left to hand over.
     pub(crate) async fn let_go(&self) {
         let mut of = LetGoOf::All;
         loop {
@@ -152,14 +152,14 @@ impl Shared {
                 Ok(true) => tokio::time::sleep(LET_GO_WAIT).await,
                 Ok(false) => return,
                 Err(error) => {
-                    tracing::debug!(%error, "what waits here is free for others when this engine ends");
+                    tracing::debug!(%error, "deliveries that wait here become free for other engines when this one ends");
                     return;
                 }
             }
         }
     }
 
-    /// No further attempt is started.
+    /// Stops starting attempts.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.stopped.notify_waiters();

@@ -1,4 +1,4 @@
-//! One attempt that a person asks for: beside the queues, stored nowhere.
+//! One attempt that a person asks for: outside the queues, and not stored.
 
 use super::{Shared, TESTS_MAX};
 use crate::{
@@ -12,16 +12,16 @@ use crate::{
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TestError {
-    /// The event is not valid.
+    /// The event is invalid.
     #[error(transparent)]
     Event(#[from] EventError),
     /// The customer has no such endpoint, or the store could not be read.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// As many tests as may be are under way.
-    #[error("{TESTS_MAX} tests are under way already, which is the limit; try again in a moment")]
+    /// The maximum number of tests is already running.
+    #[error("{TESTS_MAX} tests are already running, which is the limit; try again in a moment")]
     TooMany,
-    /// This machine could not make the request; the receiver is not to blame.
+    /// This machine could not make the request; it is not the receiver's failure.
     #[error("the request could not be made: {0}")]
     Machine(String),
     /// The engine was shut down.

@@ -1,15 +1,15 @@
-//! Notices at once when the wall clock is set, also while nothing happens.
+//! Notices promptly when the wall clock is set, even while nothing else happens.
 
 use std::sync::Weak;
 
 use super::Shared;
 use crate::store::{ask::Ask, error::StoreError};
 
-/// How often the wall clock is looked at. A jump that is not stored when the process ends is taken
-/// for time that passed: retries would be made early.
+/// How often the wall clock is checked. If the process ends before a jump is stored, the jump is taken for time
+/// that passed, and retries would be made early.
 const LOOK_EVERY_MS: i64 = 1_000;
 
-/// Runs until the engine stops. Every commit stores a jump that was noticed; this makes one.
+/// Runs until the engine stops. Every commit stores a jump that was noticed; this triggers one.
 pub(crate) async fn watch_clock(weak: Weak<Shared>) {
     loop {
         let Some(shared) = weak.upgrade() else { return };
@@ -25,7 +25,7 @@ pub(crate) async fn watch_clock(weak: Weak<Shared>) {
         if shared.timeline.offset_to_store().is_some() {
             let commit: Result<(), StoreError> = shared.queue.ask(Ask::NoteClock).await;
             if let Err(error) = commit {
-                tracing::warn!(%error, "where the clock stands could not be stored; trying again in a second");
+                tracing::warn!(%error, "the clock's offset could not be stored; trying again in a second");
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::{
 };
 
 impl Shared {
-    /// Starts a worker that was counted in.
+    /// Starts a worker that was already counted.
     pub(super) fn start_worker(self: &Arc<Self>, outbox: &Arc<Outbox>) {
         self.spawn(work(Arc::clone(self), Arc::clone(outbox)));
     }
@@ -67,7 +67,7 @@ async fn work(shared: Arc<Shared>, outbox: Arc<Outbox>) {
     }
 }
 
-/// Waits with empty hands, no longer than the engine runs and there is something to wait for.
+/// Waits without holding a delivery, until `until` is ready, the wait is called off, or the engine stops.
 async fn wait(
     shared: &Shared,
     called_off: Notified<'_>,
@@ -85,7 +85,7 @@ async fn wait(
     }
 }
 
-/// A worker that is counted. Should it panic, another goes on.
+/// A worker that is counted. If it panics, another one takes over.
 struct Counted<'a> {
     shared: &'a Arc<Shared>,
     outbox: &'a Arc<Outbox>,
@@ -104,7 +104,7 @@ async fn deliver(mut hand: InHand<'_>, place: Place) {
     let (shared, outbox) = (hand.shared, hand.outbox);
     let Some(row) = hand.row.as_ref() else { return };
     if !shared.lease.holds(row.claim) {
-        // Others may have what this one holds: it waits until the store says whose it is.
+        // Another engine may hold the same delivery: it waits until the store says which engine has it.
         hand.put_back();
         return;
     }
@@ -118,7 +118,7 @@ async fn deliver(mut hand: InHand<'_>, place: Place) {
         Ok(response) => response,
         Err(error) => {
             shared.sender.machine.failed(&error);
-            // No attempt is spent: it waits in the queue, and its endpoint for this machine.
+            // No attempt is used up: the delivery waits in the queue, and its endpoint waits for this machine.
             hand.put_back();
             return;
         }

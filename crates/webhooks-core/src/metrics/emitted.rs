@@ -17,7 +17,7 @@ pub(super) fn describe() {
     describe_counter!(
         EVENTS_ACCEPTED,
         Unit::Count,
-        "Events that were stored, duplicates left out."
+        "Events that were stored, not counting duplicates."
     );
     describe_counter!(
         ATTEMPTS,

@@ -30,17 +30,17 @@ pub(crate) fn watch(shared: &Arc<Shared>, store: &Arc<Store>) {
     describe_gauge!(
         PENDING,
         Unit::Count,
-        "Deliveries that are stored and not done."
+        "Pending deliveries: stored and not finished."
     );
     describe_gauge!(
         OLDEST_PENDING,
         Unit::Seconds,
-        "Since when the oldest delivery is pending; 0 without one."
+        "The age of the oldest pending delivery; 0 if there is none."
     );
     describe_gauge!(
         ENDPOINTS_IN_TROUBLE,
         Unit::Count,
-        "Endpoints whose deliveries wait because they fail."
+        "Endpoints in trouble: their deliveries wait because they keep failing."
     );
     tokio::spawn(keep(Arc::downgrade(shared), Arc::downgrade(store)));
 }
@@ -54,7 +54,7 @@ async fn keep(shared: Weak<Shared>, store: Weak<Store>) {
         match store.gauges().await {
             Ok(gauges) => publish(&gauges, shared.timeline.now()),
             Err(StoreError::Closed) => return,
-            Err(error) => tracing::debug!(%error, "the gauges could not be looked up"),
+            Err(error) => tracing::debug!(%error, "the gauges could not be read"),
         }
         drop(store);
         let wait = LOOK_WAIT.max(started.elapsed() * LOOK_SHARE);

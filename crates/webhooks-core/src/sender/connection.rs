@@ -1,5 +1,5 @@
-//! One HTTP/1.1 connection. Whoever makes a request drives it; one that waits costs no task, and
-//! whether its server has closed it shows when it is taken up again.
+//! One HTTP/1.1 connection. Whoever makes a request drives it; an idle connection needs no task, and whether its
+//! server has closed it is found out when it is used again.
 
 use std::{
     io,
@@ -30,22 +30,22 @@ use tokio_util::either::Either;
 
 use super::request::Request;
 
-/// Most response headers, names with values; many servers refuse a hundred of a request.
+/// The most response headers; many servers refuse a request with more than a hundred.
 const HEADERS_MAX: usize = 512;
-/// Most bytes of a response's head.
+/// The most bytes of a response's status line and headers.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// Most interim answers (1xx) before the answer: servers send one or two.
+/// The most interim responses (1xx) before the final one: servers send one or two.
 const INTERIM_ANSWERS_MAX: usize = 16;
 
-/// What a connection is made of: TCP, with TLS over it for https.
+/// The transport of a connection: TCP, with TLS on top for https.
 pub(super) type Transport = Either<TcpStream, TlsStream<TcpStream>>;
 
 type Driver = http1::Connection<TokioIo<Watched>, Full<Bytes>>;
 
-/// The place of one connection among all. It is free again when this is dropped.
+/// The slot of one connection among all of them; freed when this is dropped.
 pub(super) type Place = OwnedSemaphorePermit;
 
-/// Whom a connection leads to.
+/// The other end of a connection.
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
     /// `https://acme.example`
@@ -98,7 +98,7 @@ impl Connection {
         &self.peer
     }
 
-    /// Whether it can make a request now; false when its server has closed it.
+    /// Whether it can make a request now; false if its server has closed it.
     pub(super) async fn is_ready(&mut self) -> bool {
         std::future::poll_fn(|context| {
             self.drive(context);
@@ -107,7 +107,7 @@ impl Connection {
         .await
     }
 
-    /// Makes a request; returns when the head of the answer is there.
+    /// Makes a request; returns when the response headers have arrived.
     pub(super) async fn send(&mut self, mut request: Request) -> hyper::Result<Response<Incoming>> {
         self.progress.answered.store(false, Ordering::Relaxed);
         self.progress.interim_answers.store(0, Ordering::Relaxed);
@@ -149,14 +149,14 @@ impl Connection {
     }
 }
 
-/// Reads and writes what can be. An error is reported to whoever waits for the answer.
+/// Reads and writes as much as possible. An error is reported to whoever waits for the response.
 fn drive(driver: &mut Pin<Box<Driver>>, has_ended: &mut bool, context: &mut Context<'_>) {
     if !*has_ended && driver.as_mut().poll(context).is_ready() {
         *has_ended = true;
     }
 }
 
-/// Notes that something came back, and reads no further after too many interim answers.
+/// Notes that something came back, and stops reading after too many interim responses.
 struct Watched {
     transport: Transport,
     progress: Arc<Progress>,
@@ -172,7 +172,7 @@ impl AsyncRead for Watched {
         if interim_answers > INTERIM_ANSWERS_MAX {
             return Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                format!("more than {INTERIM_ANSWERS_MAX} interim answers, and no answer"),
+                format!("more than {INTERIM_ANSWERS_MAX} interim responses and no final response"),
             )));
         }
         let before = buffer.filled().len();

@@ -1,5 +1,5 @@
-//! How a connection is made: the name's judged addresses, one after another as RFC 8305 says, then
-//! TLS for https.
+//! How a connection is made: to the checked addresses of the name, one after another as in RFC 8305, then TLS for
+//! https.
 
 use std::{
     io,
@@ -37,9 +37,9 @@ compile_error!(
     "https needs one of webhooks-core's features aws-lc-rs (a default) and ring; enable one"
 );
 
-/// Addresses of a name that are tried; RFC 8305 wants both families among the first.
+/// The most addresses of a name that are tried; RFC 8305 wants both families among the first.
 const ADDRESSES_MAX: usize = 8;
-/// How long one address has before the next is tried besides it (RFC 8305).
+/// How long to wait for one address before the next is tried in parallel (RFC 8305).
 const NEXT_ADDRESS_WAIT: Duration = Duration::from_millis(250);
 
 /// Makes connections.
@@ -49,7 +49,7 @@ pub(super) struct Dialler {
 }
 
 impl Dialler {
-    /// Trusts the certificates that the system trusts, or those of `SSL_CERT_FILE`.
+    /// Creates a dialler that trusts the certificates that the system trusts, or those in `SSL_CERT_FILE`.
     pub(super) fn new(names: Names) -> Result<Self, rustls::Error> {
         let provider = Arc::new(crypto::default_provider());
         let verifier = rustls_platform_verifier::Verifier::new(Arc::clone(&provider))?;
@@ -79,7 +79,7 @@ impl Dialler {
         let peer = stream
             .peer_addr()
             .map_err(|error| Failure::Broken(error.to_string()))?;
-        // A request is one write; a second one must not wait for the answer to the first.
+        // A request is one write; a second one must not wait for the first to be acknowledged.
         let _ = stream.set_nodelay(true);
         if url.scheme() != "https" {
             return Ok((peer, Either::Left(stream)));
@@ -93,8 +93,8 @@ impl Dialler {
         }
     }
 
-    /// The addresses of the host of `url`, every one judged, in the order in which to dial them.
-    /// `customer`: on whose behalf its name is looked up.
+    /// The addresses of the host of `url`, all of them checked, in the order in which to dial them. `customer` is
+    /// the customer on whose behalf the name is looked up.
     pub(super) async fn addresses(
         &self,
         customer: &Arc<str>,
@@ -125,7 +125,7 @@ impl Dialler {
     }
 }
 
-/// The families by turns, beginning with that of the first address.
+/// Alternates between the address families, starting with that of the first address.
 fn in_turn(addresses: &[IpAddr], port: u16) -> Vec<SocketAddr> {
     let first_is_ipv4 = addresses.first().is_some_and(IpAddr::is_ipv4);
     let of = |ipv4: bool| addresses.iter().filter(move |it| it.is_ipv4() == ipv4);
@@ -145,7 +145,7 @@ fn in_turn(addresses: &[IpAddr], port: u16) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// The first connection that can be made. Fails with what says most about the receiver.
+/// The first connection that can be made. The error is the one that says most about the receiver.
 async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, SendError> {
     let mut dialling = FuturesUnordered::new();
     let mut failure: Option<SendError> = None;
@@ -175,7 +175,8 @@ async fn connect_one(address: SocketAddr) -> Result<TcpStream, SendError> {
         .map_err(|error: io::Error| of_connecting(&error, address))
 }
 
-/// Of several addresses the receiver's own answer counts most, and this machine's failure least.
+/// Among the errors of several addresses, the receiver's own answer takes precedence, and this machine's failure
+/// comes last.
 fn keep_telling(kept: &mut Option<SendError>, error: SendError) {
     let says_more = match (&*kept, &error) {
         (None, _) => true,

@@ -1,5 +1,5 @@
-//! A request and its answer on one connection. The answer is there with its head; its body is read
-//! for the record, briefly, and changes nothing.
+//! A request and its response on one connection. The response counts as soon as its headers are there; its body is
+//! read only briefly, for the record, and changes nothing.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,12 +19,12 @@ use crate::attempt::{
     RESPONSE_HEADERS_BYTES,
 };
 
-/// Pieces of a body that are read; 64 KiB in one TCP segment each are 45.
+/// The most pieces of a body that are read; 64 KiB with one TCP segment per piece are 45.
 const BODY_PIECES_MAX: usize = 1_024;
-/// Pieces after which others have their turn: as many may have come at once.
+/// After this many pieces other tasks get their turn: this many may have arrived at once.
 const BODY_PIECES_AT_ONCE: usize = 32;
 
-/// Until when an answer must be there.
+/// The time by which a response must have arrived.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline {
     pub(super) at: Instant,
@@ -44,7 +44,7 @@ impl Deadline {
     }
 }
 
-/// An answer, as far as it is kept.
+/// The part of a response that is kept.
 pub(super) struct Answer {
     pub(super) status: u16,
     /// `name: value` lines.
@@ -55,14 +55,15 @@ pub(super) struct Answer {
     pub(super) retry_after: Option<String>,
 }
 
-/// No answer.
+/// There was no response.
 pub(super) struct Unanswered {
     pub(super) error: SendError,
-    /// Not a byte came back before it broke: a server may close a kept connection at any moment.
+    /// Whether the connection broke before a single byte came back: a server may close a kept connection at any
+    /// moment.
     pub(super) in_silence: bool,
 }
 
-/// Makes a request. The answer's head must be there by the deadline.
+/// Makes a request. The response headers must arrive by the deadline.
 pub(super) async fn exchange(
     pool: &Arc<Pool>,
     mut connection: Connection,
@@ -84,8 +85,7 @@ pub(super) async fn exchange(
     })
 }
 
-/// Reads the answer's body for as long as it may take, and keeps the connection when it can be used
-/// again.
+/// Reads the response body for as long as it may take, and keeps the connection if it can be used again.
 async fn receive(
     pool: &Arc<Pool>,
     mut connection: Connection,
@@ -113,7 +113,7 @@ async fn receive(
     answer
 }
 
-/// Reads a body, and says why it was not read to its end.
+/// Reads a body, and returns why it was not read to its end.
 async fn read_body(
     connection: &mut Connection,
     body: &mut Incoming,
@@ -148,7 +148,7 @@ fn header_lines(headers: &HeaderMap) -> String {
         }
         lines.push_str(name.as_str());
         lines.push_str(": ");
-        // No header value that hyper accepts holds a line break; a lossy one must not either.
+        // No header value that hyper accepts contains a line break; one converted lossily must not either.
         lines.extend(value.chars().filter(|c| *c != '\n' && *c != '\r'));
         lines.push('\n');
     }
@@ -159,7 +159,7 @@ fn text_of(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
-/// How long the server keeps the connection: `Keep-Alive: timeout=5`.
+/// How long the server keeps the connection open: `Keep-Alive: timeout=5`.
 fn kept_for(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get("keep-alive")?.to_str().ok()?;
     let seconds = value

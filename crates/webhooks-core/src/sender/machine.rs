@@ -1,4 +1,4 @@
-//! Failures of this machine, which are not the receiver's: no attempt is spent on them.
+//! Failures of this machine rather than the receiver: they do not use up an attempt.
 
 use std::{
     io,
@@ -10,8 +10,8 @@ use std::{
 use rustix::io::Errno;
 use tokio::time::{Instant, timeout_at};
 
-/// Two addresses of the public internet that nobody has (RFC 5737, RFC 3849): a machine with a
-/// route to neither can reach nobody. Nothing is sent to them.
+/// Two addresses of the public internet that nobody has (RFC 5737, RFC 3849): a machine with a route to neither
+/// can reach nobody. Nothing is sent to them.
 const ELSEWHERE: [SocketAddr; 2] = [
     SocketAddr::new(
         std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
@@ -23,8 +23,8 @@ const ELSEWHERE: [SocketAddr; 2] = [
     ),
 ];
 const DISCARD_PORT: u16 = 9;
-/// How often whoever waits for a receiver looks whether there is a way to it. A shorter outage is
-/// TCP's to get over: it sends again after twice that time at most.
+/// How often a task that waits for a receiver checks whether there is a route to it. A shorter outage is left to
+/// TCP, which retransmits after at most twice that time.
 const LOOK_WAIT: Duration = Duration::from_secs(1);
 
 /// Why this machine could not make a request.
@@ -43,11 +43,11 @@ pub(crate) enum MachineError {
 }
 
 impl MachineError {
-    /// What of a connection to `address` that could not be made is this machine's doing.
+    /// Whether this machine is the reason why a connection to `address` could not be made.
     pub(super) fn of_connecting(error: &io::Error, address: SocketAddr) -> Option<Self> {
         let text = error.to_string();
         match Errno::from_io_error(error)? {
-            // Without an address of its family, every other protocol fails alike.
+            // If this machine had no address of that family, the route check (UDP) would fail in the same way.
             Errno::ADDRNOTAVAIL => (has_route(address) == Some(true)).then_some(Self::Ports(text)),
             Errno::NETDOWN => Some(Self::Network(text)),
             Errno::NETUNREACH => {
@@ -60,7 +60,7 @@ impl MachineError {
         }
     }
 
-    /// What of a socket that could not be opened is for want of files or memory.
+    /// Whether a lack of files or memory is the reason why a socket could not be opened.
     fn of_opening(error: &io::Error) -> Option<Self> {
         let text = error.to_string();
         match Errno::from_io_error(error)? {
@@ -71,11 +71,11 @@ impl MachineError {
     }
 }
 
-/// Waits for a receiver until `deadline`, and looks meanwhile whether there is a way to it: a
-/// network that is back by then may have been away for so long that no answer can come in time.
+/// Waits for a receiver until `deadline`, and checks meanwhile whether there is a route to it: even if the network
+/// is back by then, it may have been away for so long that no answer can come in time.
 ///
 /// # Errors
-/// Nothing came; with what of that is this machine's doing.
+/// Nothing came in time; contains the error if this machine is the reason.
 pub(super) async fn wait_for<T>(
     addresses: &[SocketAddr],
     deadline: Instant,
@@ -95,15 +95,15 @@ pub(super) async fn wait_for<T>(
     }
 }
 
-/// What of a silence is this machine's doing: since the request began, every way to the receiver
-/// has gone.
+/// The error if this machine is the reason for a silence: since the request began, all routes to the receiver have
+/// been lost.
 pub(super) fn lost_network(addresses: &[SocketAddr]) -> Option<MachineError> {
     let is_lost = |address: &SocketAddr| has_route(*address) == Some(false);
     let lost = !addresses.is_empty() && addresses.iter().all(is_lost);
-    lost.then(|| MachineError::Network("the way to the receiver has gone".to_owned()))
+    lost.then(|| MachineError::Network("the route to the receiver is gone".to_owned()))
 }
 
-/// Whether the system knows a way to `address`; `None` when it cannot be asked. Sends nothing.
+/// Whether the system has a route to `address`; `None` if it cannot be asked. Sends nothing.
 fn has_route(address: SocketAddr) -> Option<bool> {
     let own: SocketAddr = match address {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
@@ -115,12 +115,12 @@ fn has_route(address: SocketAddr) -> Option<bool> {
     }
 }
 
-/// Files that this process may have open; `None` where there is no such limit.
+/// The number of files that this process may have open; `None` if there is no such limit.
 pub(super) fn files_max() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current
 }
 
-/// Says once that the engine waits for this machine, and once that it goes on.
+/// Logs once that the engine waits for this machine, and once that it continues.
 #[derive(Default)]
 pub(crate) struct MachineLog {
     waits: AtomicBool,
@@ -132,15 +132,15 @@ impl MachineLog {
         if !self.waits.swap(true, Ordering::Relaxed) {
             tracing::error!(
                 %error,
-                "this machine cannot make requests; deliveries wait, and no endpoint is blamed"
+                "this machine cannot make requests; deliveries wait, and no endpoint is held responsible"
             );
         }
     }
 
-    /// A request was made that could not be made before.
+    /// A request was made after one could not be made.
     pub(crate) fn recovered(&self) {
         if self.waits.swap(false, Ordering::Relaxed) {
-            tracing::info!("this machine makes requests again; deliveries go on");
+            tracing::info!("this machine can make requests again; deliveries continue");
         }
     }
 }

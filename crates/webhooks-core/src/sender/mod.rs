@@ -1,9 +1,9 @@
-//! The sender: one HTTP/1.1 request for one attempt, signed anew, within one deadline.
+//! The sender: one HTTP/1.1 request for each attempt, freshly signed, within one deadline.
 //!
-//! It follows no redirect, uses no proxy from the environment, decodes nothing, and reads at
-//! most [`RESPONSE_BYTES_MAX`](crate::RESPONSE_BYTES_MAX) of the answer. `request` is what is sent,
-//! `dial` and `connection` over what, `pool` keeps connections, `exchange` makes the request, and
-//! `outcome` and `machine` say whose failure it was.
+//! It follows no redirects, uses no proxy from the environment, decodes nothing, and reads at most
+//! [`RESPONSE_BYTES_MAX`](crate::RESPONSE_BYTES_MAX) of the response body. `request` builds what is sent, `dial`
+//! and `connection` are the transport, `pool` keeps connections, `exchange` makes the request, and `outcome` and
+//! `machine` determine whose failure it was.
 
 pub(crate) mod connection;
 pub(crate) mod dial;
@@ -42,17 +42,17 @@ use request::{Request, origin};
 
 pub(crate) use machine::{MachineError, MachineLog};
 
-/// From the start of connecting to the head of the answer; Standard Webhooks advises 15 to 30 s.
+/// The default time limit from the start of connecting to the end of the response headers; Standard Webhooks
+/// recommends 15 to 30 s.
 pub const TIME_LIMIT_DEFAULT: Duration = Duration::from_secs(15);
-/// Most connections unless set otherwise, those in use and those that wait together: as
-/// many as there are requests in flight at most.
+/// The default for the most connections, including idle ones: as many as there can be requests in flight.
 pub const CONNECTIONS_MAX_DEFAULT: usize = 1_024;
-/// The share of the files that the process may open which connections take at most unless set
-/// otherwise: one of so many. The rest is the application's.
+/// Unless set otherwise, connections take at most one in this many of the files that the process may open. The
+/// rest is left to the application.
 pub const CONNECTIONS_SHARE_OF_FILES: usize = 2;
-/// Lookups of names at once, for each so many connections.
+/// There is one simultaneous name lookup for this many connections.
 const CONNECTIONS_PER_LOOKUP: usize = 8;
-/// The time that one lookup of a name may take, and the share of the time limit that it may at most.
+/// The time that one name lookup may take, and the share of the time limit that it may take at most.
 const LOOKUP_LIMIT: Duration = Duration::from_secs(5);
 const LOOKUP_SHARE_OF_TIME: u32 = 3;
 
@@ -66,18 +66,18 @@ pub(crate) struct Sender {
     pub(crate) machine: MachineLog,
 }
 
-/// What a sender is made of.
+/// The settings of a sender.
 pub(crate) struct SenderSettings {
     pub(crate) policy: AddressPolicy,
     pub(crate) resolver: Arc<dyn Resolve>,
     pub(crate) time_limit: Duration,
-    /// Connections at once; `None`: as many as the limit of open files suggests.
+    /// The most connections at once; `None`: as many as the limit of open files suggests.
     pub(crate) connections: Option<usize>,
-    /// Is shown every request just before it goes out.
+    /// Receives every request just before it goes out.
     pub(crate) watcher: Option<Watcher>,
 }
 
-/// What came of one attempt.
+/// The outcome of one attempt.
 pub(crate) struct Response {
     pub(crate) record: AttemptRecord,
     /// What `Retry-After` asked for.
@@ -109,7 +109,7 @@ impl Sender {
         self.dialler.names().policy()
     }
 
-    /// Connections at once, those that wait among them.
+    /// The most connections at once, including idle ones.
     pub(crate) fn connections_max(&self) -> usize {
         self.connections_max
     }
@@ -191,8 +191,8 @@ impl Sender {
         })
     }
 
-    /// Makes the request on a connection that waits for one. `None` when there is none, or when it
-    /// was closed before anything came back: that is not the receiver's failure.
+    /// Makes the request on an idle connection. Returns `None` if there is none, or if the connection was closed
+    /// before anything came back: that is not the receiver's failure.
     async fn over_kept(
         &self,
         endpoint: &EndpointRecord,
@@ -226,10 +226,10 @@ impl Sender {
         request: impl Fn() -> Result<Request, Failure>,
     ) -> Result<Answer, SendError> {
         let url = &endpoint.url;
-        // Has a limit of its own, and comes before the place: names that take long hold none.
+        // The lookup has a limit of its own and comes before the slot, so that slow lookups do not hold slots.
         let addresses = self.dialler.addresses(&endpoint.customer, url).await?;
         let place = self.pool.place().await;
-        // Waiting for others' lookups and connections is no time of this receiver's.
+        // Waiting for other lookups and connections does not count towards this receiver's time.
         let deadline = Deadline::after(self.time_limit);
         let connecting = wait_for(&addresses, deadline.at, self.connect(url, &addresses));
         let (address, transport) = connecting
@@ -242,7 +242,7 @@ impl Sender {
         answer.map_err(|unanswered| unanswered.error)
     }
 
-    /// Connects. When the process has no file left, a connection that waits is given up first.
+    /// Connects. If the process has no file left to open, an idle connection is closed first.
     async fn connect(
         &self,
         url: &Url,
@@ -257,7 +257,7 @@ impl Sender {
     }
 }
 
-/// As many connections as the process's limit of open files suggests.
+/// The number of connections that the process's limit of open files suggests.
 fn connections_default() -> usize {
     let share = machine::files_max()
         .and_then(|files| usize::try_from(files).ok())

@@ -1,4 +1,4 @@
-//! What can be seen of an attempt: its span, its line in the log, its figures.
+//! What can be observed of an attempt: its span, its line in the log, its metrics.
 
 use tracing::{Span, field::Empty};
 
@@ -8,8 +8,8 @@ use crate::{
     model::{delivery::StoredEvent, endpoint::EndpointRecord, outcome::AttemptRecord},
 };
 
-/// The span of one attempt. Fields that begin with `otel.`, `http.` and `error.` are those of
-/// OpenTelemetry.
+/// The span of one attempt. Fields that begin with `otel.`, `http.` and `error.` follow OpenTelemetry's
+/// conventions.
 pub(super) fn span(endpoint: &EndpointRecord, event: &StoredEvent) -> Span {
     tracing::info_span!(
         "webhooks.attempt",
@@ -24,7 +24,7 @@ pub(super) fn span(endpoint: &EndpointRecord, event: &StoredEvent) -> Span {
     )
 }
 
-/// Says what came of it. A failure has its line in the log when it is judged.
+/// Reports the outcome. A failure is logged when it is judged.
 pub(super) fn tell(
     span: &Span,
     endpoint: &EndpointRecord,
@@ -45,7 +45,7 @@ pub(super) fn tell(
             event.id = event.id,
             status = record.status,
             duration_ms = u64::try_from(record.duration.as_millis()).unwrap_or(u64::MAX),
-            "an attempt got through"
+            "an attempt succeeded"
         ),
     }
     metrics::attempted(record);

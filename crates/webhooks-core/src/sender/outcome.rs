@@ -5,18 +5,18 @@ use std::{error::Error, io, net::SocketAddr};
 use super::machine::MachineError;
 use crate::attempt::Failure;
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SendError {
-    /// The receiver's: it counts as an attempt.
+    /// The receiver's failure: it counts as an attempt.
     #[error(transparent)]
     Receiver(#[from] Failure),
-    /// This machine's: nothing was attempted.
+    /// This machine's failure: nothing was attempted.
     #[error(transparent)]
     Machine(#[from] MachineError),
 }
 
-/// A connection to `address` that could not be made.
+/// The error for a connection to `address` that could not be made.
 pub(super) fn of_connecting(error: &io::Error, address: SocketAddr) -> SendError {
     if let Some(machine) = MachineError::of_connecting(error, address) {
         return machine.into();
@@ -27,7 +27,7 @@ pub(super) fn of_connecting(error: &io::Error, address: SocketAddr) -> SendError
     }
 }
 
-/// A TLS handshake that failed.
+/// The failure for a failed TLS handshake.
 pub(super) fn of_handshake(error: &io::Error) -> Failure {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref());
     match tls {
@@ -37,13 +37,13 @@ pub(super) fn of_handshake(error: &io::Error) -> Failure {
     }
 }
 
-/// A request on a connection that was there.
+/// The failure for a request on an established connection.
 pub(super) fn of_exchange(error: &hyper::Error) -> Failure {
     if error.is_parse() {
         return Failure::NotHttp(error.to_string());
     }
     if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
-        return Failure::Broken("it was closed before the answer was complete".to_owned());
+        return Failure::Broken("it was closed before the response was complete".to_owned());
     }
     let mut innermost: &(dyn Error + 'static) = error;
     let mut cause = error.source();
@@ -71,7 +71,7 @@ pub(super) fn of_exchange(error: &hyper::Error) -> Failure {
     Failure::Broken(innermost.to_string())
 }
 
-/// Whether an error is a sentence of ours, and wraps no other.
+/// Whether an error is one of our own messages and wraps no other error.
 fn is_text(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     error.source().is_none() && !error.is::<rustls::Error>()
 }

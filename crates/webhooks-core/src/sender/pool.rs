@@ -1,4 +1,4 @@
-//! The connections: how many there may be together, and those that wait for their next request.
+//! The connections: how many there may be in total, and the idle ones that wait for their next request.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -14,31 +14,31 @@ use tokio::{sync::Semaphore, time::Instant};
 
 use super::connection::{Connection, Place};
 
-/// How long a connection waits for its next request when its server does not say how long it
-/// keeps one: gunicorn keeps them for 2 s, Node for 5 s. A server that closes one just then may
-/// have got a request that we send a second time.
+/// How long an idle connection is kept if its server does not say how long it keeps one: gunicorn keeps them for 2
+/// s, Node for 5 s. A server that closes a connection at the moment when we use it may have received a request
+/// that we then send a second time.
 const IDLE_LIMIT_DEFAULT: Duration = Duration::from_millis(1_500);
-/// The longest, whatever the server says; and how much sooner than its server we close one.
+/// The longest time, whatever the server says; and how much earlier than its server we close one.
 const IDLE_LIMIT_MAX: Duration = Duration::from_secs(30);
 const IDLE_MARGIN: Duration = Duration::from_secs(1);
-/// How often connections that waited too long are looked for.
+/// How often connections that have been idle for too long are looked for.
 const SWEEP_WAIT: Duration = Duration::from_millis(250);
 
 /// All connections of one engine.
 pub(super) struct Pool {
     places: Arc<Semaphore>,
-    /// Those of one origin that may wait: no origin has more than half of all.
+    /// The most idle connections of one origin: no origin has more than half of all.
     per_origin: usize,
-    /// Requests that wait for a place.
+    /// The number of requests that wait for a slot.
     waiting: AtomicUsize,
     idle: Mutex<Idle>,
 }
 
 #[derive(Default)]
 struct Idle {
-    /// By origin, the one that was used last at the end.
+    /// By origin, the most recently used one last.
     connections: HashMap<Arc<str>, VecDeque<Parked>>,
-    /// The origin of each, the one that was used first at the start.
+    /// The origin of each, the least recently used first.
     order: BTreeMap<u64, Arc<str>>,
     parked: u64,
     swept: bool,
@@ -60,8 +60,8 @@ impl Pool {
         }
     }
 
-    /// A connection to `origin` (`https://acme.example`) that waits; the one that was used last,
-    /// since the others can be closed the sooner.
+    /// An idle connection to `origin` (`https://acme.example`). It is the one used most recently, so that the
+    /// others can be closed sooner.
     pub(super) fn take(&self, origin: &str) -> Option<Connection> {
         let mut idle = self.idle.lock();
         let connections = idle.connections.get_mut(origin)?;
@@ -73,8 +73,7 @@ impl Pool {
         Some(parked.connection)
     }
 
-    /// Keeps a connection for its next request. `kept`: how long its server keeps it, where it says
-    /// so.
+    /// Keeps a connection for its next request. `kept` is how long its server keeps it, if it says so.
     pub(super) fn park(self: &Arc<Self>, connection: Connection, kept: Option<Duration>) {
         let limit = idle_limit(kept);
         if limit.is_zero() || self.waiting.load(Ordering::Acquire) > 0 {
@@ -108,8 +107,8 @@ impl Pool {
         }
     }
 
-    /// A place for another connection. When all are taken, the connection that has waited longest
-    /// is closed; when none waits, the first that can be closed makes room.
+    /// A slot for another connection. If all are taken, the connection that has been idle longest is closed; if
+    /// none is idle, the first that can be closed makes room.
     pub(super) async fn place(&self) -> Place {
         loop {
             if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
@@ -120,7 +119,7 @@ impl Pool {
             }
         }
         let _waiting = Waiting::new(&self.waiting);
-        // One may have been kept just before it was known that somebody waits.
+        // One may have become idle just before the counter showed that somebody waits.
         self.close_oldest();
         Arc::clone(&self.places)
             .acquire_owned()
@@ -128,7 +127,7 @@ impl Pool {
             .expect("the semaphore is never closed")
     }
 
-    /// Closes the connection that has waited longest. False when none waits.
+    /// Closes the connection that has been idle longest. False if none is idle.
     pub(super) fn close_oldest(&self) -> bool {
         let mut guard = self.idle.lock();
         let idle = &mut *guard;
@@ -147,7 +146,7 @@ impl Pool {
         true
     }
 
-    /// Closes what has waited too long. False when nothing waits any more.
+    /// Closes connections that have been idle for too long. False if none is idle any more.
     fn close_expired(&self) -> bool {
         let now = Instant::now();
         let mut closed = Vec::new();
@@ -172,14 +171,14 @@ impl Pool {
     }
 }
 
-/// For how long a connection may wait whose server says that it keeps it so long.
+/// How long a connection may stay idle if its server says that it keeps it for `kept`.
 fn idle_limit(kept: Option<Duration>) -> Duration {
     kept.map_or(IDLE_LIMIT_DEFAULT, |kept| {
         kept.saturating_sub(IDLE_MARGIN).min(IDLE_LIMIT_MAX)
     })
 }
 
-/// Runs for as long as connections wait.
+/// Runs as long as there are idle connections.
 async fn sweep(pool: Weak<Pool>) {
     loop {
         tokio::time::sleep(SWEEP_WAIT).await;
@@ -190,7 +189,7 @@ async fn sweep(pool: Weak<Pool>) {
     }
 }
 
-/// Counts a request that waits for a place.
+/// Counts a request that waits for a slot.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {

@@ -1,4 +1,4 @@
-//! A request: the endpoint's own headers, ours, and a signature of this moment.
+//! A request: the endpoint's own headers, ours, and a fresh signature.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
@@ -22,7 +22,7 @@ const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
 pub(super) type Request = http::Request<Full<Bytes>>;
 
 /// Builds the request of one attempt.
-// By its name callgrind finds it: crates/bench/tests/it/instructions.rs.
+// Callgrind finds it by its name: crates/bench/tests/it/instructions.rs.
 #[inline(never)]
 pub(super) fn build(
     endpoint: &EndpointRecord,
@@ -41,13 +41,13 @@ pub(super) fn origin(url: &Url) -> &str {
     &url[..Position::BeforePath]
 }
 
-/// What of the URL the receiver is sent.
+/// The part of the URL that is sent to the receiver.
 fn target(url: &Url) -> Result<Uri, Failure> {
     let path = &url[Position::BeforePath..Position::AfterQuery];
     Uri::try_from(path).map_err(|error| Failure::Request(format!("the URL's path: {error}")))
 }
 
-/// Every active secret signs.
+/// The headers, signed with every active secret.
 fn headers(
     endpoint: &EndpointRecord,
     event: &StoredEvent,
@@ -70,7 +70,7 @@ fn headers(
         })
         .collect();
     let mut headers = HeaderMap::with_capacity(8 + endpoint.headers.len());
-    // First, so that whatever else is in the store none of ours is replaced.
+    // First, so that whatever is in the store, none of our headers is replaced.
     for (name, value) in &endpoint.headers {
         headers.insert(name, value.clone());
     }

@@ -23,7 +23,7 @@ const DATABASES: &str = "DATABASES_OF_THE_CHILD";
 
 /// What the log says when the engine begins to wait, and when it goes on.
 const WAITS: &str = "this machine cannot make requests";
-const GOES_ON: &str = "this machine makes requests again";
+const GOES_ON: &str = "this machine can make requests again";
 
 /// Answers every request at every address of this machine, and keeps the connections.
 async fn receiver() -> SocketAddr {
