@@ -1,5 +1,5 @@
-//! Finds numbers that JSON has no way to write: NaN and the infinities, which serde_json writes as
-//! `null`. A serializer that only looks.
+//! Finds numbers that JSON cannot represent: NaN and the infinities, which serde_json writes as `null`. It is a
+//! serializer that writes nothing.
 
 use std::fmt;
 
@@ -8,11 +8,11 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-/// The first number of `data` that is not finite, as text.
+/// The first number in `data` that is not finite, as text.
 pub(crate) fn not_finite<T: Serialize + ?Sized>(data: &T) -> Option<String> {
     match data.serialize(Look) {
         Err(Found::Number(number)) => Some(number),
-        // What else could be wrong with the data, writing it as JSON has told.
+        // Anything else that is wrong with the data was already reported when it was serialized.
         Ok(()) | Err(Found::Other) => None,
     }
 }
@@ -42,7 +42,7 @@ type Looked = Result<(), Found>;
 #[derive(Clone, Copy)]
 struct Look;
 
-/// Values in which there is nothing to find.
+/// Values that cannot contain such a number.
 macro_rules! passes {
     ($($method:ident: $type:ty),*) => {
         $(fn $method(self, _: $type) -> Looked { Ok(()) })*
@@ -150,7 +150,7 @@ impl Serializer for Look {
     }
 }
 
-/// Sequences of values.
+/// Types with a sequence of values.
 macro_rules! looks_at_each {
     ($($kind:ident: $method:ident),*) => {
         $(impl $kind for Look {
@@ -173,7 +173,7 @@ looks_at_each! {
     SerializeTupleStruct: serialize_field, SerializeTupleVariant: serialize_field
 }
 
-/// Values with names that are fixed.
+/// Types with named fields.
 macro_rules! looks_at_each_field {
     ($($kind:ident),*) => {
         $(impl $kind for Look {

@@ -1,5 +1,4 @@
-//! Events by way of the outbox table: what any driver, trigger or language puts there in its own
-//! transaction.
+//! Events from the outbox table, which any driver, trigger or language can insert in its own transaction.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,22 +10,22 @@ use crate::{
 };
 
 impl Webhooks {
-    /// Takes what is committed in the outbox table, at once, and returns how many rows became
-    /// events. Without it they are taken within a tenth of a second; in Postgres within a second, or
-    /// at once after a notification (see [the guide](crate::guide)).
+    /// Takes all committed rows of the outbox table now, and returns how many became events. Without this call
+    /// they are taken within a tenth of a second; on Postgres within a second, or immediately after a notification
+    /// (see [the guide](crate::guide)).
     ///
-    /// When it returns, each row that was committed before the call is an event, whichever engine took
-    /// it, or is refused. What is sent after that comes after it, at an endpoint that is ordered; what is
-    /// sent before may come before rows that were there already.
+    /// When it returns, each row that was committed before the call has become an event, whichever engine took it,
+    /// or was refused. On an ordered endpoint, events that are sent after this call come after those rows; events
+    /// that were sent before it may come before rows that were already there.
     ///
-    /// The table is `webhooks_outbox (id, customer, type, data, event_id, refused)` of the same
-    /// database file. Whatever can write to SQLite sends events with it, in a transaction of its
-    /// own: insert `customer`, `type`, the JSON text `data`, and an `event_id` or null. Leave `id`
-    /// to SQLite: rows are taken in its order, which is then the order of commits. A row that is
-    /// taken is deleted in the transaction that stores its event.
+    /// On SQLite the table is `webhooks_outbox (id, customer, type, data, event_id, refused)` in the same database
+    /// file. Whatever can write to SQLite can send events this way, in a transaction of its own: insert
+    /// `customer`, `type`, the JSON text `data`, and an `event_id` or null. Leave `id` to SQLite: rows are taken
+    /// in its order, which is then the order of commits. A row that is taken is deleted in the transaction that
+    /// stores its event.
     ///
     /// # Errors
-    /// The store refused; what was not taken is taken later.
+    /// The store refused; rows that were not taken are taken later.
     pub async fn check_outbox(&self) -> Result<u64, StoreError> {
         let mut events = 0;
         loop {
@@ -40,9 +39,8 @@ impl Webhooks {
         }
     }
 
-    /// Rows of the outbox table that could not become events, with what is wrong with each: those
-    /// whose id is above `after`, in the order of ids, at most
-    /// [`REFUSED_ROWS_MAX`](crate::REFUSED_ROWS_MAX).
+    /// The rows of the outbox table that could not become events, each with the reason: those whose id is above
+    /// `after`, ordered by id, at most [`REFUSED_ROWS_MAX`](crate::REFUSED_ROWS_MAX).
     ///
     /// # Errors
     /// The store could not be read.
@@ -50,8 +48,8 @@ impl Webhooks {
         self.engine().store.refused_rows(after).await
     }
 
-    /// Tries a refused row of the outbox table again, once what was wrong with it is mended.
-    /// False when no row of this id is refused.
+    /// Tries a refused row of the outbox table again, after its problem was fixed. False if no refused row has
+    /// this id.
     ///
     /// # Errors
     /// The store refused; the row stays as it was.
@@ -62,12 +60,12 @@ impl Webhooks {
         Ok(found)
     }
 
-    /// Waits until everything that was sent has been tried once, or `within` is over, and returns
-    /// how many deliveries have not been tried. What an endpoint that is paused or in trouble is
-    /// owed is not waited for, and is among them.
+    /// Waits until everything that was sent has been tried once, or until `within` has passed, and returns how
+    /// many deliveries have not been tried. Deliveries to endpoints that are paused or in trouble are not waited
+    /// for, but are included in that number.
     ///
-    /// For programs that end after they have sent something: [`Webhooks::shutdown`] starts no
-    /// attempt, and leaves what is owed to the next start.
+    /// For programs that end after sending something: [`Webhooks::shutdown`] starts no attempts, and leaves
+    /// pending deliveries to the next start.
     ///
     /// # Errors
     /// The store could not be read.
@@ -80,7 +78,7 @@ impl Webhooks {
     }
 }
 
-/// Waits until memory holds nothing, and nothing of a healthy endpoint is due.
+/// Waits until memory holds nothing and nothing is due for a healthy endpoint.
 async fn until_tried(shared: &Arc<Shared>) -> Result<(), StoreError> {
     loop {
         let idle = shared.memory.idle.notified();
@@ -88,7 +86,7 @@ async fn until_tried(shared: &Arc<Shared>) -> Result<(), StoreError> {
         let now = shared.timeline.now();
         if due.is_some_and(|at| at <= now) {
             shared.due_by(now);
-            // The due loop takes its turn.
+            // Let the due loop run.
             tokio::time::sleep(DUE_WAIT).await;
         } else if shared.memory.held() == 0 {
             return Ok(());
@@ -98,8 +96,8 @@ async fn until_tried(shared: &Arc<Shared>) -> Result<(), StoreError> {
     }
 }
 
-/// Between two tries while another engine takes rows.
+/// The wait between two tries while another engine takes rows.
 const TAKEN_ELSEWHERE_WAIT: Duration = Duration::from_millis(5);
 
-/// Between two looks at what is due but not yet in memory.
+/// The wait between two checks for what is due but not yet in memory.
 const DUE_WAIT: Duration = Duration::from_millis(5);

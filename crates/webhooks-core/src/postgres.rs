@@ -1,3 +1,3 @@
-//! What only a store in Postgres has: its tables, for a migration tool of the app's own.
+//! What only a store in Postgres has: its migrations, for the app's own migration tool.
 
 pub use crate::store::postgres::migration::{Migration, migrations};

@@ -1,17 +1,17 @@
-//! Whether two JSON texts are the same value: objects whatever the order of their keys, numbers by
-//! value and exactly, strings by what they say.
+//! Whether two JSON texts have the same value: objects regardless of the order of their keys, numbers by their
+//! exact value, strings by their decoded content.
 //!
-//! Nothing is rounded: two numbers beyond what a float tells apart are two numbers, or an event
-//! would be taken for another one and lost.
+//! Nothing is rounded: two numbers that a float cannot distinguish are still two numbers; otherwise an event would
+//! be mistaken for another one and lost.
 
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-/// Beyond this depth texts are compared as they are: as deep as serde_json reads.
+/// Below this depth the texts themselves are compared; it is the depth to which serde_json reads.
 const DEPTH_MAX: usize = 128;
 
-/// Whether both are JSON of the same value.
+/// Whether both are JSON with the same value.
 pub(crate) fn is_same_json(left: &[u8], right: &[u8]) -> bool {
     if left == right {
         return true;
@@ -70,7 +70,7 @@ fn is_same(left: &RawValue, right: &RawValue, depth: usize) -> bool {
     }
 }
 
-/// A decimal number: its digits without zeros at either end, times ten to the exponent.
+/// A decimal number: its digits without leading or trailing zeros, times ten to the power of the exponent.
 #[derive(Debug, PartialEq, Eq)]
 struct Number {
     negative: bool,
@@ -79,7 +79,7 @@ struct Number {
 }
 
 impl Number {
-    /// `None` for an exponent beyond any use.
+    /// `None` for an absurdly large exponent.
     fn read(text: &str) -> Option<Self> {
         let (negative, text) = match text.strip_prefix('-') {
             Some(text) => (true, text),

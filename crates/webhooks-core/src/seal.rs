@@ -1,19 +1,19 @@
-//! Secrets and credentials at rest: sealed with XChaCha20-Poly1305 when a key is configured.
+//! Secrets and credentials at rest: encrypted ("sealed") with XChaCha20-Poly1305 if a key is configured.
 
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
 
-/// The first byte of a stored value says how it is kept.
+/// The first byte of a stored value says how it is stored.
 const PLAIN: u8 = 0;
 const SEALED: u8 = 1;
 const NONCE_BYTES: usize = 24;
 
-/// Seals what must not be readable in a copied database file.
+/// Encrypts what must not be readable in a copied database file.
 pub(crate) struct Seal(Option<XChaCha20Poly1305>);
 
-/// A stored value cannot be read.
+/// A stored value that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SealError {
     #[error("they are encrypted; provide the key they were encrypted with")]
@@ -29,7 +29,7 @@ impl Seal {
         Self(key.map(|key| XChaCha20Poly1305::new(key.into())))
     }
 
-    /// `place` binds a value to where it stands, so that two rows cannot be swapped.
+    /// `place` binds a value to its location, so that the values of two rows cannot be swapped.
     pub(crate) fn seal(&self, value: &[u8], place: &str) -> Vec<u8> {
         let Some(cipher) = &self.0 else {
             return [&[PLAIN], value].concat();

@@ -1,4 +1,4 @@
-//! The engine without figures.
+//! The metrics functions without the feature `metrics`: they do nothing.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Figures that come as things happen.
+//! Metrics that are emitted as things happen.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ const ATTEMPT_DURATION: &str = "webhooks_attempt_duration_seconds";
 const COMMIT_JOBS: &str = "webhooks_commit_jobs";
 const COMMIT_DURATION: &str = "webhooks_commit_duration_seconds";
 
-/// Tells the recorder what each figure is.
+/// Describes each metric to the recorder.
 pub(super) fn describe() {
     describe_counter!(
         EVENTS_ACCEPTED,
@@ -41,7 +41,7 @@ pub(super) fn describe() {
     );
 }
 
-/// An attempt came to its end.
+/// An attempt has ended.
 pub(crate) fn attempted(record: &AttemptRecord) {
     let outcome = record.failure.as_ref().map_or("success", Failure::code);
     counter!(ATTEMPTS, "outcome" => outcome).increment(1);

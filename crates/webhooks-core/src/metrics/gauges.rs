@@ -1,4 +1,4 @@
-//! Figures that are looked up now and then.
+//! Gauges, which are read from the store from time to time.
 
 use std::{
     sync::{Arc, Weak},
@@ -19,12 +19,13 @@ const PENDING: &str = "webhooks_pending";
 const OLDEST_PENDING: &str = "webhooks_oldest_pending_seconds";
 const ENDPOINTS_IN_TROUBLE: &str = "webhooks_endpoints_in_trouble";
 
-/// How often they are looked up: as often as they are usually scraped.
+/// How often the gauges are read: about as often as they are usually scraped.
 const LOOK_WAIT: Duration = Duration::from_secs(15);
-/// A look reads everything that is pending. It may take this share of one processor: one of so many.
+/// Reading the gauges reads everything that is pending. It may take at most one in this many parts of a
+/// processor's time.
 const LOOK_SHARE: u32 = 100;
 
-/// Keeps the gauges until the engine stops. Call it within a tokio runtime.
+/// Updates the gauges until the engine stops. Call it within a tokio runtime.
 pub(crate) fn watch(shared: &Arc<Shared>, store: &Arc<Store>) {
     emitted::describe();
     describe_gauge!(

@@ -1,7 +1,7 @@
-//! Figures for dashboards and alerts, through the [`metrics`](https://docs.rs/metrics) facade. The
-//! chapter "Operating it" of the guide says what each means.
+//! Metrics for dashboards and alerts, through the [`metrics`](https://docs.rs/metrics) facade. The chapter
+//! "Operating it" of the guide explains each of them.
 //!
-//! Without the feature `metrics` everything here is empty, and the compiler leaves it out.
+//! Without the feature `metrics` everything here is empty and is optimised away.
 
 #[cfg(not(feature = "metrics"))]
 pub(crate) mod absent;

@@ -1,6 +1,6 @@
 //! The values of the gauges.
 
-/// What is pending at one moment.
+/// The values of the gauges at one moment.
 pub(crate) struct Gauges {
     pub(crate) pending: u32,
     pub(crate) oldest_at: Option<i64>,

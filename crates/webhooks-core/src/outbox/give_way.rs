@@ -1,10 +1,11 @@
-//! Giving way to another engine that is to have the lane: nothing more is loaded of it, what waits here goes
-//! back to it, and once nothing of it is in flight it goes.
+//! Giving way to another engine that is to have the lane: nothing more is loaded from it, waiting deliveries go
+//! back to it, and once none of them is in flight the lane is passed on.
 
 use super::{GivenBack, Lane, Outbox};
 
 impl Outbox {
-    /// Another engine takes the lane over: what waits in memory is returned to the lane.
+    /// Begins to give way, because another engine takes over the lane: deliveries that wait in memory are returned
+    /// to the lane.
     pub(crate) fn give_way(&self, now: i64) -> Vec<GivenBack> {
         self.state.lock().gives_way = true;
         self.give_all_back(now)
@@ -14,8 +15,8 @@ impl Outbox {
         self.state.lock().gives_way
     }
 
-    /// When the next request to the endpoint may start, whoever makes it; `None` while something is in flight
-    /// or on its way back to the lane. A refill is asked for when that has ended.
+    /// When the next request to the endpoint may start, whichever engine makes it; `None` while something is in
+    /// flight or on its way back to the lane. A refill is requested when that has ended.
     pub(crate) fn goes_at(&self, now: i64) -> Option<i64> {
         let interval = self.endpoint().interval;
         let state = self.state.lock();
@@ -23,7 +24,7 @@ impl Outbox {
         (!state.is_busy()).then_some(next_at)
     }
 
-    /// The lane is another engine's.
+    /// The lane now belongs to another engine.
     pub(crate) fn gave_way(&self) {
         let mut state = self.state.lock();
         state.gives_way = false;
@@ -32,7 +33,7 @@ impl Outbox {
         }
     }
 
-    /// The lane stays this engine's.
+    /// The lane stays with this engine.
     pub(crate) fn stays(&self) {
         self.state.lock().gives_way = false;
     }

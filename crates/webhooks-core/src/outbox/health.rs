@@ -1,37 +1,37 @@
-//! How an endpoint answers, and for how long it is left alone.
+//! How an endpoint answers, and how long it is left alone.
 
 use std::time::Duration;
 
 use crate::{attempt::Symptom, clock::millis, model::outcome::Backoff};
 
-/// Failures in a row that tell of trouble even when each could be about its event alone, or of a
-/// moment's overload: when there was no success for [`FAILING_WAIT`], or after so many that it is
-/// not by chance.
+/// The number of failures in a row that mean trouble, even if each could concern only its own event or be a
+/// momentary overload: [`FAILURES_IN_A_ROW`] if there was no success for [`FAILING_WAIT`], or
+/// [`FAILURES_IN_A_ROW_MAX`], which cannot be chance.
 const FAILURES_IN_A_ROW: u32 = 5;
 const FAILURES_IN_A_ROW_MAX: u32 = 40;
 const FAILING_WAIT: Duration = Duration::from_secs(5);
-/// The first wait of an endpoint in trouble, doubled with every failed probe up to the maximum:
-/// a dead endpoint costs one request a minute, a restarted one is found within a minute.
+/// The first wait of an endpoint in trouble, doubled with every failed probe up to the maximum: a dead endpoint
+/// costs one request a minute, and a restarted one is found within a minute.
 const BACKOFF_FIRST: Duration = Duration::from_secs(5);
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
-/// After so many answers of 2xx trouble is over, also where much still waits: the next is a new one. More
-/// than an endpoint that goes down again at once can have had in flight.
+/// After this many 2xx answers the trouble counts as over, even if much is still waiting: the next trouble is a
+/// new one. It is more than what an endpoint that goes down again immediately can have had in flight.
 const ANSWERS_TO_FORGET: u32 = 32;
 
-/// An attempt that failed, as far as it tells of its endpoint.
+/// A failed attempt, as far as it says something about its endpoint.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FailedAttempt {
     pub(crate) started_at: i64,
     pub(crate) ended_at: i64,
     pub(crate) symptom: Symptom,
-    /// What the receiver asked for.
+    /// The wait that the receiver asked for.
     pub(crate) retry_after: Option<Duration>,
 }
 
-/// How an endpoint answers, and for how long it is left alone.
+/// How an endpoint answers, and how long it is left alone.
 pub(super) struct Health {
     pub(super) backoff: Backoff,
-    /// Answers of 2xx since it was last left alone.
+    /// 2xx answers since it was last left alone.
     answers: u32,
     pub(super) failed_in_a_row: u32,
     /// Since when every attempt has failed, on the timeline.
@@ -54,7 +54,7 @@ impl Health {
         }
     }
 
-    /// Notes an answer of 2xx.
+    /// Records a 2xx answer.
     pub(super) fn answered(&mut self, now: i64) {
         self.answers = self.answers.saturating_add(1);
         self.failed_in_a_row = 0;
@@ -65,14 +65,15 @@ impl Health {
         self.backoff = Backoff::default();
     }
 
-    /// Notes a failure. Returns whether it is the first since a success, and since when it fails.
+    /// Records a failure. Returns whether it is the first since a success, and since when the endpoint has been
+    /// failing.
     pub(super) fn failed(&mut self, now: i64) -> (bool, i64) {
         self.failed_in_a_row = self.failed_in_a_row.saturating_add(1);
         let is_first = self.failing_since.is_none();
         (is_first, *self.failing_since.get_or_insert(now))
     }
 
-    /// Whether the endpoint is to be left alone for what this attempt says of it.
+    /// Whether this attempt means that the endpoint must be left alone.
     pub(super) fn stops(&self, attempt: &FailedAttempt, failing_since: i64) -> bool {
         let in_a_row = self.failed_in_a_row >= FAILURES_IN_A_ROW_MAX
             || self.failed_in_a_row >= FAILURES_IN_A_ROW
@@ -81,13 +82,13 @@ impl Health {
             || match attempt.symptom {
                 Symptom::Throttle => true,
                 _ if attempt.asked_for().is_some() => true,
-                // One that answered another request meanwhile is not down.
+                // An endpoint that answered another request meanwhile is not down.
                 Symptom::Down => self.succeeded_at <= attempt.started_at,
                 Symptom::Overload | Symptom::Event => false,
             }
     }
 
-    /// Leaves alone an endpoint that was not in trouble until this attempt.
+    /// Starts the backoff of an endpoint that was not in trouble until this attempt.
     pub(super) fn begin_trouble(&mut self, attempt: &FailedAttempt) {
         if self.answers >= ANSWERS_TO_FORGET {
             self.backoff.failures = 0;
@@ -95,8 +96,8 @@ impl Health {
         self.back_off(attempt);
     }
 
-    /// Leaves alone for longer an endpoint that is in trouble. Requests that were in flight together
-    /// fail together: they count as one.
+    /// Prolongs the backoff of an endpoint in trouble. Requests that were in flight together fail together: they
+    /// count as one.
     pub(super) fn prolong_trouble(&mut self, attempt: &FailedAttempt) {
         if attempt.ended_at >= self.backoff.until {
             self.back_off(attempt);
@@ -117,7 +118,7 @@ impl Health {
             .saturating_mul(1 << (backoff.failures - 1).min(10))
             .min(BACKOFF_MAX);
         let wait = match attempt.asked_for() {
-            // What is asked for again and again does not help.
+            // If what it asks for has not helped before, it does not help now.
             Some(asked_for) if backoff.failures > 1 => asked_for.max(doubled),
             Some(asked_for) => asked_for,
             None => doubled,

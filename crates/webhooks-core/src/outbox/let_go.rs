@@ -1,11 +1,11 @@
-//! Letting go of an endpoint whose engine ends while others go on.
+//! Releasing an endpoint when its engine ends while others carry on.
 
 use super::Outbox;
 use crate::model::delivery::ClaimedDelivery;
 
-/// What an outbox lets go of.
+/// What an outbox releases.
 pub(crate) struct LetGo {
-    /// What waited. It counts as returning until [`Outbox::is_let_go`].
+    /// The deliveries that waited. They count as returning until [`Outbox::is_let_go`].
     pub(crate) rows: Vec<ClaimedDelivery>,
     /// When the next request to the endpoint may start, if none is in flight and nothing else is on its
     /// way back to the lane.
@@ -13,7 +13,7 @@ pub(crate) struct LetGo {
 }
 
 impl Outbox {
-    /// Lets go of what waits in memory at `now`.
+    /// Releases what waits in memory at `now`.
     pub(crate) fn let_go(&self, now: i64) -> LetGo {
         let interval = self.endpoint().interval;
         let mut state = self.state.lock();
@@ -34,7 +34,7 @@ impl Outbox {
         }
     }
 
-    /// So many rows that were let go of are free in the store.
+    /// `rows` rows that were released are now free in the store.
     pub(crate) fn is_let_go(&self, rows: usize) {
         self.state.lock().returning -= rows;
     }

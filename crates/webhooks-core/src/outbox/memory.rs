@@ -1,17 +1,17 @@
-//! What memory holds of deliveries, all endpoints together: bounded by their bytes, and counted, so
-//! that whoever waits until all is done knows.
+//! The deliveries that memory holds, for all endpoints together: limited by their bytes, and counted, so that
+//! those who wait for everything to be done know when it is.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// Bytes of event bodies that wait in memory, all endpoints together; more waits in the store.
+/// The most bytes of event bodies that wait in memory, for all endpoints together; the rest waits in the store.
 const MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// How much memory holds.
 #[derive(Default)]
 pub(crate) struct Memory {
-    /// Bytes of event bodies that wait.
+    /// The bytes of event bodies that wait.
     bytes: AtomicUsize,
     /// Deliveries from the hand-over to the commit of their completion.
     held: AtomicUsize,

@@ -1,29 +1,28 @@
-//! An outbox: the state machine of what memory holds for one endpoint. Others call such a thing a
-//! local queue.
+//! An outbox: the state machine of what memory holds for one endpoint. Elsewhere this is called a local queue.
 //!
-//! | lane | new deliveries go | who looks at the lane |
+//! | lane | new deliveries go | who checks the lane |
 //! |---|---|---|
 //! | [`Lane::None`] | to memory, claimed | nobody: there is none |
 //! | [`Lane::Flowing`] | to the lane | memory, whenever it has room |
-//! | [`Lane::Stopped`] | to the lane | the due scan, when the backoff is over: one delivery |
-//! | [`Lane::Kept`] | to the lane | memory, once something was added; it is empty |
+//! | [`Lane::Stopped`] | to the lane | the due scan, once the backoff is over: one delivery |
+//! | [`Lane::Kept`] | to the lane | memory, after something was added; it is empty |
 //!
 //! | from | when | to |
 //! |---|---|---|
 //! | `None` | memory is full, the endpoint is paused or disabled, a commit failed | `Flowing` |
-//! | `None`, `Flowing`, `Kept` | a failure that means trouble ([`Outbox::failed`]), of this engine or of the one that owned the lane before | `Stopped` |
-//! | `Stopped` | a success, or a person says that it is well, to this engine or to the one before | `Flowing` |
+//! | `None`, `Flowing`, `Kept` | a failure that means trouble ([`Outbox::failed`]), in this engine or in the one that owned the lane before | `Stopped` |
+//! | `Stopped` | a success, or a person says that the endpoint is well, in this engine or in the one before | `Flowing` |
 //! | `Flowing`, `Stopped` | its lane is found empty ([`Outbox::leave_lane`]) | `None`; `Kept`, where other engines add to it too |
-//! | `None`, `Kept` | something was added, or may have been: it is to be loaded from | `Flowing` |
-//! | `Flowing` | its lane is another engine's now ([`Outbox::gave_way`](give_way)) | `Kept` |
+//! | `None`, `Kept` | something was added, or may have been: the lane must be loaded | `Flowing` |
+//! | `Flowing` | its lane now belongs to another engine ([`Outbox::gave_way`](give_way)) | `Kept` |
 //!
-//! A delivery is **expected** from its placing until the commit that stored it, then **waits**, then
-//! is in a worker's **hand**, and is done or on its way back to the lane (**returning**). While any
-//! is returning the lane is neither loaded from nor left: its first row is not its first. Whatever
-//! sends everything back counts as a retreat; what was placed or loaded before it and arrives after
-//! goes back too.
+//! A delivery is **expected** from its placement until the commit that stores it, then it **waits**, then a worker
+//! has it in **hand**, and then it is done or on its way back to the lane (**returning**). While any is returning,
+//! the lane is neither loaded nor left, because its first row may not be the first delivery. Everything that sends
+//! all deliveries back counts as a **retreat**; what was placed or loaded before a retreat and arrives after it
+//! goes back, too.
 //!
-//! Nothing here knows a store, a network or a task: what is to be done is returned, as [`Steps`] or
+//! Nothing here knows about a store, a network or a task: what has to be done is returned, as [`Steps`] or
 //! [`GivenBack`]. No lock is held across an await.
 
 #[cfg(any(feature = "postgres", test))]
@@ -59,30 +58,30 @@ use health::Health;
 use memory::Memory;
 use pace::Pace;
 
-/// How a lane is loaded from.
+/// How rows are loaded from a lane.
 #[derive(Debug, Clone, Copy)]
 struct Loads {
-    /// At how many that wait.
+    /// Load when at most this many wait.
     below: usize,
-    /// Rows at once.
+    /// Rows per load.
     rows: usize,
 }
 
-/// From a file a load takes a fraction of a millisecond.
+/// Loading from a file takes a fraction of a millisecond.
 const LOADS_FROM_FILE: Loads = Loads {
     below: 64,
     rows: 256,
 };
-/// From a server it is some round trips and a commit, in which an endpoint that answers at once takes
-/// some hundred. Both together are what may wait in memory.
+/// Loading from a server takes some round trips and a commit, in which time an endpoint that answers at once takes
+/// some hundred deliveries. Both numbers together are what may wait in memory.
 const LOADS_FROM_SERVER: Loads = Loads {
     below: 512,
     rows: 512,
 };
-/// Of one that is limited to so many a second a load has no more than go out in this time: its owner may
-/// end, and what it has in memory then is given back by one and loaded by another before any goes out.
+/// For an endpoint with a rate limit, a load has no more rows than go out in this time: its owner may end, and
+/// then everything in memory must be given back by one engine and loaded by another before any goes out.
 const LIMITED_AHEAD: Duration = Duration::from_secs(1);
-/// But so many in any case.
+/// But at least this many.
 const LIMITED_ROWS_MIN: usize = 16;
 
 impl Loads {
@@ -109,7 +108,7 @@ pub(crate) struct Outbox {
     record: RwLock<Arc<EndpointRecord>>,
     state: Mutex<State>,
     memory: Arc<Memory>,
-    /// How those who give places know it.
+    /// The endpoint as the code that assigns places knows it.
     occupant: Arc<Occupant>,
     /// Signalled when what waits in memory goes back to the lane.
     called_off: Notify,
@@ -121,24 +120,25 @@ struct State {
     workers: Workers,
     pace: Pace,
     lane: Lane,
-    /// A refill is asked for or under way.
+    /// Whether a refill is requested or running.
     refilling: bool,
     retreats: u64,
-    /// Another engine is to have the lane: nothing is loaded of it, and it goes when nothing is in flight.
+    /// Another engine is to have the lane: nothing more is loaded from it, and it is passed on when nothing is in
+    /// flight.
     gives_way: bool,
-    /// Outcomes that are not stored yet and bring rows back to the lane, or say when it is tried.
+    /// Outcomes that are not stored yet and that bring rows back to the lane, or set when it is next tried.
     returning: usize,
     health: Health,
 }
 
-/// Whether deliveries wait in the store, and how they come from there.
+/// Whether deliveries wait in the store, and how they get from there into memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Lane {
     None,
-    /// It is empty, and stays: other engines add to it.
+    /// It is empty, but stays, because other engines add to it.
     Kept,
     Flowing,
-    /// The endpoint is in trouble, or the head of an ordered one is.
+    /// The endpoint is in trouble, or the first delivery of an ordered one is.
     Stopped,
 }
 
@@ -146,34 +146,34 @@ enum Lane {
 #[derive(Default)]
 struct Queue {
     rows: VecDeque<ClaimedDelivery>,
-    /// Of the bodies that wait and of those that are expected.
+    /// The bytes of the bodies that wait and of those that are expected.
     bytes: usize,
-    /// Placed by the writer, not yet handed over.
+    /// Placed by the writer, but not yet handed over.
     expected: usize,
-    /// The delivery that was given to a worker last, until the worker ends.
+    /// The delivery that was last given to a worker, until the worker ends.
     in_hand: Option<ClaimedDelivery>,
 }
 
-/// Who makes the attempts.
+/// The workers that make the attempts.
 #[derive(Default)]
 struct Workers {
-    /// The one that waits included.
+    /// Including the one that waits.
     count: usize,
-    /// What a worker waits for. One waits for all: when it goes on, it starts the next.
+    /// What a worker waits for. One worker waits on behalf of all: when it continues, it starts the next.
     waits: Option<Wait>,
 }
 
 /// What a worker waits for before it takes a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wait {
-    /// For its endpoint's time, on the timeline: a rate limit, or the pace of one that fails at
-    /// times.
+    /// For its endpoint's next time slot, on the timeline: because of a rate limit, or of the pace of an endpoint
+    /// that fails from time to time.
     Pace(i64),
     /// For a place among all requests.
     Place,
 }
 
-/// When something happens, and whether it may begin anything.
+/// When something happens, and whether it may start anything new.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
     /// On the timeline.
@@ -182,11 +182,11 @@ pub(crate) struct Moment {
     pub(crate) is_stopping: bool,
 }
 
-/// What has to be done because an outbox changed.
+/// What has to be done because an outbox has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[must_use]
 pub(crate) struct Steps {
-    /// Workers to start; they are counted in.
+    /// Workers to start; they are already counted.
     pub(crate) starts: usize,
     /// Whether to ask for a refill.
     pub(crate) refill: bool,
@@ -200,26 +200,27 @@ pub(crate) struct GivenBack {
     pub(crate) verdict: Verdict,
 }
 
-/// The head of an ordered endpoint, as far as memory has it.
+/// The first delivery of an ordered endpoint, as far as it is in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HeadInMemory {
-    /// The lane has it.
+    /// It is in the lane.
     Nothing,
-    /// It failed before, and is tried again at this moment.
+    /// It has failed before, and is being tried again.
     Tried(String),
     /// It blocks nothing: it is about to be sent for the first time.
     Passing,
 }
 
 impl State {
-    /// Counts in one more worker, where the endpoint allows one.
+    /// Counts one more worker, if the endpoint allows one.
     fn counts_in_worker(&mut self) -> bool {
         let allowed = self.workers.waits.is_none() && self.workers.count < self.pace.width();
         self.workers.count += usize::from(allowed);
         allowed
     }
 
-    /// Counts in a refill, where one is wanted. A lane that goes to another engine goes by way of one.
+    /// Marks a refill as requested, if one is wanted. A lane that passes to another engine does so through a
+    /// refill.
     fn wants_refill(&mut self) -> bool {
         let is_time = if self.gives_way {
             !self.is_busy()
@@ -244,7 +245,7 @@ impl State {
         }
     }
 
-    /// `due_at`: as [`EndpointRecord::due_in_lane`] says.
+    /// `due_at` is as returned by [`EndpointRecord::due_in_lane`].
     fn give_back(&mut self, row: ClaimedDelivery, due_at: i64) -> GivenBack {
         self.returning += 1;
         GivenBack {
@@ -258,7 +259,7 @@ impl State {
 }
 
 impl Outbox {
-    /// `lane`: what the store knows of the endpoint's.
+    /// `lane` is what the store knows about the endpoint's lane.
     pub(crate) fn new(record: EndpointRecord, lane: Option<Backoff>, memory: Arc<Memory>) -> Self {
         let backoff = lane.unwrap_or_default();
         let (lane, pace) = match lane {
@@ -311,7 +312,7 @@ impl Outbox {
         *self.record.write() = Arc::new(record);
     }
 
-    /// So many requests may be in flight from now on, when all is well.
+    /// Sets how many requests may be in flight from now on while all is well.
     #[cfg(feature = "postgres")]
     pub(crate) fn set_in_flight(&self, requests: usize) {
         self.state.lock().pace.set_full(requests);
@@ -321,7 +322,7 @@ impl Outbox {
         self.endpoint().state == EndpointState::Active
     }
 
-    /// Whether it can be forgotten at `now` and read from the store again.
+    /// Whether it can be dropped at `now` and read from the store again later.
     pub(crate) fn is_idle(&self, now: i64) -> bool {
         let state = self.state.lock();
         state.queue.rows.is_empty()
@@ -335,13 +336,13 @@ impl Outbox {
             && state.pace.is_at_rest(now.saturating_mul(1_000))
     }
 
-    /// Counts the body of a row out that no longer waits.
+    /// Subtracts the body of a row that no longer waits.
     fn count_out(&self, state: &mut State, row: &ClaimedDelivery) {
         state.queue.bytes -= row.event.body.len();
         self.memory.remove_bytes(row.event.body.len());
     }
 
-    /// Deliveries in memory that wait for the clock at `now`: for the endpoint's rate limit or pace.
+    /// The number of deliveries in memory that wait for the clock at `now`: for the endpoint's rate limit or pace.
     #[cfg(feature = "testing")]
     pub(crate) fn waits_for_clock(&self, now: i64) -> usize {
         let state = self.state.lock();
@@ -351,14 +352,14 @@ impl Outbox {
         }
     }
 
-    /// Returns a delivery in a worker's hand to the lane without an attempt.
+    /// Returns a delivery that a worker holds to the lane, without an attempt.
     pub(crate) fn return_unsent(&self, row: ClaimedDelivery, now: i64) -> GivenBack {
         let due_at = self.endpoint().due_in_lane(now);
         self.state.lock().give_back(row, due_at)
     }
 
-    /// Gives everything that waits in memory back to the lane. After a failure this comes before
-    /// its outcome is queued: the lane must be whole when it is next due.
+    /// Gives everything that waits in memory back to the lane. After a failure this happens before the outcome is
+    /// queued: the lane must be complete when it is next due.
     #[must_use]
     pub(crate) fn give_all_back(&self, now: i64) -> Vec<GivenBack> {
         let due_at = self.endpoint().due_in_lane(now);
@@ -374,19 +375,18 @@ impl Outbox {
             })
             .collect();
         drop(state);
-        // A worker that waits would hold up the delivery that the endpoint is next tried with.
+        // A waiting worker would delay the delivery with which the endpoint is next tried.
         self.called_off.notify_waiters();
         given
     }
 
-    /// Signalled when what waits in memory goes back to the lane. To be asked for before
-    /// [`Outbox::next`].
+    /// Signalled when what waits in memory goes back to the lane. Call this before [`Outbox::next`].
     pub(crate) fn called_off(&self) -> Notified<'_> {
         self.called_off.notified()
     }
 
-    /// Takes a delivery out of memory, by its claim: the same event may have been sent again. True
-    /// when it still waited there: it is not sent.
+    /// Takes a delivery out of memory, identified by its claim, since the same event may have been sent again.
+    /// True if it was still waiting there: then it is not sent.
     pub(crate) fn take_out(&self, claim: i64) -> bool {
         let mut state = self.state.lock();
         let rows = &mut state.queue.rows;
@@ -400,7 +400,7 @@ impl Outbox {
         true
     }
 
-    /// The events and claims of what waits here.
+    /// The events and claims of the deliveries that wait here.
     #[cfg(feature = "postgres")]
     pub(crate) fn waiting(&self) -> Vec<(i64, i64)> {
         let state = self.state.lock();
@@ -408,7 +408,7 @@ impl Outbox {
         rows.map(|row| (row.event.seq, row.claim)).collect()
     }
 
-    /// What the lane of an ordered endpoint waits for when that is in memory.
+    /// The delivery that the lane of an ordered endpoint waits for, if that is in memory.
     pub(crate) fn head(&self) -> HeadInMemory {
         let state = self.state.lock();
         match state.queue.in_hand.as_ref().or(state.queue.rows.front()) {

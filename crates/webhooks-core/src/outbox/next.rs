@@ -1,8 +1,7 @@
-//! What a worker of an endpoint does next: take a delivery and a place, wait for either's time, or
-//! end.
+//! What a worker of an endpoint does next: take a delivery and a place, wait for its turn or for a place, or end.
 //!
-//! A worker waits with empty hands, and one for all: what waits stays in the queue, where it can
-//! be canceled or given back, and an endpoint is in line for a place once.
+//! A worker waits without holding a delivery, and one waits on behalf of all: what waits stays in the queue, where
+//! it can be canceled or given back, and an endpoint is in line for a place only once.
 
 use std::sync::Arc;
 
@@ -14,29 +13,29 @@ use crate::{
     places::{Asked, Place, Places, share::Need},
 };
 
-/// A delivery to be made now.
+/// A delivery to make now.
 pub(crate) struct Taken {
     pub(crate) row: ClaimedDelivery,
     pub(crate) place: Place,
-    /// The retreats so far.
+    /// The number of retreats so far.
     pub(crate) retreats: u64,
 }
 
 /// What a worker does next.
 pub(crate) enum Next {
     Deliver(Taken),
-    /// Until then, on the timeline.
+    /// Until this time, on the timeline.
     WaitUntil(i64),
     WaitForPlace(oneshot::Receiver<Place>),
-    /// It is no longer counted.
+    /// The worker is no longer counted.
     End,
 }
 
-/// Where a worker comes from.
+/// What a worker did before.
 pub(crate) enum Wake {
     /// It was just started, or has made an attempt.
     Free,
-    /// It has waited; with the place that it waited for, if it did.
+    /// It has waited; contains the place that it waited for, if it did.
     Waited(Option<Place>),
 }
 
@@ -65,7 +64,7 @@ impl Outbox {
         if let Some(at) = state.pace.wait_until(now, limit) {
             state.workers.waits = Some(Wait::Pace(at));
             drop(state);
-            // Whoever waits until all is done learns that this needs the clock.
+            // Notifies those who wait for everything to be done that this needs the clock.
             self.memory.idle.notify_waiters();
             return (Next::WaitUntil(at), Steps::default());
         }
@@ -91,7 +90,7 @@ impl Outbox {
         state.queue.in_hand = Some(row.clone());
         let steps = Steps {
             refill: state.wants_refill(),
-            // While one waits no other is started.
+            // While one worker waits, no other is started.
             starts: usize::from(!state.queue.rows.is_empty() && state.counts_in_worker()),
         };
         let taken = Taken {
@@ -102,8 +101,8 @@ impl Outbox {
         (Next::Deliver(taken), steps)
     }
 
-    /// Puts a delivery back at the front of the queue that this machine could not send, and sends
-    /// nothing for a while. Gives it back when what waited went back to the lane meanwhile.
+    /// Puts back a delivery that this machine could not send, at the front of the queue, and pauses sending for a
+    /// while. Returns the delivery if everything that waited has gone back to the lane meanwhile.
     pub(crate) fn put_back(
         &self,
         row: ClaimedDelivery,
@@ -122,12 +121,12 @@ impl Outbox {
         None
     }
 
-    /// A request was made. True when the last one could not be.
+    /// Notes that a request was made. True if the one before could not be.
     pub(crate) fn machine_is_well(&self) -> bool {
         self.state.lock().pace.machine_is_well()
     }
 
-    /// A worker panicked: another goes on with what waits.
+    /// Notes that a worker panicked: another one continues with what waits.
     pub(crate) fn worker_lost(&self) -> Steps {
         let mut state = self.state.lock();
         state.queue.in_hand = None;

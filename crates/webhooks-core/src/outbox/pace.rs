@@ -1,10 +1,9 @@
-//! How fast one endpoint is sent to: how many requests at once, and how far apart.
+//! How fast requests are sent to one endpoint: how many at once, and how far apart.
 //!
-//! Both follow from one number, the level: requests at once, or below 1 the part of the time in
-//! which there is one. A success adds to it, a failure that tells of overload takes a quarter of
-//! it (additive increase, multiplicative decrease): with one failure in ten an endpoint keeps its
-//! full width, with one in five half of it, and one that only fails gets one request in some
-//! seconds until it is stopped.
+//! Both follow from one number, the level: the number of requests at once or, below 1, the fraction of the time
+//! during which there is one. A success adds to it; a failure that indicates overload takes a quarter of it
+//! (additive increase, multiplicative decrease). With one failure in ten an endpoint keeps its full width, with
+//! one in five half of it, and one that only fails gets one request every few seconds until it is stopped.
 
 use std::time::Duration;
 
@@ -12,40 +11,40 @@ use crate::clock::millis;
 
 /// What remains of the level after a failure.
 const DECREASE: f32 = 0.75;
-/// A success adds this part of the full width. In the balance with [`DECREASE`] the level is the
-/// full width times successes for each failure, by 8.
+/// A success adds this fraction of the full width. At equilibrium with [`DECREASE`], the level is the full width
+/// times the successes per failure, divided by 8.
 const INCREASE: f32 = 1.0 / 32.0;
-/// The increase of narrow endpoints is that of this width: or one with a single request at a time
-/// would take a minute to get over a short overload.
+/// Endpoints narrower than this get the increase of this width: otherwise one with a single request at a time
+/// would take a minute to recover from a short overload.
 const INCREASE_WIDTH_MIN: f32 = 8.0;
 /// The lowest level.
 const LEVEL_MIN: f32 = 1.0 / 16.0;
-/// The pause between two requests at half a request at once, and how fast it grows below: hardly
-/// felt by an endpoint that answers every second request, 3.5 s at the lowest level.
+/// The pause between two requests at level 0.5, and how fast it grows below: barely noticeable for an endpoint
+/// that answers every second request, 3.5 s at the lowest level.
 const PAUSE: Duration = Duration::from_millis(4);
 const PAUSE_GROWTH: f32 = 2.5;
-/// How long an endpoint waits when this machine could not make its request, doubled up to the
-/// maximum: with some thousand that wait, trying costs little, and none is late by much.
+/// How long an endpoint waits when this machine could not make its request, doubled up to the maximum: with some
+/// thousand endpoints waiting, trying costs little, and none is late by much.
 const MACHINE_WAIT_FIRST: Duration = Duration::from_secs(1);
 const MACHINE_WAIT_MAX: Duration = Duration::from_secs(10);
-/// How late a request may be for its time without delaying the next.
+/// How late a request may start without delaying the next one.
 const LATE_MAX_US: i64 = 20_000;
 
-/// Whether a request had to wait for its time.
+/// Whether a request had to wait for its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
     AtOnce,
-    /// It comes a little late: the next one need not be later for that.
+    /// It comes a little late, which need not delay the next one.
     Waited,
 }
 
-/// How fast one endpoint is sent to.
+/// How fast requests are sent to one endpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct Pace {
     /// Requests at once when all is well.
     full: usize,
     level: f32,
-    /// It comes back from trouble: every success doubles the level.
+    /// It is recovering from trouble: every success doubles the level.
     ramps_up: bool,
     /// When the next request may start, on the timeline in microseconds.
     next_at_us: i64,
@@ -66,32 +65,32 @@ impl Pace {
         }
     }
 
-    /// Of an endpoint that is tried with one request.
+    /// The pace of an endpoint that is tried with one request.
     pub(crate) fn single(width: usize) -> Self {
         let mut pace = Self::full(width);
         pace.stop();
         pace
     }
 
-    /// Requests at once.
+    /// The number of requests at once.
     pub(crate) fn width(&self) -> usize {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // From 0 to `full`.
         let whole = self.level as usize;
         whole.clamp(1, self.full.max(1))
     }
 
-    /// Whether it comes back from trouble, and has not its full width yet.
+    /// Whether it is recovering from trouble and has not reached its full width yet.
     pub(crate) fn ramps_up(&self) -> bool {
         self.ramps_up
     }
 
-    /// Whether nothing is to be remembered at `now_us`.
+    /// Whether there is nothing to remember at `now_us`.
     pub(crate) fn is_at_rest(&self, now_us: i64) -> bool {
         let at_rest = self.level >= as_level(self.full) && self.machine_wait.is_zero();
         at_rest && self.next_at_us <= now_us
     }
 
-    /// Another width for when all is well. One that is slowed down stays so.
+    /// Sets another full width. An endpoint that is slowed down stays so.
     pub(crate) fn set_full(&mut self, width: usize) {
         let was_full = self.level >= as_level(self.full);
         self.full = width;
@@ -102,7 +101,7 @@ impl Pace {
         };
     }
 
-    /// As wide as can be at once.
+    /// Restores the full width immediately.
     pub(crate) fn restore(&mut self) {
         self.level = as_level(self.full);
         self.ramps_up = false;
@@ -121,7 +120,7 @@ impl Pace {
         self.ramps_up &= self.level < full;
     }
 
-    /// A failure that tells of overload. True when it was at its full width until now.
+    /// Slows down after a failure that indicates overload. True if it was at its full width until now.
     pub(crate) fn slow_down(&mut self) -> bool {
         let was_full = self.level >= as_level(self.full);
         self.level = (self.level * DECREASE).max(LEVEL_MIN);
@@ -129,40 +128,40 @@ impl Pace {
         was_full
     }
 
-    /// It is in trouble: tried with one request, and widened from there.
+    /// The endpoint is in trouble: it is tried with one request, and widened from there.
     pub(crate) fn stop(&mut self) {
         self.level = 1.0;
         self.ramps_up = as_level(self.full) > 1.0;
     }
 
-    /// When the next request may start, in milliseconds, if that is after `now`. `limit`: the
-    /// least time between two requests that the endpoint's settings ask for.
+    /// When the next request may start, in milliseconds, if that is after `now`. `limit` is the minimum time
+    /// between two requests from the endpoint's settings.
     pub(crate) fn wait_until(&self, now: i64, limit: Option<Duration>) -> Option<i64> {
         let mut at = self.machine_until;
         if limit.is_some() || self.level < 1.0 {
-            // Rounded up: a sleep until then is long enough.
+            // Rounded up, so that a sleep until then is long enough.
             at = at.max(self.next_at_us.saturating_add(999).div_euclid(1_000));
         }
         (at > now).then_some(at)
     }
 
-    /// This machine could not make a request at `now`: the next one waits.
+    /// This machine could not make a request at `now`: the next one has to wait.
     pub(crate) fn machine_failed(&mut self, now: i64) {
         if now < self.machine_until {
-            // Those that were made together fail together.
+            // Requests that were made together fail together.
             return;
         }
         self.machine_wait = (self.machine_wait * 2).clamp(MACHINE_WAIT_FIRST, MACHINE_WAIT_MAX);
         self.machine_until = now.saturating_add(millis(self.machine_wait));
     }
 
-    /// A request was made. True when the one before could not be.
+    /// Notes that a request was made. True if the one before could not be.
     pub(crate) fn machine_is_well(&mut self) -> bool {
         self.machine_until = i64::MIN;
         !std::mem::take(&mut self.machine_wait).is_zero()
     }
 
-    /// A request starts.
+    /// Notes that a request starts.
     pub(crate) fn start(&mut self, now: i64, limit: Option<Duration>, turn: Turn) {
         let now_us = now.saturating_mul(1_000);
         let pause = if self.level < 1.0 {

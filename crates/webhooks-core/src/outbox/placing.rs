@@ -1,12 +1,12 @@
-//! How a delivery comes into memory: placed, expected until its commit, accepted.
+//! How a delivery gets into memory: it is placed, expected until its commit, then accepted.
 
 use crate::{endpoint::EndpointState, model::delivery::ClaimedDelivery};
 
 use super::{GivenBack, Lane, Moment, Outbox, State, Steps};
 
-/// Deliveries of one endpoint that wait in memory; more waits in its lane.
+/// The most deliveries of one endpoint that wait in memory; the rest wait in its lane.
 const QUEUE_MAX: usize = 1_024;
-/// Bytes of bodies of one endpoint that wait in memory.
+/// The most bytes of bodies of one endpoint that wait in memory.
 const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Where a new delivery goes.
@@ -14,15 +14,15 @@ const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub(crate) enum Placement {
     /// Nowhere: the endpoint is disabled.
     Refuse,
-    /// To memory, claimed. `lane`: the row is marked as one of the lane's all the same.
-    /// `retreats`: those so far.
+    /// To memory, claimed. `lane`: whether the row is marked as one of the lane's nevertheless. `retreats`: the
+    /// number of retreats so far.
     Memory { lane: bool, retreats: u64 },
-    /// To the lane; `wake`: nothing in memory would come back to it.
+    /// To the lane; `wake`: whether it must be woken, because nothing in memory would return to it.
     Lane { wake: bool },
 }
 
 impl Outbox {
-    /// Decides where a new delivery goes, and counts it in when that is memory.
+    /// Decides where a new delivery goes, and counts it if that is memory.
     pub(crate) fn place(&self, bytes: usize) -> Placement {
         let endpoint = self.endpoint();
         let mut state = self.state.lock();
@@ -52,7 +52,7 @@ impl Outbox {
         }
     }
 
-    /// Whether the next delivery goes to the lane, unless something changes before.
+    /// Whether the next delivery goes to the lane, unless something changes first.
     #[cfg(feature = "postgres")]
     pub(crate) fn adds_to_lane(&self) -> bool {
         let endpoint = self.endpoint();
@@ -72,7 +72,7 @@ impl Outbox {
             || self.memory.is_full()
     }
 
-    /// Counts in a row that a refill hands over.
+    /// Counts a row that a refill hands over.
     pub(crate) fn expect(&self, bytes: usize) {
         self.count_in(&mut self.state.lock(), bytes);
     }
@@ -84,7 +84,7 @@ impl Outbox {
         self.memory.hold();
     }
 
-    /// Takes back what [`Outbox::place`] or [`Outbox::expect`] counted in.
+    /// Undoes the counting of [`Outbox::place`] or [`Outbox::expect`].
     pub(crate) fn forget_expected(&self, row: &ClaimedDelivery) {
         let mut state = self.state.lock();
         state.queue.expected -= 1;
@@ -93,10 +93,10 @@ impl Outbox {
         self.memory.released(1);
     }
 
-    /// Takes a delivery that is stored and claimed. `retreats`: those when it was placed or loaded.
+    /// Accepts a delivery that is stored and claimed. `retreats` is the count from when it was placed or loaded.
     ///
     /// # Errors
-    /// It may no longer go out from memory, and goes back to the lane.
+    /// It may no longer go out from memory, and returns to the lane.
     pub(crate) fn accept(
         &self,
         row: ClaimedDelivery,
@@ -118,7 +118,7 @@ impl Outbox {
         let waits = state.workers.waits.is_some();
         drop(state);
         if waits {
-            // It waits with the others: whoever waits until all is done looks again.
+            // It waits with the others: those who wait for everything to be done check again.
             self.memory.idle.notify_waiters();
         }
         Ok(Steps {

@@ -1,4 +1,4 @@
-//! Loading a lane's next rows into memory, and leaving the lane when there are none.
+//! Loading a lane's next rows into memory, and leaving the lane when it is empty.
 
 use super::{Lane, Outbox, Steps};
 use crate::endpoint::EndpointState;
@@ -7,15 +7,15 @@ use crate::endpoint::EndpointState;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RefillPlan {
     pub(crate) rows: usize,
-    /// Only what is due, after expiring what waited too long.
+    /// Load only what is due, after expiring what has waited too long.
     pub(crate) trouble: bool,
-    /// The retreats until then; after another one, what was loaded goes back.
+    /// The number of retreats so far; after another one, what was loaded goes back.
     pub(crate) retreats: u64,
 }
 
 impl Outbox {
-    /// Has a lane loaded that nothing in memory would come back to. Not by way of the due scan: that
-    /// has only the places for endpoints in trouble, and those that hang can have all of them.
+    /// Requests a load of a lane that nothing in memory would return to. This does not go through the due scan,
+    /// which has only the places for endpoints in trouble, and hanging endpoints can occupy all of them.
     pub(crate) fn wake(&self) -> Steps {
         Steps {
             refill: !std::mem::replace(&mut self.state.lock().refilling, true),
@@ -23,14 +23,14 @@ impl Outbox {
         }
     }
 
-    /// The store refused the refill that was asked for. Until [`Outbox::refill_ended`] no other is:
-    /// at once it would be refused again.
+    /// The store refused the requested refill. Until [`Outbox::refill_ended`] no other one is requested:
+    /// immediately it would be refused again.
     pub(crate) fn refill_refused(&self) {
         self.state.lock().refilling = true;
     }
 
-    /// After a transaction that failed: memory may be ahead of the store. Looks at the lane again,
-    /// unless that is asked for already: each failure must not ask for more than the one before.
+    /// Called after a failed transaction, when memory may be ahead of the store. Checks the lane again, unless
+    /// that is requested already: a failure must not request more than the one before.
     pub(crate) fn lane_is_uncertain(&self) -> Steps {
         let mut state = self.state.lock();
         state.has_lane();
@@ -43,15 +43,16 @@ impl Outbox {
         }
     }
 
-    /// What a refill may load; `None` while the endpoint is paused or disabled, not all of the
-    /// lane is in the store, or it is about to be another engine's.
+    /// What a refill may load; `None` while the endpoint is paused or disabled, while part of the lane is not in
+    /// the store, or if the lane is about to pass to another engine.
     pub(crate) fn plan_refill(&self) -> Option<RefillPlan> {
         let endpoint = self.endpoint();
         let mut state = self.state.lock();
-        // Memory comes back by itself while much waits in it.
+        // Memory requests a refill by itself while much waits in it.
         let is_full = state.lane != Lane::Stopped && state.queue.rows.len() > state.loads.below;
-        // Whoever asks has found something in the lane, or looks whether there is: it may be another
-        // engine's, of which memory was not told, and the date of the lane may be gone with this answer.
+        // The caller has found something in the lane, or checks whether there is anything. Another engine may have
+        // added it without this memory being notified, and the lane's due time may be cleared with this answer: so
+        // memory notes here that there is a lane to load.
         state.has_lane();
         let is_held_up = state.returning > 0 || state.gives_way;
         if endpoint.state != EndpointState::Active || is_held_up || is_full {
@@ -73,18 +74,18 @@ impl Outbox {
         })
     }
 
-    /// An outcome that was on its way is stored, if its transaction is committed.
+    /// An outcome that was on its way has been stored, if its transaction was committed.
     pub(crate) fn returned(&self) -> Steps {
         let mut state = self.state.lock();
         state.returning -= 1;
         Steps {
-            // A refill may have been asked for in vain.
+            // A refill may have been requested in vain.
             refill: state.returning == 0 && state.wants_refill(),
             starts: 0,
         }
     }
 
-    /// The transaction failed that stored the outcome: it is on its way once more.
+    /// The transaction that stored the outcome failed: the outcome is on its way again.
     pub(crate) fn returns_again(&self) {
         self.state.lock().returning += 1;
     }
@@ -93,8 +94,8 @@ impl Outbox {
         self.state.lock().refilling = false;
     }
 
-    /// The lane is empty: deliveries go to memory again. True when that ends a trouble. `None` when
-    /// there has been a failure since: what failed is on its way back to the lane.
+    /// The lane is empty: deliveries go to memory again. True if that ends a trouble. `None` if there has been a
+    /// failure since: the failed delivery is on its way back to the lane.
     pub(crate) fn leave_lane(&self) -> Option<bool> {
         let keeps_lane = self.endpoint().keeps_lane;
         let mut state = self.state.lock();

@@ -1,15 +1,15 @@
-//! What an attempt's outcome means for an endpoint as a whole.
+//! What the outcome of an attempt means for an endpoint as a whole.
 
 use super::{Lane, Outbox, Steps, health::FailedAttempt};
 use crate::{attempt::Symptom, model::outcome::Backoff};
 
-/// How often a success is stored for other engines: an endpoint is disabled when all of them have
-/// failed for days.
+/// How often a success is stored for other engines: an endpoint is disabled only after all of them have failed for
+/// days.
 const TELL_EVERY_MS: i64 = 3_600_000;
 
 impl Outbox {
-    /// Notes a success at `now`. Returns whether that is to be stored: the endpoint had been failing, or
-    /// other engines must hear now and then that it answers this one.
+    /// Records a success at `now`. Returns whether it must be stored: because the endpoint had been failing, or
+    /// because other engines must learn from time to time that it answers this one.
     pub(crate) fn succeeded(&self, now: i64) -> (bool, Steps) {
         let shares = self.endpoint().shares;
         let mut state = self.state.lock();
@@ -24,7 +24,7 @@ impl Outbox {
         }
         state.pace.succeeded();
         let refill = state.wants_refill();
-        // More may be allowed in flight than there are workers.
+        // More requests may be allowed in flight than there are workers.
         let mut starts = 0;
         while state.queue.rows.len() > starts && state.counts_in_worker() {
             starts += 1;
@@ -32,8 +32,8 @@ impl Outbox {
         (was_failing || is_told, Steps { starts, refill })
     }
 
-    /// Notes a failure. Returns what follows. When that is trouble, the outcome is counted as on
-    /// its way until [`Outbox::returned`]; else an endpoint that is not well is slowed down.
+    /// Records a failure and returns what follows from it. If that is trouble, the outcome is counted as on its
+    /// way until [`Outbox::returned`]; otherwise an endpoint that is not well is slowed down.
     pub(crate) fn failed(&self, attempt: &FailedAttempt) -> FailedEndpoint {
         let is_ordered = self.endpoint().ordered;
         let mut state = self.state.lock();
@@ -64,7 +64,7 @@ impl Outbox {
         }
     }
 
-    /// How long the lane is left alone.
+    /// The time until which the lane is left alone.
     pub(crate) fn backoff_until(&self) -> i64 {
         self.state.lock().health.backoff.until
     }
@@ -74,23 +74,23 @@ impl Outbox {
         self.state.lock().health.failing_since
     }
 
-    /// Whether the endpoint's lane is tried with one delivery now and then.
+    /// Whether the endpoint's lane is tried with one delivery from time to time.
     pub(crate) fn is_in_trouble(&self) -> bool {
         self.state.lock().lane == Lane::Stopped
     }
 
-    /// For an ordered endpoint the head's own schedule is the backoff.
+    /// For an ordered endpoint, the backoff is the retry schedule of its first delivery.
     pub(crate) fn back_off_until(&self, at: i64) {
         self.state.lock().health.backoff.until = at;
     }
 
-    /// Takes over what the store knows of the lane, where another engine had it: whether the endpoint is
-    /// in trouble, and until when it is left alone.
+    /// Takes over what the store knows about the lane after another engine had it: whether the endpoint is in
+    /// trouble, and until when it is left alone.
     #[cfg(feature = "postgres")]
     pub(crate) fn take_over_lane(&self, backoff: Backoff) {
         let mut state = self.state.lock();
         if backoff.failures > 0 && state.health.backoff == backoff {
-            // This engine said so itself, and nobody has said otherwise since: memory has the newer.
+            // This engine stored that itself, and nobody has changed it since: memory is more recent.
             state.has_lane();
         } else if backoff.failures > 0 {
             if state.lane != Lane::Stopped {
@@ -124,7 +124,7 @@ impl Outbox {
 pub(crate) struct FailedEndpoint {
     pub(crate) trouble: bool,
     pub(crate) newly_in_trouble: bool,
-    /// It had its full width until now.
+    /// Whether it had its full width until now.
     pub(crate) newly_slow: bool,
     pub(crate) newly_failing: bool,
     pub(crate) failing_since: i64,

@@ -1,17 +1,16 @@
-//! Places: how many requests are in flight at once, and whose turn is next.
+//! Places: slots for requests in flight. They limit how many there are at once and decide whose turn is next.
 //!
-//! Three shares, so that nobody waits for those who are slower than oneself. The **fast** share
-//! is for endpoints that answer soon. A request there that takes longer than [`PLACE_LIMIT_MS`] is
-//! overdue: up to a bound it is counted apart and its place is free again, and its endpoint is
-//! known as slow. The **slow** share is for those that are; it lends to what is overdue. **Probes**
-//! are for endpoints in trouble. In each share those who wait take turns, by customer and then by
-//! endpoint.
+//! There are three shares, so that no endpoint waits for slower ones. The **fast** share is for endpoints that
+//! answer quickly. A request there that takes longer than [`PLACE_LIMIT_MS`] is overdue: up to a limit it is
+//! counted separately, its place becomes free again, and its endpoint is considered slow. The **slow** share is
+//! for slow endpoints; it lends places to overdue requests. **Probes** are for endpoints in trouble. In each
+//! share, waiting endpoints take turns, first by customer and then by endpoint.
 //!
-//! When thousands of endpoints begin to hang at once, each has to be found out by a request that
-//! hangs, and there are fewer places than that. A reserve of the fast share is therefore kept for
-//! endpoints that have just answered: the less of it is left, the more recently.
+//! When thousands of endpoints begin to hang at once, each can only be recognised by a request that hangs, and
+//! there are fewer places than endpoints. Part of the fast share is therefore reserved for endpoints that have
+//! just answered: the less of it is left, the more recent their answer must be.
 //!
-//! Workers take places; nothing here knows of deliveries. No lock is held across an await.
+//! Workers take places; nothing here knows about deliveries. No lock is held across an await.
 
 pub(crate) mod occupant;
 pub(crate) mod share;
@@ -27,29 +26,29 @@ use occupant::Occupant;
 use share::{Answer, Need, Shares};
 use state::{Account, Grants, State};
 
-/// The places of all requests.
+/// The places for all requests.
 pub(crate) struct Places {
     state: Mutex<State<Place>>,
-    /// Signalled when somebody waits for the fast share.
+    /// Signalled when an endpoint waits for the fast share.
     contended: Notify,
 }
 
-/// A place, given back when it is dropped.
+/// A place; it is given back when this is dropped.
 pub(crate) struct Place {
     places: Arc<Places>,
     /// `None` once it is given back.
     holder: Option<usize>,
 }
 
-/// What asking for a place comes to.
+/// The result of asking for a place.
 pub(crate) enum Asked {
     Place(Place),
-    /// It comes when it is this endpoint's turn.
+    /// The place comes when it is this endpoint's turn.
     Wait(oneshot::Receiver<Place>),
 }
 
 impl Places {
-    /// For at most so many requests at once: as many as there may be connections.
+    /// Places for at most `requests` requests at once: as many as there may be connections.
     pub(crate) fn new(requests: usize) -> Self {
         Self {
             state: Mutex::new(State::new(Shares::of(requests))),
@@ -57,7 +56,7 @@ impl Places {
         }
     }
 
-    /// Takes a place at `now`, or waits for one. An endpoint must not wait twice at once.
+    /// Takes a place at `now`, or waits for one. An endpoint must not wait twice at the same time.
     pub(crate) fn take(self: &Arc<Self>, occupant: &Arc<Occupant>, need: Need, now: i64) -> Asked {
         let mut state = self.state.lock();
         let grants = if state.pass_time(now) {
@@ -92,29 +91,29 @@ impl Places {
         }
     }
 
-    /// Without the lock: a place that nobody takes any more comes back at once.
+    /// Called without the lock, because a place that nobody takes any more is given back immediately.
     fn hand_over(self: &Arc<Self>, grants: Grants<Place>) {
         for (granted, holder) in grants {
             drop(granted.send(self.place(holder)));
         }
     }
 
-    /// Places for endpoints in trouble that nobody has.
+    /// The number of free places for endpoints in trouble.
     pub(crate) fn free_probes(&self) -> usize {
         self.state.lock().free_probes()
     }
 
-    /// Signalled when somebody waits for the fast share.
+    /// Signalled when an endpoint waits for the fast share.
     pub(crate) fn contended(&self) -> Notified<'_> {
         self.contended.notified()
     }
 
-    /// When the next request becomes overdue, while somebody waits for the fast share.
+    /// When the next request becomes overdue, if an endpoint waits for the fast share.
     pub(crate) fn next_overdue(&self) -> Option<i64> {
         self.state.lock().next_overdue()
     }
 
-    /// It is `now`, though nobody has asked.
+    /// Notes that it is `now`, although nobody has asked for a place.
     pub(crate) fn pass_time(self: &Arc<Self>, now: i64) {
         let grants = {
             let mut state = self.state.lock();
@@ -124,7 +123,7 @@ impl Places {
         self.hand_over(grants);
     }
 
-    /// Gives a place back. `answer`: what came of the request, and when.
+    /// Gives a place back. `answer` is the outcome of the request, and its time.
     fn release(self: &Arc<Self>, holder: usize, answer: Option<(i64, Answer)>) {
         let mut state = self.state.lock();
         if let Some((now, answer)) = answer {
@@ -143,7 +142,7 @@ impl Places {
 }
 
 impl Place {
-    /// The request is over at `now`, which tells of its endpoint.
+    /// The request ended at `now`; its outcome says something about its endpoint.
     pub(crate) fn end(mut self, now: i64, answer: Answer) {
         if let Some(holder) = self.holder.take() {
             self.places.release(holder, Some((now, answer)));

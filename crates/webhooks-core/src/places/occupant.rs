@@ -1,4 +1,4 @@
-//! Who takes places: one endpoint, and how fast it is known to answer.
+//! An endpoint that takes places, and how fast it is known to answer.
 
 use std::sync::{
     Arc,
@@ -7,24 +7,24 @@ use std::sync::{
 
 use super::share::{Answer, PLACE_LIMIT_MS};
 
-/// Answers in time, one after the other, that prove an endpoint to be well.
+/// The number of timely answers in a row that prove that an endpoint is well.
 const PROOF_ANSWERS: u32 = 8;
-/// The part of a duration in the moving mean, as a divisor: the mean follows within a few requests.
+/// The weight of a new duration in the moving mean, as a divisor: the mean follows within a few requests.
 const MEAN_PART: i64 = 4;
-/// The mean counts in parts of a millisecond, or short durations would be lost in rounding.
+/// The mean is kept in fractions of a millisecond; otherwise short durations would be lost in rounding.
 const MEAN_SCALE: i64 = 64;
 
-/// One endpoint as those who give places know it. Written and read under their lock, or where an
-/// answer that is a moment old does no harm.
+/// One endpoint, as the code that assigns places knows it. It is written and read under that code's lock, or where
+/// a slightly outdated value does no harm.
 pub(crate) struct Occupant {
     customer: Arc<str>,
-    /// The moving mean of how long its requests take.
+    /// The moving mean of its requests' durations.
     mean: AtomicI64,
-    /// Its requests in flight that are overdue.
+    /// The number of its requests in flight that are overdue.
     overdue: AtomicU32,
-    /// When the last of them became so.
+    /// When the last of them became overdue.
     overdue_at: AtomicI64,
-    /// Answers in time since the last one that was not.
+    /// Timely answers since the last one that was not.
     answers: AtomicU32,
     answered_at: AtomicI64,
 }
@@ -45,8 +45,8 @@ impl Occupant {
         &self.customer
     }
 
-    /// Whether its requests take longer than a place in the fast share is for, or one that is in
-    /// flight does and it has answered nothing since.
+    /// Whether its requests take longer than the fast share allows, or one that is in flight does and the endpoint
+    /// has answered nothing since.
     pub(crate) fn is_slow(&self) -> bool {
         self.mean.load(Ordering::Relaxed) > PLACE_LIMIT_MS * MEAN_SCALE
             || self.overdue.load(Ordering::Relaxed) > 0 && !self.answered_since_overdue()
@@ -56,7 +56,7 @@ impl Occupant {
         self.answered_at.load(Ordering::Relaxed) > self.overdue_at.load(Ordering::Relaxed)
     }
 
-    /// How long ago it last answered, in milliseconds, when its last answers were all in time.
+    /// How long ago it last answered, in milliseconds, if its last answers were all in time.
     pub(crate) fn proof_age_ms(&self, now: i64) -> Option<i64> {
         let proven = self.answers.load(Ordering::Relaxed) >= PROOF_ANSWERS;
         proven.then(|| now.saturating_sub(self.answered_at.load(Ordering::Relaxed)))
@@ -71,7 +71,7 @@ impl Occupant {
         self.overdue.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// A request has taken so long until `now`.
+    /// A request that ended at `now` has taken `duration_ms`.
     pub(crate) fn took(&self, now: i64, duration_ms: i64, answer: Answer) {
         let mean = self.mean.load(Ordering::Relaxed);
         let step = (duration_ms * MEAN_SCALE - mean) / MEAN_PART;

@@ -1,19 +1,19 @@
-//! How places are divided, and what is said of a request that had one.
+//! How places are divided, and what is recorded about a request that had one.
 
-/// How long a request may hold a place in the fast share, in milliseconds: longer than nearly
-/// every receiver takes that stores an event and answers.
+/// How long a request may hold a place in the fast share, in milliseconds: longer than nearly every receiver takes
+/// to store an event and answer.
 pub(crate) const PLACE_LIMIT_MS: i64 = 250;
 
 /// How the places are divided.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shares {
-    /// For whoever is not known as slow.
+    /// For endpoints that are not known to be slow.
     pub(crate) open: usize,
-    /// For those that have just answered.
+    /// For endpoints that have just answered.
     pub(crate) reserve: usize,
-    /// Requests that are overdue and leave the fast share's place to others.
+    /// Overdue requests, which have given up their place in the fast share to others.
     pub(crate) overdue: usize,
-    /// For endpoints known as slow.
+    /// For endpoints that are known to be slow.
     pub(crate) slow: usize,
     /// For endpoints in trouble.
     pub(crate) probes: usize,
@@ -32,7 +32,7 @@ impl Shares {
     }
 }
 
-/// What a request is made for.
+/// The purpose of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
     Delivery,
@@ -40,7 +40,7 @@ pub(crate) enum Need {
     Probe,
 }
 
-/// What a request came to, as far as it tells of how fast its endpoint is.
+/// The outcome of a request, as far as it says how fast its endpoint is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     Success,

@@ -1,5 +1,5 @@
-//! Who holds places and who waits: what [`Places`](super::Places) keeps behind its lock. `P` is what
-//! a grant carries.
+//! Who holds places and who waits: the state behind the lock of [`Places`](super::Places). `P` is the type that a
+//! grant carries.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -14,40 +14,40 @@ use super::{
     turns::Turns,
 };
 
-/// How recent an answer must be to take the first place of the reserve, in milliseconds. For
-/// fewer places it falls with their square: by the time at which many that have begun to hang
-/// could take the last ones, none of them has answered recently enough.
+/// How recent an answer must be to take the first place of the reserve, in milliseconds. The limit falls with the
+/// square of the number of free places: by the time when many endpoints that have begun to hang could take the
+/// last ones, none of them has answered recently enough.
 const PROOF_AGE_MAX_MS: i64 = 1_000;
 
-/// The part of the slow share, as a divisor, that is lent to requests that are overdue: endpoints
-/// that begin to hang have some in flight each before the first is overdue.
+/// The part of the slow share, as a divisor, that is lent to overdue requests: endpoints that begin to hang have
+/// several requests in flight each before the first is overdue.
 const LENT_PART: usize = 2;
 
-/// What counts a place.
+/// The account under which a place is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Account {
     Fast,
-    /// Taken in the fast share, and overdue.
+    /// Taken from the fast share, and overdue.
     Overdue,
     Slow,
     Probe,
 }
 
-/// Holders, and whom to hand their places over to once the lock is released.
+/// New holders, and the waiters to hand their places to once the lock is released.
 pub(crate) type Grants<P> = Vec<(oneshot::Sender<P>, usize)>;
 
 struct Holder {
     occupant: Arc<Occupant>,
     account: Account,
     since: i64,
-    /// Among all that there ever were.
+    /// Its number among all holders that there ever were.
     number: u64,
 }
 
 struct Waiter<P> {
     occupant: Arc<Occupant>,
     granted: oneshot::Sender<P>,
-    /// How old its endpoint's proof was when it began to wait.
+    /// The age of its endpoint's proof when it began to wait.
     proof_age_ms: Option<i64>,
 }
 
@@ -59,18 +59,17 @@ pub(crate) struct State<P> {
     probes: usize,
     holders: Vec<Option<Holder>>,
     free: Vec<usize>,
-    /// Holders of the fast share in the order of age, with their numbers; those that are done
-    /// are passed over.
+    /// Holders of the fast share, ordered by age, with their numbers; those that are done are skipped.
     by_age: VecDeque<(usize, u64)>,
     waiters: HashMap<u64, Waiter<P>>,
     fast_turns: Turns,
     slow_turns: Turns,
     probe_turns: Turns,
-    /// Those of the fast share's waiters with a proof, by its age.
+    /// The waiters for the fast share that have a proof, by its age.
     proven: BTreeSet<(i64, u64)>,
-    /// Holders and waiters so far.
+    /// The number of holders and waiters so far.
     counter: u64,
-    /// The latest time that anyone brought.
+    /// The latest time that any caller passed.
     now: i64,
 }
 
@@ -95,7 +94,7 @@ impl<P> State<P> {
         }
     }
 
-    /// Whether an endpoint that asks now has its place at once.
+    /// Whether an endpoint that asks now gets its place immediately.
     pub(crate) fn goes_at_once(&self, occupant: &Occupant, account: Account) -> bool {
         match account {
             Account::Probe => self.probe_turns.is_empty() && self.free_probes() > 0,
@@ -109,7 +108,7 @@ impl<P> State<P> {
         }
     }
 
-    /// Takes a place that is free.
+    /// Takes a free place.
     pub(crate) fn hold(&mut self, occupant: &Arc<Occupant>, account: Account) -> usize {
         *self.counted(account) += 1;
         self.counter += 1;
@@ -164,7 +163,7 @@ impl<P> State<P> {
         grant
     }
 
-    /// Gives free places to those whose turn it is.
+    /// Gives free places to the endpoints whose turn it is.
     pub(crate) fn grants(&mut self) -> Grants<P> {
         let mut grants = Grants::new();
         while let Some((waiter, account)) = self.next_in_turn() {
@@ -174,7 +173,7 @@ impl<P> State<P> {
         grants
     }
 
-    /// Time passes. True when requests became overdue, which makes room for others.
+    /// Advances the time. True if requests became overdue, which makes room for others.
     pub(crate) fn pass_time(&mut self, now: i64) -> bool {
         self.now = self.now.max(now);
         let before = self.overdue;
@@ -239,27 +238,27 @@ impl<P> State<P> {
         }
     }
 
-    /// Requests that may be overdue before the fast share has fewer places for it.
+    /// The number of requests that may be overdue before they reduce the places of the fast share.
     fn overdue_max(&self) -> usize {
         let Shares { overdue, slow, .. } = self.shares;
         overdue + (slow / LENT_PART).min(slow.saturating_sub(self.slow))
     }
 
-    /// Places of the slow share that are free and not lent.
+    /// Places of the slow share that are free and not lent out.
     fn slow_room(&self) -> usize {
         let Shares { overdue, slow, .. } = self.shares;
         let lent = self.overdue.saturating_sub(overdue).min(slow / LENT_PART);
         slow.saturating_sub(self.slow + lent)
     }
 
-    /// Places of the fast share for whoever is not known as slow.
+    /// Free places of the fast share for endpoints that are not known to be slow.
     fn open_room(&self) -> usize {
         let open = self.shares.open;
         let fast = open.saturating_sub(self.fast);
         fast.min((open + self.overdue_max()).saturating_sub(self.fast + self.overdue))
     }
 
-    /// Whether a place of the reserve is for an endpoint whose proof is so old.
+    /// Whether a place of the reserve may go to an endpoint whose proof has this age.
     fn reserve_is_for(&self, age_ms: i64) -> bool {
         let Shares { open, reserve, .. } = self.shares;
         let fast = (open + reserve).saturating_sub(self.fast);
@@ -269,8 +268,7 @@ impl<P> State<P> {
         left > 0 && age_ms.saturating_mul(reserve * reserve) <= PROOF_AGE_MAX_MS * left * left
     }
 
-    /// Drops what is done from the front of the order of age, and from all of it when that has
-    /// become most.
+    /// Drops entries that are done from the front of the age order, and from all of it once most of them are done.
     fn forget_done(&mut self) {
         let holders = &self.holders;
         let is_held = |(holder, number): &(usize, u64)| {
@@ -285,7 +283,7 @@ impl<P> State<P> {
         }
     }
 
-    /// The next who waits and can go, and what counts the place.
+    /// The next waiter that can go, and the account of its place.
     fn next_in_turn(&mut self) -> Option<(Waiter<P>, Account)> {
         while self.free_probes() > 0
             && let Some(number) = self.probe_turns.pop()
@@ -297,7 +295,7 @@ impl<P> State<P> {
         if let Some(waiter) = self.next_fast() {
             return Some((waiter, Account::Fast));
         }
-        // After the fast share: who waited there may have turned out to be slow.
+        // After the fast share, because a waiter there may have turned out to be slow.
         while self.slow_room() > 0
             && let Some(number) = self.slow_turns.pop()
         {
@@ -341,7 +339,7 @@ impl<P> State<P> {
         }
     }
 
-    /// `None` when it was called off.
+    /// `None` if it was called off.
     fn still_waits(&mut self, number: u64) -> Option<Waiter<P>> {
         let waiter = self.waiters.remove(&number)?;
         (!waiter.granted.is_closed()).then_some(waiter)

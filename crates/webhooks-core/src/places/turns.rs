@@ -1,16 +1,16 @@
-//! Whose turn it is: customers in a circle, and in each its endpoints.
+//! Whose turn it is: the customers in rotation, and within each customer its endpoints.
 
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
 };
 
-/// Those who wait, by number. Each endpoint waits once, so that everybody who waits gets a turn
-/// before anybody gets a second.
+/// The waiting endpoints, by number. Each endpoint waits only once, so that everyone who waits gets a turn before
+/// anyone gets a second one.
 #[derive(Default)]
 pub(crate) struct Turns {
     customers: VecDeque<Arc<str>>,
-    /// Of each customer in the circle, at least one.
+    /// For each customer in the rotation, at least one.
     waiting: HashMap<Arc<str>, VecDeque<u64>>,
 }
 
@@ -30,7 +30,7 @@ impl Turns {
         }
     }
 
-    /// Takes whose turn it is.
+    /// Removes and returns the one whose turn it is.
     pub(crate) fn pop(&mut self) -> Option<u64> {
         let customer = self.customers.pop_front()?;
         let waiting = self.waiting.get_mut(&customer)?;
@@ -43,7 +43,7 @@ impl Turns {
         number
     }
 
-    /// Takes one out of its turn.
+    /// Removes one before its turn.
     pub(crate) fn remove(&mut self, customer: &Arc<str>, number: u64) {
         let Some(waiting) = self.waiting.get_mut(customer) else {
             return;
