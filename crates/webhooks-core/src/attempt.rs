@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-/// The most bytes of a response body that are read; a longer body is cut off.
+/// The maximum number of bytes of a response body that are read; a longer body is cut off.
 pub const RESPONSE_BYTES_MAX: usize = 64 * 1024;
 /// How long a response body is read for after the headers; then it is cut off.
 pub const RESPONSE_BODY_LIMIT: Duration = Duration::from_secs(1);

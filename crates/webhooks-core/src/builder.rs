@@ -148,9 +148,9 @@ impl Builder {
         self
     }
 
-    /// The most connections that are open at once, idle ones included. Each is an open file; name lookups can take
-    /// a quarter as many in addition. The default is [`CONNECTIONS_MAX_DEFAULT`](crate::CONNECTIONS_MAX_DEFAULT),
-    /// or the number of files that the process may open divided by
+    /// The maximum number of open connections, including idle ones. Each is an open file; name lookups can take a
+    /// quarter as many in addition. The default is [`CONNECTIONS_MAX_DEFAULT`](crate::CONNECTIONS_MAX_DEFAULT), or
+    /// the number of files that the process may open divided by
     /// [`CONNECTIONS_SHARE_OF_FILES`](crate::CONNECTIONS_SHARE_OF_FILES), whichever is less. At least 1.
     pub fn connections(mut self, max: usize) -> Self {
         self.connections = Some(max);

@@ -6,7 +6,7 @@ use rand::RngExt;
 
 /// The longest wait that a receiver's `Retry-After` can ask for; longer waits are cut to this.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
-/// The most attempts that a schedule can have.
+/// The maximum number of attempts that a schedule can have.
 pub const ATTEMPTS_MAX: usize = 50;
 
 /// The jitter: up to this share of each wait is added at random, so that deliveries that failed together do not

@@ -5,10 +5,10 @@ use crate::{
     store::error::StoreError,
 };
 
-/// The most events in one [`Webhooks::send_all`](crate::Webhooks::send_all).
+/// The maximum number of events in one [`Webhooks::send_all`](crate::Webhooks::send_all).
 pub const SEND_ALL_MAX: usize = 1_000;
 
-/// The most bytes of all bodies together in one [`Webhooks::send_all`](crate::Webhooks::send_all).
+/// The maximum number of bytes of all bodies together in one [`Webhooks::send_all`](crate::Webhooks::send_all).
 pub const SEND_ALL_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// What `send` stored.

@@ -5,7 +5,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-/// The most names that are kept, at some hundred bytes each.
+/// The maximum number of names that are kept, at some hundred bytes each.
 const NAMES_MAX: usize = 8_192;
 
 #[derive(Default)]

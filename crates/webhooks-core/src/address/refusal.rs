@@ -23,7 +23,7 @@ pub enum AddressRefusal {
     TooLong {
         /// Bytes of the URL.
         length: usize,
-        /// The most bytes it may have.
+        /// The maximum number of bytes it may have.
         limit: usize,
     },
     /// It is neither http nor https.

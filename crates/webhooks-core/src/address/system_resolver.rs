@@ -25,7 +25,7 @@ use super::lookup::{LookupError, Resolve, Resolved, Resolving};
 const QUESTION_LIMIT: Duration = Duration::from_secs(2);
 /// How many times one query is sent.
 const QUESTIONS: usize = 2;
-/// The most answers that are cached, for as long as they allow, at some hundred bytes each.
+/// The maximum number of answers that are cached, for as long as they allow, at some hundred bytes each.
 const ANSWERS_MAX: u64 = 8_192;
 /// The files that configure name lookups, and how often they are checked.
 const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];

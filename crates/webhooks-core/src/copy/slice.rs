@@ -9,10 +9,10 @@ use super::{
     table::Table,
 };
 
-/// The most rows of a slice. It limits how much work is lost when a copy is interrupted, and how long a
-/// transaction lasts.
+/// The maximum number of rows in a slice. It limits how much work is lost when a copy is interrupted, and how long
+/// a transaction lasts.
 const SLICE_ROWS: usize = 2_000;
-/// The most bytes of a slice, for large rows.
+/// The maximum number of bytes in a slice, for large rows.
 const SLICE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Rows of one table, ordered by position. All rows of a position are in the same slice.

@@ -73,14 +73,14 @@ impl EndpointChange {
         matches!(self.in_flight, Some(Some(_))) || matches!(self.per_second, Some(Some(_)))
     }
 
-    /// The most requests in flight at once, 1 to [`IN_FLIGHT_MAX`](super::IN_FLIGHT_MAX).
+    /// The maximum number of requests in flight, 1 to [`IN_FLIGHT_MAX`](super::IN_FLIGHT_MAX).
     #[must_use]
     pub fn in_flight(mut self, requests: impl Into<Option<u32>>) -> Self {
         self.in_flight = Some(requests.into());
         self
     }
 
-    /// The most requests per second; `None` for no limit.
+    /// The maximum number of requests per second; `None` for no limit.
     #[must_use]
     pub fn per_second(mut self, requests: impl Into<Option<NonZeroU32>>) -> Self {
         self.per_second = Some(requests.into());

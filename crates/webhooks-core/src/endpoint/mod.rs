@@ -18,21 +18,22 @@ pub use change::EndpointChange;
 pub use new::NewEndpoint;
 pub use settings::{EndpointSettings, EndpointSettingsError, OwnHeader};
 
-/// The most requests in flight to one endpoint at once, unless set otherwise.
+/// The maximum number of requests in flight to one endpoint, unless set otherwise.
 pub const IN_FLIGHT_DEFAULT: u32 = 8;
 /// The highest limit on requests in flight that an endpoint can set.
 pub const IN_FLIGHT_MAX: u32 = 256;
-/// The most endpoints that one customer can have: each event costs a delivery for each of them.
+/// The maximum number of endpoints that one customer can have: each event costs a delivery for each of them.
 pub const ENDPOINTS_PER_CUSTOMER_MAX: usize = 1_000;
-/// The most secrets of one endpoint that sign at once: the newest, and those within their grace period.
+/// The maximum number of secrets of one endpoint that sign at the same time: the newest, and those within their
+/// grace period.
 pub const SECRETS_MAX: usize = 8;
-/// The most event types that one endpoint can name.
+/// The maximum number of event types that one endpoint can name.
 pub const EVENT_TYPES_MAX: usize = 64;
-/// The most headers of its own that one endpoint can have.
+/// The maximum number of headers of its own that an endpoint can have.
 pub const OWN_HEADERS_MAX: usize = 20;
 /// The longest reason for disabling an endpoint, in bytes.
 pub const DISABLE_REASON_BYTES_MAX: usize = 256;
-/// The most bytes of an endpoint's own headers, names and values together.
+/// The maximum number of bytes of an endpoint's own headers, names and values together.
 pub const OWN_HEADERS_BYTES_MAX: usize = 4 * 1024;
 
 /// The id of an endpoint: `ep_` and 32 hexadecimal digits.

@@ -76,7 +76,7 @@ impl NewEndpoint {
         self
     }
 
-    /// The most requests in flight at once, 1 to [`IN_FLIGHT_MAX`](crate::IN_FLIGHT_MAX);
+    /// The maximum number of requests in flight, 1 to [`IN_FLIGHT_MAX`](crate::IN_FLIGHT_MAX);
     /// [`IN_FLIGHT_DEFAULT`](crate::IN_FLIGHT_DEFAULT) by default. An ordered endpoint always has 1.
     #[must_use]
     pub fn in_flight(mut self, requests: u32) -> Self {

@@ -36,9 +36,9 @@ pub(crate) struct StoredSettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EndpointSettings {
-    /// The most requests in flight at once; an ordered endpoint has 1, whatever is set.
+    /// The maximum number of requests in flight; an ordered endpoint has 1, whatever is set.
     pub in_flight: Option<u32>,
-    /// The most requests per second.
+    /// The maximum number of requests per second.
     pub per_second: Option<NonZeroU32>,
     /// Its own retry schedule.
     pub retry: Option<RetrySchedule>,

@@ -44,7 +44,8 @@ use crate::{
     },
 };
 
-/// The most tests at once. They have slots of their own, so that tests and deliveries cannot take each other's.
+/// The maximum number of simultaneous tests. They have slots of their own, so that tests and deliveries cannot
+/// take each other's.
 const TESTS_MAX: usize = 16;
 
 /// The wait between two checks, while the engine stops, whether the requests in flight that others wait for have

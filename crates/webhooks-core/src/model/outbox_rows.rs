@@ -1,6 +1,7 @@
 //! Rows of the outbox table: those that became events, and those that could not.
 
-/// The most rows that one [`Webhooks::refused_in_outbox`](crate::Webhooks::refused_in_outbox) returns.
+/// The maximum number of rows that one [`Webhooks::refused_in_outbox`](crate::Webhooks::refused_in_outbox)
+/// returns.
 pub const REFUSED_ROWS_MAX: usize = 500;
 
 /// A row of `webhooks_outbox` that could not become an event.

@@ -2,7 +2,7 @@
 
 use crate::delivery::Delivery;
 
-/// The most deliveries on one page.
+/// The maximum number of deliveries on one page.
 pub const PAGE_MAX: usize = 500;
 
 /// Which of an endpoint's deliveries to list.

@@ -3,7 +3,7 @@
 
 /// A gap this long is more than a restart: after it, everything is tried before it can be given up.
 const OUTAGE_LONG_MS: i64 = 10 * 60 * 1_000;
-/// The most outages that are remembered separately; beyond that the oldest are merged.
+/// The maximum number of outages that are remembered separately; beyond that the oldest are merged.
 pub(crate) const OUTAGES_MAX: usize = 256;
 
 /// A time in which the engine was not running, on the timeline. A jump of the wall clock that is not followed by a

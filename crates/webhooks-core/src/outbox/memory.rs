@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// The most bytes of event bodies that wait in memory, for all endpoints together; the rest waits in the store.
+/// The maximum number of bytes of event bodies that wait in memory, for all endpoints together; the rest waits in
+/// the store.
 const MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// How much memory holds.

@@ -4,9 +4,9 @@ use crate::{endpoint::EndpointState, model::delivery::ClaimedDelivery};
 
 use super::{GivenBack, Lane, Moment, Outbox, State, Steps};
 
-/// The most deliveries of one endpoint that wait in memory; the rest wait in its lane.
+/// The maximum number of deliveries of one endpoint that wait in memory; the rest wait in its lane.
 const QUEUE_MAX: usize = 1_024;
-/// The most bytes of bodies of one endpoint that wait in memory.
+/// The maximum number of bytes of bodies of one endpoint that wait in memory.
 const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Where a new delivery goes.

@@ -15,7 +15,7 @@ pub enum Rejection {
     /// 413: the body is larger than the verifier's body limit; the rest was not read.
     #[error("the body is larger than the limit of {limit} bytes")]
     BodyTooLarge {
-        /// The most bytes read.
+        /// The maximum number of bytes read.
         limit: usize,
     },
 

@@ -38,7 +38,7 @@ pub enum VerifyError {
         name: &'static str,
         /// Its length.
         bytes: usize,
-        /// The most bytes accepted.
+        /// The maximum number of bytes accepted.
         limit: usize,
     },
 
@@ -56,7 +56,7 @@ pub enum VerifyError {
     TooManySignatures {
         /// The header's name.
         name: &'static str,
-        /// The most signatures accepted.
+        /// The maximum number of signatures accepted.
         limit: usize,
     },
 
@@ -107,7 +107,7 @@ pub enum VerifyError {
     /// More form fields than Twilio sends; each one costs work.
     #[error("the form has more than {limit} fields")]
     TooManyFields {
-        /// The most fields accepted.
+        /// The maximum number of fields accepted.
         limit: usize,
     },
 

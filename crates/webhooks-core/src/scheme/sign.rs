@@ -47,7 +47,7 @@ pub enum SignError {
     /// More form fields than a verifier accepts.
     #[error("the form has more than {limit} fields")]
     TooManyFields {
-        /// The most fields.
+        /// The maximum number of fields.
         limit: usize,
     },
 }

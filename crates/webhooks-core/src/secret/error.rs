@@ -52,7 +52,7 @@ pub enum SecretError {
         prefix: &'static str,
         /// Its length once decoded.
         bytes: usize,
-        /// The most bytes accepted.
+        /// The maximum number of bytes accepted.
         limit: usize,
     },
 
@@ -77,7 +77,7 @@ pub enum SecretError {
     SharedTooLong {
         /// Its length.
         bytes: usize,
-        /// The most bytes accepted.
+        /// The maximum number of bytes accepted.
         limit: usize,
     },
 }

@@ -30,11 +30,11 @@ use tokio_util::either::Either;
 
 use super::request::Request;
 
-/// The most response headers; many servers refuse a request with more than a hundred.
+/// The maximum number of response headers; many servers refuse a request with more than a hundred.
 const HEADERS_MAX: usize = 512;
-/// The most bytes of a response's status line and headers.
+/// The maximum number of bytes of a response's status line and headers.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// The most interim responses (1xx) before the final one: servers send one or two.
+/// The maximum number of interim responses (1xx) before the final one: servers send one or two.
 const INTERIM_ANSWERS_MAX: usize = 16;
 
 /// The transport of a connection: TCP, with TLS on top for https.

@@ -37,7 +37,7 @@ compile_error!(
     "https needs one of webhooks-core's features aws-lc-rs (a default) and ring; enable one"
 );
 
-/// The most addresses of a name that are tried; RFC 8305 wants both families among the first.
+/// The maximum number of addresses of a name that are tried; RFC 8305 wants both families among the first.
 const ADDRESSES_MAX: usize = 8;
 /// How long to wait for one address before the next is tried in parallel (RFC 8305).
 const NEXT_ADDRESS_WAIT: Duration = Duration::from_millis(250);

@@ -19,7 +19,7 @@ use crate::attempt::{
     RESPONSE_HEADERS_BYTES,
 };
 
-/// The most pieces of a body that are read; 64 KiB with one TCP segment per piece are 45.
+/// The maximum number of pieces of a body that are read; 64 KiB with one TCP segment per piece are 45.
 const BODY_PIECES_MAX: usize = 1_024;
 /// After this many pieces other tasks get their turn: this many may have arrived at once.
 const BODY_PIECES_AT_ONCE: usize = 32;

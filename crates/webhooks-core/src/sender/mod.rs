@@ -71,7 +71,7 @@ pub(crate) struct SenderSettings {
     pub(crate) policy: AddressPolicy,
     pub(crate) resolver: Arc<dyn Resolve>,
     pub(crate) time_limit: Duration,
-    /// The most connections at once; `None`: as many as the limit of open files suggests.
+    /// The maximum number of connections; `None`: as many as the limit of open files suggests.
     pub(crate) connections: Option<usize>,
     /// Receives every request just before it goes out.
     pub(crate) watcher: Option<Watcher>,
@@ -109,7 +109,7 @@ impl Sender {
         self.dialler.names().policy()
     }
 
-    /// The most connections at once, including idle ones.
+    /// The maximum number of connections, including idle ones.
     pub(crate) fn connections_max(&self) -> usize {
         self.connections_max
     }

@@ -27,7 +27,7 @@ const SWEEP_WAIT: Duration = Duration::from_millis(250);
 /// All connections of one engine.
 pub(super) struct Pool {
     places: Arc<Semaphore>,
-    /// The most idle connections of one origin: no origin has more than half of all.
+    /// The maximum number of idle connections of one origin: no origin has more than half of all.
     per_origin: usize,
     /// The number of requests that wait for a slot.
     waiting: AtomicUsize,

@@ -78,7 +78,7 @@ pub enum LegacySignatureError {
     InvalidPrefix {
         /// Its length.
         bytes: usize,
-        /// The most bytes accepted.
+        /// The maximum number of bytes accepted.
         limit: usize,
     },
     /// The secret is a public key.

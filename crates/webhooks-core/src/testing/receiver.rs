@@ -22,9 +22,9 @@ use crate::clock::{Clock, SystemClock};
 
 /// How long [`Receiver::wait_for`] waits before it panics, so that a test always ends.
 const WAIT_LIMIT: Duration = Duration::from_secs(30);
-/// The most requests kept; a test that makes more should look at them earlier.
+/// The maximum number of requests kept; a test that makes more should look at them earlier.
 const REQUESTS_MAX: usize = 100_000;
-/// The most bytes of one request body.
+/// The maximum number of bytes of one request body.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// A receiver on the loopback address. It stops when it is dropped.

@@ -35,7 +35,7 @@ pub enum ReplayError {
     /// As many handlers are running as there may be keys remembered.
     #[error("{limit} ids are being handled at this moment; the limit is {limit}")]
     Full {
-        /// The most keys remembered.
+        /// The maximum number of keys remembered.
         limit: usize,
     },
     /// The claim ended before it was confirmed, because handling took longer than the time limit.

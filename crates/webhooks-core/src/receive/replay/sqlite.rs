@@ -55,7 +55,7 @@ const CLAIMS_PER_COUNT: usize = 1000;
 /// Ended rows deleted per batch: twice what a batch of 256 can add, so that they do not pile up.
 const FORGET_PER_BATCH: i64 = 512;
 
-/// The most excess rows deleted at once; a lowered limit is reached in steps.
+/// The maximum number of excess rows deleted at once; a lowered limit is reached in steps.
 const FORGET_PER_COUNT: i64 = 10_000;
 
 /// How long to wait for another process's write.
