@@ -20,7 +20,7 @@ pub struct Attempt {
     pub at: SystemTime,
     /// From the start of the request to the end of the response, or to where it was cut off or failed.
     pub duration: Duration,
-    /// Whether the receiver took the event.
+    /// Whether the receiver accepted the event.
     pub outcome: Outcome,
     /// The response's status code, if there was a response.
     pub status: Option<u16>,
@@ -37,7 +37,7 @@ pub struct Attempt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BodyCut {
-    /// It is longer than [`RESPONSE_BYTES_MAX`], or arrived in thousands of pieces.
+    /// It is longer than [`RESPONSE_BYTES_MAX`], or arrived in more than 1,024 pieces.
     #[error("the body was cut off: it has more than {RESPONSE_BYTES_MAX} bytes or too many pieces")]
     Length,
     /// It had not ended [`RESPONSE_BODY_LIMIT`] after the headers.
@@ -66,7 +66,7 @@ impl BodyCut {
     }
 }
 
-/// Whether the receiver took the event.
+/// Whether the receiver accepted the event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It answered 2xx.

@@ -238,7 +238,7 @@ impl Timeline {
 mod tests {
     use super::*;
 
-    /// Two clocks that tell the same time and are cut to milliseconds at other moments.
+    /// Two clocks that show the same time but are truncated to milliseconds at different moments.
     #[derive(Default)]
     struct Cut(AtomicI64);
 
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(timeline.now(), 10);
     }
 
-    /// A wall clock that is set, and one that runs on.
+    /// A wall clock that can be set, and a monotonic clock that just runs.
     #[cfg(feature = "postgres")]
     #[derive(Default)]
     struct Set {
@@ -325,7 +325,7 @@ mod tests {
             timeline.offset_to_store();
             clock.run(1_000);
             assert_eq!(timeline.now(), at + 2_000);
-            // What a person reads is by the clock on the wall.
+            // People read wall-clock time.
             assert_eq!(timeline.to_wall(timeline.now()), clock.wall());
         }
     }
@@ -341,7 +341,7 @@ mod tests {
             timeline.follow(database, (timeline.monotonic(), timeline.monotonic()));
             assert_eq!(timeline.now(), at + passed);
         }
-        // Set forward beyond that, it is followed: an engine that starts begins there.
+        // If it is set forward beyond that, it is followed, since an engine that starts now would begin there.
         timeline.follow(at + HOUR_MS, (timeline.monotonic(), timeline.monotonic()));
         assert_eq!(timeline.now(), at + HOUR_MS);
     }

@@ -66,7 +66,7 @@ crate::error_text::debug_is_display!(EventError);
 impl Event {
     /// An event of type `event_type` about `data`, with an id of its own (a version 7 UUID).
     ///
-    /// If either is invalid, the `send` that takes the event returns the error.
+    /// If the type or the data is invalid, the `send` that takes the event returns the error.
     pub fn new<T: Serialize + ?Sized>(event_type: impl Into<String>, data: &T) -> Self {
         Self {
             event_type: event_type.into(),
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(Uuid::parse_str(&event.id).unwrap().get_version_num(), 7);
     }
 
-    /// Data with a `null` of its own, and a number deep inside.
+    /// Data with a genuine `null`, and a number deep inside.
     fn serde_json_like(number: f64) -> impl Serialize {
         let inner = std::collections::HashMap::from([("x", vec![Some((1, number))])]);
         (None::<u8>, Some(inner))

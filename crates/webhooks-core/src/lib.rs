@@ -67,7 +67,7 @@
 //! | schedule | 0 s, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h, each up to a tenth longer ([`RetrySchedule`]) |
 //! | `Retry-After` | honoured, up to 24 h ([`RETRY_AFTER_MAX`]) |
 //! | 410 | disables the endpoint |
-//! | 502, 503, 504 | only this delivery waits; the endpoint is gradually sent to more slowly: first fewer requests at once, then with pauses; each success speeds it up again |
+//! | 502, 503, 504 | only this delivery waits; sending to the endpoint slows down gradually: first fewer requests at once, then with pauses; each success speeds it up again |
 //! | 429, or any failure with `Retry-After`; no connection or no answer while no other request was answered | the endpoint is in trouble: its deliveries wait, and it is left alone for as long as it asks, or else for 5 s, then 10 s, up to a minute; then one due delivery is tried, and once one succeeds, all the others follow. A delivery that has been tried stays on its own schedule |
 //! | any other failure | only this delivery waits; but five failures of any kind in a row with no success for 5 s, or forty in a row, put the endpoint in trouble |
 //! | nothing but failures for 5 days | disables the endpoint ([`Builder::disable_after`]) |

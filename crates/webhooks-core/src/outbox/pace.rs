@@ -192,7 +192,7 @@ fn as_level(width: usize) -> f32 {
 mod tests {
     use super::*;
 
-    /// The mean level of an endpoint of which every `every`th request fails.
+    /// The mean level of an endpoint that fails every `every`th request.
     fn level_with_failures(width: usize, every: u32) -> f32 {
         let mut pace = Pace::full(width);
         let mut sum = 0.0;

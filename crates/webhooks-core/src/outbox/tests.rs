@@ -1,5 +1,5 @@
-//! The machine against a model: random steps of a world without store and network, in which every
-//! delivery is at one place at a time, and all get through once the receiver is well.
+//! Tests the state machine against a model: random steps of a world without store and network, in which every
+//! delivery is in one place at a time, and all deliveries succeed once the receiver is well.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -20,16 +20,16 @@ use crate::{
     retry::RetrySchedule,
 };
 
-/// Bytes of each body: a few hundred fill an outbox's share.
+/// The size of each body in bytes: a few hundred bodies fill an outbox's share.
 const BODY: usize = 16 * 1024;
 const RETRY_MS: i64 = 60_000;
 
-/// Of the endpoint.
+/// The kind of endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Plain,
     Ordered,
-    /// Ordered, and other engines add to its lane, which stays when it is empty.
+    /// Ordered, and other engines add to its lane, which stays even when it is empty.
     Shared,
 }
 
@@ -57,7 +57,7 @@ fn record(state: EndpointState, kind: Kind) -> EndpointRecord {
     }
 }
 
-/// Where the store and the workers would be.
+/// Stands in for the store and the workers.
 struct World {
     random: StdRng,
     now: i64,
@@ -67,18 +67,18 @@ struct World {
     memory: Arc<Memory>,
     places: Arc<Places>,
     sent: i64,
-    /// Stored, and not handed over yet.
+    /// Stored, but not handed over yet.
     expected: VecDeque<(ClaimedDelivery, u64)>,
     waiting: VecDeque<i64>,
     hands: Vec<(ClaimedDelivery, Place, u64)>,
-    /// Workers that have nothing in hand, and what each waits for.
+    /// Workers without a delivery, and what each waits for.
     workers: VecDeque<Option<i64>>,
     returning: VecDeque<(ClaimedDelivery, i64)>,
-    /// Rows of the lane, with the attempts made.
+    /// The rows of the lane, with their attempts so far.
     lane: BTreeMap<i64, u32>,
     lane_due: Option<i64>,
     refill_asked: bool,
-    /// Rows that wait by themselves for their retry.
+    /// Rows that wait on their own for their retry.
     retries: BTreeMap<i64, (i64, u32)>,
     done: BTreeSet<i64>,
     first_arrivals: Vec<i64>,
@@ -105,7 +105,7 @@ impl World {
             workers: VecDeque::new(),
             returning: VecDeque::new(),
             lane: BTreeMap::new(),
-            // One that is there is looked at once.
+            // An existing lane is checked immediately.
             lane_due: lane.map(|_| 0),
             refill_asked: false,
             retries: BTreeMap::new(),
@@ -141,7 +141,7 @@ impl World {
         }
     }
 
-    /// Owes a delivery, as a send and the scan of retries do.
+    /// Adds a delivery, as a send and the scan of retries do.
     fn owe(&mut self, seq: i64, attempts: u32) {
         match self.outbox.place(BODY) {
             Placement::Refuse => panic!("it is never disabled"),
@@ -161,7 +161,7 @@ impl World {
         }
     }
 
-    /// Another engine adds to the lane, of which memory is not told.
+    /// Another engine adds to the lane without memory being notified.
     fn add_elsewhere(&mut self) {
         self.sent += 1;
         self.lane.insert(self.sent, 0);
@@ -205,7 +205,7 @@ impl World {
                 assert!(self.hands.len() <= if self.kind == Kind::Plain { 4 } else { 1 });
             }
             Next::WaitUntil(at) => self.workers.push_back(Some(at)),
-            // Its turn has come at once, or the next look takes another place.
+            // Treated as if its turn came immediately, or as if the next look takes another place.
             Next::WaitForPlace(grant) => {
                 drop(grant);
                 self.workers.push_back(Some(self.now));
@@ -223,7 +223,7 @@ impl World {
             .extend(given.into_iter().map(|given| (given.row, now)));
     }
 
-    /// An attempt ends: with a success, or a failure of this kind.
+    /// An attempt ends, either with a success or with a failure of this kind.
     fn end_attempt(&mut self, failure: Option<Symptom>) {
         if self.hands.is_empty() {
             return;
@@ -262,7 +262,7 @@ impl World {
         self.workers.push_back(None);
     }
 
-    /// The machine cannot make a request: no attempt.
+    /// The machine cannot make a request: no attempt is made.
     fn put_back(&mut self) {
         let Some((row, place, retreats)) = self.hands.pop() else {
             return;
@@ -301,8 +301,8 @@ impl World {
         self.give_lane();
     }
 
-    /// Gives the lane to another engine, once nothing of it is in flight: it does nothing with it, and is gone when
-    /// its time has come. Or there is no such engine any more. False while something is in flight.
+    /// Gives the lane to another engine, once none of it is in flight; that engine does nothing with it and is
+    /// gone when the lane is due. Or there is no such engine any more. False while something is in flight.
     fn give_lane(&mut self) -> bool {
         let Some(at) = self.outbox.goes_at(self.now) else {
             return false;
@@ -321,7 +321,7 @@ impl World {
         true
     }
 
-    /// Loads the lane, as the store does. `due`: its time has come.
+    /// Loads the lane, as the store does. `due`: whether the lane is due.
     fn refill(&mut self, due: bool) {
         self.refill_asked &= due;
         if self.outbox.gives_way() && self.give_lane() {
@@ -382,7 +382,7 @@ impl World {
         if let Some(at) = waited {
             self.waiting.remove(at);
             self.done.insert(claim);
-            // Its outcome would have said when the lane is next tried.
+            // Its outcome would have set when the lane is next tried.
             self.lane_due = self.lane_due.or(Some(self.now));
         }
     }
@@ -474,7 +474,7 @@ impl World {
         self.outbox.state.lock().lane
     }
 
-    /// Everything gets through once the receiver is well.
+    /// Runs until everything is delivered, now that the receiver is well.
     fn finish(&mut self) {
         if self.paused {
             self.set_paused(false);
@@ -505,7 +505,7 @@ impl World {
     }
 }
 
-/// What chance does not find: nothing is left of a lane in trouble.
+/// A case that random steps do not reach: a lane in trouble becomes empty.
 fn the_only_delivery_is_canceled_in_trouble(kind: Kind) -> World {
     let mut world = World::new(0, kind);
     let steps: [fn(&mut World); 9] = [
@@ -577,8 +577,8 @@ fn in_every_history_each_delivery_is_at_one_place_and_gets_through() {
     assert_eq!(changes, all, "every transition happens, and no other");
 }
 
-/// Another engine adds to a lane that was empty when so much of it was loaded that nothing more is for now:
-/// the lane's date is gone then, and nobody but memory comes back to it.
+/// Another engine adds to an empty lane when so much is in memory that nothing more is loaded for now: the lane's
+/// due time is then cleared, and only memory comes back to it.
 #[test]
 fn a_lane_that_is_due_while_much_waits_in_memory_is_loaded_from_later() {
     let kept = record(EndpointState::Active, Kind::Shared);

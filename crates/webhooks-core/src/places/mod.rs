@@ -202,7 +202,7 @@ mod tests {
             .collect();
         let mut grant = wait(places.take(&occupant("well"), Need::Delivery, 100));
         assert!(grant.try_recv().is_err());
-        // Time passes for whoever comes next.
+        // Time passes for the next caller.
         let other = places.take(&occupant("other"), Need::Probe, PLACE_LIMIT_MS);
         assert!(grant.try_recv().is_ok(), "its turn has come");
         drop((hanging, other));
@@ -278,7 +278,7 @@ mod tests {
         let mut held = Vec::new();
         let mut now = 0;
         for hanging in &crowd {
-            // Two thousand a second, and none of them answers any more.
+            // Two thousand requests a second, and none of the endpoints answers any more.
             now += i64::from(held.len() % 2 == 0);
             held.push(places.take(hanging, Need::Delivery, now));
         }

@@ -149,7 +149,7 @@ impl MachineLog {
 mod tests {
     use super::*;
 
-    /// An address of this machine: there is a way to it, whatever becomes of the network.
+    /// An address of this machine: there is always a route to it, whatever happens to the network.
     const HERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
     fn of(errno: Errno) -> Option<MachineError> {
