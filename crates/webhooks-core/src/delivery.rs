@@ -139,8 +139,8 @@ impl fmt::Display for HoldReason {
         f.write_str(match self {
             Self::Paused => "the endpoint is paused",
             Self::Trouble => "the endpoint is in trouble",
-            Self::BehindHead => "an earlier delivery of this ordered endpoint has not got through",
-            Self::Backlog => "more is pending for the endpoint than is sent at once",
+            Self::BehindHead => "an earlier delivery to this ordered endpoint is still pending",
+            Self::Backlog => "more deliveries are pending for the endpoint than are sent at once",
         })
     }
 }
@@ -216,7 +216,7 @@ impl fmt::Display for Explanation {
             }
             Self::AddedLater { .. } => f.write_str("the endpoint was added after the event was sent"),
             Self::NotOnRecord => f.write_str(
-                "no delivery is on record: the endpoint's event types changed since, or retention removed it",
+                "no delivery is on record: the endpoint's event types have changed since, or retention removed the record",
             ),
             Self::NoSuchEvent => f.write_str("there is no such event"),
             Self::NoSuchEndpoint => f.write_str("there is no such endpoint"),

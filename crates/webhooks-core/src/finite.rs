@@ -25,7 +25,7 @@ enum Found {
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a number that JSON has")
+        f.write_str("not a number that JSON can represent")
     }
 }
 

@@ -71,7 +71,7 @@ pub enum CopyError {
     },
     /// Another copy into the schema is in progress.
     #[error(
-        "another copy into the schema {schema} of {store} is under way: let it end, or stop it and copy again"
+        "another copy into the schema {schema} of {store} is in progress: let it finish, or stop it and copy again"
     )]
     AnotherCopy {
         /// The database.

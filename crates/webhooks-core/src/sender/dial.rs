@@ -34,7 +34,7 @@ use crate::{
 
 #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
 compile_error!(
-    "https needs one of webhooks-core's features aws-lc-rs (a default) and ring; enable one"
+    "https needs the feature aws-lc-rs (a default) or ring of webhooks-core; enable one of them"
 );
 
 /// The maximum number of addresses of a name that are tried; RFC 8305 wants both families among the first.

@@ -9,7 +9,7 @@ use crate::{
 
 /// Blocks the writer until it is dropped.
 #[derive(Debug)]
-#[must_use = "the writer goes on when it is dropped"]
+#[must_use = "the writer continues when this is dropped"]
 pub struct WriterHold {
     _release: mpsc::Sender<()>,
 }
