@@ -39,9 +39,9 @@
 //!   arrive?".
 //! * An endpoint that hangs, refuses connections or is slow never delays one that answers. Each endpoint has its
 //!   own limit on requests in flight and its own queue; while it is in trouble it also has a lane, from which one
-//!   delivery at a time is tried. Slow endpoints share a limited part of the request slots, another part is
-//!   reserved for endpoints that have just answered, and whatever waits for a slot takes turns by customer and by
-//!   endpoint.
+//!   delivery at a time is tried. The limit on all requests in flight is divided: slow endpoints have a share of
+//!   their own, part of it is reserved for endpoints that have just answered, and those that wait take turns by
+//!   customer and by endpoint.
 //! * A delivery is given up only after it was tried. Time in which the engine was not running counts neither
 //!   towards a delivery's wait nor towards how long an endpoint has been failing.
 //! * [`NewEndpoint::ordered`] endpoints get one event at a time, in commit order.

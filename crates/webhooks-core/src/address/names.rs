@@ -23,7 +23,7 @@ use super::{
     refusal::AddressRefusal,
 };
 
-/// How long a lookup keeps its slot while others wait: most answers, even from far away, take less time.
+/// How long a lookup keeps its place while others wait: most answers, even from far away, take less time.
 const GIVE_WAY_AFTER: Duration = Duration::from_millis(250);
 
 /// The longest time for which an answer is kept, whatever it says itself.
@@ -171,7 +171,7 @@ impl Names {
         answer
     }
 
-    /// Starts lookups as long as there are free slots.
+    /// Starts lookups as long as there are free places.
     fn start_next(self: &Arc<Self>) {
         let mut state = self.state.lock();
         while state.has_place(self.limits.lookups) {

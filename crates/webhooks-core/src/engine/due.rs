@@ -13,7 +13,7 @@ use crate::store::{ask::Ask, error::StoreError};
 const SLEEP_MAX_MS: i64 = 30_000;
 /// The wait after the store refused a scan.
 const REFUSED_WAIT_MS: i64 = 1_000;
-/// The wait when every slot for probes is taken.
+/// The wait when every place for probes is taken.
 const PLACES_WAIT_MS: i64 = 100;
 /// The wait, in real time, between two scans if the first could not take everything that is due: it leaves the
 /// writer to those who send. After a restart a thousand dead endpoints can be due at once.

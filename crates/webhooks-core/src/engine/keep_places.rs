@@ -1,4 +1,4 @@
-//! Lets time pass for those who wait for request slots while nobody else asks for one.
+//! Lets time pass for those who wait for places while nobody else asks for one.
 
 use std::sync::Weak;
 

@@ -44,7 +44,7 @@ use crate::{
     },
 };
 
-/// The maximum number of simultaneous tests. They have slots of their own, so that tests and deliveries cannot
+/// The maximum number of simultaneous tests. They have places of their own, so that tests and deliveries cannot
 /// take each other's.
 const TESTS_MAX: usize = 16;
 

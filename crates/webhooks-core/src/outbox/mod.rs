@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | `None` | memory is full, the endpoint is paused or disabled, a commit failed | `Flowing` |
 //! | `None`, `Flowing`, `Kept` | a failure that means trouble ([`Outbox::failed`]), in this engine or in the one that owned the lane before | `Stopped` |
-//! | `Stopped` | a success, or a person says that the endpoint is well, in this engine or in the one before | `Flowing` |
+//! | `Stopped` | a success, or a person who says that the endpoint is well, at this engine or at the one before | `Flowing` |
 //! | `Flowing`, `Stopped` | its lane is found empty ([`Outbox::leave_lane`]) | `None`; `Kept`, where other engines add to it too |
 //! | `None`, `Kept` | something was added, or may have been: the lane must be loaded | `Flowing` |
 //! | `Flowing` | its lane now belongs to another engine ([`Outbox::gave_way`](give_way)) | `Kept` |
@@ -166,8 +166,8 @@ struct Workers {
 /// What a worker waits for before it takes a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wait {
-    /// For its endpoint's next time slot, on the timeline: because of a rate limit, or of the pace of an endpoint
-    /// that fails from time to time.
+    /// For its endpoint's next time, on the timeline: because of a rate limit, or of the pace of an endpoint that
+    /// fails from time to time.
     Pace(i64),
     /// For a place among all requests.
     Place,

@@ -42,7 +42,7 @@ pub(super) type Transport = Either<TcpStream, TlsStream<TcpStream>>;
 
 type Driver = http1::Connection<TokioIo<Watched>, Full<Bytes>>;
 
-/// The slot of one connection among all of them; freed when this is dropped.
+/// The place of one connection among all of them; freed when this is dropped.
 pub(super) type Place = OwnedSemaphorePermit;
 
 /// The other end of a connection.

@@ -226,7 +226,7 @@ impl Sender {
         request: impl Fn() -> Result<Request, Failure>,
     ) -> Result<Answer, SendError> {
         let url = &endpoint.url;
-        // The lookup has a limit of its own and comes before the slot, so that slow lookups do not hold slots.
+        // The lookup has a limit of its own and comes before the place, so that slow lookups do not hold places.
         let addresses = self.dialler.addresses(&endpoint.customer, url).await?;
         let place = self.pool.place().await;
         // Waiting for other lookups and connections does not count towards this receiver's time.

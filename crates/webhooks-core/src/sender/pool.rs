@@ -29,7 +29,7 @@ pub(super) struct Pool {
     places: Arc<Semaphore>,
     /// The maximum number of idle connections of one origin: no origin has more than half of all.
     per_origin: usize,
-    /// The number of requests that wait for a slot.
+    /// The number of requests that wait for a place.
     waiting: AtomicUsize,
     idle: Mutex<Idle>,
 }
@@ -107,7 +107,7 @@ impl Pool {
         }
     }
 
-    /// A slot for another connection. If all are taken, the connection that has been idle longest is closed; if
+    /// A place for another connection. If all are taken, the connection that has been idle longest is closed; if
     /// none is idle, the first that can be closed makes room.
     pub(super) async fn place(&self) -> Place {
         loop {
@@ -189,7 +189,7 @@ async fn sweep(pool: Weak<Pool>) {
     }
 }
 
-/// Counts a request that waits for a slot.
+/// Counts a request that waits for a place.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
