@@ -32,7 +32,7 @@ pub enum ReplayError {
         /// The error of the system.
         problem: String,
     },
-    /// As many handlers are running as there may be keys remembered.
+    /// The maximum number of keys is remembered, and all of them are still being handled.
     #[error("{limit} ids are being handled at this moment; the limit is {limit}")]
     Full {
         /// The maximum number of keys remembered.
