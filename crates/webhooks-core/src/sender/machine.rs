@@ -43,7 +43,7 @@ pub(crate) enum MachineError {
 }
 
 impl MachineError {
-    /// Whether this machine is the reason why a connection to `address` could not be made.
+    /// The error, if this machine is the reason why a connection to `address` could not be made.
     pub(super) fn of_connecting(error: &io::Error, address: SocketAddr) -> Option<Self> {
         let text = error.to_string();
         match Errno::from_io_error(error)? {
@@ -60,7 +60,7 @@ impl MachineError {
         }
     }
 
-    /// Whether a lack of files or memory is the reason why a socket could not be opened.
+    /// The error, if a lack of files or memory is the reason why a socket could not be opened.
     fn of_opening(error: &io::Error) -> Option<Self> {
         let text = error.to_string();
         match Errno::from_io_error(error)? {
