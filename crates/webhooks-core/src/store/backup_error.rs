@@ -10,7 +10,7 @@ pub enum BackupError {
     #[error("a database in memory has no file to back up; open the engine on sqlite:<file>")]
     InMemory,
     /// There is such a file already.
-    #[error("{path} is there already and is not replaced; name another file, or remove it")]
+    #[error("{path} already exists and is not replaced; name another file, or remove it")]
     Exists {
         /// The name asked for.
         path: String,
@@ -18,7 +18,7 @@ pub enum BackupError {
     /// The store is a Postgres database.
     #[cfg(feature = "postgres")]
     #[error(
-        "the store is a Postgres database: back it up with pg_dump, or as its server is backed up"
+        "the store is a Postgres database: back it up with pg_dump, or together with its server"
     )]
     Postgres,
     /// The copy could not be written.
@@ -29,7 +29,7 @@ pub enum BackupError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// The database could not be read, or the copy not written: a full disk, for one.
+    /// The database could not be read, or the copy could not be written: a full disk, for example.
     #[error("the backup {path} could not be made: {source}")]
     Database {
         /// The name asked for.

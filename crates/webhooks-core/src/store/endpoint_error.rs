@@ -37,7 +37,7 @@ pub enum EndpointError {
     },
     /// The customer has [`ENDPOINTS_PER_CUSTOMER_MAX`] endpoints already.
     #[error(
-        "customer {0:?} has {ENDPOINTS_PER_CUSTOMER_MAX} endpoints already, which is the limit"
+        "customer {0:?} already has {ENDPOINTS_PER_CUSTOMER_MAX} endpoints, which is the limit"
     )]
     TooMany(String),
     /// The endpoint is disabled, and this would not enable it.
@@ -53,7 +53,7 @@ pub enum EndpointError {
     Paused(EndpointId),
     /// [`SECRETS_MAX`] secrets sign already.
     #[error(
-        "{SECRETS_MAX} secrets of this endpoint sign already, which is the limit; end one, or wait for one's grace to end"
+        "this endpoint already has {SECRETS_MAX} secrets that sign, which is the limit; end one, or wait until the grace period of one is over"
     )]
     TooManySecrets,
     /// The endpoint has no secret of this number, or no longer.
@@ -64,7 +64,7 @@ pub enum EndpointError {
         /// The secret asked for.
         number: u32,
     },
-    /// The newest secret signs until another one takes its place.
+    /// The newest secret signs until another one replaces it.
     #[error(
         "secret {number} is the newest of endpoint {id} and cannot be ended; rotate it instead"
     )]
@@ -90,7 +90,7 @@ impl std::fmt::Debug for EndpointError {
 }
 
 impl StateConflict {
-    /// What it is of an endpoint.
+    /// The conflict as an error about one endpoint.
     pub(super) fn of(self, id: &EndpointId) -> EndpointError {
         let id = id.clone();
         match self {

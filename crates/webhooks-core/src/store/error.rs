@@ -11,14 +11,14 @@ pub enum StoreError {
     /// The disk is full; nothing was stored.
     #[error("the disk is full; nothing was stored. Free some space and send again")]
     Full,
-    /// The database takes no writes: it is a replica, or was set to be read only; nothing was stored.
+    /// The database accepts no writes: it is a replica, or was made read-only; nothing was stored.
     #[error(
         "the database is read-only: a replica, or set so by its administrator; nothing was stored. \
-         Send again when it can be written to"
+         Send again once it accepts writes"
     )]
     ReadOnly,
-    /// SQLite rolled the transaction back: a full disk, an I/O error, or a statement that asks for
-    /// that when it fails.
+    /// SQLite rolled the transaction back: a full disk, an I/O error, or a statement that is written
+    /// to roll back when it fails.
     #[error(
         "the transaction was rolled back by a full disk, an I/O error, or a statement or trigger \
          with \"or rollback\" or raise(rollback); nothing was stored"
@@ -27,29 +27,31 @@ pub enum StoreError {
     /// Another program has the database locked; nothing was stored.
     #[error("the database is locked by another program; nothing was stored. Send again")]
     Locked,
-    /// Another transaction on the database had what this one needs, and for longer than it is waited for;
-    /// nothing was stored.
+    /// Another transaction on the database held a lock that this one needs for longer than the engine
+    /// waits; nothing was stored.
     #[error(
-        "another transaction on the database has locked what this needs; nothing was stored. Send again"
+        "another transaction on the database holds a lock that this call needs; nothing was stored. Send again"
     )]
     Busy,
-    /// Other engines on the same database took this one for dead: it had not been heard of, or could
-    /// not learn what it had stored.
+    /// Other engines on the same database took this one for dead: they had not heard from it, or it could
+    /// not find out what it had stored.
     #[error(
-        "other engines on this database took this one for dead; nothing was stored. It goes on as another node: send again"
+        "other engines on this database took this one for dead; nothing was stored. It continues as a new node: send again"
     )]
     Fenced,
-    /// The connection was lost while a transaction was committed, and the database does not answer.
+    /// The connection was lost during a commit, and the database does not answer.
     #[error(
-        "the connection was lost at the commit and the database does not answer: whether it was stored is not known. \
-         Send again with an id of your own, which makes that safe"
+        "the connection was lost during the commit and the database does not answer: it is not known whether anything \
+         was stored. Send again with an id of your own, which makes that safe"
     )]
     Unknown,
     /// The engine was shut down.
     #[error("the engine was shut down")]
     Closed,
     /// What was asked for is no longer there.
-    #[error("what was asked for is no longer in the store; retention or a removal took it away")]
+    #[error(
+        "what was asked for is no longer in the store: it was removed, or retention deleted it"
+    )]
     Gone,
     /// The app's closure panicked; nothing of it was stored.
     #[error("the transaction's closure panicked; nothing of it was stored")]
@@ -57,10 +59,10 @@ pub enum StoreError {
     /// Secrets are sealed with another key.
     #[error("the endpoint's secrets cannot be read: {0}")]
     Sealed(String),
-    /// What is stored of an endpoint, an attempt or an ending cannot be read; the text says which.
-    #[error("what is stored is damaged: {0}")]
+    /// The stored data of an endpoint, an attempt or an ending cannot be read; the text says which.
+    #[error("stored data is damaged: {0}")]
     Damaged(String),
-    /// Anything else that the database says, in its driver's own error.
+    /// Any other error from the database, as its driver's own error.
     #[error("{0}")]
     Database(Arc<dyn std::error::Error + Send + Sync>),
 }
@@ -77,12 +79,12 @@ impl From<SealError> for StoreError {
 }
 
 impl StoreError {
-    /// Whether it is about one endpoint only: others can be written and sent to all the same.
+    /// Whether it is about one endpoint only: others can still be written and sent to.
     pub(crate) fn is_about_an_endpoint(&self) -> bool {
         matches!(self, Self::Sealed(_) | Self::Damaged(_))
     }
 
-    /// Names the endpoint that cannot be read, so that it can be mended.
+    /// Names the endpoint that cannot be read, so that it can be repaired.
     pub(crate) fn of_endpoint(self, id: &str) -> Self {
         match self {
             Self::Sealed(problem) => Self::Sealed(format!("{problem} (endpoint {id})")),

@@ -4,14 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use super::error::StoreError;
 
-/// How long a statement waits for an outside program that has the file locked.
+/// How long a statement waits for another program that has the file locked.
 pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
 
 /// A store could not be opened.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The address of the store is not one that is known.
+    /// The address is not one of a known kind of store.
     #[error("store {0:?} is unknown: use {known}", known = known_addresses())]
     Address(String),
     /// The address of a Postgres database cannot be used.
@@ -20,17 +20,17 @@ pub enum OpenError {
         /// What is wrong with it.
         problem: String,
     },
-    /// Another process, or another engine of this one, has the file.
+    /// Another process, or another engine in this one, has the file.
     #[error(
-        "{file} is in use by another process, or by this one already; one engine at a time delivers from a file. Stop it, or use another file"
+        "{file} is already in use by another process, or by this one; only one engine at a time delivers from a file. Stop it, or use another file"
     )]
     InUse {
         /// The database file.
         file: String,
     },
-    /// Another program has the database locked: it writes, or has left a transaction open.
+    /// Another program has the database locked: it is writing, or has left a transaction open.
     #[error(
-        "{file} is locked by another program, which did not let go within {} s; end its transaction, or stop it",
+        "{file} is locked by another program, which did not release it within {} s; end its transaction, or stop it",
         BUSY_WAIT.as_secs()
     )]
     Locked {
@@ -39,36 +39,36 @@ pub enum OpenError {
     },
     /// The file was written by a newer version.
     #[error(
-        "{store} has schema version {found}; this version knows up to {known}. Use a newer version of webhooks-core"
+        "{store} has schema version {found}; this version supports up to {known}. Use a newer version of webhooks-core"
     )]
     Newer {
         /// The database.
         store: String,
         /// The version found in it.
         found: i32,
-        /// The newest version that is known.
+        /// The newest version that is supported.
         known: i32,
     },
-    /// The tables in Postgres are older than this version, or are not there, and [`Builder::migrate`] is off.
+    /// The tables in Postgres are older than this version needs, or missing, and [`Builder::migrate`] is off.
     ///
     /// [`Builder::migrate`]: crate::Builder
     #[error(
-        "{store} has version {found} of the tables in the schema {schema}, 0 being none; this version needs {known}. Run those above \
-         {found} of webhooks_core::postgres::migrations({schema:?}), in their order, or leave Builder::migrate on"
+        "{store} has version {found} of the tables in the schema {schema} (0 means none); this version of webhooks-core needs {known}. \
+         Run the migrations above {found} from webhooks_core::postgres::migrations({schema:?}), in order, or leave Builder::migrate on"
     )]
     Older {
         /// The database.
         store: String,
         /// The schema of our tables.
         schema: String,
-        /// The version found in it; 0 where there are no tables.
+        /// The version found in it; 0 if there are no tables.
         found: i32,
         /// The version that is needed.
         known: i32,
     },
-    /// The database is an app's, and has a name of ours in it.
+    /// The database is an app's, and already contains a name that the library needs.
     #[error(
-        "{file} has something named {name:?} already, which is the name of a table or index of webhooks-core; rename yours, or name another file"
+        "{file} already has something named {name:?}, which is the name of a table or index of webhooks-core; rename yours, or use another file"
     )]
     NameTaken {
         /// The database file.
@@ -84,7 +84,7 @@ pub enum OpenError {
         /// What SQLite found.
         problem: String,
     },
-    /// Endpoints' secrets are sealed with another key, or with one and none was given.
+    /// The endpoints' secrets are sealed with another key, or are sealed and no key was given.
     #[error("the endpoints' secrets in {store} cannot be read: {problem}")]
     Key {
         /// The database.
@@ -102,7 +102,7 @@ pub enum OpenError {
     },
     /// The Postgres server does not answer.
     #[error(
-        "{store} cannot be reached: {problem}; see whether the server runs, and the host and port of the address"
+        "{store} cannot be reached: {problem}; check that the server is running, and the host and port in the address"
     )]
     Unreachable {
         /// The database.
@@ -110,10 +110,10 @@ pub enum OpenError {
         /// What the operating system said.
         problem: String,
     },
-    /// The server does not speak TLS as the address asks for, or its certificate is not trusted.
+    /// The server does not support TLS as the address requires, or its certificate is not trusted.
     #[error(
-        "{store}: {problem}. See sslmode in the address, and sslrootcert, the file with the certificate of the authority \
-         that the server's is from; a server speaks TLS with ssl = on"
+        "{store}: {problem}. Check sslmode in the address, and sslrootcert, the file with the certificate of the authority \
+         that issued the server's; a server supports TLS with ssl = on"
     )]
     Tls {
         /// The database.
@@ -121,9 +121,9 @@ pub enum OpenError {
         /// What went wrong.
         problem: String,
     },
-    /// A copy into the schema has begun, and has not come to its end.
+    /// A copy into the schema has begun and is not complete.
     #[error(
-        "{store}: a store is being copied into the schema {schema}; let `webhooks_core::copy` come to its end, \
+        "{store}: a store is being copied into the schema {schema}; let `webhooks_core::copy` finish, \
          calling it again if it was interrupted, or drop the schema"
     )]
     Copying {
@@ -132,10 +132,10 @@ pub enum OpenError {
         /// The schema of our tables.
         schema: String,
     },
-    /// The Postgres user may not do what is needed.
+    /// The Postgres user lacks a right that the engine needs.
     #[error(
-        "{store}: {problem}. The user must be allowed to create the schema {schema:?} or to use one that is there \
-         (grant all on schema {schema} to the user), and own its tables"
+        "{store}: {problem}. The user must be allowed to create the schema {schema:?} or to use an existing one \
+         (grant all on schema {schema} to the user), and must own its tables"
     )]
     Rights {
         /// The database.
@@ -150,12 +150,12 @@ pub enum OpenError {
     OldServer {
         /// The database.
         store: String,
-        /// What it is.
+        /// Its version.
         found: String,
     },
     /// Postgres has no connection left.
     #[error(
-        "{store}: {problem}; an engine needs six connections: raise max_connections, or stop what takes them"
+        "{store}: {problem}; an engine needs six connections: raise max_connections, or close other connections"
     )]
     TooManyConnections {
         /// The database.
@@ -163,7 +163,7 @@ pub enum OpenError {
         /// What Postgres said.
         problem: String,
     },
-    /// Anything else that the database refuses, in its driver's own error.
+    /// Any other error from the database, as its driver's own error.
     #[error("{store}: {source}")]
     Database {
         /// The database.
@@ -176,13 +176,13 @@ pub enum OpenError {
     Store {
         /// The database.
         store: String,
-        /// What the store said: a full disk, for one.
+        /// What the store said: for example that the disk is full.
         source: StoreError,
     },
     /// The HTTP client cannot be built.
     #[error("the HTTP client cannot be built: {0}")]
     Client(String),
-    /// A retention shorter than the time that deliveries are tried.
+    /// The retention is shorter than the time for which deliveries are retried.
     #[error(
         "a retention of {retention:?} is shorter than the retry schedule, which lasts {schedule:?}"
     )]
@@ -200,7 +200,7 @@ crate::error_text::debug_is_display!(OpenError);
 fn known_addresses() -> String {
     [
         #[cfg(feature = "sqlite")]
-        "sqlite:<file> without options, sqlite::memory: for throw-away data",
+        "sqlite:<file> without options, sqlite::memory: for throwaway data",
         #[cfg(feature = "postgres")]
         "postgres://<user>:<password>@<host>/<database>",
         #[cfg(not(feature = "postgres"))]

@@ -17,7 +17,9 @@ async fn a_second_process_is_refused_with_the_reason() {
         .unwrap_err();
     assert!(matches!(refused, OpenError::InUse { .. }));
     assert!(
-        refused.to_string().contains("is in use by another process"),
+        refused
+            .to_string()
+            .contains("is already in use by another process"),
         "{refused}"
     );
 }

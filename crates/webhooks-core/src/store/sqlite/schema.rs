@@ -190,7 +190,7 @@ mod tests {
         let open = refusal("w.db", refused());
         assert_eq!(
             open.to_string(),
-            "w.db is locked by another program, which did not let go within 5 s; end its transaction, or stop it"
+            "w.db is locked by another program, which did not release it within 5 s; end its transaction, or stop it"
         );
         let stored = StoreError::from(refused());
         assert!(matches!(stored, StoreError::Locked), "{stored}");

@@ -224,7 +224,7 @@ async fn a_damaged_setting_is_an_error_and_no_default(store: Store) {
         ),
     ] {
         let (listed, sent) = said_of(store, column, value).await;
-        assert_eq!(listed, format!("what is stored is damaged: {what}"));
+        assert_eq!(listed, format!("stored data is damaged: {what}"));
         assert_eq!(sent, listed);
     }
 }
@@ -258,11 +258,11 @@ async fn a_damaged_outcome_is_an_error_and_no_other_outcome(store: Store) {
     for (damage, what) in [
         (
             "update webhooks_attempt set failure = 'damaged'",
-            "what is stored is damaged: the failure of attempt 1",
+            "stored data is damaged: the failure of attempt 1",
         ),
         (
             "update webhooks_ending set reason = 'damaged'",
-            "what is stored is damaged: why a delivery ended: \"damaged\"",
+            "stored data is damaged: why a delivery ended: \"damaged\"",
         ),
     ] {
         let Database { address, .. } = &store.database();
