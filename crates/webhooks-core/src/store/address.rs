@@ -27,7 +27,7 @@ impl Address {
         if let Some(file) = address.strip_prefix("sqlite:") {
             return match file {
                 ":memory:" => Ok(Self::Sqlite(None)),
-                // Options after a question mark, as other libraries have them, are not part of a name.
+                // A question mark begins options in other libraries; it is not part of a name.
                 file if !file.is_empty() && !file.contains('?') => {
                     let file = Path::new(file.strip_prefix("//").unwrap_or(file));
                     Ok(Self::Sqlite(Some(file.to_owned())))

@@ -1,5 +1,5 @@
-//! Everything that the engine asks of its store besides storing events and outcomes. What an ask
-//! changes is kept whole or not at all; its answer comes once that is on disk.
+//! Everything that the engine asks of its store besides storing events and outcomes. The changes of an
+//! ask are stored completely or not at all; its answer is given once they are on disk.
 
 #[cfg(feature = "testing")]
 use std::sync::mpsc;
@@ -22,10 +22,10 @@ use crate::{
     secret::Secret,
 };
 
-/// What an engine that ends lets go of.
+/// What an engine that shuts down releases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LetGoOf {
-    /// Whatever it has, also of endpoints that memory knows nothing of.
+    /// Everything it has, including what belongs to endpoints that memory knows nothing of.
     All,
     /// What memory still has.
     Memory,
@@ -35,21 +35,20 @@ pub(crate) enum LetGoOf {
 pub(crate) enum Ask {
     /// The next rows of an outbox's lane.
     Refill(Arc<Outbox>),
-    /// What is due: single retries, and lanes, of those in trouble no more than this. Answers
+    /// What is due: single retries, and lanes, but no more than this number of lanes in trouble. Answers
     /// when to come back.
     Scan(usize, Reply<Option<i64>>),
-    /// A slice of what is deleted in time. True when there is more.
+    /// Deletes a slice of what has expired. True when there is more.
     Maintain(Reply<bool>),
     /// Where the timeline stands, which every transaction stores when it has changed.
     NoteClock(Reply<()>),
-    /// What waits in memory is for other engines on the same store, if there are any: no further request
-    /// is started here. Answers whether there is more to let go of when requests in flight have ended.
+    /// Releases what waits in memory to other engines on the same store, if there are any: no further request
+    /// is started here. Answers whether there is more to release once requests in flight have ended.
     LetGo(LetGoOf, Reply<bool>),
-    /// Lanes, by their endpoints' keys, of which this engine has those that are other engines' favourites pass to
-    /// them.
+    /// Lanes, by their endpoints' keys: of these, this engine passes on those whose favourite is another engine.
     #[cfg(feature = "postgres")]
     GiveBack(Vec<i64>, Reply<()>),
-    /// Notes that the engine stops. Answers how much is owed, behind every outcome queued before.
+    /// Records that the engine stops. Answers how many deliveries are pending, after every outcome queued before.
     Stop(Reply<u64>),
     /// When the next single retry, or lane of an endpoint that is not in trouble, is due.
     NextDueOfHealthy(Reply<Option<i64>>),
@@ -75,7 +74,7 @@ pub(crate) enum Ask {
     Remove(EndpointOf, Reply<(), EndpointError>),
     /// Answers whether anything changed.
     ChangeState(EndpointOf, StateChange, Reply<bool, EndpointError>),
-    /// Those before sign beside it for so long.
+    /// The previous secrets keep signing alongside it for this long.
     RotateSecret(EndpointOf, Secret, Duration, Reply<Secret, EndpointError>),
     /// By its number.
     EndSecret(EndpointOf, u32, Reply<(), EndpointError>),
@@ -85,12 +84,12 @@ pub(crate) enum Ask {
     TakeAway(DeliveryOf, EndReason, Reply<bool, DeliveryError>),
     /// The event that an ordered endpoint's deliveries wait for, by the endpoint's key.
     Head(i64, Reply<Option<String>>),
-    /// Owes events to the endpoint of a key once more. Answers how many.
+    /// Makes events pending again for the endpoint with this key. Answers how many.
     OweAgain(i64, Vec<i64>, Reply<usize>),
 
-    /// Makes events of what waits in the outbox table.
+    /// Turns what waits in the outbox table into events.
     TakeRows(Reply<TakenRows>),
-    /// Makes a refused row wait again. False when there is none of this id.
+    /// Makes a refused row wait again. False if there is none with this id.
     RetryRow(i64, Reply<bool>),
 
     /// An app's own transaction, or a read of a database in memory: what only SQLite has.

@@ -1,9 +1,9 @@
-//! Calls that came to nothing because another transaction came first: they are made again, for a while.
+//! Calls that failed because another transaction was in the way are retried for a while.
 //!
-//! Transactions lock what they can foresee in one order, and wait for anything else no longer than a
-//! moment. What is left, and what other programs do in the database, can still make two wait for each
-//! other: the database ends one of them, with all that its batch held. Nothing of it is stored then, so
-//! that each call can be made once more.
+//! Transactions lock what they can foresee in one fixed order, and wait only a moment for anything else.
+//! The locks that they cannot foresee, and those of other programs in the database, can still cause a
+//! deadlock: the database then ends one transaction, with everything in its batch. Nothing of it is
+//! stored, so each call can be made again.
 
 use std::time::{Duration, Instant};
 
@@ -12,14 +12,14 @@ use rand::RngExt;
 use super::{delivery_error::DeliveryError, endpoint_error::EndpointError, error::StoreError};
 use crate::send::SendError;
 
-/// For how long a call is made again: as long as a lock is waited for.
+/// For how long a call is retried: as long as the engine waits for a lock.
 const REPEAT_LIMIT: Duration = Duration::from_secs(2);
-/// The first pause, which doubles up to the last. Each is shortened by up to a half, by chance: two that
-/// met must not meet again.
+/// The first pause, which doubles up to the longest. Each is shortened at random by up to a half, so that two
+/// calls that collided do not collide again.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(200);
 
-/// What can say that another transaction came first.
+/// An error that can mean that another transaction was in the way.
 pub(crate) trait MaybeBusy {
     fn is_busy(&self) -> bool;
 }
@@ -52,7 +52,7 @@ impl MaybeBusy for DeliveryError {
     }
 }
 
-/// Makes a call, again and again while another transaction comes first.
+/// Makes a call, and retries it while another transaction is in the way.
 pub(crate) async fn while_busy<T, E: MaybeBusy, F>(call: impl Fn() -> F) -> Result<T, E>
 where
     F: Future<Output = Result<T, E>>,

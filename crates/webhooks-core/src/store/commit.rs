@@ -1,4 +1,4 @@
-//! What a transaction does once it is committed, while it is written.
+//! Collects, while a transaction is written, what it does once it is committed.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use super::{
 use crate::outbox::{GivenBack, Outbox, Steps};
 
 /// What a transaction does once it is committed. What memory gave back meanwhile, and what it asked
-/// for, stays also when the transaction fails.
+/// for, is kept even if the transaction fails.
 pub(crate) struct Commit {
     pub(crate) follows: Committed,
-    /// Outboxes whose lane changed in memory: looked at again should the commit fail.
+    /// Outboxes whose lane changed in memory: looked at again if the commit fails.
     pub(crate) touched: Vec<Arc<Outbox>>,
     next_claim: i64,
 }
@@ -39,7 +39,7 @@ impl Commit {
         commit
     }
 
-    /// Claims are another holder's from now on.
+    /// From now on claims belong to another holder.
     pub(super) fn claim_as(&mut self, holder: i64) {
         self.next_claim = claim::before_first_of(holder);
     }
@@ -56,7 +56,7 @@ impl Commit {
         *due_at = Some(due_at.map_or(at, |due_at| due_at.min(at)));
     }
 
-    /// What an outbox needs that the store changed; of that it never needs workers.
+    /// What an outbox needs after the store changed it; workers are never part of that.
     pub(super) fn follow(&mut self, outbox: &Arc<Outbox>, steps: Steps) {
         if steps.refill {
             self.follows.refills.push(Arc::clone(outbox));
@@ -70,13 +70,13 @@ impl Commit {
             .extend(given.map(|given| Completion::given_back(outbox, given)));
     }
 
-    /// Hands a row over that was counted in and has been written.
+    /// Hands over a row that was counted in and has been written.
     #[cfg(feature = "postgres")]
     pub(super) fn hand_over(&mut self, handover: HandOver) {
         self.follows.handovers.push(handover);
     }
 
-    /// Hands a row over that was counted in, where it has been `written`; else it is counted out again.
+    /// Hands over a row that was counted in, if it has been `written`; otherwise counts it out again.
     pub(super) fn hand_over_if<T, E>(&mut self, handover: HandOver, written: &Result<T, E>) {
         if written.is_ok() {
             self.follows.handovers.push(handover);

@@ -1,5 +1,5 @@
-//! What follows from a transaction, once it is known whether it came true: the store says it, the
-//! engine does it.
+//! What follows from a transaction, once it is known whether it was committed: the store says what
+//! to do, the engine does it.
 
 use std::sync::Arc;
 
@@ -15,21 +15,21 @@ use crate::{
 pub(crate) struct HandOver {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) row: ClaimedDelivery,
-    /// The outbox's retreats when it was placed or loaded: after another it goes back.
+    /// The outbox's count of retreats when this was placed or loaded: after a further retreat it goes back.
     pub(crate) retreats: u64,
 }
 
-/// What the engine does next. Of a transaction that failed only what memory needs to know.
+/// What the engine does next. For a transaction that failed, only what memory needs to know.
 #[derive(Default)]
 pub(crate) struct Committed {
     pub(crate) handovers: Vec<HandOver>,
-    /// What the lane gets back that memory held.
+    /// What memory held and returns to the lane.
     pub(crate) given_back: Vec<Completion>,
     /// Outboxes whose lanes are to be loaded from.
     pub(crate) refills: Vec<Arc<Outbox>>,
-    /// Of a transaction that failed.
+    /// Those of a transaction that failed.
     pub(crate) refused_refills: Vec<RefusedRefill>,
-    /// Come after the hand-over.
+    /// Given after the hand-over.
     pub(crate) answers: Answers,
     pub(crate) activities: Vec<Activity>,
     /// Deliveries that memory no longer holds.
@@ -40,7 +40,7 @@ pub(crate) struct Committed {
     pub(crate) due_at: Option<i64>,
 }
 
-/// Told whether the commit came true.
+/// Called with whether the commit succeeded.
 pub(crate) type AfterCommit =
     Box<dyn FnOnce(Result<(), StoreError>) -> Option<RefusedRefill> + Send>;
 
@@ -50,7 +50,7 @@ pub(crate) struct RefusedRefill {
     pub(crate) error: StoreError,
 }
 
-/// What a send comes to.
+/// The result of a send.
 pub(crate) type SendResult = Result<Vec<SendReceipt>, SendError>;
 
 /// The answers that wait for the commit.
@@ -66,7 +66,7 @@ impl Answers {
         self.sends.len() + self.asks.len()
     }
 
-    /// Gives them; with the error when the transaction failed.
+    /// Gives them, with the error if the transaction failed.
     pub(crate) fn give(self, committed: &Result<(), StoreError>) -> Vec<RefusedRefill> {
         let mut refused = Vec::new();
         for (reply, result) in self.sends {
@@ -82,11 +82,11 @@ impl Answers {
     }
 }
 
-/// Runs what may drop an app's own value: a panic in it must not take the writer with it.
+/// Runs code that may drop an app's own value: a panic there must not take down the writer.
 pub(crate) fn contain(work: impl FnOnce()) {
     if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
         tracing::error!(
-            "a value of the app's own panicked when it was dropped on the writer thread"
+            "a value of the app panicked while it was being dropped on the writer thread"
         );
     }
 }

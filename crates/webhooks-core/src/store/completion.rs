@@ -1,4 +1,4 @@
-//! What waits to be stored of one attempt.
+//! The outcome of one attempt, waiting to be stored.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use crate::{
     outbox::{GivenBack, Outbox},
 };
 
-/// What one attempt came to, to be stored.
+/// The outcome of one attempt, to be stored.
 pub(crate) struct Completion {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) row: ClaimedDelivery,
-    /// `None` when the delivery is given back without an attempt.
+    /// `None` if the delivery is given back without an attempt.
     pub(crate) attempt: Option<AttemptRecord>,
     pub(crate) verdict: Verdict,
     pub(crate) consequences: Consequences,
@@ -37,14 +37,14 @@ impl Completion {
         }
     }
 
-    /// It was written, and its transaction failed.
+    /// It was written, but its transaction failed.
     pub(crate) fn taken_back(&self) {
         if self.consequences.returning {
             self.outbox.returns_again();
         }
     }
 
-    /// What there is to announce: nothing of a delivery that only goes back to its lane.
+    /// The activity to announce: none for a delivery that only goes back to its lane.
     pub(super) fn activity(&self, timeline: &Timeline, number: u32) -> Option<Activity> {
         let what = match (&self.attempt, &self.verdict) {
             (Some(attempt), verdict) => ActivityKind::Attempted {

@@ -21,7 +21,7 @@ pub enum DeliveryError {
     /// The endpoint is disabled.
     #[error("endpoint {0} is disabled; enable it first")]
     Disabled(EndpointId),
-    /// Nothing is pending: it was delivered, or has ended.
+    /// The delivery is not pending: it was made, or has ended.
     #[error(
         "event {event_id:?} is not pending for endpoint {endpoint_id}: it was delivered, or has ended"
     )]

@@ -1,4 +1,4 @@
-//! What became of a delivery, from what a store has of it.
+//! What became of a delivery, derived from what a store has about it.
 
 use crate::{
     attempt::{Attempt, Outcome},
@@ -9,17 +9,17 @@ use crate::{
     store::error::StoreError,
 };
 
-/// What is owed, as it stands.
+/// A pending delivery as it is stored.
 pub(super) struct HotRow {
     pub(super) is_claimed: bool,
     pub(super) in_lane: bool,
     pub(super) due_at: i64,
-    /// Made of the current schedule.
+    /// Attempts made on the current schedule.
     pub(super) attempts: u32,
     pub(super) lane: LaneRow,
 }
 
-/// Its endpoint's lane, where there is one.
+/// Its endpoint's lane, if there is one.
 #[derive(Default)]
 pub(super) struct LaneRow {
     pub(super) next_try: Option<i64>,
@@ -28,7 +28,7 @@ pub(super) struct LaneRow {
 
 /// What is stored of a delivery.
 pub(super) struct StoredDelivery<'a> {
-    /// While it is owed.
+    /// While it is pending.
     pub(super) hot: Option<HotRow>,
     /// The word for how it ended, and when.
     pub(super) ending: Option<(String, i64)>,
@@ -37,7 +37,7 @@ pub(super) struct StoredDelivery<'a> {
 }
 
 impl StoredDelivery<'_> {
-    /// The hot row tells first; then that an attempt succeeded; then how it ended.
+    /// The hot row decides first; then a successful attempt; then how it ended.
     pub(super) fn state(self, timeline: &Timeline) -> Result<DeliveryState, StoreError> {
         if let Some(row) = self.hot {
             return Ok(of_owed(timeline, &row, self.endpoint));
@@ -78,9 +78,9 @@ fn of_owed(timeline: &Timeline, row: &HotRow, endpoint: Option<&EndpointRecord>)
         };
     }
     let next_try = row.lane.next_try;
-    // One of an ordered endpoint has no date of its own.
+    // A delivery of an ordered endpoint has no due time of its own.
     if row.attempts > 0 && (next_try.is_some() || row.due_at > 0) {
-        // It was tried itself: it waits for its own next attempt.
+        // It was tried: it waits for its own next attempt.
         return waiting(next_try.map_or(row.due_at, |next| next.max(row.due_at)));
     }
     let is_ordered = endpoint.is_some_and(|endpoint| endpoint.ordered);

@@ -7,8 +7,8 @@ pub enum Durability {
     /// survives a loss of power.
     #[default]
     Full,
-    /// `synchronous=NORMAL`, `synchronous_commit=off`: survives a crash of the process; a loss of
-    /// power, or a crash of Postgres, may lose the last moments before it. Several times more
+    /// `synchronous=NORMAL`, `synchronous_commit=off`: survives a crash of the process, but a loss of
+    /// power, or a crash of Postgres, may lose the last moments before it. Allows several times as many
     /// commits a second.
     Normal,
 }

@@ -1,7 +1,6 @@
 //! The outboxes of the endpoints in use.
 //!
-//! It is coherent because every change of an endpoint is made, or heard of, by the writer that has
-//! it.
+//! It is coherent because the writer that owns it makes, or hears of, every change of an endpoint.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -14,11 +13,11 @@ use crate::{
     outbox::Outbox,
 };
 
-/// Endpoints that memory keeps unless set otherwise, about 2 kB each. One that is not among them
-/// is read from the store when it next gets an event, which takes about as long as to store that.
+/// Endpoints that memory keeps unless set otherwise, about 2 kB each. An endpoint that is not among
+/// them is read from the store when it next gets an event, which takes about as long as storing the event.
 pub const ENDPOINTS_IN_MEMORY_DEFAULT: usize = 50_000;
-/// Customers of which it is remembered that they have no endpoint: apps send events of all their
-/// customers, and most have none. Beyond this they are forgotten together.
+/// Customers remembered as having no endpoint: apps send events for all their customers, and most
+/// have none. Beyond this number all of them are forgotten together.
 const WITHOUT_ENDPOINTS_MAX: usize = 10_000;
 
 /// The outboxes of the endpoints in use.
@@ -26,19 +25,19 @@ pub(crate) struct EndpointCache {
     host: Arc<Host>,
     /// How many may be kept.
     max: usize,
-    /// At how many those that are idle are dropped: `max`, or more while more are in use.
+    /// The number at which idle ones are dropped: `max`, or more while more are in use.
     full_at: usize,
     by_key: HashMap<i64, Arc<Outbox>>,
     by_customer: HashMap<String, Arc<[Arc<Outbox>]>>,
     /// Customers without endpoints.
     without: HashSet<String>,
-    /// Read within the present transaction: memory is ahead of the store until its commit.
+    /// Read within the current transaction: memory is ahead of the store until its commit.
     uncommitted: HashSet<i64>,
-    /// Removed within the present transaction.
+    /// Removed within the current transaction.
     removed: HashSet<i64>,
 }
 
-/// What memory has of an endpoint.
+/// What memory knows of an endpoint.
 pub(crate) enum Known {
     Held(Arc<Outbox>),
     /// It was removed.
@@ -81,18 +80,19 @@ impl EndpointCache {
         }
     }
 
-    /// After a rollback, of all or of one act. Returns what is to be read again: it had changed.
+    /// After a rollback of everything or of one act. Returns the endpoints to read again, because they had
+    /// changed.
     pub(crate) fn rolled_back(&mut self) -> Vec<i64> {
         self.clear();
         self.uncommitted.iter().copied().collect()
     }
 
-    /// After a rollback: keeps of those that were removed the ones that still are.
+    /// After a rollback: keeps only those removed endpoints that are still removed.
     pub(crate) fn retain_removed(&mut self, mut is_removed: impl FnMut(i64) -> bool) {
         self.removed.retain(|key| is_removed(*key));
     }
 
-    /// Those that were removed within the present transaction.
+    /// Those that were removed within the current transaction.
     #[cfg(feature = "postgres")]
     pub(crate) fn removed(&self) -> Vec<i64> {
         self.removed.iter().copied().collect()
@@ -114,12 +114,12 @@ impl EndpointCache {
     pub(crate) fn make_room(&mut self) {
         if self.by_key.len() >= self.full_at {
             self.clear();
-            // Should most be in use, the next look at all of them is as many endpoints away.
+            // If most are in use, do not look through all of them again until there are twice as many.
             self.full_at = self.max.max(2 * self.by_key.len());
         }
     }
 
-    /// The endpoints of a customer, where that is known.
+    /// The endpoints of a customer, if they are known.
     pub(crate) fn of_customer(&self, customer: &str) -> Option<Arc<[Arc<Outbox>]>> {
         if let Some(found) = self.by_customer.get(customer) {
             return Some(Arc::clone(found));
@@ -155,7 +155,7 @@ impl EndpointCache {
             .map_or(Known::Not, |outbox| Known::Held(Arc::clone(outbox)))
     }
 
-    /// Takes an endpoint in that was read. `lane`: what the store knows of its lane.
+    /// Adds an endpoint that was read. `lane`: what the store knows of its lane.
     pub(crate) fn add(&mut self, record: EndpointRecord, lane: Option<Backoff>) -> Arc<Outbox> {
         let key = record.key;
         let outbox = Arc::new(Outbox::new(record, lane, Arc::clone(&self.host.memory)));
@@ -164,7 +164,7 @@ impl EndpointCache {
         outbox
     }
 
-    /// Puts an endpoint in place that was read again after it changed.
+    /// Replaces an endpoint that was read again after it changed.
     pub(crate) fn replace(&mut self, key: i64, record: Option<EndpointRecord>) {
         match (self.by_key.get(&key), record) {
             (Some(outbox), Some(record)) => {
@@ -172,13 +172,13 @@ impl EndpointCache {
                 outbox.replace(record);
                 self.uncommitted.insert(key);
             }
-            // It was added by a transaction that failed: the next one to be added gets its key.
+            // It was added by a transaction that failed: the next endpoint added gets its key.
             (Some(_), None) => self.drop_key(key),
             (None, _) => {}
         }
     }
 
-    /// Forgets an endpoint: it is read when it is next used.
+    /// Forgets an endpoint: it is read again when it is next used.
     pub(crate) fn drop_key(&mut self, key: i64) {
         self.by_key.remove(&key);
     }
@@ -202,7 +202,7 @@ impl EndpointCache {
         self.by_key.contains_key(&key)
     }
 
-    /// An endpoint was removed. Should that not be committed, what is in flight to it goes on in
+    /// An endpoint was removed. If that is not committed, deliveries in flight to it continue in
     /// the same outbox.
     pub(crate) fn forget_key(&mut self, key: i64) {
         self.removed.insert(key);

@@ -16,7 +16,7 @@ pub enum EndpointError {
     /// The customer id is not valid.
     #[error(transparent)]
     Customer(#[from] EventError),
-    /// The URL is not one that may be sent to.
+    /// The URL may not be sent to.
     #[error(transparent)]
     Address(#[from] crate::address::refusal::AddressRefusal),
     /// A setting is out of range.

@@ -1,4 +1,4 @@
-//! Endpoints as a store keeps them, and opening what is sealed of them.
+//! Endpoints as a store keeps them, and the decryption of their sealed values.
 
 use std::sync::{
     Arc,
@@ -24,13 +24,13 @@ use crate::{
 /// What reading an endpoint needs besides the database.
 #[derive(Clone)]
 pub(crate) struct EndpointReader {
-    /// How many engines deliver from the same store, where that can be more than one.
+    /// How many engines deliver from the same store, if it can have more than one.
     pub(crate) engines: Option<Arc<AtomicUsize>>,
     pub(crate) seal: Arc<Seal>,
     pub(crate) schedule: Arc<RetrySchedule>,
 }
 
-/// What people set of an endpoint, opened.
+/// The settings of an endpoint, decrypted.
 pub(crate) struct StoredEndpoint {
     /// With its credentials.
     pub(crate) url: url::Url,
@@ -40,7 +40,7 @@ pub(crate) struct StoredEndpoint {
     pub(crate) settings: StoredSettings,
 }
 
-/// A row of `endpoint`, sealed values not yet opened.
+/// A row of `endpoint`, with its sealed values not yet decrypted.
 pub(super) struct EndpointRow {
     pub(super) key: i64,
     pub(super) id: String,
@@ -66,7 +66,7 @@ impl EndpointRow {
         match self.state.as_str() {
             "active" => Ok(EndpointState::Active),
             "paused" => Ok(EndpointState::Paused),
-            // Who removed it is not asked any more: it gets nothing.
+            // A removed endpoint gets nothing, like a disabled one.
             "disabled" | "removed" => Ok(EndpointState::Disabled {
                 reason: self.state_reason.clone(),
             }),
@@ -76,8 +76,8 @@ impl EndpointRow {
 }
 
 impl EndpointReader {
-    /// How many of the default of requests in flight are this engine's: over all engines they are the
-    /// default, but for one each at least.
+    /// This engine's share of the default limit on requests in flight: all engines together have the
+    /// default, but each has at least one.
     pub(super) fn in_flight_share(&self) -> u32 {
         let engines = self
             .engines
@@ -87,8 +87,8 @@ impl EndpointReader {
         (IN_FLIGHT_DEFAULT / engines).max(1)
     }
 
-    /// The endpoint of a row, with what is stored of its secrets, the newest first. The error of one
-    /// that is damaged names it, so that it can be mended.
+    /// The endpoint of a row, with its stored secrets, the newest first. If it is damaged, the error names
+    /// it, so that it can be repaired.
     pub(super) fn record(
         &self,
         row: EndpointRow,
@@ -146,7 +146,7 @@ impl EndpointReader {
         })
     }
 
-    /// What people set of an endpoint.
+    /// The settings of an endpoint.
     pub(super) fn stored(&self, row: &EndpointRow) -> Result<StoredEndpoint, StoreError> {
         self.open(row).map_err(|error| error.of_endpoint(&row.id))
     }

@@ -1,5 +1,4 @@
-//! What the engine has in hand of its store: every question is a method here, answered beside the
-//! writer.
+//! The engine's handle to its store: every query is a method here, answered without the writer.
 
 use std::sync::Arc;
 
@@ -31,7 +30,7 @@ pub(crate) enum Store {
     Postgres(Arc<postgres::handle::Handle>),
 }
 
-/// Has the store at hand do it.
+/// Calls the store that is open.
 macro_rules! either {
     ($store:expr, $handle:ident => $work:expr) => {
         match $store {
@@ -95,12 +94,12 @@ impl Store {
         either!(self, handle => handle.endpoint(of).await)
     }
 
-    /// Waits until no other engine goes by what an endpoint was before its last change.
+    /// Waits until no other engine uses what an endpoint was before its last change.
     pub(crate) async fn until_heard(&self, of: &EndpointOf) -> Result<(), EndpointError> {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(_) => {
-                // There is no other engine, of no endpoint.
+                // No endpoint has another engine here.
                 _ = of;
                 Ok(())
             }
@@ -109,7 +108,7 @@ impl Store {
         }
     }
 
-    /// What people set of an endpoint.
+    /// The settings of an endpoint.
     pub(crate) async fn settings(&self, of: EndpointOf) -> Result<EndpointSettings, EndpointError> {
         either!(self, handle => handle.settings(of).await)
     }
@@ -128,7 +127,7 @@ impl Store {
         either!(self, handle => handle.page(endpoint, page).await)
     }
 
-    /// One step of a replay's look through the events, from `from` on.
+    /// One step of a replay's scan of the events, starting at `from`.
     pub(crate) async fn look(
         &self,
         endpoint: &Arc<EndpointRecord>,
@@ -138,7 +137,7 @@ impl Store {
         either!(self, handle => handle.look(endpoint, replay, from).await)
     }
 
-    /// The refused rows of the outbox table behind `after`, in the order of their ids.
+    /// The refused rows of the outbox table after `after`, in the order of their ids.
     pub(crate) async fn refused_rows(&self, after: i64) -> Result<Vec<RefusedRow>, StoreError> {
         either!(self, handle => handle.refused_rows(after).await)
     }

@@ -1,4 +1,4 @@
-//! What a store is given by the engine that it works for.
+//! What an engine gives to its store.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(crate) struct Host {
     pub(crate) policy: AddressPolicy,
 }
 
-/// How long what is done is kept, in milliseconds.
+/// How long finished work is kept, in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Retention {
     pub(crate) events_ms: i64,

@@ -1,6 +1,6 @@
-//! Until when an engine may send what it holds: where others can take it over, no longer than it is
-//! sure that they have not. A node that was taken for dead and joins anew has another lease: what it held
-//! before is not its own any more.
+//! Until when an engine may send what it holds: if others can take it over, only while it is certain that
+//! they have not. A node that was taken for dead and joins again has a new lease: what it held before is no
+//! longer its own.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ pub(crate) struct Lease {
     term: Option<Mutex<Term>>,
 }
 
-/// Of a lease that can end.
+/// The term of a lease that can end.
 struct Term {
-    /// Who holds what may be sent.
+    /// The holder whose deliveries may be sent.
     holder: i64,
-    /// `None`: it has ended, and is renewed no more.
+    /// `None`: it has ended, and cannot be renewed.
     until: Option<Duration>,
 }
 
@@ -30,7 +30,7 @@ impl Lease {
         Self { term: None }
     }
 
-    /// To be begun, and renewed again and again.
+    /// A lease that is yet to begin, and must be renewed again and again.
     #[cfg(feature = "postgres")]
     pub(crate) fn ending() -> Self {
         let term = Term {
@@ -42,7 +42,7 @@ impl Lease {
         }
     }
 
-    /// Whether what was claimed so may be sent now.
+    /// Whether a delivery with this claim may be sent now.
     pub(crate) fn holds(&self, claim: i64) -> bool {
         self.term.as_ref().is_none_or(|term| {
             let term = term.lock();
@@ -53,8 +53,8 @@ impl Lease {
     }
 
     #[cfg(feature = "postgres")]
-    /// What `holder` claims may be sent for `span` from `began` on, which [`since_start`] told; what others
-    /// had claimed may not.
+    /// Deliveries claimed by `holder` may be sent for `span` from `began`, a time of [`since_start`]; those
+    /// claimed by others may not.
     pub(super) fn begin(&self, holder: i64, began: Duration, span: Duration) {
         if let Some(term) = &self.term {
             *term.lock() = Term {
@@ -65,7 +65,7 @@ impl Lease {
     }
 
     #[cfg(feature = "postgres")]
-    /// It goes on for `span` from `began` on, unless it was ended.
+    /// Extends it for `span` from `began`, unless it was ended.
     pub(super) fn renew(&self, began: Duration, span: Duration) {
         if let Some(term) = &self.term
             && let Some(until) = &mut term.lock().until
@@ -75,7 +75,7 @@ impl Lease {
     }
 
     #[cfg(feature = "postgres")]
-    /// Until another begins.
+    /// Ends it until another begins.
     pub(super) fn end(&self) {
         if let Some(term) = &self.term {
             term.lock().until = None;
@@ -83,8 +83,8 @@ impl Lease {
     }
 }
 
-/// Time on a clock that goes on while the machine is suspended, where there is one: others' leases do
-/// not wait for it.
+/// Time on a clock that keeps running while the machine is suspended, where there is one: other engines'
+/// leases do not wait for this machine.
 pub(super) fn since_start() -> Duration {
     #[cfg(target_os = "linux")]
     {

@@ -1,9 +1,9 @@
 //! The store: what is kept, and in which order it changes.
 //!
-//! The seam for a second one. `queue` is what waits for whoever writes: events to store, outcomes
-//! ([`completion`]), and everything else as [`ask::Ask`]. `committed` is what follows from a
-//! transaction. Questions are methods of [`Store`]. Below it are `model` and `outbox`; the store
-//! knows nothing of who makes attempts.
+//! This is the interface that each kind of store implements. `queue` holds what waits for the writer:
+//! events to store, outcomes ([`completion`]), and everything else as [`ask::Ask`]. `committed` is what
+//! follows from a transaction. Queries are methods of [`Store`]. Below it are `model` and `outbox`; the
+//! store knows nothing about what makes attempts.
 
 pub(crate) mod address;
 pub(crate) mod ask;

@@ -8,26 +8,26 @@ use crate::{clock::Clock, retry::RetrySchedule};
 /// How a store is opened, wherever it is.
 pub(crate) struct OpenSettings {
     pub(crate) durability: Durability,
-    /// How long to wait for another engine to let go of a file.
+    /// How long to wait for another engine to release a file.
     #[cfg(feature = "sqlite")]
     pub(crate) lock_wait: std::time::Duration,
     pub(crate) key: Option<[u8; 32]>,
     pub(crate) schedule: RetrySchedule,
     pub(crate) clock: Arc<dyn Clock>,
-    /// The clock is the caller's: what another says counts for nothing.
+    /// The caller gave the clock: that of the database is ignored.
     #[cfg(feature = "postgres")]
     pub(crate) is_clock_given: bool,
-    /// The wait between two looks at the database for what nobody told; by itself unless set.
+    /// The wait between two polls of the database; adaptive unless set.
     #[cfg(feature = "postgres")]
     pub(crate) look_wait: Option<std::time::Duration>,
-    /// For how long a node that is not heard of is taken for alive; ten seconds unless set.
+    /// For how long a node that is not heard from is taken for alive; ten seconds unless set.
     #[cfg(feature = "postgres")]
     pub(crate) lease: Option<std::time::Duration>,
-    /// Whether tables in Postgres are brought to the present version.
+    /// Whether tables in Postgres are migrated to the current version.
     #[cfg(feature = "postgres")]
     pub(crate) migrates: bool,
     pub(crate) endpoints_in_memory: usize,
-    /// How long an answer of the database is waited for.
+    /// How long to wait for an answer from the database.
     #[cfg(feature = "postgres")]
     pub(crate) answer_limit: std::time::Duration,
 }

@@ -17,7 +17,7 @@ pub(crate) enum Opened {
     Postgres(Box<postgres::open::Opened>),
 }
 
-/// A store that is at work, but for its writer.
+/// A store that is at work, except for its writer.
 pub(crate) struct Started {
     pub(crate) store: Arc<Store>,
     pub(crate) writer: Writer,
@@ -29,7 +29,7 @@ pub(crate) struct Started {
 /// What keeps others away from a store.
 pub(crate) type Lock = Box<dyn Send + Sync>;
 
-/// The one who writes.
+/// The writer.
 pub(crate) enum Writer {
     #[cfg(feature = "sqlite")]
     Sqlite(Box<sqlite::writer::Writer>),
@@ -64,7 +64,7 @@ impl Opened {
         }
     }
 
-    /// Until when what is held may be sent.
+    /// Until when deliveries that are held may be sent.
     pub(crate) fn lease(&self) -> Arc<Lease> {
         match self {
             #[cfg(feature = "sqlite")]
@@ -74,7 +74,7 @@ impl Opened {
         }
     }
 
-    /// Begins to work for `host`, on what `queue` brings.
+    /// Starts working for `host`, on what arrives in `queue`.
     pub(crate) fn start(self, host: Arc<Host>, queue: &Arc<WriterQueue>) -> Started {
         match self {
             #[cfg(feature = "sqlite")]

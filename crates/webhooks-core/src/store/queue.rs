@@ -27,16 +27,16 @@ use crate::{
 
 /// How long a completion waits for a commit to ride along with.
 const LAZY_WAIT: Duration = Duration::from_millis(5);
-/// So many completions get a commit of their own at once.
+/// This many completions get a commit of their own at once.
 const LAZY_BATCH: usize = 512;
-/// Completions that may wait; beyond this, workers wait. Only a disk that refuses gets here.
+/// Completions that may wait; beyond this, workers wait. Only a disk that refuses writes gets here.
 const COMPLETIONS_MAX: usize = 16 * 1024;
 /// Calls that may wait for a commit; further callers wait their turn.
 pub(crate) const SENDS_MAX: usize = 4 * 1024;
 /// Sends in one commit: bounds how long the first of them waits for the last.
 const SENDS_BATCH: usize = 512;
 
-/// Bytes of bodies in one commit, and events: what is written at once is in memory twice.
+/// Bytes of event bodies in one commit, and events: what is written at once is in memory twice.
 const SENDS_BATCH_BYTES: usize = 16 * 1024 * 1024;
 const SENDS_BATCH_EVENTS: usize = 4 * 1024;
 
@@ -64,24 +64,24 @@ pub(crate) struct SendJob {
 #[derive(Default)]
 struct Waiting {
     batch: Batch,
-    /// When the oldest completion came.
+    /// When the oldest completion arrived.
     lazy_since: Option<Instant>,
     closed: bool,
 }
 
-/// Closes the queue when it is dropped, and drops what waits in it and with that the replies.
+/// On drop, closes the queue, and drops what waits in it together with the replies.
 pub(crate) struct AbandonAtEnd<'a>(&'a WriterQueue);
 
 impl Drop for AbandonAtEnd<'_> {
     fn drop(&mut self) {
-        // Nothing is lost: what was not committed was not acknowledged, or stays owed.
+        // Nothing is lost: what was not committed was not acknowledged, or stays pending.
         let closed = Waiting {
             closed: true,
             ..Waiting::default()
         };
         let waiting = std::mem::replace(&mut *self.0.waiting.lock(), closed);
         if !waiting.batch.is_empty() {
-            tracing::error!("the writer ended; calls are refused until the store is opened again");
+            tracing::error!("the writer ended; calls fail until the store is opened again");
         }
         // Without the lock: what is dropped may look at the queue, or panic.
         contain(|| drop(waiting));
@@ -92,13 +92,13 @@ impl Drop for AbandonAtEnd<'_> {
 pub(crate) enum NextWork {
     /// One commit.
     Write(Batch),
-    /// Nothing has come for as long as was asked for.
+    /// Nothing arrived for as long as was asked for.
     Idle,
     /// The queue is closed and empty.
     End,
 }
 
-/// The queue before the writer.
+/// The queue in front of the writer.
 pub(crate) struct WriterQueue {
     waiting: Mutex<Waiting>,
     work: Condvar,
@@ -124,7 +124,7 @@ impl WriterQueue {
         places.acquire_owned().await.map_err(|_| StoreError::Closed)
     }
 
-    /// Stores a caller's events, who waits for a place first.
+    /// Stores a caller's events, after waiting for a place.
     pub(crate) async fn send(
         &self,
         customer: &str,
@@ -141,7 +141,7 @@ impl WriterQueue {
             .unwrap_or(Err(SendError::Store(StoreError::Closed)))
     }
 
-    /// Drops the job when the writer has stopped, and with it its reply.
+    /// Drops the job, and with it its reply, if the writer has stopped.
     fn push_send(&self, job: SendJob) {
         let mut waiting = self.waiting.lock();
         if !waiting.closed {
@@ -150,7 +150,7 @@ impl WriterQueue {
         }
     }
 
-    /// Queues an ask; it is dropped when the writer has stopped, and with it its reply.
+    /// Queues an ask; it is dropped, and with it its reply, if the writer has stopped.
     pub(crate) fn push(&self, ask: Ask) {
         let mut waiting = self.waiting.lock();
         if !waiting.closed {
@@ -159,7 +159,7 @@ impl WriterQueue {
         }
     }
 
-    /// Asks for the engine itself, and waits for the answer.
+    /// Asks on behalf of the engine itself, and waits for the answer.
     pub(crate) async fn ask<T, E: From<StoreError>>(
         &self,
         ask: impl FnOnce(Reply<T, E>) -> Ask,
@@ -167,7 +167,7 @@ impl WriterQueue {
         self.asked(None, ask).await
     }
 
-    /// Asks for a caller, who waits for a place first.
+    /// Asks on behalf of a caller, after waiting for a place.
     pub(crate) async fn ask_in_turn<T, E: From<StoreError>>(
         &self,
         ask: impl FnOnce(Reply<T, E>) -> Ask,
@@ -211,7 +211,7 @@ impl WriterQueue {
         }
     }
 
-    /// Queues a completion without waiting: what is given back, bounded by what was in memory.
+    /// Queues a completion without waiting: a delivery that is given back, so bounded by what was in memory.
     pub(crate) fn complete_now(&self, completion: Completion) {
         let mut waiting = self.waiting.lock();
         waiting.batch.completions.push(completion);
@@ -228,10 +228,10 @@ impl WriterQueue {
         }
         let mut waiting = self.waiting.lock();
         if waiting.closed {
-            // The engine is stopping and cannot wait for space: these deliveries stay owed.
+            // The engine is stopping and cannot wait for disk space: these deliveries stay pending.
             tracing::warn!(
                 outcomes = completions.len(),
-                "outcomes of attempts could not be stored; the next start makes the attempts again"
+                "outcomes of attempts could not be stored; the attempts are made again after the next start"
             );
             return;
         }
@@ -240,7 +240,7 @@ impl WriterQueue {
         waiting.lazy_since = Some(Instant::now());
     }
 
-    /// Waits for work, for no longer than `idle_wait` when that is set.
+    /// Waits for work, but no longer than `idle_wait` if that is set.
     pub(crate) fn next(&self, idle_wait: Option<Duration>) -> NextWork {
         let idle_at = idle_wait.map(|wait| Instant::now() + wait);
         let mut waiting = self.waiting.lock();
@@ -278,19 +278,19 @@ impl WriterQueue {
         }
     }
 
-    /// For the writer to hold: however it ends, no call is left without an answer.
+    /// Held by the writer: however the writer ends, no call is left without an answer.
     pub(crate) fn abandon_at_end(&self) -> AbandonAtEnd<'_> {
         AbandonAtEnd(self)
     }
 
-    /// Refuses further sends and asks; what waits is still written.
+    /// Refuses further sends and asks; what is already queued is still written.
     pub(crate) fn close(&self) {
         self.waiting.lock().closed = true;
         self.work.notify_one();
     }
 }
 
-/// How many sends one commit takes: at least one.
+/// How many sends go into one commit: at least one.
 fn sends_of_a_batch(sends: &VecDeque<SendJob>) -> usize {
     let (mut bytes, mut events) = (0, 0);
     let taken = sends.iter().take(SENDS_BATCH).take_while(|send| {

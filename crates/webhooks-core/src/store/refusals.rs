@@ -1,9 +1,9 @@
-//! Transactions that the disk refuses, one after the other: said at once, and then now and then.
+//! Transactions that the disk refuses, one after the other: logged at once, and then every few seconds.
 
 use crate::store::error::StoreError;
 
 /// How often the log says that nothing can be stored: a full disk refuses fifty times a second,
-/// and its log is often on the same disk.
+/// and the log is often on the same disk.
 const SAY_EVERY_MS: i64 = 10_000;
 
 /// The refusals since a transaction was last stored.

@@ -7,16 +7,16 @@ use super::error::StoreError;
 /// A place among the calls that wait for a commit.
 pub(crate) type Place = OwnedSemaphorePermit;
 
-/// Says what was done.
+/// Reports what was done.
 type Tell<T> = Box<dyn FnOnce(&T) + Send>;
 
 /// Where an answer goes.
 pub(crate) struct Reply<T, E = StoreError> {
     answer: oneshot::Sender<Result<T, E>>,
-    /// The caller's place among those that wait. It is kept here: what a caller that gave up has
-    /// queued still takes memory.
+    /// The caller's place among those that wait. It is kept here because what a caller has queued
+    /// takes memory even after the caller gave up.
     place: Option<Place>,
-    /// Says what was done, once it is stored, also to a caller that went away.
+    /// Reports what was done, once it is stored, even if the caller went away.
     tell: Option<Tell<T>>,
 }
 
@@ -31,7 +31,7 @@ impl<T, E> Reply<T, E> {
         (reply, receiver)
     }
 
-    /// `tell` is told what was done.
+    /// Calls `tell` with what was done.
     pub(crate) fn telling(mut self, tell: impl FnOnce(&T) + Send + 'static) -> Self {
         self.tell = Some(Box::new(tell));
         self
@@ -42,7 +42,7 @@ impl<T, E> Reply<T, E> {
         if let (Ok(done), Some(tell)) = (&result, self.tell) {
             tell(done);
         }
-        // A caller that went away has its change made all the same.
+        // The change of a caller that went away is made anyway.
         let _ = self.answer.send(result);
         drop(self.place);
     }

@@ -1,15 +1,15 @@
-//! Endpoints that were in trouble before an engine started: said at the start, since what was said of
-//! them then is in another log.
+//! Endpoints that were in trouble before an engine started: logged at the start, because what was logged
+//! about them earlier is in another log.
 
 use crate::{clock::Timeline, model::endpoint::EndpointRecord, store::error::StoreError};
 
-/// Endpoints that are named, those that failed for the longest time; of more the number is said.
+/// Endpoints that are named, those that have been failing longest first; the others are only counted.
 pub(super) const NAMED_MAX: usize = 20;
 
 /// Names an endpoint, or what is wrong with it.
 ///
 /// # Errors
-/// What concerns the whole store.
+/// Errors that concern the whole store.
 pub(super) fn name(
     read: Result<Vec<EndpointRecord>, StoreError>,
     timeline: &Timeline,
@@ -23,7 +23,7 @@ pub(super) fn name(
                     endpoint.id = endpoint.id.as_str(),
                     url = endpoint.shown_url,
                     failing_since = since.map(httpdate::fmt_http_date),
-                    "an endpoint is in trouble since before the start; its deliveries wait in its lane"
+                    "an endpoint has been in trouble since before the start; its deliveries wait in its lane"
                 );
             }
             Ok(())
@@ -36,12 +36,12 @@ pub(super) fn name(
     }
 }
 
-/// Says how many there are besides those that were named.
+/// Logs how many there are besides those that were named.
 pub(super) fn count_others(endpoints: usize) {
     if endpoints > NAMED_MAX {
         tracing::warn!(
             endpoints = endpoints - NAMED_MAX,
-            "more endpoints are in trouble since before the start"
+            "more endpoints have been in trouble since before the start"
         );
     }
 }
