@@ -196,7 +196,7 @@ async fn a_folder_that_is_not_there_and_an_address_that_is_none_are_named() {
     let missing = open("sqlite:/no/such/folder/w.db").await;
     assert!(missing.starts_with("/no/such/folder/w.db: "), "{missing}");
     assert!(
-        missing.contains("there is no folder /no/such/folder; make it first"),
+        missing.contains("there is no folder /no/such/folder; create it first"),
         "{missing}"
     );
     let options = open("sqlite:w.db?mode=ro").await;

@@ -92,7 +92,7 @@ async fn an_apps_statements_cannot_touch_our_tables() {
         "create trigger theirs after insert on webhooks_event begin select 1; end",
         "create temp trigger theirs after insert on webhooks_event begin select 1; end",
     ] {
-        refused(&world, statement, "is the library's").await;
+        refused(&world, statement, "belongs to the library").await;
     }
     // Nor by way of a trigger on a table of the app's.
     run(
@@ -101,7 +101,12 @@ async fn an_apps_statements_cannot_touch_our_tables() {
     )
     .await
     .unwrap();
-    refused(&world, "insert into draw values (1)", "is the library's").await;
+    refused(
+        &world,
+        "insert into draw values (1)",
+        "belongs to the library",
+    )
+    .await;
     let read = world.webhooks.transaction(|tx| {
         tx.query_row("select count(*) from webhooks_event", [], |row| {
             row.get::<_, i64>(0)

@@ -10,12 +10,11 @@ use crate::store::{
 /// What runs on the writer thread inside a savepoint.
 pub(crate) struct Act(Box<Work>);
 
-/// `None` in place of the transaction: do nothing, it has failed already.
+/// `None` in place of the transaction: do nothing, it has already failed.
 type Work = dyn FnOnce(Option<&mut Tx<'_>>) -> AfterCommit + Send;
 
 impl Act {
-    /// What `work` wrote is kept only when it returns `Ok`; `after` is told what came of it, once that
-    /// is on disk.
+    /// What `work` wrote is kept only if it returns `Ok`; `after` gets the result, once it is on disk.
     pub(crate) fn new<T, E>(
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
         after: impl FnOnce(Result<T, E>) -> Option<RefusedRefill> + Send + 'static,
@@ -61,7 +60,7 @@ impl Act {
         (self.0)(Some(tx))
     }
 
-    /// Nothing is done; the reply is told the error.
+    /// Does nothing; the reply gets the error.
     pub(crate) fn refuse(self) -> AfterCommit {
         (self.0)(None)
     }

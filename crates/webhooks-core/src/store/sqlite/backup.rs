@@ -15,7 +15,7 @@ use rusqlite::{
 use super::schema;
 use crate::{private_file, store::backup_error::BackupError};
 
-/// Copies `database` as it is at this moment to `path`, whole or not at all. Blocks its thread.
+/// Copies `database` as it is at this moment to `path`, completely or not at all. Blocks its thread.
 pub(crate) fn make(database: &Path, path: &Path) -> Result<(), BackupError> {
     let shown = || path.display().to_string();
     let io = |source| BackupError::Io {
@@ -38,8 +38,8 @@ pub(crate) fn make(database: &Path, path: &Path) -> Result<(), BackupError> {
     sync_folder(folder.unwrap_or(Path::new("."))).map_err(io)
 }
 
-/// Gives the copy its name. Unlike a rename, a link replaces nothing that was made meanwhile; not
-/// every file system has links.
+/// Gives the copy its name. Unlike a rename, a link does not replace a file that was created meanwhile;
+/// but not every file system has links.
 fn name(partial: &Partial, path: &Path) -> io::Result<()> {
     match std::fs::hard_link(&partial.0, path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -49,7 +49,7 @@ fn name(partial: &Partial, path: &Path) -> io::Result<()> {
     }
 }
 
-/// One step for all pages: of more steps each begins anew when the database was written between
+/// One step for all pages: with several, the copy starts over whenever the database is written between
 /// them, and a busy one would never be copied. Writers do not wait for it.
 fn copy(database: &Path, to: &Path) -> rusqlite::Result<()> {
     let from = schema::open_reader(database)?;
@@ -58,7 +58,7 @@ fn copy(database: &Path, to: &Path) -> rusqlite::Result<()> {
         StepResult::Done => {}
         _ => return Err(locked()),
     }
-    // The file alone is the copy: in this mode there is no log beside it.
+    // The file alone is the copy: in this mode there is no separate log.
     to.pragma_update(None, "journal_mode", "delete")?;
     to.close().map_err(|(_, error)| error)
 }
@@ -68,7 +68,7 @@ fn locked() -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(code, None)
 }
 
-/// A name is on disk when its folder is.
+/// A name is on disk once its folder is.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
@@ -97,7 +97,7 @@ impl Drop for Partial {
         if let Err(error) = std::fs::remove_file(&self.0)
             && error.kind() != io::ErrorKind::NotFound
         {
-            tracing::warn!(file = %self.0.display(), %error, "a part of a backup is left behind");
+            tracing::warn!(file = %self.0.display(), %error, "the unfinished file of a backup could not be removed");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Recording outcomes: the attempt is appended, the delivery leaves the hot table or is re-dated.
+//! Recording outcomes: the attempt is appended, the delivery leaves the hot table or is rescheduled.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Completion {
-    /// Writes the outcome and what follows from it. Each change of the delivery is one statement
+    /// Writes the outcome and its consequences. Each change of the delivery is one statement
     /// guarded by the claim.
     pub(crate) fn store(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         let connection = tx.connection;
@@ -23,7 +23,7 @@ impl Completion {
             None => self.row.number,
         };
         let attempts = self.row.attempts + u32::from(self.attempt.is_some());
-        // Back to where it waits, and until when.
+        // Puts it back to where it waits, with its due time.
         let redate = |in_lane: bool, due_at: i64| -> rusqlite::Result<usize> {
             connection
                 .prepare_cached(
@@ -42,15 +42,15 @@ impl Completion {
             }
             Verdict::Lane { due_at, backoff } => {
                 let changed = redate(true, *due_at)?;
-                // What stood behind a head that was taken away does not wait for its retry.
+                // What was behind a removed head does not wait for the head's retry.
                 let overtaken = changed == 0 && self.outbox.endpoint().ordered;
                 let until = if overtaken {
-                    // Nor does what memory gives back to the lane after this.
+                    // Nor does what memory returns to the lane after this.
                     let now = tx.now();
                     self.outbox.back_off_until(now);
                     now
                 } else if self.attempt.is_none() {
-                    // It was given back before that was known.
+                    // It was given back before the removal was known.
                     self.outbox.backoff_until().min(backoff.until)
                 } else {
                     backoff.until
@@ -63,7 +63,7 @@ impl Completion {
             tracing::info!(
                 event.id = %self.row.event.id,
                 endpoint.id = %self.outbox.endpoint().id,
-                "the outcome of an attempt came after its delivery was taken away"
+                "the outcome of an attempt arrived after its delivery was removed"
             );
         } else if let Verdict::End(ending) = self.verdict {
             store_ending(connection, (seq, key), ending, tx.now())?;
@@ -84,7 +84,7 @@ impl Completion {
 impl Consequences {
     fn store(&self, tx: &mut Tx<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
         if self.failing_changed {
-            // As it is now: another outcome that changed it may have been stored before this one.
+            // The current value: another outcome that changed it may have been stored before this one.
             tx.connection
                 .prepare_cached("update webhooks_endpoint set failing_since = ?2 where key = ?1")?
                 .execute(params![outbox.key(), outbox.failing_since()])?;
@@ -100,8 +100,8 @@ impl Consequences {
 }
 
 impl AttemptRecord {
-    /// Stores it as `number`, or as the next one that is free: a delivery that was canceled in
-    /// flight and sent again has two attempts under way that count from the same. Returns which.
+    /// Stores it as `number`, or under the next free one: a delivery that was canceled in flight and
+    /// sent again has two attempts in progress that count from the same number. Returns the number used.
     fn store(
         &self,
         connection: &Connection,
@@ -121,7 +121,7 @@ impl AttemptRecord {
         Ok(free)
     }
 
-    /// False when there is an attempt of that number already.
+    /// False if there already is an attempt with that number.
     fn insert(
         &self,
         connection: &Connection,

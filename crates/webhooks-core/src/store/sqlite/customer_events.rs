@@ -1,8 +1,8 @@
-//! Which events are a customer's, so that one who has few is answered at once beside one who has
-//! millions.
+//! Which events are a customer's, so that a customer with few events is answered at once even if another
+//! has millions.
 //!
-//! The index says which blocks of [`BLOCK`] events have one of a customer's: a customer who sends much
-//! costs a row in so many events, and to find the event of one who sends seldom so many are read.
+//! The index says which blocks of [`BLOCK`] events contain one of a customer's: a customer with many events
+//! costs at most one row per block, and finding a single event of a quiet customer reads one block.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -10,10 +10,10 @@ use rusqlite::{Connection, params};
 
 use crate::store::error::StoreError;
 
-/// Events of a block; the migration to version 6 has it too.
+/// Events in a block; the migration to version 6 uses the same number.
 const BLOCK: i64 = 64;
 
-/// The customers who are in the index with the newest block: at most [`BLOCK`].
+/// The customers who are in the index for the newest block: at most [`BLOCK`].
 #[derive(Default)]
 pub(super) struct NewestBlock {
     block: i64,
@@ -21,7 +21,7 @@ pub(super) struct NewestBlock {
 }
 
 impl NewestBlock {
-    /// Takes an event that was stored into the index.
+    /// Adds a stored event to the index.
     pub(super) fn note(
         &mut self,
         connection: &Connection,
@@ -45,7 +45,7 @@ impl NewestBlock {
     }
 }
 
-/// The blocks of events that retention took away, by customer.
+/// The blocks of events that retention deleted, by customer.
 #[derive(Default)]
 pub(super) struct Emptied(BTreeSet<(String, i64)>);
 
@@ -54,7 +54,7 @@ impl Emptied {
         self.0.insert((customer, seq / BLOCK));
     }
 
-    /// Forgets those in which the customer has no event any more.
+    /// Removes from the index those in which the customer has no event any more.
     pub(super) fn forget(self, connection: &Connection) -> Result<(), StoreError> {
         let mut delete = connection.prepare_cached(
             "delete from webhooks_customer_block where customer = ?1 and block = ?2 and not exists (

@@ -1,11 +1,11 @@
-//! Why a delivery is not tried any more.
+//! Why a delivery is no longer tried.
 
 use rusqlite::{Connection, params};
 
 use crate::delivery::EndReason;
 
-/// Records why the delivery of an event, by its number, to an endpoint, by its key, is not tried any
-/// more.
+/// Records why the delivery of an event, given by its number, to an endpoint, given by its key, is no
+/// longer tried.
 pub(crate) fn store_ending(
     connection: &Connection,
     (seq, key): (i64, i64),

@@ -1,7 +1,7 @@
 //! Whether an endpoint gets its events: pausing and resuming, disabling and enabling.
 //!
-//! A pause is taken back by a resume only, a disabling by enabling only: who may do the one is
-//! often not who may do the other.
+//! Only a resume ends a pause, and only enabling ends a disabling: whoever may do one often may not do
+//! the other.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     store::{endpoint_error::EndpointError, error::StoreError},
 };
 
-/// Makes a change; one that is made already is left as it is. Returns whether anything changed.
+/// Makes a change; one that is already made is left as it is. Returns whether anything changed.
 pub(crate) fn change(
     tx: &mut Tx<'_>,
     of: &EndpointOf,
@@ -37,8 +37,8 @@ pub(crate) fn change(
     Ok(true)
 }
 
-/// Disables an endpoint that answered 410 or failed for too long, and says so. One that a person
-/// disabled meanwhile keeps that reason, one that was removed stays removed.
+/// Disables an endpoint that answered 410 or failed for too long, and logs it. An endpoint that a person
+/// disabled meanwhile keeps that reason, and one that was removed stays removed.
 pub(super) fn disable(
     tx: &mut Tx<'_>,
     outbox: &Arc<Outbox>,
@@ -48,7 +48,7 @@ pub(super) fn disable(
         return Ok(());
     }
     match set(tx, outbox.key(), "disabled", reason) {
-        // What is damaged must not keep outcomes from being stored; it fails again, if at all.
+        // A damaged endpoint must not keep outcomes from being stored; if it is tried again, it fails again.
         Err(error) if error.is_about_an_endpoint() => {
             tracing::error!(endpoint.id = %outbox.endpoint().id, %error, "an endpoint could not be disabled");
             return Ok(());
@@ -73,7 +73,7 @@ pub(super) fn disable(
     Ok(())
 }
 
-/// Changes an endpoint's state; what memory holds of it goes back to the lane.
+/// Changes an endpoint's state; its deliveries in memory go back to the lane.
 pub(super) fn set(tx: &mut Tx<'_>, key: i64, state: &str, reason: &str) -> Result<(), StoreError> {
     let changed = tx
         .connection

@@ -1,4 +1,4 @@
-//! Endpoints in the file, and what of them the writer has in memory.
+//! Endpoints in the file, and the part of them that the writer has in memory.
 
 use std::sync::Arc;
 
@@ -25,11 +25,11 @@ pub(crate) struct Endpoints {
 }
 
 impl Endpoints {
-    /// After a rollback, of all or of one act: what had changed is read as it was before.
+    /// After a rollback of everything or of one act: what had changed is read as it was before.
     pub(crate) fn rolled_back(&mut self, connection: &Connection) {
         for key in self.cache.rolled_back() {
             if let Err(error) = self.reload(connection, key) {
-                // Without it in memory it is read when it is next used.
+                // Since it is not in memory, it is read when it is next used.
                 tracing::error!(%error, "an endpoint could not be read again after a rollback");
                 self.cache.drop_key(key);
             }
@@ -60,7 +60,7 @@ impl Endpoints {
         Ok(self.cache.set_customer(customer, outboxes))
     }
 
-    /// The outbox of an endpoint; `None` when the endpoint was removed.
+    /// The outbox of an endpoint; `None` if the endpoint was removed.
     pub(crate) fn by_key(
         &mut self,
         connection: &Connection,
@@ -169,7 +169,7 @@ pub(crate) fn read(
         .collect()
 }
 
-/// What people set of an endpoint.
+/// The settings of an endpoint.
 pub(crate) fn stored(
     reader: &EndpointReader,
     connection: &Connection,

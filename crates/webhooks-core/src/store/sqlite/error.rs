@@ -1,4 +1,4 @@
-//! What SQLite says, as the store says it.
+//! SQLite's errors, as errors of the store.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ impl From<rusqlite::Error> for DeliveryError {
     }
 }
 
-/// What the store's error is of SQLite's.
+/// SQLite's own error in an error of the store.
 pub(super) fn of_sqlite(error: &StoreError) -> Option<&rusqlite::Error> {
     match error {
         StoreError::Database(error) => error.downcast_ref(),

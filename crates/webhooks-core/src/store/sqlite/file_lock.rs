@@ -9,12 +9,12 @@ use std::{
 use crate::private_file;
 use crate::store::open_error::OpenError;
 
-/// How often the lock of an engine that is about to stop is tried.
+/// How often to try the lock of an engine that is about to stop.
 const TRY_WAIT: Duration = Duration::from_millis(50);
 
-/// Holds the file against other processes for as long as it lives.
+/// Keeps other processes from the file for as long as it lives.
 ///
-/// A lock on a file of its own: closing any handle of the database file itself would drop
+/// The lock is on a separate file, because closing any handle of the database file itself would release
 /// SQLite's own POSIX locks.
 #[derive(Debug)]
 pub(crate) struct FileLock {
@@ -33,7 +33,7 @@ impl FileLock {
             source: match folder {
                 Some(folder) if !folder.is_dir() => std::io::Error::new(
                     source.kind(),
-                    format!("there is no folder {}; make it first", folder.display()),
+                    format!("there is no folder {}; create it first", folder.display()),
                 ),
                 _ => source,
             },
@@ -67,7 +67,7 @@ impl FileLock {
     }
 }
 
-/// One lock a file, by whatever name it is opened; a file that is yet to be made has one.
+/// One lock per file, by whatever name it is opened; a file that does not exist yet has one too.
 fn lock_of(database: &Path) -> PathBuf {
     let resolved = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
     let mut name = resolved.into_os_string();

@@ -1,8 +1,8 @@
-//! What an app's own statements may do in a transaction of the engine's: SQLite's authorizer.
+//! What an app's own statements may do in a transaction of the engine: SQLite's authorizer.
 //!
-//! The app writes its own tables, and the outbox table. Our tables are read only to it, and it
-//! neither ends the transaction nor changes how the connection stores things. SQLite asks while a
-//! statement is prepared, so a statement that is used again costs nothing.
+//! The app writes its own tables, and the outbox table. Our tables are read-only for it, and it may
+//! neither end the transaction nor change how the connection stores things. SQLite calls the authorizer
+//! while a statement is prepared, so a statement that is used again costs nothing.
 
 use std::sync::{
     Arc,
@@ -17,9 +17,9 @@ use rusqlite::{
 
 use super::version;
 
-/// What apps fill themselves.
+/// The table that apps fill themselves.
 const OUTBOX: &str = "webhooks_outbox";
-/// Pragmas that read, or that set what is the app's. All others are refused: among them are those
+/// Pragmas that only read, or that set what belongs to the app. All others are refused; they include those
 /// that change how, or whether, a commit reaches the disk.
 const PRAGMAS: [&str; 21] = [
     "application_id",
@@ -45,7 +45,7 @@ const PRAGMAS: [&str; 21] = [
     "table_xinfo",
     "user_version",
 ];
-/// Tells an app's statements from the engine's, and refuses some of the app's.
+/// Distinguishes an app's statements from the engine's, and refuses some of the app's.
 #[derive(Clone, Default)]
 pub(crate) struct Guard {
     state: Arc<State>,
@@ -84,7 +84,7 @@ impl Installed for rusqlite::Result<()> {
 }
 
 impl Guard {
-    /// Stands before every statement of this connection.
+    /// Puts the guard in front of every statement of this connection.
     pub(crate) fn install(connection: &mut Connection) -> rusqlite::Result<Self> {
         let guard = Self::default();
         let state = Arc::clone(&guard.state);
@@ -105,7 +105,7 @@ impl Guard {
     }
 
     fn run_as<T>(&self, author: Author, work: impl FnOnce() -> T) -> T {
-        /// Also when the app's closure panics.
+        /// Even if the app's closure panics.
         struct Back<'a>(&'a State, bool);
         impl Drop for Back<'_> {
             fn drop(&mut self) {
@@ -120,7 +120,7 @@ impl Guard {
         work()
     }
 
-    /// Why a statement was refused, when that is what `error` says.
+    /// `error` with the reason, if it says that a statement was refused.
     pub(crate) fn explained(&self, error: rusqlite::Error) -> rusqlite::Error {
         if error.sqlite_error_code() != Some(rusqlite::ErrorCode::AuthorizationForStatementDenied) {
             return error;
@@ -143,13 +143,13 @@ impl State {
         let Some(reason) = refusal(&tx.action) else {
             return Authorization::Allow;
         };
-        tracing::warn!(reason, "a statement of the app's own was refused");
+        tracing::warn!(reason, "a statement of the app was refused");
         *self.refusal.lock() = Some(reason);
         Authorization::Deny
     }
 }
 
-/// Why the app may not do this; `None` when it may.
+/// Why the app may not do this; `None` if it may.
 fn refusal(action: &AuthAction<'_>) -> Option<String> {
     match *action {
         AuthAction::Transaction { .. } => Some(
@@ -158,12 +158,12 @@ fn refusal(action: &AuthAction<'_>) -> Option<String> {
                 .to_owned(),
         ),
         AuthAction::Savepoint { .. } => Some(
-            "savepoints are refused in SQL, because events sent within one would not be taken back \
+            "savepoints are refused in SQL, because events sent within one would not be rolled back \
              with it; use Transaction::savepoint"
                 .to_owned(),
         ),
         AuthAction::Attach { .. } | AuthAction::Detach { .. } => Some(
-            "attach and detach are refused: the connection is the engine's".to_owned(),
+            "attach and detach are refused: the connection belongs to the engine".to_owned(),
         ),
         AuthAction::Pragma { pragma_name, .. } => refused_pragma(pragma_name),
         AuthAction::Insert { table_name }
@@ -190,7 +190,7 @@ fn refusal(action: &AuthAction<'_>) -> Option<String> {
 
 fn refused_table(name: &str) -> Option<String> {
     version::is_ours(name)
-        .then(|| format!("{name} is the library's: read it, and leave writing it to the library"))
+        .then(|| format!("{name} belongs to the library: you may read it, but not write it"))
 }
 
 fn refused_pragma(name: &str) -> Option<String> {
@@ -198,6 +198,6 @@ fn refused_pragma(name: &str) -> Option<String> {
         .into_iter()
         .any(|allowed| allowed.eq_ignore_ascii_case(name));
     (!allowed).then(|| {
-        format!("pragma {name} is refused in a transaction: the connection is the engine's; use one of the app's own")
+        format!("pragma {name} is refused in a transaction: the connection belongs to the engine; use a connection of the app")
     })
 }

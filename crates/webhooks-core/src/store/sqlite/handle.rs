@@ -1,5 +1,5 @@
-//! What the engine has in hand of its store: every question is a method here, read on a connection
-//! of its own, so that a look never waits for the writer.
+//! The engine's handle to its store: every query is a method here, which reads on a connection of its
+//! own, so that it never waits for the writer.
 
 use std::{
     path::{Path, PathBuf},
@@ -48,7 +48,7 @@ pub(crate) struct Handle {
     file: Option<PathBuf>,
     idle: Mutex<Vec<Connection>>,
     places: Semaphore,
-    /// After a stop no connection is kept: the last to close takes the write-ahead log with it.
+    /// After a stop no connection is kept: the last one to close removes the write-ahead log.
     closed: AtomicBool,
     endpoints: EndpointReader,
     timeline: Arc<Timeline>,
@@ -73,7 +73,7 @@ impl Handle {
         }
     }
 
-    /// Answers a question, away from the async threads.
+    /// Answers a query, away from the async threads.
     async fn read<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Reading<'_>) -> Result<T, E> + Send + 'static,
@@ -211,7 +211,7 @@ impl Handle {
         .await
     }
 
-    /// What people set of an endpoint.
+    /// The settings of an endpoint.
     pub(crate) async fn settings(
         self: &Arc<Self>,
         of: EndpointOf,
@@ -244,7 +244,7 @@ impl Handle {
             .await
     }
 
-    /// One step of a replay's look through the events, from `from` on.
+    /// One step of a replay's scan of the events, starting at `from`.
     pub(crate) async fn look(
         self: &Arc<Self>,
         endpoint: &Arc<EndpointRecord>,
@@ -256,7 +256,7 @@ impl Handle {
             .await
     }
 
-    /// The refused rows of the outbox table behind `after`, in the order of their ids.
+    /// The refused rows of the outbox table after `after`, in the order of their ids.
     pub(crate) async fn refused_rows(
         self: &Arc<Self>,
         after: i64,

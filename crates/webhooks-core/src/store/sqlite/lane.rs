@@ -23,7 +23,7 @@ use crate::{
 const EXPIRE_ROWS: i64 = 1_000;
 
 /// Adds a row to a lane: makes sure that the lane exists, and is tried no later than its backoff
-/// allows. `wake` is the time for a lane that nothing in memory would come back to.
+/// allows. `wake` is the due time for a lane that nothing in memory would come back to.
 pub(crate) fn join(
     tx: &mut Tx<'_>,
     outbox: &Arc<Outbox>,
@@ -41,7 +41,7 @@ pub(crate) fn join(
     if wake.is_some() {
         tx.commit.follow(outbox, outbox.wake());
     }
-    // A lane in trouble may have waited for the retry of another delivery, hours away.
+    // A lane in trouble may have been waiting for the retry of another delivery, hours away.
     let sooner = changed > 0 && outbox.is_in_trouble();
     if let Some(at) = wake.or_else(|| sooner.then(|| outbox.backoff_until().max(now))) {
         tx.commit.due_by(at);
@@ -49,8 +49,8 @@ pub(crate) fn join(
     Ok(())
 }
 
-/// Has a lane looked at again that waits for something in memory, or was set aside because its
-/// endpoint could not be read.
+/// Makes a lane due again that waits for something in memory, or was set aside because its endpoint
+/// could not be read.
 pub(super) fn try_again(tx: &mut Tx<'_>, key: i64) -> Result<(), StoreError> {
     let now = tx.now();
     tx.connection
@@ -63,7 +63,7 @@ pub(super) fn try_again(tx: &mut Tx<'_>, key: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Dates a lane after a failure: not before its backoff, nor before anything in it is due.
+/// Sets a lane's due time after a failure: not before its backoff ends, nor before anything in it is due.
 pub(crate) fn back_off(tx: &mut Tx<'_>, outbox: &Outbox, backoff: Backoff) -> rusqlite::Result<()> {
     let (connection, key) = (tx.connection, outbox.key());
     let first_due: Option<i64> = connection
@@ -71,7 +71,7 @@ pub(crate) fn back_off(tx: &mut Tx<'_>, outbox: &Outbox, backoff: Backoff) -> ru
             "select min(due_at) from webhooks_delivery where endpoint_key = ?1 and claim is null and lane = 1",
         )?
         .query_row([key], |row| row.get(0))?;
-    // An empty lane is dated too: when it is tried it finds that, and its endpoint leaves it.
+    // An empty lane gets a due time too: when it is tried it is found empty, and its endpoint leaves it.
     let due_at = outbox
         .is_active()
         .then(|| first_due.unwrap_or(backoff.until).max(backoff.until));
@@ -88,8 +88,8 @@ pub(crate) fn back_off(tx: &mut Tx<'_>, outbox: &Outbox, backoff: Backoff) -> ru
     Ok(())
 }
 
-/// Marks a row as held by memory and hands it over after the commit. `retreats`: those when it was
-/// placed or loaded.
+/// Marks a row as held by memory and hands it over after the commit. `retreats`: the outbox's count when
+/// the row was placed or loaded.
 pub(super) fn claim(
     tx: &mut Tx<'_>,
     outbox: &Arc<Outbox>,
@@ -119,7 +119,7 @@ pub(super) fn claim(
     Ok(())
 }
 
-/// Takes an unclaimed row away and records why.
+/// Removes an unclaimed row and records why.
 pub(super) fn end(
     tx: &mut Tx<'_>,
     (seq, key): (i64, i64),
@@ -148,7 +148,7 @@ pub(super) fn refill(
     occasion: Occasion,
 ) -> Result<(), StoreError> {
     let refilled = load_rows(tx, outbox, occasion);
-    // Whatever came of it, another may be asked for.
+    // Whatever the result, another load may be requested.
     outbox.refill_ended();
     refilled
 }
@@ -157,11 +157,11 @@ fn load_rows(tx: &mut Tx<'_>, outbox: &Arc<Outbox>, occasion: Occasion) -> Resul
     let now = tx.now();
     let key = outbox.key();
     let Some(plan) = outbox.plan_refill() else {
-        // A person resumes it, or what is on its way back to the lane dates it.
+        // A person resumes it, or what is on its way back to the lane sets its due time.
         return set_due(tx, key, None);
     };
     if plan.trouble && occasion == Occasion::Asked {
-        // It failed since it was asked for: the outcome says when the lane is tried.
+        // It has failed since the load was requested: the outcome says when the lane is tried.
         return Ok(());
     }
     tx.commit.touched.push(Arc::clone(outbox));
@@ -205,18 +205,18 @@ fn load_rows(tx: &mut Tx<'_>, outbox: &Arc<Outbox>, occasion: Occasion) -> Resul
         return wait_or_leave(tx, outbox);
     }
     if !plan.trouble && found < plan.rows {
-        // Everything that is owed is in memory now.
+        // Everything that is pending is now in memory.
         return leave(tx, outbox);
     }
     if claimed == 0 {
-        // Only rows whose events are gone: look again for others.
+        // There were only rows whose events are gone: look again for others.
         tx.commit.due_by(now);
         return set_due(tx, key, Some(now));
     }
     set_due(tx, key, None)
 }
 
-/// A lane in trouble with nothing due: wait for its next row, or leave when there is none.
+/// For a lane in trouble with nothing due: wait for its next row, or leave it if there is none.
 fn wait_or_leave(tx: &mut Tx<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
     let key = outbox.key();
     let first: Option<i64> = tx
@@ -238,7 +238,7 @@ fn wait_or_leave(tx: &mut Tx<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError
 
 fn leave(tx: &mut Tx<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
     let Some(recovered) = outbox.leave_lane() else {
-        // What failed since dates the lane when its outcome is stored.
+        // What failed since then sets the lane's due time when its outcome is stored.
         return set_due(tx, outbox.key(), None);
     };
     tx.connection
@@ -261,19 +261,18 @@ pub(super) fn set_due(tx: &Tx<'_>, key: i64, due_at: Option<i64>) -> Result<(), 
     Ok(())
 }
 
-/// Ends the deliveries of a lane that have waited longer than their schedule lasts, each of which
-/// was tried, and since the engine is back if it was down for long. True when
-/// there may be more of them.
+/// Ends the deliveries of a lane that have waited longer than their schedule lasts and were tried at least
+/// once; if the engine was down for long, tried since it is back. True if there may be more of them.
 fn expire(tx: &mut Tx<'_>, outbox: &Arc<Outbox>, now: i64) -> Result<bool, StoreError> {
     let key = outbox.key();
     let uptime = &tx.host.uptime;
     let oldest = uptime.began(now, outbox.endpoint().expires_after_ms());
-    // What a pause held back has waited, but not for an endpoint that failed all that time.
+    // What a pause held back has waited, but not because the endpoint failed all that time.
     if outbox.failing_since().is_none_or(|since| since > oldest) {
         return Ok(false);
     }
-    // Rows of a lane are roughly in the order of their age; the first few tell whether to look. One
-    // that was not tried is the next to be: nothing behind it is given up before.
+    // Rows of a lane are roughly in the order of their age, so the first few show whether to look further.
+    // A row that was not tried is the next to be: nothing behind it is given up before.
     let back_since = uptime.back_since().unwrap_or(i64::MIN);
     let rows: Vec<(i64, bool)> = tx
         .connection
@@ -307,9 +306,9 @@ fn expire(tx: &mut Tx<'_>, outbox: &Arc<Outbox>, now: i64) -> Result<bool, Store
     Ok(i64::try_from(expired).is_ok_and(|expired| expired == EXPIRE_ROWS))
 }
 
-/// Takes over what a process before this one held: nothing is in flight any more.
+/// Takes over what the previous process held: nothing is in flight any more.
 pub(crate) fn recover(connection: &Connection, now: i64) -> rusqlite::Result<usize> {
-    // A pass over the hot table only: what is done is not in it.
+    // This reads only the hot table, which does not contain finished work.
     connection.execute(
         "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures)
          select distinct endpoint_key, ?1, 0, 0 from webhooks_delivery where claim is not null and lane = 1

@@ -15,7 +15,7 @@ use crate::{
     store::error::StoreError,
 };
 
-/// Events of the customer that are looked through for one page: a few milliseconds.
+/// Events of the customer that one page looks through: a few milliseconds.
 const LOOKED_THROUGH: usize = 2_000;
 
 /// A page of an endpoint's deliveries.
@@ -48,7 +48,7 @@ fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-/// A page that is full may have another behind it.
+/// A full page may be followed by another.
 fn full(positions: Vec<PageCursor>, limit: usize) -> (Vec<PageCursor>, Option<PageCursor>) {
     let cursor = (positions.len() == limit).then(|| positions.last().copied());
     (positions, cursor.flatten())
@@ -116,8 +116,8 @@ fn all(
     Ok((positions, cursor.map(|seq| PageCursor { at: 0, seq: *seq })))
 }
 
-/// What is owed has no index by endpoint, which every delivery would pay for twice. A customer with
-/// few events is answered from those; else what is owed to all is looked through.
+/// Pending deliveries have no index by endpoint, which every delivery would pay for twice. For a customer
+/// with few events, those are looked through; otherwise the pending deliveries of all customers.
 fn owed(
     connection: &Connection,
     endpoint: &EndpointRecord,
@@ -163,7 +163,7 @@ fn hydrate(
             .prepare_cached("select seq, id, type, created_at from webhooks_event where seq = ?1")?
             .query_row([position.seq], EventRow::read)
             .optional()?;
-        // An event that retention took away between the two looks is left out.
+        // An event that retention deleted between the two queries is left out.
         if let Some(event) = event {
             deliveries.push(delivery(reading, &event, endpoint.key, Some(endpoint))?);
         }

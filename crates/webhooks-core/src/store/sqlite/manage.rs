@@ -19,7 +19,7 @@ use crate::{
     store::{endpoint_error::EndpointError, endpoint_row, error::StoreError},
 };
 
-/// Stores a new endpoint, whose settings and URL were checked.
+/// Stores a new endpoint, whose settings and URL have been checked.
 pub(crate) fn add(
     tx: &mut Tx<'_>,
     customer: &str,
@@ -71,7 +71,7 @@ pub(crate) fn remove(tx: &mut Tx<'_>, of: &EndpointOf) -> Result<(), EndpointErr
     let place = endpoint_row::place(of.id.as_str());
     let seal = tx.endpoints.reader.seal.clone();
     let connection = tx.connection;
-    // First what may be damaged: from then on the endpoint can be read.
+    // First what may be damaged: after that the endpoint can be read.
     connection
         .prepare_cached("delete from webhooks_endpoint_secret where endpoint_key = ?1")?
         .execute([key])?;
@@ -92,7 +92,7 @@ pub(crate) fn remove(tx: &mut Tx<'_>, of: &EndpointOf) -> Result<(), EndpointErr
     Ok(())
 }
 
-/// Changes of an endpoint what `change` names; its id, secrets, order and history stay.
+/// Changes the parts of an endpoint that `change` names; its id, secrets, order and history stay.
 pub(crate) fn edit(
     tx: &mut Tx<'_>,
     of: &EndpointOf,

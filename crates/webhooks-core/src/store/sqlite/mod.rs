@@ -1,4 +1,4 @@
-//! The store in SQLite: one writer thread with group commit, readers apart.
+//! The store in SQLite: one writer thread with group commit, and separate readers.
 
 pub(crate) mod act;
 pub(crate) mod backup;

@@ -1,4 +1,4 @@
-//! Opening a store: taking over what a process before this one left, and starting what works on it.
+//! Opening a store: taking over what the previous process left, and starting what works on it.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -39,7 +39,7 @@ pub(crate) struct Opened {
     last_event: i64,
 }
 
-/// A store that is at work, but for its writer.
+/// A store that is at work, except for its writer.
 pub(crate) struct Started {
     pub(crate) handle: Arc<Handle>,
     pub(crate) writer: Writer,
@@ -48,8 +48,8 @@ pub(crate) struct Started {
     pub(crate) lock: Option<FileLock>,
 }
 
-/// Opens a store; without a file one in memory. It waits for locks and the disk: away from the async
-/// threads.
+/// Opens a store; without a file, one in memory. It waits for locks and the disk, so call it away from
+/// the async threads.
 pub(crate) fn open(file: Option<PathBuf>, settings: OpenSettings) -> Result<Opened, OpenError> {
     let shown = file
         .as_deref()
@@ -92,14 +92,14 @@ pub(crate) fn open(file: Option<PathBuf>, settings: OpenSettings) -> Result<Open
     if held > 0 {
         tracing::info!(
             deliveries = held,
-            "took over deliveries that were in memory when the process before this one ended"
+            "took over deliveries that were in memory when the previous process ended"
         );
     }
     trouble::tell(&connection, &reader, &timeline).map_err(refuse_stored)?;
     if timeline.offset().abs() > 60_000 {
         tracing::warn!(
             offset_s = timeline.offset() / 1_000,
-            "the wall clock is not where this store left it"
+            "the wall clock differs from the time that this store has reached"
         );
     }
     Ok(Opened {
@@ -115,7 +115,7 @@ pub(crate) fn open(file: Option<PathBuf>, settings: OpenSettings) -> Result<Open
     })
 }
 
-/// Reads one endpoint, to refuse a wrong key at the start and not at the first delivery.
+/// Reads one endpoint, to refuse a wrong key at the start instead of at the first delivery.
 fn check_key(connection: &Connection, reader: &EndpointReader) -> Result<(), StoreError> {
     let newest = endpoints::read(
         reader,
@@ -124,7 +124,7 @@ fn check_key(connection: &Connection, reader: &EndpointReader) -> Result<(), Sto
         [],
     );
     match newest {
-        // Its own trouble, which another key would not mend.
+        // A problem of this endpoint alone, which another key would not fix.
         Err(error @ StoreError::Damaged(_)) => {
             tracing::error!(%error, "an endpoint cannot be read");
             Ok(())
@@ -134,14 +134,14 @@ fn check_key(connection: &Connection, reader: &EndpointReader) -> Result<(), Sto
 }
 
 impl Opened {
-    /// Begins to work for `host`, on what `queue` brings.
+    /// Starts working for `host`, on what arrives in `queue`.
     pub(crate) fn start(self, host: Arc<Host>, queue: &Arc<WriterQueue>) -> Started {
         let watch = self
             .file
             .clone()
             .map(|file| OutboxWatch::start(file, Arc::clone(queue)));
         let watch = watch.transpose().unwrap_or_else(|error| {
-            tracing::error!(%error, "the outbox table is not watched: no thread could be started");
+            tracing::error!(%error, "the outbox table is not watched, because no thread could be started");
             None
         });
         let handle = Handle::new(

@@ -1,7 +1,7 @@
 //! The outbox table: rows that any program put into `webhooks_outbox` in its own transaction become
 //! events here, each exactly once, in the order of their ids.
 //!
-//! A row leaves the table in the transaction that stores its event. One that cannot become an
+//! A row leaves the table in the transaction that stores its event. A row that cannot become an
 //! event stays, with the reason in `refused`, and holds nothing up.
 
 use rusqlite::{Connection, OptionalExtension, Row, params, types::ValueRef};
@@ -23,14 +23,14 @@ use crate::{
 const TAKE_ROWS: usize = 256;
 /// Bytes of data taken in one transaction, for the same reason.
 const TAKE_BYTES: usize = 4 * 1024 * 1024;
-/// Whether a row waits.
+/// Whether a row is waiting.
 pub(crate) fn has_rows(connection: &Connection) -> rusqlite::Result<bool> {
     connection
         .prepare_cached("select 1 from webhooks_outbox where refused is null limit 1")?
         .exists([])
 }
 
-/// Takes what waits, up to a bound.
+/// Takes the waiting rows, up to a bound.
 pub(crate) fn take(tx: &mut Tx<'_>) -> Result<TakenRows, StoreError> {
     let mut taken = TakenRows::default();
     let mut bytes = 0;
@@ -60,7 +60,7 @@ pub(crate) fn take(tx: &mut Tx<'_>) -> Result<TakenRows, StoreError> {
                 tracing::warn!(
                     outbox.id = id,
                     reason,
-                    "a row of the outbox table cannot become an event; it stays, and holds nothing up"
+                    "a row of the outbox table cannot become an event; it stays there, and holds nothing up"
                 );
                 tx.connection
                     .prepare_cached("update webhooks_outbox set refused = ?2 where id = ?1")?
@@ -76,7 +76,7 @@ pub(crate) fn take(tx: &mut Tx<'_>) -> Result<TakenRows, StoreError> {
     Ok(taken)
 }
 
-/// The refused rows behind `after`, in the order of their ids.
+/// The refused rows after `after`, in the order of their ids.
 pub(crate) fn refused_rows(
     connection: &Connection,
     after: i64,
@@ -102,7 +102,7 @@ pub(crate) fn refused_rows(
         .collect::<Result<_, _>>()?)
 }
 
-/// Makes a refused row wait again. False when there is none of this id.
+/// Makes a refused row wait again. False if there is none with this id.
 pub(crate) fn retry(tx: &Tx<'_>, id: i64) -> Result<bool, StoreError> {
     let changed = tx
         .connection
@@ -113,12 +113,12 @@ pub(crate) fn retry(tx: &Tx<'_>, id: i64) -> Result<bool, StoreError> {
     Ok(changed > 0)
 }
 
-/// A row as it was found: SQLite keeps what does not fit a column's type.
+/// A row as it was found: SQLite also stores values that do not match a column's type.
 struct WaitingRow {
     id: i64,
     customer: Option<String>,
     event_type: Option<String>,
-    /// `None` when it is too large or is not text.
+    /// `None` if it is too large or is not text.
     data: Option<String>,
     event_id: Option<Option<String>>,
     data_bytes: usize,
@@ -127,7 +127,7 @@ struct WaitingRow {
 enum RowError {
     /// What is wrong with this row.
     Refused(String),
-    /// The store refused: so it would the next row.
+    /// The store refused, and would refuse the next row too.
     Store(StoreError),
 }
 
@@ -195,7 +195,7 @@ impl From<SendError> for RowError {
     }
 }
 
-/// A trigger of the app's refuses this event; it need not refuse the next.
+/// Whether a constraint or trigger of the app refuses this event; it may accept the next.
 fn is_constraint(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
 }

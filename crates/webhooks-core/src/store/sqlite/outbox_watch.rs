@@ -1,8 +1,8 @@
 //! Notices what other connections commit to the outbox table.
 //!
-//! SQLite has no way to be told. Every commit writes the write-ahead log: while that file is as it
-//! was, nothing happened. Else `data_version` says whether another connection has committed
-//! anything, and only then is the table looked at.
+//! SQLite does not notify other connections. But every commit writes the write-ahead log: while that
+//! file is unchanged, nothing happened. If it changed, `data_version` says whether another connection
+//! has committed anything, and only then is the table read.
 
 use std::{
     path::{Path, PathBuf},
@@ -22,16 +22,16 @@ use crate::{
     store::{ask::Ask, error::StoreError, queue::WriterQueue, reply::Reply},
 };
 
-/// Between two looks: a row is taken within twice this, and the looks of an idle engine take less
-/// than a thousandth of a core.
+/// The interval of polling: a row is taken within twice this, and the polling of an idle engine takes
+/// less than a thousandth of a core.
 const LOOK_WAIT: Duration = Duration::from_millis(50);
-/// A file that was written this shortly before it is looked at may be written again under the same
-/// time: file systems date by the kernel's tick, of 10 ms at most.
+/// A file that was written this shortly before a check may be written again under the same timestamp:
+/// file systems take it from the kernel's tick, of 10 ms at most.
 const SETTLED_AFTER: Duration = Duration::from_millis(20);
 /// The wait after the store refused.
 const REFUSED_WAIT: Duration = Duration::from_secs(1);
 
-/// The thread that looks. It ends when it is stopped.
+/// The thread that polls. It ends when it is stopped.
 #[derive(Debug)]
 pub(crate) struct OutboxWatch {
     stopped: Arc<AtomicBool>,
@@ -39,7 +39,7 @@ pub(crate) struct OutboxWatch {
 }
 
 impl OutboxWatch {
-    /// Starts looking at `file`.
+    /// Starts watching `file`.
     pub(crate) fn start(file: PathBuf, queue: Arc<WriterQueue>) -> std::io::Result<Self> {
         let stopped = Arc::<AtomicBool>::default();
         let look = Look {
@@ -55,17 +55,17 @@ impl OutboxWatch {
         Ok(Self { stopped, thread })
     }
 
-    /// No further look is begun; the thread's connection is closed when this returns.
+    /// Stops polling; the thread's connection is closed when this returns.
     pub(crate) fn stop(self) {
         self.stopped.store(true, Ordering::Release);
         self.thread.thread().unpark();
         if self.thread.join().is_err() {
-            tracing::error!("the thread that watches the outbox table had panicked");
+            tracing::error!("the thread that watches the outbox table panicked");
         }
     }
 }
 
-/// The file of the write-ahead log, beside the database itself and not beside a link to it.
+/// The file of the write-ahead log, next to the database itself and not next to a link to it.
 fn log_of(file: &Path) -> PathBuf {
     let mut log = std::fs::canonicalize(file)
         .unwrap_or_else(|_| file.to_owned())
@@ -83,7 +83,7 @@ struct Look {
     /// The `data_version` up to which everything was taken.
     seen: Option<i64>,
     log: PathBuf,
-    /// The log as it was when everything was taken; `None` when it was being written then.
+    /// The log as it was when everything was taken; `None` if it was being written then.
     settled: Option<LogState>,
 }
 
@@ -95,17 +95,17 @@ impl Look {
                 Ok(()) => LOOK_WAIT,
                 Err(StoreError::Closed) => return,
                 Err(error) => {
-                    tracing::warn!(%error, "the outbox table could not be looked at; trying again in a second");
+                    tracing::warn!(%error, "the outbox table could not be read; trying again in a second");
                     (connection, self.seen, self.settled) = (None, None, None);
                     REFUSED_WAIT
                 }
             };
-            // An unpark before this is not missed.
+            // An unpark before this is not lost.
             std::thread::park_timeout(wait);
         }
     }
 
-    /// The log, if any; and whether what is written to it later will have another time.
+    /// The log, if any; and whether a later write to it will have another timestamp.
     fn log_state(&self) -> Option<(LogState, bool)> {
         let metadata = std::fs::metadata(&self.log).ok()?;
         let written = metadata.modified().ok()?;
@@ -116,7 +116,7 @@ impl Look {
     }
 
     fn look(&mut self, open: &mut Option<Connection>, file: &Path) -> Result<(), StoreError> {
-        // Before the database: what is committed meanwhile changes it once more.
+        // Before reading the database: what is committed meanwhile changes the log once more.
         let log = self.log_state();
         if self.settled.is_some() && self.settled == log.map(|(state, _)| state) {
             return Ok(());
@@ -144,12 +144,12 @@ impl Look {
         if outbox_table::has_rows(connection)? {
             while self.take()?.more && !self.stopped.load(Ordering::Acquire) {}
         }
-        // What was committed since has another version.
+        // Anything committed since has another version.
         self.seen = Some(version);
         Ok(())
     }
 
-    /// Has the writer take what waits.
+    /// Makes the writer take the waiting rows.
     fn take(&self) -> Result<TakenRows, StoreError> {
         let (reply, answer) = Reply::new(None);
         self.queue.push(Ask::TakeRows(reply));

@@ -20,7 +20,7 @@ impl From<Ask> for Act {
             Ask::Sqlite(act) => act,
             Ask::Scan(probes, reply) => Self::answering(reply, move |tx| scan::scan(tx, probes)),
             Ask::Maintain(reply) => Self::answering(reply, retention::maintain),
-            // There is no other engine, whatever it would be.
+            // No other engine could take anything over.
             Ask::LetGo(LetGoOf::All | LetGoOf::Memory, reply) => {
                 Self::answering(reply, |_| Ok(false))
             }
@@ -45,7 +45,7 @@ impl From<Ask> for Act {
             Ask::Hold(reply, released) => Self::new(
                 move |_| {
                     reply.give(Ok(()));
-                    // An error is that it was let go of.
+                    // An error means that it was released.
                     let _ = released.recv();
                     Ok::<_, StoreError>(())
                 },
@@ -70,7 +70,7 @@ impl From<Ask> for Act {
             Ask::Resend(of, reply) => Self::answering(reply, move |tx| replay::resend(tx, &of)),
             Ask::TakeAway(of, ending, reply) => Self::new(
                 move |tx| replay::take_away(tx, &of, ending),
-                // After the commit, on the writer thread: nothing can be handed over meanwhile.
+                // After the commit, still on the writer thread: nothing can be handed over meanwhile.
                 move |taken| {
                     reply.give(taken.map(replay::TakenAway::take_out_of_memory));
                     None

@@ -17,14 +17,14 @@ use crate::{
     },
 };
 
-/// What a question is answered from.
+/// What a query is answered from.
 pub(super) struct Reading<'a> {
     pub(super) connection: &'a Connection,
     pub(super) timeline: &'a Timeline,
     pub(super) endpoints: &'a EndpointReader,
 }
 
-/// The event a question is about.
+/// The event that a query is about.
 pub(super) struct EventRow {
     pub(super) seq: i64,
     pub(super) id: String,
@@ -227,7 +227,7 @@ pub(super) fn explain(reading: &Reading<'_>, of: &DeliveryOf) -> Result<Explanat
         Err(StoreError::Gone) => {}
         Err(error) => return Err(error),
     }
-    // In the same millisecond too: had it been there, it would have been owed what it wants.
+    // In the same millisecond too: had the endpoint existed, it would have got a delivery of an event it wants.
     let wanted = wants(&endpoint.event_types, &event.event_type);
     if endpoint.created_at > event.created_at || wanted && endpoint.created_at == event.created_at {
         return Ok(Explanation::AddedLater {
@@ -244,7 +244,7 @@ pub(super) fn explain(reading: &Reading<'_>, of: &DeliveryOf) -> Result<Explanat
     Ok(Explanation::NotOnRecord)
 }
 
-/// How much is owed to whom: for `shutdown`'s report and for health pages.
+/// How many deliveries are pending: for `shutdown`'s report and for health pages.
 pub(super) fn count_owed(connection: &Connection) -> Result<u64, StoreError> {
     let count: i64 = connection.query_row("select count(*) from webhooks_delivery", [], |row| {
         row.get(0)

@@ -1,4 +1,4 @@
-//! Sending again, and not sending any more: what a person does to single deliveries.
+//! Resending, canceling and skipping: what people do to single deliveries.
 
 use std::sync::Arc;
 
@@ -20,9 +20,9 @@ use crate::{
     store::{delivery_error::DeliveryError, endpoint_error::EndpointError, error::StoreError},
 };
 
-/// Events of the customer looked at in one step of a replay.
+/// Events of the customer that one step of a replay looks at.
 pub(crate) const LOOK_ROWS: usize = 5_000;
-/// A delivery that was taken away.
+/// A delivery that was removed.
 pub(crate) struct TakenAway {
     outbox: Option<Arc<Outbox>>,
     /// Memory held it under this claim: it may be in flight.
@@ -30,7 +30,7 @@ pub(crate) struct TakenAway {
 }
 
 impl TakenAway {
-    /// Takes it out of memory too. True when a request may be in flight.
+    /// Takes it out of memory too. True if a request may be in flight.
     pub(super) fn take_out_of_memory(self) -> bool {
         let Self { outbox, claim } = self;
         claim.is_some_and(|claim| !outbox.is_some_and(|outbox| outbox.take_out(claim)))
@@ -53,7 +53,7 @@ fn find_event(
         })
 }
 
-/// Sends one event to one endpoint again, now. What is owed already is only made due.
+/// Sends one event to one endpoint again, now. If it is still pending, it is only made due.
 pub(crate) fn resend(tx: &mut Tx<'_>, of: &DeliveryOf) -> Result<(), DeliveryError> {
     let key = find(tx.connection, &of.endpoint)?;
     let event = find_event(tx.connection, of)?;
@@ -92,7 +92,7 @@ pub(crate) fn resend(tx: &mut Tx<'_>, of: &DeliveryOf) -> Result<(), DeliveryErr
     Ok(())
 }
 
-/// Makes an endpoint's lane due now, whatever its backoff.
+/// Makes an endpoint's lane due now, regardless of its backoff.
 fn try_lane_now(tx: &mut Tx<'_>, key: i64, now: i64) -> Result<(), StoreError> {
     tx
         .connection
@@ -121,7 +121,7 @@ fn owe_again(
     owe(tx, outbox, &Arc::new(event), number.unwrap_or_default())
 }
 
-/// Takes a delivery away: no further attempt is started.
+/// Removes a delivery: no further attempt is started.
 pub(crate) fn take_away(
     tx: &mut Tx<'_>,
     of: &DeliveryOf,
@@ -149,7 +149,7 @@ pub(crate) fn take_away(
         .as_ref()
         .is_some_and(|outbox| outbox.endpoint().ordered);
     if ordered && !stands_behind(tx.connection, seq, key)? {
-        // What stood behind it may go on.
+        // The deliveries behind it may continue.
         try_lane_now(tx, key, now)?;
     }
     if claim.is_some() {
@@ -159,7 +159,7 @@ pub(crate) fn take_away(
     Ok(TakenAway { outbox, claim })
 }
 
-/// Whether something stands before this event in the lane of an ordered endpoint.
+/// Whether something is ahead of this event in the lane of an ordered endpoint.
 fn stands_behind(connection: &Connection, seq: i64, key: i64) -> Result<bool, StoreError> {
     Ok(connection
         .prepare_cached(
@@ -238,7 +238,7 @@ pub(crate) fn look(
                 Ok((row.get(1)?, event))
             })
             .optional()?;
-        // Retention may have taken it away between the two looks.
+        // Retention may have deleted it between the two queries.
         let Some((created_at, event)) = event else {
             continue;
         };
@@ -253,7 +253,7 @@ pub(crate) fn look(
     Ok(look)
 }
 
-/// Adds the deliveries that one step of a replay found. Returns how many are owed now.
+/// Adds the deliveries that one step of a replay found. Returns how many are pending now.
 pub(crate) fn owe_all(tx: &mut Tx<'_>, key: i64, seqs: &[i64]) -> Result<usize, StoreError> {
     let now = tx.now();
     let Some(outbox) = tx.endpoints.by_key(tx.connection, key)? else {

@@ -1,5 +1,5 @@
-//! What is deleted in time: events and attempts by age, and what disabled endpoints are no
-//! longer owed. Always in bounded slices, so that a send never waits long.
+//! What is deleted over time: events and attempts by age, and deliveries that were pending for disabled
+//! endpoints. Always in bounded slices, so that a send never waits long.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -11,11 +11,11 @@ use crate::{delivery::EndReason, store::error::StoreError};
 /// Rows of one table that one transaction deletes.
 const SLICE_ROWS: i64 = 1_000;
 
-/// How often what a pass left is looked at again. A pass reads what it leaves, which can be a
+/// How often the rows that a pass left are looked at again. A pass reads what it leaves, which can be a
 /// million deliveries to endpoints that are down.
 const PASS_EVERY_MS: i64 = 3_600_000;
 
-/// One slice of each kind of maintenance. True when there is more to do.
+/// One slice of each kind of maintenance. True if there is more to do.
 pub(crate) fn maintain(tx: &mut Tx<'_>) -> Result<bool, StoreError> {
     let now = tx.now();
     let retention = tx.host.retention;
@@ -34,10 +34,10 @@ pub(crate) fn maintain(tx: &mut Tx<'_>) -> Result<bool, StoreError> {
     Ok(full)
 }
 
-/// Ends what is owed to endpoints that were disabled or removed.
+/// Ends the pending deliveries of endpoints that were disabled or removed.
 fn end_undeliverable(tx: &mut Tx<'_>, now: i64) -> Result<bool, StoreError> {
     let connection = tx.connection;
-    // Lanes are few; an endpoint that is disabled or removed has one when it is owed anything.
+    // Lanes are few; an endpoint that is disabled or removed has one if anything is pending for it.
     let lane: Option<(i64, String)> = connection
         .prepare_cached(
             "select l.endpoint_key, coalesce(e.state, 'removed') from webhooks_lane l
@@ -77,14 +77,14 @@ fn end_undeliverable(tx: &mut Tx<'_>, now: i64) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-/// Deletes attempts by age, also in front of younger ones of an old event that was sent again.
+/// Deletes attempts by age, even those before younger ones of an old event that was sent again.
 fn delete_attempts(
     connection: &Connection,
     sweep: &mut Sweep,
     before: i64,
 ) -> Result<bool, StoreError> {
     let (seq, key, number) = sweep.attempt;
-    // The events of that age or older; a younger event has no attempt older than itself.
+    // Events of that age or older; a younger event has no attempt older than itself.
     let end = first_since(connection, before)?.unwrap_or(i64::MAX);
     let rows: Vec<(i64, i64, i64, i64)> = connection
         .prepare_cached(
@@ -131,7 +131,7 @@ fn delete_events(
     let mut endings = 0;
     let mut emptied = Emptied::default();
     for (index, seq) in seqs.iter().enumerate() {
-        // An event that is still owed stays, and is looked at again by the next pass.
+        // An event that is still pending stays, and is looked at again by the next pass.
         let customer: Option<String> = connection
             .prepare_cached(
                 "delete from webhooks_event where seq = ?1
@@ -147,7 +147,7 @@ fn delete_events(
                 .execute([seq])?;
         }
         sweep.event = *seq;
-        // An event has an ending for each of many endpoints, at worst.
+        // At worst an event has an ending for each of many endpoints.
         if is_slice(endings) {
             full = index + 1 < seqs.len();
             break;
@@ -161,20 +161,20 @@ fn is_slice(rows: usize) -> bool {
     i64::try_from(rows).is_ok_and(|rows| rows >= SLICE_ROWS)
 }
 
-/// One query each: SQLite finds the least or the greatest at once, and reads the whole table when it is
-/// asked for both together.
+/// One subquery each: SQLite finds the least or the greatest at once, but reads the whole table when asked
+/// for both together.
 const FIRST_AND_LAST: &str = "select coalesce((select min(seq) from webhooks_event), 1),
     coalesce((select max(seq) from webhooks_event), 0)";
 
-/// The first and the last event that are kept: 1 and 0 when there is none.
+/// The first and the last event that are kept: 1 and 0 if there is none.
 fn first_and_last(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
     connection
         .prepare_cached(FIRST_AND_LAST)?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-/// The first event at or after a time; `None` when there is none. Events are stored in the order
-/// of time, so that halving the range finds it.
+/// The first event at or after a time; `None` if there is none. Events are stored in the order of time,
+/// so a binary search finds it.
 pub(crate) fn first_since(connection: &Connection, since: i64) -> Result<Option<i64>, StoreError> {
     let (mut low, last) = first_and_last(connection)?;
     let mut high = last + 1;
@@ -195,7 +195,7 @@ pub(crate) fn first_since(connection: &Connection, since: i64) -> Result<Option<
     Ok((low <= last).then_some(low))
 }
 
-/// The last event of which anything is on record; its attempts may be kept for longer than itself.
+/// The last event that left any record; its attempts may be kept for longer than the event itself.
 pub(crate) fn last_event(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row(
         "select max(
@@ -208,7 +208,7 @@ pub(crate) fn last_event(connection: &Connection) -> rusqlite::Result<i64> {
     )
 }
 
-/// Secrets whose grace after a rotation is over.
+/// Deletes secrets whose grace period after a rotation is over.
 fn drop_expired_secrets(tx: &mut Tx<'_>, now: i64) -> Result<(), StoreError> {
     let keys: Vec<i64> = tx
         .connection
@@ -223,12 +223,12 @@ fn drop_expired_secrets(tx: &mut Tx<'_>, now: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Keeps the timeline from starting again before a time it had reached.
+/// Keeps the timeline from restarting before a time that it had reached.
 fn note_reached(connection: &Connection, now: i64) -> Result<(), StoreError> {
     store_setting(connection, "reached", now)
 }
 
-/// Keeps where the timeline stands, so that the next start goes on from there.
+/// Stores where the timeline stands, so that the next start continues from there.
 pub(crate) fn note_stop(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     note_reached(tx.connection, tx.now())
 }

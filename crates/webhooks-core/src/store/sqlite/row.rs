@@ -17,13 +17,13 @@ impl StoredEvent {
     }
 }
 
-/// A delivery read from the hot table, its event beside it.
+/// A delivery read from the hot table, together with its event.
 pub(super) struct FoundRow {
     pub(super) endpoint_key: i64,
     pub(super) attempts: u32,
     pub(super) number: u32,
     pub(super) seq: i64,
-    /// `None` when the event is gone.
+    /// `None` if the event is gone.
     pub(super) event: Option<StoredEvent>,
 }
 

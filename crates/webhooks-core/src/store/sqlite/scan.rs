@@ -15,22 +15,22 @@ use crate::{
     store::error::StoreError,
 };
 
-/// Retries loaded by one scan: bounds how long it keeps the writer from sends.
+/// Retries that one scan loads: bounds how long it keeps the writer from sends.
 const SCAN_ROWS: i64 = 256;
 /// Lanes of healthy endpoints that one scan may load, for the same reason.
 const LANES_A_SCAN: usize = 32;
 /// Endpoints in trouble that one scan may try. With 32 of them the p99 of a healthy endpoint
-/// beside a thousand dead ones doubled. With the due loop's pace it is 200 a second: enough to
-/// try 12,000 that are dead once a minute.
+/// alongside a thousand dead ones doubled. At the due loop's pace this is 200 a second: enough to
+/// try 12,000 dead endpoints once a minute.
 const PROBES_A_SCAN: usize = 1;
 
-/// Loads what is due: single retries and lanes, of those in trouble no more than `probes`. Returns
+/// Loads what is due: single retries and lanes, but no more than `probes` lanes in trouble. Returns
 /// when to come back.
 pub(crate) fn scan(tx: &mut Tx<'_>, probes: usize) -> Result<Option<i64>, StoreError> {
     let now = tx.now();
     scan_retries(tx, now)?;
-    // Two classes, each with an index: endpoints that hang can have every place for probes for as
-    // long as they like, and what a restart found of healthy ones must not wait behind them.
+    // Two classes, each with an index: endpoints that hang can occupy every place for probes for as
+    // long as they like, and lanes of healthy ones that a restart found must not wait behind them.
     let healthy = due_lanes(
         tx.connection,
         "select endpoint_key from webhooks_lane where failures = 0 and due_at <= ?1 order by due_at limit ?2",
@@ -46,7 +46,7 @@ pub(crate) fn scan(tx: &mut Tx<'_>, probes: usize) -> Result<Option<i64>, StoreE
     for key in healthy.into_iter().chain(in_trouble) {
         match find(tx, key)? {
             Found::Outbox(outbox) => refill(tx, &outbox, Occasion::Due)?,
-            // Of an endpoint that was removed maintenance ends what the lane holds.
+            // Maintenance ends what the lane of a removed endpoint holds.
             Found::Removed | Found::Unreadable => set_due(tx, key, None)?,
         }
     }
@@ -70,8 +70,8 @@ fn due_lanes(
 enum Found {
     Outbox(Arc<Outbox>),
     Removed,
-    /// What is stored of it is damaged. What it is owed is set aside until the next start, so
-    /// that what others are owed is still found.
+    /// Its stored data is damaged. Its deliveries are set aside until the next start, so that those of
+    /// others are still found.
     Unreadable,
 }
 
@@ -83,7 +83,7 @@ fn find(tx: &mut Tx<'_>, key: i64) -> Result<Found, StoreError> {
             tracing::error!(
                 endpoint.key = key,
                 %error,
-                "an endpoint cannot be read; what it is owed is kept until it can be, and looked at when the store is next opened"
+                "an endpoint cannot be read; its pending deliveries are kept, and tried again when the store is next opened"
             );
             Ok(Found::Unreadable)
         }

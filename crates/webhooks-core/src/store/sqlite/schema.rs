@@ -1,4 +1,4 @@
-//! Opening the database file: settings, version, and the refusals.
+//! Opening the database file: settings, version, and reasons to refuse it.
 
 use std::{path::Path, sync::Arc};
 
@@ -20,9 +20,9 @@ use crate::{
 
 /// Pages kept in memory by the writer, in KiB: the hot tables of a healthy engine fit.
 const WRITER_CACHE_KIB: i32 = 32 * 1024;
-/// Checkpoint after this many pages (4 KiB each) of write-ahead log, about 64 MiB. Sends wait
-/// while one runs: with 4,000 pages that was once a second at 500 events a second, and was the
-/// p99 that scripts/bench measured. The same hot pages are written once however often they changed.
+/// Checkpoint after this many pages (4 KiB each) of write-ahead log, about 64 MiB. Sends wait while one
+/// runs: with 4,000 pages that was once a second at 500 events a second, and determined the p99 that
+/// scripts/bench measured. A checkpoint writes a hot page once, however often it changed.
 const CHECKPOINT_PAGES: i32 = 16_000;
 /// Opens, checks and migrates the writer's connection. `None` is a database in memory.
 pub(crate) fn open_writer(
@@ -77,7 +77,7 @@ pub(crate) fn open_reader(file: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Refuses what cannot be used before anything is written.
+/// Refuses a database that cannot be used, before anything is written.
 fn check(connection: &Connection, shown: &str) -> Result<(), OpenError> {
     let refuse = |source: rusqlite::Error| refusal(shown, source);
     let found = version::find(connection).map_err(refuse)?;
@@ -99,8 +99,8 @@ fn check(connection: &Connection, shown: &str) -> Result<(), OpenError> {
     quick_check(connection, found, shown)
 }
 
-/// Reads the root page of every table of ours: cheap however large the file is. Deeper damage
-/// is told by the statement that meets it. An app's may need modules that only the app has.
+/// Reads the root page of each of our tables: cheap however large the file is. Deeper damage is
+/// reported by the statement that meets it. An app's tables may need modules that only the app has.
 fn quick_check(connection: &Connection, found: Found, shown: &str) -> Result<(), OpenError> {
     let pattern = match found {
         Found::Nothing => return Ok(()),
@@ -127,7 +127,7 @@ fn quick_check(connection: &Connection, found: Found, shown: &str) -> Result<(),
     read().map_err(|source| refusal(shown, source))
 }
 
-/// What an error of SQLite means for opening the file.
+/// What an SQLite error means for opening the file.
 pub(crate) fn refusal(shown: &str, source: rusqlite::Error) -> OpenError {
     let file = shown.to_owned();
     if tells_of_damage(&source) {

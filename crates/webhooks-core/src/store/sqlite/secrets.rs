@@ -13,7 +13,7 @@ use crate::{
     store::{endpoint_error::EndpointError, endpoint_row, error::StoreError},
 };
 
-/// Stores a secret of an endpoint, named by key and id; it signs from now on.
+/// Stores a secret of an endpoint, given by key and id; it signs from now on.
 pub(super) fn insert(
     tx: &Tx<'_>,
     (key, id): (i64, &EndpointId),
@@ -35,8 +35,8 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// Adds a secret that signs from now on; those before sign beside it until the grace is over. With
-/// no grace they are not kept, readable or not.
+/// Adds a secret that signs from now on; the previous ones sign alongside it until the grace period is
+/// over. Without a grace period they are deleted, whether or not they can be read.
 pub(crate) fn rotate(
     tx: &mut Tx<'_>,
     of: &EndpointOf,
@@ -46,7 +46,7 @@ pub(crate) fn rotate(
     let key = find(tx.connection, of)?;
     let connection = tx.connection;
     let now = tx.now();
-    // Those whose grace is over sign no more, though maintenance may not have removed them yet.
+    // Secrets whose grace period is over no longer sign, though maintenance may not have removed them yet.
     let (signing, last): (i64, i64) = connection
         .prepare_cached(
             "select count(*) filter (where expires_at is null or expires_at > ?2), coalesce(max(number), 0)
@@ -71,7 +71,7 @@ pub(crate) fn rotate(
     Ok(secret)
 }
 
-/// Ends a secret that was rotated away before its grace is over.
+/// Ends a rotated secret before its grace period is over.
 pub(crate) fn end(tx: &mut Tx<'_>, of: &EndpointOf, number: u32) -> Result<(), EndpointError> {
     let key = find(tx.connection, of)?;
     let ended = tx
@@ -107,7 +107,7 @@ fn use_from_now(tx: &mut Tx<'_>, key: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The secrets that sign now, the newest first. One that is damaged is listed too: it can be ended.
+/// The secrets that sign now, the newest first. A damaged one is listed too, so that it can be ended.
 pub(crate) fn list(
     reading: &Reading<'_>,
     of: &EndpointOf,

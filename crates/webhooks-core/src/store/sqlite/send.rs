@@ -1,4 +1,4 @@
-//! Storing events and the deliveries they owe.
+//! Storing events and their deliveries.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use crate::{
     store::{committed::HandOver, error::StoreError},
 };
 
-/// What an event that is refused takes back.
+/// What is taken back when an event is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// What was written of the events: the transaction goes on without them.
+    /// What was written of the events: the transaction continues without them.
     Savepoint,
-    /// Nothing was written of a lone event that is refused; another error ends the transaction.
+    /// Nothing was written of a single refused event; another error ends the transaction.
     Transaction,
 }
 
@@ -61,13 +61,13 @@ pub(crate) fn store_events(
     stored
 }
 
-/// Stores one event and its deliveries, already claimed where memory has room for them.
+/// Stores one event and its deliveries, which are already claimed if memory has room for them.
 fn store_event(
     tx: &mut Tx<'_>,
     customer: &str,
     event: PreparedEvent,
 ) -> Result<SendReceipt, SendError> {
-    // First: an endpoint that cannot be read refuses the event before anything of it is written.
+    // First, so that an endpoint that cannot be read refuses the event before anything of it is written.
     let outboxes = tx.endpoints.of_customer(tx.connection, customer)?;
     let seq = tx.sequence.next_event();
     let inserted = tx
@@ -115,7 +115,7 @@ fn store_event(
     })
 }
 
-/// Adds one delivery to what an endpoint is owed. `number`: of the last attempt ever made.
+/// Adds a pending delivery to an endpoint. `number`: of the last attempt ever made.
 pub(crate) fn owe(
     tx: &mut Tx<'_>,
     outbox: &Arc<Outbox>,
@@ -164,13 +164,13 @@ pub(crate) fn owe(
     Ok(())
 }
 
-/// The same id again: the same content is the same event, other content an error.
+/// The same id again: the same content is the same event, different content is an error.
 fn known_event(
     connection: &Connection,
     customer: &str,
     event: PreparedEvent,
 ) -> Result<SendReceipt, SendError> {
-    // The body is read only when its bytes are others.
+    // The body is read only if its bytes differ.
     let (seq, same_type, other_body): (i64, bool, Option<Vec<u8>>) = connection
         .prepare_cached(
             "select seq, type = ?3, case when body = ?4 then null else body end

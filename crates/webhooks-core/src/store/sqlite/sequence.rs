@@ -9,7 +9,7 @@ pub(crate) struct Sequence {
 }
 
 impl Sequence {
-    /// `last_event` is the last event of which anything is on record.
+    /// `last_event` is the last event that left any record.
     pub(super) fn new(last_event: i64) -> Self {
         Self {
             last_event,
@@ -17,14 +17,14 @@ impl Sequence {
         }
     }
 
-    /// The place of the next event in the order of commits. What is on record of events that
-    /// retention took away names theirs: it is never given again while that is kept.
+    /// The place of the next event in the order of commits. Records of events that retention deleted refer
+    /// to theirs, so it is never given again while they are kept.
     pub(super) fn next_event(&mut self) -> i64 {
         self.last_event += 1;
         self.last_event
     }
 
-    /// What was written of the index may be among what was rolled back.
+    /// What was written to the index may be part of what was rolled back.
     pub(super) fn rolled_back(&mut self) {
         self.newest_block = NewestBlock::default();
     }

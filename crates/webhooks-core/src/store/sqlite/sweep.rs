@@ -1,6 +1,6 @@
-//! How far maintenance has come.
+//! How far maintenance has got.
 
-/// How far a pass over what is old has come. What it leaves, because it is still owed or was
+/// How far a pass over old rows has got. Rows that it leaves, because they are still pending or were
 /// tried again since, must not be looked at every time.
 #[derive(Debug, Default)]
 pub(crate) struct Sweep {
@@ -8,6 +8,6 @@ pub(crate) struct Sweep {
     pub(super) event: i64,
     /// The attempt that was looked at last, by its primary key.
     pub(super) attempt: (i64, i64, i64),
-    /// When the next pass begins, at the oldest again.
+    /// When the next pass begins, again with the oldest.
     pub(super) next_pass_at: i64,
 }

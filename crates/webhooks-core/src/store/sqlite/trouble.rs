@@ -1,4 +1,4 @@
-//! Which endpoints were in trouble when the process before this one ended.
+//! Which endpoints were in trouble when the previous process ended.
 
 use rusqlite::Connection;
 
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// Names those that failed for the longest time.
+/// Names those that have been failing longest.
 pub(crate) fn tell(
     connection: &Connection,
     reader: &EndpointReader,

@@ -1,4 +1,4 @@
-//! A transaction under way, and what can be done within it.
+//! An open transaction, and what can be done within it.
 
 use rusqlite::Connection;
 
@@ -9,7 +9,7 @@ use crate::store::{
     host::Host,
 };
 
-/// A transaction under way on the writer's connection.
+/// An open transaction on the writer's connection.
 pub(crate) struct Tx<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) host: &'a Host,
@@ -21,7 +21,7 @@ pub(crate) struct Tx<'a> {
 }
 
 impl Tx<'_> {
-    /// The same, for as long as it is lent.
+    /// The same transaction, for as long as it is lent.
     pub(crate) fn lend(&mut self) -> Tx<'_> {
         Tx {
             connection: self.connection,
@@ -34,18 +34,18 @@ impl Tx<'_> {
         }
     }
 
-    /// Takes back what follows from what is rolled back.
+    /// Takes back what would follow from what is rolled back.
     pub(crate) fn roll_back_to(&mut self, mark: CommitMark) {
         self.commit.roll_back_to(mark);
         self.sequence.rolled_back();
     }
 
-    /// On the timeline.
+    /// The time on the timeline.
     pub(super) fn now(&self) -> i64 {
         self.host.timeline.now()
     }
 
-    /// Does `work` within a savepoint: what it wrote is kept only when it returns `Ok`.
+    /// Does `work` within a savepoint: what it wrote is kept only if it returns `Ok`.
     pub(super) fn in_savepoint<T, E: From<StoreError>>(
         &mut self,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
@@ -55,7 +55,7 @@ impl Tx<'_> {
         self.connection
             .execute_batch("savepoint webhooks_act")
             .map_err(store)?;
-        // A panic in the app's own closure must not take the writer with it.
+        // A panic in the app's own closure must not take down the writer.
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(self)))
             .unwrap_or_else(|_| Err(E::from(StoreError::Panicked)));
         if self.connection.is_autocommit() {

@@ -4,10 +4,11 @@ use rusqlite::{Connection, params};
 
 use crate::model::uptime::{Outage, Uptime};
 
-/// A gap that is no outage: how often it is noted that the engine runs, and some time to spare.
+/// A gap up to this is not an outage: the interval at which the engine notes that it runs, and some time
+/// to spare.
 const GAP_MAX_MS: i64 = 60_000;
 
-/// The engine begins to run at `now`; it had run until `reached`, 0 when never.
+/// The engine starts at `now`; it had run until `reached`, 0 if it never ran.
 pub(crate) fn begin(connection: &Connection, reached: i64, now: i64) -> rusqlite::Result<Uptime> {
     let stored = connection
         .prepare("select began_at, ended_at from webhooks_outage order by began_at")?

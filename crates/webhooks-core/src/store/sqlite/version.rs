@@ -1,4 +1,4 @@
-//! Which version of our tables a database has, and bringing it to [`VERSION`].
+//! Which version of our tables a database has, and migrating it to [`VERSION`].
 //!
 //! Our tables live among an app's: their names begin with `webhooks_`, and their version is in
 //! `webhooks_schema`. `application_id`, `user_version` and every other name are the app's.
@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 /// The tables of [`FIRST_VERSION`], for a database that has none of them.
 const TABLES: &str = include_str!("schema/3_tables.sql");
 const FIRST_VERSION: i32 = 3;
-/// What each version adds to the one before; never changed once released. Those up to
-/// [`FIRST_VERSION`] are for files of which `user_version` tells the version.
+/// What each version adds to the previous one; never changed once released. Those up to
+/// [`FIRST_VERSION`] are for files whose version is in `user_version`.
 const MIGRATIONS: [(i32, &str); 5] = [
     (2, include_str!("schema/2_owed_at.sql")),
     (FIRST_VERSION, include_str!("schema/3_prefix.sql")),
@@ -19,7 +19,7 @@ const MIGRATIONS: [(i32, &str); 5] = [
 ];
 /// The version that this code reads and writes.
 pub(super) const VERSION: i32 = MIGRATIONS[MIGRATIONS.len() - 1].0;
-/// How each of our names begins.
+/// The prefix of all our names.
 const PREFIX: &str = "webhooks_";
 /// "whks", SQLite's `application_id` of files before [`FIRST_VERSION`].
 const APPLICATION_ID_BEFORE: i32 = 0x7768_6b73;
@@ -36,7 +36,7 @@ pub(crate) enum Found {
 }
 
 impl Found {
-    /// The version, when it is one that this code does not know.
+    /// The version, if it is one that this code does not know.
     pub(super) fn newer(self) -> Option<i32> {
         match self {
             Self::Nothing => None,
@@ -70,7 +70,7 @@ pub(crate) fn find(connection: &Connection) -> rusqlite::Result<Found> {
     Ok(Found::Nothing)
 }
 
-/// The first of our names that an app's own table, index, view or trigger has already.
+/// The first of our names that a table, index, view or trigger of the app already has.
 pub(super) fn taken_name(connection: &Connection) -> rusqlite::Result<Option<String>> {
     let mut select =
         connection.prepare("select 1 from sqlite_schema where name = ?1 collate nocase")?;
@@ -84,7 +84,7 @@ pub(super) fn taken_name(connection: &Connection) -> rusqlite::Result<Option<Str
 
 /// Whether a table or index is one of ours.
 pub(super) fn is_ours(name: &str) -> bool {
-    // Asked for each statement of an app's that is prepared: few begin like this.
+    // Called for each statement of the app that is prepared: few names begin like this.
     let prefixed = name
         .get(..PREFIX.len())
         .is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
@@ -107,7 +107,7 @@ fn names() -> impl Iterator<Item = &'static str> {
     })
 }
 
-/// Brings the database to [`VERSION`] in one transaction: wholly, or not at all.
+/// Migrates the database to [`VERSION`] in one transaction: completely, or not at all.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = find(&transaction)?;
@@ -131,13 +131,13 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
         )?;
     }
     if matches!(found, Found::Before(_)) {
-        // From now on they are the app's. With both gone, the version before refuses the file.
+        // From now on they are the app's. With both gone, the previous version refuses the file.
         transaction.pragma_update(None, "application_id", 0)?;
         transaction.pragma_update(None, "user_version", 0)?;
         tracing::info!(
             found = version,
             now = VERSION,
-            "the tables of the store got names of their own: they begin with webhooks_"
+            "the store's tables were renamed: their names now begin with webhooks_"
         );
     }
     transaction.commit()

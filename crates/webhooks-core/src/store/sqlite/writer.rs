@@ -44,14 +44,14 @@ pub(crate) struct Writer {
     sweep: Sweep,
     refusals: Refusals,
     fold: Fold,
-    /// What stood behind an act that ended the transaction, and was not begun: it is not that act's
-    /// fault.
+    /// What came after an act that ended the transaction, and was not begun: it must not fail because of
+    /// that act.
     rest: Option<Batch>,
 }
 
 impl Writer {
-    /// `boot` makes claims of this process differ from those of any before; `last_event` is the
-    /// last event of which anything is on record.
+    /// `boot` makes the claims of this process differ from those of any earlier one; `last_event` is the
+    /// last event that left any record.
     pub(super) fn new(
         (connection, guard): (Connection, Guard),
         host: Arc<Host>,
@@ -72,7 +72,7 @@ impl Writer {
         }
     }
 
-    /// Waits for a batch and writes it. Returns what follows; `None` when the queue is closed and
+    /// Waits for a batch and writes it. Returns what follows; `None` once the queue is closed and
     /// empty.
     pub(crate) fn write_next(&mut self, queue: &WriterQueue) -> Option<Committed> {
         let batch = match self.rest.take() {
@@ -94,7 +94,7 @@ impl Writer {
         Some(committed)
     }
 
-    // By its name callgrind finds it: crates/bench/tests/it/instructions.rs.
+    // Callgrind finds it by its name: crates/bench/tests/it/instructions.rs.
     #[inline(never)]
     fn write(&mut self, batch: Batch, queue: &WriterQueue) -> Committed {
         let Batch {
@@ -141,7 +141,7 @@ impl Writer {
                 Err(error) => Err(SendError::Store(error.clone())),
             };
             match &result {
-                // An endpoint of this customer is damaged: nothing was written, nobody else minds.
+                // An endpoint of this customer is damaged: nothing was written, and nobody else is affected.
                 Err(SendError::Store(error)) if error.is_about_an_endpoint() => {}
                 Err(SendError::Store(error)) => written = Err(error.clone()),
                 _ => {}
@@ -197,8 +197,8 @@ impl Writer {
         }
     }
 
-    /// On a full disk SQLite rolls the whole transaction back by itself; what followed would be
-    /// stored one by one, though its callers are told that nothing was.
+    /// On a full disk SQLite rolls back the whole transaction by itself; later statements would then each
+    /// be committed alone, although their callers are told that nothing was stored.
     fn notice_rollback(&self, written: &mut Result<(), StoreError>) {
         if written.is_ok() && self.connection.is_autocommit() {
             *written = Err(StoreError::RolledBack);
@@ -210,7 +210,7 @@ impl Writer {
         customer: &str,
         events: Vec<PreparedEvent>,
     ) -> Result<Vec<SendReceipt>, SendError> {
-        // One event of several may conflict: then none of them is stored.
+        // If one of several events conflicts, none of them is stored.
         let scope = if events.len() > 1 {
             Scope::Savepoint
         } else {
@@ -219,18 +219,18 @@ impl Writer {
         store_events(&mut self.tx(), customer, events, scope)
     }
 
-    /// Nothing of the transaction is stored: the callers are told, and memory is put right.
+    /// Nothing of the transaction is stored: the callers get the error, and memory is corrected.
     fn failed(&mut self, error: StoreError, answers: Answers) -> Committed {
         self.refusals.note(&error, self.host.timeline.now());
         if let Err(error) = self.connection.execute_batch("rollback") {
-            // SQLite rolls back by itself on a full disk; there is then nothing left to do.
+            // On a full disk SQLite rolls back by itself, and there is nothing left to do.
             tracing::debug!(%error, "no transaction was left to roll back");
         }
         self.endpoints.rolled_back(&self.connection);
         self.endpoints.cache.committed();
         self.tx().roll_back_to(CommitMark::default());
         let refused_refills = answers.give(&Err(error));
-        // After the answers: a load that was refused among them is not asked for at once again.
+        // After the answers: a load that was refused among them is not requested again at once.
         for outbox in std::mem::take(&mut self.commit.touched) {
             self.commit.follow(&outbox, outbox.lane_is_uncertain());
         }
