@@ -1,4 +1,4 @@
-//! The address of a Postgres database, with what is ours in it.
+//! The address of a Postgres database, with our own parameters.
 
 use std::str::FromStr;
 
@@ -8,13 +8,13 @@ use url::Url;
 use super::schema::Schema;
 use crate::{address::credentials::hide_credentials, store::open_error::OpenError};
 
-/// Where a store is in Postgres, and how it is reached.
+/// Where a store in Postgres is, and how it is reached.
 #[derive(Clone)]
 pub(crate) struct PostgresAddress {
     pub(crate) options: PgConnectOptions,
     pub(crate) schema: Schema,
     pub(crate) mode: Mode,
-    /// As people see it.
+    /// As it is shown to people.
     pub(crate) shown: String,
 }
 
@@ -23,16 +23,16 @@ pub(crate) struct PostgresAddress {
 pub(crate) enum Mode {
     /// Nothing.
     Direct,
-    /// A pooler that gives a connection for each transaction: statements without names, no settings
-    /// of a session, no LISTEN.
+    /// A pooler that assigns a connection for each transaction: unnamed statements, no session settings,
+    /// no LISTEN.
     Pooled,
 }
 
 impl PostgresAddress {
-    /// `postgres://…` as sqlx has it, and of ours `schema` (the name of the schema, `webhooks` unless
-    /// given) and `mode` (`direct`, or `pooled` behind a pooler in transaction mode).
+    /// `postgres://…` as in sqlx, with two parameters of ours: `schema` (the name of the schema, `webhooks`
+    /// unless given) and `mode` (`direct`, or `pooled` behind a pooler in transaction mode).
     pub(crate) fn parse(address: &str) -> Result<Self, OpenError> {
-        // What cannot be read may have a password in it.
+        // An address that cannot be parsed may contain a password.
         let refused = |problem: String| OpenError::PostgresAddress { problem };
         let mut url = Url::parse(address).map_err(|error| refused(error.to_string()))?;
         let mut schema = Schema::default();

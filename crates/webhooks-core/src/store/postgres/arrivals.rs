@@ -1,10 +1,9 @@
-//! Deliveries of a lane that nobody was told of: their transaction did not touch the lane's row.
+//! Deliveries that were added to a lane by a transaction that did not touch the lane's row.
 //!
-//! An app's own transaction can last for minutes, and whoever waits for a row that it has locked waits as
-//! long. So it adds to a lane that is kept without a look at the lane itself, and leaves word of it in a
-//! table. Whoever scans for what is due learns whether there is any, takes the word away, and has the lane
-//! looked at by its owner. It is there from the moment in which the transaction is committed, however late
-//! that is.
+//! An app's own transaction can last for minutes, and whoever waits for a row that it has locked waits just as
+//! long. So it adds to a kept lane without touching the lane's row, and notes that in the table `arrival`. A
+//! node that scans for due work sees the note, removes it, and makes the lane's owner look. The note becomes
+//! visible when the transaction is committed, however late that is.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +18,7 @@ use crate::{
     store::error::StoreError,
 };
 
-/// Arrivals taken by one scan: bounds how long it keeps the writer from sends.
+/// Arrivals that one scan takes: bounds how long it keeps the writer from sends.
 const ARRIVALS_A_SCAN: i64 = 256;
 
 /// Deliveries, as columns.
@@ -37,8 +36,8 @@ impl Deliveries {
 }
 
 impl Tx<'_> {
-    /// Has lanes looked at that got rows without being told. Those that others have in hand are left for
-    /// the next time.
+    /// Makes lanes due that got rows by a note only. Lanes that others have locked are left for the next
+    /// time.
     pub(super) async fn take_arrivals(&mut self) -> Result<(), StoreError> {
         // Uses the index arrival_at.
         let [.., from] = self.due_floors.get();
@@ -81,7 +80,7 @@ impl Tx<'_> {
                     self.lane_floors.forget(*key);
                     joining.add(outbox, wake, seqs);
                 }
-                // Its endpoint keeps no lane any more, or gets nothing.
+                // The endpoint no longer keeps a lane, or gets nothing.
                 _ => strays.add(*key, seqs),
             }
         }
@@ -90,7 +89,7 @@ impl Tx<'_> {
         joining.write(self).await
     }
 
-    /// Has deliveries wait each by itself: the scan for those places them.
+    /// Makes each delivery due by itself: the scan for single deliveries places them.
     async fn take_out_of_lanes(&mut self, of: &Deliveries) -> Result<(), StoreError> {
         if of.seqs.is_empty() {
             return Ok(());
@@ -130,7 +129,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Leaves word of rows of a lane that nobody is told of by this transaction.
+    /// Notes rows of a lane that this transaction adds without touching the lane's row.
     pub(super) async fn note_arrivals(&mut self, key: i64, seqs: &[i64]) -> Result<(), StoreError> {
         let now = self.now();
         self.query(

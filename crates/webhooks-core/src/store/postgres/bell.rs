@@ -1,27 +1,27 @@
-//! How nodes wake each other: whom a transaction concerns, and telling them after its commit.
+//! How nodes wake each other: which nodes a transaction concerns, and notifying them after its commit.
 //!
-//! They are told by a notification in a transaction of its own, never in the one that writes: of
-//! transactions with a notification Postgres commits one at a time. Nothing depends on it: whoever was
-//! not woken finds what there is when it next looks.
+//! The notification is a transaction of its own, never part of the one that writes, because Postgres
+//! commits transactions that notify one at a time. Nothing depends on it: a node that was not woken finds
+//! its work at its next poll.
 
 use std::collections::BTreeSet;
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, futures::Notified};
 
-/// Nodes that one notification names. Beyond it all look: a payload has 8,000 bytes.
+/// Nodes that one notification names. Beyond this it is for all: a payload has at most 8,000 bytes.
 const NODES_MAX: usize = 64;
-/// What a notification says that is for all.
+/// The payload of a notification for all.
 const ALL: &str = "all";
 
-/// Whom something concerns.
+/// Which nodes something concerns.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) enum Concerned {
     #[default]
     Nobody,
     /// These have something due that is theirs alone.
     Owners(BTreeSet<i64>),
-    /// Everybody looks at the database.
+    /// All nodes poll the database.
     All,
 }
 
@@ -31,7 +31,7 @@ pub(super) enum Call {
     NotForUs,
     /// What this node owns is due.
     Due,
-    /// Something has changed: look.
+    /// Something has changed: poll.
     Look,
 }
 
@@ -56,15 +56,15 @@ impl Concerned {
         }
     }
 
-    /// The statement that tells them, to be run in a transaction of its own; `None` when there is nobody
-    /// to tell.
+    /// The statement that notifies them, to be run in a transaction of its own; `None` if there is nobody
+    /// to notify.
     pub(super) fn notification(&self, channel: &str) -> Option<String> {
-        // Neither needs quotes of its own: the name was checked, the payload is numbers or a word.
+        // Nothing needs escaping: the name was checked, the payload is numbers or a word.
         let payload = self.payload()?;
         Some(format!("notify \"{channel}\", '{payload}'"))
     }
 
-    /// As a notification says it; `None` when there is nobody to tell.
+    /// The payload of a notification; `None` if there is nobody to notify.
     fn payload(&self) -> Option<String> {
         match self {
             Self::Nobody => None,
@@ -78,8 +78,8 @@ impl Concerned {
 }
 
 impl Call {
-    /// What `payload` means for `node`. Numbers are those of nodes; of anything else all look, whoever
-    /// sent it: a program that filled the outbox table, or a later version of this one.
+    /// What `payload` means for `node`. Numbers are those of nodes; anything else makes all nodes poll,
+    /// whoever sent it: a program that filled the outbox table, or a later version of this one.
     pub(super) fn of(payload: &str, node: i64) -> Self {
         let mut words = payload.split_whitespace().peekable();
         if words.peek().is_none() {
@@ -94,7 +94,7 @@ impl Call {
     }
 }
 
-/// What this node has to tell, between its writer and the connection that tells it.
+/// The notifications of this node, on their way from its writer to the connection that sends them.
 #[derive(Default)]
 pub(super) struct Bell {
     concerned: Mutex<Concerned>,
@@ -102,7 +102,7 @@ pub(super) struct Bell {
 }
 
 impl Bell {
-    /// Tells those whom a transaction concerned that was committed.
+    /// Notifies the nodes that a committed transaction concerns.
     pub(super) fn ring(&self, concerned: Concerned) {
         if concerned != Concerned::Nobody {
             self.concerned.lock().join(concerned);
@@ -110,7 +110,7 @@ impl Bell {
         }
     }
 
-    /// Whom it is rung for since it was asked last.
+    /// The nodes to notify since this was last called.
     pub(super) fn take(&self) -> Concerned {
         std::mem::take(&mut *self.concerned.lock())
     }

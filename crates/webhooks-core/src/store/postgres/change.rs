@@ -1,8 +1,8 @@
-//! Changes of endpoints, as nodes hear of each other's.
+//! How nodes hear of changes that other nodes make to endpoints.
 //!
 //! Every transaction that changes endpoints raises one version at its end; every transaction begins
-//! with a look at it. So an endpoint that was added before a send is always owed it, whichever node
-//! sends.
+//! by reading it. So an endpoint that was added before a send always gets the event, whichever node
+//! sends it.
 
 use std::sync::Arc;
 
@@ -21,12 +21,12 @@ use crate::{
 };
 
 impl Tx<'_> {
-    /// Notes that an endpoint is changed by this transaction.
+    /// Notes that this transaction changes an endpoint.
     pub(super) fn note_change(&mut self, key: i64) {
         self.endpoints.changed.insert(key);
     }
 
-    /// Hears of what others changed, when the `version` at the begin of this transaction is not the one
+    /// Reads what others changed, if the `version` at the beginning of this transaction is not the one
     /// that memory has.
     pub(super) async fn hear_of_changes(&mut self, version: i64) -> Result<(), StoreError> {
         let Some(known) = self.endpoints.version else {
@@ -37,8 +37,8 @@ impl Tx<'_> {
         if known == version {
             return Ok(());
         }
-        // Also those of later changes: one that changed again since the begin has only its last version. It
-        // is heard of once more then.
+        // This includes later changes: an endpoint that changed again since the beginning has only its last
+        // version. It is then read again next time.
         let rows = self
             .query("select key from webhooks.endpoint where version > $1")
             .bind(known)
@@ -51,8 +51,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Memory may have endpoints otherwise than they are, or such as never were. Of those that are idle it
-    /// has nothing any more.
+    /// Endpoints in memory may differ from the stored ones, or may never have existed. Forgets those that are
+    /// idle, and reads the others again.
     async fn read_anew(&mut self) -> Result<(), StoreError> {
         self.endpoints.cache.clear();
         for outbox in self.endpoints.cache.outboxes() {
@@ -88,7 +88,7 @@ impl Tx<'_> {
         {
             Ok(record) => record,
             Err(error) => {
-                tracing::error!(%error, "an endpoint that was changed cannot be read");
+                tracing::error!(%error, "a changed endpoint cannot be read");
                 return Ok(());
             }
         };
@@ -109,8 +109,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Deliveries that wait in memory may have been canceled or skipped at another node, which took their
-    /// rows away: they are not sent any more.
+    /// Deliveries that wait in memory may have been canceled or skipped on another node, which removed their
+    /// rows: they are not sent.
     async fn drop_taken_away(&mut self, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
         let (seqs, claims): (Vec<i64>, Vec<i64>) = outbox.waiting().into_iter().unzip();
         if seqs.is_empty() {
@@ -135,8 +135,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Tells others of what this transaction changed. Last of all: whoever holds the lock on the version
-    /// waits for nothing else.
+    /// Publishes what this transaction changed. This comes last, so that a transaction that holds the lock on
+    /// the version waits for nothing else.
     pub(super) async fn tell_of_changes(&mut self) -> Result<(), StoreError> {
         if self.endpoints.changed.is_empty() {
             return Ok(());
@@ -159,7 +159,7 @@ impl Tx<'_> {
             .execute(&mut *self.connection)
             .await?;
         *self.concerned = Concerned::All;
-        // Others may have changed something between the begin and this: then all is heard of anew.
+        // If others changed something since the beginning, the next transaction reads all changes since then.
         if self.endpoints.version == Some(version - 1) {
             self.endpoints.told = Some(version);
         }

@@ -1,4 +1,4 @@
-//! What follows when a batch is not stored: its callers are told, and memory is put right.
+//! What follows when a batch is not stored: its callers get the error, and memory is corrected.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::store::{
     error::StoreError,
 };
 
-/// The wait after a transaction that failed: what refuses one refuses the next.
+/// The wait after a transaction that failed: the next would probably fail for the same reason.
 const FAILURE_PAUSE: Duration = Duration::from_millis(20);
 
 impl State {
-    /// Nothing of the transaction is stored: the callers are told, and memory is put right.
+    /// Nothing of the transaction is stored: the callers get the error, and memory is corrected.
     pub(super) async fn failed(
         &mut self,
         held: Option<Session>,
@@ -25,7 +25,7 @@ impl State {
         self.sweep.rolled_back();
         self.refusals.note(&error, self.host.timeline.now());
         let mut rolled_back = None;
-        // One to a server that became a replica leads to it for ever; a new one leads to who took over.
+        // A connection to a server that became a replica stays there; a new one leads to the new primary.
         let held = held.filter(|_| !matches!(error, StoreError::ReadOnly));
         if let Some(mut connection) = held {
             match connection.execute("rollback").await {
@@ -38,7 +38,7 @@ impl State {
         self.endpoints.cache.committed();
         self.commit.roll_back_to(CommitMark::default());
         let refused_refills = answers.give(&Err(error));
-        // After the answers: a load that was refused among them is not asked for at once again.
+        // After the answers: a load that was refused among them is not requested again at once.
         for outbox in std::mem::take(&mut self.commit.touched) {
             self.commit.follow(&outbox, outbox.lane_is_uncertain());
         }

@@ -1,7 +1,7 @@
-//! Which node is the favourite of a lane that one node owns: by rendezvous hashing, so that all nodes say the
-//! same without a word between them, and one that comes or goes changes nothing but its own.
+//! Which node is the favourite of a lane, that is, should own it: computed by rendezvous hashing, so that all nodes
+//! agree without communicating, and a node that joins or leaves affects only its own lanes.
 //!
-//! It proposes; whose a lane is its row says.
+//! This only proposes; the lane's row says who owns it.
 
 use std::sync::{
     Arc,
@@ -10,12 +10,12 @@ use std::sync::{
 
 use parking_lot::RwLock;
 
-/// The nodes that lanes are shared out among, as this node saw them with its last beat, and this one.
+/// The nodes among which lanes are shared out: this one, and those that it saw with its last heartbeat.
 #[derive(Default)]
 pub(super) struct Favourites {
-    /// Empty before the first beat.
+    /// Empty before the first heartbeat.
     nodes: RwLock<Arc<[i64]>>,
-    /// This node ends, and gives lanes up another way.
+    /// This node shuts down, and gives lanes up another way.
     ends: AtomicBool,
 }
 
@@ -27,7 +27,7 @@ impl Favourites {
         }
     }
 
-    /// From now on nothing is given by way of [`Favourites::other_than`].
+    /// From now on nothing is given away through [`Favourites::other_than`].
     pub(super) fn end(&self) {
         self.ends.store(true, Ordering::Release);
     }
@@ -36,14 +36,14 @@ impl Favourites {
         self.ends.load(Ordering::Acquire)
     }
 
-    /// Whose favourite a lane is when `this` has ended.
+    /// The favourite of a lane once `this` has shut down.
     pub(super) fn without(&self, this: i64, key: i64) -> Option<i64> {
         let nodes = self.nodes.read();
         let others: Vec<i64> = nodes.iter().copied().filter(|node| *node != this).collect();
         favourite(&others, key)
     }
 
-    /// Whose favourite a lane is, if that is not `this`.
+    /// The favourite of a lane, if that is not `this`.
     pub(super) fn other_than(&self, this: i64, key: i64) -> Option<i64> {
         if self.has_ended() {
             return None;
@@ -52,8 +52,8 @@ impl Favourites {
     }
 }
 
-/// The one of `nodes` whose favourite the lane of an endpoint is, by the endpoint's key. Nodes of several
-/// versions must agree, or they would pass lanes to and fro: it never changes.
+/// The favourite among `nodes` of the lane of an endpoint, given by its key. Nodes of different versions must
+/// agree, or they would pass lanes back and forth: so this never changes.
 pub(super) fn favourite(nodes: &[i64], key: i64) -> Option<i64> {
     let weight = |node: i64| mixed(mixed(node.cast_unsigned()) ^ key.cast_unsigned());
     nodes
@@ -62,7 +62,7 @@ pub(super) fn favourite(nodes: &[i64], key: i64) -> Option<i64> {
         .max_by_key(|node| (weight(*node), *node))
 }
 
-/// The output function of SplitMix64: each bit of its input changes half of those of its output.
+/// The output function of SplitMix64: each input bit changes half of the output bits.
 fn mixed(number: u64) -> u64 {
     let mut bits = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

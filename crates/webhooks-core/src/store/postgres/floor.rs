@@ -1,15 +1,15 @@
-//! From where scans begin: above what is known to be finished.
+//! Floors: where scans begin, above what is known to be finished.
 //!
-//! While an old snapshot is held open, nothing that was deleted since can be vacuumed, and a scan that
-//! begins at the start of its index meets all of it, each time. So after a look that took long the next
-//! ones begin at a floor: behind where a look had come a while ago. What comes to light below it, of a
-//! transaction that took longer than that, is found by the next look at everything. That comes soon where
-//! it is cheap, and where it is dear so seldom that it takes a hundredth of the time. Nothing is lost by a
-//! floor, whoever dates or numbers a row how: it is found later.
+//! While an old snapshot is held open, nothing that was deleted since can be vacuumed, and a scan from the
+//! start of its index reads all of it, each time. So after a look that took long, the next ones begin at a
+//! floor: after the position that a look had reached a while ago. A row that becomes visible below it, from a
+//! transaction that took longer than that, is found by the next look at everything. That comes soon if it is
+//! cheap; if it is expensive, so rarely that it takes a hundredth of the time. A floor never loses a row,
+//! whatever due time or number it was given: the row is only found later.
 //!
-//! In a lane later is too late: what was committed after it must not go out before. So a lane's floor also
-//! waits until every transaction is over that may have drawn a lower number, however long it takes. Who
-//! draws one has its transaction's own number first: see `head.rs`.
+//! In a lane, later is too late: what was committed after a row must not go out before it. So a lane's floor
+//! also waits until every transaction that may have drawn a lower number is over, however long that takes. A
+//! transaction that draws one has drawn its own id first: see `head.rs`.
 
 use std::{
     collections::HashMap,
@@ -17,15 +17,15 @@ use std::{
     time::Duration,
 };
 
-/// A look at everything that took no longer is followed by another: there is no floor.
+/// If a look at everything took no longer than this, the next one looks at everything too: there is no floor.
 const QUICK: Duration = Duration::from_millis(5);
-/// Of looks at everything that take longer: at least so long between two, and so many times what one took.
+/// If looks at everything take longer: at least this wait between two, and this many times what one took.
 const WHOLE_WAIT: Duration = Duration::from_secs(1);
 const WHOLE_SHARE: u32 = 100;
-/// How far behind the present the floor of what is due stays, in milliseconds: rows are dated before their
-/// transaction is committed, by nodes whose clocks differ a little.
+/// How far behind the present the floor of what is due stays, in milliseconds: rows get their due time before
+/// their transaction is committed, from nodes whose clocks differ a little.
 const DUE_MARGIN_MS: i64 = 5_000;
-/// How far a lane's floor stays behind what was loaded of it, at the least.
+/// How far a lane's floor stays behind what was loaded of it, at least.
 const LANE_MARGIN: Duration = Duration::from_secs(1);
 
 /// A look that is over.
@@ -38,9 +38,9 @@ pub(super) struct Look {
 /// The floor of one order of rows.
 #[derive(Debug, Clone, Copy)]
 struct Floor<P> {
-    /// Nothing at this place or before is left, but for what comes to light late.
+    /// Nothing is left at or before this place, except what becomes visible late.
     at: Option<P>,
-    /// When everything is looked at again.
+    /// When to look at everything again.
     whole_at: Duration,
 }
 
@@ -54,7 +54,7 @@ impl<P> Default for Floor<P> {
 }
 
 impl<P: Copy> Floor<P> {
-    /// Behind which place a look begins; `None` where it begins at the start.
+    /// The place after which a look begins; `None` if it begins at the start.
     fn from(&self, now: Duration) -> Option<P> {
         self.at.filter(|_| now < self.whole_at)
     }
@@ -71,11 +71,11 @@ impl<P: Copy> Floor<P> {
     }
 }
 
-/// Orders of what is due: single retries, lanes of healthy endpoints, lanes in trouble, and rows of lanes
-/// that were not told of them.
+/// Orders of what is due: single retries, lanes of healthy endpoints, lanes in trouble, and arrivals (rows of
+/// lanes that were only noted).
 pub(super) const DUE_ORDERS: usize = 4;
 
-/// Behind which dates scans for what is due begin. Whoever looks ahead says; who scans reads.
+/// The due times after which scans begin. The look ahead sets them; scans read them.
 pub(super) struct DueFloors([AtomicI64; DUE_ORDERS]);
 
 impl Default for DueFloors {
@@ -95,12 +95,12 @@ impl DueFloors {
 pub(super) struct DueLooks([Floor<i64>; DUE_ORDERS]);
 
 impl DueLooks {
-    /// Behind which dates a look begins.
+    /// The due times after which a look begins.
     pub(super) fn from(&self, now: Duration) -> [Option<i64>; DUE_ORDERS] {
         self.0.map(|floor| floor.from(now))
     }
 
-    /// A look found these first dates, at `now` of the timeline.
+    /// A look found these first due times, at `now` on the timeline.
     pub(super) fn looked(
         &mut self,
         from: [Option<i64>; DUE_ORDERS],
@@ -112,7 +112,7 @@ impl DueLooks {
             let latest = now - DUE_MARGIN_MS;
             let reached = first[order].map_or(latest, |first| latest.min(first - 1));
             self.0[order].looked(from[order], look, Some(reached));
-            // Who scans never looks at everything where that is dear: it keeps others waiting.
+            // A scan never looks at everything if that is expensive, because it keeps others waiting.
             let end = look.began + look.took;
             let floor = self.0[order].from(end).unwrap_or(i64::MIN);
             floors.0[order].store(floor, Ordering::Release);
@@ -123,19 +123,19 @@ impl DueLooks {
 /// A place in a lane: when a row is due, and its event's number.
 pub(super) type Place = (i64, i64);
 
-/// Where a transaction stands among all, by their numbers.
+/// Where a transaction stands among all transactions, by their ids.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Horizon {
     pub(super) own: i64,
-    /// All below it were over when it began.
+    /// All transactions below this were over when it began.
     pub(super) oldest: i64,
 }
 
-/// Behind which places lanes are loaded from: of those alone of which a load took long.
+/// The places after which lanes are loaded from; only for lanes of which a load took long.
 #[derive(Default)]
 pub(super) struct LaneFloors {
     lanes: HashMap<i64, LaneFloor>,
-    /// Of the transaction that loads.
+    /// That of the transaction that loads.
     horizon: Horizon,
 }
 
@@ -147,7 +147,7 @@ struct LaneFloor {
     next: Option<NextFloor>,
 }
 
-/// Where a floor will be, once nothing can come to light below it.
+/// Where a floor will be, once nothing more can become visible below it.
 #[derive(Clone, Copy)]
 struct NextFloor {
     /// How far the lane was loaded then.
@@ -155,12 +155,12 @@ struct NextFloor {
     began: Duration,
     /// The transaction that loaded it.
     loaded_by: i64,
-    /// A later one of this node's: whoever drew a number below that place has a lower one than it.
+    /// A later transaction of this node: any that drew a number below that place has a lower id.
     until: Option<i64>,
 }
 
 impl NextFloor {
-    /// Whether what a transaction loads that began at `began` is all that there will ever be below it.
+    /// Whether a load that began at `began` sees everything that there will ever be below it.
     fn is_settled(&self, horizon: Horizon, began: Duration) -> bool {
         let is_over = self.until.is_some_and(|until| horizon.oldest > until);
         is_over && began >= self.began + LANE_MARGIN
@@ -173,12 +173,12 @@ impl LaneFloors {
         self.horizon = horizon;
     }
 
-    /// Behind which place a load of a lane begins.
+    /// The place after which a load of a lane begins.
     pub(super) fn from(&self, key: i64, now: Duration) -> Option<Place> {
         self.lanes.get(&key)?.floor.from(now)
     }
 
-    /// A load that began at `from` loaded all rows up to `last`, at `now` of the timeline.
+    /// A load that began at `from` loaded all rows up to `last`, at `now` on the timeline.
     pub(super) fn loaded(
         &mut self,
         key: i64,
@@ -190,7 +190,7 @@ impl LaneFloors {
             self.lanes.remove(&key);
             return;
         }
-        // Rows that are dated ahead are loaded early: what is dated by the present is still to come below them.
+        // Rows that are due in the future may be loaded early: rows due now will still be added below them.
         let last = last.min(Some((now, i64::MAX)));
         let horizon = self.horizon;
         let lane = self.lanes.entry(key).or_default();
@@ -206,7 +206,7 @@ impl LaneFloors {
             .next
             .filter(|next| next.is_settled(horizon, look.began));
         if let Some(next) = settled {
-            // What came to light late is loaded now, as far as this load came.
+            // What became visible late is loaded by now, as far as this load got.
             reached = last.map_or(next.at, |last| next.at.min(Some(last)));
         }
         if lane.next.is_none() || settled.is_some() {
@@ -220,7 +220,7 @@ impl LaneFloors {
         lane.floor.looked(from, look, reached);
     }
 
-    /// How long until all of a lane is looked at.
+    /// How long until a lane is looked at from the start.
     pub(super) fn whole_after(&self, key: i64, now: Duration) -> Duration {
         let lane = self.lanes.get(&key);
         lane.map_or(Duration::ZERO, |lane| {
@@ -228,7 +228,7 @@ impl LaneFloors {
         })
     }
 
-    /// A lane got rows whose places are anywhere.
+    /// A lane got rows that may be at any place.
     pub(super) fn forget(&mut self, key: i64) {
         self.lanes.remove(&key);
     }
@@ -246,36 +246,36 @@ mod tests {
 
     use super::*;
 
-    /// What a look takes beside a snapshot that is held open.
+    /// What a look takes while a snapshot is held open.
     const DEAR: Duration = Duration::from_millis(20);
     /// Between two looks.
     const LOOK_MS: i64 = 50;
     /// Rows that one load of a lane takes.
     const LOADED: usize = 5;
-    /// How late a row may be found whose transaction took longer than the margin.
+    /// How late a row may be found if its transaction took longer than the margin.
     const LATE_MS: i64 = 20 * WHOLE_SHARE as i64 + 3 * LOOK_MS;
     const END_MS: i64 = 40_000;
 
-    /// When it is looked.
+    /// The times of looks.
     fn looks() -> impl Iterator<Item = i64> {
         (0..END_MS / LOOK_MS).map(|look| look * LOOK_MS)
     }
 
-    /// A row, dated or numbered within its transaction.
+    /// A row that got its due time or number within its transaction.
     #[derive(Debug, Clone, Copy)]
     struct Row {
         written_at: i64,
-        /// How long after that it is due; below zero when it was dated before.
+        /// How long after that it is due; below zero if it was due before.
         waits: i64,
         /// `None`: it is rolled back.
         commits_after: Option<i64>,
     }
 
-    /// After how long a transaction is rolled back that is.
+    /// How long a transaction lasts that is rolled back.
     const ROLLED_BACK_AFTER: i64 = 3_000;
 
     impl Row {
-        /// Whether its transaction is under way.
+        /// Whether its transaction is open.
         fn is_open(&self, now: i64) -> bool {
             let ends_at = self.written_at + self.commits_after.unwrap_or(ROLLED_BACK_AFTER);
             (self.written_at..ends_at).contains(&now)
@@ -297,7 +297,7 @@ mod tests {
             2 => (0..15_000_i64).prop_map(Some),
             1 => Just(None),
         ];
-        // One that was dated before an outage is stored after it.
+        // A row that got its due time before an outage may be stored after it.
         let waits = prop_oneof![Just(0), 0..5_000_i64, -30_000..0_i64];
         let row = (0..20_000_i64, waits, after);
         let row = row.prop_map(|(written_at, waits, commits_after)| Row {
@@ -312,7 +312,7 @@ mod tests {
         Duration::from_millis(ms.unsigned_abs())
     }
 
-    /// When each row is found by looks from where `rule` says: it is told what a look found first.
+    /// When each row is found by looks that begin at `from`; `looked` gets what each look found first.
     fn found(
         rows: &[Row],
         mut from: impl FnMut(i64) -> Option<i64>,
@@ -400,8 +400,7 @@ mod tests {
         }
     }
 
-    /// Rows of an endpoint without an order, some of which wait for hours: an endpoint that recovers loads
-    /// them as well.
+    /// Rows of an unordered endpoint, some of which wait for hours: an endpoint that recovers loads them too.
     fn dated_rows() -> impl Strategy<Value = Vec<Row>> {
         let waits = prop_oneof![3 => Just(0), 1 => 3_600_000..36_000_000_i64];
         let row = (0..20_000_i64, waits, 0..100_i64);
@@ -417,26 +416,26 @@ mod tests {
     #[derive(Clone, Copy)]
     struct Lane {
         place: fn(&[Row], usize) -> Place,
-        /// Floors wait for transactions that are under way.
+        /// Floors wait for open transactions.
         waits: bool,
         /// Rows that one load takes.
         loaded: usize,
     }
 
-    /// Of an endpoint whose events are ordered.
+    /// That of an ordered endpoint.
     const BY_NUMBER: Lane = Lane {
         place,
         waits: true,
         loaded: LOADED,
     };
-    /// Of an endpoint without an order. All that is there is loaded.
+    /// That of an unordered endpoint. Each load takes everything there is.
     const BY_DATE: Lane = Lane {
         place: |rows, at| (rows[at].due_at(), place(rows, at).1),
         waits: true,
         loaded: usize::MAX,
     };
 
-    /// Loads of a lane, as often as looks are made: which rows each took.
+    /// Loads of a lane, one for each look: which rows each took.
     fn loads(rows: &[Row], lane: Lane) -> Vec<Vec<usize>> {
         let Lane {
             place,
@@ -447,7 +446,7 @@ mod tests {
         let mut is_loaded = vec![false; rows.len()];
         let mut loads = Vec::new();
         for now in looks() {
-            // A transaction's number is the time at which it began.
+            // A transaction's id is the time at which it began.
             let open = rows.iter().filter(|row| waits && row.is_open(now));
             let oldest = open.map(|row| row.written_at).min().unwrap_or(now);
             floors.begin(Horizon { own: now, oldest });
@@ -477,7 +476,7 @@ mod tests {
         (0, rows[at].written_at * 100 + i64::try_from(at).unwrap())
     }
 
-    /// A row that was committed, and before which another was loaded that has a higher number.
+    /// A committed row before which another with a higher number was loaded.
     fn overtaken(rows: &[Row], lane: Lane) -> Option<usize> {
         let place = lane.place;
         let mut is_loaded = vec![false; rows.len()];
@@ -497,7 +496,7 @@ mod tests {
         None
     }
 
-    /// Of a transaction that lasts for seconds.
+    /// A row of a transaction that lasts for seconds.
     const SLOW: Row = Row {
         written_at: 1_000,
         waits: 0,
@@ -512,7 +511,7 @@ mod tests {
         }
     }
 
-    /// A lane's floor that goes by the time alone.
+    /// Shown with a lane's floor that depends on time alone.
     #[test]
     fn a_floor_that_waits_for_no_transaction_has_what_commits_late_overtaken() {
         let mut rows = vec![SLOW];
@@ -525,10 +524,11 @@ mod tests {
         assert_eq!(overtaken(&rows, hasty), Some(0));
     }
 
-    /// A floor that is where the last look came to, and one that stays behind but is never looked below.
+    /// Shown with a floor at the position that the last look reached, and with one that stays behind it but is
+    /// never looked below.
     #[test]
     fn floors_that_nobody_looks_below_lose_what_commits_late() {
-        // An outcome that could not be stored for a while: dated like the first.
+        // An outcome that could not be stored for a while: due when the first was.
         let late = Row {
             waits: -8_000,
             ..quick(9_000)

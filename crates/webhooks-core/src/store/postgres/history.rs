@@ -1,19 +1,19 @@
-//! Which line of history a database follows. A replica that takes over begins another, in which what it
-//! did not have never happened: deliveries are owed that this node made, and claimed by it though it
-//! does not hold them. PostgreSQL calls the line a timeline, and numbers it.
+//! Which line of history a database follows. A replica that takes over begins a new one, in which anything
+//! it had not received never happened: deliveries that this node has made are pending again, and rows are
+//! claimed by it that it does not hold. PostgreSQL calls such a line a timeline, and numbers it.
 
 use sqlx::Row;
 
 use super::session::Session;
 
-/// The number of a line of history, where the server tells it.
+/// The number of a line of history, if the server reports it.
 pub(super) type History = Option<String>;
 
-/// The first part of the name of the file that is written to; every role may ask for it.
+/// The first part of the name of the current WAL file; every role may query it.
 const HISTORY: &str = "select substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)";
 
-/// The line that the server follows, outside of a transaction: a service that refuses to tell would end
-/// it.
+/// The line that the server follows. To be called outside a transaction: a hosted service that refuses the
+/// query would end it.
 ///
 /// # Errors
 /// The connection is lost.
@@ -21,7 +21,7 @@ pub(super) async fn history_of(connection: &mut Session) -> sqlx::Result<History
     match connection.fetch_one(HISTORY).await {
         Ok(row) => Ok(Some(row.try_get(0)?)),
         Err(error @ sqlx::Error::Database(_)) => {
-            tracing::debug!(%error, "the server does not tell which line of history it follows");
+            tracing::debug!(%error, "the server does not report its WAL timeline");
             Ok(None)
         }
         Err(error) => Err(error),

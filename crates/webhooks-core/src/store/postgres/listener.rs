@@ -1,9 +1,9 @@
-//! The connection on which a node hears of others' doings and tells of its own: LISTEN and NOTIFY on a
-//! channel that is named as the schema is.
+//! The connection on which a node notifies others and is notified by them: LISTEN and NOTIFY on a channel that
+//! has the schema's name.
 //!
-//! It is made anew when it is lost. On it, too, nodes tell each other what happens, while somebody reads the
-//! live stream at another, on a channel that only those listen to at which somebody does. Not behind a pooler, where a connection is another's after each
-//! transaction.
+//! It is reopened when it is lost. While somebody reads the live stream on another node, activities are sent on
+//! it too, on a channel that only nodes with readers listen to. Not used behind a pooler, where a connection
+//! belongs to another client after each transaction.
 
 use std::{
     sync::{
@@ -31,14 +31,14 @@ use super::{
 };
 use crate::{audience::Audience, clock::Timeline, due_time::DueTime};
 
-/// At most one notification in this time: those of all commits meanwhile are one.
+/// At most one notification in this time: it covers all commits since the last.
 const RING_WAIT: Duration = Duration::from_millis(2);
-/// The same of what happens: nobody waits for it, and there can be much.
+/// The same for activities: nobody waits for them, and there can be many.
 const TELL_WAIT: Duration = Duration::from_millis(100);
-/// How long the database may take for an answer.
+/// How long the database may take to answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
-/// After so long without a word it is asked whether the connection is there still: a firewall may have
-/// forgotten it without telling either side.
+/// After this long without traffic the connection is tested: a firewall may have dropped it without telling
+/// either side.
 const QUIET_MAX: Duration = Duration::from_secs(15);
 /// Between two tries to connect.
 const CONNECT_PAUSE: Duration = Duration::from_secs(1);
@@ -46,9 +46,9 @@ const CONNECT_PAUSE: Duration = Duration::from_secs(1);
 /// What this node has heard, for its watch.
 #[derive(Default)]
 pub(super) struct Heard {
-    /// Whether others are heard at all: if not, the watch looks more often.
+    /// Whether others are heard at all: if not, the watch polls more often.
     listens: AtomicBool,
-    /// Something is worth a look.
+    /// There is a reason to poll.
     pub(super) look: Notify,
 }
 
@@ -59,12 +59,12 @@ impl Heard {
 
     fn set(&self, listens: bool) {
         self.listens.store(listens, Ordering::Release);
-        // What happened while nothing was heard is found by a look, and so is how often to look.
+        // A poll finds what happened while nothing was heard, and adjusts how often to poll.
         self.look.notify_one();
     }
 }
 
-/// Listens, and tells.
+/// Listens, and notifies.
 pub(super) struct Listener {
     pub(super) connector: Connector,
     pub(super) membership: Arc<Membership>,
@@ -94,11 +94,11 @@ impl Listener {
                     self.heard.set(false);
                     tracing::debug!(
                         error = lost.err().map(tracing::field::display),
-                        "the connection that listens was lost; it is made anew"
+                        "the listening connection was lost; reconnecting"
                     );
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "this node does not hear of others at once: no connection to listen on");
+                    tracing::debug!(%error, "no connection to listen on: this node notices what others do only by polling");
                 }
             }
             tokio::select! {
@@ -108,7 +108,7 @@ impl Listener {
         }
     }
 
-    /// Listens and tells until the connection is lost.
+    /// Listens and notifies until the connection is lost.
     async fn listen(&self, line: &mut Line, hearing: &mut Hearing) -> sqlx::Result<()> {
         let bell = &self.membership.bell;
         let elsewhere = &self.audience.elsewhere;
@@ -156,8 +156,8 @@ impl Listener {
         }
     }
 
-    /// Tells other nodes what happened here. Should the connection be lost meanwhile, they learn from the
-    /// next how much they missed.
+    /// Sends activities to other nodes. If the connection is lost meanwhile, they learn from the next message
+    /// how much they missed.
     async fn tell(&self, line: &mut Line) -> sqlx::Result<()> {
         let waiting = self.audience.elsewhere.take();
         let schema = self.connector.address.schema.name();
@@ -181,15 +181,15 @@ impl Listener {
     }
 }
 
-/// The connection. sqlx hears notifications on one of a pool only: this has one.
+/// The connection. sqlx receives notifications only through a pool: this one has a single connection.
 struct Line {
     pool: PgPool,
     listener: PgListener,
     channel: String,
-    /// The channel of what happens.
+    /// The channel for activities.
     live: String,
     hears_live: bool,
-    /// Of the server, for this connection: what it tells it hears, too.
+    /// The server process of this connection, which also receives its own notifications.
     process: u32,
 }
 
@@ -206,7 +206,7 @@ impl Line {
         let opened = within(ANSWER_WAIT, ANSWER, async {
             let mut listener = PgListener::connect_with(&pool).await?;
             listener.ignore_pool_close_event(true);
-            // Another one is made when it is lost.
+            // We open another one when it is lost.
             listener.eager_reconnect(false);
             let row = sqlx::query("select pg_backend_pid()")
                 .fetch_one(&mut listener)
@@ -236,7 +236,7 @@ impl Line {
         within(ANSWER_WAIT, ANSWER, asked).await.map(drop)
     }
 
-    /// Has it hear what happens at other nodes.
+    /// Makes it receive the activities of other nodes.
     async fn hear_live(&mut self) -> sqlx::Result<()> {
         if !self.hears_live {
             let heard = self.listener.listen(&self.live);
@@ -261,6 +261,6 @@ impl Line {
 
 async fn close(pool: &PgPool) {
     if timeout(ANSWER_WAIT, pool.close()).await.is_err() {
-        tracing::debug!("a connection could not be closed in order");
+        tracing::debug!("a connection could not be closed cleanly");
     }
 }

@@ -22,14 +22,14 @@ use crate::{
 };
 
 impl Tx<'_> {
-    /// Stores a new endpoint, whose settings and URL were checked.
+    /// Stores a new endpoint, whose settings and URL have been checked.
     pub(super) async fn add_endpoint(
         &mut self,
         customer: &str,
         new: &NewEndpoint,
         url: &url::Url,
     ) -> Result<AddedEndpoint, EndpointError> {
-        // One at a time for a customer: the limit holds over all nodes.
+        // One at a time per customer, because the limit holds across all nodes.
         self.query("select pg_advisory_xact_lock(hashtextextended($1, 0))")
             .bind(customer)
             .execute(&mut *self.connection)
@@ -82,7 +82,7 @@ impl Tx<'_> {
         let key = self.find(of).await?;
         let place = place(of.id.as_str());
         let seal = self.endpoints.reader.seal.clone();
-        // First what may be damaged: from then on the endpoint can be read.
+        // First what may be damaged: after that the endpoint can be read.
         self.query("delete from webhooks.endpoint_secret where endpoint_key = $1")
             .bind(key)
             .execute(&mut *self.connection)
@@ -105,7 +105,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Changes of an endpoint what `change` names; its id, secrets, order and history stay.
+    /// Changes the parts of an endpoint that `change` names; its id, secrets, order and history stay.
     pub(super) async fn edit_endpoint(
         &mut self,
         of: &EndpointOf,

@@ -13,7 +13,7 @@ macro_rules! event_columns {
 }
 pub(super) use event_columns;
 
-/// Inserts events. Of those in the arrays of [`NewEvents::bind_to`] each is `seq`, an expression.
+/// Inserts the events in the arrays of [`NewEvents::bind_to`]; `seq` is an expression for the number of each.
 macro_rules! insert_events {
     ($seq:literal, day $day:literal, now $now:literal, from $($from:literal)?
      ($seqs:literal, $ids:literal, $customers:literal, $types:literal, $bodies:literal, $traceparents:literal)) => {
@@ -54,7 +54,7 @@ impl NewEvents {
             .bind(&self.traceparents)
     }
 
-    /// As they were sent, each with its customer. None had an id of its caller's choice.
+    /// The events as they were sent, each with its customer. None had an id chosen by its caller.
     pub(super) fn into_events(self) -> impl Iterator<Item = (String, PreparedEvent)> {
         let ids_and_types = self.ids.into_iter().zip(self.types);
         let contents = self.bodies.into_iter().zip(self.traceparents);

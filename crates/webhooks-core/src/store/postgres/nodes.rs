@@ -1,4 +1,4 @@
-//! The nodes that live, and what each has in hand.
+//! The live nodes, and what each of them holds.
 
 use sqlx::Row;
 

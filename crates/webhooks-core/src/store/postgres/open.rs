@@ -54,19 +54,19 @@ pub(crate) struct Opened {
     name: String,
     /// Whether the timeline follows the database's clock.
     follows_database: bool,
-    /// The wait between two looks for what nobody told; by itself unless set.
+    /// The wait between two polls of the database; adaptive unless set.
     look_wait: Option<Duration>,
     runtimes: (Runtime, Runtime),
 }
 
-/// A store that is at work, but for its writer.
+/// A store that is at work, except for its writer.
 pub(crate) struct Started {
     pub(crate) handle: Arc<Handle>,
     pub(crate) writer: Writer,
     pub(crate) watch: Option<NodeWatch>,
 }
 
-/// Opens a store: brings its tables to the present version, and joins the nodes that work on it.
+/// Opens a store: migrates its tables to the current version, and joins the nodes that work on it.
 pub(crate) async fn open(
     address: PostgresAddress,
     settings: OpenSettings,
@@ -105,7 +105,7 @@ pub(crate) async fn open(
             problem: missing,
         });
     }
-    // The timeline follows the database's clock, which all nodes have in common.
+    // The timeline follows the database's clock, which all nodes share.
     let offset = if settings.is_clock_given {
         0
     } else {
@@ -165,11 +165,11 @@ pub(crate) async fn open(
 
 async fn close(connection: Session) {
     if let Err(error) = connection.close().await {
-        tracing::debug!(%error, "a connection could not be closed in order");
+        tracing::debug!(%error, "a connection could not be closed cleanly");
     }
 }
 
-/// One for each thread: it drives the connections of that thread, and nobody else's.
+/// One for each thread: it drives the connections of that thread only.
 fn runtime() -> Result<Runtime, OpenError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -177,7 +177,7 @@ fn runtime() -> Result<Runtime, OpenError> {
         .map_err(|error| OpenError::Client(error.to_string()))
 }
 
-/// For people who look into the table of nodes.
+/// For people who look at the table of nodes.
 fn node_name() -> String {
     let host = rustix::system::uname();
     format!(
@@ -187,7 +187,7 @@ fn node_name() -> String {
     )
 }
 
-/// Reads one endpoint, to refuse a wrong key at the start and not at the first delivery.
+/// Reads one endpoint, to refuse a wrong key at the start instead of at the first delivery.
 async fn check_key(rows: &mut Reader<'_>, reader: &EndpointReader) -> Result<(), StoreError> {
     let newest = rows
         .query("select max(key) from webhooks.endpoint where state <> 'removed'")
@@ -199,7 +199,7 @@ async fn check_key(rows: &mut Reader<'_>, reader: &EndpointReader) -> Result<(),
     };
     let read = endpoints::read(reader, rows, endpoints::Selection::Keys(&[newest])).await;
     match read {
-        // Its own trouble, which another key would not mend.
+        // A problem of this endpoint alone, which another key would not fix.
         Err(error @ StoreError::Damaged(_)) => {
             tracing::error!(%error, "an endpoint cannot be read");
             Ok(())
@@ -209,7 +209,7 @@ async fn check_key(rows: &mut Reader<'_>, reader: &EndpointReader) -> Result<(),
 }
 
 impl Opened {
-    /// Begins to work for `host`, on what `queue` brings.
+    /// Starts working for `host`, on what arrives in `queue`.
     pub(crate) fn start(self, host: Arc<Host>, queue: &Arc<WriterQueue>) -> Started {
         let (writing, watching) = self.runtimes;
         let watch = NodeWatch::start(

@@ -1,13 +1,13 @@
 //! The outbox table: rows that any program put into `outbox` in its own transaction become events
 //! here, each exactly once.
 //!
-//! A row leaves the table in the transaction that stores its event. One that cannot become an
-//! event stays, with the reason in `refused`, and holds nothing up; so does one whose event a constraint or a
-//! trigger of the app's refuses. Numbers are not the order of commits: what a later look finds may have a lower
-//! id, and is taken all the same.
+//! A row leaves the table in the transaction that stores its event. A row that cannot become an event stays, with
+//! the reason in `refused`, and holds nothing up; so does one whose event a constraint or a trigger of the app
+//! refuses. Ids are not in the order of commits: a row that a later look finds may have a lower id, and is taken
+//! anyway.
 //!
-//! One node takes at a time. A row that was inserted once another was committed has the higher id, so that
-//! whoever takes both takes them in that order; two that take at once could each have one of them.
+//! One node takes rows at a time. A row that was inserted after another was committed has the higher id, so a node
+//! that takes both takes them in that order; if two nodes took rows at once, each could get one of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,17 +29,17 @@ use crate::{
 
 /// Rows taken in one transaction: bounds how long they keep the writer from sends.
 const TAKE_ROWS: usize = 256;
-/// The key of the advisory lock under which one node takes rows, beside that of the schema: "webo".
+/// The key of the advisory lock under which one node takes rows, together with that of the schema: "webo".
 const LOCK_KEY: i32 = 0x7765_626f;
 
-/// How often one transaction looks for rows behind those of customers whose rows wait, each time for who waits
-/// so far.
+/// How often one transaction looks for rows after those of customers whose rows wait, each time leaving out the
+/// customers that wait so far.
 const LOOKS_MAX: usize = 8;
 
 /// What became of rows that were looked at.
 #[derive(Default, Clone)]
 struct Taken {
-    /// Those that are events now.
+    /// Those that have become events.
     stored: Vec<i64>,
     /// Those that cannot become one, and why.
     refused: (Vec<i64>, Vec<String>),
@@ -47,7 +47,7 @@ struct Taken {
     waiting: BTreeSet<String>,
 }
 
-/// A row that can be stored, by what is known without the database.
+/// A row that can be stored, as far as is known without the database.
 #[derive(Clone)]
 struct ReadyRow {
     id: i64,
@@ -60,13 +60,13 @@ struct ReadyRow {
 enum Storing {
     /// All of them or none, in as few statements as there can be.
     Together,
-    /// What the database refuses is looked for, and is refused alone.
+    /// The rows that the database refuses are searched for, and only those are refused.
     Apart,
 }
 
 impl Tx<'_> {
-    /// Takes what can be taken, up to a bound. Rows that wait hold up those of their customer behind them, and
-    /// nobody else's, however many they are. Rows that are refused hold nothing up.
+    /// Takes what can be taken, up to a bound. Waiting rows hold up only the later rows of the same customer,
+    /// however many they are. Refused rows hold nothing up.
     pub(super) async fn take_rows(&mut self) -> Result<TakenRows, StoreError> {
         let taken = self
             .in_savepoint(async |tx: &mut Tx<'_>| tx.take_rows_as(Storing::Together).await)
@@ -109,7 +109,7 @@ impl Tx<'_> {
         })
     }
 
-    /// The first rows of other customers than these. Others' rows stand in the same index, which is walked.
+    /// The first rows of customers other than these. The rows of these are in the same index, which is walked.
     async fn waiting_rows(
         &mut self,
         passed_over: &BTreeSet<String>,
@@ -131,7 +131,7 @@ impl Tx<'_> {
         Ok(rows)
     }
 
-    /// Makes these rows events.
+    /// Turns these rows into events.
     async fn take(&mut self, rows: &[PgRow], storing: Storing) -> Result<Taken, StoreError> {
         let mut taken = Taken::default();
         if rows.is_empty() {
@@ -181,8 +181,8 @@ impl Tx<'_> {
         Ok(taken)
     }
 
-    /// Whether this node takes rows until the end of this transaction, and no other. It does not wait:
-    /// it may have lanes in hand.
+    /// Whether this node alone takes rows until the end of this transaction. It does not wait for the lock,
+    /// because it may hold lanes.
     async fn takes_alone(&mut self) -> Result<bool, StoreError> {
         let row = self
             .query("select pg_try_advisory_xact_lock($1, hashtext($2))")
@@ -193,8 +193,7 @@ impl Tx<'_> {
         Ok(row.try_get(0)?)
     }
 
-    /// Customers whose rows are left for the next time: others have the lanes in hand that these would
-    /// join.
+    /// Customers whose rows are left for the next time, because others hold the lanes that these would join.
     async fn waiting_customers(
         &mut self,
         rows: &[Result<(String, PreparedEvent), RowError>],
@@ -222,7 +221,7 @@ impl Tx<'_> {
             .collect())
     }
 
-    /// Stores the events of these rows, and refuses those alone that the database refuses.
+    /// Stores the events of these rows, and refuses only those that the database refuses.
     async fn store_apart(
         &mut self,
         rows: Vec<ReadyRow>,
@@ -256,8 +255,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Stores the events of these rows, but for those that wait: for a lane that others have in hand, or an id
-    /// that another transaction has noted.
+    /// Stores the events of these rows, except those that wait for a lane that others hold, or for an id that
+    /// another transaction has inserted.
     async fn store_rows(
         &mut self,
         mut rows: Vec<ReadyRow>,
@@ -299,7 +298,7 @@ impl Tx<'_> {
         self.write(additions).await
     }
 
-    /// Makes a refused row wait again. False when there is none of this id.
+    /// Makes a refused row wait again. False if there is none with this id.
     pub(super) async fn retry_row(&mut self, id: i64) -> Result<bool, StoreError> {
         let changed = self
             .query(
@@ -323,13 +322,13 @@ impl Taken {
             tracing::warn!(
                 outbox.id = id,
                 reason,
-                "a row of the outbox table cannot become an event; it stays, and holds nothing up"
+                "a row of the outbox table cannot become an event; it stays there, and holds nothing up"
             );
         }
     }
 }
 
-/// The refused rows behind `after`, in the order of their ids.
+/// The refused rows after `after`, in the order of their ids.
 pub(super) async fn refused_rows(
     reading: &mut Reading<'_>,
     after: i64,
@@ -363,7 +362,7 @@ pub(super) async fn refused_rows(
 enum RowError {
     /// What is wrong with this row.
     Refused(String),
-    /// The store refused: so it would the next row.
+    /// The store refused, and would refuse the next row too.
     Store(StoreError),
 }
 

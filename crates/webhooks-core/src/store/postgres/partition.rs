@@ -1,6 +1,6 @@
-//! Partitions by day: made ahead, and taken away whole when they are old. Apps' transactions read and write
-//! their tables and can be open for hours: no send waits for them, and a day is made or taken away later where
-//! it has to wait.
+//! Partitions by day: created ahead, and dropped whole when they are old. Apps' transactions read and write
+//! their tables and can be open for hours: no send waits for them, and a partition that would have to wait is
+//! created or dropped later.
 
 use sqlx::Row;
 
@@ -12,26 +12,26 @@ use super::{
 use crate::store::error::StoreError;
 
 const DAY_MS: i64 = 24 * 3600 * 1_000;
-/// Partitions are made for so many days ahead: nobody's clock is as wrong as that, and an engine that
-/// runs makes them each day.
+/// Partitions are created for this many days ahead: nobody's clock is that wrong, and a running engine
+/// creates them each day.
 const DAYS_AHEAD: i32 = 7;
-/// After how long they are made that could not be made at once: there are days until they are needed.
+/// When to retry those that could not be created at once: there are days until they are needed.
 const RETRY_MS: i64 = 60_000;
 /// The tables that have them.
 pub(super) const PARTITIONED: [&str; 3] = ["event", "attempt", "ending"];
-/// The key of the advisory lock under which they are made and taken away: "webh".
+/// The key of the advisory lock under which they are created and dropped: "webh".
 const LOCK_KEY: i64 = 0x7765_6268;
 
-/// The day of a time, of which partitions are named.
+/// The day of a time, after which partitions are named.
 pub(crate) fn day_of(at: i64) -> i32 {
     i32::try_from(at.div_euclid(DAY_MS)).unwrap_or(i32::MAX)
 }
 
 impl Reader<'_> {
-    /// Makes the partitions from the day of `now` on, where they are not there. Returns the last one.
+    /// Creates the missing partitions from the day of `now` on. Returns the last day.
     pub(super) async fn make_partitions(&mut self, now: i64) -> Result<i32, StoreError> {
         let today = day_of(now);
-        // The day before too: a timeline may be corrected by a little just after midnight.
+        // The day before too: just after midnight a timeline may be corrected back a little.
         let (first, last) = (today - 1, today + DAYS_AHEAD);
         for table in PARTITIONED {
             self.make_days(table, first..=last).await?;
@@ -39,7 +39,7 @@ impl Reader<'_> {
         Ok(last)
     }
 
-    /// Makes the partitions of a table for `days`, where they are not there.
+    /// Creates the missing partitions of a table for `days`.
     pub(crate) async fn make_days(
         &mut self,
         table: &str,
@@ -51,8 +51,8 @@ impl Reader<'_> {
             .await?;
         let there = self.partitions(table).await?;
         for day in days.into_iter().filter(|day| !there.contains(day)) {
-            // Made apart, and attached: whoever reads or writes the table goes on beside that. To make it in
-            // place locks out all of them, and waits for each of their transactions.
+            // Created separately, and then attached: readers and writers of the table continue meanwhile.
+            // Creating it in place would lock them all out, and wait for each of their transactions.
             let statement = format!(
                 "create table webhooks.{table}_{name} (like webhooks.{table} including all);
                  alter table webhooks.{table} attach partition webhooks.{table}_{name} for values from ({day}) to ({next})",
@@ -65,7 +65,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The last day up to which all tables have partitions, counted from `today`: the day before it where one
+    /// The last day up to which all tables have partitions, counted from `today`: the day before `today` if one
     /// of them has none.
     async fn made_until(&mut self, today: i32) -> Result<i32, StoreError> {
         let mut until = today + DAYS_AHEAD;
@@ -77,7 +77,7 @@ impl Reader<'_> {
         Ok(until)
     }
 
-    /// The days of which a table has a partition.
+    /// The days for which a table has a partition.
     pub(super) async fn partitions(&mut self, table: &str) -> Result<Vec<i32>, StoreError> {
         let rows = self
             .query(
@@ -103,7 +103,7 @@ impl Reader<'_> {
         Ok(days)
     }
 
-    /// Takes the partition of a day away. It waits for who reads the table, and all others wait behind it.
+    /// Drops the partition of a day. It waits for readers of the table, and everybody else waits behind it.
     pub(super) async fn drop_partition(&mut self, table: &str, day: i32) -> Result<(), StoreError> {
         let statement = format!("drop table if exists webhooks.{table}_{}", name_of(day));
         let statement = sqlx::AssertSqlSafe(self.schema.sql(&statement));
@@ -113,7 +113,7 @@ impl Reader<'_> {
 }
 
 impl Tx<'_> {
-    /// Makes the partitions that will be needed, once a day. Only today's own is waited for.
+    /// Creates the partitions that will be needed, once a day. It waits only for today's.
     pub(super) async fn keep_partitions(&mut self) -> Result<(), StoreError> {
         if self.has_partitions() {
             return Ok(());
@@ -136,7 +136,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Whether there is today's, and [`Tx::keep_partitions`] has nothing to make yet.
+    /// Whether today's exists, and [`Tx::keep_partitions`] has nothing to create yet.
     pub(super) fn has_partitions(&self) -> bool {
         let now = self.now();
         let (today, until) = (day_of(now), self.sweep.partitions_until);

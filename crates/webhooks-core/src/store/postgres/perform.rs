@@ -10,12 +10,12 @@ use crate::store::{
     reply::Reply,
 };
 
-/// What an ask came to, and whether the transaction can go on.
+/// The result of an ask, and whether the transaction can continue.
 type Performed = (AfterCommit, Result<(), StoreError>);
 
 impl Tx<'_> {
-    /// Does what is asked. What people ask for is kept whole or not at all; an error of what the
-    /// engine asks for itself ends the transaction, which is made again.
+    /// Does what is asked. What people ask for is stored completely or not at all; an error in what the
+    /// engine asks for itself ends the transaction, which is then retried.
     pub(super) async fn perform(&mut self, ask: Ask) -> Performed {
         match ask {
             #[cfg(feature = "sqlite")]
@@ -58,7 +58,7 @@ impl Tx<'_> {
             #[cfg(feature = "testing")]
             Ask::Hold(reply, released) => {
                 reply.give(Ok(()));
-                // An error is that it was let go of.
+                // An error means that it was released.
                 let _ = released.recv();
                 (Box::new(|_| None), Ok(()))
             }
@@ -139,7 +139,7 @@ impl Tx<'_> {
     }
 }
 
-/// Nothing is done; the reply is told the error.
+/// Does nothing; the reply gets the error.
 pub(super) fn refuse(ask: Ask) -> AfterCommit {
     fn no<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         reply: Reply<T, E>,
@@ -190,13 +190,13 @@ fn error_of(committed: Result<(), StoreError>) -> StoreError {
     committed.err().unwrap_or(StoreError::RolledBack)
 }
 
-/// Answers what the engine asked for: its error is the transaction's.
+/// Answers what the engine asked for: its error fails the transaction.
 fn whole<T: Send + 'static>(reply: Reply<T>, result: Result<T, StoreError>) -> Performed {
     let ended = result.as_ref().map(drop).map_err(StoreError::clone);
     (answering(reply, result), ended)
 }
 
-/// Answers what a person asked for: of an error nothing is left in the transaction.
+/// Answers what a person asked for: after an error, nothing of it is left in the transaction.
 fn part<T: Send + 'static, E: From<StoreError> + Send + 'static>(
     reply: Reply<T, E>,
     result: Result<T, E>,

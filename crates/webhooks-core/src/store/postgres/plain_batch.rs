@@ -1,12 +1,12 @@
-//! Batches of what is most usual, in one statement that is a transaction by itself: one round trip in
-//! place of four or more.
+//! The most common batches, written by one statement that is a transaction by itself: one round trip
+//! instead of four or more.
 //!
-//! Usual are sends whose customers memory knows and whose ids are ours, and outcomes of deliveries that
-//! arrived. All is decided in memory beforehand, and the statement writes nothing where that was decided
-//! on what is not so any more: then the batch is written the long way, from the start.
+//! Common are sends whose customers memory knows and whose ids are ours, and outcomes of successful
+//! deliveries. Everything is decided in memory beforehand, and the statement writes nothing if the basis of
+//! those decisions no longer holds: then the batch is written the long way, from the start.
 //!
-//! Its answer can be lost like that of any commit. It is looked up then, on another connection; from then
-//! on the server takes nothing from this one any more, should it still be under way.
+//! Its answer can be lost like that of any commit. The outcome is then looked up on another connection; from
+//! that moment the server accepts nothing more from this one, even if the statement is still running.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -35,9 +35,9 @@ use crate::{
     },
 };
 
-/// Where the node is alive, the connection is the one that writes for it, and memory has heard of all
-/// changes of endpoints: the number that events count from, behind the transaction's own (see `head.rs`).
-/// It holds the node's row, so that the node cannot be declared dead meanwhile.
+/// If the node is alive, the connection is the one that writes for it, and memory has heard of all changes of
+/// endpoints: draws the number that events count from, after the transaction's own id (see `head.rs`).
+/// It holds the lock on the node's row, so that the node cannot be declared dead meanwhile.
 macro_rules! with_events {
     ($($rest:tt)*) => {
         concat!(
@@ -75,8 +75,7 @@ const SEND: &str = with_events!(
     ")
       select l.endpoint_key, l.node, l.is_new, l.is_due, me.base from me left join lanes l on true"
 );
-/// Outcomes, and sends that join no lane: lanes come before deliveries, where the order of locks is
-/// concerned.
+/// Outcomes, and sends that join no lane: in the order of locks, lanes come before deliveries.
 const COMPLETE: &str = with_events!(
     " attempts as (",
     insert_attempts!(
@@ -98,18 +97,18 @@ pub(super) enum Sent {
     Committed(Answered),
     /// Nothing of it is stored.
     RolledBack,
-    /// The connection was lost before its answer was there.
+    /// The connection was lost before the answer arrived.
     Lost(sqlx::Error),
 }
 
-/// What there is to know of a statement that is committed.
+/// What a committed statement returned.
 #[derive(Default)]
 pub(super) struct Answered {
     /// What the numbers of events count from.
     base: i64,
-    /// The lanes that were joined; `None` when that is not known.
+    /// The lanes that were joined; `None` if that is not known.
     joined: Option<Joined>,
-    /// The claims of the deliveries that are gone; `None` when that is not known.
+    /// The claims of the deliveries that are gone; `None` if that is not known.
     gone: Option<HashSet<i64>>,
 }
 
@@ -119,14 +118,13 @@ pub(super) struct PlainBatch {
     owing: Owing,
     answers: Vec<Answer>,
     mark: CommitMark,
-    /// The deliveries that arrived.
+    /// The deliveries that succeeded.
     released: Claims,
-    /// On the timeline, of all that is written.
+    /// The time of everything that is written, on the timeline.
     now: i64,
 }
 
-/// Whether nothing of a batch needs a look at the database before it is written, as far as can be seen
-/// without one.
+/// Whether, as far as can be seen from here, nothing in a batch needs a query before it is written.
 fn is_usual(batch: &Batch) -> bool {
     let mut events = batch.sends.iter().flat_map(|send| &send.events);
     batch.asks.is_empty()
@@ -136,7 +134,7 @@ fn is_usual(batch: &Batch) -> bool {
         && batch.completions.iter().all(has_arrived)
 }
 
-/// It was delivered, and nothing follows but that.
+/// Whether it was delivered, without any further consequence.
 fn has_arrived(completion: &Completion) -> bool {
     let consequences = &completion.consequences;
     completion.attempt.is_some()
@@ -160,21 +158,21 @@ impl Tx<'_> {
             && (batch.completions.is_empty() || !self.adds_to_lanes(batch))
     }
 
-    /// As far as can be seen before the sends are placed.
+    /// Whether it adds to lanes, as far as can be seen before the sends are placed.
     fn adds_to_lanes(&self, batch: &Batch) -> bool {
         let outboxes = |send: &SendJob| self.endpoints.cache.of_customer(&send.customer);
         let mut known = batch.sends.iter().filter_map(outboxes);
         known.any(|known| known.iter().any(|outbox| outbox.adds_to_lane()))
     }
 
-    /// Places the sends of a batch in memory, where it can be written in one statement. Else it is as it
-    /// was.
+    /// Places the sends of a batch in memory, if the batch can be written in one statement. Otherwise leaves
+    /// it as it was.
     pub(super) async fn place_plain(&mut self, batch: &mut Batch) -> Option<PlainBatch> {
         if !self.is_plain(batch) {
             return None;
         }
         let mark = self.commit.mark();
-        // Numbers are places, until the statement has drawn what they count from.
+        // Numbers are only positions, until the statement has drawn what they count from.
         let mut places = Numbers::new(vec![0]);
         let sends = std::mem::take(&mut batch.sends);
         let Placed {
@@ -265,7 +263,7 @@ impl Tx<'_> {
         }))
     }
 
-    /// What both statements begin with.
+    /// The parameters that both statements begin with.
     fn begin_plain(&self, statement: &'static str, plain: &PlainBatch, writer: i64) -> Statement {
         let now = plain.now;
         let statement = self
@@ -280,7 +278,7 @@ impl Tx<'_> {
 }
 
 impl Answered {
-    /// `first`: the number of the batch's first event, where it has one.
+    /// `first`: the number of the batch's first event, if it has one.
     pub(super) fn unknown_but(first: Option<i64>) -> Self {
         Self {
             base: first.unwrap_or_default(),
@@ -290,7 +288,7 @@ impl Answered {
 }
 
 impl PlainBatch {
-    /// By what it is known whether it was committed.
+    /// The evidence of whether it was committed.
     pub(super) fn witness(&self) -> Witness {
         match self.events.ids.first() {
             Some(id) => Witness::Sent {

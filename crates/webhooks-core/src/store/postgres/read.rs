@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-/// What a question is answered from.
+/// What a query is answered from.
 pub(super) struct Reading<'a> {
     pub(super) reader: Reader<'a>,
     pub(super) timeline: &'a Timeline,
@@ -49,10 +49,10 @@ impl Reading<'_> {
     }
 }
 
-/// An event that was looked for by its id.
+/// An event that was found by its id.
 pub(super) struct FoundEvent {
     pub(super) seq: i64,
-    /// The partition that it is in.
+    /// The day of its partition.
     pub(super) day: i32,
     id: String,
     pub(super) event_type: String,
@@ -62,7 +62,7 @@ pub(super) struct FoundEvent {
 }
 
 impl FoundEvent {
-    /// Its partition, and what a sender needs.
+    /// The day of its partition, and what a sender needs.
     pub(super) fn into_stored(self) -> (i32, StoredEvent) {
         let event = StoredEvent {
             seq: self.seq,
@@ -74,7 +74,7 @@ impl FoundEvent {
     }
 }
 
-/// A customer's event. Its id says nothing of its partition: each has an index, and they are few.
+/// A customer's event. Its id does not tell its partition, but each partition has an index, and they are few.
 pub(super) async fn find_event(
     reader: &mut Reader<'_>,
     customer: &str,
@@ -82,7 +82,7 @@ pub(super) async fn find_event(
 ) -> Result<Option<FoundEvent>, StoreError> {
     let row = reader
         .query(
-            // The customer joined to nothing: an index by customers would find all of one's events.
+            // `|| ''` keeps the planner from an index by customer, which would find all events of the customer.
             "select seq, day, id, type, body, created_at, traceparent from webhooks.event
              where id = $1 and customer || '' = $2 limit 1",
         )
@@ -214,7 +214,7 @@ pub(super) async fn delivery(
     } else {
         reading
             .query(
-                // Not by the index on endpoints, which has all endings of this one.
+                // Not by the index on endpoints, which contains all endings of this endpoint.
                 "select reason, at from webhooks.ending
                  where event_seq = $1 and endpoint_key + 0 = $2 and day >= $3 order by at desc limit 1",
             )
@@ -311,7 +311,7 @@ pub(super) async fn explain(
         Err(StoreError::Gone) => {}
         Err(error) => return Err(error),
     }
-    // In the same millisecond too: had it been there, it would have been owed what it wants.
+    // In the same millisecond too: had the endpoint existed, it would have got a delivery of an event it wants.
     let wanted = wants(&endpoint.event_types, &event.event_type);
     if endpoint.created_at > event.created_at || wanted && endpoint.created_at == event.created_at {
         return Ok(Explanation::AddedLater {

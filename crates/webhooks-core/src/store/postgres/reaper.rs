@@ -1,4 +1,4 @@
-//! Frees what dead nodes held, on a connection of its own: that can be much, and beats go on meanwhile.
+//! Frees what dead nodes held, on a connection of its own: that can be a lot, and heartbeats continue meanwhile.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{due_time::DueTime, store::error::StoreError};
 
-/// What frees, and who is told.
+/// Frees what dead nodes held, and notifies the others.
 pub(super) struct Reaper {
     pub(super) connector: Connector,
     pub(super) lease: Duration,
@@ -19,14 +19,14 @@ pub(super) struct Reaper {
     pub(super) bell: Arc<Bell>,
 }
 
-/// A death that may be under way.
+/// The work of a reaper, which may be running.
 #[derive(Default)]
 pub(super) struct Reaping {
     running: Option<JoinHandle<()>>,
 }
 
 impl Reaping {
-    /// Begins at `now`, unless one is under way: what that one leaves is found with a later beat.
+    /// Starts it at `now`, unless one is running: what that one leaves is found with a later heartbeat.
     pub(super) fn begin(&mut self, reaper: Reaper, silent: Vec<Silent>, now: i64) {
         let running = self.running.as_ref();
         if running.is_some_and(|running| !running.is_finished()) {
@@ -34,7 +34,7 @@ impl Reaping {
         }
         self.running = Some(tokio::spawn(async move {
             if let Err(error) = reaper.reap(&silent, now).await {
-                // Some of it is in the hands of others for a moment, or the database is away.
+                // Others hold some of it for a moment, or the database is unreachable.
                 tracing::warn!(%error, "what dead nodes held could not be freed; trying again");
             }
         }));
@@ -63,7 +63,7 @@ impl Reaper {
         tracing::warn!(
             node = reaped.node,
             deliveries = reaped.deliveries,
-            "a node was not heard of for {} s; what it held is free",
+            "a node was not heard from for {} s; what it held is free",
             self.lease.as_secs()
         );
         self.due.by(now);

@@ -1,5 +1,5 @@
-//! Outcomes that Postgres refuses for what they are: a constraint or a trigger of the app's does. They wait here,
-//! hold nothing else up, and are tried again now and then.
+//! Outcomes that Postgres refuses because of their content: a constraint or a trigger of the app refuses them.
+//! They wait here, hold nothing else up, and are retried now and then.
 
 use std::{
     ops::Range,
@@ -11,10 +11,10 @@ use crate::store::{completion::Completion, error::StoreError, queue::Batch};
 
 /// Between two tries of what was refused.
 const AGAIN_WAIT: Duration = Duration::from_secs(1);
-/// Outcomes of one transaction that are each found to be refused, and those that are tried again at once: what
-/// stands behind them is set aside too. Each costs a few statements.
+/// The most refused outcomes that one transaction finds one by one, and the most that are retried together:
+/// those after them are set aside too. Each costs a few statements.
 const REFUSED_MAX: usize = 32;
-/// Outcomes that may wait here; with more of them transactions fail, and workers wait.
+/// Outcomes that may wait here; beyond this transactions fail, and workers wait.
 const SET_ASIDE_MAX: usize = 16 * 1024;
 
 /// How often the log says so.
@@ -25,7 +25,7 @@ const SAY_EVERY: Duration = Duration::from_secs(10);
 pub(super) struct SetAside {
     outcomes: Vec<Completion>,
     again_at: Option<Instant>,
-    /// Some are in the present batch.
+    /// Some are in the current batch.
     is_trying: bool,
     said_at: Option<Instant>,
 }
@@ -33,20 +33,20 @@ pub(super) struct SetAside {
 /// What became of the outcomes of a batch.
 #[derive(Default)]
 pub(super) struct StoredOutcomes {
-    /// Those that are not stored, by their places.
+    /// The positions of those that are not stored.
     pub(super) refused: Vec<usize>,
-    /// Why the last of them is not.
+    /// Why the last of them was not.
     pub(super) error: Option<StoreError>,
 }
 
 impl SetAside {
-    /// How long to wait for the next try.
+    /// How long to wait until the next try.
     pub(super) fn wait(&self) -> Option<Duration> {
         let at = self.again_at?;
         Some(at.saturating_duration_since(Instant::now()))
     }
 
-    /// Adds those that are to be tried again by now to these.
+    /// Adds to these the outcomes whose next try is due.
     pub(super) fn add_due(&mut self, completions: &mut Vec<Completion>) {
         if self.wait().is_none_or(|wait| wait > Duration::ZERO) {
             return;
@@ -57,7 +57,7 @@ impl SetAside {
         self.again_at = (!self.outcomes.is_empty()).then(|| Instant::now() + AGAIN_WAIT);
     }
 
-    /// Takes those out of a batch that were refused.
+    /// Takes the refused outcomes out of a batch.
     pub(super) fn take(&mut self, completions: &mut Vec<Completion>, stored: StoredOutcomes) {
         self.is_trying = false;
         let Some(error) = stored.error else {
@@ -73,14 +73,14 @@ impl SetAside {
             tracing::error!(
                 %error,
                 outcomes = self.outcomes.len(),
-                "outcomes of attempts are refused by a constraint or a trigger of the app's: they are not stored \
-                 until it takes them, or the attempts are made again after the next start"
+                "a constraint or a trigger of the app refuses outcomes of attempts: they are stored once it accepts \
+                 them; if it has not by the next start, the attempts are made again"
             );
         }
     }
 
-    /// Whether the outcomes of a batch are stored so that the database can refuse some of them: where others
-    /// would be refused with them.
+    /// Whether to store the outcomes of a batch in such a way that the database can refuse some of them: done
+    /// if anything else would be refused with them.
     pub(super) fn takes_from(&self, batch: &Batch) -> bool {
         let parts = batch.completions.len() + batch.sends.len() + batch.asks.len();
         !batch.completions.is_empty()
@@ -88,7 +88,7 @@ impl SetAside {
             && self.outcomes.len() < SET_ASIDE_MAX
     }
 
-    /// The engine ends.
+    /// The engine shuts down.
     pub(super) fn end(&self) {
         if !self.outcomes.is_empty() {
             tracing::warn!(
@@ -100,8 +100,8 @@ impl SetAside {
 }
 
 impl Tx<'_> {
-    /// Stores outcomes in a transaction that is others' too: those that the database refuses are not stored, and
-    /// all others are.
+    /// Stores outcomes in a transaction that contains other work: those that the database refuses are not stored,
+    /// everything else is.
     pub(super) async fn store_completions_apart(
         &mut self,
         completions: &[Completion],
@@ -130,7 +130,7 @@ impl Tx<'_> {
                 continue;
             };
             if is_written || refusal_of(&error).is_none() {
-                // Nothing of the transaction is stored, also where the connection was lost behind its outcomes.
+                // Nothing of the transaction is stored, even if the connection was lost after its outcomes.
                 let stored = stored.into_iter().flatten();
                 stored.for_each(|at| completions[at].taken_back());
                 return Err(error);

@@ -1,4 +1,4 @@
-//! What customers would be divided among databases by.
+//! The slot of a customer, by which customers could be divided among databases.
 
 /// Slots that customers are spread over; see `slot` in the schema.
 const SLOTS: u64 = 1024;

@@ -1,25 +1,25 @@
-//! How far maintenance has come.
+//! How far maintenance has got.
 
 use std::collections::BTreeSet;
 
-/// How far maintenance has come.
+/// How far maintenance has got.
 #[derive(Debug, Default)]
 pub(super) struct Sweep {
-    /// The day up to which partitions are there, as far as is known.
+    /// The day up to which partitions exist, as far as is known.
     pub(super) partitions_until: i32,
-    /// When they are next made, where others held that up.
+    /// When to try again to create them, if others held that up.
     pub(super) partitions_at: i64,
-    /// When partitions are next looked through for those that are too old.
+    /// When to look next for partitions that are too old.
     pub(super) next_pass_at: i64,
     /// Endpoints that were disabled or removed here, whose lanes are looked at first.
     pub(super) over: BTreeSet<i64>,
-    /// The last lane of which it is known that its endpoint is neither disabled nor removed, of a pass through
-    /// all of them; none at the start of a pass.
+    /// In a pass through all lanes, the last one whose endpoint is known to be neither disabled nor removed;
+    /// none at the start of a pass.
     pub(super) lanes_until: Option<i64>,
 }
 
 impl Sweep {
-    /// What the present transaction had made is gone.
+    /// What the current transaction had created is gone.
     pub(super) fn rolled_back(&mut self) {
         self.partitions_until = 0;
     }

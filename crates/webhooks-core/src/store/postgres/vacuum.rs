@@ -1,4 +1,4 @@
-//! Vacuum of the hot tables: rows come and go by the thousand a second, and autovacuum looks once a
+//! Vacuum of the hot tables: thousands of rows come and go every second, and autovacuum looks only once a
 //! minute.
 
 use std::time::Duration;
@@ -13,25 +13,25 @@ use super::{
 };
 use crate::{clock::millis, store::error::StoreError};
 
-/// How often it is looked whether there is something to do.
+/// How often to check whether there is something to do.
 pub(super) const LOOK_WAIT: Duration = Duration::from_secs(5);
-/// So many dead rows of a table are worth a vacuum: at full speed they take a fraction of a second.
+/// This many dead rows of a table are worth a vacuum: at full speed they take a fraction of a second.
 const DEAD_ROWS: i64 = 200_000;
-/// No vacuum, of anybody's, for so long.
+/// A table is vacuumed only if nobody has vacuumed it for this long.
 const PAUSE: Duration = Duration::from_secs(20);
-/// For how long one may last: what is not vacuumed then is left to autovacuum.
+/// How long one may take: what is not vacuumed by then is left to autovacuum.
 const LIMIT: Duration = Duration::from_secs(3600);
 /// The key of the advisory lock under which one node does it: "webv".
 const LOCK_KEY: i64 = 0x7765_6276;
 
-/// A vacuum that may be under way, on a connection of its own: beats go on meanwhile.
+/// A vacuum that may be running, on a connection of its own: heartbeats continue meanwhile.
 #[derive(Default)]
 pub(super) struct Vacuum {
     running: Option<JoinHandle<()>>,
 }
 
 impl Vacuum {
-    /// Begins one where it is needed and none is under way.
+    /// Starts one if it is needed and none is running.
     pub(super) async fn look(
         &mut self,
         connector: &Connector,
@@ -49,7 +49,7 @@ impl Vacuum {
             self.running = Some(tokio::spawn(async move {
                 if let Err(error) = run(&connector).await {
                     // Autovacuum does it later.
-                    tracing::debug!(%error, "a vacuum could not be made");
+                    tracing::debug!(%error, "a vacuum failed");
                 }
             }));
         }
@@ -76,13 +76,13 @@ async fn needed(connector: &Connector, reader: &mut Reader<'_>) -> sqlx::Result<
 
 async fn run(connector: &Connector) -> sqlx::Result<()> {
     let mut connection = connector.connect().await?;
-    // What takes longer than a beat of the lease is not to be hurried.
+    // A vacuum may take longer than the interval of heartbeats.
     connection.execute("set statement_timeout = 0").await?;
     connection.answers_within(LIMIT);
     if !lock(&mut connection).await? {
         return Ok(());
     }
-    // Another node may have done it since this one looked.
+    // Another node may have done it since this one checked.
     let tables = needed(connector, &mut connector.reader(&mut connection)).await?;
     for table in tables {
         let began = std::time::Instant::now();
@@ -95,11 +95,11 @@ async fn run(connector: &Connector) -> sqlx::Result<()> {
             "a table was vacuumed"
         );
     }
-    // The lock goes with the connection.
+    // Closing the connection releases the lock.
     connection.close().await
 }
 
-/// Not the kind that ends with a transaction: vacuum runs outside of any.
+/// A session lock, not a transaction lock: vacuum runs outside any transaction.
 async fn lock(connection: &mut Session) -> sqlx::Result<bool> {
     let row = Statement::new("select pg_try_advisory_lock($1)")
         .persistent(false)

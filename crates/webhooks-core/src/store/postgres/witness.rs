@@ -1,33 +1,32 @@
-//! By what it is known whether a transaction was committed whose answer was lost.
+//! How to find out whether a transaction was committed when its answer was lost.
 //!
-//! Not by its number: a server that crashed before any of the transaction had reached its disk, or a
-//! replica that never had it, gives the number to another one, and calls that one committed.
+//! Its transaction id does not tell: a server that crashed before any of the transaction had reached its
+//! disk, or a replica that never had it, gives the id to another transaction, and reports that as committed.
 
 use sqlx::Row;
 
 use super::row::Reader;
 use crate::store::error::StoreError;
 
-/// Something that only one transaction can have stored. Of several the last is looked for.
+/// Something that only one transaction can have stored. If there are several, the last is looked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Witness {
-    /// A lane is this node's no more. It need not have been this transaction that gave it away, but then it is
-    /// gone as well.
+    /// A lane no longer belongs to this node. If another transaction gave it away, it is gone just the same.
     Given { key: i64 },
-    /// No delivery has its claim any more. Those that somebody else took away have none either, which is
-    /// why this is weaker than those below.
+    /// None of these deliveries has its claim any more. That is also true of deliveries that somebody else
+    /// removed, which makes this weaker evidence than those below.
     Released(Claims),
-    /// A delivery has its claim. Somebody else can take deliveries away, but then nobody holds them.
+    /// One of these deliveries has its claim. Somebody else can remove deliveries, but then nobody holds them.
     Claimed(Claims),
     /// An endpoint has this version.
     Changed { key: i64, version: i64 },
-    /// An event is there.
+    /// An event exists.
     Event { seq: i64, day: i32, id: String },
-    /// An event of an id of ours is there, whatever number it got.
+    /// An event with an id of ours exists, whatever number it got.
     Sent { day: i32, id: String },
 }
 
-/// Deliveries, and the claims of this node's that they had or got, as columns.
+/// Deliveries, and the claims of this node that they had or got, as columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Claims {
     pub(super) seqs: Vec<i64>,
@@ -35,20 +34,20 @@ pub(super) struct Claims {
     pub(super) claims: Vec<i64>,
 }
 
-/// What is found of a transaction that is over.
+/// What became of a transaction that is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// With the number of the event, where one was looked for.
+    /// With the number of the event, if one was looked for.
     Committed(Option<i64>),
     RolledBack,
-    /// The node was declared dead meanwhile: what it had claimed is free, whatever became of it.
+    /// The node was declared dead meanwhile: what it had claimed is free, whether or not it was committed.
     Fenced,
 }
 
 impl Reader<'_> {
-    /// What became of a transaction of a node's, once it is over: it holds the node's row until then.
-    /// Within a transaction, whose commit says that the answer is on disk too, and where that is asked
-    /// for on a replica's.
+    /// What became of a transaction of a node, once it is over: until then it holds the lock on the node's row.
+    /// Called within a transaction, whose commit means that the answer is on disk too, and on a replica's if
+    /// the server is set up so.
     pub(super) async fn outcome(
         &mut self,
         node: i64,
@@ -59,7 +58,7 @@ impl Reader<'_> {
             .bind(node)
             .fetch_optional(&mut *self.connection)
             .await?;
-        // Without a row another server took over that did not even have this.
+        // Without a row, a server has taken over that never got it.
         let is_alive = match row {
             Some(row) => row.try_get(0)?,
             None => false,
@@ -77,7 +76,7 @@ impl Reader<'_> {
         })
     }
 
-    /// What a transaction of a node's stored, or took away: the number of its event, where one is looked for.
+    /// What a transaction of a node stored, or removed: the number of its event, if one is looked for.
     async fn find(&mut self, node: i64, witness: &Witness) -> Result<Option<i64>, StoreError> {
         let query = match witness {
             Witness::Given { key } => self
