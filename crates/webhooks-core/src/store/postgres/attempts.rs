@@ -38,7 +38,7 @@ pub(super) struct Attempts<'a> {
 }
 
 impl<'a> Attempts<'a> {
-    /// Returns its place, for [`Attempts::write`]'s answer.
+    /// Returns its position, for the result of [`Attempts::write`].
     pub(super) fn push(
         &mut self,
         (seq, key): (i64, i64),
@@ -52,15 +52,15 @@ impl<'a> Attempts<'a> {
         self.records.len() - 1
     }
 
-    /// Stores each as its number, or as the next one that is free: a delivery that was canceled in
-    /// flight and sent again has two attempts under way that count from the same. Returns which.
+    /// Stores each under its number, or under the next free one: a delivery that was canceled in flight and
+    /// sent again has two attempts in progress that count from the same number. Returns the numbers used.
     pub(super) async fn write(mut self, tx: &mut Tx<'_>) -> Result<Vec<u32>, StoreError> {
         if self.records.is_empty() {
             return Ok(Vec::new());
         }
         let every: Vec<usize> = (0..self.records.len()).collect();
         let mut left = self.insert(tx, &every).await?;
-        // Two of one delivery, at most: a few rounds at worst.
+        // There are at most two of one delivery, so this takes a few rounds at worst.
         while !left.is_empty() {
             for at in &left {
                 let free = tx.next_number(self.seqs[*at], self.keys[*at]).await?;
@@ -71,7 +71,7 @@ impl<'a> Attempts<'a> {
         Ok(self.numbers)
     }
 
-    /// All of them: events, endpoints, numbers, times, durations, statuses, failures, details, headers,
+    /// Binds all of them: events, endpoints, numbers, times, durations, statuses, failures, details, headers,
     /// bodies.
     pub(super) fn bind_all(&self, statement: Statement) -> Statement {
         let every: Vec<usize> = (0..self.records.len()).collect();
@@ -113,7 +113,7 @@ impl<'a> Attempts<'a> {
             .bind(&bodies)
     }
 
-    /// Inserts those at these places. Returns those whose number is taken.
+    /// Inserts those at these positions. Returns those whose number is taken.
     async fn insert(&self, tx: &mut Tx<'_>, places: &[usize]) -> Result<Vec<usize>, StoreError> {
         let statement = tx.query(concat!(
             insert_attempts!(
@@ -136,7 +136,7 @@ impl<'a> Attempts<'a> {
             let key: (i64, i64, i32) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
             inserted.insert(key);
         }
-        // Of two with one number the first was inserted.
+        // Of two with the same number, the first was inserted.
         let key = |at: usize| (self.seqs[at], self.keys[at], int(self.numbers[at]));
         let left = places.iter().copied();
         Ok(left.filter(|at| !inserted.remove(&key(*at))).collect())
@@ -158,7 +158,7 @@ impl Tx<'_> {
         Ok(free.unsigned_abs())
     }
 
-    /// Records why deliveries are not tried any more.
+    /// Records why deliveries are no longer tried.
     pub(super) async fn store_endings(
         &mut self,
         seqs: &[i64],

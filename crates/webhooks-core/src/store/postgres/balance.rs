@@ -1,9 +1,9 @@
-//! Sharing out lanes that one node owns: each owner looks which of its lanes are other nodes' favourites, and
-//! gives those back, a few a second.
+//! Sharing out owned lanes: each owner checks which of its lanes have another node as their favourite, and gives
+//! those back, a few a second.
 //!
-//! All lanes are looked at one after the other, [`LANES_A_LOOK`] with a beat, and anew some beats after the
-//! last. That is one question by the primary key in ten seconds, and of 100,000 lanes one a second of some
-//! tenths of a millisecond; of a node that is alone, none. The writer hears of it when there is something to give
+//! All lanes are checked in order, [`LANES_A_LOOK`] with each heartbeat, and again some heartbeats after the last.
+//! That is one query by the primary key every ten seconds, and with 100,000 lanes one a second, of some tenths of a
+//! millisecond; a node that is alone makes none. The writer is involved only when there is something to give
 //! (`give_back.rs`).
 
 use std::{collections::HashMap, time::Duration};
@@ -13,37 +13,38 @@ use sqlx::Row;
 use super::{favourites::favourite, node::LeaseTimes, row::Reader};
 use crate::store::error::StoreError;
 
-/// Lanes that are looked at with one beat, whoever has them.
+/// Lanes that are checked with one heartbeat, whoever owns them.
 const LANES_A_LOOK: i64 = 1_000;
 /// Lanes that a node gives back in a second. Each change of owner takes two small transactions of this node and
-/// one of the next, in which its endpoint waits: ten are hardly felt, and a thousand are given in two minutes.
+/// one of the next, during which its endpoint waits: ten are hardly noticeable, and a thousand are given in two
+/// minutes.
 const GIVEN_A_SECOND: u32 = 10;
-/// How many beats nobody must have come or gone before anything is given: in a rolling deploy that replaces a
-/// node each ten seconds or so, lanes that were just taken stay where they are until it is over, and a node that
-/// fails at its start is given none.
+/// For how many heartbeats nobody must have joined or left before anything is given. In a rolling deploy that
+/// replaces a node every ten seconds or so, lanes that were just taken stay where they are until it is over, and a
+/// node that fails at its start is given none.
 const STEADY_BEATS: u32 = 15;
-/// Beats between the end of the lanes and a look at the first. What was added since waits for so long.
+/// Heartbeats between the end of the lanes and the next look at the first. Lanes added since wait that long.
 const REST_BEATS: u32 = 10;
-/// Beats until a lane that was offered is offered once more: its favourite did not take it, and may be busy.
+/// Heartbeats until a lane is offered again: its favourite did not take it, and may be busy.
 const AGAIN_BEATS: u32 = 60;
-/// After how many beats without one of its own a node is offered nothing, though it is not dead yet.
+/// After how many missed heartbeats a node is offered nothing more, though it is not dead yet.
 const HEARD_BEATS: u32 = 3;
 
-/// For how long a node that was not heard of is nobody's favourite any more.
+/// Within what time a node must have been heard from to be anything's favourite.
 pub(super) fn heard_within(times: LeaseTimes) -> Duration {
     times.beat_wait * HEARD_BEATS
 }
 
-/// How far an owner has come with its lanes.
+/// How far an owner has got with its lanes.
 #[derive(Debug, Default)]
 pub(super) struct Balance {
-    /// Those that lanes are shared out among, this one among them, in their order.
+    /// The nodes among which lanes are shared out, including this one, in their order.
     nodes: Vec<i64>,
-    /// Since when it is those.
+    /// Since when they have been the same.
     steady_since: Duration,
-    /// Lanes up to this one were looked at.
+    /// Lanes up to this one have been checked.
     looked_to: i64,
-    /// When the next are.
+    /// When to check the next.
     look_at: Duration,
     /// Lanes that were offered, and when.
     offered: HashMap<i64, Duration>,
@@ -52,14 +53,14 @@ pub(super) struct Balance {
 /// Lanes in the order of their keys.
 #[derive(Debug)]
 pub(super) struct LaneSlice {
-    /// Those of the node that asks, in their order.
+    /// Those of the asking node, in their order.
     own: Vec<i64>,
-    /// The last of them all; `None` when there are none behind it.
+    /// The last of all of them; `None` if there are none after it.
     goes_on_behind: Option<i64>,
 }
 
 impl Balance {
-    /// Notes who lives and stays, as it was seen at `now`.
+    /// Notes which nodes are alive and not shutting down, as seen at `now`.
     pub(super) fn saw(&mut self, mut nodes: Vec<i64>, now: Duration) {
         nodes.sort_unstable();
         if self.nodes != nodes {
@@ -72,19 +73,19 @@ impl Balance {
         }
     }
 
-    /// Those that lanes are shared out among.
+    /// The nodes among which lanes are shared out.
     pub(super) fn nodes(&self) -> &[i64] {
         &self.nodes
     }
 
-    /// Behind which lane it is time to look; `None` when it is not.
+    /// The lane after which to check now; `None` if it is not time yet.
     pub(super) fn look_behind(&self, times: LeaseTimes, now: Duration) -> Option<i64> {
         let steady_at = self.steady_since + times.beat_wait * STEADY_BEATS;
         let is_time = self.nodes.len() > 1 && now >= steady_at && now >= self.look_at;
         is_time.then_some(self.looked_to)
     }
 
-    /// Chooses of the lanes that `this` node has which it gives back.
+    /// Chooses which of the lanes of `this` node it gives back.
     pub(super) fn choose(
         &mut self,
         this: i64,
@@ -112,7 +113,7 @@ impl Balance {
         chosen
     }
 
-    /// Begins anew with the first lane, in a while.
+    /// Starts over with the first lane, in a while.
     pub(super) fn rest(&mut self, times: LeaseTimes, now: Duration) {
         // Keys begin at 1.
         self.looked_to = 0;
@@ -121,7 +122,7 @@ impl Balance {
 }
 
 impl Reader<'_> {
-    /// The lanes behind one, and which of them `node` owns.
+    /// The lanes after one, and which of them `node` owns.
     pub(super) async fn lanes_behind(
         &mut self,
         key: i64,
@@ -160,7 +161,7 @@ mod tests {
         LeaseTimes::of(BEAT * 10)
     }
 
-    /// All lanes of a table, of which node 1 owns every one.
+    /// All lanes of a table, every one of which node 1 owns.
     struct Table {
         lanes: Vec<i64>,
         balance: Balance,
@@ -176,7 +177,7 @@ mod tests {
             }
         }
 
-        /// What is given with each of the next beats, which see these nodes.
+        /// What is given with each of the next heartbeats, which see these nodes.
         fn beats(&mut self, nodes: &[i64], beats: u32) -> Vec<Vec<i64>> {
             let mut given = Vec::new();
             for _ in 0..beats {
@@ -226,7 +227,7 @@ mod tests {
     #[test]
     fn more_lanes_than_one_look_has_are_all_looked_at_and_looked_at_again() {
         let mut table = Table::of(2_500);
-        // What is this node's favourite is passed over.
+        // Lanes whose favourite is this node are passed over.
         let nodes = [1, 2];
         table.lanes.retain(|key| favourite(&nodes, *key) == Some(1));
         assert_eq!(table.beats(&nodes, 20).concat(), NOTHING);

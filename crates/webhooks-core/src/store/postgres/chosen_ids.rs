@@ -1,10 +1,10 @@
 //! Ids that callers chose: each is one event of its customer, whoever sends it, and however often.
 //!
-//! Who notes an id that another transaction has noted waits until that is over, and an app's can be open for
-//! minutes. So the ids of a batch are noted before its events are placed, all in one statement and in their
-//! order, and are waited for a moment only. Where one is not to be had by then, each call notes its own: one
-//! that wants what another has is answered so, and made again for a while (`store/busy.rs`). The others of its
-//! batch are stored.
+//! A transaction that inserts an id which another has inserted waits until that one is over, and an app's can be
+//! open for minutes. So the ids of a batch are inserted before its events are placed, all in one statement and in
+//! their order, and the wait is only a moment. If an id cannot be had by then, each call inserts its own: a call that
+//! wants an id which another transaction has gets that answer, and is retried for a while (`store/busy.rs`). The
+//! others of its batch are stored.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -26,9 +26,9 @@ use crate::{
     store::error::StoreError,
 };
 
-/// How long the ids of a batch are waited for: longer than most transactions take that note some.
+/// How long to wait for the ids of a batch: longer than most transactions that insert ids take.
 const IDS_WAIT: Duration = Duration::from_millis(20);
-/// How long the ids of one call are waited for after that: not at all, in effect.
+/// How long to wait after that for the ids of one call: in effect, not at all.
 const CALL_WAIT: Duration = Duration::from_millis(1);
 
 /// Events that are stored together or not at all, with their numbers.
@@ -38,11 +38,11 @@ pub(super) struct Call<'a> {
     pub(super) seqs: Vec<i64>,
 }
 
-/// Who else waits for an id that one call waits for.
+/// What else waits if one call waits for an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Behind {
     Nobody,
-    /// The later calls of its customer: they keep their order.
+    /// The later calls of its customer, which keep their order.
     Customer,
 }
 
@@ -50,35 +50,35 @@ pub(super) enum Behind {
 pub(super) struct AcceptedCall {
     /// Those of the customer.
     pub(super) outboxes: Arc<[Arc<Outbox>]>,
-    /// What becomes of each event.
+    /// What is to be done with each event.
     pub(super) events: Vec<Accepted>,
 }
 
-/// What becomes of an event.
+/// What is to be done with an event.
 pub(super) enum Accepted {
     New,
     /// It was stored before.
     Known(SendReceipt),
-    /// It is the same as one before it of this batch.
+    /// It is the same as an earlier one of this batch.
     Again,
 }
 
 /// A customer, and an id that it chose.
 type Id<'a> = (&'a str, &'a str);
-/// What becomes of the events of each call.
+/// What is to be done with the events of each call.
 type Verdicts = Vec<Result<Vec<Accepted>, SendError>>;
 
-/// Ids that this transaction has noted, with their events.
+/// Ids that this transaction has inserted, with their events.
 type Noted<'a> = HashMap<Id<'a>, &'a PreparedEvent>;
 
 impl Tx<'_> {
-    /// Says what becomes of the events of each call, and notes the ids that are new.
+    /// Decides what is to be done with the events of each call, and inserts the ids that are new.
     pub(super) async fn accept(
         &mut self,
         calls: &[Call<'_>],
         behind: Behind,
     ) -> Result<Vec<Result<AcceptedCall, SendError>>, StoreError> {
-        // First: an endpoint that cannot be read refuses the events before anything is written.
+        // First, so that an endpoint that cannot be read refuses the events before anything is written.
         let mut customers = Vec::with_capacity(calls.len());
         for call in calls {
             match self.of_customer(call.customer).await {
@@ -135,8 +135,8 @@ impl Tx<'_> {
         Ok(verdicts)
     }
 
-    /// Notes the ids of these calls. `None`, and nothing is noted, where one of them is another
-    /// transaction's by now, or was noted for a call that is refused and may be another's then.
+    /// Inserts the ids of these calls. Returns `None`, and inserts nothing, if another transaction has one of them,
+    /// or if one was inserted for a call that is refused, so that another call may get it.
     async fn note<'a>(
         &mut self,
         calls: &[&'a Call<'a>],
@@ -185,12 +185,12 @@ impl Tx<'_> {
                 *noted = known;
                 Some(verdicts)
             }
-            // It is refused whatever others do.
+            // The call is refused whatever the others do.
             None => is_alone.then_some(verdicts),
         })
     }
 
-    /// Returns those that nobody had noted.
+    /// Returns those that were new.
     async fn insert_ids<'a>(
         &mut self,
         firsts: &BTreeMap<Id<'a>, (&'a PreparedEvent, i64)>,
@@ -202,7 +202,7 @@ impl Tx<'_> {
         let seqs: Vec<i64> = firsts.values().map(|(_, seq)| *seq).collect();
         let rows = self
             .query(
-                // An id may be one that an engine gave to an event. Its event is looked up as in `find_event`.
+                // A chosen id may equal one that an engine made. Its event is looked up as in `find_event`.
                 "insert into webhooks.event_key (customer, id, seq, day)
                  select t.customer, t.id, t.seq, $4
                  from unnest($1::text[], $2::text[], $3::int8[]) with ordinality as t(customer, id, seq, place)
@@ -224,8 +224,8 @@ impl Tx<'_> {
         Ok(inserted.map(|(id, _)| *id).collect())
     }
 
-    /// What becomes of the events of a call. `known`: what this transaction has noted, of which some was
-    /// `inserted` just now.
+    /// What is to be done with the events of a call. `known`: the ids of this transaction; those in `inserted` were
+    /// inserted just now.
     async fn judge(
         &mut self,
         call: &Call<'_>,
@@ -242,7 +242,7 @@ impl Tx<'_> {
                 Some(first) if is_same(&first.event_type, &first.body, event) => Accepted::Again,
                 Some(_) => return Err(SendError::Conflict(event.id.clone())),
                 None => {
-                    // Whoever noted it is committed.
+                    // The transaction that inserted it is committed.
                     let receipt = self.reader().known(call.customer, event).await?;
                     Accepted::Known(receipt.ok_or(SendError::Store(StoreError::Gone))?)
                 }
@@ -252,7 +252,7 @@ impl Tx<'_> {
     }
 }
 
-/// Whether an event is the one of this type and body.
+/// Whether an event has this type and body.
 pub(super) fn is_same(event_type: &str, body: &[u8], event: &PreparedEvent) -> bool {
     event_type == event.event_type && (*body == event.body[..] || is_same_json(body, &event.body))
 }

@@ -1,4 +1,4 @@
-//! Committing, and finding out whether it came true when the answer is lost with its connection.
+//! Committing, and finding out whether a commit took effect when its answer was lost with the connection.
 
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,8 @@ use super::{
 };
 use crate::store::error::StoreError;
 
-/// For how many times as long as for an answer it is tried to learn whether a commit came true whose
-/// answer was lost. Callers wait.
+/// For how long to try to find out whether a commit whose answer was lost took effect, as a multiple of the
+/// wait for an answer. Callers wait meanwhile.
 const OUTCOME_LIMITS: u32 = 2;
 /// Between two tries.
 const OUTCOME_PAUSE: Duration = Duration::from_millis(200);
@@ -27,14 +27,14 @@ pub(super) enum Ended {
 
 /// What became of a transaction whose answer was lost.
 pub(super) enum Settled {
-    /// With the number of the event by which it is known, if there is one.
+    /// With the number of the event that proves it, if there is one.
     Committed(Option<i64>),
     RolledBack,
     /// Nothing of it counts.
     Failed(StoreError),
 }
 
-/// A node's transaction that is to be committed.
+/// A transaction of a node that is to be committed.
 pub(super) struct Committing<'a> {
     pub(super) connector: &'a Connector,
     pub(super) membership: &'a Membership,
@@ -43,13 +43,13 @@ pub(super) struct Committing<'a> {
 }
 
 impl Committing<'_> {
-    /// Commits it on the connection that it is on; afterwards that is one that can be used, or none.
+    /// Commits it on its connection; afterwards `held` is a usable connection, or none.
     pub(super) async fn commit(mut self, held: &mut Option<Session>) -> Ended {
         let Some(connection) = held else {
             return Ended::Failed(StoreError::Closed);
         };
-        // A commit of a transaction that an error has ended rolls it back, and is no error itself: the
-        // select is.
+        // After an error in the transaction, a commit rolls back without returning an error: the select returns
+        // one.
         let committed = connection.execute("select 1; commit").await;
         match committed {
             Ok(_) => Ended::Committed,
@@ -65,21 +65,21 @@ impl Committing<'_> {
         }
     }
 
-    /// Whether a transaction was committed whose answer was lost with its connection. A caller is
-    /// never told "stored", nor that nothing was, without having looked; when that cannot be done, this
-    /// node gives its number up, and what it may have claimed with it.
+    /// Whether a transaction was committed whose answer was lost with its connection. A caller is never told
+    /// that its call was stored, or that it was not, without this check. If it is not possible, this node gives up
+    /// its number, and with it what it may have claimed.
     pub(super) async fn settle(
         &mut self,
         held: &mut Option<Session>,
         lost: &sqlx::Error,
     ) -> Settled {
         let Some(witness) = self.witness.take() else {
-            // It claimed nothing, and whatever it did can be done again.
+            // It claimed nothing, and everything it did can be done again.
             return Settled::Failed(StoreError::Unknown);
         };
-        tracing::warn!(error = %lost, "the connection was lost at a commit; looking whether it came true");
+        tracing::warn!(error = %lost, "the connection was lost during a commit; checking whether it took effect");
         let until = Instant::now() + OUTCOME_LIMITS * self.connector.answer_limit;
-        // Not so many times: each try may take as long as an answer may.
+        // A limit of time and not of tries: each may take as long as an answer may.
         while Instant::now() < until {
             match self.look_up(&witness).await {
                 Ok((connection, outcome)) => {
@@ -93,7 +93,7 @@ impl Committing<'_> {
                         }
                     };
                 }
-                // Among them that the server has not noticed yet that the connection is gone.
+                // For example because the server has not noticed yet that the connection is gone.
                 Err(error) => {
                     tracing::debug!(%error, "the outcome of a commit could not be looked up");
                 }
@@ -104,7 +104,7 @@ impl Committing<'_> {
         Settled::Failed(StoreError::Unknown)
     }
 
-    /// Looks on a connection of its own, which it returns when this node can go on with it.
+    /// Looks on a connection of its own, which it returns if this node can continue with it.
     async fn look_up(&self, witness: &Witness) -> Result<(Option<Session>, Outcome), StoreError> {
         let (mut connection, follows) =
             head::connect(self.connector, self.membership, self.node).await?;

@@ -1,5 +1,5 @@
 //! Recording outcomes: every attempt of a batch is appended, its delivery leaves the hot table or is
-//! re-dated, in a few statements over whole arrays.
+//! rescheduled, in a few statements over whole arrays.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -34,18 +34,18 @@ struct Waiting {
     numbers: Vec<i32>,
 }
 
-/// Of an outcome whose delivery was not there any more.
+/// Logs an outcome whose delivery no longer existed.
 pub(super) fn say_taken_away(completion: &Completion) {
     tracing::info!(
         event.id = %completion.row.event.id,
         endpoint.id = %completion.outbox.endpoint().id,
-        "the outcome of an attempt came after its delivery was taken away"
+        "the outcome of an attempt arrived after its delivery was removed"
     );
 }
 
 impl Tx<'_> {
-    /// Writes the outcomes of a batch and what follows from them. Each change of a delivery is guarded
-    /// by its claim.
+    /// Writes the outcomes of a batch and their consequences. Each change of a delivery is guarded by its
+    /// claim.
     pub(super) async fn store_completions(
         &mut self,
         completions: &[Completion],
@@ -69,7 +69,7 @@ impl Tx<'_> {
                 self.disable(&completion.outbox, disabling).await?;
             }
         }
-        // Last: where one of these statements fails, none of the outcomes is taken back.
+        // Last, so that if one of these statements fails, there is nothing to take back.
         for completion in completions {
             if completion.consequences.returning {
                 let steps = completion.outbox.returned();
@@ -79,7 +79,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// What follows from an outcome that is written, whose attempt has this number.
+    /// What follows from a written outcome, whose attempt has this number.
     pub(super) fn follow_completion(&mut self, completion: &Completion, number: u32) {
         if let Verdict::Retry { due_at } = completion.verdict {
             self.commit.due_by(due_at);
@@ -91,7 +91,7 @@ impl Tx<'_> {
         }
     }
 
-    /// Returns the number that each attempt has; without one, that of the last.
+    /// Returns the number of each attempt; for an outcome without one, that of the last attempt.
     async fn store_attempts(&mut self, completions: &[Completion]) -> Result<Vec<u32>, StoreError> {
         let mut attempts = Attempts::default();
         let places: Vec<Option<usize>> = completions
@@ -111,7 +111,7 @@ impl Tx<'_> {
             .collect())
     }
 
-    /// Returns those that changed their delivery, by claim.
+    /// Returns those that changed their delivery, by their claims.
     async fn store_verdicts(
         &mut self,
         completions: &[Completion],
@@ -147,8 +147,8 @@ impl Tx<'_> {
         if !done.seqs.is_empty() {
             let rows = self
                 .query(
-                    // A join could read the whole table, where it was vacuumed while it was empty: see
-                    // plans.rs of the tests. `is true` keeps the list from becoming one.
+                    // A join could read the whole table, if that was vacuumed while it was empty: see the tests'
+                    // plans.rs. `is true` keeps the list from becoming a join.
                     "delete from webhooks.delivery d
                      where d.event_seq = any($1) and (d.claim in (select unnest($2::int8[]))) is true
                      returning d.claim",
@@ -216,7 +216,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Dates the lanes that the outcomes are about. Of several of one endpoint the last counts.
+    /// Sets the due times of the lanes that the outcomes are about. If there are several for one endpoint, the last
+    /// counts.
     async fn store_lanes(
         &mut self,
         completions: &[Completion],
@@ -226,16 +227,16 @@ impl Tx<'_> {
         for completion in completions {
             let outbox = &completion.outbox;
             if let Verdict::Lane { backoff, .. } = &completion.verdict {
-                // What stood behind a head that was taken away does not wait for its retry.
+                // What was behind a removed head does not wait for the head's retry.
                 let overtaken =
                     !changed.contains(&claim_of(completion)) && outbox.endpoint().ordered;
                 let until = if overtaken {
-                    // Nor does what memory gives back to the lane after this.
+                    // Nor does what memory returns to the lane after this.
                     let now = self.now();
                     outbox.back_off_until(now);
                     now
                 } else if completion.attempt.is_none() {
-                    // It was given back before that was known.
+                    // It was given back before the removal was known.
                     outbox.backoff_until().min(backoff.until)
                 } else {
                     backoff.until
@@ -249,8 +250,8 @@ impl Tx<'_> {
         self.back_off(&lanes).await
     }
 
-    /// Stores since when endpoints fail, as it is now: another outcome that changed it may have been
-    /// stored before.
+    /// Stores since when endpoints have been failing, with the current value: another outcome that changed it
+    /// may have been stored before.
     async fn store_failing(&mut self, completions: &[Completion]) -> Result<(), StoreError> {
         let failing: BTreeMap<i64, Option<i64>> = completions
             .iter()

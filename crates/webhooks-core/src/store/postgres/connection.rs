@@ -1,4 +1,4 @@
-//! Connections to Postgres, our own and never an app's.
+//! Connections to Postgres: our own, never an app's.
 
 use std::time::Duration;
 
@@ -18,17 +18,17 @@ use super::{
 };
 use crate::store::durability::Durability;
 
-/// Statements of one connection that are kept prepared: there are about a hundred.
+/// Statements that one connection keeps prepared: there are about a hundred.
 const STATEMENTS_MAX: usize = 256;
 /// How long connecting may take.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
 
-/// How long a lock is waited for.
+/// How long to wait for a lock.
 pub(super) const LOCK_LIMIT: &str = "2s";
 
-/// What a session is set to. The planner is tied down: a plan that was made while a table was empty
-/// must not read all of it when it has grown, and no statement of ours is better off without its
-/// index. The waits are bounds: no statement takes long.
+/// The settings of a session. The planner is restricted: a plan that was made while a table was empty
+/// must not read all of it once it has grown, and none of our statements is better off without its
+/// index. The timeouts are only bounds: no statement takes long.
 const SETTINGS: [(&str, &str); 8] = [
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
@@ -45,7 +45,7 @@ const SETTINGS: [(&str, &str); 8] = [
 pub(crate) struct Connector {
     pub(crate) address: PostgresAddress,
     pub(crate) durability: Durability,
-    /// How long an answer is waited for.
+    /// How long to wait for an answer.
     pub(crate) answer_limit: Duration,
 }
 
@@ -54,8 +54,8 @@ impl Connector {
     pub(crate) async fn connect(&self) -> sqlx::Result<Session> {
         let options = self.options();
         if matches!(options.get_ssl_mode(), PgSslMode::VerifyCa) {
-            // Here the driver goes by the default of the process. Without one it takes that whose feature is on, and
-            // panics where both are.
+            // Here the driver uses the default of the process. Without one it takes the provider whose feature is on,
+            // and panics if both are.
             let _ = crypto::default_provider().install_default();
         }
         let connecting = PgConnection::connect_with(&options);
@@ -83,7 +83,7 @@ impl Connector {
         options
     }
 
-    /// Statements of our schema on a connection, ours or an app's.
+    /// For statements on our schema, on a connection of ours or of an app.
     pub(crate) fn reader<'a>(&'a self, connection: &'a mut dyn Link) -> Reader<'a> {
         Reader {
             connection,
@@ -92,7 +92,7 @@ impl Connector {
         }
     }
 
-    /// Begins a transaction on a connection of ours, for such statements.
+    /// The same, in a new transaction on a connection of ours.
     pub(crate) async fn begin_on<'a>(
         &'a self,
         connection: &'a mut Session,
@@ -103,11 +103,11 @@ impl Connector {
         Ok(self.reader(connection))
     }
 
-    /// What begins a transaction.
+    /// The statement that begins a transaction.
     pub(crate) fn begin(&self) -> String {
         match self.address.mode {
             Mode::Direct => "begin".to_owned(),
-            // What a session is set to would be another program's next.
+            // Session settings would next apply to another program.
             Mode::Pooled => format!("begin; {}", self.settings("set local")),
         }
     }
@@ -117,7 +117,7 @@ impl Connector {
         self.address.mode == Mode::Direct
     }
 
-    /// Whether a connection stays ours between two transactions: what it listens to then is heard.
+    /// Whether a connection stays ours between two transactions: only then can it listen.
     pub(crate) fn keeps_sessions(&self) -> bool {
         self.address.mode == Mode::Direct
     }

@@ -1,14 +1,14 @@
-//! A copy into a schema that has not come to its end: no engine delivers from half a store.
+//! An unfinished copy into a schema: no engine delivers from half a store.
 
 use super::row::Reader;
 use crate::store::error::StoreError;
 
-/// The setting that is there from the first transaction of a copy to its last.
+/// The setting that exists from the first transaction of a copy to its last.
 pub(crate) const UNDER_WAY: &str = "copy_boot";
 
 impl Reader<'_> {
-    /// Whether a copy has begun and not ended. Asked after joining: a copy begins under a lock that keeps
-    /// nodes from it, and not while one lives.
+    /// Whether a copy has begun and not ended. Checked after joining: a copy begins under a lock that keeps nodes
+    /// from joining, and not while a node is alive.
     pub(super) async fn is_copied_into(&mut self) -> Result<bool, StoreError> {
         let found = self
             .query("select 1 from webhooks.setting where name = $1")

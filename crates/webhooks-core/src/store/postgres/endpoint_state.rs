@@ -1,7 +1,7 @@
 //! Whether an endpoint gets its events: pausing and resuming, disabling and enabling.
 //!
-//! A pause is taken back by a resume only, a disabling by enabling only: who may do the one is
-//! often not who may do the other.
+//! Only a resume ends a pause, and only enabling ends a disabling: whoever may do one often may not do
+//! the other.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl Tx<'_> {
-    /// Makes a change; one that is made already is left as it is. Returns whether anything changed.
+    /// Makes a change; one that is already made is left as it is. Returns whether anything changed.
     pub(super) async fn change_state(
         &mut self,
         of: &EndpointOf,
@@ -36,8 +36,8 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    /// Disables an endpoint that answered 410 or failed for too long, and says so. One that a person
-    /// disabled meanwhile keeps that reason, one that was removed stays removed.
+    /// Disables an endpoint that answered 410 or failed for too long, and logs it. An endpoint that a person
+    /// disabled meanwhile keeps that reason, and one that was removed stays removed.
     pub(super) async fn disable(
         &mut self,
         outbox: &Arc<Outbox>,
@@ -53,7 +53,7 @@ impl Tx<'_> {
             return Ok(());
         }
         match self.set_state(outbox.key(), "disabled", reason).await {
-            // What is damaged must not keep outcomes from being stored; it fails again, if at all.
+            // A damaged endpoint must not keep outcomes from being stored; if it is tried again, it fails again.
             Err(error) if error.is_about_an_endpoint() => {
                 tracing::error!(endpoint.id = %outbox.endpoint().id, %error, "an endpoint could not be disabled");
                 return Ok(());
@@ -76,8 +76,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Whether an endpoint has answered another node since this one has had nothing but failures: then
-    /// it is this one's network that fails.
+    /// Whether an endpoint has answered another node since the time from which this node has had only failures:
+    /// then the cause is this node's network.
     async fn answers_others(&mut self, key: i64, since: i64) -> Result<bool, StoreError> {
         let answered = self
             .query("select 1 from webhooks.endpoint where key = $1 and succeeded_at > $2")
@@ -88,7 +88,7 @@ impl Tx<'_> {
         Ok(answered.is_some())
     }
 
-    /// Changes an endpoint's state; what memory holds of it goes back to the lane.
+    /// Changes an endpoint's state; its deliveries in memory go back to the lane.
     pub(super) async fn set_state(
         &mut self,
         key: i64,
@@ -119,7 +119,7 @@ impl Tx<'_> {
             return Ok(());
         };
         let now = self.now();
-        // Of one that was disabled maintenance took the lane away.
+        // If it was disabled, maintenance has removed its lane.
         let keeps_lane = outbox.endpoint().keeps_lane;
         if state == "active" {
             outbox.forgive();

@@ -1,4 +1,4 @@
-//! Endpoints in the database, and what of them the writer has in memory.
+//! Endpoints in the database, and the part of them that the writer has in memory.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -31,8 +31,8 @@ impl Tx<'_> {
         }
     }
 
-    /// Has memory know the endpoints of these customers. One that cannot be read is left out: its
-    /// customer is not noted, and [`Tx::of_customer`] says why.
+    /// Loads the endpoints of these customers into memory. One that cannot be read is left out: its customer is
+    /// then not recorded as known, and [`Tx::of_customer`] returns the reason.
     pub(super) async fn know_customers(
         &mut self,
         customers: impl Iterator<Item = &str>,
@@ -106,7 +106,7 @@ impl Tx<'_> {
         Ok(self.endpoints.cache.set_customer(customer, outboxes))
     }
 
-    /// The outbox of an endpoint; `None` when the endpoint was removed.
+    /// The outbox of an endpoint; `None` if the endpoint was removed.
     pub(super) async fn by_key(&mut self, key: i64) -> Result<Option<Arc<Outbox>>, StoreError> {
         match self.endpoints.cache.by_key(key) {
             Known::Removed => return Ok(None),
@@ -155,7 +155,7 @@ impl Tx<'_> {
         find(&mut self.reader(), of).await
     }
 
-    /// The keys of endpoints that are removed, of those that memory still has.
+    /// The keys of those endpoints in memory that are removed.
     pub(super) async fn removed_keys(&mut self) -> Vec<i64> {
         let keys = self.endpoints.cache.removed();
         if keys.is_empty() {
@@ -175,7 +175,7 @@ impl Tx<'_> {
 #[derive(Clone, Copy)]
 pub(super) enum Selection<'a> {
     Keys(&'a [i64]),
-    /// Those of customers that were not removed.
+    /// Those of customers, except removed ones.
     Customers(&'a [&'a str]),
     /// By its id and customer, removed or not.
     Of(&'a EndpointOf),
@@ -265,7 +265,7 @@ pub(super) async fn read(
         .collect()
 }
 
-/// What people set of an endpoint.
+/// The settings of an endpoint.
 pub(super) async fn stored(
     endpoints: &EndpointReader,
     reader: &mut Reader<'_>,

@@ -1,4 +1,4 @@
-//! What the gauges show: read now and then, all of what is pending.
+//! What the gauges show: read now and then, over everything that is pending.
 
 use sqlx::Row;
 

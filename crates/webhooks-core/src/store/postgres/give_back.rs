@@ -1,9 +1,9 @@
-//! A lane goes from its owner to the node whose favourite it is (`balance.rs` says which): once nothing of it is
-//! in flight or in memory, dated by when its next request may start.
+//! A lane passes from its owner to its favourite node (`balance.rs` says which lanes): once nothing of it is in
+//! flight or in memory, due when its next request may start.
 //!
-//! Until then its owner loads no more of it, so that also one that is never at rest is given within the time
-//! that its requests in flight take. It is free then like that of a node that ended, with one difference: for a
-//! second its favourite alone takes it. So nothing depends on that node. Should it be gone, another goes on.
+//! Until then its owner loads no more of it, so that even a lane that is never idle is given away within the time
+//! that its requests in flight take. It is then free, like that of a node that shut down, with one difference: for
+//! a second only its favourite takes it. So nothing depends on that node: if it is gone, another takes over.
 
 use std::sync::Arc;
 
@@ -15,11 +15,11 @@ use crate::{
     store::{endpoint_cache::Known, error::StoreError},
 };
 
-/// For how long, in milliseconds, a lane that is due waits for the node that it is offered to; then anybody
-/// takes it. Much longer than it takes to tell a node.
+/// For how long, in milliseconds, a lane that is due waits for the node that it is offered to; then any node
+/// takes it. Much longer than it takes to notify a node.
 const OFFER_MS: i64 = 1_000;
 
-/// Lanes due by then are taken by whoever comes, whomever they were offered to.
+/// Lanes due by then are taken by whichever node comes first, even if they were offered to another.
 pub(super) fn open_to_all(now: i64) -> i64 {
     now.saturating_sub(OFFER_MS)
 }
@@ -28,9 +28,9 @@ pub(super) fn open_to_all(now: i64) -> i64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Passing {
     Given,
-    /// Not yet: it is asked for when what is in flight has ended.
+    /// Not yet: it is given when the requests in flight have ended.
     Waits,
-    /// It is this node's favourite by now, or nobody's to give.
+    /// This node has become its favourite, or it cannot be given.
     Stays,
 }
 
@@ -52,8 +52,8 @@ impl Offers {
 }
 
 impl Tx<'_> {
-    /// Gives back those of these lanes that are this node's and other nodes' favourites. Those that others have
-    /// locked are left for the next time.
+    /// Gives back those of these lanes that this node owns and whose favourite is another. Lanes that others
+    /// have locked are left for the next time.
     pub(super) async fn give_back(&mut self, keys: &[i64]) -> Result<(), StoreError> {
         let now = self.now();
         let mut offers = Offers::default();
@@ -67,7 +67,7 @@ impl Tx<'_> {
                     let given = outbox.give_way(now);
                     self.commit.take_back(&outbox, given);
                     self.commit.touched.push(Arc::clone(&outbox));
-                    // Else it is asked for when that has ended.
+                    // Otherwise it is given when the requests in flight have ended.
                     if let Some(free_at) = outbox.goes_at(now) {
                         offers.add(key, free_at, favourite);
                         in_memory.push(outbox);
@@ -89,8 +89,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Gives the lane of an outbox that gives way to the node whose favourite it is, once nothing of it is in
-    /// flight.
+    /// Gives the lane of an outbox that gives way to its favourite, once nothing of it is in flight.
     pub(super) async fn give_lane(&mut self, outbox: &Arc<Outbox>) -> Result<Passing, StoreError> {
         let favourite = self.favourites.other_than(self.node, outbox.key());
         let Some(favourite) = favourite.filter(|_| outbox.endpoint().keeps_lane) else {
@@ -111,7 +110,7 @@ impl Tx<'_> {
         Ok(Passing::Given)
     }
 
-    /// Locks those of these lanes that this node owns and nobody has locked.
+    /// Locks those of these lanes that this node owns and that nobody has locked.
     async fn take_own_lanes(&mut self, keys: &[i64]) -> Result<Vec<i64>, StoreError> {
         let rows = self
             .query(
@@ -131,7 +130,7 @@ impl Tx<'_> {
         Ok(taken)
     }
 
-    /// Sets lanes free, each for a node that lives and stays. Returns which; the others stay as they are.
+    /// Frees lanes, each for a node that is alive and not shutting down. Returns which; the others stay as they are.
     async fn offer(&mut self, offers: &Offers) -> Result<Vec<i64>, StoreError> {
         if offers.keys.is_empty() {
             return Ok(Vec::new());
@@ -160,7 +159,7 @@ impl Tx<'_> {
             let (key, favourite): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
             self.lane_floors.forget(key);
             self.concerned.owner(favourite);
-            // Until it is known whether this came true, nothing is loaded of the lane again.
+            // Until it is known whether this was committed, nothing more is loaded from the lane.
             self.leaves(Witness::Given { key });
             taken.push(key);
         }

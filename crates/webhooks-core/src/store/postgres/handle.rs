@@ -1,5 +1,5 @@
-//! What the engine has in hand of its store: every question is a method here, answered on
-//! connections of its own, so that a look never waits for the writer.
+//! The engine's handle to its store: every query is a method here, answered on connections of its own,
+//! so that it never waits for the writer.
 
 use std::{
     sync::Arc,
@@ -38,10 +38,10 @@ use crate::{
     store::{endpoint_error::EndpointError, endpoint_row::EndpointReader, error::StoreError},
 };
 
-/// Between two looks whether others have heard of a change.
+/// The wait between two checks whether others have heard of a change.
 const HEARD_WAIT: Duration = Duration::from_millis(20);
 
-/// Questions that may be answered at once: each has a connection.
+/// Queries that may run at the same time: each has a connection.
 const READERS_MAX: usize = 2;
 
 /// A store that is open.
@@ -71,7 +71,7 @@ impl Handle {
         }
     }
 
-    /// Statements of this schema on a connection of an app.
+    /// For statements on this schema, on a connection of an app.
     pub(super) fn on<'a>(&'a self, connection: &'a mut PgConnection) -> Reader<'a> {
         self.connector.reader(connection)
     }
@@ -80,8 +80,8 @@ impl Handle {
         &self.timeline
     }
 
-    /// Answers a question from one state of the database. A connection that was lost while it was
-    /// idle is made anew, once.
+    /// Answers a query from a single snapshot of the database. A connection that was lost while it was
+    /// idle is replaced once.
     async fn read<T, E: From<StoreError>>(
         &self,
         work: impl AsyncFnOnce(&mut Reading<'_>) -> Result<T, E>,
@@ -119,7 +119,7 @@ impl Handle {
             endpoints: &self.endpoints,
         })
         .await;
-        // Should the caller go away before this, the connection goes with it.
+        // If the caller goes away before this, the connection is dropped with it.
         if connection.execute("commit").await.is_ok() && !self.places.is_closed() {
             self.idle.lock().push(connection);
         }
@@ -181,7 +181,7 @@ impl Handle {
             .await
     }
 
-    /// The nodes that live, and what each has in hand.
+    /// The live nodes, and what each of them holds.
     pub(crate) async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
         let this = self.membership.node();
         self.read(async |reading: &mut Reading<'_>| nodes::read(reading, this).await)
@@ -227,14 +227,14 @@ impl Handle {
                 told = true;
                 tracing::warn!(
                     endpoint.id = %of.id,
-                    "another node lives and has not heard yet that this endpoint was changed"
+                    "another live node has not heard yet that this endpoint was changed"
                 );
             }
             tokio::time::sleep(HEARD_WAIT).await;
         }
     }
 
-    /// What people set of an endpoint.
+    /// The settings of an endpoint.
     pub(crate) async fn settings(&self, of: EndpointOf) -> Result<EndpointSettings, EndpointError> {
         self.read(async |reading: &mut Reading<'_>| {
             let key = endpoints::find(&mut reading.reader, &of).await?;
@@ -262,7 +262,7 @@ impl Handle {
             .await
     }
 
-    /// One step of a replay's look through the events, from `from` on.
+    /// One step of a replay's scan of the events, starting at `from`.
     pub(crate) async fn look(
         &self,
         endpoint: &Arc<EndpointRecord>,
@@ -275,7 +275,7 @@ impl Handle {
         .await
     }
 
-    /// The refused rows of the outbox table behind `after`, in the order of their ids.
+    /// The refused rows of the outbox table after `after`, in the order of their ids.
     pub(crate) async fn refused_rows(&self, after: i64) -> Result<Vec<RefusedRow>, StoreError> {
         self.read(async |reading: &mut Reading<'_>| {
             outbox_table::refused_rows(reading, after).await

@@ -1,5 +1,5 @@
-//! What each of the writer's transactions begins with: that this node lives, and what it needs to know
-//! before it writes.
+//! How each of the writer's transactions begins: it checks that this node is alive, and reads what it needs to
+//! know before it writes.
 
 use sqlx::Row;
 
@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{crash_point, store::error::StoreError};
 
-/// Of a node `$1` that needs the numbers of `$2` batches. It holds the node's row, so that the node cannot
-/// be declared dead meanwhile. The transaction's own number comes first: who reads by number must be able
-/// to know which transactions may still add a lower one.
+/// For a node `$1` that needs the numbers of `$2` batches. It holds the lock on the node's row, so that the node
+/// cannot be declared dead meanwhile. The transaction's own id comes first, because whoever reads by event number
+/// must be able to know which transactions may still add a lower one.
 const HEAD: &str = "
     select pg_current_xact_id()::text::int8,
            (select count(*) from (select 1 from webhooks.node where id = $1 and alive for key share) t),
@@ -26,16 +26,16 @@ const HEAD: &str = "
 #[derive(Default)]
 pub(super) struct Head {
     pub(super) numbers: Numbers,
-    /// Of all endpoints together.
+    /// The version of all endpoints together.
     pub(super) version: i64,
     pub(super) horizon: Horizon,
 }
 
-/// Connects for a writer. Its connections before change nothing any more by a single statement: that would
-/// be one that is still under way there, and was given up. [`HEAD`] is prepared there: it is sent along with
-/// `begin`, where the driver prepares nothing, and to plan it anew took longer than the rest of a small
-/// transaction. Returns too whether the server follows the history in which `node` joined: if not it is no
-/// node there.
+/// Connects for a writer. From then on single-statement batches on its earlier connections change nothing: they
+/// could only be statements that are still running there, and were given up. [`HEAD`] is prepared on the connection,
+/// because it is sent along with `begin`, where the driver prepares nothing, and planning it again took longer than
+/// the rest of a small transaction. Also returns whether the server follows the history in which `node` joined: if
+/// not, it is not a node there.
 pub(super) async fn connect(
     connector: &Connector,
     membership: &Membership,
@@ -57,10 +57,10 @@ pub(super) async fn connect(
 }
 
 impl Head {
-    /// Begins a transaction of a node, and draws the numbers that so many events get.
+    /// Begins a transaction of a node, and draws the numbers for this many events.
     ///
     /// # Errors
-    /// [`StoreError::Fenced`]: the node is one no more.
+    /// [`StoreError::Fenced`]: it is no longer a node.
     pub(super) async fn begin(
         connector: &Connector,
         connection: &mut Session,

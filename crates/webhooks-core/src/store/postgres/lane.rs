@@ -1,7 +1,7 @@
-//! Lanes: whose they are, when they are looked at, leaving them, and what expires in them. `refill.rs` loads
+//! Lanes: who owns them, when they are due, leaving them, and what expires in them. `refill.rs` loads
 //! from them.
 //!
-//! A lane is locked by who changes it, so that it cannot gain a row between the moment it is found
+//! A transaction that changes a lane locks it, so that it cannot gain a row between the moment it is found
 //! empty and the moment its endpoint leaves it.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -18,8 +18,8 @@ use crate::{
 const EXPIRE_ROWS: i64 = 1_000;
 
 impl Tx<'_> {
-    /// Has a lane looked at again that waits for something in memory, or was set aside because its
-    /// endpoint could not be read.
+    /// Makes a lane due again that waits for something in memory, or was set aside because its endpoint
+    /// could not be read.
     pub(super) async fn try_again(&mut self, key: i64) -> Result<(), StoreError> {
         let now = self.now();
         self.query(
@@ -35,7 +35,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Dates lanes after failures: not before their backoff, nor before anything in them is due.
+    /// Sets the due times of lanes after failures: not before their backoff ends, nor before anything in them is
+    /// due.
     pub(super) async fn back_off(
         &mut self,
         lanes: &BTreeMap<i64, (&Arc<Outbox>, Backoff)>,
@@ -50,7 +51,7 @@ impl Tx<'_> {
             .values()
             .map(|(_, backoff)| super::row::int(backoff.failures))
             .collect();
-        // An empty lane is dated too: when it is tried it finds that, and its endpoint leaves it.
+        // An empty lane gets a due time too: when it is tried it is found empty, and its endpoint leaves it.
         let rows = self
             .query(
                 "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures)
@@ -79,7 +80,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Takes unclaimed rows of an endpoint away and records why.
+    /// Removes unclaimed rows of an endpoint and records why.
     pub(super) async fn end(
         &mut self,
         key: i64,
@@ -98,8 +99,8 @@ impl Tx<'_> {
             .await
     }
 
-    /// Locks a lane: until the end of this transaction nothing joins it. False when another node owns
-    /// it, or it is offered to one.
+    /// Locks a lane: until the end of this transaction nothing joins it. False if another node owns it, or it
+    /// is offered to one.
     pub(super) async fn take_lane(&mut self, outbox: &Arc<Outbox>) -> Result<bool, StoreError> {
         let row = self
             .query(
@@ -125,7 +126,7 @@ impl Tx<'_> {
         }
         self.lane_floors.forget(outbox.key());
         let failures: i32 = row.try_get(3)?;
-        // Whoever had it last said how the endpoint is.
+        // The row says in what state its last holder left the endpoint.
         outbox.take_over_lane(Backoff {
             until: row.try_get(2)?,
             failures: failures.unsigned_abs(),
@@ -133,7 +134,7 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    /// An endpoint's lane is owned from now on, or is not. Who adds the endpoint owns it first.
+    /// From now on an endpoint's lane is owned, or is not. The node that adds the endpoint owns it first.
     pub(super) async fn own_lane(&mut self, key: i64, owned: bool) -> Result<(), StoreError> {
         if owned {
             self.query(
@@ -164,7 +165,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A lane in trouble with nothing due: wait for its next row, or leave when there is none.
+    /// For a lane in trouble with nothing due: wait for its next row, or leave it if there is none.
     pub(super) async fn wait_or_leave(&mut self, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
         let key = outbox.key();
         let row = self
@@ -186,14 +187,14 @@ impl Tx<'_> {
         }
     }
 
-    /// `again_after`: when a lane that is kept is to be loaded from once more, whatever comes.
+    /// `again_after`: when to load once more from a kept lane, whatever happens.
     pub(super) async fn leave(
         &mut self,
         outbox: &Arc<Outbox>,
         again_after: Option<Duration>,
     ) -> Result<(), StoreError> {
         let Some(recovered) = outbox.leave_lane() else {
-            // What failed since dates the lane when its outcome is stored.
+            // What failed since then sets the lane's due time when its outcome is stored.
             return self.set_due(outbox.key(), None).await;
         };
         if outbox.endpoint().keeps_lane {
@@ -221,7 +222,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Dates a lane; without a date this node has it in hand. An owned one stays its owner's.
+    /// Sets a lane's due time; without one, this node holds the lane. An owned lane stays with its owner.
     pub(super) async fn set_due(
         &mut self,
         key: i64,
@@ -240,9 +241,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Ends the deliveries of a lane that have waited longer than their schedule lasts, each of which
-    /// was tried, and since the engine is back if it was down for long. True when there may be more of
-    /// them.
+    /// Ends the deliveries of a lane that have waited longer than their schedule lasts and were tried at least
+    /// once; if the engine was down for long, tried since it is back. True if there may be more of them.
     pub(super) async fn expire(
         &mut self,
         outbox: &Arc<Outbox>,
@@ -251,12 +251,12 @@ impl Tx<'_> {
         let key = outbox.key();
         let uptime = &self.host.uptime;
         let oldest = uptime.began(now, outbox.endpoint().expires_after_ms());
-        // What a pause held back has waited, but not for an endpoint that failed all that time.
+        // What a pause held back has waited, but not because the endpoint failed all that time.
         if outbox.failing_since().is_none_or(|since| since > oldest) {
             return Ok(false);
         }
-        // Rows of a lane are roughly in the order of their age; the first few tell whether to look.
-        // One that was not tried is the next to be: nothing behind it is given up before.
+        // Rows of a lane are roughly in the order of their age, so the first few show whether to look further.
+        // A row that was not tried is the next to be: nothing behind it is given up before.
         let back_since = uptime.back_since().unwrap_or(i64::MIN);
         let rows = self
             .query(

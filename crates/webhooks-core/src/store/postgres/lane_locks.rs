@@ -1,11 +1,12 @@
-//! The order in which transactions lock lanes: all that one is known to be about when it begins, by
-//! their keys, before it locks anything else that others want. A lane that turns up later is taken
-//! where nobody has it, or is waited for for a moment; then word of its rows is left to a later transaction
+//! The order in which transactions lock lanes: every lane that a transaction is known to need when it begins, in
+//! the order of their keys, before it locks anything else that others want. A lane that turns up later is taken if
+//! nobody holds it, or after a moment's wait; otherwise its rows are only noted, for a later transaction
 //! (`arrivals.rs`).
 //!
-//! Where others make a lane that is not there, it cannot be locked; so those that a transaction would make
-//! are made first. Without an order two nodes that send to each other's ordered endpoints would each hold the lane that
-//! the other waits for. Behind lanes come deliveries, endpoints, and the version of all endpoints.
+//! A lane that does not exist, and that another transaction is creating, cannot be locked; so the lanes that a
+//! transaction would create are created first. Without a fixed order, two nodes that send to each other's ordered
+//! endpoints would each hold the lane that the other waits for. After lanes come deliveries, endpoints, and the
+//! version of all endpoints.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -23,7 +24,7 @@ use crate::{
 };
 
 impl Tx<'_> {
-    /// Has memory know the endpoints that a batch is about, and locks their lanes.
+    /// Loads the endpoints that a batch is about into memory, and locks their lanes.
     pub(super) async fn lock_lanes_of(&mut self, batch: &Batch) -> Result<(), StoreError> {
         let of_sends = batch.sends.iter().map(|send| send.customer.as_str());
         let of_asks = batch.asks.iter().filter_map(endpoint_of);
@@ -32,8 +33,8 @@ impl Tx<'_> {
         let mut sent = batch.sends.iter().flat_map(|send| &send.events);
         let chooses_ids = sent.any(|event| event.is_id_chosen);
         if batch.completions.is_empty() && batch.asks.is_empty() && !chooses_ids {
-            // Its sends join their lanes in one statement, which keeps to the order by itself: until then
-            // others may have them.
+            // Its sends join their lanes in one statement, which keeps to the order by itself; until then others
+            // may hold them.
             self.lanes.are_first = true;
             return Ok(());
         }
@@ -72,8 +73,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The lanes that asks may change, and whether each is kept, as far as is known: of an endpoint that
-    /// memory does not have, because it cannot be read, its settings say that too.
+    /// The lanes that asks may change, and whether each is kept, as far as is known: that of an endpoint that
+    /// memory does not have, because it cannot be read, counts as kept if the endpoint is ordered.
     async fn lanes_of_asks<'a>(
         &mut self,
         asks: &'a [Ask],
@@ -102,8 +103,8 @@ impl Tx<'_> {
         Ok(lanes)
     }
 
-    /// Makes the lanes that outcomes and people will date, where they are not there: who adds one that
-    /// another is adding waits for that, and it cannot be locked before. With whether they are kept.
+    /// Creates the missing lanes whose due time outcomes and people will set: a transaction that adds a lane which
+    /// another is adding waits for that one, and it cannot be locked before. Each comes with whether it is kept.
     async fn make_lanes(&mut self, lanes: &BTreeMap<i64, bool>) -> Result<(), StoreError> {
         if lanes.is_empty() {
             return Ok(());
@@ -125,8 +126,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Takes the lanes of these endpoints that nobody has. Returns the others: who waited for those,
-    /// with lanes in hand that the order has behind them, might wait for ever.
+    /// Locks those lanes of these endpoints that nobody holds. Returns the others: waiting for those, while
+    /// holding lanes that come after them in the order, might never end.
     pub(super) async fn busy_lanes(
         &mut self,
         keys: &BTreeSet<i64>,
@@ -191,7 +192,7 @@ fn lane_of(outbox: &Outbox) -> (i64, bool) {
     (outbox.key(), outbox.endpoint().keeps_lane)
 }
 
-/// Whether an ask makes a lane where there is none.
+/// Whether an ask creates a lane if there is none.
 fn makes_lane(ask: &Ask) -> bool {
     match ask {
         Ask::Edit(_, change, _) => change.sets_limit(),

@@ -1,9 +1,9 @@
-//! An engine ends while others go on: what waits in its memory is free for them as soon as it begins no
-//! further request, not when the last one here has ended. An owned lane follows when nothing of it is in
-//! flight, dated by when its next request may start; for a second it waits for the node whose favourite it is
-//! among the others, as any lane that changes its owner.
+//! An engine shuts down while others continue: what waits in its memory is free for them as soon as it starts no
+//! further request, not only when its last one has ended. An owned lane follows when nothing of it is in flight,
+//! due when its next request may start; for a second it waits for its favourite among the others, like any lane
+//! that changes its owner.
 //!
-//! What is left then, [`Reader::leave`](super::row::Reader::leave) frees.
+//! [`Reader::leave`](super::row::Reader::leave) frees what is left after that.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,12 +23,12 @@ use crate::{
     store::{ask::LetGoOf, error::StoreError},
 };
 
-/// What a transaction has let go of.
+/// What a transaction has released.
 #[derive(Default)]
 pub(super) struct Gone {
     /// Rows of each endpoint that were in memory.
     rows: Vec<(Arc<Outbox>, usize)>,
-    /// Lanes are left that this node owns and has requests of in flight, or that others were at.
+    /// Some lanes are left: this node owns them and has requests of them in flight, or others held them.
     pub(super) leaves_lanes: bool,
 }
 
@@ -42,7 +42,7 @@ impl Gone {
 }
 
 impl Tx<'_> {
-    /// Frees what this engine has in memory, and the lanes that it has in hand.
+    /// Frees what this engine has in memory, and the lanes that it holds.
     pub(super) async fn let_go(&mut self, extent: LetGoOf) -> Result<Gone, StoreError> {
         let now = self.now();
         let outboxes = self.endpoints.cache.outboxes();
@@ -92,7 +92,8 @@ impl Tx<'_> {
         Ok(gone)
     }
 
-    /// Nothing is given to this node any more, nor by it. Last of its transaction: the next beat waits for it.
+    /// From now on nothing is given to this node, or by it. Comes last in its transaction, because the next
+    /// heartbeat waits for it.
     async fn say_leaving(&mut self) -> Result<(), StoreError> {
         self.favourites.end();
         self.query("update webhooks.node set leaving = true where id = $1")
@@ -102,9 +103,9 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Those of this node, of endpoints that memory may know nothing of.
+    /// The lanes that this node owns, including those of endpoints that memory does not know.
     async fn owned_lanes(&mut self) -> Result<BTreeSet<i64>, StoreError> {
-        // All lanes are read for it: as when a node's death sets them free, this happens once in its life.
+        // This reads all lanes: like freeing those of a dead node, it happens once in a node's life.
         let rows = self
             .query("select endpoint_key from webhooks.lane where node = $1 and owned")
             .bind(self.node)
@@ -117,16 +118,16 @@ impl Tx<'_> {
     }
 }
 
-/// Rows and lanes that a transaction frees, as columns. All lanes that are there are locked.
+/// Rows and lanes that a transaction frees, as columns. All existing lanes are locked.
 #[derive(Default)]
 struct Freed {
     rows: Claims,
-    /// Whether the lane of each is there.
+    /// Whether the lane of each exists.
     in_lane: Vec<bool>,
     lanes: Vec<i64>,
     /// When the next request to each may start.
     free_at: Vec<i64>,
-    /// Whose favourite each is then.
+    /// The favourite of each without this node.
     favourites: Vec<Option<i64>>,
 }
 
@@ -171,8 +172,8 @@ impl Freed {
         Ok(())
     }
 
-    /// Nobody holds them any more, and they are due: in the lane, or each by itself where there is none. To
-    /// make one might mean to wait, with others in hand.
+    /// Makes the rows due, held by nobody: in their lane, or each by itself if there is none. Creating a lane might
+    /// mean waiting while holding others.
     async fn write_rows(&self, tx: &mut Tx<'_>, now: i64) -> Result<(), StoreError> {
         tx.query(
             "update webhooks.delivery d
@@ -191,7 +192,7 @@ impl Freed {
         .bind(now)
         .execute(&mut *tx.connection)
         .await?;
-        // A lane may have come to be another's, who has all that was in it.
+        // A lane may belong to another node by now, which has loaded everything that was in it.
         let in_lane = self.rows.keys.iter().zip(&self.in_lane);
         let keys: BTreeSet<i64> = in_lane
             .filter(|(_, has)| **has)

@@ -12,10 +12,10 @@ use crate::{
     store::error::StoreError,
 };
 
-/// Events of the customer that are looked through for one page: a few milliseconds.
+/// Events of the customer that one page looks through: a few milliseconds.
 ///
-/// Its events are asked for as a range of pairs, not by `customer = $1 and seq < $3 order by seq`: that can be
-/// planned as a walk through everybody's, by their numbers, where the statistics know few customers.
+/// The query uses a range of pairs instead of `customer = $1 and seq < $3 order by seq`, because that can be
+/// planned as a scan of all customers' events, in the order of their numbers, if the statistics know few customers.
 const LOOKED_THROUGH: usize = 2_000;
 
 /// A page of an endpoint's deliveries.
@@ -50,7 +50,7 @@ fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-/// A page that is full may have another behind it.
+/// A full page may be followed by another.
 fn full(positions: Vec<PageCursor>, limit: usize) -> (Vec<PageCursor>, Option<PageCursor>) {
     let cursor = (positions.len() == limit).then(|| positions.last().copied());
     (positions, cursor.flatten())
@@ -133,8 +133,8 @@ async fn all(
     Ok((positions, last.filter(|_| found.len() == LOOKED_THROUGH)))
 }
 
-/// What is owed has no index by endpoint, which every delivery would pay for twice. A customer with
-/// few events is answered from those; else what is owed to all is looked through.
+/// Pending deliveries have no index by endpoint, which every delivery would pay for twice. For a customer
+/// with few events, those are looked through; otherwise the pending deliveries of all customers.
 async fn owed(
     reading: &mut Reading<'_>,
     endpoint: &EndpointRecord,

@@ -1,8 +1,7 @@
-//! Activities, as nodes tell them to each other for those who read the live stream elsewhere.
+//! Activities, as nodes send them to each other for readers of the live stream on other nodes.
 //!
-//! A notification has the schema, the node, how many activities the node had to tell before, and those that
-//! it tells, as JSON. Whoever hears of a number that does not follow on the last knows how many were left
-//! out on the way.
+//! A notification contains the schema, the node, how many activities the node had before, and the activities that
+//! it reports, as JSON. A receiver that sees a gap in these numbers knows how many activities were lost on the way.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -18,26 +17,26 @@ use crate::{
     endpoint::EndpointId,
 };
 
-/// Postgres takes less than 8,000.
+/// Postgres accepts less than 8,000.
 const PAYLOAD_BYTES_MAX: usize = 7_900;
-/// How much of a response's body, and of its headers, is told of an attempt: several have room in one
-/// notification.
+/// How much of a response's body, and of its headers, is sent for an attempt, so that several attempts fit into
+/// one notification.
 const RESPONSE_BYTES_TOLD: usize = 1_024;
 /// The longest name of a channel.
 const CHANNEL_BYTES_MAX: usize = 63;
-/// Behind the schema's name in the channel's: no schema of ours is called so.
+/// The end of the channel's name, after the schema's: no schema of ours has such a name.
 const CHANNEL_END: &str = ".live";
-/// Nodes that are remembered: far more than there are.
+/// Nodes that are remembered: far more than there will be.
 const NODES_MAX: usize = 1_024;
 
-/// The channel of activities. Of a name that is too long for it the end is left out, which is why each
-/// notification says of which schema it is.
+/// The channel of activities. A schema name that is too long for it is cut off, which is why each
+/// notification names its schema.
 pub(super) fn channel(schema: &str) -> String {
     let end = schema.len().min(CHANNEL_BYTES_MAX - CHANNEL_END.len());
     format!("{}{CHANNEL_END}", &schema[..end])
 }
 
-/// An activity, as it is told.
+/// An activity, as it is sent.
 #[derive(Serialize, Deserialize)]
 struct Told {
     customer: String,
@@ -52,12 +51,12 @@ enum Kind {
     Attempted(Box<ToldAttempt>),
     Ended(String),
     Disabled(String),
-    /// When it is tried next.
+    /// With the time of the next try.
     InTrouble(i64),
     Recovered,
 }
 
-/// Times are in milliseconds of Unix time.
+/// Times are in milliseconds since the Unix epoch.
 #[derive(Serialize, Deserialize)]
 struct ToldAttempt {
     number: u32,
@@ -80,7 +79,7 @@ enum Next {
 }
 
 impl Told {
-    /// `None` of what is not told.
+    /// `None` for what is not sent.
     fn of(activity: &Activity) -> Option<Self> {
         let kind = match &activity.kind {
             ActivityKind::Attempted { attempt, next } => {
@@ -101,7 +100,7 @@ impl Told {
         })
     }
 
-    /// `None` of what only later versions know.
+    /// `None` for what only later versions know.
     fn read(self) -> Option<Activity> {
         let kind = match self.kind {
             Kind::Attempted(told) => {
@@ -127,7 +126,7 @@ impl Told {
         })
     }
 
-    /// Without what can be read with the attempt.
+    /// Leaves out what can also be read with the attempt.
     fn without_response(&mut self) {
         if let Kind::Attempted(attempt) = &mut self.kind {
             attempt.headers.clear();
@@ -197,10 +196,10 @@ impl Next {
     }
 }
 
-/// The payloads that tell of what waits at a node, as few as there can be.
+/// The payloads for the activities that wait on a node, as few as possible.
 pub(super) fn payloads(schema: &str, node: i64, waiting: &Waiting) -> Vec<String> {
     let mut payloads: Vec<String> = Vec::new();
-    // Whether the next one follows on the last in one payload.
+    // Whether the next one directly follows the last in the current payload.
     let mut follows = false;
     for (before, activity) in (waiting.before..).zip(&waiting.activities) {
         let Some(text) = text_of(activity) else {
@@ -222,9 +221,9 @@ pub(super) fn payloads(schema: &str, node: i64, waiting: &Waiting) -> Vec<String
     payloads
 }
 
-/// `None` where it has no room in a payload.
+/// `None` if it does not fit into a payload.
 fn text_of(activity: &Activity) -> Option<String> {
-    // The schema, two numbers and what stands between.
+    // The schema, two numbers and the separators.
     const HEAD_BYTES_MAX: usize = 128;
     let mut told = Told::of(activity)?;
     let mut text = serde_json::to_string(&told).ok()?;
@@ -235,15 +234,15 @@ fn text_of(activity: &Activity) -> Option<String> {
     (text.len() <= PAYLOAD_BYTES_MAX - HEAD_BYTES_MAX).then_some(text)
 }
 
-/// What was heard of other nodes so far.
+/// What was heard from other nodes so far.
 #[derive(Default)]
 pub(super) struct Hearing {
-    /// How many activities each node has told of.
+    /// How many activities each node has reported.
     so_far: HashMap<i64, u64>,
 }
 
 impl Hearing {
-    /// What a notification tells, and before it how many were left out.
+    /// The activities in a notification, preceded by how many were lost before them.
     pub(super) fn hear(&mut self, schema: &str, payload: &str) -> Vec<Activity> {
         let Some((node, before, told)) = read(schema, payload) else {
             return Vec::new();
@@ -262,13 +261,13 @@ impl Hearing {
         missed.into_iter().chain(activities).collect()
     }
 
-    /// Nobody reads any more: what comes meanwhile is not missed.
+    /// Nobody reads any more: what happens meanwhile does not count as missed.
     pub(super) fn forget(&mut self) {
         self.so_far.clear();
     }
 }
 
-/// The node, how many it told before, and what it tells.
+/// The node, how many activities it had before, and those that it reports.
 fn read(schema: &str, payload: &str) -> Option<(i64, u64, Vec<serde_json::Value>)> {
     let mut parts = payload.splitn(4, ' ');
     if parts.next()? != schema {
@@ -349,9 +348,9 @@ mod tests {
         let mut told: Vec<Activity> = (0..100)
             .map(|n| attempted(&format!("e{n}"), if n % 3 == 0 { 4_096 } else { 10 }))
             .collect();
-        // One that has no room whatever is left out of it.
+        // One that does not fit, whatever is left out.
         told[50].url = "u".repeat(9_000);
-        // And one that has without its response.
+        // And one that fits without its response.
         told[60].url = "u".repeat(7_000);
         let payloads = payloads("hooks", 7, &waiting(0, told));
         let mut hearing = Hearing::default();
@@ -378,7 +377,7 @@ mod tests {
             ActivityKind::Missed(missed) => missed,
             _ => 0,
         };
-        // Who comes late has missed nothing.
+        // A reader that comes late has missed nothing.
         assert_eq!(missed(1, 40), 0);
         assert_eq!(missed(1, 41), 0);
         assert_eq!(missed(2, 7), 0);

@@ -1,5 +1,4 @@
-//! As which node an engine works, and whether it may: what its writer, its watch and its questions have
-//! in common.
+//! Which node an engine is, and whether it may work: what its writer, its watch and its queries share.
 
 use std::{
     sync::{
@@ -23,20 +22,20 @@ use super::{
 };
 use crate::store::lease::Lease;
 
-/// As which node an engine works, and whether it may.
+/// Which node an engine is, and whether it may work.
 pub(crate) struct Membership {
     node: AtomicI64,
     lease: Arc<Lease>,
     pub(super) times: LeaseTimes,
-    /// In which line of the database's history it joined.
+    /// The line of the database's history in which it joined.
     history: Mutex<History>,
     /// The version of all endpoints that the writer has heard of; 0 before it has looked.
     version: AtomicI64,
-    /// How many are alive, this one among them.
+    /// How many are alive, including this one.
     pub(super) engines: Arc<AtomicUsize>,
-    /// From where scans for what is due begin.
+    /// Where scans for what is due begin.
     pub(super) due_floors: DueFloors,
-    /// Which lanes are other nodes' favourites.
+    /// Which nodes are the favourites of lanes.
     pub(super) favourites: Favourites,
     /// It was declared dead, or gives its number up.
     fenced: AtomicBool,
@@ -83,7 +82,7 @@ impl Membership {
         self.version.store(version, Ordering::Release);
     }
 
-    /// `node` may be a node no more. A later one is not meant.
+    /// `node` may no longer be a node. This does not affect a later one.
     pub(super) fn fenced(&self, node: i64) {
         if self.node() == node {
             self.fenced.store(true, Ordering::Release);
@@ -92,7 +91,7 @@ impl Membership {
         }
     }
 
-    /// Whether a server has all that this node did. If not, `node` is a node no more.
+    /// Whether a server has everything that this node did. If not, `node` is no longer a node.
     pub(super) fn follows(&self, node: i64, found: &History) -> bool {
         let was = self.history.lock().clone();
         let follows = match (&was, found) {
@@ -105,8 +104,8 @@ impl Membership {
         follows
     }
 
-    /// Connects. Returns too whether the server follows the history in which `node` joined: if not it is
-    /// no node there.
+    /// Connects. Also returns whether the server follows the history in which `node` joined: if not, it is
+    /// not a node there.
     pub(super) async fn connect(
         &self,
         connector: &Connector,
@@ -122,7 +121,7 @@ impl Membership {
         self.fenced.load(Ordering::Acquire)
     }
 
-    /// A beat was answered that began then.
+    /// The heartbeat that began then was answered.
     pub(super) fn beaten(&self, began: Duration) {
         self.lease.renew(began, self.times.stop_after);
     }
@@ -130,7 +129,7 @@ impl Membership {
     pub(super) fn joined(&self, (node, history): (i64, History), began: Duration) {
         self.lease.begin(node, began, self.times.stop_after);
         *self.history.lock() = history;
-        // What memory heard of was another node's.
+        // What memory has heard of belongs to the previous node.
         self.version.store(0, Ordering::Release);
         self.node.store(node, Ordering::Release);
         self.fenced.store(false, Ordering::Release);

@@ -1,8 +1,8 @@
-//! Which version of our tables a database has, and bringing it to [`VERSION`].
+//! Which version of our tables a database has, and migrating it to [`VERSION`].
 //!
 //! Programs are replaced one after the other: the first new one changes the tables while old ones work on
-//! them. So a version only adds, and says how old the code may be that still works beside it; what no code
-//! needs any more is taken away by a later one.
+//! them. So a version only adds, and says how old the code may be that still works with it; what no code
+//! needs any more is removed by a later version.
 
 use sqlx::Row;
 
@@ -16,11 +16,11 @@ use crate::store::{error::StoreError, open_error::OpenError};
 /// A version of the tables.
 struct Step {
     version: i32,
-    /// The oldest version of this code that can work on them, beside newer code. Whoever adds what older
-    /// code can live with leaves it; whoever takes something away that it needs raises it, once no program
-    /// that needs it is to run any more.
+    /// The oldest version of this code that can work on them, alongside newer code. A version that adds only
+    /// what older code can ignore leaves it unchanged; a version that removes something that older code needs
+    /// raises it, once no program that needs it will run any more.
     oldest_reader: i32,
-    /// What it adds to the version before; never changed once released.
+    /// What it adds to the previous version; never changed once released.
     statements: &'static str,
 }
 
@@ -59,18 +59,18 @@ const TOO_MANY_CONNECTIONS: &str = "53300";
 /// The key of the advisory lock under which one node migrates: "webi".
 const LOCK_KEY: i64 = 0x7765_6269;
 
-/// One step that brings the tables of a schema to a version, for a tool of the app's own.
+/// One step that migrates the tables of a schema to a version, for an app's own migration tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migration {
-    /// The version it brings them to, from the one before; the first from nothing.
+    /// The version to which it migrates them, from the previous one; the first from nothing.
     pub version: i32,
     /// The statements, to be run in one transaction.
     pub sql: String,
 }
 
-/// The statements that make the library's tables in `schema`, for a tool of the app's own: run those
+/// The statements that create the library's tables in `schema`, for an app's own migration tool: run those
 /// above the version that a database has, each in a transaction. [`Webhooks::open`] finds them done
-/// and does nothing; without them it runs them itself.
+/// and does nothing; if they were not run, it runs them itself.
 ///
 /// # Errors
 /// `schema` is not a name that needs no quotes.
@@ -98,7 +98,7 @@ pub(super) fn tables() -> Vec<&'static str> {
 }
 
 impl Step {
-    /// Its statements, with what notes it.
+    /// Its statements, including those that record its version.
     fn whole(&self, schema: &Schema) -> String {
         let Self {
             version,
@@ -107,7 +107,7 @@ impl Step {
         } = self;
         let mut sql = String::new();
         if *version == STEPS[0].version {
-            // Not "if not exists": that takes the right to make schemas also where there is one.
+            // Not "if not exists": that needs the right to create schemas even if the schema exists.
             sql = format!(
                 "do $$ begin
                      if to_regnamespace('{name}') is null then create schema {name}; end if;
@@ -125,7 +125,7 @@ impl Step {
     }
 }
 
-/// What a database says of its tables.
+/// What a database says about its tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Found {
     version: i32,
@@ -134,7 +134,7 @@ struct Found {
 }
 
 impl Found {
-    /// Whether this code can work on them, once they have its own version where they are older.
+    /// Whether this code can work on them, after migrating them if they are older.
     fn suits(self) -> bool {
         self.version <= VERSION || self.oldest_reader <= VERSION
     }
@@ -145,14 +145,14 @@ impl Found {
             tracing::info!(
                 found = self.version,
                 known = VERSION,
-                "the tables are newer than this program, which can work on them"
+                "the tables are newer than this program, but it can work on them"
             );
         }
         self.version >= VERSION
     }
 }
 
-/// Brings the tables to [`VERSION`], each version in a transaction, one node at a time.
+/// Migrates the tables to [`VERSION`], each version in a transaction, one node at a time.
 pub(crate) async fn migrate(
     connection: &mut Session,
     schema: &Schema,
@@ -183,7 +183,7 @@ pub(crate) async fn migrate(
     Ok(())
 }
 
-/// Looks whether the tables have [`VERSION`], or a newer one that this code can work on.
+/// Checks that the tables have [`VERSION`], or a newer one that this code can work on.
 pub(crate) async fn require(
     connection: &mut Session,
     schema: &Schema,
@@ -214,10 +214,10 @@ fn check(found: Option<Found>, shown: &str) -> Result<(), OpenError> {
     }
 }
 
-/// `None` when the tables are not there.
+/// `None` if the tables do not exist.
 async fn find(connection: &mut Session, schema: &Schema) -> sqlx::Result<Option<Found>> {
-    // Looked up before it is read: an error would end the transaction. In the catalog and not by name:
-    // to_regclass says what this session knew before it waited for another node to make them.
+    // Looked up before it is read, because an error would end the transaction. In the catalog and not by name,
+    // because to_regclass returns what this session knew before it waited for another node to create them.
     let found = Statement::new(
         "select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
          where n.nspname = $1 and c.relname = 'setting'",
@@ -245,7 +245,7 @@ async fn find(connection: &mut Session, schema: &Schema) -> sqlx::Result<Option<
     .transpose()
 }
 
-/// Whether an error is of a handshake, in which a certificate was not trusted.
+/// Whether an error comes from a handshake in which a certificate was not trusted.
 fn is_of_tls(error: &std::io::Error) -> bool {
     let source = error.get_ref();
     source.is_some_and(|source| source.is::<rustls::Error>())

@@ -1,8 +1,8 @@
-//! The store in Postgres: a writer that sends each batch as a few statements over whole arrays,
-//! questions on connections of their own.
+//! The store in Postgres: a writer that sends each batch as a few statements over whole arrays, and
+//! queries on connections of their own.
 //!
-//! Every engine is a node: a row that says that it lives. What it has in memory is claimed by its
-//! number; who finds a node dead frees what it claimed.
+//! Every engine is a node: it has a row that says that it is alive. What it has in memory is claimed under
+//! its number; a node that finds another dead frees what that one claimed.
 
 pub(crate) mod address;
 mod arrivals;

@@ -1,9 +1,9 @@
-//! Nodes: every engine has a row that says that it lives, and what it holds is claimed by its number.
+//! Nodes: every engine has a row that says that it is alive, and claims what it holds under its number.
 //!
-//! A number is new at each start and never a host's name: two that believe to be the same would each
-//! take the other's claims for their own. A node is alive while its row says so. Who claims holds a
-//! lock on that row (`for key share`), who declares a node dead needs the exclusive one: nothing can
-//! be claimed by a node after its death.
+//! A number is new at each start, and is never a host name: two nodes with the same identity would each take
+//! the other's claims for their own. A node is alive while its row says so. Claiming holds a lock on that row
+//! (`for key share`), and declaring a node dead needs the exclusive one: so a node cannot claim anything
+//! after its death.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -18,16 +18,16 @@ use crate::{
     store::{claim::before_first_of, error::StoreError},
 };
 
-/// For how long a node that is not heard of is taken for alive.
+/// For how long a node that is not heard from is taken for alive.
 pub(crate) const LEASE: Duration = Duration::from_secs(10);
 
-/// For how long a node that is not heard of is taken for alive, and what follows from it.
+/// For how long a node that is not heard from is taken for alive, and the times derived from that.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LeaseTimes {
     pub(super) lease: Duration,
-    /// How often a node says that it lives: a second.
+    /// The interval of a node's heartbeats: a second.
     pub(super) beat_wait: Duration,
-    /// After how long without a beat a node starts no request: 7 s, well before another may take its work.
+    /// How long after its last heartbeat a node stops starting requests: 7 s, well before another may take its work.
     pub(super) stop_after: Duration,
 }
 
@@ -41,11 +41,11 @@ impl LeaseTimes {
     }
 }
 
-/// How long one statement may take that frees what a node held: all that is owed is read, and some hundred
-/// thousand deliveries are written. A connection that fell silent keeps from trying again for as long.
+/// How long a statement that frees what a node held may take: it reads everything that is pending, and writes
+/// some hundred thousand deliveries. If its connection goes silent, it is tried again only after this long.
 pub(super) const FREE_LIMIT: Duration = Duration::from_secs(60);
 
-/// A gap that is no outage: a restart, and some time to spare.
+/// A gap up to this is not an outage: a restart, and some time to spare.
 const GAP_MAX_MS: i64 = 60_000;
 
 /// Whether somebody reads the live stream.
@@ -55,7 +55,7 @@ pub(super) enum Reading {
     Somebody,
 }
 
-/// The last beat of a node, by the database's clock in microseconds.
+/// The last heartbeat of a node, by the database's clock in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Beat {
     pub(super) node: i64,
@@ -65,24 +65,24 @@ pub(super) struct Beat {
 /// A node that may be dead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Silent {
-    /// It is dead only if this is still its last.
+    /// It is dead only if this is still its last heartbeat.
     pub(super) last: Beat,
-    /// Whether it is dead whatever the database's clock says. Else it is when that says so too: a beat is
-    /// seen some time after it was made.
+    /// Whether it is dead whatever the database's clock says. Otherwise it is dead only if that clock says so
+    /// too, because a heartbeat is seen some time after it was made.
     pub(super) for_a_lease: bool,
 }
 
-/// What a node finds of the others that live.
+/// What a node finds about the other live ones.
 pub(super) struct Alive {
     pub(super) others: Vec<Beat>,
-    /// At those.
+    /// Whether somebody reads the live stream on one of them.
     pub(super) elsewhere: Reading,
-    /// Those of them that do not end.
+    /// Those of them that are not shutting down.
     pub(super) staying: Vec<i64>,
 }
 
 impl Alive {
-    /// All that live, the asking one among them.
+    /// The number of live nodes, including the asking one.
     pub(super) fn engines(&self) -> usize {
         self.others.len() + 1
     }
@@ -98,7 +98,7 @@ impl Reader<'_> {
         Ok(row.try_get(0)?)
     }
 
-    /// Until the end of the transaction the server may work on a statement for so long.
+    /// Until the end of the transaction the server may work on a statement for this long.
     pub(super) async fn take_as_long_as(&mut self, limit: Duration) -> Result<(), StoreError> {
         self.query("select set_config('statement_timeout', $1, true)")
             .bind(limit.as_millis().to_string())
@@ -121,8 +121,8 @@ impl Reader<'_> {
         Ok(row.try_get(0)?)
     }
 
-    /// Says that a node lives, and whether somebody reads there what happens. Returns what it finds of the
-    /// others; `None` when it was declared dead.
+    /// Records that a node is alive, and whether somebody reads the live stream there. Returns what it finds
+    /// about the others; `None` if it was declared dead.
     pub(super) async fn beat(
         &mut self,
         node: i64,
@@ -173,7 +173,7 @@ impl Reader<'_> {
         Ok(Some(alive))
     }
 
-    /// Notes that a node has heard of every change of an endpoint up to `version`.
+    /// Records that a node has heard of every change of an endpoint up to `version`.
     pub(super) async fn note_heard(&mut self, node: i64, version: i64) -> Result<(), StoreError> {
         self.query(
             "update webhooks.node set seen_version = $2 where id = $1 and seen_version < $2",
@@ -185,8 +185,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Whether another node may still go by what an endpoint was before its last change: its lease has
-    /// not ended, and it has not heard of that.
+    /// Whether another node may still use what an endpoint was before its last change: its lease has not
+    /// ended, and it has not heard of the change.
     pub(super) async fn is_unheard(
         &mut self,
         (this, lease): (i64, Duration),
@@ -208,9 +208,9 @@ impl Reader<'_> {
         Ok(row.try_get(0)?)
     }
 
-    /// Declares a node dead of which nothing was heard for a lease, and frees what it held. Returns which, and
-    /// how many deliveries that was; `None` when there is no such node. Within a transaction, one for each node:
-    /// of two the lanes would not be locked in the order of their keys.
+    /// Declares a node dead that was not heard from for the time of a lease, and frees what it held. Returns which
+    /// node, and how many deliveries it held; `None` if there is no such node. Needs a transaction for each node:
+    /// the lanes of two would not be locked in the order of their keys.
     pub(super) async fn reap(
         &mut self,
         (silent, lease): (&[Silent], Duration),
@@ -243,8 +243,8 @@ impl Reader<'_> {
         Ok(Some(Reaped { node, deliveries }))
     }
 
-    /// A node ends in order, or gives its number up: what it held is free at once. Whatever its writer has
-    /// under way comes first: after this nothing is claimed under its number.
+    /// A node shuts down, or gives its number up: what it held is free at once. This waits for its writer's open
+    /// transaction: after it nothing is claimed under that number.
     pub(super) async fn leave(&mut self, node: i64, now: i64) -> Result<u64, StoreError> {
         self.query("select 1 from webhooks.node where id = $1 for update")
             .bind(node)
@@ -258,10 +258,10 @@ impl Reader<'_> {
         self.free(node, now).await
     }
 
-    /// Makes due what a dead node held. The rows are found by reading all that is owed: an index on
-    /// claims would cost every delivery, and this happens once in a node's life.
+    /// Makes due what a dead node held. It finds the rows by reading everything that is pending: an index on
+    /// claims would cost every delivery something, and this happens once in a node's life.
     async fn free(&mut self, dead: i64, now: i64) -> Result<u64, StoreError> {
-        // Our sessions keep from reading whole tables; here that is the quickest way.
+        // Our sessions avoid reading whole tables; here that is the quickest way.
         self.query("set local enable_seqscan = on")
             .execute(&mut *self.connection)
             .await?;
@@ -278,7 +278,7 @@ impl Reader<'_> {
         let keys = rows.iter().map(|row| row.try_get(0));
         let keys: BTreeSet<i64> = keys.collect::<Result<_, _>>()?;
         let of_rows: Vec<i64> = keys.iter().copied().collect();
-        // Lanes before deliveries, and by their keys: as every transaction does.
+        // Lanes before deliveries, and in the order of their keys, as in every transaction.
         let rows = self
             .query(
                 "select endpoint_key from webhooks.lane
@@ -293,7 +293,7 @@ impl Reader<'_> {
             .iter()
             .map(|row| row.try_get(0))
             .collect::<Result<_, _>>()?;
-        // Each by itself, where its lane was left: to make that might mean to wait, with others in hand.
+        // Each due by itself, if its lane was left: creating the lane might mean waiting while holding others.
         let freed = self
             .query(
                 "update webhooks.delivery
@@ -308,8 +308,8 @@ impl Reader<'_> {
             .execute(&mut *self.connection)
             .await?;
         self.date_lanes_of_others(dead, keys, now).await?;
-        // Those that it had, and those that nobody would come back to. Of an endpoint that is paused a
-        // person says when it goes on.
+        // The lanes that it held, and those that nobody would come back to. Those of a paused endpoint wait
+        // until a person resumes it.
         self.query(
             "update webhooks.lane l set node = null, offered_to = null,
                  due_at = case when e.state = 'active' then greatest(l.due_at, l.backoff_until, $2) else l.due_at end
@@ -327,8 +327,8 @@ impl Reader<'_> {
         Ok(freed.rows_affected())
     }
 
-    /// Has lanes looked at that got rows of `node` back, and that are not its own: who has one in hand has all
-    /// that was in it, and would not look again.
+    /// Makes lanes due that got rows of `node` back and do not belong to it: their holder has loaded everything
+    /// that was in them, and would not look again.
     pub(super) async fn date_lanes_of_others(
         &mut self,
         node: i64,
@@ -354,7 +354,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The times in which no node ran, when one begins to at `now`.
+    /// The times in which no node ran, for a node that starts at `now`.
     pub(super) async fn uptime(&mut self, now: i64) -> Result<Uptime, StoreError> {
         let rows = self
             .query("select began_at, ended_at from webhooks.outage order by began_at")
@@ -400,7 +400,7 @@ impl Reader<'_> {
         Ok(uptime)
     }
 
-    /// Where timelines had come: no node's starts before.
+    /// The latest time that a node's timeline has reached: none starts before it.
     pub(super) async fn reached(&mut self) -> Result<i64, StoreError> {
         let row = self
             .query("select coalesce(max(reached_at), 0) from webhooks.node")
@@ -410,7 +410,7 @@ impl Reader<'_> {
     }
 }
 
-/// What the death of a node set free.
+/// What the death of a node freed.
 #[derive(Debug)]
 pub(super) struct Reaped {
     pub(super) node: i64,

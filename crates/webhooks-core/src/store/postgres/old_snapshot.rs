@@ -1,6 +1,6 @@
-//! What keeps dead rows from going: snapshots that somebody holds open, and replication slots that stand still.
-//! While there is one, every scan reads more of them. Nothing stops by it, but whoever runs the database has to
-//! know.
+//! What keeps dead rows from being vacuumed: snapshots that somebody holds open, and replication slots that do not
+//! advance. While there is one, every scan reads more and more dead rows. Nothing stops, but whoever runs the
+//! database has to know.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -9,18 +9,18 @@ use sqlx::Row;
 use super::row::Reader;
 use crate::store::error::StoreError;
 
-/// What is older, or stands still for longer, is worth a warning.
+/// What is older, or has not advanced for longer, is worth a warning.
 const OLD: Duration = Duration::from_secs(600);
-/// How often it is looked, and it is said at most as often as that times [`SAY_EVERY`].
+/// How often to look. Warnings are logged at most once in [`SAY_EVERY`].
 const LOOK_WAIT: Duration = Duration::from_secs(60);
 const SAY_EVERY: Duration = Duration::from_secs(600);
 
-/// When it is looked and said next, by [`since_start`](crate::store::lease::since_start).
+/// When to look and to log next, by [`since_start`](crate::store::lease::since_start).
 #[derive(Debug, Default)]
 pub(super) struct OldSnapshots {
     look_at: Duration,
     say_at: Duration,
-    /// By their names. The server does not say since when they are where they are.
+    /// By their names. The server does not say since when they have not advanced.
     slots: BTreeMap<String, Slot>,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct OldSnapshots {
 #[derive(Debug)]
 struct Slot {
     horizon: Horizon,
-    /// The first look at which it was there.
+    /// The first look that found it there.
     since: Duration,
 }
 
@@ -41,25 +41,25 @@ struct Horizon {
     catalogs: Option<String>,
 }
 
-/// Who keeps dead rows from going for longest.
+/// Who has kept dead rows from being vacuumed for longest.
 #[derive(Debug, PartialEq, Eq)]
 struct Holder {
-    /// A session, a transaction that was prepared, or a replication slot.
+    /// A session, a prepared transaction, or a replication slot.
     who: String,
     age: Duration,
     keeps: Kept,
 }
 
-/// What does not go.
+/// Which dead rows are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kept {
     Rows,
-    /// Those of the system's catalogs alone.
+    /// Only those of the system catalogs.
     Catalogs,
 }
 
 impl OldSnapshots {
-    /// Says who keeps dead rows from going for long, now and then.
+    /// Logs now and then who has kept dead rows from being vacuumed for long.
     pub(super) async fn look(
         &mut self,
         reader: &mut Reader<'_>,
@@ -68,7 +68,7 @@ impl OldSnapshots {
         self.look_older(reader, now, OLD).await.map(drop)
     }
 
-    /// Returns whom it named.
+    /// Returns the holder that it named.
     async fn look_older(
         &mut self,
         reader: &mut Reader<'_>,
@@ -97,14 +97,14 @@ impl OldSnapshots {
             Kept::Rows => tracing::warn!(
                 holder = who,
                 age_s,
-                "a transaction or a replication slot is old: no dead row of this database goes before it \
-                 ends or moves on, and all that looks for work reads more and more of them"
+                "a transaction or a replication slot is old: dead rows of this database cannot be vacuumed until it \
+                 ends or advances, and every scan for work reads more and more of them"
             ),
             Kept::Catalogs => tracing::warn!(
                 holder = who,
                 age_s,
-                "a replication slot is old: no dead row of the system's catalogs goes before it moves on, \
-                 and the server keeps its log"
+                "a replication slot is old: dead rows of the system catalogs cannot be vacuumed until it advances, \
+                 and the server keeps its write-ahead log"
             ),
         }
         Ok(Some(holder))
@@ -119,7 +119,7 @@ impl OldSnapshots {
         }
     }
 
-    /// The one that stands still for longest; those that keep rows of every table come first.
+    /// The one that has not advanced for longest; those that keep rows of every table come first.
     fn stillest_slot(&self, now: Duration) -> Option<Holder> {
         let holders = self.slots.iter().map(|(name, slot)| Holder {
             who: format!("replication slot {name}"),
@@ -135,7 +135,7 @@ impl OldSnapshots {
 }
 
 impl Reader<'_> {
-    /// Of what this user may see: other users' sessions are seen by a member of `pg_monitor`.
+    /// The oldest that this user may see: only a member of `pg_monitor` sees other users' sessions.
     async fn oldest_snapshot(&mut self) -> Result<Option<Holder>, StoreError> {
         let row = self
             .query(
@@ -161,8 +161,8 @@ impl Reader<'_> {
         }))
     }
 
-    /// Replication slots that keep anything. One whose reader keeps up moves on all the time: each beat of
-    /// a node is a transaction.
+    /// Replication slots that keep anything. A slot whose reader keeps up advances all the time, because each
+    /// heartbeat of a node is a transaction.
     async fn slots(&mut self) -> Result<BTreeMap<String, Horizon>, StoreError> {
         let rows = self
             .query(
@@ -194,7 +194,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Whom a look named that comes so late.
+    /// The holder that a look at this late time named.
     async fn named(
         snapshots: &mut OldSnapshots,
         app: &mut PgConnection,
@@ -214,7 +214,7 @@ mod tests {
         PgConnection::connect(&cluster.url()).await.unwrap()
     }
 
-    /// Whom later looks name, the first of which sees nothing yet that is old.
+    /// The holder that later looks name, the first of which sees nothing old yet.
     async fn named_later(cluster: &Cluster) -> Option<String> {
         let mut app = connect(cluster).await;
         let mut snapshots = OldSnapshots::default();

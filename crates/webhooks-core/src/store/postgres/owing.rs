@@ -1,4 +1,4 @@
-//! What a transaction adds to what endpoints are owed: gathered first, written as whole arrays.
+//! The deliveries that a transaction adds: collected first, then written as whole arrays.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -25,11 +25,11 @@ use crate::{
     store::{committed::HandOver, error::StoreError},
 };
 
-/// Adds lanes of `$from`, each with whether it is owned, or dates those that are there: reads as
-/// [`Joined::read`] does.
+/// Adds the lanes of `$from`, each with whether it is owned, or makes existing ones due; returns the columns
+/// that [`Joined::read`] expects.
 ///
-/// One that is not there any more was left by another node: whoever comes first looks at it. One that
-/// another node owns is made due whatever memory thinks: the owner looks.
+/// A lane that no longer exists was left by another node: whichever node comes first looks at it. A lane that
+/// another node owns is made due whatever memory knows: its owner looks.
 macro_rules! join_lanes {
     ($from:literal, woken $woken:literal, now $now:literal, node $node:literal) => {
         concat!(
@@ -68,7 +68,7 @@ macro_rules! join_lanes {
 }
 pub(super) use join_lanes;
 
-/// The columns of a delivery that was not tried.
+/// The columns of a delivery that has not been tried.
 macro_rules! delivery_columns {
     () => {
         "(event_seq, endpoint_key, claim, due_at, owed_at, number, event_day, attempts, slot, lane)"
@@ -76,8 +76,8 @@ macro_rules! delivery_columns {
 }
 pub(super) use delivery_columns;
 
-/// Inserts deliveries. Of those in the arrays of [`Owing::bind_deliveries`] each is of the event `seq`, an
-/// expression, and so are its number and its event's day, which further arrays can hold.
+/// Inserts the deliveries in the arrays of [`Owing::bind_deliveries`]. `seq` is an expression for the event of
+/// each, and so are its number and its event's day, which may come from further arrays.
 macro_rules! insert_deliveries {
     ($seq:literal, number $number:literal, day $day:literal, now $now:literal, from $($from:literal)?
      ($seqs:literal, $keys:literal, $claims:literal, $due_at:literal, $slots:literal, $lanes:literal)
@@ -111,11 +111,11 @@ struct Deliveries {
     in_lane: Vec<bool>,
 }
 
-/// What is owed anew.
+/// New pending deliveries, and the lanes that they join.
 #[derive(Default)]
 pub(super) struct Owing {
     deliveries: Deliveries,
-    /// What goes to memory once it is written.
+    /// Deliveries that go to memory once they are written.
     held: Vec<HandOver>,
     /// Deliveries that are refused at once: their endpoints are disabled.
     refused_seqs: Vec<i64>,
@@ -137,17 +137,17 @@ struct JoiningLane {
     seqs: Vec<i64>,
 }
 
-/// The event that is owed.
+/// The event to be delivered.
 pub(super) struct Owed<'a> {
     pub(super) event: &'a Arc<StoredEvent>,
-    /// The partition that it is in.
+    /// The day of its partition.
     pub(super) day: i32,
-    /// Of the last attempt ever made.
+    /// The number of the last attempt ever made.
     pub(super) number: u32,
 }
 
 impl Owing {
-    /// Adds one delivery to what an endpoint is owed.
+    /// Adds a pending delivery for an endpoint.
     pub(super) fn add(&mut self, tx: &mut Tx<'_>, outbox: &Arc<Outbox>, owed: &Owed<'_>) {
         let (key, now) = (outbox.key(), tx.now());
         let event = owed.event;
@@ -188,7 +188,7 @@ impl Owing {
         rows.in_lane.push(in_lane);
     }
 
-    /// Writes it, with the events that are new. What is held goes to memory after the commit, or is
+    /// Writes it, with the events that are new. Held deliveries go to memory after the commit, or are
     /// counted out again here.
     pub(super) async fn write(self, tx: &mut Tx<'_>, events: &NewEvents) -> Result<(), StoreError> {
         let written = self.write_rows(tx, events).await;
@@ -199,7 +199,7 @@ impl Owing {
         self.joining.write(tx).await
     }
 
-    /// It is written, as one statement that counted numbers from `base`. `joined`: the lanes, where that is
+    /// It was written, by one statement that counted numbers from `base`. `joined`: the lanes, if they are
     /// known.
     pub(super) fn written(self, tx: &mut Tx<'_>, base: i64, joined: Option<&Joined>) {
         let mut last: Option<(i64, Arc<StoredEvent>)> = None;
@@ -224,7 +224,7 @@ impl Owing {
         }
     }
 
-    /// It is not written: what was counted in is counted out.
+    /// It was not written: what was counted in is counted out again.
     pub(super) fn forget(self, tx: &mut Tx<'_>) {
         for HandOver { outbox, row, .. } in self.held {
             outbox.forget_expected(&row);
@@ -241,7 +241,7 @@ impl Owing {
         !self.joining.lanes.is_empty()
     }
 
-    /// Events, endpoints, claims, dates, slots, and whether each is in a lane.
+    /// Binds events, endpoints, claims, due times, slots, and whether each is in a lane.
     pub(super) fn bind_deliveries(&self, statement: Statement) -> Statement {
         let rows = &self.deliveries;
         statement
@@ -253,7 +253,7 @@ impl Owing {
             .bind(&rows.in_lane)
     }
 
-    /// Lanes, whether each is owned, those that are woken.
+    /// Binds lanes, whether each is owned, and those that are woken.
     pub(super) fn bind_lanes(&self, statement: Statement) -> Statement {
         self.joining.bind_to(statement)
     }
@@ -268,7 +268,7 @@ impl Owing {
         }
     }
 
-    /// In one statement: each is a round trip.
+    /// Writes them in one statement, because each statement is a round trip.
     async fn write_rows(&self, tx: &mut Tx<'_>, events: &NewEvents) -> Result<(), StoreError> {
         let now = tx.now();
         let rows = &self.deliveries;
@@ -325,7 +325,7 @@ impl Joining {
         lane.seqs.extend(seqs);
     }
 
-    /// Should it come to nothing, it is looked at what they have.
+    /// If the transaction fails, their outboxes are looked at again.
     fn touch(&self, tx: &mut Tx<'_>) {
         for lane in self.lanes.values() {
             tx.commit.touched.push(Arc::clone(&lane.outbox));
@@ -336,7 +336,7 @@ impl Joining {
     pub(super) async fn write(self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         self.touch(tx);
         if tx.lanes.are_first {
-            // All of them, in their order.
+            // All of them, in the order of their keys.
             return self.join(tx).await;
         }
         let lanes = self.lanes.into_iter();
@@ -345,8 +345,9 @@ impl Joining {
         Self { lanes: unforeseen }.join_or_leave_word(tx).await
     }
 
-    /// Joins lanes that turned up late. With others in hand no lane is waited for as long as it takes: whoever
-    /// has it may wait for one of those. Where it is not to be had, whoever scans next finds word of the rows.
+    /// Joins lanes that turned up late. A transaction that holds other lanes does not wait for one indefinitely,
+    /// because its holder may be waiting for one of those. If it does not get the lane, it notes the rows, and
+    /// whichever node scans next finds the note.
     async fn join_or_leave_word(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         if self.lanes.is_empty() {
             return Ok(());
@@ -383,7 +384,7 @@ impl Joining {
         Ok(())
     }
 
-    /// Lanes, whether each is owned, those that are woken.
+    /// Binds lanes, whether each is owned, and those that are woken.
     fn bind_to(&self, statement: Statement) -> Statement {
         let keys: Vec<i64> = self.lanes.keys().copied().collect();
         let outboxes = self.lanes.values().map(|lane| &lane.outbox);
@@ -416,13 +417,13 @@ impl Joining {
                 tx.commit.follow(outbox, outbox.wake());
                 tx.commit.due_by(now);
             } else if found.is_some() && outbox.is_in_trouble() {
-                // A lane in trouble may have waited for the retry of another delivery, hours away.
+                // A lane in trouble may have been waiting for the retry of another delivery, hours away.
                 tx.commit.due_by(outbox.backoff_until().max(now));
             }
         }
     }
 
-    /// They were joined, and it is not known what they were like then: everybody looks.
+    /// They were joined, but it is not known in what state they were: all nodes look.
     fn perhaps_joined(self, tx: &mut Tx<'_>) {
         if self.lanes.is_empty() {
             return;
@@ -446,7 +447,7 @@ struct JoinedLane {
 }
 
 impl Joined {
-    /// Reads a lane's key and node, whether it is new and whether it is due; without a key there is none.
+    /// Reads a lane's key and node, whether it is new and whether it is due; a row without a key has no lane.
     pub(super) fn read(rows: &[PgRow]) -> sqlx::Result<Self> {
         let mut lanes = BTreeMap::new();
         for row in rows {

@@ -1,13 +1,13 @@
-//! How often a node looks at the database for what nobody told it.
+//! How often a node polls the database.
 
 use std::time::Duration;
 
-/// The wait while looks find something, and where nobody is heard.
+/// The wait while polls find something, or if this node does not hear from others.
 const WAIT_MIN: Duration = Duration::from_millis(50);
 /// The longest wait: what a lost notification costs.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// The wait between two looks: it doubles while they find nothing.
+/// The wait between two polls: it doubles while they find nothing.
 pub(super) struct Pace {
     wait: Duration,
     min: Duration,
@@ -15,7 +15,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// `always`: the wait when others are heard, whatever is found.
+    /// `always`: a fixed wait while others are heard, whatever is found.
     pub(super) fn new(always: Option<Duration>) -> Self {
         let (min, max) = always.map_or((WAIT_MIN, WAIT_MAX), |always| (always, always));
         Self {
@@ -25,7 +25,7 @@ impl Pace {
         }
     }
 
-    /// A look of its own accord found something, or nothing.
+    /// A poll that no notification caused found something, or nothing.
     pub(super) fn looked(&mut self, found: bool) {
         self.wait = if found {
             self.min
@@ -34,7 +34,7 @@ impl Pace {
         };
     }
 
-    /// Until the next look. `listens`: others are heard.
+    /// The wait until the next poll. `listens`: others are heard.
     pub(super) fn wait(&self, listens: bool) -> Duration {
         if listens { self.wait } else { WAIT_MIN }
     }

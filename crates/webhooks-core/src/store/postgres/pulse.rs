@@ -1,19 +1,19 @@
-//! When this node last saw that the others live, by its own clock.
+//! When this node last saw a sign of life of the others, by its own clock.
 //!
-//! The database's clock dates beats. When it is set forward every other node seems not to have been heard of for
-//! long, and when it is set back a dead one seems to be alive for as long as the step was. So a node is taken for
-//! dead only when its last beat has been the same for a while, which no clock that is set can change.
+//! Heartbeats are timestamped by the database's clock. When that is set forward, every other node seems to have been
+//! silent for long; when it is set back, a dead one seems to be alive for as long as the step was. So a node is taken
+//! for dead only when its last heartbeat has been the same for a while, which setting a clock cannot change.
 
 use std::{collections::HashMap, time::Duration};
 
 use super::node::{Beat, LeaseTimes, Silent};
 
-/// The last beats of other nodes, and since when each has been the last.
+/// The last heartbeats of other nodes, and since when each has been the last.
 #[derive(Debug, Default)]
 pub(super) struct Pulses(HashMap<i64, (i64, Duration)>);
 
 impl Pulses {
-    /// Notes the last beats of all nodes that are alive, which were seen at `seen_at`.
+    /// Notes the last heartbeats of all live nodes, as seen at `seen_at`.
     pub(super) fn note(&mut self, beats: &[Beat], seen_at: Duration) {
         let was = std::mem::take(&mut self.0);
         let since = |beat: &Beat| match was.get(&beat.node) {
@@ -26,14 +26,14 @@ impl Pulses {
             .collect();
     }
 
-    /// Whether something was heard of a node in the time before `now`.
+    /// Whether a node was heard from in the time before `now`.
     pub(super) fn is_heard(&self, node: i64, within: Duration, now: Duration) -> bool {
         let heard = self.0.get(&node);
         heard.is_some_and(|(_, since)| now.saturating_sub(*since) < within)
     }
 
-    /// Those of which nothing was heard by `now` for a lease, or for so long that the database's clock may know
-    /// it. Before `well_since` nothing could be heard of anybody.
+    /// The nodes that by `now` were not heard from for a lease, or for long enough that the database's clock may
+    /// say so. Before `well_since` nobody could be heard from.
     pub(super) fn silent(
         &self,
         times: LeaseTimes,
@@ -41,7 +41,7 @@ impl Pulses {
     ) -> Vec<Silent> {
         let nodes = self.0.iter().filter_map(|(node, (at, since))| {
             let silent_for = now.saturating_sub(well_since.max(*since));
-            // A beat is seen with the next one of this node at the latest.
+            // A heartbeat is seen, at the latest, with this node's next one.
             (silent_for >= times.lease.saturating_sub(times.beat_wait * 3 / 2)).then_some(Silent {
                 last: Beat {
                     node: *node,

@@ -1,4 +1,4 @@
-//! Rows of lanes, and of single deliveries, on their way to memory.
+//! Loading rows of lanes, and single deliveries, into memory.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +22,7 @@ use crate::{
 pub(super) enum Occasion {
     /// Its time has come.
     Due,
-    /// Its time has come, it is this node's, and another has it locked.
+    /// Its time has come, and it is this node's, but another has it locked.
     Busy,
     /// Memory asked for more.
     Asked,
@@ -32,7 +32,7 @@ pub(super) enum Occasion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refilled {
     Done,
-    /// Others have the lane, which turned up late: it is asked for once more, and then locked first.
+    /// Others hold the lane, which turned up late: the load is requested again, and then locks it first.
     NotNow,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Loading {
 }
 
 impl Loading {
-    /// Adds a row that was counted in. `retreats`: those when it was placed or loaded.
+    /// Adds a row that was counted in. `retreats`: the outbox's count when the row was placed or loaded.
     pub(super) fn add(
         &mut self,
         tx: &mut Tx<'_>,
@@ -113,7 +113,7 @@ impl Tx<'_> {
             }
             Occasion::Due | Occasion::Asked => self.load_rows(outbox, occasion).await,
         };
-        // Whatever came of it, another may be asked for.
+        // Whatever the result, another load may be requested.
         outbox.refill_ended();
         if refilled? == Refilled::NotNow {
             self.commit.follow(outbox, outbox.wake());
@@ -130,7 +130,7 @@ impl Tx<'_> {
         let is_ours = if self.lanes.holds(outbox.key()) {
             Some(self.take_lane(outbox).await?)
         } else {
-            // It was not there when this transaction began.
+            // It was not known when this transaction began.
             self.unless_busy(UNFORESEEN_WAIT, take).await?
         };
         match is_ours {
@@ -152,11 +152,11 @@ impl Tx<'_> {
             return self.pass_on(outbox, now).await;
         }
         let Some(plan) = outbox.plan_refill() else {
-            // A person resumes it, or what is on its way back to the lane dates it.
+            // A person resumes it, or what is on its way back to the lane sets its due time.
             return self.set_due(key, None).await;
         };
         if plan.trouble && occasion == Occasion::Asked {
-            // It failed since it was asked for: the outcome says when the lane is tried.
+            // It has failed since the load was requested: the outcome says when the lane is tried.
             return Ok(());
         }
         self.commit.touched.push(Arc::clone(outbox));
@@ -173,25 +173,25 @@ impl Tx<'_> {
             return self.wait_or_leave(outbox).await;
         }
         if !plan.trouble && found < plan.rows {
-            // Everything that is owed is in memory now, but for what a look at all of it finds.
+            // Everything that is pending is now in memory, except what a look at the whole lane may find.
             return self.leave(outbox, whole_after).await;
         }
         if claimed == 0 {
-            // Only rows whose events are gone: look again for others.
+            // There were only rows whose events are gone: look again for others.
             self.commit.due_by(now);
             return self.set_due(key, Some(now)).await;
         }
         self.set_due(key, None).await
     }
 
-    /// Nothing is loaded of a lane that another node is to have.
+    /// Nothing is loaded from a lane that is to pass to another node.
     async fn pass_on(&mut self, outbox: &Arc<Outbox>, now: i64) -> Result<(), StoreError> {
         let key = outbox.key();
         match self.give_lane(outbox).await? {
             Passing::Given => Ok(()),
             Passing::Waits => self.set_due(key, None).await,
             Passing::Stays => {
-                // It may have lost its date while it was to go.
+                // It may have lost its due time while it was to be given.
                 let due_at = outbox.backoff_until().max(now);
                 self.set_due(key, Some(due_at)).await?;
                 self.commit.due_by(due_at);
@@ -200,8 +200,8 @@ impl Tx<'_> {
         }
     }
 
-    /// Loads what a lane of this node's has by now, whoever is adding to it. It stays due: when all of it
-    /// was loaded is for somebody to say who has it locked.
+    /// Loads what a lane of this node has by now, although others are adding to it. It stays due: only a
+    /// transaction that has locked it can say that all of it was loaded.
     async fn load_from_busy(&mut self, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
         let Some(plan) = outbox.plan_refill().filter(|plan| !plan.trouble) else {
             return Ok(());
@@ -216,7 +216,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Has rows of a lane go to memory. Returns how many.
+    /// Loads rows of a lane into memory. Returns how many.
     async fn load(
         &mut self,
         outbox: &Arc<Outbox>,
@@ -240,8 +240,8 @@ impl Tx<'_> {
         Ok(claimed)
     }
 
-    /// The next rows of a lane. Where it was looked from a floor on and there were not as many: also
-    /// after how long it is worth a look at all of it.
+    /// The next rows of a lane. If the look began at a floor and found fewer than asked for, also returns after
+    /// how long to look at the whole lane.
     async fn rows_of_lane(
         &mut self,
         outbox: &Arc<Outbox>,
@@ -250,7 +250,7 @@ impl Tx<'_> {
     ) -> Result<(Vec<FoundRow>, Option<Duration>), StoreError> {
         let key = outbox.key();
         if plan.trouble {
-            // What failed comes back anywhere, and there are few loads.
+            // What failed may come back at any place, and there are few loads.
             return Ok((self.rows_from(key, (None, now), plan.rows).await?, None));
         }
         let from = self.lane_floors.from(key, since_start());
@@ -259,7 +259,7 @@ impl Tx<'_> {
             return Ok((rows, None));
         }
         if !outbox.endpoint().keeps_lane {
-            // It is about to be taken away, with whatever would be in it still.
+            // The lane is about to be removed, with anything that would still be in it.
             return Ok((self.look_at_lane(key, None, plan.rows).await?, None));
         }
         let whole_after = self.lane_floors.whole_after(key, since_start());
@@ -290,8 +290,8 @@ impl Tx<'_> {
         limit: usize,
     ) -> Result<Vec<FoundRow>, StoreError> {
         let (due_from, seq_from) = from.unwrap_or((i64::MIN, i64::MIN));
-        // Uses the index delivery_lane, whose order is the causal order for ordered endpoints. The event of
-        // each is looked up by itself: a join may be planned as a walk through all events.
+        // Uses the index delivery_lane, whose order is the causal order for ordered endpoints. Each event is
+        // looked up separately, because a join may be planned as a scan of all events.
         let rows = self
             .query(
                 "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent, d.due_at

@@ -1,4 +1,4 @@
-//! Sending again, and not sending any more: what a person does to single deliveries.
+//! Resending, canceling and skipping: what people do to single deliveries.
 
 use std::sync::Arc;
 
@@ -25,29 +25,29 @@ use crate::{
     },
 };
 
-/// Events of the customer looked at in one step of a replay.
+/// Events of the customer that one step of a replay looks at.
 const LOOK_ROWS: usize = 5_000;
 
-/// A delivery that was taken away.
+/// A delivery that was removed.
 pub(super) struct TakenAway {
     outbox: Option<Arc<Outbox>>,
     /// Memory held it under this claim: it may be in flight.
     claim: Option<i64>,
 }
 
-/// The head of an ordered endpoint, as far as another node has it.
+/// What another node has of the head of an ordered endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HeadElsewhere {
     /// It is in the lane.
     Nothing,
-    /// Nothing failed: there is nothing that others wait for.
+    /// Nothing failed: there is nothing that other deliveries wait for.
     Passing,
-    /// It failed, and is tried again at this moment, or what stands behind it is.
+    /// It failed, and is being tried again at this moment, or the delivery behind it is.
     InFlight,
 }
 
 impl TakenAway {
-    /// Takes it out of memory too. True when a request may be in flight.
+    /// Takes it out of memory too. True if a request may be in flight.
     pub(super) fn take_out_of_memory(self) -> bool {
         let Self { outbox, claim } = self;
         claim.is_some_and(|claim| !outbox.is_some_and(|outbox| outbox.take_out(claim)))
@@ -66,7 +66,7 @@ impl Tx<'_> {
         })
     }
 
-    /// Sends one event to one endpoint again, now. What is owed already is only made due.
+    /// Sends one event to one endpoint again, now. If it is still pending, it is only made due.
     pub(super) async fn resend(&mut self, of: &DeliveryOf) -> Result<(), DeliveryError> {
         let key = self.find(&of.endpoint).await?;
         let event = self.find_event(of).await?;
@@ -107,7 +107,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Makes an endpoint's lane due now, whatever its backoff.
+    /// Makes an endpoint's lane due now, regardless of its backoff.
     async fn try_lane_now(&mut self, key: i64, now: i64) -> Result<(), StoreError> {
         self.query(
             "update webhooks.lane set due_at = $2, backoff_until = 0 where endpoint_key = $1 and due_at is not null",
@@ -136,7 +136,7 @@ impl Tx<'_> {
             .bind(key)
             .fetch_all(&mut *self.connection)
             .await?;
-        // Not by the index on endpoints, which has all endings of this one.
+        // Not by the index on endpoints, which contains all endings of this endpoint.
         self.query(
             "delete from webhooks.ending where event_seq = any($1) and endpoint_key + 0 = $2",
         )
@@ -159,7 +159,7 @@ impl Tx<'_> {
         owing.write(self, &NewEvents::default()).await
     }
 
-    /// Takes a delivery away: no further attempt is started.
+    /// Removes a delivery: no further attempt is started.
     pub(super) async fn take_away(
         &mut self,
         of: &DeliveryOf,
@@ -187,7 +187,7 @@ impl Tx<'_> {
             .as_ref()
             .is_some_and(|outbox| outbox.endpoint().ordered);
         if ordered && !self.stands_behind(seq, key).await? {
-            // What stood behind it may go on.
+            // The deliveries behind it may continue.
             self.try_lane_now(key, now).await?;
         }
         if claim.is_some() {
@@ -195,13 +195,13 @@ impl Tx<'_> {
             self.try_again(key).await?;
         }
         if claim.is_some_and(|claim| holder_of(claim) != self.node) {
-            // Who has it in memory hears of it as of a change of its endpoint.
+            // The node that has it in memory hears of it as it does of a change of the endpoint.
             self.note_change(key);
         }
         Ok(TakenAway { outbox, claim })
     }
 
-    /// Whether something stands before this event in the lane of an ordered endpoint.
+    /// Whether something is ahead of this event in the lane of an ordered endpoint.
     async fn stands_behind(&mut self, seq: i64, key: i64) -> Result<bool, StoreError> {
         let before = self
             .query(
@@ -246,8 +246,7 @@ impl Tx<'_> {
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
-    /// The head of an ordered endpoint, as far as another node has it: what that one holds is not to be seen
-    /// in the lane.
+    /// What another node has of the head of an ordered endpoint: what that node holds is not visible in the lane.
     async fn head_elsewhere(&mut self, outbox: &Outbox) -> Result<HeadElsewhere, StoreError> {
         if !outbox.is_active() {
             return Ok(HeadElsewhere::Nothing);
@@ -272,7 +271,7 @@ impl Tx<'_> {
         })
     }
 
-    /// The event of the last attempt that failed, where it is still owed.
+    /// The event of the last failed attempt, if it is still pending.
     async fn last_failed(&mut self, key: i64) -> Result<Option<String>, StoreError> {
         // Uses the index attempt_failed.
         let row = self
@@ -293,7 +292,7 @@ impl Tx<'_> {
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
-    /// Adds the deliveries that one step of a replay found. Returns how many are owed now.
+    /// Adds the deliveries that one step of a replay found. Returns how many are pending now.
     pub(super) async fn owe_all(&mut self, key: i64, seqs: &[i64]) -> Result<usize, StoreError> {
         let Some(outbox) = self.by_key(key).await? else {
             return Ok(0);
@@ -329,7 +328,7 @@ impl Tx<'_> {
     }
 }
 
-/// One step of a replay's look through the events, from `from` on.
+/// One step of a replay's scan of the events, starting at `from`.
 pub(super) async fn look(
     reading: &mut Reading<'_>,
     endpoint: &EndpointRecord,

@@ -1,5 +1,5 @@
-//! What a server and its user must have before a store is opened on them. What is missing would be found
-//! later otherwise, by one call after the other.
+//! What a server and its user must have before a store is opened on them. Otherwise what is missing would only be
+//! found later, by one call after the other.
 
 use futures_util::future::try_join_all;
 use sqlx::Row;
@@ -13,10 +13,10 @@ use super::{
 };
 use crate::store::{error::StoreError, open_error::OpenError};
 
-/// The oldest version that is tested, as `server_version_num` has it.
+/// The oldest supported version, as `server_version_num` has it.
 const SERVER_VERSION_MIN: i32 = 140_000;
-/// The connections of an engine: one that writes, one that watches, one that listens, two that read, and now
-/// and then one more.
+/// The connections of an engine: one that writes, one that watches, one that listens, two that read, and
+/// occasionally one more.
 const CONNECTIONS: usize = 6;
 
 /// Refuses a server that is too old.
@@ -45,7 +45,7 @@ fn check_version(number: i32, version: String, shown: &str) -> Result<(), OpenEr
     Ok(())
 }
 
-/// Whether a server has as many connections left as an engine needs, `first` among them.
+/// Checks that a server has as many connections left as an engine needs; the first is already open.
 pub(super) async fn check_connections(connector: &Connector) -> sqlx::Result<()> {
     let others = (1..CONNECTIONS).map(|_| connector.connect());
     for connection in try_join_all(others).await? {
@@ -55,7 +55,7 @@ pub(super) async fn check_connections(connector: &Connector) -> sqlx::Result<()>
 }
 
 impl Reader<'_> {
-    /// What the user may not do with our tables; `None` when nothing is missing.
+    /// The rights on our tables that the user lacks; `None` if nothing is missing.
     pub(super) async fn missing_rights(&mut self) -> Result<Option<String>, StoreError> {
         let row = self
             .query(
@@ -70,13 +70,13 @@ impl Reader<'_> {
             .await?;
         let missing: Option<String> = row.try_get(0)?;
         Ok(match missing {
-            Some(missing) => Some(format!("the user has not: {missing}")),
+            Some(missing) => Some(format!("the user lacks: {missing}")),
             None => self.missing_ownership().await?,
         })
     }
 
-    /// Why partitions cannot be made and dropped; `None` when they can. Those of the next days may be there: without
-    /// this nothing would be said until they are over.
+    /// Why partitions cannot be created and dropped; `None` if they can. Those of the next days may exist: without
+    /// this check, the problem would only show when they are used up.
     async fn missing_ownership(&mut self) -> Result<Option<String>, StoreError> {
         let row = self
             .query(

@@ -1,5 +1,5 @@
-//! What is deleted in time: events and attempts by the day, and what disabled endpoints are no longer
-//! owed. Always in bounded slices, so that a send never waits long.
+//! What is deleted over time: events and attempts by the day, and deliveries that were pending for disabled
+//! endpoints. Always in bounded slices, so that a send never waits long.
 
 use sqlx::Row;
 
@@ -14,11 +14,11 @@ use crate::{delivery::EndReason, store::error::StoreError};
 const SLICE_ROWS: i64 = 1_000;
 /// Lanes that one transaction looks through: there can be hundreds of thousands, and sends wait meanwhile.
 const LANES_SLICE: i64 = 2_000;
-/// How often partitions are looked through.
+/// How often to look through the partitions.
 const PASS_EVERY_MS: i64 = 60_000;
 
 impl Tx<'_> {
-    /// One slice of each kind of maintenance. True when there is more to do.
+    /// One slice of each kind of maintenance. True if there is more to do.
     pub(super) async fn maintain(&mut self) -> Result<bool, StoreError> {
         let now = self.now();
         self.drop_expired_secrets(now).await?;
@@ -33,12 +33,12 @@ impl Tx<'_> {
         Ok(more)
     }
 
-    /// Takes away the days that are kept no longer, but for those of tables that are in use now: they are
-    /// taken away by a later pass. What is still owed of an old day is moved to the present one, in slices.
-    /// True when there is more to move.
+    /// Drops the days that are no longer kept, except those of tables that are in use now, which a later pass
+    /// drops. What is still pending of an old day is moved to the present day, in slices. True if there is more
+    /// to move.
     async fn drop_old(&mut self, now: i64) -> Result<bool, StoreError> {
         let retention = self.host.retention;
-        // The last day of which nothing is kept.
+        // The last day that is not kept.
         let attempts_until = day_of(now - retention.attempts_ms) - 1;
         let events_until = day_of(now - retention.events_ms) - 1;
         for day in self.old_days("attempt", attempts_until).await? {
@@ -59,7 +59,7 @@ impl Tx<'_> {
                 .execute(&mut *self.connection)
                 .await?;
         }
-        // An ending is kept as long as its event, which is no younger.
+        // An ending is kept as long as its event, which is not younger.
         for day in self.old_days("ending", events_until).await? {
             if !self.drop_unless_busy("ending", day).await? {
                 break;
@@ -68,15 +68,15 @@ impl Tx<'_> {
         Ok(false)
     }
 
-    /// The days up to `until` of which a table has a partition.
+    /// The days up to `until` for which a table has a partition.
     async fn old_days(&mut self, table: &'static str, until: i32) -> Result<Vec<i32>, StoreError> {
         let mut days = self.reader().partitions(table).await?;
         days.retain(|day| *day <= until);
         Ok(days)
     }
 
-    /// Takes the partition of a day away. False when its table is in use: to wait for that would have all others
-    /// wait behind this transaction, be it for an app's that is open for hours.
+    /// Drops the partition of a day. False if its table is in use: waiting for that, possibly for an app's
+    /// transaction that is open for hours, would make everybody else wait behind this transaction.
     async fn drop_unless_busy(
         &mut self,
         table: &'static str,
@@ -89,7 +89,7 @@ impl Tx<'_> {
         Ok(dropped.await?.is_some())
     }
 
-    /// Moves the events of a day that are still owed to the present day. True when there may be more.
+    /// Moves the events of a day that are still pending to the present day. True if there may be more.
     async fn move_owed(&mut self, day: i32, now: i64) -> Result<bool, StoreError> {
         let rows = self
             .query(
@@ -128,9 +128,9 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    /// Ends what is owed to endpoints that were disabled or removed: to one of them.
+    /// Ends the pending deliveries of one of the endpoints that were disabled or removed.
     async fn end_undeliverable(&mut self) -> Result<bool, StoreError> {
-        // Such an endpoint has a lane when it is owed anything.
+        // Such an endpoint has a lane if anything is pending for it.
         let noted = self.sweep.over.pop_first();
         let found = match noted {
             Some(key) => Some(key),
@@ -150,7 +150,7 @@ impl Tx<'_> {
             .fetch_optional(&mut *self.connection)
             .await?;
         let Some(lane) = lane else {
-            // Others have it, or there is none, or its endpoint goes on. The next pass finds it.
+            // Others hold it, or there is none, or its endpoint is active again. The next pass finds it.
             if noted.is_none() {
                 self.sweep.lanes_until = Some(key);
             }
@@ -188,8 +188,8 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    /// The next lane of an endpoint that was disabled or removed, by whomever, among some lanes. They are looked
-    /// through a slice at a time, minutes apart.
+    /// The next lane of an endpoint that was disabled or removed, by any node. Lanes are looked through a slice at
+    /// a time; passes are minutes apart.
     async fn next_lane_that_is_over(&mut self) -> Result<Option<i64>, StoreError> {
         let row = self
             .query(
@@ -217,7 +217,7 @@ impl Tx<'_> {
         Ok(found)
     }
 
-    /// Secrets whose grace after a rotation is over.
+    /// Deletes secrets whose grace period after a rotation is over.
     async fn drop_expired_secrets(&mut self, now: i64) -> Result<(), StoreError> {
         let rows = self
             .query("delete from webhooks.endpoint_secret where expires_at <= $1 returning endpoint_key")

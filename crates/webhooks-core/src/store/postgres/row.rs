@@ -1,4 +1,4 @@
-//! Reading rows: statements of a schema on a connection, and deliveries with their events.
+//! Reading rows: statements on a schema, and deliveries with their events.
 
 use bytes::Bytes;
 use sqlx::{Row, postgres::PgRow};
@@ -26,21 +26,20 @@ impl Reader<'_> {
     }
 }
 
-/// An unclaimed delivery, its event beside it.
+/// An unclaimed delivery, together with its event.
 pub(super) struct FoundRow {
     pub(super) seq: i64,
     pub(super) endpoint_key: i64,
     pub(super) attempts: u32,
     pub(super) number: u32,
     pub(super) due_at: i64,
-    /// `None` when the event is gone.
+    /// `None` if the event is gone.
     pub(super) event: Option<StoredEvent>,
 }
 
 impl FoundRow {
-    /// Reads the columns `event_seq, endpoint_key, attempts, number` of a delivery and `id, body,
-    /// traceparent` of its event, and
-    /// `due_at`.
+    /// Reads the columns `event_seq, endpoint_key, attempts, number` of a delivery, `id, body, traceparent` of
+    /// its event, and `due_at`.
     pub(super) fn read(row: &PgRow) -> sqlx::Result<Self> {
         let seq = row.try_get(0)?;
         let attempts: i32 = row.try_get(2)?;

@@ -1,6 +1,6 @@
-//! The due scan: loads retries and lanes whose time has come. It begins and ends with one question, what is
-//! due of each kind, and looks for the rows of those alone. Nodes share the work: what one has locked another
-//! passes over.
+//! The due scan: loads retries and lanes whose time has come. It begins and ends with one query for what is due of
+//! each kind, and reads rows only of the kinds that are. Nodes share the work: each passes over what another has
+//! locked.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -24,15 +24,15 @@ use crate::{
     store::error::StoreError,
 };
 
-/// Retries loaded by one scan: bounds how long it keeps the writer from sends.
+/// Retries that one scan loads: bounds how long it keeps the writer from sends.
 const SCAN_ROWS: i64 = 256;
 /// Lanes of healthy endpoints that one scan may load, for the same reason.
 const LANES_A_SCAN: usize = 32;
-/// Endpoints in trouble that one scan may try: with the due loop's pace 200 a second.
+/// Endpoints in trouble that one scan may try: at the due loop's pace, 200 a second.
 const PROBES_A_SCAN: usize = 1;
 
-/// Whether a lane that is due is one that node `$node` may take: it is its own, or nobody's and not offered to
-/// another, or was due by `$open_to_all` in vain.
+/// Whether node `$node` may take a lane that is due: it is its own, or it is nobody's and not offered to another,
+/// or was due by `$open_to_all` and still not taken.
 macro_rules! may_take {
     ($node:literal, open_to_all $open_to_all:literal) => {
         concat!(
@@ -51,12 +51,12 @@ macro_rules! may_take {
 pub(super) enum Found {
     Outbox(Arc<Outbox>),
     Removed,
-    /// What is stored of it is damaged. What it is owed is set aside until the next start, so
-    /// that what others are owed is still found.
+    /// Its stored data is damaged. Its deliveries are set aside until the next start, so that those of others
+    /// are still found.
     Unreadable,
 }
 
-/// Where retries go whose time has come.
+/// Where due retries go.
 #[derive(Default)]
 struct Placed {
     loading: Loading,
@@ -72,16 +72,16 @@ struct Placed {
 struct Moved {
     seqs: Vec<i64>,
     keys: Vec<i64>,
-    /// The order of a lane of an ordered endpoint is that of its events alone.
+    /// In the lane of an ordered endpoint only the order of its events counts.
     ordered: Vec<bool>,
 }
 
-/// When the first of each order of what is due is, of single retries, lanes that a node may take (an owned
-/// lane is its owner's), and rows of lanes that were not told of them.
+/// When the first of each kind is due: single retries, lanes that a node may take (only its owner may take an
+/// owned lane), and arrivals.
 pub(super) type FirstDue = [Option<i64>; DUE_ORDERS];
 
 impl Reader<'_> {
-    /// Looks from these dates on, at `now`.
+    /// What is due after these due times, at `now`.
     pub(super) async fn first_due(
         &mut self,
         (node, now): (i64, i64),
@@ -89,7 +89,7 @@ impl Reader<'_> {
     ) -> Result<FirstDue, StoreError> {
         let row = self
             .query(concat!(
-                // Not min(): beside an empty table's figures that plans a look at all that is due later.
+                // Not min(): with the statistics of an empty table, that is planned as a scan of all later rows.
                 "select
                      (select due_at from webhooks.delivery
                       where claim is null and not lane and due_at > $2 order by due_at limit 1),
@@ -123,18 +123,18 @@ impl Reader<'_> {
 }
 
 impl Tx<'_> {
-    /// Loads what is due: single retries and lanes, of those in trouble no more than `probes`.
-    /// Returns when to come back.
+    /// Loads what is due: single retries and lanes, but no more than `probes` lanes in trouble. Returns when to
+    /// come back.
     pub(super) async fn scan(&mut self, probes: usize) -> Result<Option<i64>, StoreError> {
         let now = self.now();
-        // Most often one of these has come, or none.
+        // Usually only one of these is due, or none.
         let first_due = self.first_due().await?;
         let [retries, healthy, trouble, arrivals] =
             first_due.map(|at| at.is_some_and(|at| at <= now));
         if !(retries || healthy || trouble || arrivals) {
             return Ok(first_due.into_iter().flatten().min());
         }
-        // Each may have what comes after it due.
+        // Each may make what comes after it due.
         if arrivals {
             self.take_arrivals().await?;
         }
@@ -146,8 +146,8 @@ impl Tx<'_> {
     }
 
     async fn scan_lanes(&mut self, now: i64, probes: usize) -> Result<(), StoreError> {
-        // Two classes, each with an index: endpoints that hang can have every place for probes for as
-        // long as they like, and what a restart found of healthy ones must not wait behind them.
+        // Two classes, each with an index: endpoints that hang can occupy every place for probes for as
+        // long as they like, and lanes of healthy ones that a restart found must not wait behind them.
         let [_, healthy_from, trouble_from, _] = self.due_floors.get();
         let healthy = self
             .due_lanes(HEALTHY_LANES, (healthy_from, now), LANES_A_SCAN)
@@ -159,7 +159,7 @@ impl Tx<'_> {
         for (key, occasion) in healthy.into_iter().chain(in_trouble) {
             match self.found(key).await? {
                 Found::Outbox(outbox) => self.refill(&outbox, occasion).await?,
-                // Of an endpoint that was removed maintenance ends what the lane holds.
+                // Maintenance ends what the lane of a removed endpoint holds.
                 Found::Removed | Found::Unreadable if occasion == Occasion::Due => {
                     self.set_due(key, None).await?;
                 }
@@ -169,7 +169,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Locks lanes that are due. Returns also those of this node that others have locked.
+    /// Locks lanes that are due. Also returns those of this node that others have locked.
     async fn due_lanes(
         &mut self,
         select: &'static str,
@@ -206,7 +206,7 @@ impl Tx<'_> {
                 tracing::error!(
                     endpoint.key = key,
                     %error,
-                    "an endpoint cannot be read; what it is owed is kept until it can be, and looked at when the store is next opened"
+                    "an endpoint cannot be read; its pending deliveries are kept, and tried again when the store is next opened"
                 );
                 Ok(Found::Unreadable)
             }
@@ -230,7 +230,7 @@ impl Tx<'_> {
         self.reader().first_due(at, from).await
     }
 
-    /// Loads single retries. True when some went to their lanes.
+    /// Loads single retries. True if some went to their lanes.
     async fn scan_retries(&mut self, now: i64) -> Result<bool, StoreError> {
         // Uses the index delivery_due.
         let rows = self
@@ -269,7 +269,7 @@ impl Tx<'_> {
             ended,
             aside,
         } = placed;
-        // What was counted in is handed over or counted out, also when this fails.
+        // What was counted in is handed over or counted out again, even if this fails.
         let loaded = loading.write(self).await;
         if let Some(error) = refused {
             return Err(error);
@@ -301,7 +301,7 @@ impl Tx<'_> {
         Ok(has_moved)
     }
 
-    /// The lanes that some of these retries have to join and others have in hand.
+    /// The lanes that some of these retries have to join and that others hold.
     async fn busy_lanes_of(&mut self, rows: &[PgRow]) -> Result<HashSet<i64>, StoreError> {
         let keys = rows.iter().map(|row| row.try_get(1));
         let keys: BTreeSet<i64> = keys.collect::<Result<_, _>>()?;
@@ -309,7 +309,7 @@ impl Tx<'_> {
         for key in keys {
             match self.found(key).await? {
                 Found::Outbox(outbox) if !outbox.adds_to_lane() => {}
-                // What is owed to one that cannot be read is set aside in its lane.
+                // Deliveries to an endpoint that cannot be read are set aside in its lane.
                 Found::Outbox(_) | Found::Unreadable => {
                     joined.insert(key);
                 }
@@ -355,8 +355,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Moves retries of an endpoint that cannot be read to a lane that is not tried. Where others have the
-    /// lane, they stay due: the next scan finds them.
+    /// Moves retries of an endpoint that cannot be read to a lane that is not tried. If others hold the lane, the
+    /// retries stay due: the next scan finds them.
     async fn set_aside(&mut self, key: i64, seqs: &[i64]) -> Result<(), StoreError> {
         if self.lanes.holds(key) {
             return self.move_to_idle_lane(key, seqs).await;
@@ -387,8 +387,8 @@ impl Tx<'_> {
     }
 }
 
-/// Also those of this node that others add to at this moment: beside many who send, that is most of the
-/// time.
+/// Includes lanes of this node that others are adding to at this moment: with many senders, that is most of
+/// the time.
 const HEALTHY_LANES: &str = concat!(
     "
     with free as materialized (

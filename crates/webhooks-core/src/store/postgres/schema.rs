@@ -2,9 +2,9 @@
 
 use super::session::Statement;
 
-/// As statements have it.
+/// The name as our statements contain it.
 const NAME_IN_SQL: &str = "webhooks.";
-/// The longest name that Postgres keeps whole.
+/// The longest name that Postgres does not truncate.
 const NAME_BYTES_MAX: usize = 63;
 
 /// The schema that the tables are in.
@@ -22,7 +22,7 @@ impl Default for Schema {
 }
 
 impl Schema {
-    /// A name that needs no quotes: it is put into statements as it is.
+    /// Accepts a name that needs no quotes, because it is put into statements as it is.
     pub(crate) fn parse(name: &str) -> Result<Self, String> {
         let begins = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
         let goes_on = name
@@ -34,8 +34,8 @@ impl Schema {
             });
         }
         Err(format!(
-            "schema={name:?} is not a name that can be used: take 1 to {NAME_BYTES_MAX} of a-z, 0-9 and _, \
-             neither beginning with a digit nor with pg_"
+            "schema={name:?} is invalid: use 1 to {NAME_BYTES_MAX} of the characters a-z, 0-9 and _, \
+             not beginning with a digit or with pg_"
         ))
     }
 
@@ -43,7 +43,7 @@ impl Schema {
         &self.name
     }
 
-    /// A statement for this schema: in our source it is `webhooks`.
+    /// A statement for this schema; in our source the name is `webhooks`.
     pub(crate) fn sql(&self, statement: &str) -> String {
         if self.name == "webhooks" {
             return statement.to_owned();
@@ -51,7 +51,7 @@ impl Schema {
         statement.replace(NAME_IN_SQL, &format!("{}.", self.name))
     }
 
-    /// A statement that can be given values.
+    /// A statement to which values can be bound.
     pub(crate) fn query(&self, statement: &'static str) -> Statement {
         if self.name == "webhooks" {
             return Statement::new(statement);

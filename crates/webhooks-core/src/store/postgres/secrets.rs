@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Tx<'_> {
-    /// Stores a secret of an endpoint, named by key and id; it signs from now on.
+    /// Stores a secret of an endpoint, given by key and id; it signs from now on.
     pub(super) async fn insert_secret(
         &mut self,
         (key, id): (i64, &EndpointId),
@@ -36,8 +36,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Adds a secret that signs from now on; those before sign beside it until the grace is over. With
-    /// no grace they are not kept, readable or not.
+    /// Adds a secret that signs from now on; the previous ones sign alongside it until the grace period is over.
+    /// Without a grace period they are deleted, whether or not they can be read.
     pub(super) async fn rotate_secret(
         &mut self,
         of: &EndpointOf,
@@ -46,12 +46,12 @@ impl Tx<'_> {
     ) -> Result<Secret, EndpointError> {
         let key = self.find(of).await?;
         let now = self.now();
-        // Two rotations at once come one after the other.
+        // Concurrent rotations happen one after the other.
         self.query("select 1 from webhooks.endpoint where key = $1 for update")
             .bind(key)
             .execute(&mut *self.connection)
             .await?;
-        // Those whose grace is over sign no more, though maintenance may not have removed them yet.
+        // Secrets whose grace period is over no longer sign, though maintenance may not have removed them yet.
         let row = self
             .query(
                 "select count(*) filter (where expires_at is null or expires_at > $2), coalesce(max(number), 0)
@@ -80,7 +80,7 @@ impl Tx<'_> {
         Ok(secret)
     }
 
-    /// Ends a secret that was rotated away before its grace is over.
+    /// Ends a rotated secret before its grace period is over.
     pub(super) async fn end_secret(
         &mut self,
         of: &EndpointOf,
@@ -124,7 +124,7 @@ impl Tx<'_> {
     }
 }
 
-/// The secrets that sign now, the newest first. One that is damaged is listed too: it can be ended.
+/// The secrets that sign now, the newest first. A damaged one is listed too, so that it can be ended.
 pub(super) async fn list(
     reading: &mut Reading<'_>,
     of: &EndpointOf,

@@ -1,4 +1,4 @@
-//! Storing events and the deliveries they owe: every send of a batch in a few statements.
+//! Storing events and their deliveries: every send of a batch in a few statements.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -19,7 +19,7 @@ use crate::{
     store::{committed::SendResult, error::StoreError, queue::SendJob, reply::Reply},
 };
 
-/// Places in the number of a batch: its numbers are `batch << 12 | place`.
+/// Places per batch number: event numbers are `batch << 12 | place`.
 pub(super) const PLACES: usize = 1 << 12;
 
 /// The numbers that the events of a batch get, in the order of their places.
@@ -30,7 +30,7 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    /// `batches`: the numbers of batches that were drawn for it.
+    /// `batches`: the batch numbers that were drawn for it.
     pub(super) fn new(batches: Vec<i64>) -> Self {
         Self {
             bases: batches.into_iter().map(|batch| batch << 12).collect(),
@@ -38,12 +38,13 @@ impl Numbers {
         }
     }
 
-    /// The next so many.
+    /// The next `events` numbers.
     pub(super) fn take(&mut self, events: usize) -> Result<Vec<i64>, StoreError> {
         (0..events).map(|_| self.next()).collect()
     }
 
-    /// What was taken since `place` of [`Numbers::place`] is taken once more: nothing that has it is stored.
+    /// Goes back to `place`, which [`Numbers::place`] returned: the numbers taken since are used again, because
+    /// nothing with them is stored.
     pub(super) fn rewind(&mut self, place: usize) {
         self.next = place;
     }
@@ -65,8 +66,8 @@ impl Numbers {
 pub(super) struct Additions {
     pub(super) events: NewEvents,
     pub(super) owing: Owing,
-    /// To how many endpoints events are owed of which the id was chosen, by customer and id: the same id
-    /// again within the batch.
+    /// For events whose id was chosen, to how many endpoints they go, by customer and id: needed if the same id
+    /// comes again within the batch.
     chosen: HashMap<(String, String), usize>,
 }
 
@@ -77,17 +78,17 @@ pub(super) type Answer = (Reply<Vec<SendReceipt>, SendError>, SendResult);
 enum PartStored {
     /// All of them are answered.
     Answered(Vec<Answer>),
-    /// Nothing is stored: one of them is refused, it is not known which.
+    /// Nothing is stored: one of them is refused, but it is not known which.
     Refused(Vec<SendJob>),
     /// All of them are answered with an error that ends the transaction.
     Failed(Vec<Answer>, StoreError),
 }
 
-/// Events that have their places in memory, and what their senders are told once they are stored.
+/// Events that have their places in memory, and the answers to give once they are stored.
 pub(super) struct Placed {
     pub(super) additions: Additions,
     pub(super) answers: Vec<Answer>,
-    /// Or why the transaction ends here.
+    /// The error if the transaction ends here.
     pub(super) placed: Result<(), StoreError>,
 }
 
@@ -108,8 +109,8 @@ impl Tx<'_> {
         (answers, placed.and(written))
     }
 
-    /// Stores the events of sends in a transaction that is others' too: what the database refuses of a call
-    /// is that call's error, and nobody else's.
+    /// Stores the events of sends in a transaction that contains other work: if the database refuses something of
+    /// a call, only that call fails.
     pub(super) async fn store_sends_apart(
         &mut self,
         sends: impl IntoIterator<Item = SendJob>,
@@ -134,7 +135,7 @@ impl Tx<'_> {
         (answers, Ok(()))
     }
 
-    /// Stores the events of these sends, or nothing of them. A lone one that is refused is answered.
+    /// Stores the events of these sends, or nothing of them. A single refused send is answered.
     async fn store_part(&mut self, part: Vec<SendJob>, numbers: &mut Numbers) -> PartStored {
         let savepoint = match self.savepoint().await {
             Ok(savepoint) => savepoint,
@@ -155,7 +156,7 @@ impl Tx<'_> {
         if let Err(error) = self.roll_back_to(savepoint).await {
             return PartStored::Failed(answered, error);
         }
-        // They join their lanes one after the other from here on.
+        // From here on they join their lanes one after the other.
         self.lanes.are_first = false;
         numbers.rewind(place);
         let replies = answered.into_iter().map(|(reply, _)| reply);
@@ -172,8 +173,7 @@ impl Tx<'_> {
         PartStored::Refused(sends.collect())
     }
 
-    /// Places the events of a batch in memory. Of those that are to be stored nothing is, unless their ids
-    /// were chosen.
+    /// Places the events of a batch in memory. Nothing of them is stored yet, except chosen ids.
     pub(super) async fn place_sends(
         &mut self,
         sends: impl IntoIterator<Item = SendJob>,
@@ -210,7 +210,7 @@ impl Tx<'_> {
         }
     }
 
-    /// The numbers of the events of each send, and what becomes of them.
+    /// The numbers of the events of each send, and what is to be done with them.
     async fn accept_sends(
         &mut self,
         sends: &[SendJob],
@@ -316,7 +316,7 @@ impl Tx<'_> {
     }
 }
 
-/// Answers all of them with an error of the store's.
+/// Answers all of them with an error of the store.
 pub(super) fn refuse_sends(
     sends: impl IntoIterator<Item = SendJob>,
     error: &StoreError,

@@ -1,9 +1,9 @@
-//! Events in an app's own transaction: stored on its connection, unclaimed, so that whoever looks first
-//! delivers them once the transaction is committed.
+//! Events in an app's own transaction: stored on its connection, unclaimed, so that whichever node looks
+//! first delivers them once the transaction is committed.
 //!
-//! Nothing of this engine is locked: an app's transaction can last for minutes. Nothing is in memory
-//! either, so that it does not matter whether the transaction is committed, and by whom it is found: what
-//! is of a lane that is kept by word in `arrivals.rs`, the rest by its date.
+//! Nothing that belongs to this engine is locked, because an app's transaction can last for minutes. Nothing
+//! is in memory either, so it does not matter whether the transaction is committed, or which node finds it:
+//! deliveries in a kept lane are found by a note (see `arrivals.rs`), the others by their due time.
 
 use sqlx::{PgConnection, Row};
 
@@ -40,7 +40,7 @@ impl Handle {
                 .note_id(customer, &event.id, (seq, day_of(now)))
                 .await?
         {
-            // Another transaction stored it meanwhile, and is committed now.
+            // Another transaction stored it meanwhile, and has been committed.
             let known = reader.known(customer, &event).await?;
             return known.ok_or(SendError::Store(StoreError::Gone));
         }
@@ -60,7 +60,7 @@ impl Handle {
 struct Wanting {
     keys: Vec<i64>,
     ordered: Vec<bool>,
-    /// Whether what they are owed waits in a lane that is there as long as they are.
+    /// Whether their deliveries wait in a lane that exists for as long as the endpoint does.
     kept: Vec<bool>,
 }
 
@@ -94,7 +94,7 @@ impl Reader<'_> {
         Ok(wanting)
     }
 
-    /// The same id again: the same content is the same event, other content an error.
+    /// The same id again: the same content is the same event, different content is an error.
     pub(super) async fn known(
         &mut self,
         customer: &str,
@@ -126,7 +126,7 @@ impl Reader<'_> {
         }))
     }
 
-    /// Notes an id that the caller chose, with its event. False when it is noted already.
+    /// Records an id that the caller chose, with its event. False if it is already recorded.
     pub(super) async fn note_id(
         &mut self,
         customer: &str,
@@ -147,7 +147,7 @@ impl Reader<'_> {
         Ok(noted.rows_affected() > 0)
     }
 
-    /// A number for one event. The transaction's own number comes first: see `head.rs`.
+    /// A number for one event. The transaction's own id comes first: see `head.rs`.
     async fn next_seq(&mut self) -> Result<i64, StoreError> {
         let row = self
             .query(

@@ -1,8 +1,9 @@
-//! A connection of ours, on which no answer is waited for without a limit.
+//! A connection of ours, on which we never wait for an answer without a limit.
 //!
-//! A network can lose everything and close nothing. The server's own limits are of no use then: what
-//! they say is lost as well. Who waits for such a connection waits for ever, and the writer's holds up
-//! everybody. So a statement that is not answered in time ends its connection, as if it had been closed.
+//! A network can lose everything without closing anything. The server's own timeouts do not help then, because
+//! what they report is lost as well. Waiting for such a connection never ends, and if it is the writer's,
+//! everybody is held up. So a statement that is not answered in time ends its connection, as if that had been
+//! closed.
 
 use std::{
     io::{Error as IoError, ErrorKind},
@@ -16,14 +17,14 @@ use sqlx::{
     raw_sql,
 };
 
-/// How long an answer is waited for, unless a session is told otherwise: longer than the server lets a
-/// statement run, whose own word is better.
+/// How long to wait for an answer, unless a session sets another limit: longer than the server lets a statement
+/// run, because the server's own error says more.
 pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(15);
-/// The same of a connection that was not used for [`IDLE_AFTER`]: what stands between may have forgotten
-/// it, and who uses one again begins with a statement that takes no time.
+/// The same for a connection that was not used for [`IDLE_AFTER`]: something in between may have dropped it, and
+/// the first statement on a reused connection is a quick one.
 const IDLE_ANSWER_LIMIT: Duration = Duration::from_secs(3);
 const IDLE_AFTER: Duration = Duration::from_secs(60);
-/// What is waited for on a connection that is there.
+/// What we wait for on an open connection.
 pub(super) const ANSWER: &str = "answer";
 
 /// A connection of ours.
@@ -32,23 +33,23 @@ pub(crate) struct Session {
     connection: PgConnection,
     limit: Duration,
     answered_at: Instant,
-    /// It has not answered in time: whatever it still says answers something else.
+    /// It has not answered in time: whatever still arrives answers an earlier statement.
     is_silent: bool,
-    /// Which of the connections it is that its node has written on, where it is one.
+    /// Its number among the connections on which its node has written, if it is one.
     writer: Option<i64>,
 }
 
 /// Where a statement runs.
 pub(crate) trait Link: Send {
     /// # Errors
-    /// It did not answer in time before.
+    /// It has not answered in time before.
     fn line(&mut self) -> sqlx::Result<Line<'_>>;
 }
 
 /// A connection that may be used now.
 pub(crate) struct Line<'a> {
     connection: &'a mut PgConnection,
-    /// How long it may take to answer, and where it is noted whether it did.
+    /// How long it may take to answer, and where to note whether it did.
     limit: Option<Limit<'a>>,
 }
 
@@ -79,7 +80,7 @@ impl Link for Session {
     }
 }
 
-/// One of an app's: how long it waits is for the app to say.
+/// A connection of an app: the app decides how long to wait.
 impl Link for PgConnection {
     fn line(&mut self) -> sqlx::Result<Line<'_>> {
         Ok(Line {
@@ -108,7 +109,7 @@ impl<'a> Line<'a> {
 }
 
 impl dyn Link + '_ {
-    /// Runs statements that are given no values.
+    /// Runs statements without parameters.
     pub(crate) async fn execute(
         &mut self,
         statements: impl SqlSafeStr + Send,
@@ -120,7 +121,7 @@ impl dyn Link + '_ {
 }
 
 impl Session {
-    /// A connection that answers within `limit`, or is done with.
+    /// A connection that answers within `limit`, or is given up.
     pub(crate) fn new(connection: PgConnection, limit: Duration) -> Self {
         Self {
             connection,
@@ -131,24 +132,24 @@ impl Session {
         }
     }
 
-    /// A node writes on it from now on: its number among those of the node.
+    /// From now on a node writes on it; `writer` is its number among those of the node.
     pub(crate) fn writes_as(&mut self, writer: Option<i64>) {
         self.writer = writer;
     }
 
-    /// As which of its node's connections it writes. `None` too when it was not used for long: then it
-    /// may be gone.
+    /// Its number among the connections on which its node writes. Also `None` if it was not used for long, because
+    /// then it may be gone.
     pub(crate) fn writer(&self) -> Option<i64> {
         let is_fresh = self.answered_at.elapsed() < IDLE_AFTER;
         self.writer.filter(|_| is_fresh && !self.is_silent)
     }
 
-    /// How long it may take to answer from here on.
+    /// Sets how long it may take to answer from here on.
     pub(crate) fn answers_within(&mut self, limit: Duration) {
         self.limit = limit;
     }
 
-    /// Runs statements that are given no values.
+    /// Runs statements without parameters.
     pub(crate) async fn execute(
         &mut self,
         statements: impl SqlSafeStr + Send,
@@ -157,7 +158,7 @@ impl Session {
         link.execute(statements).await
     }
 
-    /// Runs statements that are given no values. Returns the first row.
+    /// Runs statements without parameters. Returns the first row.
     pub(crate) async fn fetch_one(
         &mut self,
         statements: impl SqlSafeStr + Send,
@@ -167,7 +168,7 @@ impl Session {
         self.line()?.ask(run).await
     }
 
-    /// Says that it ends, and closes it.
+    /// Ends the session properly, and closes the connection.
     pub(crate) async fn close(self) -> sqlx::Result<()> {
         if self.is_silent {
             return Err(late(ANSWER, self.limit));
@@ -176,7 +177,7 @@ impl Session {
     }
 }
 
-/// A statement, and the values it is given.
+/// A statement, and the values bound to it.
 pub(crate) struct Statement(Query<'static, Postgres, PgArguments>);
 
 impl Statement {
@@ -184,7 +185,7 @@ impl Statement {
         Self(sqlx::query(statement))
     }
 
-    /// One that was put together here.
+    /// A statement that was put together here.
     pub(crate) fn built(statement: String) -> Self {
         Self::new(AssertSqlSafe(statement))
     }
@@ -210,7 +211,7 @@ impl Statement {
     }
 
     /// # Errors
-    /// Also when there is no row.
+    /// Also if there is no row.
     pub(crate) async fn fetch_one(self, on: &mut dyn Link) -> sqlx::Result<PgRow> {
         on.line()?.ask(|line| self.0.fetch_one(line)).await
     }

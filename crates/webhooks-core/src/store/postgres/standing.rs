@@ -1,11 +1,11 @@
-//! What the writer does when the place of this engine among the nodes changes: others come or go, it was taken for
-//! dead and is another node now, or it ends.
+//! What the writer does when the place of this engine among the nodes changes: others join or leave, it was taken for
+//! dead and is now another node, or it shuts down.
 
 use super::{bell::Concerned, sweep::Sweep, writer::State};
 use crate::store::error::StoreError;
 
 impl State {
-    /// Gives each endpoint that has no limit of its own this engine's share, when engines came or went.
+    /// Gives each endpoint that has no limit of its own this engine's share, after engines have joined or left.
     pub(super) fn share_in_flight(&mut self) {
         let share = self.endpoints.reader.in_flight_share();
         if share == self.in_flight {
@@ -19,13 +19,13 @@ impl State {
         }
     }
 
-    /// This engine was declared dead, and is another node now. What it had in memory is somebody
-    /// else's, perhaps: it goes back, and changes nothing of what was claimed since.
+    /// This engine was declared dead, and is now another node. What it had in memory may belong to somebody else:
+    /// it goes back, and changes nothing that was claimed since.
     pub(super) fn rejoined(&mut self) {
         self.node = self.membership.node();
         self.lane_floors.clear();
         self.commit.claim_as(self.node);
-        // What happened meanwhile is not known, nor whether what was seen before ever happened.
+        // It is not known what happened meanwhile, nor whether what was seen before ever happened.
         self.endpoints.version = None;
         self.sweep = Sweep::default();
         for outbox in self.endpoints.cache.outboxes() {
@@ -34,11 +34,11 @@ impl State {
         }
     }
 
-    /// This engine ends in order: what is still claimed is free at once.
+    /// This engine shuts down: what is still claimed is free at once.
     pub(super) async fn leave(&mut self) {
         let left = self.left().await;
         if let Err(error) = left {
-            tracing::warn!(%error, "what this engine held could not be set free; it is when its lease ends");
+            tracing::warn!(%error, "what this engine held could not be freed at once; it will be when its lease ends");
         }
     }
 
@@ -52,7 +52,7 @@ impl State {
             .leave(self.membership.node(), self.host.timeline.now())
             .await?;
         connection.execute("commit").await?;
-        // The task that tells of other commits may have ended.
+        // The task that sends other notifications may have ended.
         let channel = self.connector.address.schema.name();
         if let Some(notify) = Concerned::All.notification(channel) {
             connection.execute(sqlx::AssertSqlSafe(notify)).await?;

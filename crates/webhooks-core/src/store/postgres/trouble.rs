@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// Names those that failed for the longest time. Looks through all lanes: at the start alone.
+/// Names those that have been failing longest. Reads all lanes, so it is done only at the start.
 pub(super) async fn tell(
     rows: &mut Reader<'_>,
     reader: &EndpointReader,

@@ -1,4 +1,4 @@
-//! A transaction under way, and what can be done within it.
+//! An open transaction, and what can be done within it.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -27,14 +27,14 @@ pub(super) struct Endpoints {
     pub(super) cache: EndpointCache,
     /// The version of all endpoints up to which memory has heard of changes.
     pub(super) version: Option<i64>,
-    /// The version that the present transaction raised that to, where memory knows of every change before. It
-    /// counts only once it is committed: where it is not, another's change gets the same number.
+    /// The version to which the current transaction raised that, if memory knows of every earlier change. It
+    /// counts only once it is committed: otherwise another transaction's change gets the same number.
     pub(super) told: Option<i64>,
-    /// Those that the present transaction changed.
+    /// Those that the current transaction changed.
     pub(super) changed: BTreeSet<i64>,
 }
 
-/// A transaction under way on the writer's connection.
+/// An open transaction on the writer's connection.
 pub(super) struct Tx<'a> {
     pub(super) connection: &'a mut Session,
     pub(super) schema: &'a Schema,
@@ -47,9 +47,9 @@ pub(super) struct Tx<'a> {
     pub(super) lane_floors: &'a mut LaneFloors,
     /// The lanes that it has locked.
     pub(super) lanes: &'a mut HeldLanes,
-    /// By what it is known whether it was committed, should its answer be lost.
+    /// The evidence of whether it was committed, in case its answer is lost.
     pub(super) witness: &'a mut Option<Witness>,
-    /// Whom it concerns besides this node.
+    /// The other nodes that it concerns.
     pub(super) concerned: &'a mut Concerned,
     /// This engine's number among the nodes.
     pub(super) node: i64,
@@ -65,7 +65,7 @@ pub(super) struct Savepoint {
     lanes: HeldLanes,
 }
 
-/// What is left of what was written within a savepoint.
+/// What to keep of what was written within a savepoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keep {
     All,
@@ -80,17 +80,17 @@ impl Tx<'_> {
             .persistent(self.names_statements)
     }
 
-    /// Notes by what it is known whether this transaction was committed.
+    /// Notes evidence that this transaction was committed.
     pub(super) fn leaves(&mut self, witness: Witness) {
         *self.witness = self.witness.take().max(Some(witness));
     }
 
-    /// On the timeline.
+    /// The time on the timeline.
     pub(super) fn now(&self) -> i64 {
         self.host.timeline.now()
     }
 
-    /// Does `work` within a savepoint: what it wrote is kept only when it returns `Ok`.
+    /// Does `work` within a savepoint: what it wrote is kept only if it returns `Ok`.
     pub(super) async fn in_savepoint<T, E: From<StoreError>>(
         &mut self,
         work: impl AsyncFnOnce(&mut Tx<'_>) -> Result<T, E>,
@@ -106,7 +106,7 @@ impl Tx<'_> {
         outcome
     }
 
-    /// What is written from here on can be taken back by itself.
+    /// Makes it possible to take back by itself what is written from here on.
     pub(super) async fn savepoint(&mut self) -> Result<Savepoint, StoreError> {
         self.connection.execute("savepoint webhooks_ask").await?;
         Ok(Savepoint {
@@ -132,9 +132,9 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Does `work` within a savepoint, in which no lock is waited for longer than `wait`. Nothing of it is
-    /// left, and `None` is returned, when one was not to be had by then: whoever has it may wait for what this
-    /// transaction has.
+    /// Does `work` within a savepoint, in which it waits for no lock longer than `wait`. If it does not get one by
+    /// then, nothing of it is left, and this returns `None`: whoever holds the lock may be waiting for one that
+    /// this transaction holds.
     pub(super) async fn unless_busy<T>(
         &mut self,
         wait: Duration,
@@ -149,7 +149,7 @@ impl Tx<'_> {
             Err(error) => return Err(error),
         };
         let end = match keep {
-            // What was set before holds again.
+            // The previous setting applies again.
             Keep::Nothing => "rollback to webhooks_wait; release webhooks_wait".to_owned(),
             Keep::All => {
                 format!("release webhooks_wait; set local lock_timeout = '{LOCK_LIMIT}'")
@@ -163,12 +163,12 @@ impl Tx<'_> {
     pub(super) async fn rolled_back(&mut self) {
         for key in self.endpoints.cache.rolled_back() {
             if let Err(error) = self.reload(key).await {
-                // Without it in memory it is read when it is next used.
+                // Since it is not in memory, it is read when it is next used.
                 tracing::error!(%error, "an endpoint could not be read again after a rollback");
                 self.endpoints.cache.drop_key(key);
             }
         }
-        // Those that the transaction removed before this ask stay removed: they are few.
+        // Those that the transaction removed before this ask stay removed. They are few.
         let removed = self.removed_keys().await;
         self.endpoints
             .cache

@@ -1,5 +1,5 @@
-//! What an engine does beside its writer, on a thread of its own: says that it lives, finds others that
-//! do not, notices what they made due and rows of the outbox table.
+//! What an engine does besides writing, on a thread of its own: sends its heartbeat, finds nodes that are dead, and
+//! notices what others made due and rows of the outbox table.
 
 use std::{
     sync::{
@@ -41,14 +41,14 @@ use crate::{
     store::{ask::Ask, error::StoreError, lease::since_start, queue::WriterQueue, reply::Reply},
 };
 
-/// How long an answer is waited for where none takes long: whoever does not answer in that time is asked
-/// on another connection before the lease of this node has ended.
+/// How long to wait for an answer that should come quickly: after that time there is still enough left of this
+/// node's lease to ask on another connection.
 const ANSWER_WAIT: Duration = Duration::from_secs(4);
 
-/// How long an answer is waited for that can as well come later.
+/// How long to wait for an answer that is not urgent.
 const LANES_WAIT: Duration = Duration::from_secs(1);
 
-/// How long the writer is waited for: less than a beat.
+/// How long to wait for the writer: less than the interval of heartbeats.
 const ASK_WAIT: Duration = Duration::from_millis(500);
 
 /// The thread that looks after a node. It ends when it is stopped.
@@ -71,7 +71,7 @@ pub(super) struct Watched {
     pub(super) queue: Arc<WriterQueue>,
     pub(super) due: Arc<DueTime>,
     pub(super) audience: Audience,
-    /// For people who look into the table of nodes.
+    /// For people who look at the table of nodes.
     pub(super) name: String,
     /// Whether the timeline follows the database's clock.
     pub(super) follows_database: bool,
@@ -117,51 +117,51 @@ impl NodeWatch {
                     node.run().await;
                     drop(end);
                     if listening.await.is_err() {
-                        tracing::error!("the task that listens to other nodes had panicked");
+                        tracing::error!("the task that listens to other nodes panicked");
                     }
                 });
             })?;
         Ok(Self { stop, thread })
     }
 
-    /// No further look is begun; the thread's connections are closed when this returns.
+    /// Stops polling; the thread's connections are closed when this returns.
     pub(crate) fn stop(self) {
         self.stop.asked.store(true, Ordering::Release);
         self.stop.wake.notify_one();
         if self.thread.join().is_err() {
-            tracing::error!("the thread that looks after this node had panicked");
+            tracing::error!("the thread that looks after this node panicked");
         }
     }
 }
 
-/// What a look at the database found.
+/// What a poll of the database found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     Nothing,
     Something,
-    /// So much that it is not all done when a beat is.
+    /// So much that it is not finished before the next heartbeat is due.
     More,
 }
 
 struct Node {
     of: Watched,
     connection: Option<Session>,
-    /// Which line of history the server at its other end follows.
+    /// The line of history that the server at its other end follows.
     history: History,
     heard: Arc<Heard>,
     stop: Arc<Stop>,
-    /// Since when every beat was answered in time.
+    /// Since when every heartbeat was answered in time.
     well_since: Option<Duration>,
-    /// When it says next that it lives, by [`since_start`].
+    /// When the next heartbeat is due, by [`since_start`].
     beat_at: Duration,
-    /// When it looks next for what nobody told, by [`since_start`].
+    /// When the next poll is due, by [`since_start`].
     look_at: Duration,
-    /// The version of all endpoints that was said to be heard of, and as which node.
+    /// The version of all endpoints that was last recorded as heard of, and by which node.
     told_heard: (i64, i64),
     pulses: Pulses,
     reaping: Reaping,
     vacuum: Vacuum,
-    /// When it is next looked whether a vacuum is needed, by [`since_start`].
+    /// When to check next whether a vacuum is needed, by [`since_start`].
     vacuum_at: Duration,
     due_looks: DueLooks,
     old_snapshots: OldSnapshots,
@@ -181,7 +181,7 @@ impl Node {
                 Err(StoreError::Closed) => return,
                 Err(error) => {
                     if !told {
-                        tracing::warn!(%error, "this engine cannot say that it lives; it stops sending until the database answers");
+                        tracing::warn!(%error, "this engine cannot send its heartbeat; it stops sending webhooks until the database answers");
                         told = true;
                     }
                     self.connection = None;
@@ -204,11 +204,11 @@ impl Node {
         if let Some(connection) = self.connection.take()
             && let Err(error) = connection.close().await
         {
-            tracing::debug!(%error, "a connection could not be closed in order");
+            tracing::debug!(%error, "a connection could not be closed cleanly");
         }
     }
 
-    /// Does what it is time for.
+    /// Does what is due.
     async fn turn(&mut self) -> Result<(), StoreError> {
         let now = since_start();
         if now >= self.beat_at || self.of.membership.is_fenced() {
@@ -217,7 +217,7 @@ impl Node {
             self.share_lanes_out().await?;
         }
         if now >= self.look_at {
-            // Who was told to look learns nothing about how often to look untold.
+            // A poll after a notification says nothing about how often to poll without one.
             let was_told = self.look_at.is_zero();
             let found = self.look().await?;
             if !was_told {
@@ -232,7 +232,7 @@ impl Node {
         Ok(())
     }
 
-    /// Says that this node lives; joins anew when it was declared dead. Looks for others that are.
+    /// Sends this node's heartbeat; joins again if it was declared dead. Looks for other nodes that are dead.
     async fn beat(&mut self) -> Result<(), StoreError> {
         let began = since_start();
         self.look_at_history().await?;
@@ -248,7 +248,7 @@ impl Node {
             Reading::Nobody
         };
         let limit = if fenced {
-            // It frees what it had. Nothing is sent meanwhile, so that nobody waits for a beat.
+            // It frees what it held. Nothing is sent meanwhile, so that nobody waits for a heartbeat.
             FREE_LIMIT
         } else {
             self.answer_wait()
@@ -272,7 +272,7 @@ impl Node {
             })
         });
         if alive.is_none() && !fenced {
-            // It joins anew with the next beat, which may take longer.
+            // It joins again with the next heartbeat, which may take longer.
             self.of.membership.fenced(node);
             return self.commit().await;
         }
@@ -280,7 +280,7 @@ impl Node {
             None
         } else {
             reader.take_as_long_as(FREE_LIMIT).await?;
-            // What it had is free, whoever takes it. It may be alive still: it gave its number up.
+            // What it held is free for anybody. The old node may still be alive: it gave its number up.
             reader.leave(node, now).await?;
             Some(reader.join(&name, now).await?)
         };
@@ -304,7 +304,7 @@ impl Node {
                 tracing::warn!(
                     was = node,
                     now = joined,
-                    "this engine was taken for dead, or could not learn what it had stored; it goes on as another node"
+                    "this engine was taken for dead, or could not find out what it had stored; it continues as a new node"
                 );
                 self.of
                     .membership
@@ -314,7 +314,7 @@ impl Node {
             }
         }
         let well_since = *self.well_since.get_or_insert(began);
-        // After an outage of the database nobody is declared dead for having had no database.
+        // After an outage of the database no node is declared dead because it had no database.
         let times = self.of.membership.times;
         if since_start().saturating_sub(well_since) >= times.lease {
             let silent = self.pulses.silent(times, (well_since, since_start()));
@@ -335,7 +335,7 @@ impl Node {
         Ok(())
     }
 
-    /// Notes among which nodes lanes are shared out: those that were heard of, and do not end.
+    /// Notes among which nodes lanes are shared out: those that were heard from, and are not shutting down.
     fn note_nodes(&mut self, this: i64, others: &[i64]) {
         let (within, now) = (heard_within(self.of.membership.times), since_start());
         let others = others.iter().copied();
@@ -345,7 +345,7 @@ impl Node {
         self.of.membership.favourites.set(self.balance.nodes());
     }
 
-    /// Has lanes given to the nodes whose favourites they are. Nothing depends on it: what fails is done later.
+    /// Has lanes given to their favourites. Nothing depends on it: what fails is done later.
     async fn share_lanes_out(&mut self) -> Result<(), StoreError> {
         let membership = Arc::clone(&self.of.membership);
         let (node, times) = (membership.node(), membership.times);
@@ -363,7 +363,7 @@ impl Node {
                 }
             }
             Err(error) => {
-                tracing::debug!(%error, "it was not found out which lanes are other nodes' favourites; trying again later");
+                tracing::debug!(%error, "could not find out which lanes have another node as their favourite; trying again later");
                 self.connection = None;
                 self.balance.rest(times, since_start());
             }
@@ -379,7 +379,7 @@ impl Node {
         Ok(lanes)
     }
 
-    /// Vacuums what has many dead rows. Not behind a pooler, where no connection can be kept for it.
+    /// Vacuums tables with many dead rows. Not behind a pooler, where no connection can be kept for it.
     async fn look_for_dead_rows(&mut self) -> Result<(), StoreError> {
         if !self.of.connector.keeps_sessions() {
             return Ok(());
@@ -400,7 +400,7 @@ impl Node {
         self.commit().await
     }
 
-    /// Takes what waits in the outbox table, and has due what others made due.
+    /// Takes what waits in the outbox table, and wakes the due loop for what others made due.
     async fn look(&mut self) -> Result<Found, StoreError> {
         let now = self.of.timeline.now();
         let node = self.of.membership.node();
@@ -428,7 +428,7 @@ impl Node {
         let due_at = first_due.into_iter().flatten().min();
         let has_changed = heard_of != Some(version);
         if has_changed {
-            // The writer hears of it with its next transaction.
+            // The writer hears of the change with its next transaction.
             self.ask(Ask::NoteClock).await?;
         }
         self.note_heard(node).await?;
@@ -446,7 +446,7 @@ impl Node {
         })
     }
 
-    /// Takes what waits in the outbox table, for no longer than until the next beat: it can be much.
+    /// Takes what waits in the outbox table, but only until the next heartbeat is due: it can be a lot.
     async fn take_rows(&self) -> Result<Found, StoreError> {
         loop {
             let taken: Option<TakenRows> = self.ask(Ask::TakeRows).await?;
@@ -460,7 +460,7 @@ impl Node {
         }
     }
 
-    /// Tells those who wait until every node has heard of a change.
+    /// Records which changes this node has heard of, for those who wait until every node has.
     async fn note_heard(&mut self, node: i64) -> Result<(), StoreError> {
         let Some(version) = self.of.membership.version() else {
             return Ok(());
@@ -475,11 +475,11 @@ impl Node {
         Ok(())
     }
 
-    /// Asks the writer. `None` when it refuses, or does not answer before the next beat: neither says
-    /// that this node does not live, and what it did not do is asked for again.
+    /// Asks the writer. `None` if it refuses, or does not answer before the next heartbeat: neither means that
+    /// this node is not alive, and what it did not do is asked for again.
     ///
     /// # Errors
-    /// The engine stops.
+    /// The engine is stopping.
     async fn ask<T>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<Option<T>, StoreError> {
         let answer = tokio::time::timeout(ASK_WAIT, self.of.queue.ask(ask));
         let answer = tokio::select! {
@@ -497,8 +497,8 @@ impl Node {
         }
     }
 
-    /// Finds out on each new connection whether another server took over; behind a pooler, where none is
-    /// seen, each time.
+    /// Checks on each new connection whether another server took over; behind a pooler, where new connections
+    /// are not visible, every time.
     async fn look_at_history(&mut self) -> Result<(), StoreError> {
         let is_new = self.connection.is_none();
         let mut connection = match self.connection.take() {
@@ -512,8 +512,8 @@ impl Node {
             if !membership.follows(membership.node(), &self.history) {
                 tracing::warn!(
                     history = self.history,
-                    "a replica took over the database: what it did not have is lost, also events that \
-                     were acknowledged, unless it was synchronous; this engine forgets what it had in memory"
+                    "a replica took over the database: unless it was synchronous, what it had not received is lost, \
+                     even acknowledged events; this engine forgets what it had in memory"
                 );
             }
         }
@@ -529,7 +529,7 @@ impl Node {
         self.begin_within(self.answer_wait()).await
     }
 
-    /// Begins a transaction each of whose statements is answered within `limit`.
+    /// Begins a transaction in which each statement must be answered within `limit`.
     async fn begin_within(&mut self, limit: Duration) -> Result<Reader<'_>, StoreError> {
         if self.connection.is_none() {
             self.look_at_history().await?;

@@ -1,4 +1,4 @@
-//! The one who writes: takes a batch, runs it in one transaction, and says what follows.
+//! The writer: takes a batch, runs it in one transaction, and returns what follows.
 
 use std::sync::Arc;
 
@@ -35,14 +35,14 @@ use crate::{
     },
 };
 
-/// The writer: it works on a thread and a runtime of its own, which an app that blocks its own cannot
-/// hold up.
+/// The writer: it works on a thread and a runtime of its own, so that an app that blocks its own runtime
+/// cannot hold it up.
 pub(crate) struct Writer {
     runtime: Runtime,
     state: State,
 }
 
-/// What the writer has in hand from one batch to the next.
+/// What the writer keeps from one batch to the next.
 pub(super) struct State {
     pub(super) connector: Connector,
     pub(super) connection: Option<Session>,
@@ -53,17 +53,17 @@ pub(super) struct State {
     pub(super) refusals: Refusals,
     pub(super) lane_floors: LaneFloors,
     set_aside: SetAside,
-    /// A commit was refused by a constraint that is deferred until then: from now on it is checked by each statement,
-    /// so that what it refuses is found.
+    /// A deferred constraint refused a commit: from now on each statement checks it, so that what it refuses is
+    /// found.
     defers_nothing: bool,
-    /// Those that the present transaction has locked.
+    /// Those that the current transaction has locked.
     lanes: HeldLanes,
-    /// Of the present transaction.
+    /// That of the current transaction.
     witness: Option<Witness>,
-    /// Whom the present transaction concerns besides this node.
+    /// The other nodes that the current transaction concerns.
     concerned: Concerned,
     pub(super) membership: Arc<Membership>,
-    /// As which node it claims.
+    /// The node under whose number it claims.
     pub(super) node: i64,
     /// The share of requests in flight that endpoints have.
     pub(super) in_flight: u32,
@@ -72,7 +72,7 @@ pub(super) struct State {
 /// A batch that is over.
 struct Written {
     ended: Ended,
-    /// What can be gone on with.
+    /// A connection to continue with.
     connection: Option<Session>,
     answers: Answers,
     /// Outcomes were written, and memory has noted that.
@@ -112,7 +112,7 @@ impl Writer {
         }
     }
 
-    /// Waits for a batch and writes it. Returns what follows; `None` when the queue is closed and
+    /// Waits for a batch and writes it. Returns what follows; `None` once the queue is closed and
     /// empty.
     pub(crate) fn write_next(&mut self, queue: &WriterQueue) -> Option<Committed> {
         let Self { runtime, state } = self;
@@ -193,8 +193,7 @@ impl State {
         }
     }
 
-    /// Writes a batch in one statement, where that can be. `None`: nothing of it is stored, and it is as
-    /// it was.
+    /// Writes a batch in one statement, if possible. `None`: nothing of it is stored, and it is as it was.
     async fn write_plain(&mut self, batch: &mut Batch) -> Option<Written> {
         if crash_point::is_unfenced() {
             return None;
@@ -244,7 +243,7 @@ impl State {
                 }
             }
         };
-        // Where it was lost, the one on which that was found out.
+        // If it was lost, the one on which the outcome was looked up.
         let connection = found.unwrap_or(Some(connection));
         let Some((ended, answers)) = ended else {
             self.connection = connection;
@@ -370,8 +369,8 @@ impl State {
         }
     }
 
-    /// Begins a transaction on the connection that there is. One that was lost since its last transaction
-    /// is made anew, once: nothing was asked of it yet.
+    /// Begins a transaction on the existing connection. If that was lost since its last transaction, it is
+    /// replaced once, because nothing has been written on it yet.
     async fn begin_anywhere(
         &mut self,
         events: usize,
@@ -379,12 +378,12 @@ impl State {
         if let Some(mut connection) = self.connection.take() {
             match self.begin(&mut connection, events).await {
                 Err(error) if of_postgres(&error).is_some_and(is_lost) => {
-                    tracing::debug!(%error, "the connection was lost; another is made");
+                    tracing::debug!(%error, "the connection was lost; reconnecting");
                 }
                 begun => return (Some(connection), begun),
             }
         }
-        // A server that crashed, or another one, may give numbers out once more.
+        // A server that crashed, or another one, may give out the same numbers again.
         self.lane_floors.clear();
         match head::connect(&self.connector, &self.membership, self.node).await {
             Ok((mut connection, true)) => {

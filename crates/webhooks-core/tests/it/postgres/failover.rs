@@ -23,7 +23,8 @@ pub(super) const WAITING: &str = "
     where l.relation = 'hooks.event'::regclass and l.mode = 'RowExclusiveLock'";
 
 /// What the log says of it.
-const TAKEN_OVER: &str = "a replica took over the database: what it did not have is lost, also events that were acknowledged";
+const TAKEN_OVER: &str =
+    "a replica took over the database: unless it was synchronous, what it had not received is lost";
 
 /// Others take the numbers that the old server had given to transactions which the replica never saw.
 const TAKE_NUMBERS: &str = "
