@@ -1,4 +1,4 @@
--- Version 1. The schema is named webhooks here; another name is put in its place at open.
+-- Version 1. The schema is named webhooks here; another name replaces it at open.
 -- Times are milliseconds since 1970 on the engines' timeline, which follows the database's clock; a day
 -- is such a time divided by 86,400,000. The hot tables have no foreign keys, triggers or counters.
 
@@ -8,8 +8,8 @@ create table webhooks.setting (
     value int8 not null
 );
 
--- One engine that runs. A claim is its id << 40 | a counter. seen_at is by the database's clock;
--- reached_at is where its timeline was.
+-- The running engines. A claim is the id << 40 | a counter. seen_at is by the database's clock;
+-- reached_at is where the engine's timeline was.
 create sequence webhooks.node_id;
 create table webhooks.node (
     id int8 primary key,
@@ -36,8 +36,8 @@ create table webhooks.endpoint (
     settings bytea not null,          -- a JSON object; sealed when a key is configured
     state text not null,              -- active, paused, disabled, removed
     state_reason text not null,
-    failing_since int8,               -- as the node says that stored it last
-    succeeded_at int8,                -- a success of any node, noted once an hour
+    failing_since int8,               -- according to the node that stored it last
+    succeeded_at int8,                -- a success of any node, recorded once an hour
     created_at int8 not null,
     version int8 not null default 0   -- of the last change, see change
 );
@@ -45,8 +45,8 @@ create index endpoint_version on webhooks.endpoint (version);
 create index endpoint_customer on webhooks.endpoint (customer, key);
 
 -- The version of all endpoints together. It is raised at the end of a transaction, and the row is
--- locked until that is committed: versions become visible in their order, and who has seen one has
--- seen all before it.
+-- locked until that is committed: versions become visible in their order, and a node that has seen one
+-- has seen all before it.
 create table webhooks.change (
     version int8 not null
 ) with (fillfactor = 50);
@@ -79,8 +79,8 @@ create table webhooks.event (
 create index event_id on webhooks.event (id, customer);
 create index event_customer on webhooks.event (customer, seq);
 
--- Ids that the caller chose, each once for a customer. An id that the engine made is a UUID of version
--- 7: its time says the day.
+-- Ids that callers chose, each once per customer. An id that the engine made is a UUID of version
+-- 7: its time tells the day.
 create table webhooks.event_key (
     customer text not null,
     id text not null,
@@ -90,7 +90,7 @@ create table webhooks.event_key (
 );
 create index event_key_day on webhooks.event_key (day);
 
--- What is owed. A row is held in a node's memory (claim is set), or waits by itself, or waits in its
+-- Pending deliveries. A row is held in a node's memory (claim is set), or waits by itself, or waits in its
 -- endpoint's lane. Rows that are delivered at once enter neither of the two partial indexes.
 create table webhooks.delivery (
     event_seq int8 not null,
@@ -100,13 +100,13 @@ create table webhooks.delivery (
     owed_at int8 not null,            -- its event's time, or when it was asked for again
     number int4 not null,             -- of the last attempt ever made
     event_day int4 not null,
-    attempts int4 not null,           -- made of the current schedule
-    slot int2 not null,               -- of the customer: what would be divided among databases
+    attempts int4 not null,           -- made on the current schedule
+    slot int2 not null,               -- of the customer: by which they could be divided among databases
     lane bool not null,
     primary key (event_seq, endpoint_key)
 ) with (
-    -- Rows come and go by the thousand a second: vacuum by their number, at full speed. Truncating
-    -- would take a lock that stops everybody.
+    -- Thousands of rows come and go every second: vacuum by their number, at full speed. Truncating
+    -- would take a lock that blocks everybody.
     autovacuum_vacuum_scale_factor = 0,
     autovacuum_vacuum_threshold = 20000,
     autovacuum_vacuum_cost_delay = 0,
@@ -123,8 +123,8 @@ create table webhooks.lane (
     due_at int8,
     backoff_until int8 not null,
     failures int4 not null,
-    owned bool not null default false, -- one node delivers it: its order or limits hold over all
-    node int8                         -- who has it: the owner, or who loads it while due_at is null
+    owned bool not null default false, -- one node delivers it: its order or limits hold across all nodes
+    node int8                         -- who holds it: the owner, or the node that loads it while due_at is null
 ) with (
     autovacuum_vacuum_scale_factor = 0,
     autovacuum_vacuum_threshold = 5000,

@@ -1,2 +1,2 @@
--- Which of a node's connections is the one that writes: what comes late over one before changes nothing.
+-- Which of a node's connections is the one that writes: a late statement on an earlier one changes nothing.
 alter table webhooks.node add column writer int8 not null default 0;

@@ -1,7 +1,7 @@
--- Version 4: who stands in a lane that was not told of it.
+-- Version 4: deliveries that were added to a lane without touching the lane's row.
 
--- A delivery of a lane whose row its transaction did not touch: an app's, which may last for minutes, or
--- one that met a lane in another's hands. Whoever finds it here has the lane looked at.
+-- A delivery in a lane whose row its transaction did not touch: an app's transaction, which may last for
+-- minutes, or one that found the lane locked by another. A node that finds it here makes the lane due.
 create table webhooks.arrival (
     event_seq int8 not null,
     endpoint_key int8 not null,

@@ -9,7 +9,7 @@ alter table lane rename to webhooks_lane;
 alter table attempt rename to webhooks_attempt;
 alter table ending rename to webhooks_ending;
 
--- Indexes have no rename, and their names are an app's too.
+-- Indexes cannot be renamed, and an app may use their names too.
 drop index endpoint_customer;
 drop index endpoint_secret_expiry;
 drop index event_id;

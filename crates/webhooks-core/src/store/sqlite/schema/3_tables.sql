@@ -48,7 +48,7 @@ create table webhooks_event (
 -- The id first: ids of version 7 are inserted at the end of the index, customers are not.
 create unique index webhooks_event_id on webhooks_event (id, customer);
 
--- What is owed. A row is held in memory (claim is set), or waits by itself (lane = 0),
+-- Pending deliveries. A row is held in memory (claim is set), or waits by itself (lane = 0),
 -- or waits in its endpoint's lane (lane = 1).
 create table webhooks_delivery (
     event_seq integer not null,
@@ -72,7 +72,7 @@ create table webhooks_lane (
     backoff_until integer not null,
     failures integer not null
 );
--- What is due of healthy endpoints and what of those in trouble is looked for apart.
+-- Due lanes of healthy endpoints and of those in trouble are looked for separately.
 create index webhooks_lane_due_healthy on webhooks_lane (due_at) where due_at is not null and failures = 0;
 create index webhooks_lane_due_trouble on webhooks_lane (due_at) where due_at is not null and failures > 0;
 

@@ -7,7 +7,7 @@ create table webhooks_customer_event (
     primary key (customer, event_seq)
 ) without rowid;
 
--- When a secret was added; null for a rotated one of before, of which that is not known.
+-- When a secret was added; null for a secret rotated before this version, for which that is not known.
 alter table webhooks_endpoint_secret add column created_at integer;
 update webhooks_endpoint_secret
 set created_at = (select created_at from webhooks_endpoint where key = endpoint_key)
