@@ -102,7 +102,7 @@ pub enum EndpointSettingsError {
     },
     /// An invalid header name or value.
     #[error(
-        "header {0:?} is invalid: use letters, digits and - in its name, visible ASCII in its value"
+        "header {0:?} is invalid: use letters, digits, - and _ in its name, visible ASCII in its value"
     )]
     Header(String),
     /// A reason for disabling that is empty, too long, or contains control characters.

@@ -33,7 +33,7 @@ pub enum ReplayError {
         problem: String,
     },
     /// The maximum number of keys is remembered, and all of them are still being handled.
-    #[error("{limit} ids are being handled at this moment; the limit is {limit}")]
+    #[error("{limit} ids are already being handled, which is the limit")]
     Full {
         /// The maximum number of keys remembered.
         limit: usize,
