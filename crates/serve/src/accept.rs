@@ -1,4 +1,4 @@
-//! The accept loop: a bounded number of connections, and an orderly end of them.
+//! The accept loop: it bounds the number of connections, and ends them in an orderly way.
 
 use std::{future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -13,10 +13,10 @@ use crate::limits::Limits;
 /// Trying again at once when the process is out of file descriptors would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Gives each connection of `listener` to `converse` until `stop` resolves; what `converse` is given
-/// turns true then, and whatever is left after [`Limits::grace`] is closed.
+/// Passes each connection of `listener` to `converse` until `stop` resolves. Then the channel that
+/// `converse` was given turns true, and connections still open after [`Limits::grace`] are closed.
 ///
-/// For what [`serve`](crate::serve) is not for: a server that reads the connection itself.
+/// For servers that read the connection themselves, which [`serve`](crate::serve) does not support.
 pub async fn accept<Conversation>(
     listener: TcpListener,
     limits: &Limits,
@@ -32,7 +32,7 @@ pub async fn accept<Conversation>(
     loop {
         let accepted = tokio::select! {
             () = &mut stop => break,
-            // Keeps the set as small as what is open.
+            // Keeps the set as small as the number of open connections.
             Some(ended) = connections.join_next() => {
                 report(ended);
                 continue;
@@ -59,7 +59,7 @@ pub async fn accept<Conversation>(
         tracing::warn!(
             connections = connections.len(),
             grace_ms = limits.grace.as_millis(),
-            "closing connections that were still busy when the grace ended"
+            "closing connections that were still busy when the grace period ended"
         );
         connections.shutdown().await;
     }
@@ -72,12 +72,13 @@ async fn next(
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, remote)) => {
-            // Small answers should not wait for Nagle's timer; a refusal only costs that.
+            // Small responses should not wait for Nagle's timer. If this fails, that wait is all it
+            // costs.
             let _ = stream.set_nodelay(true);
             Some((stream, remote, place))
         }
         Err(error) => {
-            tracing::warn!(%error, "a connection could not be accepted");
+            tracing::warn!(%error, "could not accept a connection");
             tokio::time::sleep(ACCEPT_PAUSE).await;
             None
         }
@@ -89,6 +90,6 @@ fn report(ended: Result<(), JoinError>) {
         && error.is_panic()
     {
         // Not the panic's text: it may quote what the client sent.
-        tracing::error!("a connection was closed because its answer panicked midway");
+        tracing::error!("closed a connection because its task panicked");
     }
 }

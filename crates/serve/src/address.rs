@@ -1,4 +1,4 @@
-//! Where a server listens, and what it says when it can't.
+//! Listening on a server's port, and the error when that fails.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,14 +6,14 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::host::Host;
 
-/// Connections that may wait to be accepted. Beyond it the operating system drops them and clients
-/// try again a second later; the usual 128 overflowed when 500 connected in one burst.
+/// How many connections may wait to be accepted. The operating system drops any more, and their
+/// clients try again a second later; the usual 128 overflowed when 500 connected in one burst.
 const BACKLOG: u32 = 1024;
 
-/// A port could not be listened on.
+/// The server could not listen on its port.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// Another program has the port.
+    /// Another program is using the port.
     #[error(
         "port {port} on {host} is in use; stop the program that has it or set {variable} to another port"
     )]
@@ -25,20 +25,20 @@ pub enum BindError {
         /// The environment variable that changes the port.
         variable: &'static str,
     },
-    /// Any other refusal of the operating system.
+    /// The operating system refused for any other reason.
     #[error("cannot listen on {address} (set {variable} to another port): {source}")]
     Other {
         /// The address that was asked for.
         address: SocketAddr,
         /// The environment variable that changes the port.
         variable: &'static str,
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
 }
 
-/// Listens on `host`:`port`; port 0 picks a free one. `variable` is named when the port is busy.
-/// A HOST that was ignored is logged.
+/// Listens on `host`:`port`; port 0 picks a free one. When the port is busy, the error names
+/// `variable`. A HOST that was ignored is logged.
 ///
 /// # Errors
 /// [`BindError`] names the port and the variable to change.
@@ -78,7 +78,7 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     } else {
         TcpSocket::new_v6()?
     };
-    // A restart must not wait for the last run's connections to be forgotten.
+    // A restart must not wait until the operating system has forgotten the last run's connections.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)

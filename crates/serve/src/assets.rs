@@ -1,5 +1,6 @@
-//! Files of a page that are part of the program, under an address that changes with their texts:
-//! browsers keep them for good, and never show an old one on a new page.
+//! The static files of a program's pages, built into the program and served under a URL that
+//! changes with their contents: browsers cache them for good, and never show an old file on a new
+//! page.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -14,7 +15,8 @@ use axum::{
     routing::get,
 };
 
-/// What the pages of all programs share: one stylesheet, and one way to follow an event stream.
+/// The files that the pages of all programs share: a stylesheet, and a script that follows an event
+/// stream.
 const SHARED: [(&str, &str); 2] = [
     ("app.css", include_str!("../../../templates/shared/app.css")),
     (
@@ -23,7 +25,7 @@ const SHARED: [(&str, &str); 2] = [
     ),
 ];
 
-/// The files of a program's pages, those that all programs share among them.
+/// The files of a program's pages, including those that all programs share.
 #[derive(Debug, Clone)]
 pub struct Assets {
     files: Arc<[(&'static str, &'static str)]>,
@@ -31,7 +33,7 @@ pub struct Assets {
 }
 
 impl Assets {
-    /// Those that are shared, and a program's own: name and text.
+    /// The shared files and the program's `own`, each a name and its text.
     #[must_use]
     pub fn new(own: &[(&'static str, &'static str)]) -> Self {
         let files: Arc<[_]> = SHARED.iter().chain(own).copied().collect();
@@ -43,21 +45,22 @@ impl Assets {
         }
     }
 
-    /// What stands before a file's name in a page. Scripts import each other by `./name.js`, which
-    /// keeps it.
+    /// The prefix of a file's URL in a page. Scripts import each other as `./name.js`, which keeps
+    /// the prefix.
     #[must_use]
     pub fn base(&self) -> String {
         format!("/assets/{}", self.version)
     }
 
-    /// Answers GET for each file, below [`Assets::base`] and, to be asked for anew each time, below
-    /// `/assets` itself.
+    /// Answers GET for each file, below [`Assets::base`] and also, with `no-cache`, directly below
+    /// `/assets`.
     pub fn routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         let (lasting, named) = (self.clone(), self.clone());
         let lasting = get(|Path((version, name)): Path<(String, String)>| async move {
             match version == lasting.version {
                 true => lasting.answer(&name, "max-age=31536000, immutable"),
-                // Of another build of the program, which is not this one's to give out.
+                // That version is of another build of the program, whose files this one does not
+                // have.
                 false => StatusCode::NOT_FOUND.into_response(),
             }
         });
@@ -85,7 +88,8 @@ impl Assets {
     }
 }
 
-/// The [`Assets`] of a program: a folder, seen from the file that calls this, and names in it.
+/// Makes the [`Assets`] of a program from a folder, relative to the calling file, and the names of
+/// files in it.
 #[macro_export]
 macro_rules! assets {
     ($folder:literal: $($name:literal),+ $(,)?) => {

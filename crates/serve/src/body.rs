@@ -1,5 +1,5 @@
-//! Bodies with an end: a request's is bounded in bytes and time, an event stream ends when the
-//! server is asked to stop.
+//! Bodies that are sure to end: a request's body is limited in bytes and time, and an event stream
+//! ends when the server is asked to stop.
 
 use std::{
     future::Future,
@@ -27,7 +27,7 @@ use crate::{client_stream::MidRequest, limits::Limits};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why a request's body was cut.
+/// Why a request's body was cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Cut {
     #[error("the body is larger than {limit} bytes; send less")]
@@ -42,16 +42,17 @@ impl IntoResponse for Cut {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
         };
-        // The rest of the body is still on its way: this connection can't carry a next request.
+        // The rest of the body is still on its way, so this connection cannot carry another
+        // request.
         let close = [(header::CONNECTION, HeaderValue::from_static("close"))];
         (status, close, format!("{self}\n")).into_response()
     }
 }
 
-/// Learns whether, and why, the body handed to a handler was cut.
+/// Records whether, and why, the body that a handler reads was cut off.
 pub(crate) type CutNotice = Arc<OnceLock<Cut>>;
 
-/// A request's body, bounded in bytes and in time.
+/// A request's body, limited in bytes and in time.
 pub(crate) struct RequestBody {
     inner: Limited<Incoming>,
     limit_bytes: usize,
@@ -83,7 +84,7 @@ impl RequestBody {
     }
 
     fn cut(&self, why: Cut) {
-        // Only the first reason counts; a handler may go on polling.
+        // Only the first reason counts: a handler may keep polling.
         let _ = self.notice.set(why);
     }
 }
@@ -113,8 +114,8 @@ impl HttpBody for RequestBody {
                 Poll::Ready(frame)
             }
             Poll::Pending => {
-                // A body that trickles makes its reader wait again and again: looking at the
-                // clock only then is enough, and costs a body that is already here nothing.
+                // A body that trickles in makes its reader wait again and again: checking the clock
+                // only then is enough, and costs nothing when the body has already arrived.
                 let limit = this.limit_time;
                 let deadline = this.deadline.get_or_insert_with(|| Box::pin(sleep(limit)));
                 std::task::ready!(deadline.as_mut().poll(cx));
@@ -134,8 +135,8 @@ impl HttpBody for RequestBody {
     }
 }
 
-/// Ends server-sent events once the server was asked to stop: they have no end of their own, and
-/// a browser reconnects by itself. Every other answer passes unchanged.
+/// Ends a stream of server-sent events once the server is asked to stop: it has no end of its own,
+/// and browsers reconnect by themselves. Every other response passes unchanged.
 pub(crate) fn end_events_at_stop(
     response: Response,
     mut stopping: watch::Receiver<bool>,
@@ -151,7 +152,7 @@ pub(crate) fn end_events_at_stop(
         Body::new(EventBody {
             inner,
             stopped: Box::pin(async move {
-                // The sender outlives every connection; if it were gone, that is a stop too.
+                // The sender outlives every connection; if it were gone, that would mean stop, too.
                 let _ = stopping.wait_for(|stop| *stop).await;
             }),
         })

@@ -1,8 +1,8 @@
-//! A client's connection that can neither stall nor be slammed shut.
+//! A client's connection that can neither stall nor be closed too early.
 //!
-//! A client that stops reading its answer is cut off. A client that is still sending when the
-//! server has answered gets to read that answer: closing a socket with unread bytes would make the
-//! operating system throw the answer away.
+//! A client that stops reading its response is cut off. A client that is still sending when the
+//! server has responded gets to read that response: closing a socket with unread bytes would make
+//! the operating system throw the response away.
 
 use std::{
     future::Future,
@@ -25,13 +25,14 @@ use tokio::{
 /// How long a client that is still sending may take to notice that it was answered.
 const LINGER_TIME: Duration = Duration::from_secs(1);
 
-/// What such a client may still send: a few times the largest body it was allowed.
+/// How many bytes such a client may still send: a few times the largest body that the default
+/// limits allow.
 const LINGER_BYTES: usize = 4 * 1024 * 1024;
 
 /// Whether a client may be in the middle of sending a request.
 ///
-/// Reading bytes sets it; whoever has read a request to its end clears it. Only what the closing
-/// does depends on it, so no ordering with other memory is needed.
+/// Reading bytes sets it; whoever has read a request to its end clears it. Only how the connection
+/// is closed depends on it, so it needs no ordering with other memory.
 #[derive(Clone, Default)]
 pub(crate) struct MidRequest(Arc<AtomicBool>);
 
@@ -90,7 +91,7 @@ impl ClientStream {
         ready!(stalled.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
-            "the client took nothing of its answer for too long",
+            "the client read nothing of its response for too long",
         )))
     }
 }
@@ -156,7 +157,7 @@ impl AsyncWrite for ClientStream {
         loop {
             let mut buffer = ReadBuf::new(&mut scratch);
             match Pin::new(&mut this.stream).poll_read(cx, &mut buffer) {
-                // Whatever the client does from here on, it was answered.
+                // Whatever the client does from here on, it has been answered.
                 Poll::Ready(Err(_)) => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(())) => {
                     let read_bytes = buffer.filled().len();

@@ -1,6 +1,6 @@
-//! Whether there are colours.
+//! Whether output is coloured.
 
-/// Whether what is written to a terminal, or not to one, should be coloured: not with `NO_COLOR`,
+/// Whether output should be coloured, given whether it goes to a terminal: never with `NO_COLOR`,
 /// and through a pipe only with `CLICOLOR_FORCE`.
 #[must_use]
 pub fn wants_color(is_terminal: bool) -> bool {

@@ -1,5 +1,5 @@
-//! The file `.env` of the current directory. What is wrong with a line is reported by the name of
-//! its variable alone: what stands in the line may be a secret, and dotenvy's own errors repeat it.
+//! The file `.env` in the current directory. An error about a line names only the line's variable:
+//! the line may hold a secret, and dotenvy's own errors quote it.
 
 use std::{collections::HashMap, io, path::Path};
 
@@ -11,10 +11,10 @@ pub enum DotEnvError {
     File(String),
     /// The line of this variable can't be read.
     #[error(
-        ".env: the line of {0} cannot be read; a value with spaces, quotes or # stands in single quotes, in double ones when it has a single one in it"
+        ".env: the line of {0} cannot be read; put a value with spaces, quotes or # in single quotes, or in double quotes when it contains a single quote"
     )]
     Variable(String),
-    /// A line that has no variable.
+    /// A line without a variable.
     #[error(".env: there is a line that is not NAME=value")]
     Line,
 }
@@ -46,7 +46,7 @@ fn fault(text: &str, error: &dotenvy::Error) -> DotEnvError {
     }
 }
 
-/// The variable of the line that this part stands in, which is the whole line or its value.
+/// The name of the variable whose line contains `part`, which is the whole line or its value.
 fn name<'a>(text: &'a str, part: &str) -> Option<&'a str> {
     let part = part.trim_end();
     text.match_indices(part).find_map(|(at, _)| {
@@ -59,7 +59,8 @@ fn name<'a>(text: &'a str, part: &str) -> Option<&'a str> {
     })
 }
 
-/// Capitals alone: what stands before the first `=` of a broken line may be a secret, too.
+/// Accepts only names in capitals: what precedes the first `=` of a broken line may be a secret,
+/// too.
 fn is_variable(name: &str) -> bool {
     name.starts_with(|letter: char| letter.is_ascii_uppercase())
         && name

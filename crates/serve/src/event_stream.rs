@@ -1,6 +1,6 @@
-//! Reading a stream of server-sent events: bytes in, events out, wherever the bytes are cut.
+//! Reading a stream of server-sent events: bytes in, events out, however the bytes are split.
 
-/// The stream sent an event that is longer than its reader takes.
+/// The stream sent an event that is longer than its reader accepts.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("an event is longer than {0} bytes")]
 pub struct EventTooLong(usize);
@@ -8,9 +8,9 @@ pub struct EventTooLong(usize);
 /// One event of a stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StreamEvent {
-    /// What its `event` field says; empty where it has none.
+    /// The value of its `event` field; empty when it has none.
     pub name: String,
-    /// Its `data` fields, a line each.
+    /// Its `data` fields, one per line.
     pub data: String,
 }
 
@@ -25,7 +25,7 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    /// A stream of which nothing has come yet; a longer event ends the reading.
+    /// A stream before its first byte. An event of more than `event_bytes_max` is an error.
     #[must_use]
     pub fn new(event_bytes_max: usize) -> Self {
         Self {
@@ -37,10 +37,11 @@ impl EventStream {
         }
     }
 
-    /// Takes the next bytes and returns every event that they complete; what has no data is none.
+    /// Takes the next bytes and returns every event that they complete. Events without data are
+    /// skipped.
     ///
     /// # Errors
-    /// [`EventTooLong`]: the stream is not one to go on reading.
+    /// [`EventTooLong`]: stop reading the stream.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Vec<StreamEvent>, EventTooLong> {
         let mut events = Vec::new();
         for &byte in bytes {

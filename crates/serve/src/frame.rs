@@ -25,7 +25,7 @@ pub struct FrameOrigin(String);
 pub struct FrameOriginError(String);
 
 impl FrameOrigin {
-    /// Takes an origin: scheme, host and port, nothing after them.
+    /// Parses an origin: scheme, host and port, with nothing after them.
     ///
     /// # Errors
     /// [`FrameOriginError`] shows what an origin looks like.
@@ -44,7 +44,8 @@ impl FrameOrigin {
     }
 }
 
-/// Lets pages of `origin` show those of `router`, which [`crate::protect`] has wrapped, in frames.
+/// Lets pages of `origin` show those of `router` in frames; [`crate::protect`] must already have
+/// wrapped the router.
 pub fn framed(router: Router, origin: Option<FrameOrigin>) -> Router {
     let Some(FrameOrigin(origin)) = origin else {
         return router;

@@ -1,7 +1,7 @@
-//! What HOST says: the address that a program listens on.
+//! The variable HOST: the address that a program listens on.
 //!
-//! Shells and conda set a variable of this name to the machine's or a compiler's, which must not
-//! stop a program; a flag is never anything but meant.
+//! Shells and conda set a variable of this name to the machine's name or to a compiler's target,
+//! which must not stop a program. A flag, however, is always deliberate.
 
 use std::{
     fmt,
@@ -28,7 +28,7 @@ pub struct IgnoredHost(String);
 pub struct HostError;
 
 impl Host {
-    /// What the variable HOST holds; anything but an address counts as not set.
+    /// The address in the variable HOST; any other value counts as not set.
     #[must_use]
     pub fn of_variable(value: Option<&str>) -> Self {
         let given = value.map(str::trim).filter(|text| !text.is_empty());
@@ -76,7 +76,7 @@ impl fmt::Display for IgnoredHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "HOST is {:?}, which is not an address to listen on, and is ignored; set it to an IP address to say where to listen",
+            "ignoring HOST, which is {:?} and not an address to listen on; set it to an IP address to choose where to listen",
             self.0
         )
     }

@@ -1,16 +1,17 @@
-//! Settings that have several places: flag over variable over `.env` over a file.
+//! Settings that can be given in several places: a flag wins over a variable, that over `.env`, and
+//! that over a file.
 
 use crate::{
     surroundings::{Given, Surroundings},
     variables::SettingsError,
 };
 
-/// The layers that a setting is looked for in, below the flags.
+/// The layers, below the flags, in which a setting is looked up.
 #[derive(Debug)]
 pub struct Layers<'a> {
     /// Variables and `.env`.
     pub around: &'a Surroundings,
-    /// How the settings file is called in what is wrong.
+    /// What error messages call the settings file.
     pub file_name: &'a str,
 }
 
@@ -27,7 +28,7 @@ impl Layers<'_> {
         self.pick(&flag, flag_value, "", key, file_value)
     }
 
-    /// The uppermost layer that says something; an empty `variable` is none.
+    /// The value from the topmost layer that has one; an empty `variable` stands for no variable.
     pub fn pick(
         &self,
         flag: &str,
@@ -45,20 +46,20 @@ impl Layers<'_> {
     }
 }
 
-/// Reads values and remembers what is wrong.
+/// Reads values and collects what is wrong with them.
 #[derive(Debug, Default)]
 pub struct Faults(pub Vec<String>);
 
 impl Faults {
-    /// One more sentence.
+    /// Adds a sentence that says what is wrong.
     pub fn add(&mut self, fault: impl Into<String>) {
         self.0.push(fault.into());
     }
 
-    /// Nothing, when nothing is wrong.
+    /// Succeeds when nothing is wrong.
     ///
     /// # Errors
-    /// [`SettingsError`] with all of it.
+    /// [`SettingsError`] lists everything that is wrong.
     pub fn none(self) -> Result<(), SettingsError> {
         match self.0.is_empty() {
             true => Ok(()),
@@ -66,7 +67,8 @@ impl Faults {
         }
     }
 
-    /// The value that was given, when `read` can make one of it; else a fault with `due`.
+    /// The given value as `read` parses it. When `read` cannot, a fault is added that ends with
+    /// `due`, the sentence that says what is expected.
     pub fn read<T>(
         &mut self,
         given: Option<Given>,
@@ -82,7 +84,8 @@ impl Faults {
     }
 }
 
-/// `10MB`, `64k`, `10MiB`, `1048576`: multiples of 1,000 as they are shown, or of 1,024 with an i.
+/// Parses a size such as `10MB`, `64k`, `10MiB` or `1048576`: in multiples of 1,000, as sizes are
+/// displayed, or of 1,024 with an `i`.
 #[must_use]
 pub fn size(text: &str) -> Option<usize> {
     let lower = text.to_ascii_lowercase();

@@ -1,10 +1,11 @@
 //! One hardened way to serve an axum router, shared by every app of this workspace.
 //!
-//! It owns what axum's plain `serve` leaves open: time limits, size limits, a limit on
-//! connections, a graceful stop; what every page and API needs alike: security headers,
-//! request ids, panics that answer 500, the check against cross-site forms; and how every program
-//! starts: its settings read whole, its log, its exit code. A program that has to see its requests
-//! byte for byte takes [`accept`] and [`wire`] instead. It refuses to know anything of webhooks.
+//! It owns what axum's plain `serve` leaves open: time limits, size limits, a limit on connections
+//! and a graceful shutdown. It owns what every page and API needs: security headers, request ids,
+//! panics that answer 500 and the check against cross-site forms. And it owns how every program
+//! starts: how it reads all its settings, its log and its exit code. A program that has to see its
+//! requests byte for byte uses [`accept`] and [`wire`] instead. This crate knows nothing about
+//! webhooks.
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};

@@ -1,4 +1,4 @@
-//! Where the apps' logs go: standard error, so that standard output stays a program's own.
+//! Where the apps' logs go: standard error, so that standard output is left to the program.
 
 use std::io::IsTerminal;
 
@@ -27,10 +27,10 @@ pub enum LogsError {
 
 /// Logs to standard error what `RUST_LOG` asks for, or else `default_filter` (like `"info"`).
 ///
-/// Colours only on a terminal, and not when `NO_COLOR` is set.
+/// Coloured on a terminal, but not when `NO_COLOR` is set: see [`wants_color`].
 ///
 /// # Errors
-/// [`LogsError`]: stop the program, it names the variable to correct.
+/// [`LogsError`]: stop the program; the error names the variable to correct.
 pub fn logs(default_filter: &str) -> Result<(), LogsError> {
     let filter = filter(std::env::var(FILTER_VARIABLE).ok(), default_filter)?;
     let colours = wants_color(std::io::stderr().is_terminal());

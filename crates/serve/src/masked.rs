@@ -1,4 +1,4 @@
-//! Phone numbers that may appear in a log.
+//! Phone numbers in a form that may appear in a log.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use std::fmt;
 #[derive(Clone, Copy)]
 pub struct Masked<'a>(pub &'a str);
 
-/// A shorter number (an emergency or short code, a typo) would be given away by its two last
-/// digits.
+/// The last two digits would give away a shorter number (an emergency number, a short code, a
+/// typo).
 const SHORTEST_SHOWN_DIGITS: usize = 7;
 
 impl fmt::Display for Masked<'_> {

@@ -1,7 +1,7 @@
-//! A log that a person reads in a terminal: one line a fact, with the local time.
+//! A log for a person to read in a terminal: one line per fact, with the local time.
 //!
-//! An info line is a sentence that says it all; its fields, and the request it belongs to, are for
-//! searching and appear once debug is asked for. Warnings and errors always show their fields.
+//! An info line is a sentence that is complete by itself; its fields, and the request it belongs
+//! to, are for searching and appear only at debug. Warnings and errors always show their fields.
 
 use std::{
     fmt::{self, Write as _},
@@ -37,7 +37,7 @@ const PLAIN: &str = "\x1b[0m";
 /// lines for a person at a terminal.
 ///
 /// # Errors
-/// [`LogsError`]: stop the program, it names the variable to correct.
+/// [`LogsError`]: stop the program; the error names the variable to correct.
 pub fn narrate(default_filter: &str) -> Result<(), LogsError> {
     narrate_by(filter(std::env::var(FILTER_VARIABLE).ok(), default_filter)?)
 }

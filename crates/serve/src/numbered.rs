@@ -1,12 +1,12 @@
-//! Lists in variables: one item a variable, so that an item may hold any character.
+//! Lists in variables: one item per variable, so that an item may contain any character.
 //!
-//! A list in one variable needs a separator, and every separator stands in some secret or URL.
+//! A list in one variable needs a separator, and every separator occurs in some secret or URL.
 
-/// Variables of one list: more items belong into a file.
+/// The highest number of a variable in a list: more items belong in a file.
 const LIST_MAX: u32 = 99;
 
-/// What `get` finds under `name`, `name_1`, `name_2` … `name_99`, in this order; numbers may be
-/// left out.
+/// The values that `get` finds under `name`, `name_1`, `name_2` … `name_99`, in this order; numbers
+/// may be skipped.
 ///
 /// ```
 /// let get = |name: &str| match name {

@@ -28,7 +28,7 @@ pub enum CrossSite {
         /// What the `Host` header said.
         host: String,
     },
-    /// Two readers of the request could see two different things.
+    /// Two readers of the request could understand it differently.
     #[error("this request's {header} header {reason}")]
     Malformed {
         /// `host` or `origin`.
@@ -49,9 +49,9 @@ impl IntoResponse for CrossSite {
     }
 }
 
-/// Guards every route of `router`: requests that change something must come from its own pages,
-/// and every request must name this server as `localhost`, by an IP address, or by one of `names`
-/// (under which it is published).
+/// Guards every route of `router`: requests that change something must come from its own pages, and
+/// every request must name this server as `localhost`, by an IP address, or by one of `names`,
+/// under which it is published.
 pub fn same_origin(router: Router, names: impl IntoIterator<Item = impl Into<String>>) -> Router {
     let names: Arc<[String]> = names.into_iter().map(Into::into).collect();
     router.layer(from_fn(move |request: Request, next: Next| {
@@ -68,7 +68,7 @@ pub fn same_origin(router: Router, names: impl IntoIterator<Item = impl Into<Str
             match checked {
                 Ok(()) => next.run(request).await,
                 Err(refusal) => {
-                    tracing::debug!(%refusal, "refused a request of another site");
+                    tracing::debug!(%refusal, "refused a request from another site");
                     refusal.into_response()
                 }
             }
@@ -76,7 +76,7 @@ pub fn same_origin(router: Router, names: impl IntoIterator<Item = impl Into<Str
     }))
 }
 
-/// Whether a form or script of this server's own pages sent the request, or no browser at all.
+/// Checks that one of this server's own pages sent the request, or no browser at all.
 ///
 /// # Errors
 /// [`CrossSite::OtherSite`] turns into a response with status 403, [`CrossSite::Malformed`] into
@@ -109,7 +109,8 @@ pub fn check_same_origin(headers: &HeaderMap) -> Result<(), CrossSite> {
     }
 }
 
-/// One host and one origin at most, and a host without the user that a URL may have.
+/// Checks that there is at most one of each header, and that the host has no user name, as a URL
+/// may.
 fn check_form(headers: &HeaderMap) -> Result<(), CrossSite> {
     for header in [header::HOST, header::ORIGIN, SEC_FETCH_SITE] {
         if headers.get_all(&header).iter().nth(1).is_some() {

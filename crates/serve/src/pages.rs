@@ -1,7 +1,7 @@
-//! The pages of programs that run together, so that each can link the others.
+//! The pages of programs that run together, so that each can link to the others.
 //!
-//! The variable [`PAGES_VARIABLE`] lists them; whoever starts the programs sets it, and nothing is
-//! linked that was not listed.
+//! The variable [`PAGES_VARIABLE`] lists them; whoever starts the programs sets it. Only listed
+//! pages are linked.
 
 use std::{fmt, str::FromStr};
 
@@ -11,14 +11,14 @@ pub const PAGES_VARIABLE: &str = "DEMO_PAGES";
 /// More programs than any demo has.
 const PAGES_MAX: usize = 20;
 
-/// Pages that link each other, in the order in which they are shown.
+/// Pages that link to each other, in the order in which they are shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pages(Vec<(String, String)>);
 
 /// One link from a page to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageLink {
-    /// The program's name as it is read, such as `phone`; of `other-button` it is `other button`.
+    /// The program's name as it is displayed, such as `phone`; for `other-button`, `other button`.
     pub name: String,
     /// Where its page is.
     pub url: String,
@@ -26,13 +26,13 @@ pub struct PageLink {
     pub is_here: bool,
 }
 
-/// The list can't be read.
+/// The list of pages cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}; list pages as name=URL, separated by spaces: button=http://localhost:9090")]
 pub struct PagesError(String);
 
 impl Pages {
-    /// The links that the page of the program `here` shows; none when it is not listed.
+    /// The links that the page of the program `here` shows; empty when `here` is not listed.
     #[must_use]
     pub fn seen_from(&self, here: &str) -> Vec<PageLink> {
         if self.url(here).is_none() {

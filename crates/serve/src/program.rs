@@ -1,5 +1,5 @@
-//! How every program starts and ends: with 0, with 2 when a setting is wrong, with 1 when it
-//! stopped for any other reason.
+//! How every program starts, and how it ends: with exit code 0, with 2 when a setting is wrong, or
+//! with 1 when it stopped for any other reason.
 
 use std::{
     fmt::Display,
@@ -17,16 +17,16 @@ use crate::{
     variables::Variables,
 };
 
-/// The exit code for wrong settings; clap's for a wrong flag is the same.
+/// The exit code for wrong settings; clap uses the same for a wrong flag.
 pub const WRONG_SETTINGS: u8 = 2;
 
 /// What is logged unless `RUST_LOG` says otherwise.
 const LOG_DEFAULT: &str = "info";
 
-/// Reads the settings of the program `name`, and runs it until it ends. `--licences` is answered
-/// here, before anything is read.
+/// Reads the settings of the program `name`, and runs it until it ends. Handles `--licences` before
+/// reading anything.
 ///
-/// Everything that is wrong is said at once on standard error, where its log goes, too.
+/// Reports everything that is wrong at once on standard error, where the log goes, too.
 pub fn run<S, E: Display, Running: Future<Output = Result<(), E>>>(
     name: &str,
     settings: impl FnOnce(&mut Variables<'static>) -> Option<S>,
@@ -70,13 +70,13 @@ fn start<E: Display>(
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| format!("no thread can be started: {error}"))?;
+        .map_err(|error| format!("cannot start threads: {error}"))?;
     let done = runtime.block_on(running);
     done.map_err(|error| format!("{error:#}"))
 }
 
-/// Says on standard error what went wrong.
+/// Prints to standard error what went wrong.
 pub fn complain(text: &str) {
-    // Nobody is left to tell when standard error is closed.
+    // When standard error is closed, there is nobody left to tell.
     let _ = writeln!(io::stderr(), "{text}");
 }

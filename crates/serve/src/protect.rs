@@ -1,4 +1,4 @@
-//! What every page and API answers alike: security headers, a request id, 500 after a panic.
+//! What every page and API has in common: security headers, a request id, 500 after a panic.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use tracing::Instrument;
 use uuid::Uuid;
 
-/// Names the request in the answer, as the log does.
+/// Identifies the request in the response, by the id that the log has.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Pages load their own files and nothing else; neither script nor style can be injected inline,
@@ -32,8 +32,9 @@ pub(crate) const NO_FRAMES: &str = "frame-ancestors 'none'";
 /// [`crate::check_same_origin`] has to refuse.
 const REFERRER_POLICY: &str = "same-origin";
 
-/// Wraps every route of `router`: security headers unless the handler set its own, panics
-/// answered 500, a request id in the answer and in each log line, one line a request at debug.
+/// Wraps every route of `router`: sets security headers unless the handler set its own, answers
+/// panics with 500, puts a request id in the response and in each log line, and logs one line per
+/// request at debug.
 ///
 /// Call it last; routes added afterwards are not protected.
 pub fn protect(router: Router) -> Router {
@@ -42,7 +43,7 @@ pub fn protect(router: Router) -> Router {
 
 async fn protected(request: Request, next: Next) -> Response {
     let id = Uuid::new_v4().simple().to_string();
-    // The route's pattern: a path itself may carry a token or a phone number.
+    // Only the route's pattern: the path itself may contain a token or a phone number.
     let route = request
         .extensions()
         .get::<MatchedPath>()
@@ -64,7 +65,7 @@ async fn answered(request: Request, next: Next) -> Response {
         Ok(response) => response,
         Err(_) => {
             // Not the panic's text: it may quote what the client sent.
-            tracing::error!("a handler panicked; the client was answered 500");
+            tracing::error!("a handler panicked; the client was answered with 500");
             let text = "something went wrong here; try again\n";
             (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
         }

@@ -1,4 +1,4 @@
-//! The server of axum routers: hyper with timers on each connection, a graceful stop.
+//! The server for axum routers: hyper with timers on each connection, and a graceful shutdown.
 
 use std::{convert::Infallible, future::Future, pin::pin, sync::Arc};
 
@@ -29,21 +29,22 @@ use crate::{
 /// The smallest buffer that hyper agrees to work with.
 const MIN_BUFFER_BYTES: usize = 8192;
 
-/// hyper's own limit, kept on its stack; any other moves the headers of each request to the heap.
+/// hyper's own limit, for which it keeps headers on the stack; any other limit moves the headers of
+/// each request to the heap.
 const STACK_HEADER_COUNT: usize = 100;
 
-/// Serves `router` on `listener` until `stop` resolves; then server-sent events end, requests in
-/// flight may finish within [`Limits::grace`], and whatever is left is closed.
+/// Serves `router` on `listener` until `stop` resolves. Then server-sent events end, requests in
+/// flight may finish within [`Limits::grace`], and whatever is left after that is closed.
 ///
-/// HTTP/1.1 only: the apps stand behind a proxy or on loopback, where HTTP/2 buys nothing and
-/// brings its own ways to be flooded.
+/// HTTP/1.1 only: the apps run behind a proxy or on loopback, where HTTP/2 has no benefit and adds
+/// its own ways to be flooded.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: Limits,
     stop: impl Future<Output = ()>,
 ) {
-    // The limit is ours, on the body itself; axum's own would undercut a larger one.
+    // The body itself enforces our limit; axum's own would undercut a larger one.
     let router = router.layer(DefaultBodyLimit::disable());
     let limits = Arc::new(limits);
     let http = http(&limits);
@@ -71,7 +72,7 @@ fn http(limits: &Limits) -> http1::Builder {
     http
 }
 
-/// What answers one client's requests.
+/// Answers one client's requests.
 #[derive(Clone)]
 struct Client {
     router: Router,
@@ -91,8 +92,8 @@ impl Client {
         let request = Request::from_parts(head, Body::new(body));
         let Ok(response) = self.router.oneshot(request).await;
         match cut.get() {
-            // An extractor only knows that the body broke off; this knows why. A handler that
-            // made do with what it got keeps its answer.
+            // An extractor only knows that the body broke off; `cut` knows why. A handler that made
+            // do with what it got keeps its response.
             Some(why) if !response.status().is_success() => refuse(*why),
             _ => end_events_at_stop(response, self.stopping),
         }
@@ -115,7 +116,7 @@ async fn converse(http: http1::Builder, stream: TcpStream, client: Client) {
         async move { Ok::<_, Infallible>(client.answer(request).await) }
     });
     let mut connection = pin!(http.serve_connection(stream, service));
-    // The sender outlives every connection; if it were gone, that is a stop too.
+    // The sender outlives every connection; if it were gone, that would mean stop, too.
     let stopped = async {
         let _ = stopping.wait_for(|stop| *stop).await;
     };

@@ -1,4 +1,4 @@
-//! When a program is asked to stop.
+//! Waiting until the program is asked to stop.
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -16,8 +16,8 @@ pub async fn stop_signal() -> std::io::Result<()> {
     Ok(())
 }
 
-/// As [`stop_signal`], for a program that ends then: when signals can't be caught that is logged, and
-/// it stops at once.
+/// Like [`stop_signal`], for a program that ends then. When signals can't be caught, that is
+/// logged, and the program stops at once.
 pub async fn stop_requested() {
     if let Err(error) = stop_signal().await {
         tracing::error!(%error, "stopping: signals can't be caught");

@@ -1,10 +1,10 @@
-//! Where programs look their variables up: the process's own, and those of `.env`.
+//! Where programs look up variables: in the process's environment, and in `.env`.
 
 use std::{collections::HashMap, fmt, path::Path};
 
 use crate::dot_env::{DotEnvError, read_dot_env};
 
-/// The world around the program, so that tests need not change it.
+/// The environment of the program, as a value, so that tests need not change the real one.
 #[derive(Clone, Default)]
 pub struct Surroundings {
     variables: HashMap<String, String>,
@@ -13,7 +13,7 @@ pub struct Surroundings {
 }
 
 impl fmt::Debug for Surroundings {
-    /// Names alone: values may be secrets.
+    /// Shows only names: values may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set()
             .entries(self.variables.keys())
@@ -23,10 +23,11 @@ impl fmt::Debug for Surroundings {
 }
 
 impl Surroundings {
-    /// The process's variables and `.env` of the current directory.
+    /// The variables of the process, and those of `.env` in the current directory.
     #[must_use]
     pub fn of_process() -> Self {
-        // Bytes that are not UTF-8 stay visible as such: what is wrong is said, not passed over.
+        // Bytes that are not UTF-8 become replacement characters, so that a wrong value is
+        // reported, not ignored.
         let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
         let variables = std::env::vars_os()
             .map(|(name, value)| (lossy(name), lossy(value)))
@@ -39,7 +40,7 @@ impl Surroundings {
         }
     }
 
-    /// Made-up surroundings: variables, and what `.env` holds.
+    /// Made-up surroundings: these variables, and a `.env` that holds these.
     #[must_use]
     pub fn of(variables: &[(&str, &str)], dot_env: &[(&str, &str)]) -> Self {
         let map = |pairs: &[(&str, &str)]| {
@@ -55,7 +56,7 @@ impl Surroundings {
         }
     }
 
-    /// The variable's value and where it stood; a blank one counts as absent.
+    /// The variable's value and where it was set; a blank one counts as absent.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<Given> {
         let filled = |value: &&String| !value.trim().is_empty();
@@ -72,7 +73,7 @@ impl Surroundings {
         self.faults.iter().map(ToString::to_string).collect()
     }
 
-    /// What is wrong with `.env` as a whole or with these variables in it.
+    /// What is wrong with `.env` as a whole, or with these variables in it.
     #[must_use]
     pub fn faults_about(&self, names: &[&str]) -> Vec<String> {
         let concerns = |fault: &&DotEnvError| match fault {
@@ -85,17 +86,17 @@ impl Surroundings {
     }
 }
 
-/// A value and the name of where it was set.
+/// A value and where it was set.
 #[derive(Clone)]
 pub struct Given {
     /// `PORT`, `PORT in .env`, `--port`
     pub source: String,
-    /// As it stands there.
+    /// The value as it is written there.
     pub value: String,
 }
 
 impl Given {
-    /// This value of that place.
+    /// A `value` that was set in `source`.
     pub fn new(source: impl Into<String>, value: impl Into<String>) -> Self {
         Self {
             source: source.into(),
@@ -105,7 +106,7 @@ impl Given {
 }
 
 impl fmt::Debug for Given {
-    /// The place alone: the value may be a secret.
+    /// Shows only the source: the value may be a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Given").field(&self.source).finish()
     }

@@ -16,8 +16,8 @@ use crate::{
 
 /// Where variables are looked up, and what turned out to be wrong with them.
 ///
-/// A value is trimmed, and an empty one counts as not set: so says a shell or a `.env` file with
-/// nothing filled in.
+/// Values are trimmed, and an empty one counts as not set: that is what shells and `.env` files
+/// give for a variable that was left blank.
 ///
 /// ```
 /// let found = |name: &str| (name == "PORT").then(|| "many".to_owned());
@@ -41,7 +41,7 @@ pub struct Variables<'a> {
 
 type LookUp<'a> = Box<dyn Fn(&str) -> Option<String> + 'a>;
 
-/// Settings that are wrong, all of them.
+/// All the settings that are wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} wrong (--help explains {}):\n  {}", count(.0), them(.0), .0.join("\n  "))]
 pub struct SettingsError(pub(crate) Vec<String>);
@@ -58,7 +58,7 @@ fn them(wrong: &[String]) -> &'static str {
 }
 
 impl Variables<'static> {
-    /// Those of this process, and where it has none those of the file `.env` in its directory.
+    /// The variables of this process or, where it has none, of the file `.env` in its directory.
     #[must_use]
     pub fn of_process() -> Self {
         let around = Surroundings::of_process();
@@ -70,7 +70,7 @@ impl Variables<'static> {
 }
 
 impl<'a> Variables<'a> {
-    /// Those that `look_up` finds.
+    /// The variables that `look_up` finds.
     pub fn of(look_up: impl Fn(&str) -> Option<String> + 'a) -> Self {
         Self {
             look_up: Box::new(look_up),
@@ -79,15 +79,15 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// A flag, when it is given, stands above the variable `name`.
+    /// Lets a flag, when it is given, override the variable `name`.
     pub fn set_by_flag(&mut self, name: &'static str, flag: Option<String>) {
         self.flags.extend(flag.map(|value| (name, value)));
     }
 
-    /// All that `read` makes of the variables.
+    /// The settings that `read` makes of the variables.
     ///
     /// # Errors
-    /// [`SettingsError`] names everything that is wrong, also when `read` found something.
+    /// [`SettingsError`] names everything that is wrong, even when `read` returned settings.
     pub fn read<T>(
         mut self,
         read: impl FnOnce(&mut Self) -> Option<T>,
@@ -98,12 +98,12 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// Adds to what is wrong: a sentence that begins with the variable's name.
+    /// Records what is wrong, as a sentence that begins with the variable's name.
     pub fn is_wrong(&mut self, sentence: impl Into<String>) {
         self.wrong.push(sentence.into());
     }
 
-    /// What is set as `name`.
+    /// The value of `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<String> {
         let flag = self.flags.get(name).cloned();
@@ -111,13 +111,13 @@ impl<'a> Variables<'a> {
         Some(found.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
-    /// What is set as `name`, `name_1` … `name_99`: see [`numbered`].
+    /// The values of `name`, `name_1` … `name_99`: see [`numbered`].
     #[must_use]
     pub fn numbered(&self, name: &str) -> Vec<String> {
         numbered(name, |name| self.get(name))
     }
 
-    /// The parts of `name`, which commas separate.
+    /// The comma-separated parts of `name`.
     #[must_use]
     pub fn list(&self, name: &str) -> Vec<String> {
         let given = self.get(name).unwrap_or_default();
@@ -126,8 +126,8 @@ impl<'a> Variables<'a> {
         parts.map(str::to_owned).collect()
     }
 
-    /// What `parse` makes of `name`; `None` when it is not set or wrong. The error goes on after the
-    /// name: `is …; it must be …`, without the value where that may be a secret.
+    /// `name` as `parse` reads it; `None` when it is not set or wrong. The error continues after
+    /// the name: `is …; it must be …`, without the value where that may be a secret.
     pub fn optional<T>(
         &mut self,
         name: &str,
@@ -142,7 +142,7 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// As [`optional`](Self::optional); not to be set is wrong, too.
+    /// Like [`optional`](Self::optional), but not being set is wrong, too.
     pub fn required<T>(
         &mut self,
         name: &str,
@@ -154,7 +154,7 @@ impl<'a> Variables<'a> {
         self.optional(name, parse)
     }
 
-    /// `name` read as it says itself how; `default` when it is not set. The value is in the error.
+    /// `name` as its type parses it; `default` when it is not set. The error includes the value.
     pub fn parsed<T: FromStr<Err: Display>>(&mut self, name: &str, default: T) -> T {
         let parse = |text: &str| {
             text.parse()
@@ -172,8 +172,8 @@ impl<'a> Variables<'a> {
         self.optional("PORT", parse).unwrap_or(default)
     }
 
-    /// The variable HOST. One that is not an address is ignored, since shells and conda set it;
-    /// a flag is meant.
+    /// The variable HOST. A value that is not an address is ignored, since shells and conda set
+    /// such values; from a flag it is an error.
     pub fn host(&mut self) -> Host {
         if self.flags.contains_key("HOST") {
             return self.parsed("HOST", Host::default());
@@ -196,7 +196,7 @@ impl<'a> Variables<'a> {
 }
 
 impl fmt::Debug for Variables<'_> {
-    /// Names alone: values may be secrets.
+    /// Shows only names: values may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Variables")
             .field("flags", &self.flags.keys())

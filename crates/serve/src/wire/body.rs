@@ -11,21 +11,21 @@ use tokio::{
 use super::reception::Reservation;
 use super::{Connection, Head, StatusHead, Version};
 
-/// A chunk's size line with its extensions; real ones have under 20 bytes.
+/// The longest size line of a chunk, extensions included; real ones have under 20 bytes.
 const CHUNK_LINE_BYTES: usize = 1024;
-/// All trailers of a chunked body together.
+/// The maximum size of all trailers of a chunked body together.
 const TRAILER_BYTES: usize = 16 * 1024;
 
-/// How the end of a body is known.
+/// How the end of a body is recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     /// There is no body.
     None,
-    /// `Content-Length` says.
+    /// As many bytes as `Content-Length` says.
     Length(u64),
     /// `Transfer-Encoding: chunked`.
     Chunked,
-    /// An answer that ends when the connection does.
+    /// A response that ends when the connection does.
     UntilClose,
 }
 
@@ -35,7 +35,7 @@ pub enum BodyFault {
     /// `Content-Length` is not a number.
     #[error("content-length {0:?} is not a number")]
     Length(String),
-    /// Two of them contradict each other.
+    /// Two content lengths contradict each other.
     #[error("content-length is given twice with different values: {0} and {1}")]
     Lengths(u64, u64),
     /// A transfer coding that is not `chunked` alone.
@@ -46,52 +46,50 @@ pub enum BodyFault {
     ChunkSize {
         /// Counted from 1.
         number: u64,
-        /// What stands there instead.
+        /// What is there instead.
         line: String,
     },
     /// A chunk, counted from 1, that does not end where its size says.
     #[error("chunk {0} is longer than its size says: no line end follows its data")]
     ChunkEnd(u64),
-    /// More after the last chunk than is read.
+    /// The trailers after the last chunk are too large.
     #[error("the trailers are larger than {TRAILER_BYTES} bytes")]
     Trailers,
-    /// The client closed in the middle.
+    /// The client closed the connection in the middle.
     #[error("the client closed the connection after {received} bytes of the body{}", match .expected { Some(expected) => format!("; content-length says {expected}"), None => String::new() })]
     Ended {
-        /// Bytes that came.
+        /// Bytes received.
         received: u64,
-        /// Bytes that were announced.
+        /// Bytes announced.
         expected: Option<u64>,
     },
-    /// The time was over first.
+    /// The time limit ran out first.
     #[error("the body was not complete after {limit:?}; {received} bytes of it came")]
     TooSlow {
-        /// Bytes that came.
+        /// Bytes received.
         received: u64,
-        /// How long it may take.
+        /// The time limit.
         limit: Duration,
     },
     /// It has more bytes than are kept.
     #[error("the body is larger than {limit} bytes; the rest was cut")]
     TooLarge {
-        /// Bytes of one body.
+        /// The maximum number of bytes in one body.
         limit: usize,
     },
-    /// All bodies together have more bytes than are held.
-    #[error(
-        "{limit} bytes of bodies are being received at once, the most that is held; the rest was cut"
-    )]
+    /// The bodies being received have more bytes together than may be held.
+    #[error("the bodies being received at once exceed {limit} bytes together; the rest was cut")]
     Crowded {
-        /// Bytes of all.
+        /// The maximum number of bytes in all of them.
         limit: usize,
     },
     /// The connection failed.
-    #[error("reading the body ended with: {0}")]
+    #[error("reading the body failed: {0}")]
     Broken(#[from] io::Error),
 }
 
 impl BodyFault {
-    /// The status that tells the client.
+    /// The status of the response that refuses the request.
     pub fn status(&self) -> u16 {
         match self {
             Self::TooLarge { .. } => 413,
@@ -109,7 +107,7 @@ impl BodyFault {
 }
 
 impl Framing {
-    /// Of a request; nothing says that there is none.
+    /// The framing of a request's body; when no header announces one, there is none.
     ///
     /// # Errors
     /// [`BodyFault`] when its headers contradict each other or are not understood.
@@ -121,7 +119,7 @@ impl Framing {
         Ok(length(head.all("content-length"))?.map_or(Self::None, Self::Length))
     }
 
-    /// Of the answer to a request with this method.
+    /// The framing of the body of a response to a request with this method.
     ///
     /// # Errors
     /// [`BodyFault`] when its headers contradict each other or are not understood.
@@ -166,16 +164,16 @@ fn length<'a>(values: impl Iterator<Item = &'a [u8]>) -> Result<Option<u64>, Bod
 /// How much of a body is kept, and how long it may take.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyLimits {
-    /// Bytes; what comes after them is cut.
+    /// The maximum number of bytes; any more are cut off.
     pub bytes: usize,
-    /// From the first read to the last byte.
+    /// The maximum time from the first read to the last byte.
     pub time: Duration,
 }
 
 /// What was read of a body; with a fault, the part that came before it.
 #[derive(Debug, Default)]
 pub struct ReadBody {
-    /// Without chunk framing.
+    /// The body, without chunk framing.
     pub bytes: Bytes,
     /// Lines after the last chunk, as received.
     pub trailers: Vec<u8>,
@@ -209,7 +207,7 @@ pub async fn read_body<S: AsyncRead + Unpin>(
         Framing::UntilClose => reading.until_close().await.err(),
     };
     ReadBody {
-        // A boxed slice gives back what the growing buffer had to spare.
+        // Converting to a boxed slice frees the spare capacity of the growing buffer.
         bytes: Bytes::from(reading.body.into_boxed_slice()),
         trailers: reading.trailers,
         fault,

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// What is read from the socket at once; a usual webhook fits.
+/// How much is read from the socket at once; a typical webhook fits.
 const READ_BYTES: usize = 8 * 1024;
 
 /// How long and how large a head may be.
@@ -16,24 +16,24 @@ const READ_BYTES: usize = 8 * 1024;
 pub struct HeadLimits {
     /// Bytes up to and including the empty line.
     pub bytes: usize,
-    /// From when the connection was ready for it to its last byte.
+    /// The time from when the connection was ready for it to its last byte.
     pub time: Duration,
 }
 
-/// Why no whole head came.
+/// Why no complete head arrived.
 #[derive(Debug, thiserror::Error)]
 pub enum HeadFault {
-    /// It has more bytes than are read.
+    /// It is larger than the limit.
     #[error("the head is larger than {0} bytes; no more of it is read")]
     TooLarge(usize),
-    /// The time was over first.
+    /// The time limit ran out first.
     #[error("the head was not complete after {0:?}")]
     TooSlow(Duration),
-    /// The client closed in the middle.
+    /// The client closed the connection in the middle.
     #[error("the client closed the connection in the middle of the head")]
     Ended,
     /// The connection failed.
-    #[error("reading the head ended with: {0}")]
+    #[error("reading the head failed: {0}")]
     Broken(#[from] io::Error),
 }
 
@@ -45,7 +45,7 @@ pub struct Connection<S> {
 }
 
 impl<S: AsyncRead + Unpin> Connection<S> {
-    /// Nothing was read yet.
+    /// A connection from which nothing has been read yet.
     pub fn new(stream: S) -> Self {
         Self {
             stream,
@@ -53,7 +53,7 @@ impl<S: AsyncRead + Unpin> Connection<S> {
         }
     }
 
-    /// To write to, or to read on after what is buffered.
+    /// The stream itself, to write to, or to continue reading after what is buffered.
     pub fn stream(&mut self) -> &mut S {
         &mut self.stream
     }
@@ -63,18 +63,19 @@ impl<S: AsyncRead + Unpin> Connection<S> {
         &self.buffer
     }
 
-    /// Takes so many buffered bytes as used.
+    /// Marks this many buffered bytes as used.
     pub fn consume(&mut self, bytes: usize) {
         self.buffer.advance(bytes);
     }
 
-    /// Reads once; 0 means that the other side closed.
+    /// Reads once; 0 means that the other side closed the connection.
     pub async fn fill(&mut self) -> io::Result<usize> {
         self.buffer.reserve(READ_BYTES);
         self.stream.read_buf(&mut self.buffer).await
     }
 
-    /// The next head with its empty line; `None` when the client closed between two requests.
+    /// The next head with its empty line; `None` when the client closed, or sent nothing, between
+    /// two requests.
     pub async fn head(&mut self, limits: &HeadLimits) -> Result<Option<Bytes>, HeadFault> {
         let mut searched = 0;
         let deadline = Instant::now() + limits.time;
@@ -98,7 +99,8 @@ impl<S: AsyncRead + Unpin> Connection<S> {
             }
             let is_silent = self.buffer.is_empty();
             match timeout_at(deadline, self.fill()).await {
-                // Between two requests a client may go, and is let go.
+                // Between two requests a client may close the connection or stay silent: that is no
+                // fault.
                 Err(_) | Ok(Ok(0) | Err(_)) if is_silent => return Ok(None),
                 Err(_) => return Err(HeadFault::TooSlow(limits.time)),
                 Ok(Ok(0)) => return Err(HeadFault::Ended),

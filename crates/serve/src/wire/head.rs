@@ -1,4 +1,4 @@
-//! The head of a request or of an answer: its first line and its headers, as received.
+//! The head of a request or of a response: its first line and its headers, as received.
 
 use bytes::Bytes;
 
@@ -42,13 +42,13 @@ pub enum HeadError {
     /// The first line of a request.
     #[error("the request line {0:?} is not \"METHOD target HTTP/1.1\"")]
     RequestLine(String),
-    /// The first line of an answer.
+    /// The first line of a response.
     #[error("the status line {0:?} is not \"HTTP/1.1 status reason\"")]
     StatusLine(String),
     /// Another version of HTTP.
     #[error("the version {0:?} is not HTTP/1.0 or HTTP/1.1")]
     Version(String),
-    /// A line that is no header.
+    /// A line that is not a header.
     #[error("header line {number} {line:?} is not \"Name: value\"")]
     HeaderLine {
         /// Counted from 1.
@@ -56,10 +56,10 @@ pub enum HeadError {
         /// Its beginning.
         line: String,
     },
-    /// A line, counted from 1, that goes on with the one before.
+    /// A line, counted from 1, that continues the one before.
     #[error("header line {0} begins with a space: folded headers are obsolete and refused")]
     Folded(usize),
-    /// A line, counted from 1, with a byte that ends lines for some readers.
+    /// A line, counted from 1, with a byte that some readers take for the end of the line.
     #[error("header line {0} contains a NUL or a bare carriage return")]
     Control(usize),
 }
@@ -78,7 +78,7 @@ impl Head {
     /// Reads a head that ends with its empty line.
     ///
     /// # Errors
-    /// A sentence that names the line that is wrong.
+    /// [`HeadError`] names the line that is wrong.
     pub fn parse(raw: Bytes) -> Result<Self, HeadError> {
         if raw.first() == Some(&0x16) {
             return Err(HeadError::Tls);
@@ -174,7 +174,7 @@ impl Head {
         self.version
     }
 
-    /// Names and values in the order, case and repetition received.
+    /// Names and values in the order and case in which they were received, repeats included.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.headers.iter().map(|(name, value)| {
             (
@@ -196,12 +196,12 @@ impl Head {
             .map(|(_, value)| value)
     }
 
-    /// The first value of this name.
+    /// The value of the first header of this name.
     pub fn get<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
         self.all(name).next()
     }
 
-    /// The first value of this name, when it is UTF-8.
+    /// The value of the first header of this name, when it is UTF-8.
     pub fn text<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.get(name)
             .and_then(|value| std::str::from_utf8(value).ok())
@@ -217,14 +217,14 @@ impl Head {
     }
 }
 
-/// An answer's head.
+/// A response's head.
 #[derive(Debug, Clone)]
 pub struct StatusHead {
     /// 100 to 999.
     pub status: u16,
-    /// Of the status line.
+    /// The version in the status line.
     pub version: Version,
-    /// In the order, case and repetition received.
+    /// In the order and case in which they were received, repeats included.
     pub headers: Vec<(String, Vec<u8>)>,
 }
 
@@ -232,7 +232,7 @@ impl StatusHead {
     /// Reads a head that ends with its empty line.
     ///
     /// # Errors
-    /// A sentence that names the line that is wrong.
+    /// [`HeadError`] names the line that is wrong.
     pub fn parse(raw: &[u8]) -> Result<Self, HeadError> {
         let mut lines = Lines { raw, position: 0 };
         let line = lines

@@ -1,9 +1,9 @@
-//! HTTP/1 as it stands on the wire, byte for byte.
+//! HTTP/1 on the wire, byte for byte.
 //!
-//! Frameworks lower the case of header names, join repeats and hide what they refuse; a tool
-//! that shows exact bytes has to read them itself. This module owns reading heads and bodies
-//! from a connection, for requests that arrive and for answers of a forwarded request alike.
-//! It knows nothing of records, rules or scopes.
+//! Frameworks lowercase header names, join repeated headers and hide what they refuse; a tool that
+//! shows exact bytes has to read them itself. This module reads heads and bodies from a connection,
+//! both of incoming requests and of the responses to forwarded ones. It knows nothing about
+//! records, rules or scopes.
 
 mod body;
 mod connection;

@@ -3,14 +3,14 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes of bodies in reception, and their limit.
+/// The bytes of bodies that are being received, and their limit.
 #[derive(Debug)]
 pub struct Reception {
     held: AtomicUsize,
     limit: usize,
 }
 
-/// What one body holds; given back when dropped.
+/// The bytes that one body holds; released when dropped.
 #[derive(Debug)]
 pub struct Reservation<'a> {
     reception: &'a Reception,
@@ -18,7 +18,7 @@ pub struct Reservation<'a> {
 }
 
 impl Reception {
-    /// All bodies together hold at most so many bytes.
+    /// All bodies together hold at most this many bytes.
     pub fn new(limit: usize) -> Self {
         Self {
             held: AtomicUsize::new(0),
@@ -26,7 +26,7 @@ impl Reception {
         }
     }
 
-    /// For one body, nothing yet.
+    /// A reservation for one body, which holds nothing yet.
     pub fn reserve(&self) -> Reservation<'_> {
         Reservation {
             reception: self,
