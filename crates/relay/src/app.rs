@@ -10,7 +10,7 @@ impl Relay {
         receive::routes(self)
     }
 
-    /// The page, and what the engine calls. To be served on a loopback address only.
+    /// The page, and the routes that the engine calls. Serve it on a loopback address only.
     pub fn page(&self) -> Router {
         let engine = Router::new()
             .merge(route::routes())

@@ -1,4 +1,4 @@
-//! relay.toml: where webhooks come from, and what is done about which of them.
+//! relay.toml: where webhooks come from, and what is done with which of them.
 
 use std::{
     net::SocketAddr,
@@ -15,14 +15,14 @@ use crate::{
     source::{Source, sources},
 };
 
-/// What the file says, checked.
+/// The contents of the file, checked.
 #[derive(Debug)]
 pub struct Config {
     /// Where webhooks arrive.
     pub listen: SocketAddr,
-    /// Where the page is, and where the engine's requests arrive: a loopback address.
+    /// Where the page is served and the engine's requests arrive: a loopback address.
     pub page: SocketAddr,
-    /// The file of the store.
+    /// The store's file.
     pub store: PathBuf,
     pub(crate) allow_networks: Vec<String>,
     pub(crate) sources: Vec<Source>,
@@ -30,7 +30,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads a file; `variables` gives the value of an environment variable.
+    /// Reads a file; `variables` returns the value of an environment variable.
     ///
     /// # Errors
     /// [`ConfigError`] names everything that is wrong, with its line.
@@ -70,7 +70,7 @@ impl Config {
         let page = address(&root, "page", "127.0.0.1:9051");
         if let Some(page) = page.filter(|page| !page.ip().is_loopback()) {
             let text = format_args!(
-                "page is {page}; it must be a loopback address, for it lets whoever reaches it act"
+                "page is {page}; it must be a loopback address, because anyone who reaches it can use it"
             );
             root.fault(&root.raw("page").map_or(0..0, |text| text.span), text);
         }
@@ -81,7 +81,7 @@ impl Config {
         let allow_networks = networks(&root);
         let accounts = Accounts::read(&root);
         let sources = sources(&root);
-        // Also those that are wrong: a rule may name them.
+        // Includes invalid ones: a rule may name them.
         let named = root.section("source");
         let named = named.iter().flat_map(Section::entries);
         let named: Vec<String> = named.map(|(name, _)| name.text).collect();

@@ -9,12 +9,12 @@ use webhooks_core::{
 
 use crate::{config::Config, ledger::Ledger, open_error::OpenError, rule::Step};
 
-/// Whose events at webhooks-core those of a source are.
+/// The customer, in webhooks-core, that a source's events belong to.
 pub(crate) fn source_customer(source: &str) -> String {
     format!("source/{source}")
 }
 
-/// Whose events at webhooks-core a rule's actions are.
+/// The customer, in webhooks-core, that the events of a rule's actions belong to.
 pub(crate) fn rule_customer(rule: &str) -> String {
     format!("rule/{rule}")
 }
@@ -22,7 +22,7 @@ pub(crate) fn rule_customer(rule: &str) -> String {
 /// The event type of a source's own endpoint.
 pub(crate) const EVERY_TYPE: &str = "*";
 
-/// Makes the engine's endpoints what the file says.
+/// Brings the engine's endpoints in line with the file.
 pub(crate) struct Setup<'a> {
     pub(crate) webhooks: &'a Webhooks,
     pub(crate) ledger: &'a Ledger,
@@ -30,10 +30,10 @@ pub(crate) struct Setup<'a> {
     pub(crate) secret: &'a Secret,
 }
 
-/// An endpoint as the file wants it.
+/// An endpoint as the file describes it.
 struct Wanted {
     customer: String,
-    /// The one event type that it gets, by which it is found again.
+    /// The only event type that it receives, by which it is found again.
     name: String,
     path: String,
     retry: Option<RetrySchedule>,
@@ -98,12 +98,12 @@ impl Setup<'_> {
                 };
                 endpoints.insert((customer.clone(), wanted.name.clone()), id);
             }
-            // What is left is no longer in the file.
+            // The rest is no longer in the file.
             for endpoint in present {
                 tracing::warn!(
                     customer,
                     action = endpoint.event_types.join(", "),
-                    "an action is no longer in the file; what it still had to do has ended"
+                    "an action is no longer in the file; its pending events are dropped"
                 );
                 self.webhooks
                     .endpoints(&customer)
@@ -127,7 +127,7 @@ impl Setup<'_> {
         Ok(self.webhooks.endpoints(&wanted.customer).add(new).await?.id)
     }
 
-    /// Changes only what is not as the file says: a change is a commit and a line in the log.
+    /// Changes only what differs from the file: each change is a commit and a line in the log.
     async fn keep(&self, present: &Endpoint, wanted: &Wanted) -> Result<EndpointId, OpenError> {
         let endpoints = self.webhooks.endpoints(&wanted.customer);
         let id = present.id.clone();

@@ -1,9 +1,10 @@
-//! What was begun and what is done, by action and event: so that a copy, a retry or a restart does
-//! nothing twice without knowing it.
+//! What was started and what is done, by action and event, so that no duplicate, retry or restart
+//! does something twice unawares.
 //!
-//! A row is written before the outside is touched, and again after. A row that says "started" when
-//! a try begins is a try whose end nobody saw. The rows are in the engine's own file, and what
-//! follows an action is sent in the transaction that says it is done.
+//! A row is written before anything outside is touched, and again afterwards. A row that says
+//! "started" when an attempt begins belongs to an attempt whose end nobody saw. The rows are in the
+//! engine's own file, and the event of the next action is sent in the transaction that marks this
+//! one as done.
 
 use std::time::Duration;
 
@@ -18,37 +19,37 @@ use webhooks_core::{
 pub(crate) struct Entry {
     pub(crate) rule: String,
     pub(crate) step: String,
-    /// The event's id at webhooks-core.
+    /// The event's id in webhooks-core.
     pub(crate) event: String,
 }
 
-/// Whether a try may begin.
+/// Whether an attempt may begin.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// None did it before.
+    /// No earlier attempt did it.
     Fresh,
-    /// One may have done it.
+    /// An earlier attempt may have done it.
     Again(Before),
     /// It is done, with this answer.
     Done(String),
 }
 
-/// A try that was begun, and of whose end nothing is known.
+/// An attempt that was started but whose end is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Before {
     pub(crate) started_at: Timestamp,
-    /// What the action noted when it began.
+    /// What the action recorded when it began.
     pub(crate) mark: Option<String>,
 }
 
-/// What came of an action that is done.
+/// The result of an action that is done.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Done {
     /// The answer, for people.
     pub(crate) note: String,
     /// What it fetched.
     pub(crate) added: Option<serde_json::Value>,
-    /// The provider's name for what was made.
+    /// The provider's id of what was created.
     pub(crate) reference: Option<String>,
 }
 
@@ -70,15 +71,15 @@ const TABLES: &str = "
     create table if not exists relay_setting (name text primary key, value text not null) without rowid;
     create table if not exists relay_customer (name text primary key) without rowid;";
 
-/// Rows that one cleaning takes away at most; the next takes more.
+/// The most rows that one cleaning deletes; the next deletes more.
 const PRUNED_MAX: u32 = 10_000;
 
-/// The table; cheap to clone.
+/// The ledger; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger(Webhooks);
 
 impl Ledger {
-    /// Makes the tables where they are missing.
+    /// Creates the tables that are missing.
     pub(crate) async fn open(webhooks: &Webhooks) -> Result<Self, TransactionError> {
         let make = |tx: &mut Transaction<'_>| {
             // One by one: a batch of statements would be a transaction of its own.
@@ -95,7 +96,7 @@ impl Ledger {
         Ok(Self(webhooks.clone()))
     }
 
-    /// A setting that is made once, and the same at every start.
+    /// A setting that is made once and stays the same at every start.
     pub(crate) async fn setting(
         &self,
         name: &'static str,
@@ -116,7 +117,7 @@ impl Ledger {
             .await
     }
 
-    /// Remembers whose endpoints there are; returns all that were ever remembered.
+    /// Records which customers have endpoints; returns all that were ever recorded.
     pub(crate) async fn customers(
         &self,
         now: Vec<String>,
@@ -131,7 +132,7 @@ impl Ledger {
             .await
     }
 
-    /// Begins a try. `mark` is what the action wants to know should its end not be seen.
+    /// Starts an attempt. `mark` is what the action needs to know if the attempt's end is not seen.
     pub(crate) async fn start(
         &self,
         entry: &Entry,
@@ -172,7 +173,7 @@ impl Ledger {
             .await
     }
 
-    /// A try before this one turned out to have done nothing: this one begins now.
+    /// An earlier attempt turned out to have done nothing: this one starts now.
     pub(crate) async fn start_over(
         &self,
         entry: &Entry,
@@ -187,7 +188,7 @@ impl Ledger {
         .await
     }
 
-    /// Whether an action that is done made what its provider calls `reference`.
+    /// Whether an action that is done created what its provider calls `reference`.
     pub(crate) async fn made(&self, reference: &str) -> Result<bool, TransactionError> {
         let reference = reference.to_owned();
         self.0
@@ -201,7 +202,7 @@ impl Ledger {
             .await
     }
 
-    /// A try ended, and certainly did nothing.
+    /// Records that an attempt ended and certainly did nothing.
     pub(crate) async fn free(&self, entry: &Entry) -> Result<(), TransactionError> {
         let Entry { rule, step, event } = entry.clone();
         self.execute(
@@ -212,7 +213,7 @@ impl Ledger {
         .await
     }
 
-    /// The action is done: says so, and sends what follows it, in one commit.
+    /// Records that the action is done and sends the event that follows it, in one commit.
     pub(crate) async fn finish(
         &self,
         entry: &Entry,
@@ -235,7 +236,8 @@ impl Ledger {
             .await
     }
 
-    /// Forgets that an action is done, because somebody wants it again. A doubt is not forgotten.
+    /// Forgets that an action is done, because somebody wants it repeated. A doubt is not
+    /// forgotten.
     pub(crate) async fn forget(&self, entry: &Entry) -> Result<(), TransactionError> {
         let Entry { rule, step, event } = entry.clone();
         self.execute(
@@ -246,7 +248,7 @@ impl Ledger {
         .await
     }
 
-    /// Forgets what began longer ago than `age`.
+    /// Deletes what began longer ago than `age`.
     pub(crate) async fn prune(
         &self,
         age: Duration,
@@ -263,7 +265,7 @@ impl Ledger {
         .await
     }
 
-    /// One statement, in a commit of its own.
+    /// Executes one statement in a commit of its own.
     async fn execute(
         &self,
         statement: &'static str,

@@ -1,8 +1,8 @@
 //! relay: turns verified webhooks into something useful, by rules in a file.
 //!
-//! The README has the file's every key and what is promised. As a library: [`Config`] reads the
-//! file and says all that is wrong with it, [`preview`] shows what a rule would do, and [`Relay`]
-//! is what runs, as two routers to serve.
+//! The README lists every key of the file and what is promised. As a library: [`Config`] reads the
+//! file and reports everything that is wrong with it, [`preview`] shows what a rule would do, and
+//! [`Relay`] is the running program, as two routers to serve.
 
 mod action;
 mod app;

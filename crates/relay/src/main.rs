@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use relay::{Config, Relay, Trial, preview};
 use webhooks_core::SystemClock;
 
-/// How long actions that run may go on once the relay was asked to stop.
+/// How long running actions may continue once the relay is asked to stop.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// Turns verified webhooks into messages, mails, rows and calls, by rules in a file.
@@ -31,19 +31,19 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Say everything that is wrong with the file, with its line.
+    /// Report everything that is wrong with the file, with line numbers.
     Check,
-    /// Show what a rule would send about an event, without sending it.
+    /// Show what a rule would send for an event, without sending it.
     Try {
         /// The rule's name.
         rule: String,
         /// A file with the event's body, as its source sends it.
         #[arg(long)]
         event: PathBuf,
-        /// The event's type, where its body does not say it (GitHub's is in a header).
+        /// The event's type, if its body does not contain it (GitHub's is in a header).
         #[arg(long = "type")]
         event_type: Option<String>,
-        /// What a fetch would bring, as NAME=FILE.
+        /// What a fetch would return, as NAME=FILE.
         #[arg(long = "with")]
         fetched: Vec<String>,
     },
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     };
     let outcome = match arguments.command {
         None => run(config, pages),
-        Some(Command::Check) => say(&format!("{} is right\n", arguments.config.display())),
+        Some(Command::Check) => say(&format!("{} is valid\n", arguments.config.display())),
         Some(Command::Try {
             rule,
             event,
@@ -119,7 +119,7 @@ async fn run(config: Config, pages: serve::Pages) -> anyhow::Result<()> {
     let (listen, page) = (config.listen, config.page);
     let sources = serve::bind(listen.ip(), listen.port(), "listen in the file").await?;
     let page = serve::bind(page.ip(), page.port(), "page in the file").await?;
-    let page_address = page.local_addr().context("which port is it")?;
+    let page_address = page.local_addr().context("reading the page's port")?;
     let relay = Relay::open(
         config,
         page_address,
@@ -131,14 +131,14 @@ async fn run(config: Config, pages: serve::Pages) -> anyhow::Result<()> {
     tracing::info!("what came and what was done: http://{page_address}");
     let (stop_page, page_stopped) = tokio::sync::oneshot::channel::<()>();
     let page = tokio::spawn(served(page, relay.page(), async {
-        // The sender gone is a stop, too.
+        // A dropped sender means stop, too.
         let _ = page_stopped.await;
     }));
     served(sources, relay.sources(), serve::stop_requested()).await;
-    // The engine's requests arrive at the page's port: that stays until they are done.
+    // The engine's requests arrive at the page's port, which stays open until they are done.
     relay.shutdown(STOP_GRACE).await;
     drop(stop_page);
-    page.await.context("the page's server ended badly")?;
+    page.await.context("the page's server failed")?;
     tracing::info!("stopped");
     Ok(())
 }

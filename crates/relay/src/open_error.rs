@@ -20,10 +20,10 @@ pub enum OpenError {
     /// The secret in the store is damaged.
     #[error("the store's setting \"secret\" can't be read ({0}); restore the file from a backup")]
     Secret(#[from] SecretError),
-    /// A network in the settings is not one.
+    /// A network in the settings is invalid.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// No client could be made.
-    #[error("no HTTP client could be made: {0}")]
+    /// The HTTP client could not be created.
+    #[error("could not create an HTTP client: {0}")]
     Client(#[from] reqwest::Error),
 }

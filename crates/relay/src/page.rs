@@ -1,4 +1,4 @@
-//! The page: what came, what was done about it, and the button to do it again.
+//! The page: what arrived, what was done with it, and the button to repeat it.
 
 use std::{sync::LazyLock, time::SystemTime};
 
@@ -23,9 +23,9 @@ use crate::{
     route::{action_id, stored},
 };
 
-/// As many as fit a few screens.
+/// As many as fit on a few screens.
 const EVENTS_SHOWN: usize = 30;
-/// Enough of an event's data to know it again.
+/// Enough of an event's data to recognise it.
 const DATA_CHARS_SHOWN: usize = 600;
 
 /// The page's styles and scripts.
@@ -65,11 +65,11 @@ struct ActionView {
     state: String,
     tone: &'static str,
     answer: Option<String>,
-    /// The button's word.
+    /// The button's label.
     again: Option<&'static str>,
 }
 
-/// The page could not be filled.
+/// The page's data could not be loaded.
 #[derive(Debug, thiserror::Error)]
 enum PageError {
     #[error(transparent)]
@@ -84,7 +84,7 @@ enum PageError {
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        tracing::error!(error = %self, "the page could not be filled");
+        tracing::error!(error = %self, "could not load the page's data");
         let text = "The relay's store failed; its log says why. Try again later.\n";
         (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
     }
@@ -138,7 +138,7 @@ async fn page(State(relay): State<Relay>) -> Result<Response, PageError> {
     Ok(([(header::CACHE_CONTROL, "no-store")], Html(page.render()?)).into_response())
 }
 
-/// `None` when the event was cleaned away between two looks.
+/// `None` when the event was deleted between the two queries.
 async fn event_view(
     relay: &Relay,
     source: &str,
@@ -174,7 +174,7 @@ async fn event_view(
                     });
                     continue;
                 }
-                // The rule did not want it.
+                // The rule did not match.
                 break;
             };
             actions.push(action_view(&rule.name, &step.name, delivery));
@@ -219,7 +219,7 @@ fn action_view(rule: &str, step: &str, delivery: &Delivery) -> ActionView {
     }
 }
 
-/// What the last try said.
+/// The answer to the last attempt.
 fn answer(delivery: &Delivery) -> Option<String> {
     let attempt = delivery.attempts.last()?;
     let text = String::from_utf8_lossy(&attempt.body_head).into_owned();
@@ -229,7 +229,7 @@ fn answer(delivery: &Delivery) -> Option<String> {
     }
 }
 
-/// In words, with a tone, and what can be done about it.
+/// The state in words, with a tone, and the label of the button that acts on it.
 fn state_words(state: &DeliveryState) -> (String, &'static str, Option<&'static str>) {
     match state {
         DeliveryState::InFlight => ("being done".to_owned(), "soft", None),
@@ -260,7 +260,7 @@ fn clock_words(at: SystemTime) -> String {
     at.strftime("%H:%M:%S UTC").to_string()
 }
 
-/// Which action of which event; without a rule, the look for rules.
+/// Which action for which event; without a rule, the matching of rules.
 #[derive(Deserialize)]
 struct Again {
     source: String,
@@ -288,14 +288,17 @@ async fn again(State(relay): State<Relay>, Form(form): Form<Again>) -> Response 
         step: form.step,
     };
     if let Err(error) = relay.ledger().forget(&entry).await {
-        tracing::error!(%error, "an action can't be done again");
+        tracing::error!(%error, "could not repeat an action");
         let text = "The store failed; try again.\n";
         return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     }
     let endpoints = relay.webhooks().endpoints(&customer);
     match endpoints.resend(endpoint, &entry.event).await {
         Ok(()) => {
-            tracing::info!(event.id = entry.event, "{customer}: done again, as asked");
+            tracing::info!(
+                event.id = entry.event,
+                "{customer}: repeating it, as requested"
+            );
             Redirect::to(&format!("/#{}", form.key)).into_response()
         }
         Err(error) => (StatusCode::CONFLICT, format!("{error}\n")).into_response(),

@@ -1,8 +1,9 @@
-//! The engine hands over an action's event: it is done once, or its doubt is said.
+//! Handles an action's event that the engine delivers: performs the action once, or reports the
+//! doubt.
 //!
-//! The answer's status tells the engine what follows: 2xx nothing, 429 and 503 with `Retry-After`
-//! that the action's other events wait too, another 503 that this one is tried again. An action
-//! that its provider will never take is canceled and answered 422.
+//! The response's status tells the engine what to do next: after 2xx nothing; after 429 with
+//! `Retry-After` the action's other events wait too; after 503 only this one is tried again. An
+//! action that its provider will never accept is canceled and answered with 422.
 
 use axum::{
     Router,
@@ -26,7 +27,7 @@ pub(crate) fn routes() -> Router<Relay> {
     Router::new().route("/actions/{rule}/{step}", post(perform))
 }
 
-/// Why a try ended without an outcome.
+/// Why an attempt ended without an outcome.
 #[derive(Debug, thiserror::Error)]
 enum PerformError {
     #[error("the store refused: {0}")]
@@ -60,13 +61,13 @@ async fn perform(
     match this.outcome(event.data).await {
         Ok(outcome) => this.answer(outcome).await,
         Err(error) => {
-            tracing::error!(%error, rule = rule.name, action = this.entry.step, "an action can't be done now");
+            tracing::error!(%error, rule = rule.name, action = this.entry.step, "could not do an action now");
             (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response()
         }
     }
 }
 
-/// One action that is to be done for one event.
+/// One action to be performed for one event.
 struct This<'a> {
     relay: &'a Relay,
     rule: &'a Rule,
@@ -94,7 +95,7 @@ impl This<'_> {
             Start::Fresh => None,
             Start::Again(before) => Some(before),
             Start::Done(note) => {
-                // Only its answer to the engine was lost.
+                // Only the answer to the engine was lost.
                 return Ok(Outcome::done(note));
             }
         };
@@ -113,7 +114,8 @@ impl This<'_> {
         self.note(outcome, about, attempt.before.is_some()).await
     }
 
-    /// Notes in the ledger how a try ended; `was_in_doubt`: a try before it may have done it.
+    /// Records in the ledger how an attempt ended; `was_in_doubt`: an earlier attempt may have done
+    /// it.
     async fn note(
         &self,
         outcome: Outcome,
@@ -187,7 +189,7 @@ impl This<'_> {
                 }
             }
             Outcome::Refused { reason } => {
-                // Why is for the page: it can repeat a value of the event's.
+                // The reason is shown only on the page: it can contain a value of the event's.
                 tracing::error!(
                     rule,
                     action = step,
@@ -198,7 +200,7 @@ impl This<'_> {
                 if let Some(endpoint) = self.relay.endpoint(&customer, step) {
                     let endpoints = self.relay.webhooks().endpoints(&customer);
                     if let Err(error) = endpoints.cancel(endpoint, event).await {
-                        tracing::warn!(%error, "a refused action goes on being tried");
+                        tracing::warn!(%error, "could not cancel a refused action, so it is tried again");
                     }
                 }
                 (StatusCode::UNPROCESSABLE_ENTITY, reason).into_response()

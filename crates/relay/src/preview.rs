@@ -1,4 +1,4 @@
-//! What a rule would do about an event, without doing it.
+//! What a rule would do with an event, without doing it.
 
 use std::fmt::Write as _;
 
@@ -20,15 +20,15 @@ use crate::{
 pub struct Trial {
     /// The body as the source would send it.
     pub body: Value,
-    /// The event's type, where the body does not say it.
+    /// The event's type, if the body does not contain it.
     pub event_type: Option<String>,
-    /// What fetches would bring, by name.
+    /// What fetches would return, by name.
     pub fetched: Vec<(String, Value)>,
-    /// When it is said to come.
+    /// The time at which it is taken to arrive.
     pub now: Timestamp,
 }
 
-/// A rule can't be tried.
+/// A rule cannot be tried.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrialError {
@@ -37,10 +37,10 @@ pub enum TrialError {
     NoRule {
         /// The name that was given.
         name: String,
-        /// The nearest one.
+        /// A suggestion of the nearest name.
         hint: String,
     },
-    /// An action can't be made of the event; what comes before it is shown.
+    /// An action cannot be prepared from the event; the actions before it are shown.
     #[error("{before}{step}: {reason}")]
     NotMade {
         /// What the actions before it would do.
@@ -52,10 +52,10 @@ pub enum TrialError {
     },
 }
 
-/// Says what the rule `name` would do about an event: every request, mail and row, as text.
+/// Describes what the rule `name` would do with an event: every request, mail and row, as text.
 ///
 /// # Errors
-/// [`TrialError`] says which action can't be made of the event, and why.
+/// [`TrialError`] says which action cannot be prepared from the event, and why.
 pub fn preview(config: &Config, name: &str, trial: Trial) -> Result<String, TrialError> {
     let rule = config.rule(name).ok_or_else(|| TrialError::NoRule {
         name: name.to_owned(),
@@ -93,7 +93,7 @@ pub fn preview(config: &Config, name: &str, trial: Trial) -> Result<String, Tria
         }
         Err(reason) => {
             return Ok(format!(
-                "{name} does not want this event: its condition can't be judged: {reason}\n"
+                "{name} does not want this event: its condition can't be evaluated: {reason}\n"
             ));
         }
     }

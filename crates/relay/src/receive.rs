@@ -1,4 +1,4 @@
-//! A webhook arrives: verified, stored, and only then acknowledged.
+//! A webhook arrives: it is verified, stored, and only then acknowledged.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use webhooks_core::{
 
 use crate::{endpoints::source_customer, relay::Relay, values::Received};
 
-/// Of the hash that names an event within the store: 128 bits.
+/// The length of the hash that identifies an event in the store: 128 bits.
 const KEY_CHARS: usize = 32;
 
 /// What the handler of one source needs.
@@ -97,21 +97,21 @@ fn refused(source: &str, key: &str, error: &SendError) -> StatusCode {
     status
 }
 
-/// The id under which the store has an event: any id, of any length, becomes one that fits.
+/// The id of an event in the store: any id, of any length, becomes one that fits.
 pub(crate) fn key(source: &str, id: &str) -> String {
     let mut hash = hex::encode(Sha256::digest(format!("{source}\0{id}")));
     hash.truncate(KEY_CHARS);
     hash
 }
 
-/// An event type that the store takes: what it does not take becomes `-`.
+/// An event type that the store accepts: characters that it does not accept become `-`.
 fn stored_type(event: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || "_.:/-".contains(c);
     let fitting = event.chars().map(|c| if fits(c) { c } else { '-' });
     fitting.take(EVENT_TYPE_BYTES_MAX).collect()
 }
 
-/// What a verified request says.
+/// The event in a verified request.
 fn received(
     source: &str,
     provider: Provider,
@@ -133,7 +133,7 @@ fn received(
     })
 }
 
-/// The event's type, as far as a body says it, and its data.
+/// The event's type, if the body contains it, and its data.
 pub(crate) fn opened_body(provider: Option<Provider>, payload: Value) -> (Option<String>, Value) {
     match provider {
         None | Some(Provider::Standard) => opened(payload),
@@ -141,7 +141,7 @@ pub(crate) fn opened_body(provider: Option<Provider>, payload: Value) -> (Option
     }
 }
 
-/// The body as JSON; a form that is not JSON inside becomes an object of its fields.
+/// The body as JSON; a form without JSON inside becomes an object of its fields.
 fn payload(request: &VerifiedBody) -> Result<Value, Rejection> {
     let form = if is_form_body(&request.headers) {
         request.form()?
@@ -162,7 +162,7 @@ fn is_form_body(headers: &HeaderMap) -> bool {
         .is_some_and(is_form)
 }
 
-/// The id in a body whose every byte is signed, where the provider has one.
+/// The id in a body that is signed as a whole, for providers that put one there.
 fn signed_id(provider: Provider, payload: &Value) -> Option<String> {
     let field = match provider {
         Provider::Stripe | Provider::Discord => "id",
@@ -172,7 +172,7 @@ fn signed_id(provider: Provider, payload: &Value) -> Option<String> {
     Some(payload.get(field)?.as_str()?.to_owned())
 }
 
-/// Where providers say in a body what kind of event it is.
+/// The event's type in the body, where the provider puts it.
 fn event_type(provider: Provider, payload: &Value) -> Option<String> {
     let text = |pointer: &str| Some(payload.pointer(pointer)?.as_str()?.to_owned());
     match provider {
@@ -185,7 +185,8 @@ fn event_type(provider: Provider, payload: &Value) -> Option<String> {
 }
 
 /// The type and the data of a Standard Webhooks body: `{id, event, data}` as webhooks-core sends
-/// it, `{type, timestamp, data}` as is recommended, or anything, as Svix lets its customers.
+/// it, `{type, timestamp, data}` as the specification recommends, or anything, as Svix lets its
+/// customers send.
 fn opened(mut payload: Value) -> (Option<String>, Value) {
     let text = |name: &str| payload.get(name).and_then(Value::as_str).map(str::to_owned);
     let event = text("event").or_else(|| text("type"));

@@ -1,8 +1,8 @@
 //! The relay: the engine with its endpoints, one for each source and each action.
 //!
-//! An event is sent to its source's endpoint, which finds the rules that want it; each rule's
-//! first action is sent as an event of its own, and each that is done sends the next. All these
-//! endpoints are on this program's loopback address: the engine stores, retries and lists.
+//! An event is sent to its source's endpoint, which finds the rules that match it; each rule's
+//! first action is sent as an event of its own, and each action that is done sends the next. All
+//! these endpoints are on this program's loopback address: the engine stores, retries and lists.
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -18,11 +18,11 @@ use crate::{
     source::Source,
 };
 
-/// Longer than any action may take, so that it is the action that says why it failed.
+/// Longer than any action may take, so that the action itself reports why it failed.
 const ACTION_LIMIT: Duration = Duration::from_secs(60);
 /// The engine's own requests go there.
 const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
-/// How often what is too old is forgotten.
+/// How often old rows are deleted.
 const PRUNE_WAIT: Duration = Duration::from_secs(3600);
 
 /// The relay; cheap to clone.
@@ -53,8 +53,8 @@ impl FromRef<Relay> for Verifier {
 }
 
 impl Relay {
-    /// Opens the store, and starts what was left of actions. `page` is where
-    /// [`Relay::page`] is served, which is where the engine sends its requests.
+    /// Opens the store and resumes unfinished actions. `page` is the address at which
+    /// [`Relay::page`] is served and to which the engine sends its requests.
     ///
     /// # Errors
     /// [`OpenError`] says what to do.
@@ -64,13 +64,13 @@ impl Relay {
         pages: serve::Pages,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
-        // What an event's values lead to is judged without the loopback addresses.
+        // URLs that contain an event's values are checked without allowing the loopback addresses.
         let policy = AddressPolicy::default().allow_networks(&config.allow_networks)?;
         let builder = Builder::default()
             .allow_networks(LOOPBACK)?
             .time_limit(ACTION_LIMIT)
             .clock(Arc::clone(&clock))
-            // An action that fails for days is the operator's to end.
+            // It is for the operator to stop an action that fails for days.
             .disable_after(None);
         let address = format!("sqlite:{}", config.store.display());
         let webhooks = builder.open(&address).await?;
@@ -99,7 +99,7 @@ impl Relay {
         Ok(relay)
     }
 
-    /// Stops: actions that run may end within `grace`; the rest goes on after the next start.
+    /// Stops: running actions may finish within `grace`; the rest continues after the next start.
     pub async fn shutdown(&self, grace: Duration) {
         self.0.webhooks.shutdown(grace).await;
     }
@@ -108,7 +108,7 @@ impl Relay {
         &self.0.config
     }
 
-    /// The engine: what came and what is to be done is there.
+    /// The engine, which has what arrived and what is pending.
     #[must_use]
     pub fn webhooks(&self) -> &Webhooks {
         &self.0.webhooks
@@ -122,7 +122,7 @@ impl Relay {
         &self.0.peers
     }
 
-    /// The verifier of a source, by the relay's clock.
+    /// The verifier of a source, using the relay's clock.
     pub(crate) fn verifier(&self, source: &Source) -> Verifier {
         by_clock(source.verifier.clone(), &self.0.clock)
     }
@@ -135,7 +135,7 @@ impl Relay {
         now(&self.0.clock)
     }
 
-    /// The endpoint named `name` of a customer of ours.
+    /// The endpoint named `name` of one of our customers.
     pub(crate) fn endpoint(&self, customer: &str, name: &str) -> Option<&EndpointId> {
         self.0
             .endpoints
@@ -144,7 +144,7 @@ impl Relay {
 }
 
 fn now(clock: &Arc<dyn Clock>) -> Timestamp {
-    // A clock that stands outside of what jiff can say is wrong by ten thousand years.
+    // A clock outside the range of jiff is wrong by ten thousand years.
     Timestamp::try_from(clock.wall()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
@@ -164,7 +164,7 @@ async fn prune(parts: std::sync::Weak<Parts>) {
             .prune(RETENTION_DEFAULT, now(&parts.clock))
             .await;
         if let Err(error) = pruned {
-            tracing::warn!(%error, "old actions were not forgotten");
+            tracing::warn!(%error, "could not delete old actions");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The engine hands over an event that came: which rules want it?
+//! Handles an event that the engine delivers: finds the rules that match it.
 
 use axum::{
     Router,
@@ -18,18 +18,18 @@ use crate::{
     values::{Added, Received},
 };
 
-/// What an action's event says: which event it is about, and what was fetched before it.
+/// The contents of an action's event: which event it is about, and what was fetched before it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ActionEvent {
     pub(crate) source: String,
-    /// The event's id at webhooks-core, among those of its source.
+    /// The event's id in webhooks-core, among those of its source.
     pub(crate) key: String,
     #[serde(default, skip_serializing_if = "Added::is_empty")]
     pub(crate) added: Added,
 }
 
 impl ActionEvent {
-    /// As an event for the engine. The same event and step always give the same id.
+    /// Makes an event for the engine. The same event and step always give the same id.
     pub(crate) fn following(self, rule: &str, step: &Step) -> Following {
         Following {
             customer: rule_customer(rule),
@@ -38,7 +38,7 @@ impl ActionEvent {
     }
 }
 
-/// The id at webhooks-core of a step's event.
+/// The id, in webhooks-core, of a step's event.
 pub(crate) fn action_id(key: &str, step: &str) -> String {
     format!("{key}:{step}")
 }
@@ -47,7 +47,7 @@ pub(crate) fn routes() -> Router<Relay> {
     Router::new().route("/route/{source}", post(route))
 }
 
-/// Answers with the names of the rules that want the event.
+/// Answers with the names of the rules that match the event.
 async fn route(
     State(relay): State<Relay>,
     Path(source): Path<String>,
@@ -77,10 +77,10 @@ async fn route(
                     rule = rule.name,
                     event.id = event.id,
                     reason,
-                    "a condition can't be judged"
+                    "a condition can't be evaluated"
                 );
                 notes.push_str(&format!(
-                    "; the condition of {} can't be judged: {reason}",
+                    "; the condition of {} can't be evaluated: {reason}",
                     rule.name
                 ));
                 continue;
@@ -112,7 +112,7 @@ async fn route(
     }
 }
 
-/// Whether a rule wants an event.
+/// Whether a rule matches an event.
 pub(crate) fn wants(
     rule: &Rule,
     received: &Received,
@@ -134,7 +134,7 @@ pub(crate) fn wants(
         .map_err(|error| error.to_string())
 }
 
-/// An event with the time when it came; `None` when it is no longer stored.
+/// An event and the time at which it arrived; `None` when it is no longer stored.
 pub(crate) async fn stored(
     relay: &Relay,
     source: &str,

@@ -1,4 +1,4 @@
-//! The file's rules: what is done about which events.
+//! The file's rules: what is done with which events.
 
 use std::{collections::BTreeSet, num::NonZeroU32};
 
@@ -11,31 +11,31 @@ use crate::{
     values,
 };
 
-/// More than this many steps are no longer read by anybody.
+/// Nobody reads a rule with more steps than this.
 const ACTIONS_MAX: usize = 20;
 
-/// What is done about which events of a source.
+/// What is done with which events of a source.
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub(crate) name: String,
     pub(crate) source: String,
     pub(crate) events: Vec<Pattern>,
     pub(crate) when: Option<Expression>,
-    /// One after the other.
+    /// Performed one after the other.
     pub(crate) steps: Vec<Step>,
 }
 
 /// One action of a rule.
 #[derive(Debug)]
 pub(crate) struct Step {
-    /// Its number and kind: `1-slack`.
+    /// Its number and kind, such as `1-slack`.
     pub(crate) name: String,
     pub(crate) action: Action,
     pub(crate) retry: Option<RetrySchedule>,
     pub(crate) per_second: Option<NonZeroU32>,
 }
 
-/// Event types: exact, a beginning and a star, or a star.
+/// A pattern of event types: an exact type, a prefix and a star, or a star.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern(pub(crate) String);
 
@@ -95,7 +95,10 @@ fn rule(
         if event.text.trim_end_matches('*').contains('*') {
             section.fault(
                 &event.span,
-                format_args!("event \"{}\": a star stands at the end only", event.text),
+                format_args!(
+                    "event \"{}\": a star is allowed only at the end",
+                    event.text
+                ),
             );
         }
         events.push(Pattern(event.text));
@@ -154,7 +157,7 @@ fn step(
         .integer("per_second", 1..=1000)
         .and_then(NonZeroU32::new);
     let Some(kind) = section.required("kind") else {
-        // What else is in it can't be judged.
+        // Without a kind, the rest of it cannot be checked.
         return None;
     };
     let Some(action) = Action::read(&kind.text, &section, accounts, known) else {
@@ -193,7 +196,7 @@ fn schedule(section: &Section<'_>, waits: Vec<std::time::Duration>) -> Option<Re
         Ok(schedule) if schedule.span() > RETENTION_DEFAULT => {
             let days = RETENTION_DEFAULT.as_secs() / (24 * 3600);
             fault(&format_args!(
-                "the waits are more than {days} days together, for which events are kept (at most {ATTEMPTS_MAX} attempts)"
+                "the waits add up to more than the {days} days for which events are kept (at most {ATTEMPTS_MAX} attempts)"
             ));
             None
         }

@@ -34,7 +34,7 @@ pub(crate) fn sources(root: &Section<'_>) -> Vec<Source> {
             Some(other) => table.fault(
                 &name.span,
                 format_args!(
-                    "source {} has the path {} of source {}",
+                    "source {} has the same path, {}, as source {}",
                     source.name, source.path, other.name
                 ),
             ),

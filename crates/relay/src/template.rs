@@ -1,5 +1,5 @@
-//! Templates and expressions over an event. What a template prints is escaped for where it goes,
-//! so that an event's values can't become markup, mentions or parts of a URL.
+//! Templates and expressions over an event. What a template outputs is escaped for its destination,
+//! so that an event's values cannot become markup, mentions or parts of a URL.
 
 use std::{
     collections::HashSet,
@@ -13,12 +13,12 @@ use minijinja::{
 };
 use url::Url;
 
-/// More than any provider takes; a template that loops over an event may make more.
+/// More than any provider accepts; a template that loops over an event may produce more.
 const RENDERED_BYTES_MAX: usize = 64 * 1024;
-/// Steps of one rendering: some milliseconds.
+/// The maximum number of steps in one rendering: some milliseconds.
 const FUEL: u64 = 200_000;
 
-/// A template or an expression did not work out for an event.
+/// A template or an expression failed for an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct RenderError(String);
@@ -35,7 +35,7 @@ impl From<minijinja::Error> for RenderError {
     }
 }
 
-/// Where a template's output goes, and what values must not do there.
+/// Where a template's output goes, and what values must not be able to do there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Escape {
     /// Plain text of any number of lines.
@@ -48,7 +48,7 @@ pub(crate) enum Escape {
     Slack,
     /// Mattermost: Markdown, and mentions.
     Mattermost,
-    /// Discord: Markdown, and mentions (which the message forbids besides).
+    /// Discord: Markdown, and mentions (which the message also forbids).
     Discord,
 }
 
@@ -93,7 +93,7 @@ impl Escape {
             }
             Self::Url => {
                 for part in form_urlencoded::byte_serialize(text.as_bytes()) {
-                    // A space is + in a query only.
+                    // Only in a query does + mean a space.
                     out.write_str(if part == "+" { "%20" } else { part })?;
                 }
             }
@@ -103,13 +103,13 @@ impl Escape {
                 }
             }
             Self::Mattermost | Self::Discord => {
-                // Escaped like other text, a link would lead elsewhere.
+                // A link escaped like other text would lead elsewhere.
                 if let Some(link) = link(text) {
                     return out.write_str(&link);
                 }
                 for c in text.chars().filter(|c| is_text(*c)) {
                     match c {
-                        // Seen as before, and no longer a mention.
+                        // Looks the same, but is no longer a mention.
                         '@' => out.write_str("@\u{200b}")?,
                         '&' | '<' | '>' if self == Self::Mattermost => write_entity(c, out)?,
                         c if MARKDOWN.contains(c) => write!(out, "\\{c}")?,
@@ -122,13 +122,14 @@ impl Escape {
     }
 }
 
-/// What begins markup in Markdown, wherever it stands.
+/// The characters that begin markup in Markdown, wherever they stand.
 const MARKDOWN: &str = "\\`*_~|[]()#>+-!<";
 
-/// What in a link could end it and begin something else.
+/// The characters in a link that could end it and begin something else.
 const ENDS_LINK: &str = "\\`*|[]()<>\"'@";
 
-/// A text that is a web address and nothing else, with nothing in it that could end it.
+/// The link, if the text is a web address and nothing else; characters that could end it are
+/// escaped.
 fn link(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
     let is_web = matches!(url.scheme(), "http" | "https") && url.host().is_some();
@@ -138,7 +139,7 @@ fn link(text: &str) -> Option<String> {
     let mut link = String::new();
     for c in url.as_str().chars() {
         if ENDS_LINK.contains(c) {
-            // ASCII, all of them.
+            // They are all ASCII.
             let _ = write!(link, "%{:02X}", u32::from(c));
         } else {
             link.push(c);
@@ -147,12 +148,12 @@ fn link(text: &str) -> Option<String> {
     Some(link)
 }
 
-/// Line breaks of any script, and characters that steer.
+/// Line breaks of any script, and control characters.
 fn is_break(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// What may stand in a text: everything but characters that steer.
+/// Whether a text may contain it: everything but control characters.
 fn is_text(c: char) -> bool {
     matches!(c, '\n' | '\t') || !is_break(c)
 }
@@ -166,7 +167,7 @@ fn write_entity(c: char, out: &mut impl fmt::Write) -> fmt::Result {
     }
 }
 
-/// A text with an event's values in it.
+/// A text that contains an event's values.
 #[derive(Debug, Clone)]
 pub(crate) struct Template {
     source: String,
@@ -174,7 +175,7 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    /// Checks the template's grammar, and that there are the filters and tests on its way without
+    /// Checks the template's syntax, and that the filters and tests exist that it reaches without
     /// an event.
     pub(crate) fn new(source: &str, escape: Escape) -> Result<Self, RenderError> {
         TEMPLATES.template_from_named_str(escape.name(), source)?;
@@ -186,13 +187,13 @@ impl Template {
         })
     }
 
-    /// The names that it takes from outside.
+    /// The names of the variables that it uses.
     pub(crate) fn variables(&self) -> Vec<String> {
         let compiled = TEMPLATES.template_from_named_str(self.escape.name(), &self.source);
         sorted(compiled.map(|template| template.undeclared_variables(false)))
     }
 
-    /// The text, with no end of line at its end.
+    /// The text, without white space at its end.
     pub(crate) fn render(&self, values: &Value) -> Result<String, RenderError> {
         let template = TEMPLATES.template_from_named_str(self.escape.name(), &self.source)?;
         let mut bounded = Bounded(Vec::new());
@@ -203,12 +204,12 @@ impl Template {
     }
 }
 
-/// A value of an event, or made of some.
+/// A value of an event, or one computed from them.
 #[derive(Debug, Clone)]
 pub(crate) struct Expression(String);
 
 impl Expression {
-    /// Checks the expression's grammar, and that there are the filters and tests on its way without
+    /// Checks the expression's syntax, and that the filters and tests exist that it reaches without
     /// an event.
     pub(crate) fn new(source: &str) -> Result<Self, RenderError> {
         let expression = EXPRESSIONS.compile_expression(source)?;
@@ -216,13 +217,13 @@ impl Expression {
         Ok(Self(source.to_owned()))
     }
 
-    /// The names that it takes from outside.
+    /// The names of the variables that it uses.
     pub(crate) fn variables(&self) -> Vec<String> {
         let compiled = EXPRESSIONS.compile_expression(&self.0);
         sorted(compiled.map(|expression| expression.undeclared_variables(false)))
     }
 
-    /// Its value. What the event does not have is undefined, and so is all within it.
+    /// Its value. What the event does not have is undefined, and so is everything inside it.
     pub(crate) fn value(&self, values: &Value) -> Result<Value, RenderError> {
         Ok(EXPRESSIONS
             .compile_expression(&self.0)?
@@ -239,7 +240,8 @@ impl Expression {
     }
 }
 
-/// Of a run without an event: only a name that no event can give is an error.
+/// Checks the result of a run without an event: only a filter, test or function that does not exist
+/// is an error.
 fn known_names<T>(run: Result<T, minijinja::Error>) -> Result<(), RenderError> {
     let unknown = [
         ErrorKind::UnknownFilter,
@@ -252,7 +254,7 @@ fn known_names<T>(run: Result<T, minijinja::Error>) -> Result<(), RenderError> {
     }
 }
 
-/// Without the names of functions, which every template has.
+/// Leaves out the names of functions, which every template has.
 fn sorted(names: Result<HashSet<String>, minijinja::Error>) -> Vec<String> {
     let functions: HashSet<&str> = TEMPLATES.globals().map(|(name, _)| name).collect();
     let names = names.into_iter().flatten();
@@ -263,10 +265,10 @@ fn sorted(names: Result<HashSet<String>, minijinja::Error>) -> Vec<String> {
     names
 }
 
-/// A name that an event lacks is an error: the text would be wrong.
+/// A name that an event lacks is an error, since the text would be wrong.
 static TEMPLATES: LazyLock<Environment<'static>> =
     LazyLock::new(|| environment(UndefinedBehavior::Strict));
-/// In a condition it is simply not so.
+/// In a condition, a name that an event lacks is merely false.
 static EXPRESSIONS: LazyLock<Environment<'static>> =
     LazyLock::new(|| environment(UndefinedBehavior::Chainable));
 
@@ -297,7 +299,7 @@ fn write_value(
     if value.is_safe() {
         return Ok(write!(out, "{value}")?);
     }
-    // By the template's name: no block of it can turn this off.
+    // Chosen by the template's name: no block in the template can turn this off.
     let escape = Escape::named(state.name());
     let text = if value.is_none() {
         String::new()
@@ -307,7 +309,7 @@ fn write_value(
     Ok(escape.write(&text, out)?)
 }
 
-/// Takes so many bytes and no more.
+/// Accepts up to `RENDERED_BYTES_MAX` bytes.
 struct Bounded(Vec<u8>);
 
 impl io::Write for Bounded {

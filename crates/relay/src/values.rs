@@ -5,13 +5,13 @@ use minijinja::{Value, value::Serde};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
-/// The names that every event gives; a fetch adds others.
+/// The names that every event has; a fetch adds others.
 pub(crate) const NAMES: [&str; 5] = ["id", "event", "source", "received_at", "data"];
 
 /// One event as it was received, and as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Received {
-    /// As its sender named it; a hash where it was not named by anything signed.
+    /// The sender's id; a hash when no signed id came with it.
     pub(crate) id: String,
     /// Its type, as its sender calls it.
     pub(crate) event: String,

@@ -1,4 +1,4 @@
-//! One try of an action, and how it ended.
+//! One attempt at an action, and how it ended.
 
 use std::time::Duration;
 
@@ -6,22 +6,22 @@ use jiff::Timestamp;
 
 use crate::ledger::{Before, Done, Entry};
 
-/// Is added to what people read when it may have been sent before.
+/// Added to what people read when it may have been sent before.
 pub(super) const REPEAT_NOTE: &str =
-    "(This may be a repeat: relay was cut off while it sent it before.)";
+    "(This may be a repeat: relay was interrupted while sending it before.)";
 
-/// One try of an action for one event.
+/// One attempt at an action for one event.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
     /// Which action, for which event.
     pub(crate) entry: Entry,
     pub(crate) now: Timestamp,
-    /// A try before this one that may have done it.
+    /// An earlier attempt that may have done it.
     pub(crate) before: Option<Before>,
 }
 
 impl Attempt {
-    /// Says in a text for people when it may be a repeat.
+    /// Adds a note to a text for people when it may be a repeat.
     pub(super) fn noted(&self, text: String) -> String {
         match self.before {
             Some(_) => format!("{text}\n\n{REPEAT_NOTE}"),
@@ -30,20 +30,20 @@ impl Attempt {
     }
 }
 
-/// How a try ended.
+/// How an attempt ended.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Outcome {
     /// It is done.
     Done(Done),
-    /// Not now; there is a next try.
+    /// Not done now; it is tried again.
     Failed {
         reason: String,
-        /// As the provider asks.
+        /// How long the provider asks to wait.
         retry_after: Option<Duration>,
-        /// Whether it may have been done.
+        /// Whether it may have been done anyway.
         in_doubt: bool,
     },
-    /// It will never be taken as it is.
+    /// The provider will never accept it as it is.
     Refused { reason: String },
 }
 

@@ -1,4 +1,4 @@
-//! A JSON body written in the file, whose texts are templates.
+//! A JSON body written in the file, whose strings are templates.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,11 @@ use crate::{
     template::{Escape, Expression, RenderError, Template},
 };
 
-/// JSON whose texts are templates: values can't leave the text that they are in.
+/// JSON whose strings are templates: values cannot break out of the string that they are in.
 #[derive(Debug)]
 pub(crate) enum Body {
     Template(Template),
-    /// A text that is one `{{ expression }}` and nothing else keeps its type.
+    /// A string that is one `{{ expression }}` and nothing else keeps the expression's type.
     Expression(Expression),
     Literal(serde_json::Value),
     List(Vec<Body>),

@@ -1,5 +1,5 @@
-//! A POST to any address: the event as it is, or a JSON body of templates; signed as Standard
-//! Webhooks says when there is a secret.
+//! A POST to any address, with the event as it is or a JSON body of templates; signed according to
+//! Standard Webhooks when there is a secret.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use minijinja::Value;
@@ -10,7 +10,7 @@ use webhooks_core::Secret;
 use super::{attempt::Attempt, body::Body, keys::Keys, request::Post};
 use crate::{reading::Section, template::RenderError};
 
-/// Where an event is sent on to.
+/// Where an event is forwarded to.
 #[derive(Debug)]
 pub(crate) struct Call {
     url: Url,
@@ -29,7 +29,10 @@ impl Call {
             match secret {
                 Ok(secret) if secret.can_sign() => Some(secret),
                 Ok(_) => {
-                    section.fault(&text.span, "secret only verifies; give the one that signs");
+                    section.fault(
+                        &text.span,
+                        "secret can only verify; give the one that signs",
+                    );
                     None
                 }
                 Err(error) => {
@@ -63,7 +66,7 @@ impl Call {
     }
 }
 
-/// The table `headers`: names and values of the operator's.
+/// The table `headers`: the operator's own names and values.
 pub(super) fn headers(section: &Section<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let Some(table) = section.section("headers") else {
@@ -81,11 +84,11 @@ pub(super) fn headers(section: &Section<'_>) -> HeaderMap {
             }
             (Err(_), _) => table.fault(
                 &key.span,
-                format_args!("\"{}\" is not a header's name", key.text),
+                format_args!("\"{}\" is not a valid header name", key.text),
             ),
             (_, Err(_)) => table.fault(
                 &text.span,
-                format_args!("{} has characters that no header can hold", key.text),
+                format_args!("{} has characters that a header cannot contain", key.text),
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! A message to a channel, by an incoming webhook of Slack, Mattermost or Discord.
+//! A message to a channel, through an incoming webhook of Slack, Mattermost or Discord.
 
 use minijinja::Value;
 use serde_json::json;
@@ -51,7 +51,7 @@ impl Service {
         }
     }
 
-    /// The longest message, as each documents it.
+    /// The longest message, as each service documents it.
     fn chars_max(self) -> usize {
         match self {
             Self::Slack => 40_000,
@@ -62,7 +62,7 @@ impl Service {
 
     fn body(self, text: &str) -> serde_json::Value {
         match self {
-            // Slack has no escape for *, _, ~ and `: nothing in the text is formatting.
+            // Slack cannot escape *, _, ~ and `: so nothing in the text is treated as formatting.
             Self::Slack => json!({"text": text, "mrkdwn": false}),
             Self::Mattermost => json!({"text": text}),
             // Whatever the text says, nobody is notified.
@@ -78,7 +78,7 @@ impl Chat {
         let text = keys.template("text", service.escape());
         let mut url = url?;
         if matches!(service, Service::Discord) {
-            // Else Discord answers before it has looked at the message.
+            // Without it, Discord answers before it has looked at the message.
             url.query_pairs_mut().append_pair("wait", "true");
         }
         Some(Self {
@@ -90,7 +90,7 @@ impl Chat {
 
     pub(super) fn prepare(&self, values: &Value, attempt: &Attempt) -> Result<Post, RenderError> {
         let text = self.text.render(values)?;
-        // Room for the note.
+        // Leaves room for the note.
         let text = cut(&text, self.service.chars_max() - REPEAT_NOTE.len() - 2);
         let body = self.service.body(&attempt.noted(text));
         Ok(Post::json(self.service.name(), &self.url, &body))

@@ -1,4 +1,4 @@
-//! A mail, by SMTP: encrypted unless the server is on this machine.
+//! An email, by SMTP: encrypted unless the server is on this machine.
 
 use std::{
     fmt,
@@ -26,14 +26,14 @@ use crate::{
     template::{Escape, RenderError, Template},
 };
 
-/// For each step of the conversation with the server.
+/// The time limit for each step of the conversation with the server.
 const SERVER_LIMIT: Duration = Duration::from_secs(15);
-/// RFC 5322 allows a line 998 characters, its name included.
+/// RFC 5322 allows 998 characters in a line, including the header's name.
 const SUBJECT_CHARS_MAX: usize = 250;
-/// Answers of servers that mean a wrong password, or none: somebody corrects that.
+/// Server replies that mean a wrong or missing password: somebody will correct that.
 const WRONG_PASSWORD: [u16; 4] = [530, 534, 535, 538];
 
-/// The mail server, and whose name mails bear.
+/// The mail server, and the sender of its mails.
 #[derive(Debug, Clone)]
 pub(crate) struct Smtp {
     transport: AsyncSmtpTransport<Tokio1Executor>,
@@ -71,7 +71,7 @@ impl Smtp {
     }
 }
 
-/// What is wrong never repeats the URL: it holds a password.
+/// Errors never repeat the URL: it holds a password.
 fn transport(
     text: &str,
     certificate: Option<Certificate>,
@@ -98,7 +98,11 @@ fn transport(
         ("smtps", _) => builder.tls(Tls::Wrapper(parameters()?)),
         ("smtp", Some("tls=required")) => builder.tls(Tls::Required(parameters()?)),
         ("smtp", None) if is_here => builder,
-        ("smtp", _) => return Err(format!("url sends mails and password unencrypted; {shape}")),
+        ("smtp", _) => {
+            return Err(format!(
+                "url would send mails and the password unencrypted; {shape}"
+            ));
+        }
         _ => {
             return Err(format!(
                 "url begins with neither smtps:// nor smtp://; {shape}"
@@ -120,7 +124,7 @@ fn mailbox(section: &Section<'_>, text: &Text) -> Option<Mailbox> {
     mailbox
 }
 
-/// To whom a mail goes, and what it says.
+/// Who gets a mail, and what it says.
 #[derive(Debug)]
 pub(crate) struct Email {
     smtp: Smtp,
@@ -129,7 +133,7 @@ pub(crate) struct Email {
     text: Template,
 }
 
-/// A mail, ready to go.
+/// A mail that is ready to be sent.
 #[derive(Debug)]
 pub(crate) struct Mail {
     message: Box<Message>,
@@ -152,7 +156,7 @@ impl Email {
         }
         let mut to = Vec::new();
         for text in &texts {
-            // What has no values in it can be judged now.
+            // An address without values in it can be checked now.
             if !text.text.contains('{') {
                 mailbox(section, text);
             }
@@ -170,7 +174,7 @@ impl Email {
 
     pub(super) fn prepare(&self, values: &Value, attempt: &Attempt) -> Result<Mail, RenderError> {
         let from = &self.smtp.from;
-        // The same on every try, by which mail programs recognise a copy.
+        // The same on every attempt, so that mail programs recognise a copy.
         let id = format!(
             "<{}@{}>",
             attempt.entry.event.replace(':', "."),
@@ -228,7 +232,7 @@ fn judge(error: &smtp::Error) -> Outcome {
     if error.is_permanent() && !code.is_some_and(|code| WRONG_PASSWORD.contains(&code)) {
         return Outcome::Refused { reason };
     }
-    // lettre tells connecting from talking by its words only.
+    // lettre distinguishes connecting from talking only in its error's text.
     let was_connecting = error.to_string().starts_with("Connection error");
     if code.is_some() || error.is_tls() || error.is_client() || was_connecting {
         Outcome::failed(reason)

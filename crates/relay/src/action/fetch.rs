@@ -1,7 +1,7 @@
-//! JSON from an address that an event's values are part of, for the actions after it.
+//! Fetches JSON, for the actions after it, from a URL that contains values of the event.
 //!
-//! Whoever sends events must not reach what only this machine can: every address is judged as the
-//! engine judges its endpoints', at the moment of dialling.
+//! Whoever sends events must not reach what only this machine can: every address is checked when it
+//! is dialled, by the rules that the engine has for its endpoints.
 
 use std::{collections::HashMap, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -25,13 +25,14 @@ use crate::{
     values,
 };
 
-/// It travels on with each later action's event, of which it is a part.
+/// It travels with each later action's event, as part of it.
 const FETCHED_BYTES_MAX: usize = 64 * 1024;
-/// Answers kept; beyond it all are forgotten, which costs some requests.
+/// The maximum number of cached responses; when it is reached, all are dropped, which costs some
+/// requests.
 const CACHED_MAX: usize = 256;
 const CACHE_DEFAULT: Duration = Duration::from_secs(60);
 
-/// Dials only what the policy allows.
+/// Connects only to addresses that the policy allows.
 #[derive(Debug)]
 pub(crate) struct Guarded {
     client: reqwest::Client,
@@ -69,7 +70,7 @@ impl Resolve for GuardedNames {
     }
 }
 
-/// What is fetched, and under which name it is found.
+/// What is fetched, and the name that it gets.
 #[derive(Debug)]
 pub(crate) struct Fetch {
     url: Template,
@@ -164,7 +165,7 @@ impl Fetch {
             // Fetching twice does no harm: there is no doubt.
             Err(error) => {
                 return Outcome::failed(format!(
-                    "{host} can't be asked: {}",
+                    "could not fetch from {host}: {}",
                     request::cause(&error)
                 ));
             }
@@ -190,7 +191,7 @@ impl Fetch {
         let body = answer.body.filter(|body| body.len() <= FETCHED_BYTES_MAX);
         let Some(body) = body else {
             return Outcome::Refused {
-                reason: format!("{host} answered more than {FETCHED_BYTES_MAX} bytes"),
+                reason: format!("{host} answered with more than {FETCHED_BYTES_MAX} bytes"),
             };
         };
         match serde_json::from_slice::<serde_json::Value>(&body) {
@@ -198,7 +199,7 @@ impl Fetch {
                 self.keep(url, attempt.now, value.clone());
                 fetched(value, &format!("from {host}"))
             }
-            Err(error) => Outcome::failed(format!("{host} did not answer JSON: {error}")),
+            Err(error) => Outcome::failed(format!("{host} did not answer with JSON: {error}")),
         }
     }
 

@@ -1,4 +1,4 @@
-//! A line of JSON at the end of a file, for analysis of one's own.
+//! A line of JSON appended to a file, for your own analysis.
 
 use std::{
     fmt, fs,
@@ -23,7 +23,7 @@ pub(crate) struct File {
     body: Option<Body>,
 }
 
-/// A line with its end.
+/// A line, including its line end.
 #[derive(Debug)]
 pub(crate) struct Line {
     path: PathBuf,
@@ -43,7 +43,7 @@ impl File {
         })
     }
 
-    /// How long the file is: what a try writes comes after that.
+    /// The length of the file: an attempt writes after that.
     pub(super) fn mark(&self) -> String {
         fs::metadata(&self.path)
             .map_or(0, |file| file.len())
@@ -57,7 +57,7 @@ impl File {
             Some(body) => body.render(values)?,
             None => all()?,
         };
-        // By its id a line that was written is recognised.
+        // A line that was written before is recognised by its id.
         if let Some(line) = line.as_object_mut()
             && !line.contains_key("id")
         {
@@ -86,11 +86,13 @@ impl File {
             .and_then(|written| written)
         {
             Ok(true) => Outcome::done(format!("appended to {shown}")),
-            Ok(false) => Outcome::done(format!("{shown} had the line, from a try before")),
+            Ok(false) => {
+                Outcome::done(format!("{shown} already had the line, from an earlier try"))
+            }
             Err(AppendError::Open(error)) => {
                 Outcome::failed(format!("{shown} can't be opened: {error}"))
             }
-            // The next try looks for what was written of it.
+            // The next attempt looks for what this one may have written.
             Err(AppendError::Write(error)) => Outcome::in_doubt(format!("{shown}: {error}")),
         }
     }
@@ -108,16 +110,16 @@ impl From<io::Error> for AppendError {
     }
 }
 
-/// Appends a line unless it is there already after `mark`; returns whether it was not.
+/// Appends a line unless it is already there after `mark`; returns whether it was appended.
 fn append(line: &Line, mark: Option<u64>) -> Result<bool, AppendError> {
-    // It holds what was received.
+    // A private file, since it holds what was received.
     let mut file = private_file::options()
         .create(true)
         .append(true)
         .read(true)
         .open(&line.path)
         .map_err(AppendError::Open)?;
-    // Other rules, and other programs that care, write to it one at a time.
+    // Other rules write to it one at a time, and so do other programs that respect the lock.
     file.lock()?;
     let length = file.metadata()?.len();
     if let Some(mark) = mark.filter(|mark| *mark < length)
@@ -140,14 +142,14 @@ fn is_written(file: &mut fs::File, mark: u64, line: &str) -> io::Result<bool> {
         if reader.read_until(b'\n', &mut read)? == 0 {
             return Ok(false);
         }
-        // A line without its end was cut off.
+        // A line without a line end was cut off.
         if read.strip_suffix(b"\n") == Some(line.as_bytes()) {
             return Ok(true);
         }
     }
 }
 
-/// Ends a line that a crash cut off, so that the next does not become part of it.
+/// Ends a line that a crash cut off, so that the next line does not become part of it.
 fn mend(file: &mut fs::File, path: &Path, length: u64) -> io::Result<()> {
     if length == 0 {
         return Ok(());
@@ -156,7 +158,7 @@ fn mend(file: &mut fs::File, path: &Path, length: u64) -> io::Result<()> {
     let mut last = [0];
     file.read_exact(&mut last)?;
     if last != *b"\n" {
-        tracing::warn!(path = %path.display(), "the file's last line was cut off; it was ended");
+        tracing::warn!(path = %path.display(), "the file's last line was cut off; added a line end");
         file.write_all(b"\n")?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The keys of one action's table: what most kinds of action read in the same way.
+//! The keys of one action's table that most kinds of action read in the same way.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,7 @@ impl Keys<'_> {
             .checked(text, parsed, self.known, Expression::variables)
     }
 
-    /// An http or https address of the operator's.
+    /// An http or https address that the operator set.
     pub(super) fn url(&self, key: &'static str) -> Option<Url> {
         let text = self.section.required(key)?;
         self.checked_url(key, &text)
@@ -48,7 +48,7 @@ impl Keys<'_> {
         let url = Url::parse(&text.text).ok();
         let url = url.filter(|url| matches!(url.scheme(), "http" | "https"));
         if url.is_none() {
-            // Not the value: it may hold a secret.
+            // Do not show the value: it may hold a secret.
             let fault =
                 format_args!("{key} is not an address that begins with https:// or http://");
             self.section.fault(&text.span, fault);
@@ -57,7 +57,7 @@ impl Keys<'_> {
     }
 }
 
-/// Whether a text is an identifier: ASCII letters, digits and `_`, no digit first.
+/// Whether a text is an identifier: ASCII letters, digits and `_`, not beginning with a digit.
 pub(super) fn is_identifier(text: &str) -> bool {
     let mut bytes = text.bytes();
     bytes

@@ -1,5 +1,5 @@
-//! What can be done about an event. Each kind reads its keys of the file, prepares what it would
-//! send from an event's values, and performs that; preparing touches nothing outside.
+//! What can be done with an event. Each kind of action reads its keys from the file, prepares what
+//! it would send from an event's values, and performs that; preparing has no outside effect.
 
 mod attempt;
 mod body;
@@ -36,7 +36,7 @@ use self::{
     text::{Text as Sms, Twilio},
 };
 
-/// The kinds, by their names in the file.
+/// The kinds of action, by their names in the file.
 pub(crate) const KINDS: [&str; 10] = [
     "slack",
     "mattermost",
@@ -83,13 +83,13 @@ impl Accounts {
 #[derive(Debug)]
 pub(crate) struct Peers {
     http: reqwest::Client,
-    /// For addresses that an event's values are part of.
+    /// For URLs that contain values of an event.
     guarded: Guarded,
     ledger: Ledger,
 }
 
 impl Peers {
-    /// Clients; nothing is sent yet.
+    /// Makes the clients; nothing is sent yet.
     pub(crate) fn new(policy: AddressPolicy, ledger: Ledger) -> Result<Self, reqwest::Error> {
         Ok(Self {
             http: request::client()?,
@@ -99,7 +99,7 @@ impl Peers {
     }
 }
 
-/// What would be done, made of an event's values.
+/// What would be sent, made from an event's values.
 #[derive(Debug)]
 pub(crate) enum Prepared {
     Post(Post),
@@ -111,7 +111,7 @@ pub(crate) enum Prepared {
 }
 
 impl Action {
-    /// Reads an action of `kind`; `None` after a fault was noted, and for a kind that there is not.
+    /// Reads an action of `kind`; `None` after recording a fault, and for an unknown kind.
     pub(crate) fn read(
         kind: &str,
         section: &Section<'_>,
@@ -132,7 +132,7 @@ impl Action {
         })
     }
 
-    /// The name under which later actions find what it fetched.
+    /// The name under which later actions find what this one fetched.
     pub(crate) fn adds(&self) -> Option<&str> {
         match self {
             Self::Fetch(fetch) => Some(fetch.name()),
@@ -140,7 +140,7 @@ impl Action {
         }
     }
 
-    /// How many a second the provider takes, when nothing is set.
+    /// How many per second the provider accepts, when nothing is set.
     pub(crate) fn per_second(&self) -> Option<NonZeroU32> {
         match self {
             Self::Chat(_) => Some(NonZeroU32::MIN),
@@ -148,7 +148,7 @@ impl Action {
         }
     }
 
-    /// What to note before a try, so that the next can tell whether it was done.
+    /// What to record before an attempt, so that the next one can tell whether it was done.
     pub(crate) fn mark(&self) -> Option<String> {
         match self {
             Self::File(file) => Some(file.mark()),
@@ -156,10 +156,10 @@ impl Action {
         }
     }
 
-    /// Makes what is to be sent.
+    /// Prepares what is to be sent.
     ///
     /// # Errors
-    /// The event lacks what a template asks for, or what was made is not valid.
+    /// The event lacks what a template needs, or the result is not valid.
     pub(crate) fn prepare(
         &self,
         values: &Value,
@@ -192,7 +192,7 @@ impl fmt::Display for Prepared {
 }
 
 impl Action {
-    /// Does what was prepared.
+    /// Performs what was prepared.
     pub(crate) async fn perform(
         &self,
         prepared: Prepared,

@@ -1,4 +1,4 @@
-//! A push message to a phone, by ntfy.
+//! A push message to a phone, through ntfy.
 
 use http::{HeaderValue, header};
 use minijinja::Value;
@@ -17,7 +17,7 @@ const MESSAGE_CHARS_MAX: usize = 1_000;
 const TITLE_CHARS_MAX: usize = 250;
 const PRIORITY_DEFAULT: u32 = 3;
 
-/// Which topic a message goes to.
+/// The topic that a message goes to, and what it says.
 #[derive(Debug)]
 pub(crate) struct Ntfy {
     url: Url,
@@ -40,7 +40,10 @@ impl Ntfy {
         let token = section.text("token").and_then(|token| {
             let value = HeaderValue::from_str(&format!("Bearer {}", token.text)).ok();
             if value.is_none() {
-                section.fault(&token.span, "token has characters that no header can hold");
+                section.fault(
+                    &token.span,
+                    "token has characters that a header cannot contain",
+                );
             }
             value
         });
@@ -67,7 +70,7 @@ impl Ntfy {
 
     pub(super) fn prepare(&self, values: &Value, attempt: &Attempt) -> Result<Post, RenderError> {
         let text = cut(&self.text.render(values)?, MESSAGE_CHARS_MAX);
-        // As JSON and not as headers: a title can't end its line.
+        // Sent as JSON, not as headers: a title cannot end its line.
         let mut body = json!({
             "topic": self.topic,
             "message": attempt.noted(text),

@@ -1,4 +1,4 @@
-//! One POST to a provider, and what its answer means.
+//! One POST to a provider, and what its response means.
 
 use std::{fmt, time::Duration};
 
@@ -11,14 +11,14 @@ use webhooks_core::{RETRY_AFTER_MAX, Secret, signature};
 use super::attempt::{Outcome, cut};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// From connecting to the end of the answer; the engine waits longer.
+/// From connecting to the end of the response; the engine waits longer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
-/// Providers' answers are a word or a short JSON text.
+/// Providers answer with a word or a short JSON text.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// What of an answer people read.
+/// How much of a response is shown to people.
 const ANSWER_CHARS_SHOWN: usize = 300;
 
-/// A client that follows nothing, and repeats nothing by itself.
+/// A client that follows no redirects and retries nothing by itself.
 pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
     builder().build()
 }
@@ -28,7 +28,8 @@ pub(super) fn builder() -> reqwest::ClientBuilder {
         .no_proxy()
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
-        // A connection that the other side closes while we write to it leaves us in doubt.
+        // When the other side closes a reused connection while we write to it, we cannot know
+        // whether the request arrived.
         .pool_max_idle_per_host(0)
         .connect_timeout(CONNECT_LIMIT)
         .timeout(ANSWER_LIMIT)
@@ -38,7 +39,7 @@ pub(super) fn builder() -> reqwest::ClientBuilder {
 /// A POST with a JSON body.
 #[derive(Debug)]
 pub(crate) struct Post {
-    /// Whom it is for, in texts for people: `Slack`.
+    /// The recipient's name in texts for people, such as `Slack`.
     pub(super) provider: &'static str,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
@@ -55,7 +56,7 @@ impl Post {
         }
     }
 
-    /// Signs it as Standard Webhooks says.
+    /// Signs it according to Standard Webhooks.
     pub(super) fn sign(&mut self, secret: Option<&Secret>, id: &str, now: Timestamp) {
         let Some(secret) = secret else {
             return;
@@ -87,7 +88,7 @@ impl Post {
     }
 }
 
-/// What came back.
+/// The response.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) retry_after: Option<Duration>,
@@ -95,13 +96,13 @@ pub(super) struct Answer {
     pub(super) body: Option<Vec<u8>>,
 }
 
-/// Sends a request and reads its answer.
+/// Sends a request and reads the response.
 pub(super) async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Error> {
     let mut response = request.send().await.map_err(reqwest::Error::without_url)?;
     let status = response.status();
     let retry_after = retry_after(response.headers());
     let mut body = Vec::new();
-    // The status tells whether it was taken; a body that breaks off takes nothing back.
+    // The status says whether it was accepted; a body that breaks off does not change that.
     while let Ok(Some(bytes)) = response.chunk().await {
         if body.len() + bytes.len() > ANSWER_BYTES_MAX {
             return Ok(Answer {
@@ -119,8 +120,8 @@ pub(super) async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, r
     })
 }
 
-/// `Retry-After` in seconds, also with a fraction, as Discord sends it; or as a date, by the clock of
-/// whoever sends it.
+/// `Retry-After` in seconds, possibly with a fraction, as Discord sends it; or as a date, by the
+/// sender's clock.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let date = |name| httpdate::parse_http_date(text(name)?).ok();
@@ -149,16 +150,16 @@ impl Answer {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Outcome::Failed {
                 reason: text,
                 retry_after: self.retry_after,
-                // Turned away at the door.
+                // The request was turned away before anything was done.
                 in_doubt: false,
             },
-            // What was sent is at fault, and stays so.
+            // What was sent is at fault, and always will be.
             StatusCode::BAD_REQUEST
             | StatusCode::PAYLOAD_TOO_LARGE
             | StatusCode::UNPROCESSABLE_ENTITY => Outcome::Refused { reason: text },
             status if status.is_server_error() => Outcome::in_doubt(text),
-            // The address or the credentials are at fault; somebody corrects them, and then it
-            // gets through.
+            // The address or the credentials are at fault; once somebody corrects them, it gets
+            // through.
             _ => Outcome::failed(text),
         }
     }
@@ -175,7 +176,8 @@ impl Answer {
     }
 }
 
-/// A request without an answer: whether it arrived is not known, unless there was no connection.
+/// A request without a response: it is not known whether it arrived, unless there was no
+/// connection.
 pub(super) fn unanswered(provider: &str, error: &reqwest::Error) -> Outcome {
     let cause = cause(error);
     if error.is_connect() || error.is_builder() {
@@ -188,7 +190,7 @@ pub(super) fn unanswered(provider: &str, error: &reqwest::Error) -> Outcome {
     }
 }
 
-/// The innermost reason; the outer ones say the URL, which may hold a secret.
+/// The innermost cause; the outer ones contain the URL, which may hold a secret.
 pub(super) fn cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
@@ -198,7 +200,7 @@ pub(super) fn cause(error: &reqwest::Error) -> String {
 }
 
 impl fmt::Display for Post {
-    /// Without the URL's path and the headers' values, which may be secrets.
+    /// Leaves out the URL's path and the headers' values, which may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "POST {}/…", self.url.origin().ascii_serialization())?;
         for name in self.headers.keys() {

@@ -1,7 +1,7 @@
-//! A text message, by the texter's client of Twilio's Messages API.
+//! A text message, sent with the texter's client for Twilio's Messages API.
 //!
-//! Twilio has no idempotency key. A text that may have been sent is looked for in Twilio's list
-//! before it is sent again, and not before it can no longer appear there.
+//! Twilio has no idempotency key. A text that may have been sent is looked up in Twilio's list
+//! before it is sent again, and it is not sent again until it could no longer appear there.
 
 use minijinja::Value;
 use random_number_texter::{Account, Created, Found, PhoneNumber, Sms};
@@ -17,10 +17,10 @@ use crate::{
     template::{Escape, RenderError, Template},
 };
 
-/// Twilio takes no more.
+/// The longest text that Twilio accepts.
 const BODY_CHARS_MAX: usize = 1_600;
 
-/// The account, and who texts.
+/// The account, and the sender of its texts.
 #[derive(Debug, Clone)]
 pub(crate) struct Twilio {
     account: Account,
@@ -66,7 +66,7 @@ impl Twilio {
     }
 }
 
-/// Whom a text goes to, and what it says.
+/// Who gets a text, and what it says.
 #[derive(Debug)]
 pub(crate) struct Text {
     sms: Sms,
@@ -128,7 +128,7 @@ impl Text {
         }
     }
 
-    /// What came of a try before this one; `None` when it certainly sent nothing.
+    /// What came of an earlier attempt; `None` when it certainly sent nothing.
     async fn settled(
         &self,
         body: &str,
@@ -145,9 +145,9 @@ impl Text {
             }
         };
         for sid in sids {
-            // Another event's text may say the same.
+            // Another event's text may have the same words.
             if !ledger.made(&sid).await? {
-                return Ok(Some(taken(sid, "Twilio has it, from a try before")));
+                return Ok(Some(taken(sid, "Twilio has it, from an earlier try")));
             }
         }
         let waited = attempt.now.duration_since(before.started_at).unsigned_abs();

@@ -2,10 +2,10 @@
 
 use std::{fmt, path::PathBuf};
 
-/// Below this likeness (0 to 1) a suggestion would confuse.
+/// Below this likeness (0 to 1) a suggestion would be confusing.
 const LIKENESS_MIN: f64 = 0.75;
 
-/// The file can't be used.
+/// The file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file can't be read at all.
@@ -13,10 +13,10 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// What is wrong in it, in the order of its lines.
+    /// Everything that is wrong in it, in line order.
     #[error("{}", Shown(path, faults))]
     Faults {
         /// The file.
@@ -53,7 +53,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// `; did you mean "text"?` when one of `known` is like `word`, else what there is.
+/// `; did you mean "text"?` when one of `known` resembles `word`, otherwise the list of `known`.
 pub(crate) fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     let likeness = |name: &str| strsim::jaro_winkler(word, name);

@@ -1,4 +1,4 @@
-//! Reading the file: its tables key by key, and what is wrong in it.
+//! Reads the file, table by table and key by key, and reports what is wrong in it.
 
 mod fault;
 mod section;

@@ -1,5 +1,5 @@
-//! Reads a table of the file key by key, and notes each fault with its line instead of stopping at
-//! the first. A key that nobody asked for is a fault, too.
+//! Reads a table of the file key by key, and records each fault with its line instead of stopping
+//! at the first. A key that was never read is a fault, too.
 
 use std::{
     cell::RefCell,
@@ -19,16 +19,16 @@ use toml::{
 use super::fault::{Fault, suggestion};
 use crate::template::RenderError;
 
-/// A step's name is part of an event's id at webhooks-core, and of a URL.
+/// A step's name is part of an event's id in webhooks-core, and of a URL.
 const NAME_BYTES_MAX: usize = 40;
 
-/// A place in the file.
+/// A position in the file.
 pub(crate) type Span = Range<usize>;
 
 /// Where a variable's value comes from.
 pub(crate) type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// What every section of one file shares.
+/// What all sections of one file share.
 pub(crate) struct File<'a> {
     source: &'a str,
     directory: PathBuf,
@@ -54,7 +54,7 @@ impl<'a> File<'a> {
         });
     }
 
-    /// A path of the file, taken from the directory that the file is in.
+    /// Resolves a path in the file, relative to the file's directory.
     pub(crate) fn path(&self, text: &str) -> PathBuf {
         self.directory.join(text)
     }
@@ -65,7 +65,7 @@ impl<'a> File<'a> {
         faults
     }
 
-    /// Puts the values of variables in: `${NAME}`.
+    /// Replaces `${NAME}` with the values of variables.
     fn expanded(&self, text: Text) -> Option<Text> {
         let mut expanded = String::new();
         let mut rest = text.text.as_str();
@@ -95,7 +95,7 @@ impl<'a> File<'a> {
     }
 }
 
-/// A text with its place.
+/// A text and its position.
 #[derive(Debug, Clone)]
 pub(crate) struct Text {
     pub(crate) text: String,
@@ -106,7 +106,7 @@ pub(crate) struct Text {
 pub(crate) struct Section<'a> {
     pub(crate) file: &'a File<'a>,
     table: &'a DeTable<'a>,
-    /// Where it begins.
+    /// Where the table begins.
     pub(crate) span: Span,
     asked: RefCell<BTreeSet<&'static str>>,
 }
@@ -138,7 +138,7 @@ impl<'a> Section<'a> {
         );
     }
 
-    /// A text as it is written: a template or an expression.
+    /// A text as written, without replacing variables: a template or an expression.
     pub(crate) fn raw(&self, key: &'static str) -> Option<Text> {
         let value = self.value(key)?;
         let text = value.get_ref().as_str();
@@ -151,18 +151,18 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// A text with variables in it.
+    /// A text in which variables are replaced.
     pub(crate) fn text(&self, key: &'static str) -> Option<Text> {
         self.file.expanded(self.raw(key)?)
     }
 
-    /// As `text`; its lack is a fault.
+    /// Like `text`, but a missing key is a fault.
     pub(crate) fn required(&self, key: &'static str) -> Option<Text> {
         self.need(key);
         self.text(key)
     }
 
-    /// As `raw`; its lack is a fault.
+    /// Like `raw`, but a missing key is a fault.
     pub(crate) fn required_raw(&self, key: &'static str) -> Option<Text> {
         self.need(key);
         self.raw(key)
@@ -223,7 +223,7 @@ impl<'a> Section<'a> {
         flag.unwrap_or_default()
     }
 
-    /// Spans of time such as `"5s"` or `"2h 30m"`, each with its place.
+    /// Durations such as `"5s"` or `"2h 30m"`.
     pub(crate) fn durations(&self, key: &'static str) -> Option<Vec<Duration>> {
         self.value(key)?;
         let mut durations = Vec::new();
@@ -273,7 +273,7 @@ impl<'a> Section<'a> {
         sections
     }
 
-    /// Every key with its value, of a table whose keys are the user's own.
+    /// Every key with its value, of a table whose keys the user chooses.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (Text, &'a Spanned<DeValue<'a>>)> {
         self.table.iter().map(|(key, value)| {
             let key = Text {
@@ -297,7 +297,7 @@ impl<'a> Section<'a> {
         Some(Self::new(self.file, table?, key.span.clone()))
     }
 
-    /// The entry's text with variables in it, for `headers`.
+    /// The entry's text with variables replaced, for `headers`.
     pub(crate) fn entry_text(&self, key: &Text, value: &Spanned<DeValue<'_>>) -> Option<Text> {
         let Some(text) = value.get_ref().as_str() else {
             self.wrong_kind(&key.text, value, "a string");
@@ -309,7 +309,7 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// A template or expression, if its grammar is right; names each variable that there is not.
+    /// A template or expression, if its syntax is valid; reports each variable that does not exist.
     pub(crate) fn checked<T>(
         &self,
         text: &Text,
@@ -336,7 +336,7 @@ impl<'a> Section<'a> {
         Some(parsed)
     }
 
-    /// Whether a name can be part of a URL, of a customer's id and of a file's line.
+    /// Checks that a name can be part of a URL, of a customer's id and of a line of the file.
     pub(crate) fn check_name(&self, name: &Text, what: &str) -> bool {
         let fits = (1..=NAME_BYTES_MAX).contains(&name.text.len())
             && name
@@ -353,7 +353,7 @@ impl<'a> Section<'a> {
         fits
     }
 
-    /// Names every key that nobody asked for.
+    /// Reports every key that was never read.
     pub(crate) fn finish(self) {
         let asked = self.asked.borrow();
         for (key, _) in self.table {

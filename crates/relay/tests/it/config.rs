@@ -70,7 +70,7 @@ text = "{% if data is evn %}{% endif %}"
     .unwrap_err();
     let expected = [
         r#"1: listen is "9050"; it must be an IP address and a port, such as 127.0.0.1:9050"#,
-        "2: page is 0.0.0.0:9051; it must be a loopback address, for it lets whoever reaches it act",
+        "2: page is 0.0.0.0:9051; it must be a loopback address, because anyone who reaches it can use it",
         r#"3: unknown key "colour"; there is allow_networks, listen, page, rule, smtp, source, store, twilio"#,
         "5: secret is missing here: what the provider signs with",
         r#"6: verify is "githup"; did you mean "github"?"#,
@@ -78,7 +78,7 @@ text = "{% if data is evn %}{% endif %}"
         "11: secret: ",
         r#"12: path "no slash" is invalid: begin with / and use letters, digits and / - _ ."#,
         r#"16: there is no source "gihub"; did you mean "github"?"#,
-        r#"17: event "is*ues": a star stands at the end only"#,
+        r#"17: event "is*ues": a star is allowed only at the end"#,
         "18: syntax error: ",
         r#"21: there is no kind of action "slak"; did you mean "slack"?"#,
         "24: text is missing here",

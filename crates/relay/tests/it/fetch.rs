@@ -131,7 +131,7 @@ async fn a_name_that_stands_for_this_machine_is_not_dialled() {
     let rig = Rig::new(&rules(&url, &chat, "")).await;
     rig.draw("first", 1).await;
     let answers = rig.answers("weather", "1-fetch").await;
-    assert!(answers[0].contains("can't be asked"), "{answers:?}");
+    assert!(answers[0].contains("could not fetch from"), "{answers:?}");
     assert!(api.requests().is_empty());
 }
 
@@ -156,7 +156,7 @@ async fn what_is_no_json_or_not_there_is_said() {
         answers.push(String::from_utf8_lossy(&deliveries[0].attempts[0].body_head).into_owned());
     }
     let expected = [
-        "did not answer JSON",
+        "did not answer with JSON",
         "answered 404: no such city",
         "more than 65536 bytes",
         "answered 302",

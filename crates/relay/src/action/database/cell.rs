@@ -30,7 +30,7 @@ impl Type {
             .map_or("a value", |(name, _)| name)
     }
 
-    /// The value as this type; `None` when it is none.
+    /// The value as this type; `None` when it cannot be converted.
     pub(super) fn cell(self, value: &Json) -> Option<Cell> {
         if value.is_null() {
             return Some(Cell::Null);

@@ -1,6 +1,7 @@
-//! A row in SQLite or Postgres: declared columns with types, and a key by which a copy is known.
+//! A row in SQLite or Postgres: declared columns with types, and a key by which a copy is
+//! recognised.
 //!
-//! Values never become part of a statement: they are bound, and each is of its column's type.
+//! Values never become part of a statement: they are bound, each with its column's type.
 
 mod cell;
 mod postgres;
@@ -23,9 +24,9 @@ use crate::{
 use cell::{Cell, Type};
 use row_error::RowError;
 
-/// More columns than a table that people read has.
+/// More columns than a table for people has.
 const COLUMNS_MAX: usize = 100;
-/// PostgreSQL cuts longer names off.
+/// PostgreSQL truncates longer names.
 const NAME_BYTES_MAX: usize = 63;
 
 #[derive(Debug)]
@@ -35,7 +36,7 @@ struct Column {
     value: Expression,
 }
 
-/// Which database has the table.
+/// The database that has the table.
 #[derive(Debug)]
 enum Store {
     Sqlite(sqlite::Sqlite),
@@ -51,7 +52,7 @@ pub(crate) struct Database {
     table: String,
 }
 
-/// The SQL, made of the file's names only.
+/// The SQL; only names from the file become part of it.
 #[derive(Debug, Clone)]
 struct Statements {
     create: String,
@@ -89,7 +90,7 @@ impl Database {
             }
             Some(("postgres" | "postgresql", _)) => {
                 let store = postgres::Postgres::new(&url.text);
-                // Not the URL: it holds a password.
+                // Do not show the URL: it holds a password.
                 store
                     .map_err(|error| {
                         section.fault(&url.span, format_args!("url can't be used: {error}"));
@@ -139,20 +140,21 @@ impl Database {
         if matches!(written, Err(RowError::NoTable)) {
             let created = self.store.create(&self.statements.create).await;
             written = self.store.write(&row.insert, &row.cells).await;
-            // Another row's action may have made it at the same moment, which is an error of this
-            // one's: what counts is whether it is there now.
+            // Another row's action may have created the table at the same moment, which makes our
+            // own attempt fail: what counts is whether the table exists now.
             if let (Err(RowError::NoTable), Err(error)) = (&written, created) {
                 written = Err(error.of_table());
             }
         }
         let table = &self.table;
         match written {
-            Ok(0) => Outcome::done(format!("{table} had the row already")),
+            Ok(0) => Outcome::done(format!("{table} already had the row")),
             Ok(_) => Outcome::done(format!("a row in {table}")),
             Err(RowError::Values(reason)) => Outcome::Refused {
                 reason: format!("{table}: {reason}"),
             },
-            // By its key a row is written once, however often it is tried: there is no doubt.
+            // Its key ensures that a row is written only once, however often it is tried: there is
+            // no doubt.
             Err(RowError::Other(reason)) => Outcome::failed(format!("{table}: {reason}")),
             Err(RowError::NoTable) => Outcome::failed(format!("there is no table {table}")),
         }
@@ -191,7 +193,7 @@ impl Store {
             let _ = write!(names, "{comma}{name}");
             let _ = match self {
                 Self::Sqlite(_) => write!(places, "{comma}?{place}"),
-                // As text: Postgres reads it as the column's type.
+                // Passed as text: Postgres parses it as the column's type.
                 Self::Postgres(_) => write!(places, "{comma}cast(${place}::text as {kind})"),
             };
             if column.name != key {
@@ -213,7 +215,8 @@ impl Store {
     }
 }
 
-/// A name of the file's as an identifier; a table's may have its schema before a full stop.
+/// Quotes a name from the file as an identifier; a table's name may have a schema before a full
+/// stop.
 fn quoted(name: &str) -> String {
     let parts = name.split('.').map(|part| format!("\"{part}\""));
     parts.collect::<Vec<_>>().join(".")

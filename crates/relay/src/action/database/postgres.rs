@@ -15,17 +15,18 @@ use super::{
 /// The engine makes no more requests at once to one action than it has rows to write.
 const CONNECTIONS_MAX: u32 = 4;
 const CONNECTION_LIMIT: Duration = Duration::from_secs(10);
-/// Longer, and the statement waits for a lock of somebody's.
+/// A statement that takes longer is waiting for somebody else's lock.
 const STATEMENT_LIMIT: &str = "20s";
 
 const NO_TABLE: &str = "42P01";
-/// Classes of errors that another try meets again: data exceptions, and broken constraints.
+/// Classes of errors that would come again on another attempt: data exceptions, and violated
+/// constraints.
 const OF_VALUES: [&str; 2] = ["22", "23"];
 
 #[derive(Debug)]
 pub(super) struct Postgres {
     options: PgConnectOptions,
-    /// Made at the first row: a pool needs a runtime, which a check of the file has not.
+    /// Made for the first row: a pool needs a runtime, which checking the file does not have.
     pool: OnceLock<PgPool>,
 }
 
@@ -61,7 +62,7 @@ impl Postgres {
     }
 
     pub(super) async fn write(&self, sql: &str, cells: &[Cell]) -> Result<u64, RowError> {
-        // The names in it are the file's, and were checked; values are bound.
+        // The names in it come from the file and were checked; values are bound.
         let mut query = sqlx::query(AssertSqlSafe(sql.to_owned()));
         for cell in cells {
             query = query.bind(match cell {

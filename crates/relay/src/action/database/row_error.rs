@@ -12,7 +12,7 @@ pub(super) enum RowError {
 }
 
 impl RowError {
-    /// No row's values are at fault when its table can't be made.
+    /// When the table cannot be created, the row's values are not at fault.
     pub(super) fn of_table(self) -> Self {
         match self {
             Self::Values(reason) => Self::Other(reason),

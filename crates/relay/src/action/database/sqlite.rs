@@ -36,11 +36,12 @@ impl Sqlite {
         Self { path }
     }
 
-    /// Opened for each row: the file may be replaced or moved by whoever reads it.
+    /// Opens the file for each row: whoever reads it may replace or move it.
     pub(super) async fn write(&self, sql: &str, cells: &[Cell]) -> Result<u64, RowError> {
         let (path, sql, cells) = (self.path.clone(), sql.to_owned(), cells.to_vec());
         let written = tokio::task::spawn_blocking(move || {
-            // SQLite would let others read a new file. Any trouble here is SQLite's to say.
+            // SQLite would let others read a new file. If this fails, SQLite reports the problem
+            // itself.
             let _ = private_file::create(&path);
             let connection = Connection::open(path)?;
             connection.busy_timeout(BUSY_LIMIT)?;
