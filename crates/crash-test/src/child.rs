@@ -1,7 +1,7 @@
 //! The process that is killed: an engine on a file, under load.
 //!
-//! It prints `sending <id>` before it sends and `stored <id>` once `send` has answered. In its
-//! last life it sends nothing, prints `drained` when nothing is owed any more, and stops.
+//! It prints `sending <id>` before it sends and `stored <id>` once `send` has returned. In its last
+//! life it sends nothing, prints `drained` once no delivery is pending, and stops.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use webhooks_core::{Event, NewEndpoint, Webhooks};
 
 /// Customers, each with one endpoint: the second one's is ordered.
 pub const CUSTOMERS: [&str; 2] = ["plain", "ordered"];
-/// Callers of `send` for the customer whose order does not matter.
+/// Callers of `send` for the customer whose events need no order.
 const PLAIN_CALLERS: usize = 6;
 
 /// Runs until it is killed, or until it has drained.

@@ -1,12 +1,12 @@
-//! Kills the engine again and again, and counts what was lost.
+//! Kills the engine again and again, and counts what is lost.
 //!
 //! A child process stores events under load and is killed with SIGKILL, at random and at named
-//! places; the next one takes over its file. A receiver in this process notes what arrives. At
-//! the end everything that was acknowledged must have arrived, nothing else, and nothing twice
-//! but what was in flight at a kill: its request had arrived and its outcome was not yet stored.
-
+//! places; the next one takes over its file. A receiver in this process records what arrives. At
+//! the end, everything that was acknowledged must have arrived, nothing else may have, and nothing
+//! may have arrived twice except what was in flight at a kill: its request had arrived, but its
+//! outcome was not yet stored.
 //!
-//! With Postgres, [`postgres`], there are other faults too, and several nodes.
+//! With Postgres, in [`postgres`], there are other faults as well, and several nodes.
 
 pub mod child;
 pub mod lives;

@@ -1,4 +1,4 @@
-//! Starting the child, killing it, and looking at what it left.
+//! Starts the child, kills it, and checks what it left.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -20,7 +20,7 @@ use crate::{
     report::Report,
 };
 
-/// The named places, and the ones that are hit at random.
+/// The named places at which every second life ends.
 const PLACES: [&str; 5] = [
     "before_commit",
     "after_commit",
@@ -28,7 +28,7 @@ const PLACES: [&str; 5] = [
     "before_completion_commit",
     "after_completion_commit",
 ];
-/// How many visits of a named place go by at most before it kills.
+/// The maximum number of visits to a named place, the last of which kills.
 const VISITS_MAX: u64 = 40;
 /// The longest life that ends at random.
 const LIFE_MAX: Duration = Duration::from_millis(150);
@@ -37,10 +37,10 @@ const PLACE_TIME: Duration = Duration::from_secs(30);
 /// The last life must drain within this time.
 const DRAIN_TIME: Duration = Duration::from_secs(120);
 
-/// Lives `kills` + 1 lives with the program at `program`; the same seed draws the same lives.
+/// Runs `kills` + 1 lives of the program at `program`; the same seed draws the same lives.
 ///
 /// # Errors
-/// When a child does not start, or does what it should not.
+/// When a child does not start, or does something unexpected.
 pub async fn live(program: &Path, kills: u32, seed: u64) -> anyhow::Result<Report> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("webhooks.db");
@@ -69,7 +69,7 @@ pub async fn live(program: &Path, kills: u32, seed: u64) -> anyhow::Result<Repor
             bail!("life {life} ended by itself: {:?}", child.wait().await?);
         }
         child.kill().await?;
-        // What it had said before it died is still in the pipe.
+        // What it printed before it died is still in the pipe.
         said.listen(&mut lines).await?;
         match (place, end) {
             (Some(place), Ok(Ok(true))) => report.kills.push(place.to_owned()),
@@ -108,7 +108,7 @@ fn lines(child: &mut Child) -> anyhow::Result<Lines<BufReader<ChildStdout>>> {
     Ok(BufReader::new(child.stdout.take().context("no output")?).lines())
 }
 
-/// What children said.
+/// What the children printed.
 #[derive(Default)]
 struct Said {
     sending: BTreeSet<String>,
@@ -116,14 +116,14 @@ struct Said {
 }
 
 impl Said {
-    /// Reads until the end, or until a named place is reached (true).
+    /// Reads to the end, or until a named place is reached (then returns true).
     async fn listen(&mut self, lines: &mut Lines<BufReader<ChildStdout>>) -> anyhow::Result<bool> {
         while let Some(line) = lines.next_line().await? {
             match line.split_once(' ') {
                 Some(("sending", id)) => drop(self.sending.insert(id.to_owned())),
                 Some(("stored", id)) => drop(self.stored.insert(id.to_owned())),
                 Some(("reached", _)) => return Ok(true),
-                // A line cut off by the kill.
+                // A line that the kill cut off.
                 _ => {}
             }
         }
@@ -131,12 +131,13 @@ impl Said {
     }
 }
 
-/// Requests that arrived and whose outcome is not in the store: these may come again.
+/// Requests that arrived, but whose outcome is not in the store: these may come again.
 fn in_flight(file: &Path, arrivals: &Arrivals) -> anyhow::Result<Vec<String>> {
     if !file.exists() {
         return Ok(Vec::new());
     }
-    // A copy: closing the file itself would fold its log into it, which the next life must do.
+    // Opens a copy: closing the file itself would checkpoint its write-ahead log, which is for the
+    // next life to do.
     let folder = tempfile::tempdir()?;
     let copy = folder.path().join("copy.db");
     std::fs::copy(file, &copy)?;

@@ -1,4 +1,4 @@
-//! See scripts/crash-test.
+//! See `scripts/crash-test`.
 #![allow(clippy::print_stdout)] // The report is the program's output.
 
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crash_test::postgres::{
 use scratch_postgres::Replication;
 use tracing_subscriber::EnvFilter;
 
-/// Kills the engine again and again, and counts what was lost.
+/// Kills the engine again and again, and counts what is lost.
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -21,26 +21,26 @@ struct Arguments {
     /// Where events are stored.
     #[arg(long, value_enum, default_value_t = Store::Sqlite)]
     store: Store,
-    /// How often the child is killed; with Postgres, how many faults there are.
+    /// How often the child is killed; with Postgres, the number of faults.
     #[arg(long, default_value_t = 200)]
     kills: u32,
-    /// Draws the same lives again; drawn at random when it is not given.
+    /// Repeats the lives of an earlier run; drawn at random when not given.
     #[arg(long)]
     seed: Option<u64>,
-    /// With Postgres: how many nodes there are.
+    /// With Postgres: the number of nodes.
     #[arg(long, default_value_t = 1)]
     nodes: usize,
-    /// With Postgres: a synchronous replica follows, and takes over at times.
+    /// With Postgres: adds a synchronous replica, which takes over at times.
     #[arg(long)]
     replica: bool,
-    /// With Postgres: an asynchronous replica follows, and takes over at times without what was last
-    /// committed.
+    /// With Postgres: adds an asynchronous replica, which takes over at times without the latest
+    /// commits.
     #[arg(long, conflicts_with = "replica")]
     lagging_replica: bool,
-    /// With Postgres: the nodes go on when they were declared dead, and promises must break.
+    /// With Postgres: nodes continue after they were declared dead, so that promises must break.
     #[arg(long)]
     unfenced: bool,
-    /// With Postgres: which faults there are, all unless given.
+    /// With Postgres: the kinds of faults; all by default.
     #[arg(long, value_delimiter = ',')]
     faults: Vec<Fault>,
 }
@@ -65,7 +65,7 @@ enum Role {
         #[arg(long)]
         last: bool,
     },
-    /// The process that faults happen to.
+    /// The process that suffers the faults.
     #[command(hide = true)]
     Node {
         #[arg(long)]
@@ -73,7 +73,7 @@ enum Role {
         #[arg(long)]
         life: u32,
     },
-    /// The process that holds what others go on with.
+    /// The process that holds what others take over.
     #[command(hide = true)]
     Holder {
         #[arg(long)]
@@ -87,7 +87,7 @@ enum Role {
     },
 }
 
-/// What the processes log unless RUST_LOG says otherwise.
+/// The default of RUST_LOG for all processes.
 const LOGS: &str = "warn";
 
 #[tokio::main]
@@ -126,7 +126,7 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-/// Runs, and prints what came of it.
+/// Runs, and prints the result.
 async fn judge(arguments: Arguments) -> anyhow::Result<()> {
     let seed = arguments.seed.unwrap_or_else(rand::random);
     let program = std::env::current_exe()?;
@@ -145,13 +145,15 @@ async fn judge(arguments: Arguments) -> anyhow::Result<()> {
     println!("{report}");
     if arguments.unfenced {
         if is_clean {
-            bail!("every promise was kept by nodes that were dead: these faults tell nothing");
+            bail!(
+                "every promise was kept although dead nodes continued: these faults prove nothing"
+            );
         }
         println!("promises were broken, as they must be without the fence");
         return Ok(());
     }
     if !is_clean {
-        bail!("a promise was broken; the same arguments with --seed {seed} draw the same");
+        bail!("a promise was broken; the same arguments with --seed {seed} repeat this run");
     }
     Ok(())
 }

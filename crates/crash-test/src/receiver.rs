@@ -1,4 +1,4 @@
-//! The receiver, in the process that kills: it notes every id in the order of arrival.
+//! The receiver, in the process that kills: it records every id in order of arrival.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use axum::{
     routing::post,
 };
 
-/// What arrived, by customer, in the order of arrival.
+/// What arrived, by customer, in order of arrival.
 #[derive(Debug, Clone, Default)]
 pub struct Arrivals(Arc<Mutex<HashMap<String, Vec<String>>>>);
 
@@ -37,7 +37,7 @@ impl Arrivals {
 /// Starts the receiver on a free port; returns its URL.
 ///
 /// # Errors
-/// When there is no port.
+/// When there is no free port.
 pub async fn start(arrivals: Arrivals) -> std::io::Result<String> {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;

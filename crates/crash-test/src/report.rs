@@ -1,25 +1,25 @@
-//! What the lives came to.
+//! The result of the lives.
 
 use std::{collections::BTreeSet, fmt};
 
-/// The sets that tell whether anything was lost.
+/// The sets that show whether anything was lost.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Kills, by what they hit.
+    /// The kills, by where they struck.
     pub kills: Vec<String>,
-    /// Events whose `send` had answered.
+    /// Events whose `send` had returned.
     pub acknowledged: BTreeSet<String>,
     /// Events that arrived.
     pub delivered: BTreeSet<String>,
-    /// Acknowledged, and did not arrive.
+    /// Events that were acknowledged but did not arrive.
     pub lost: BTreeSet<String>,
-    /// Arrived, and were never sent.
+    /// Events that arrived but were never sent.
     pub unexpected: BTreeSet<String>,
-    /// Arrived again without having been in flight at a kill.
+    /// Events that arrived again without having been in flight at a kill.
     pub repeated: BTreeSet<String>,
     /// Arrivals beyond the first of each event.
     pub duplicates: usize,
-    /// Requests that had arrived at a kill and whose outcome was not yet stored.
+    /// Requests that had arrived at a kill, but whose outcome was not yet stored.
     pub in_flight: usize,
     /// Events of the ordered customer that arrived after one that was stored later.
     pub out_of_order: BTreeSet<String>,

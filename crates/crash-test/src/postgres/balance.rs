@@ -1,4 +1,4 @@
-//! What a ledger comes to: the sets that should be empty, and what they are compared with.
+//! The balance of a ledger: the sets that should be empty, and what they are compared with.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -7,32 +7,32 @@ use super::{
     mark::Mark,
 };
 
-/// What the ledger comes to.
+/// The balance of a ledger.
 #[derive(Debug, Default)]
 pub struct Balance {
     /// Events that were acknowledged.
     pub acknowledged: usize,
-    /// Events that arrived, and were answered with a success.
+    /// Events that arrived and were answered with a success.
     pub delivered: usize,
-    /// Acknowledged, and were not delivered.
+    /// Events that were acknowledged but not delivered.
     pub lost: Vec<Mark>,
-    /// Arrived, and were never sent.
+    /// Events that arrived but were never sent.
     pub unexpected: Vec<Mark>,
     /// Events that were rolled back on purpose.
     pub rolled_back: usize,
-    /// Of those, what arrived.
+    /// Those of them that arrived.
     pub not_rolled_back: Vec<Mark>,
-    /// Rows of the app's table.
+    /// Rows in the app's table.
     pub orders: usize,
-    /// Rows of the app's table without an event that was delivered.
+    /// Rows in the app's table whose event was not delivered.
     pub orders_alone: Vec<Mark>,
-    /// Events of the app that arrived without a row in its table.
+    /// The app's events that arrived without a row in its table.
     pub without_order: Vec<Mark>,
-    /// Events whose sender got an error, or was killed before an answer.
+    /// Events whose sender got an error, or was killed before it got an answer.
     pub unknown: usize,
-    /// Of those, what arrived.
+    /// Those of them that arrived.
     pub unknown_delivered: usize,
-    /// Events that arrived after one that was sent when they had been acknowledged.
+    /// Events that arrived after an event that was sent only once they had been acknowledged.
     pub out_of_order: Vec<Mark>,
     /// First arrivals at the ordered endpoint.
     pub ordered: usize,
@@ -42,19 +42,19 @@ pub struct Balance {
     pub duplicates: u64,
     /// Events that arrived more often than they were in flight at a fault.
     pub repeated: Vec<Mark>,
-    /// Events that a replica lacked when it took over, and that nobody stored since.
+    /// Events that a replica lacked when it took over, and that nobody has stored since.
     pub lacked: usize,
-    /// Of those, what was acknowledged and did not arrive.
+    /// Those of them that were acknowledged and did not arrive.
     pub lost_with_server: usize,
     /// Deliveries whose outcome a replica lacked when it took over: they are made again.
     pub owed_again: u64,
-    /// From a kill to the first arrival, at each endpoint, of what the node held: in the median and at
-    /// most.
+    /// The time from a kill to the first arrival, at each endpoint, of what the node held: median
+    /// and maximum.
     pub gone_on_after: Option<(Duration, Duration)>,
 }
 
 impl Balance {
-    /// The sets that should be empty, and what they are called.
+    /// The sets that should be empty, with their names.
     #[must_use]
     pub fn broken(&self) -> [(&'static str, &[Mark]); 7] {
         [
@@ -70,7 +70,7 @@ impl Balance {
 }
 
 impl Ledger {
-    /// What it all comes to. `orders`: the app's table. `events`: what the database has at the end.
+    /// Draws up the balance. `orders`: the app's table. `events`: what the database has at the end.
     #[must_use]
     pub fn balance(&self, orders: &HashSet<Mark>, events: &HashSet<Mark>) -> Balance {
         let book = &*self.0.lock();
@@ -139,7 +139,7 @@ impl Ledger {
 }
 
 impl Book {
-    /// Events that arrived after one that was sent only once they were acknowledged.
+    /// Events that arrived after an event that was sent only once they had been acknowledged.
     fn out_of_order(&self) -> Vec<Mark> {
         let mut newest_sending_at = 0;
         let mut late = Vec::new();
@@ -197,7 +197,7 @@ mod tests {
     fn what_arrives_after_an_event_that_was_sent_later_is_out_of_order() {
         let ledger = Ledger::default();
         send(&ledger, 1, 10, Some(20));
-        // At the same time as the first: either may come before the other.
+        // Sent at the same time as the first: either may come first.
         send(&ledger, 2, 15, Some(30));
         send(&ledger, 3, 31, Some(40));
         send(&ledger, 4, 41, Some(50));
@@ -236,7 +236,7 @@ mod tests {
         send(&ledger, 1, 10, Some(20));
         send(&ledger, 2, 10, Some(20));
         ledger.fault_begins(7);
-        // It was stored after it was looked at what is owed.
+        // It was stored after the pending deliveries had been read.
         ledger.said(7, Said::Requesting(mark(1)));
         ledger.in_flight(7, &HashSet::new());
         ledger.fault_ended(7);
@@ -264,7 +264,8 @@ mod tests {
     #[test]
     fn what_a_replica_lacked_is_lost_with_the_server_and_its_outcomes_may_come_again() {
         let ledger = Ledger::default();
-        // The outcome of the first is lacked, the second, and the third that is sent again.
+        // The replica lacks the outcome of the first, the second, and the third, which is sent
+        // again.
         for number in 1..=3 {
             send(&ledger, number, 10, Some(20));
         }

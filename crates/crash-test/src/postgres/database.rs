@@ -1,4 +1,4 @@
-//! The Postgres that all nodes work on, and what is in it.
+//! The Postgres database that all nodes share, and what is in it.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -13,27 +13,27 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{mark::Mark, traffic::now};
 
-/// How long a replica may take to have what the server has.
+/// How long a replica may take to catch up with the server.
 const REPLICA_LIMIT: Duration = Duration::from_secs(60);
 
-/// The Postgres that all nodes work on. What is committed survives it.
+/// The Postgres database that all nodes share. What is committed survives this value's servers.
 #[derive(Debug)]
 pub struct Database {
     cluster: Arc<Cluster>,
     replica: Option<(Replica, Replication)>,
     port: watch::Sender<u16>,
-    /// What servers wrote that are gone.
+    /// The logs of servers that are gone.
     logs: String,
 }
 
-/// What a replica that took over lacked is known by what it had.
+/// What a replica had when it took over, which shows what it lacked.
 #[derive(Debug)]
 pub struct TakenOver {
-    /// The time on the machine's monotonic clock, before anybody reached it.
+    /// The time, on the machine's monotonic clock, before anybody could reach it.
     pub at: u64,
     /// The events that it had.
     pub events: HashSet<Mark>,
-    /// Those of them that it owes.
+    /// Those of them that have pending deliveries.
     pub owed: HashSet<Mark>,
 }
 
@@ -54,34 +54,34 @@ pub struct Left {
     pub shown: String,
 }
 
-/// Whether there is anybody who has lanes in hand.
+/// Whether there are nodes that own lanes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Nodes {
-    /// An endpoint that keeps its lane is owned by one of them.
+    /// An endpoint that keeps its lane has it owned by one of them.
     Running,
-    /// They ended in order: such a lane has a date, for whoever starts next.
+    /// They shut down in an orderly way: such a lane has a due time, for whoever starts next.
     Ended,
 }
 
 impl Nodes {
-    /// How a lane is that an ordered endpoint keeps.
+    /// The SQL condition for a lane that an ordered endpoint keeps.
     fn kept(self) -> &'static str {
         match self {
             Self::Running => "n.id is not null",
-            // One that was killed just before is taken for alive until its lease ends.
+            // A node that was killed just before counts as alive until its lease ends.
             Self::Ended => "n.id is not null or l.node is null and l.due_at is not null",
         }
     }
 }
 
 impl Left {
-    /// Nothing is owed, and nothing is left of what was.
+    /// Whether nothing is pending, and nothing is left of what was.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.count() == 0
     }
 
-    /// Deliveries and events that are owed, and what should have gone with them.
+    /// The number of pending deliveries and events, and of rows that should have gone with them.
     #[must_use]
     pub fn count(&self) -> i64 {
         self.deliveries + self.outbox + self.stray_lanes + self.arrivals
@@ -89,7 +89,7 @@ impl Left {
 }
 
 impl Database {
-    /// Makes an empty one, which a replica may follow.
+    /// Creates an empty database, which a replica may follow.
     ///
     /// # Errors
     /// When Postgres is missing, or does not start.
@@ -108,13 +108,13 @@ impl Database {
         Ok(database)
     }
 
-    /// The port of the server that is written to, as it changes.
+    /// The port of the server that accepts writes, as it changes.
     #[must_use]
     pub fn port(&self) -> watch::Receiver<u16> {
         self.port.subscribe()
     }
 
-    /// Its address, on `port`.
+    /// The database's address on `port`.
     #[must_use]
     pub fn url(port: u16) -> String {
         format!("postgres://scratch@127.0.0.1:{port}/postgres?sslmode=disable")
@@ -133,7 +133,7 @@ impl Database {
         Ok(())
     }
 
-    /// Crashes it and starts it again.
+    /// Crashes the server and starts it again.
     ///
     /// # Errors
     /// When it does not start.
@@ -142,10 +142,10 @@ impl Database {
         blocking(move || cluster.restart(Stop::Immediate)).await
     }
 
-    /// Nothing reaches an asynchronous replica any more: from now on it lacks what is committed.
+    /// Cuts an asynchronous replica off: from now on it lacks what is committed.
     ///
     /// # Errors
-    /// When it does not stop.
+    /// When the replica does not stop.
     pub async fn leave_replica_behind(&mut self) -> anyhow::Result<()> {
         match self.replica.take() {
             Some((replica, Replication::Asynchronous)) => {
@@ -160,8 +160,8 @@ impl Database {
         Ok(())
     }
 
-    /// Crashes it; its replica takes over, and another one follows that. Returns what it had, unless
-    /// that is all.
+    /// Crashes the server. Its replica takes over, and another replica follows that one. Returns
+    /// what the replica had, unless it had everything.
     ///
     /// # Errors
     /// When there is no replica, or it does not take over.
@@ -198,8 +198,8 @@ impl Database {
         Ok(taken_over)
     }
 
-    /// After a crash the server shows what it had committed, before its replica has it: who lets a
-    /// replica take over has to know that it has all.
+    /// After a crash the server shows what it had committed before its replica has it: whoever lets
+    /// the replica take over must make sure that it has everything.
     async fn wait_for_replica(&self) -> anyhow::Result<()> {
         let mut connection = self.connect().await?;
         let row = connection
@@ -218,7 +218,7 @@ impl Database {
                 return Ok(());
             }
             if Instant::now() > limit {
-                bail!("the replica does not catch up within {REPLICA_LIMIT:?}");
+                bail!("the replica did not catch up within {REPLICA_LIMIT:?}");
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -231,16 +231,16 @@ impl Database {
     /// Runs a statement.
     ///
     /// # Errors
-    /// When it refuses.
+    /// When the database refuses it.
     pub async fn execute(&self, statement: &'static str) -> anyhow::Result<()> {
         self.connect().await?.execute(statement).await?;
         Ok(())
     }
 
-    /// The events that it has, also as rows of the outbox table.
+    /// The events in the database, including those that are rows of the outbox table.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// When the database does not answer.
     pub async fn events(&self) -> anyhow::Result<HashSet<Mark>> {
         self.marks(
             "select body from webhooks.event
@@ -249,10 +249,10 @@ impl Database {
         .await
     }
 
-    /// The events that are owed to somebody.
+    /// The events with pending deliveries.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// When the database does not answer.
     pub async fn owed(&self) -> anyhow::Result<HashSet<Mark>> {
         self.marks(
             "select e.body from webhooks.delivery d
@@ -261,10 +261,10 @@ impl Database {
         .await
     }
 
-    /// What the node of a process holds: customers and events.
+    /// What the node of a process holds, as customers and events.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// When the database does not answer.
     pub async fn held_by(&self, process: u32) -> anyhow::Result<Vec<(String, Mark)>> {
         let rows = sqlx::query(
             "select e.customer, e.body from webhooks.node n
@@ -280,7 +280,7 @@ impl Database {
         rows.iter()
             .map(|row| {
                 let body: Vec<u8> = row.try_get(1)?;
-                let mark = Mark::find(&body).context("an event of nobody's")?;
+                let mark = Mark::find(&body).context("an event without a mark")?;
                 Ok((row.try_get(0)?, mark))
             })
             .collect()
@@ -295,10 +295,10 @@ impl Database {
             .collect()
     }
 
-    /// What the app's own table has.
+    /// The rows of the app's own table.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// When the database does not answer.
     pub async fn orders(&self) -> anyhow::Result<HashSet<Mark>> {
         let mut connection = self.connect().await?;
         let rows = connection.fetch_all("select mark from app_order").await?;
@@ -307,10 +307,10 @@ impl Database {
             .collect()
     }
 
-    /// What is left to do, and what is left of what is done.
+    /// What is still pending, and what is left of what is done.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// When the database does not answer.
     pub async fn left(&self, nodes: Nodes) -> anyhow::Result<Left> {
         let mut connection = self.connect().await?;
         let kept = nodes.kept();
@@ -347,13 +347,13 @@ impl Database {
         Ok(left)
     }
 
-    /// All that the servers wrote.
+    /// Everything that the servers logged.
     #[must_use]
     pub fn log(&self) -> String {
         format!("{}{}", self.logs, self.cluster.log())
     }
 
-    /// How often which error is in the server's log.
+    /// The errors in the servers' logs, with their counts.
     #[must_use]
     pub fn errors(&self) -> BTreeMap<String, u32> {
         let mut errors = BTreeMap::new();
@@ -366,7 +366,7 @@ impl Database {
     }
 }
 
-/// What is shown of what is left.
+/// Queries that show what is left.
 const SHOWN: [(&str, &str); 5] = [
     (
         "  deliveries: customer, lane, node of the claim, count, first and last event, due since ms",
@@ -396,7 +396,7 @@ const SHOWN: [(&str, &str); 5] = [
     ),
 ];
 
-/// What blocks, beside the runtime.
+/// Runs blocking work outside the runtime's threads.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
 ) -> anyhow::Result<T> {
@@ -410,7 +410,7 @@ mod tests {
 
     use super::*;
 
-    /// Where nobody listens, and nothing is sent.
+    /// Nobody listens here, and nothing is sent.
     const URL: &str = "http://127.0.0.1:1/";
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! The end of a run: nothing more is sent, and all that is owed must arrive.
+//! The end of a run: nothing more is sent, and every pending delivery must arrive.
 
 use std::time::Duration;
 
@@ -12,19 +12,20 @@ use super::{
     run::{LOOK_WAIT, Run},
 };
 
-/// Within this time all callers must have their answers after the last fault.
+/// After the last fault, all callers must have their answers within this time.
 const QUIET_LIMIT: Duration = Duration::from_secs(120);
-/// Within this time something of what is left must be delivered after that: leases end meanwhile. All of it
-/// can take much longer, where one receiver takes a few hundred a second and is owed tens of thousands.
+/// After that, something of what is left must be delivered within this time, during which leases
+/// end. All of it can take much longer: one receiver that takes a few hundred requests a second may
+/// have tens of thousands pending.
 const STILL_LIMIT: Duration = Duration::from_secs(120);
-/// What nobody comes back to is known after two leases.
+/// Two leases are enough to know what nobody comes back to.
 const STILL_LIMIT_UNFENCED: Duration = Duration::from_secs(25);
-/// What is delivered twice may come later than all else.
+/// Duplicates may come later than everything else.
 const LATE_WAIT: Duration = Duration::from_secs(1);
 
 impl Run {
-    /// Ends what lasts, has nothing more sent, and waits until all is delivered and nothing is left of it but
-    /// lanes that endpoints keep. Returns what is.
+    /// Ends the faults that last, stops all sending, and waits until everything is delivered and
+    /// nothing is left of it but lanes that endpoints keep. Returns what is left.
     pub(super) async fn drain(&mut self) -> anyhow::Result<Left> {
         self.is_ending = true;
         for (at, _) in &mut self.heals {

@@ -1,4 +1,4 @@
-//! The faults, and how they are drawn.
+//! The kinds of faults, and how they are drawn.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -13,44 +13,47 @@ pub const PLACES: [&str; 5] = [
     "before_completion_commit",
     "after_completion_commit",
 ];
-/// How many visits of a named place go by at most before it kills.
+/// The maximum number of visits to a named place, the last of which kills.
 const VISITS_MAX: u32 = 40;
 
 /// What happens to a node, or to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// A node is killed and started again; every second time it is killed at a named place next.
+    /// A node is killed and started again; every second time the new process is killed at a named
+    /// place next.
     Kill,
-    /// A node is stopped by SIGSTOP, mostly for longer than its lease, and goes on.
+    /// A node is stopped by SIGSTOP, mostly for longer than its lease, and then continues.
     Stop,
-    /// A node is stopped for longer than its lease, and killed soon after it goes on.
+    /// A node is stopped for longer than its lease, and killed soon after it continues.
     KillAfterStop,
-    /// Its connections are closed, and new ones for a while.
+    /// A node's connections are closed, and so are new ones for a while.
     Cut,
-    /// The same when a commit was sent, whose answer is lost with them, or has just not been.
+    /// The same, at a commit: either just after it was sent, so that its answer is lost, or just
+    /// before.
     CutAtCommit,
     /// Nothing passes for a while.
     Stall,
-    /// The connections that there are bring nothing more, and nobody is told.
+    /// The existing connections carry nothing more, and neither side is notified.
     Silence,
     /// Postgres crashes and starts again.
     Restart,
-    /// The same when a commit was just sent.
+    /// The same, when a commit has just been sent.
     RestartAtCommit,
-    /// Postgres is gone, and its replica takes over, with all that was committed where it is synchronous.
+    /// Postgres is gone, and its replica takes over, with everything that was committed if it is
+    /// synchronous.
     Promote,
 }
 
 /// Whether a node that was declared dead notices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fence {
-    /// As it is.
+    /// It notices, as in production.
     Kept,
-    /// It goes on as if it were alive.
+    /// It continues as if it were alive.
     Removed,
 }
 
-/// Each with its name and how often it is drawn beside the others.
+/// Each fault with its name and its weight in the draw.
 const EVERY: [(Fault, &str, u32); 10] = [
     (Fault::Kill, "kill", 40),
     (Fault::Stop, "stop", 5),
@@ -65,7 +68,7 @@ const EVERY: [(Fault, &str, u32); 10] = [
 ];
 
 impl Fault {
-    /// All that a database with or without a replica can have.
+    /// All faults that a database with or without a replica can have.
     #[must_use]
     pub fn all(has_replica: bool) -> Vec<Self> {
         let all = EVERY.iter().map(|(fault, ..)| *fault);
@@ -73,7 +76,7 @@ impl Fault {
             .collect()
     }
 
-    /// Draws one of `among`, which has one at least.
+    /// Draws one of `among`, which must not be empty.
     #[must_use]
     pub fn draw(among: &[Self], random: &mut StdRng) -> Self {
         let weighed = EVERY.iter().filter(|(fault, ..)| among.contains(fault));
@@ -104,12 +107,12 @@ impl FromStr for Fault {
             return Ok(*fault);
         }
         let names: Vec<&str> = EVERY.iter().map(|(_, name, _)| *name).collect();
-        bail!("{text:?} is none of {}", names.join(", "))
+        bail!("{text:?} is not one of {}", names.join(", "))
     }
 }
 
-/// How long nothing happens before the next fault: mostly too short for anything to recover, now and
-/// then long enough for the leases of the dead to end.
+/// How long to wait before the next fault: mostly too short for anything to recover, now and then
+/// long enough for the leases of dead nodes to end.
 #[must_use]
 pub fn draw_wait(random: &mut StdRng) -> Duration {
     let longest = match random.random_range(0..20) {
@@ -131,7 +134,8 @@ pub fn draw_stop(random: &mut StdRng) -> Duration {
     Duration::from_secs_f64(random.random_range(longest))
 }
 
-/// How long a node is stopped so that it is declared dead meanwhile, and how soon after that it is killed.
+/// How long a node is stopped so that it is declared dead meanwhile, and how soon after that it is
+/// killed.
 #[must_use]
 pub fn draw_death(random: &mut StdRng) -> (Duration, Duration) {
     (
@@ -151,13 +155,13 @@ pub fn draw_outage(random: &mut StdRng) -> Duration {
     Duration::from_secs_f64(random.random_range(longest))
 }
 
-/// For how long a replica gets nothing before it takes over.
+/// How long a replica receives nothing before it takes over.
 #[must_use]
 pub fn draw_lag(random: &mut StdRng) -> Duration {
     Duration::from_secs_f64(random.random_range(0.0..1.5))
 }
 
-/// Where a node that starts is killed, and at which visit; `None`: nowhere.
+/// The place at which a new node is killed, and at which visit; `None` for nowhere.
 #[must_use]
 pub fn draw_place(random: &mut StdRng) -> Option<(&'static str, u32)> {
     let place = PLACES[random.random_range(0..PLACES.len())];

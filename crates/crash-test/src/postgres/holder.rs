@@ -1,5 +1,5 @@
-//! A process that holds much, to see how others go on with it: many endpoints, of which it owns every
-//! second one's lane, and some events of each. Told to stop, it ends in order.
+//! A process that holds a lot, to see how others take it over: many endpoints, with the lanes of
+//! every second one, and some events for each. On request it shuts down in an orderly way.
 
 use std::{num::NonZeroU32, time::Duration};
 
@@ -14,31 +14,32 @@ use webhooks_core::{Event, NewEndpoint, Webhooks};
 
 use super::{line::Line, node};
 
-/// Events of each endpoint.
+/// The number of events for each endpoint.
 pub const EVENTS: usize = 4;
-/// An endpoint more, which is limited to so many requests a second, and so many in flight;
+/// One more endpoint, which is limited to [`LIMIT`] requests a second and to [`LIMITED_IN_FLIGHT`]
+/// requests in flight.
 pub const LIMITED: &str = "limited";
-/// see [`LIMITED`].
+/// See [`LIMITED`].
 pub const LIMIT: u32 = 50;
 /// See [`LIMITED`].
 pub const LIMITED_IN_FLIGHT: u32 = 5;
-/// More than goes out until it ends.
+/// More than are sent before it ends.
 const LIMITED_EVENTS: usize = 900;
 
 /// What a holder works with.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Of Postgres, as the engine takes it.
+    /// The address of the Postgres database, as the engine takes it.
     pub database: String,
     /// Each endpoint has a path below this URL: its customer.
     pub receiver: String,
-    /// What the names of its customers begin with.
+    /// The prefix of its customers' names.
     pub name: String,
     /// How many endpoints it adds.
     pub endpoints: usize,
 }
 
-/// Adds endpoints, sends, says that it is [`Line::Quiet`], and ends when it is told to.
+/// Adds endpoints, sends, reports [`Line::Quiet`], and ends when it is told to.
 ///
 /// # Errors
 /// When the engine refuses something, or its input cannot be read.
@@ -78,7 +79,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     match told.next_line().await?.as_deref() {
         Some(node::STOP) => drop(webhooks.shutdown(Duration::ZERO).await),
         Some(other) => bail!("told {other:?}"),
-        // Whoever told is gone.
+        // The other process is gone.
         None => {}
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What processes said, what arrived, and what may have arrived twice.
+//! What processes reported, what arrived, and what may have arrived twice.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{mark::Mark, takeover::Takeovers};
 
-/// What a process said of an event. Times are nanoseconds of the machine's monotonic clock.
+/// What a process reported about an event. Times are nanoseconds of the machine's monotonic clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Said {
     /// It is about to be sent.
@@ -22,9 +22,9 @@ pub enum Said {
     Requesting(Mark),
 }
 
-/// The customer whose order is looked at.
+/// The customer whose order is checked.
 pub const ORDERED: &str = "ordered";
-/// Customers whose events are stored in transactions of the app's own, with a row in its table.
+/// Customers whose events are stored in the app's own transactions, with a row in its table.
 pub const OF_APP: [&str; 2] = ["app", "outbox"];
 
 /// An event that was sent.
@@ -42,18 +42,18 @@ pub(super) struct Arrived {
     pub(super) successes: u32,
     /// The last one was answered with a failure.
     pub(super) failed: bool,
-    /// It was stored in a transaction of the app's own.
+    /// It was stored in one of the app's own transactions.
     pub(super) is_of_app: bool,
 }
 
-/// What a process has begun.
+/// The requests that a process has begun.
 #[derive(Debug, Default)]
 struct Life {
-    /// Requests of deliveries that were owed when that was last looked at, or begun since.
+    /// Those of deliveries that were pending when that was last read, or begun since.
     begun: HashSet<Mark>,
-    /// Those begun before a fault, while it is looked at what is owed.
+    /// Those begun before a fault, while the pending deliveries are being read.
     looked_at: HashSet<Mark>,
-    /// How many faults it is under: what it begins meanwhile may be begun again.
+    /// The number of faults it is under: what it begins meanwhile may be sent again.
     faults: u32,
 }
 
@@ -70,24 +70,24 @@ pub(super) struct Book {
     /// How often an event was in flight at a fault.
     pub(super) allowed: HashMap<Mark, u32>,
     pub(super) in_flight: u64,
-    /// Sent before a replica took over that did not have them.
+    /// Sent before a replica took over, which did not have them.
     pub(super) lacked: HashSet<Mark>,
-    /// Deliveries that were made before a replica took over that owes them.
+    /// Deliveries that were made before a replica took over for which they are still pending.
     pub(super) owed_again: u64,
     pub(super) takeovers: Takeovers,
 }
 
-/// What processes said, what arrived, and what may have arrived twice.
+/// What processes reported, what arrived, and what may have arrived twice.
 #[derive(Debug, Default)]
 pub struct Ledger(pub(super) Mutex<Book>);
 
 impl Ledger {
-    /// A process of that life said it.
+    /// Records what the process of that life reported.
     pub fn said(&self, life: u32, said: Said) {
         let book = &mut *self.0.lock();
         match said {
             Said::Sending(mark, at) => {
-                // Sent again after an error: from when on counts.
+                // When it is sent again after an error, the first time counts.
                 book.sent.entry(mark).or_insert(Sent {
                     sending_at: at,
                     stored_at: None,
@@ -118,8 +118,8 @@ impl Ledger {
         }
     }
 
-    /// A request arrived. Returns whether it is to be answered with a success: `fails` says whether
-    /// the first of an event is not.
+    /// Records that a request arrived. Returns whether to answer it with a success: with `fails`,
+    /// the first request of an event is answered with a failure.
     pub fn arrived(&self, customer: &str, mark: Mark, fails: bool) -> bool {
         let book = &mut *self.0.lock();
         book.takeovers.arrived(Instant::now(), customer, mark);
@@ -136,13 +136,13 @@ impl Ledger {
         !arrived.failed
     }
 
-    /// What is known of an event, for people. Times are those since `began`.
+    /// What is known about an event, for people. Times are relative to `began`.
     #[must_use]
     pub fn describe(&self, mark: Mark, began: Instant) -> String {
         let book = self.0.lock();
         let sent = match book.sent.get(&mark) {
             Some(sent) if sent.stored_at.is_some() => "acknowledged",
-            Some(sent) if sent.is_refused => "answered by an error",
+            Some(sent) if sent.is_refused => "answered with an error",
             Some(_) => "not answered",
             None => "not sent",
         };
@@ -159,8 +159,9 @@ impl Ledger {
         )
     }
 
-    /// A fault begins that a process survives: what it begins until [`Ledger::fault_ended`] may arrive
-    /// again, and so may what it has begun of what is owed now: [`Ledger::in_flight`] follows.
+    /// Records the beginning of a fault that a process survives. What it begins until
+    /// [`Ledger::fault_ended`] may arrive again, and so may what it has begun of the deliveries
+    /// that are pending now, which the following [`Ledger::in_flight`] records.
     pub fn fault_begins(&self, life: u32) {
         let book = &mut *self.0.lock();
         let life = book.lives.entry(life).or_default();
@@ -169,13 +170,13 @@ impl Ledger {
         life.looked_at.extend(begun);
     }
 
-    /// What the database owes since [`Ledger::fault_begins`].
+    /// Records what is pending in the database, read after [`Ledger::fault_begins`].
     pub fn in_flight(&self, life: u32, owed: &HashSet<Mark>) {
         self.0.lock().note_in_flight(life, owed);
     }
 
-    /// A replica took over at a time of the machine's monotonic clock. Of what was sent before it has
-    /// these `events`, and it owes these.
+    /// Records that a replica took over at a time of the machine's monotonic clock. Of the events
+    /// sent before, it has `events`, and deliveries of `owed` are pending.
     pub fn taken_over(&self, at: u64, events: &HashSet<Mark>, owed: &HashSet<Mark>) {
         let book = &mut *self.0.lock();
         let sent = book.sent.iter();
@@ -191,20 +192,20 @@ impl Ledger {
         }
     }
 
-    /// The end of a fault that a process survived.
+    /// Records the end of a fault that a process survived.
     pub fn fault_ended(&self, life: u32) {
         if let Some(life) = self.0.lock().lives.get_mut(&life) {
             life.faults = life.faults.saturating_sub(1);
         }
     }
 
-    /// A process was killed that held this.
+    /// Records what a process held when it was killed.
     pub fn held(&self, held: impl IntoIterator<Item = (String, Mark)>) {
         self.0.lock().takeovers.begin(Instant::now(), held);
     }
 
-    /// A process was killed. `owed`: what the database owes since. Returns how many requests were in
-    /// flight.
+    /// Records that a process was killed. `owed`: what has been pending in the database since.
+    /// Returns how many requests were in flight.
     pub fn killed(&self, life: u32, owed: &HashSet<Mark>) -> u64 {
         self.fault_begins(life);
         let book = &mut *self.0.lock();
@@ -215,7 +216,8 @@ impl Ledger {
 }
 
 impl Book {
-    /// Requests that a process has begun, of deliveries that are owed, may be made again.
+    /// Allows the requests that a process has begun, of deliveries that are pending, to be made
+    /// again.
     fn note_in_flight(&mut self, life: u32, owed: &HashSet<Mark>) -> u64 {
         let life = self.lives.entry(life).or_default();
         let mut in_flight = 0;
@@ -224,7 +226,7 @@ impl Book {
                 continue;
             }
             life.begun.insert(mark);
-            // One that was answered with a failure comes again in any case.
+            // A request that was answered with a failure comes again in any case.
             if self
                 .arrived
                 .get(&mark)

@@ -1,18 +1,18 @@
-//! What a node says, a line each.
+//! What a node reports, one line each.
 
 use super::{ledger::Said, mark::Mark};
 
-/// Ends each line but the engine's: what is cut off by a kill has none.
+/// Ends each line except the engine's own: a line that a kill cut off does not have it.
 const END: &str = " .";
 
 /// A line of a node's output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
-    /// Of an event.
+    /// A report about an event.
     Said(Said),
-    /// It works.
+    /// The engine is open.
     Opened,
-    /// A named place was reached: it waits to be killed.
+    /// A named place was reached: the process waits to be killed.
     Reached(String),
     /// Nothing more is sent.
     Quiet,
@@ -21,10 +21,10 @@ pub enum Line {
 }
 
 impl Line {
-    /// `None` when it is not one, or not all of one.
+    /// `None` when it is not a complete line.
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
-        // The engine says this itself.
+        // The engine prints this itself.
         if let Some(place) = line.strip_prefix("reached ") {
             return Some(Self::Reached(place.to_owned()));
         }
@@ -57,7 +57,7 @@ impl Line {
         }
     }
 
-    /// Says it.
+    /// Prints it.
     #[allow(clippy::print_stdout)] // The other process reads it.
     pub fn say(&self) {
         println!("{}", self.text());

@@ -1,4 +1,4 @@
-//! Making a fault, and noting what was in flight then.
+//! Makes a fault, and records what was in flight at the time.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use super::{
     run::{GO_ON_SLACK, Heal, LOOK_WAIT, Run},
 };
 
-/// How long it may take until a commit comes by.
+/// How long to wait for a commit to pass.
 const COMMIT_LIMIT: Duration = Duration::from_secs(2);
-/// For so long a connection that is silent can be the reason of a duplicate.
+/// How long a silent connection can be the cause of a duplicate.
 const SILENCE_SPAN: Duration = Duration::from_secs(30);
 
 impl Run {
@@ -77,7 +77,7 @@ impl Run {
         Ok(())
     }
 
-    /// Something begins that these processes survive.
+    /// Records the beginning of a fault that these processes survive.
     async fn fault_begins(&self, lives: &[u32]) -> anyhow::Result<()> {
         for life in lives {
             self.ledger.fault_begins(*life);
@@ -89,7 +89,7 @@ impl Run {
         Ok(())
     }
 
-    /// False when it stands still already.
+    /// Stops a node by SIGSTOP; false when it is already stopped.
     async fn stop(&mut self, at: usize, span: Duration) -> anyhow::Result<bool> {
         let process = &mut self.nodes[at].process;
         if process.is_stopped() {
@@ -97,7 +97,7 @@ impl Run {
         }
         let life = process.life();
         process.stop()?;
-        // What it said before is read meanwhile.
+        // Meanwhile, what it printed before is read.
         tokio::time::sleep(LOOK_WAIT).await;
         self.fault_begins(&[life]).await?;
         self.note(format_args!("node {at}: stopped for {span:?}"));
@@ -135,7 +135,7 @@ impl Run {
         Ok(())
     }
 
-    /// Something happens to the database, and so to all.
+    /// Makes a fault of the database, which affects all nodes.
     async fn crash(&mut self, fault: Fault, at: usize) -> anyhow::Result<()> {
         if fault == Fault::Promote && self.settings.replication == Some(Replication::Asynchronous) {
             let span = fault::draw_lag(&mut self.random);

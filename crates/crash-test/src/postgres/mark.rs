@@ -1,8 +1,8 @@
-//! What an event is known by: a number in its body, whoever gave it its id.
+//! What identifies an event: a number in its body, whoever chose its id.
 
 use std::{fmt, str::FromStr};
 
-/// What an event is known by. Its text, sixteen hexadecimal digits, is in the event's body.
+/// What identifies an event. Its text, sixteen hexadecimal digits, is in the event's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mark(u64);
 
@@ -13,13 +13,13 @@ impl Mark {
         Self(u64::from(life) << 40 | u64::from(caller) << 32 | u64::from(number))
     }
 
-    /// As the databases of Postgres have it.
+    /// As it is stored in Postgres.
     #[must_use]
     pub fn to_sql(self) -> i64 {
         i64::from_ne_bytes(self.0.to_ne_bytes())
     }
 
-    /// As [`Mark::to_sql`] gave it.
+    /// The inverse of [`Mark::to_sql`].
     #[must_use]
     pub fn from_sql(number: i64) -> Self {
         Self(u64::from_ne_bytes(number.to_ne_bytes()))

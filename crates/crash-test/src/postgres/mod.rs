@@ -1,8 +1,8 @@
 //! Node processes on one Postgres, under faults: what was acknowledged must arrive, once, in order.
 //!
-//! [`run`] draws the faults and plays them on [`process`]es, each behind a [`proxy`] of its own, and on
-//! the [`database`]. What the processes say and what arrives is written into the [`ledger`], which
-//! comes to a [`report`].
+//! [`run`] draws the faults and makes them happen to [`process`]es, each behind its own [`proxy`],
+//! and to the [`database`]. What the processes report and what arrives is recorded in the
+//! [`ledger`], whose balance goes into a [`report`].
 
 pub mod balance;
 pub mod database;

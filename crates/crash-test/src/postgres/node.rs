@@ -1,7 +1,7 @@
-//! The process that faults happen to: an engine on the database, under load.
+//! The process that suffers the faults: an engine on the database, under load.
 //!
-//! It says on standard output what it does, a [`Line`] each. It is told on standard input: at `quiet`
-//! it sends nothing more, at `stop` it ends in order.
+//! It reports what it does on standard output, as one [`Line`] each, and takes commands on standard
+//! input: after `quiet` it sends nothing more, after `stop` it shuts down in an orderly way.
 
 use std::time::Duration;
 
@@ -21,24 +21,25 @@ use super::{
     traffic::{Caller, Kind},
 };
 
-/// Told to send nothing more.
+/// The command to send nothing more.
 pub const QUIET: &str = "quiet";
-/// Told to end.
+/// The command to shut down.
 pub const STOP: &str = "stop";
-/// Between two tries to open the store.
+/// The wait between two attempts to open the store.
 const OPEN_PAUSE: Duration = Duration::from_millis(200);
-/// What fails is soon tried again, and often.
+/// Failed deliveries are retried soon, and often.
 const RETRY_WAIT: Duration = Duration::from_millis(100);
 const RETRIES: usize = 40;
-/// How long requests may take at the end.
+/// How long requests may take during the shutdown.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Runs until it is told to stop, or killed. `database`: of Postgres, as the engine takes it.
+/// Runs until it is told to stop, or killed. `database`: the address of the Postgres database, as
+/// the engine takes it.
 ///
 /// # Errors
 /// When the engine refuses an event, or its input cannot be read.
 pub async fn run(database: String, life: u32) -> anyhow::Result<()> {
-    // Stopped by SIGSTOP it would not see that the other process is gone.
+    // While stopped by SIGSTOP, it would not notice that the other process is gone.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let webhooks = open(&database).await?;
     Line::Opened.say();
@@ -61,7 +62,7 @@ pub async fn run(database: String, life: u32) -> anyhow::Result<()> {
                 Some(QUIET) => quiet.send_modify(|quiet| *quiet = true),
                 Some(STOP) => break,
                 Some(other) => bail!("told {other:?}"),
-                // Whoever told is gone.
+                // The other process is gone.
                 None => return Ok(()),
             }
         }
@@ -86,8 +87,8 @@ async fn open(database: &str) -> anyhow::Result<Webhooks> {
             .await;
         match opened {
             Ok(webhooks) => return Ok(webhooks),
-            // The database is down, or cut off.
-            Err(error) => tracing::warn!(%error, "not opened"),
+            // The database is down, or its connections are cut.
+            Err(error) => tracing::warn!(%error, "could not open the store"),
         }
         tokio::time::sleep(OPEN_PAUSE).await;
     }

@@ -1,4 +1,4 @@
-//! The process of a node: started, listened to, signalled.
+//! The process of a node: starts it, listens to it, sends it signals.
 
 use std::{fs::File, path::Path, process::Stdio, sync::Arc, time::Duration};
 
@@ -13,15 +13,15 @@ use tokio::{
 
 use super::{fault::Fence, ledger::Ledger, line::Line};
 
-/// How long a process may take to end once it has said that it does.
+/// How long a process may take to end once it was told to.
 const END_LIMIT: Duration = Duration::from_secs(30);
 
-/// Something that a process of a life did.
+/// Something that the process of a life did.
 #[derive(Debug)]
 pub struct Event {
-    /// Which one.
+    /// The life.
     pub life: u32,
-    /// It said this; `None`: its output ended.
+    /// What it printed; `None` when its output ended.
     pub line: Option<Line>,
 }
 
@@ -30,19 +30,19 @@ pub struct Event {
 pub struct Start<'a> {
     /// The program.
     pub program: &'a Path,
-    /// Of Postgres, as the engine takes it.
+    /// The address of the Postgres database, as the engine takes it.
     pub database: &'a str,
-    /// Its number among all.
+    /// Its number among all processes.
     pub life: u32,
-    /// Where it waits to be killed, and at which visit.
+    /// The place at which it waits to be killed, and at which visit.
     pub place: Option<(&'static str, u32)>,
     /// Whether it notices that it was declared dead.
     pub fence: Fence,
-    /// Where it writes its log, after what is there.
+    /// The file to which its log is appended.
     pub log: &'a Path,
 }
 
-/// The process of a node. It is killed with this value.
+/// The process of a node. Dropping this value kills it.
 #[derive(Debug)]
 pub struct Process {
     life: u32,
@@ -53,7 +53,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts one. What it says of events goes to the ledger, the rest to `events`.
+    /// Starts a process. What it reports about events goes to the ledger, the rest to `events`.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -90,7 +90,7 @@ impl Process {
                         life,
                         line: Some(line),
                     })),
-                    // Cut off by a kill.
+                    // A line that a kill cut off.
                     None => {}
                 }
             }
@@ -105,19 +105,19 @@ impl Process {
         })
     }
 
-    /// Its number among all.
+    /// Its number among all processes.
     #[must_use]
     pub fn life(&self) -> u32 {
         self.life
     }
 
-    /// Its number on this machine, while it runs.
+    /// Its process id, while it runs.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// Whether it stands still.
+    /// Whether it is stopped by SIGSTOP.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.is_stopped
@@ -133,7 +133,7 @@ impl Process {
         Ok(())
     }
 
-    /// It goes on after [`Process::stop`].
+    /// Lets it continue after [`Process::stop`].
     ///
     /// # Errors
     /// When it is gone.
@@ -149,7 +149,7 @@ impl Process {
         Ok(kill_process(id, signal)?)
     }
 
-    /// Kills it, and listens to what it had said before.
+    /// Kills it, and reads what it printed before.
     ///
     /// # Errors
     /// When it cannot be killed.
@@ -158,7 +158,7 @@ impl Process {
         Ok(self.listens.await?)
     }
 
-    /// Tells it something.
+    /// Sends it a command.
     ///
     /// # Errors
     /// When it is gone.
@@ -167,10 +167,10 @@ impl Process {
         Ok(self.told.write_all(line.as_bytes()).await?)
     }
 
-    /// Waits for its end.
+    /// Waits until it ends.
     ///
     /// # Errors
-    /// When it does not end in time, or not well.
+    /// When it does not end in time, or fails.
     pub async fn ended(mut self) -> anyhow::Result<()> {
         let ended = tokio::time::timeout(END_LIMIT, self.child.wait()).await;
         let status = ended.with_context(|| format!("it did not end within {END_LIMIT:?}"))??;

@@ -1,4 +1,4 @@
-//! What stands between a node and Postgres, and can fail as a network does.
+//! A proxy between a node and Postgres, which can fail as a network does.
 
 use std::sync::{
     Arc,
@@ -14,12 +14,12 @@ use tokio::{
     sync::{Notify, watch},
 };
 
-/// What a client sends to commit, and nothing else: the end of a simple query.
+/// What a client sends to commit and at no other time: the end of a simple query.
 const COMMIT: &[u8] = b"commit\0";
 
-/// What only a statement has that is a transaction by itself.
+/// A text that only occurs in a statement that is a transaction by itself.
 const WHOLE: &[u8] = b"alive and writer =";
-/// What names of prepared statements begin with.
+/// The prefix of the names of prepared statements.
 const NAME: &[u8] = b"sqlx_s_";
 
 /// What happens to bytes on their way.
@@ -27,23 +27,23 @@ const NAME: &[u8] = b"sqlx_s_";
 pub enum Flow {
     /// They pass.
     Open,
-    /// They wait, in both directions; nobody is told.
+    /// They wait, in both directions; neither side is notified.
     Stalled,
     /// Every connection is closed, and so is each new one.
     Closed,
 }
 
-/// What happens when the next commit comes by.
+/// What happens when the next commit passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum AtCommit {
     /// Nothing.
     Pass = 0,
-    /// The connections are closed; the server does not get it.
+    /// The connections are closed before the server receives it.
     CutBefore = 1,
-    /// The server gets it, and the connections are closed: its answer is lost.
+    /// The server receives it, and the connections are closed: its answer is lost.
     CutAfter = 2,
-    /// The server gets it, and [`Proxy::commit`] is told.
+    /// The server receives it, and [`Proxy::commit`] returns.
     Tell = 3,
 }
 
@@ -52,7 +52,7 @@ struct Gate {
     flow: Flow,
     /// Connections with a lower number are closed.
     cut_below: u64,
-    /// Bytes of connections with a lower number never come, and nobody is told.
+    /// Connections with a lower number carry nothing more, and neither side is notified.
     silent_below: u64,
 }
 
@@ -73,10 +73,10 @@ struct Shared {
 }
 
 impl Proxy {
-    /// Leads from a free port to the one that `upstream` has at the time.
+    /// Forwards a free port to the port that `upstream` has at the time.
     ///
     /// # Errors
-    /// When there is no port.
+    /// When there is no free port.
     pub async fn start(upstream: watch::Receiver<u16>) -> std::io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
@@ -95,7 +95,7 @@ impl Proxy {
         Ok(Self { port, shared })
     }
 
-    /// Where it listens, on 127.0.0.1.
+    /// The port on 127.0.0.1 that it listens on.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -109,19 +109,19 @@ impl Proxy {
         }
     }
 
-    /// The connections that there are never bring anything more, though they stay open. New ones do.
+    /// The existing connections never carry anything more, though they stay open. New ones do.
     pub fn silence(&self) {
         let next = self.shared.next.load(Ordering::SeqCst);
         let below = |gate: &mut Gate| gate.silent_below = next;
         self.shared.gate.send_modify(below);
     }
 
-    /// Does something at the next commit.
+    /// Chooses what happens at the next commit.
     pub fn at_commit(&self, what: AtCommit) {
         self.shared.at_commit.store(what as u8, Ordering::SeqCst);
     }
 
-    /// Returns when what was to be done at a commit is done.
+    /// Returns once that has happened at a commit.
     pub async fn commit(&self) {
         self.shared.committed.notified().await;
     }
@@ -133,7 +133,7 @@ impl Shared {
         self.gate.send_modify(|gate| gate.cut_below = next);
     }
 
-    /// What is to be done now that a commit comes by; it is done once.
+    /// What to do now that a commit passes; it is done once.
     fn taken_at_commit(&self) -> AtCommit {
         match self.at_commit.swap(AtCommit::Pass as u8, Ordering::SeqCst) {
             1 => AtCommit::CutBefore,
@@ -144,10 +144,10 @@ impl Shared {
     }
 }
 
-/// What commits on one connection besides a commit.
+/// What commits on one connection other than `commit` itself.
 #[derive(Default)]
 struct Wholes {
-    /// How each is bound: an unnamed portal, and its name.
+    /// How each is bound: an unnamed portal, and the statement's name.
     bound: Vec<Vec<u8>>,
 }
 
@@ -155,7 +155,7 @@ impl Wholes {
     /// Whether what a client sends commits something.
     fn commits(&mut self, bytes: &[u8]) -> bool {
         if let Some(at) = find(bytes, WHOLE) {
-            // It is prepared: its name stands before it.
+            // It is being prepared: its name precedes it.
             let name = bytes[..at]
                 .windows(NAME.len())
                 .rposition(|part| part == NAME);
@@ -181,12 +181,12 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// Leads one connection until either end closes it, or it is cut.
+/// Forwards one connection until either end closes it, or it is cut.
 async fn lead(client: TcpStream, number: u64, shared: Arc<Shared>) {
     let mut gate = shared.gate.subscribe();
     let is_cut = |gate: &Gate| gate.flow == Flow::Closed || gate.cut_below > number;
     let led = async {
-        // A server that is stalled does not answer those who connect either.
+        // A stalled server does not answer new connections either.
         let _ = shared
             .gate
             .subscribe()

@@ -1,4 +1,4 @@
-//! The receiver, in the process that makes the faults: it writes what arrives into the ledger.
+//! The receiver, in the process that makes the faults: it records in the ledger what arrives.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,22 +14,22 @@ use rand::RngExt;
 
 use super::{ledger::Ledger, mark::Mark};
 
-/// The customer whose receiver fails at times, at the first request of an event.
+/// The customer whose receiver fails at times, on the first request of an event.
 pub const SHAKY: &str = "shaky";
-/// Of the first requests to it, one in so many is answered with a failure,
+/// One in this many of the first requests to it is answered with a failure,
 const FAILS_ONE_IN: u32 = 8;
-/// and of these one in so many asks for a pause.
+/// and one in this many of those asks for a pause.
 const THROTTLES_ONE_IN: u32 = 20;
-/// The longest that a request is worked on,
+/// The longest time that a request takes,
 const WORK_MAX: Duration = Duration::from_millis(4);
-/// but for one in so many, behind which others wait.
+/// except for one in this many, behind which others wait.
 const SLOW_ONE_IN: u32 = 100;
 const SLOW_MAX: Duration = Duration::from_millis(300);
 
 /// Starts the receiver on a free port; returns its URL.
 ///
 /// # Errors
-/// When there is no port.
+/// When there is no free port.
 pub async fn start(ledger: Arc<Ledger>) -> std::io::Result<String> {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
@@ -46,7 +46,7 @@ async fn receive(
     body: Bytes,
 ) -> Response {
     let Some(mark) = Mark::find(&body) else {
-        // Not of ours: it is tried again and again, and so is seen at the end.
+        // Not one of ours: it is retried again and again, and so shows up at the end.
         return StatusCode::BAD_REQUEST.into_response();
     };
     let (work, fails, throttles) = {

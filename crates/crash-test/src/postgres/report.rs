@@ -1,24 +1,24 @@
-//! What a run comes to.
+//! The result of a run.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use super::{balance::Balance, database::Left};
 
-/// Of a set that should be empty so many are shown.
+/// How many members of a set that should be empty are shown.
 const SHOWN_MAX: usize = 10;
 
-/// What a run comes to.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// How often which fault was made.
+    /// The faults that were made, with their counts.
     pub faults: BTreeMap<String, u32>,
-    /// How long it took until all was delivered, from the last fault on.
+    /// How long it took after the last fault until everything was delivered.
     pub drained_in: Option<Duration>,
-    /// What the ledger comes to.
+    /// The ledger's balance.
     pub balance: Balance,
-    /// What the tables still hold.
+    /// What is still in the tables.
     pub left: Left,
-    /// Errors in the server's log, and how often.
+    /// Errors in the server's log, with their counts.
     pub errors: BTreeMap<String, u32>,
     /// Where to look when it is not clean.
     pub kept: Option<String>,
@@ -56,7 +56,7 @@ impl fmt::Display for Report {
         if let Some((median, most)) = balance.gone_on_after {
             let (median, most) = (median.as_secs_f64(), most.as_secs_f64());
             let after = format_args!("{median:.1} s in the median, {most:.1} s at most");
-            line(f, "work of the killed goes on", after)?;
+            line(f, "work of killed nodes resumes", after)?;
         }
         line(f, "acknowledged", balance.acknowledged)?;
         line(f, "delivered", balance.delivered)?;
@@ -67,10 +67,10 @@ impl fmt::Display for Report {
             line(f, "  outcomes that it lacked", balance.owed_again)?;
         }
         set(f, "unexpected", &balance.unexpected)?;
-        line(f, "answered by an error, or not", balance.unknown)?;
-        line(f, "  delivered all the same", balance.unknown_delivered)?;
+        line(f, "got an error, or no answer", balance.unknown)?;
+        line(f, "  delivered anyway", balance.unknown_delivered)?;
         line(f, "rolled back on purpose", balance.rolled_back)?;
-        set(f, "  delivered all the same", &balance.not_rolled_back)?;
+        set(f, "  delivered anyway", &balance.not_rolled_back)?;
         line(f, "rows of the app", balance.orders)?;
         set(f, "  without their event", &balance.orders_alone)?;
         set(f, "  events without their row", &balance.without_order)?;

@@ -1,4 +1,5 @@
-//! A run: nodes are started, faults are drawn and made, and at the end all must be delivered.
+//! A run: nodes are started, faults are drawn and made, and at the end everything must be
+//! delivered.
 
 use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf, sync::Arc, time::Duration};
 
@@ -24,34 +25,34 @@ use super::{
     traffic::{APP_TABLE, CUSTOMERS},
 };
 
-/// What a process begins so soon after it was stopped was decided before.
+/// What a process begins this soon after it continues was decided before it was stopped.
 pub(super) const GO_ON_SLACK: Duration = Duration::from_millis(200);
-/// Between two looks at something.
+/// The wait between two checks of a condition.
 pub(super) const LOOK_WAIT: Duration = Duration::from_millis(100);
 
-/// What a run is about.
+/// The settings of a run.
 #[derive(Debug)]
 pub struct Settings {
-    /// The program whose `node` is run.
+    /// The program, whose role `node` is run.
     pub program: PathBuf,
-    /// How many nodes work on the database.
+    /// The number of nodes that share the database.
     pub nodes: usize,
-    /// How many faults are made.
+    /// The number of faults to make.
     pub faults: u32,
-    /// Of which kinds.
+    /// The kinds of faults.
     pub kinds: Vec<Fault>,
     /// How a replica follows the database, if one does.
     pub replication: Option<Replication>,
-    /// Whether the nodes are told to go on when they are dead, so that promises must break.
+    /// Whether nodes continue after they were declared dead, so that promises must break.
     pub fence: Fence,
-    /// Draws the faults.
+    /// The seed from which the faults are drawn.
     pub seed: u64,
 }
 
-/// Makes the faults, and says what came of it.
+/// Makes the faults, and reports the result.
 ///
 /// # Errors
-/// When a process or a server does what it should not, such as end by itself.
+/// When a process or a server does something unexpected, such as end by itself.
 pub async fn run(settings: Settings) -> anyhow::Result<Report> {
     let mut run = Run::start(settings).await?;
     let ended = run.play().await;
@@ -60,7 +61,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<Report> {
         return ended;
     }
     let kept = run.keep_logs()?;
-    let kept = format!("what happened is in {}", kept.display());
+    let kept = format!("the logs of the run are in {}", kept.display());
     match ended {
         Ok(mut report) => {
             report.kept = Some(kept);
@@ -76,14 +77,14 @@ pub(super) struct Run {
     pub(super) ledger: Arc<Ledger>,
     pub(super) database: Database,
     pub(super) nodes: Vec<Node>,
-    /// How many processes were started.
+    /// The number of processes started so far.
     lives: u32,
     said: mpsc::UnboundedSender<Event>,
     events: mpsc::UnboundedReceiver<Event>,
-    /// What ends the faults that last.
+    /// What ends the faults that last, and when.
     pub(super) heals: Vec<(Instant, Heal)>,
     pub(super) made: BTreeMap<String, u32>,
-    /// Whether processes that are started are killed at a named place.
+    /// When true, new processes are no longer killed at a named place.
     pub(super) is_ending: bool,
     pub(super) began: Instant,
     story: String,
@@ -99,13 +100,13 @@ pub(super) struct Node {
 /// What ends a fault that lasts.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Heal {
-    /// The process of that life goes on at that place.
+    /// The process of that life, in that place, continues.
     GoOn(usize, u32),
-    /// The process of that life is killed at that place.
+    /// The process of that life, in that place, is killed.
     Kill(usize, u32),
-    /// Nothing that the process of that life begins has to do with the fault any more.
+    /// From now on, nothing that the process of that life begins is related to the fault.
     Over(u32),
-    /// The network of that place is well.
+    /// The network in that place works again.
     Mend(usize),
 }
 
@@ -146,10 +147,10 @@ impl Run {
         Ok(run)
     }
 
-    /// Starts a process at a place.
+    /// Starts a process in a place.
     pub(super) fn process(&mut self, at: usize, proxy: &Proxy) -> anyhow::Result<Process> {
         self.lives += 1;
-        // Drawn in any case: what comes after must not depend on whether it counts.
+        // Drawn in any case, so that later draws do not depend on whether it is used.
         let drawn = fault::draw_place(&mut self.random);
         let kills = self.settings.kinds.contains(&Fault::Kill) && !self.is_ending;
         let place = drawn.filter(|_| kills);
@@ -187,7 +188,7 @@ impl Run {
             let place = self.random.random_range(0..self.nodes.len());
             self.wait_until(at).await?;
             while self.settings.fence == Fence::Removed && !self.heals.is_empty() {
-                // The dead are declared so by those that live, and are to feel it one by one.
+                // Nodes are declared dead by those that live, and should notice it one by one.
                 self.wait_until(Instant::now() + LOOK_WAIT).await?;
             }
             self.make(fault, place).await?;
@@ -214,7 +215,8 @@ impl Run {
         })
     }
 
-    /// Until then faults end that lasted, and processes are killed at named places.
+    /// Waits; meanwhile faults that last are ended, and processes that reach named places are
+    /// killed.
     pub(super) async fn wait_until(&mut self, at: Instant) -> anyhow::Result<()> {
         loop {
             let first = self.heals.iter().map(|(at, _)| *at).min();
@@ -222,7 +224,7 @@ impl Run {
             tokio::select! {
                 biased;
                 event = self.events.recv() => {
-                    let event = event.context("nobody says anything")?;
+                    let event = event.context("no process reports anything")?;
                     self.happened(event).await?;
                 }
                 () = sleep_until(until) => {
@@ -238,7 +240,7 @@ impl Run {
     async fn happened(&mut self, event: Event) -> anyhow::Result<()> {
         let of_life = |node: &Node| node.process.life() == event.life;
         let Some(at) = self.nodes.iter().position(of_life) else {
-            // It was killed meanwhile.
+            // It was killed in the meantime.
             return Ok(());
         };
         match event.line {
@@ -250,7 +252,7 @@ impl Run {
         Ok(())
     }
 
-    /// Ends the faults that end by then.
+    /// Ends the faults that are due to end by then.
     async fn heal(&mut self, by: Instant) -> anyhow::Result<()> {
         let (due, later): (Vec<_>, Vec<_>) = self.heals.drain(..).partition(|(at, _)| *at <= by);
         self.heals = later;
@@ -287,7 +289,7 @@ impl Run {
     }
 }
 
-/// Each customer has one endpoint.
+/// Adds one endpoint for each customer.
 async fn add_endpoints(database: &Database, receiver: &str) -> anyhow::Result<()> {
     let webhooks = Webhooks::builder()
         .allow_networks(["127.0.0.0/8"])?

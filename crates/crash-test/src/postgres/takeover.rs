@@ -1,4 +1,4 @@
-//! How soon others go on with what a killed node held.
+//! How soon others take over what a killed node held.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,7 +24,7 @@ struct Takeover {
 }
 
 impl Takeovers {
-    /// A node is killed that held this.
+    /// Records what a node held when it was killed.
     pub(super) fn begin(&mut self, at: Instant, held: impl IntoIterator<Item = (String, Mark)>) {
         let mut of_customers: HashMap<String, HashSet<Mark>> = HashMap::new();
         for (customer, mark) in held {
@@ -47,7 +47,7 @@ impl Takeovers {
         self.open.retain(|takeover| !takeover.held.is_empty());
     }
 
-    /// In the median and at most, from the kill to the first arrival of each endpoint's.
+    /// The time from the kill to the first arrival at each endpoint: median and maximum.
     pub(super) fn took(&self) -> Option<(Duration, Duration)> {
         let mut took = self.took.clone();
         took.sort_unstable();

@@ -1,4 +1,4 @@
-//! Who sends: each caller waits for one answer before it sends the next event.
+//! The senders: each caller waits for an answer before it sends the next event.
 
 use std::time::Duration;
 
@@ -19,30 +19,30 @@ use super::{
 
 /// Customers, each with one endpoint.
 pub const CUSTOMERS: [&str; 5] = ["plain", ORDERED, SHAKY, OF_APP[0], OF_APP[1]];
-/// What a table of the app's own has of an event that was stored with it.
+/// The app's own table, with the mark of each event that was stored with a row.
 pub const APP_TABLE: &str = "create table app_order (mark int8 primary key)";
 
 /// The longest pause between two events.
 const PAUSE_MAX: Duration = Duration::from_millis(4);
-/// After an error.
+/// The pause after an error.
 const ERROR_PAUSE: Duration = Duration::from_millis(50);
-/// An app's transaction that lasts longer was cut off.
+/// A transaction of the app's that takes longer was cut off.
 const TRANSACTION_LIMIT: Duration = Duration::from_secs(15);
-/// One in so many is held open,
+/// One transaction in this many is held open,
 const HELD_ONE_IN: u32 = 200;
-/// for at most so long: longer than a node's lease.
+/// for at most this long: longer than a node's lease.
 const HELD_MAX: Duration = Duration::from_secs(12);
 
 /// How a caller sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The engine gives the id; to this customer.
+    /// To this customer, with an id from the engine.
     Send(&'static str),
-    /// The caller gives the id, and after an error sends the same event again.
+    /// With an id from the caller, which sends the same event again after an error.
     SendAgain,
-    /// In the app's own transaction, half of which are rolled back.
+    /// In the app's own transaction; half of them are rolled back.
     SendIn,
-    /// A row of the outbox table, half of which are rolled back.
+    /// As a row of the outbox table; half of them are rolled back.
     OutboxRow,
 }
 
@@ -62,13 +62,13 @@ impl Kind {
     ];
 }
 
-/// One who sends.
+/// A sender.
 pub struct Caller {
     life: u32,
     number: u8,
     database: String,
     webhooks: Webhooks,
-    /// For what it does in transactions of its own.
+    /// For what it does in its own transactions.
     connection: Option<PgConnection>,
     random: StdRng,
 }
@@ -81,7 +81,7 @@ enum End {
 }
 
 impl Caller {
-    /// `number`: in its node's `life`.
+    /// `number` is the caller's number in its node's `life`.
     #[must_use]
     pub fn new((life, number): (u32, u8), database: &str, webhooks: &Webhooks) -> Self {
         Self {
@@ -97,7 +97,7 @@ impl Caller {
     /// Sends until `quiet` is true.
     ///
     /// # Errors
-    /// When an event is refused for what it is.
+    /// When an event is refused because of its contents.
     pub async fn run(mut self, kind: Kind, quiet: watch::Receiver<bool>) -> anyhow::Result<()> {
         for number in 0.. {
             if *quiet.borrow() {
@@ -118,7 +118,7 @@ impl Caller {
         Ok(())
     }
 
-    /// Returns whether it is stored.
+    /// Returns whether it was stored.
     async fn send(
         &mut self,
         customer: &str,
@@ -174,7 +174,7 @@ impl Caller {
                     Ok(Err(error)) => tracing::info!(%mark, %error, "refused"),
                     _ => tracing::info!(%mark, "no answer"),
                 }
-                // Dropped amidst whatever it did.
+                // Dropped in the middle of whatever it was doing.
                 self.connection = None;
                 tokio::time::sleep(ERROR_PAUSE).await;
             }
@@ -243,7 +243,7 @@ fn say(said: Said) {
     Line::Said(said).say();
 }
 
-/// Nanoseconds on a clock that all processes of the machine have in common.
+/// Nanoseconds on a clock that all processes on the machine share.
 #[must_use]
 pub fn now() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
