@@ -1,4 +1,4 @@
-//! A PostgreSQL server of one's own.
+//! A PostgreSQL server of your own.
 
 use std::path::PathBuf;
 
@@ -14,19 +14,19 @@ use crate::{
     sql::query,
 };
 
-/// Who owns everything, without a password.
+/// The user that owns everything, without a password.
 pub(crate) const USER: &str = "scratch";
 
 /// How a server is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// Its sessions are ended, and all that it has is written.
+    /// Its sessions are ended, and everything is written to disk.
     Fast,
-    /// As by a crash: the next start recovers what was committed.
+    /// As in a crash: the next start recovers what was committed.
     Immediate,
 }
 
-/// A server of one's own on a free port of 127.0.0.1; it ends with this value.
+/// A server of your own on a free port of 127.0.0.1; dropping this value stops it.
 #[derive(Debug)]
 pub struct Cluster {
     pub(crate) port: u16,
@@ -35,10 +35,11 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Makes an empty cluster and waits until it answers, which takes about two seconds.
+    /// Creates an empty cluster and waits until it answers, which takes about two seconds.
     ///
     /// # Errors
-    /// When PostgreSQL is missing, with the package to install; else with what its programs say.
+    /// When PostgreSQL is missing; the error names the package to install. Otherwise with what its
+    /// programs report.
     pub fn start(settings: Settings) -> anyhow::Result<Self> {
         let server = Server::new()?;
         let user = format!("--username={USER}");
@@ -55,14 +56,14 @@ impl Cluster {
         )?;
         if let Some(identity) = &settings.identity {
             let Identity { certificate, key } = &**identity;
-            // Where the server looks for them.
+            // The server looks for them there.
             server.write_private("data/server.crt", certificate)?;
             server.write_private("data/server.key", key)?;
         }
         Self::on_free_port(server, settings)
     }
 
-    /// Starts a server whose data is there.
+    /// Starts a server whose data already exists.
     pub(crate) fn on_free_port(server: Server, settings: Settings) -> anyhow::Result<Self> {
         let mut cluster = Self {
             port: 0,
@@ -95,7 +96,7 @@ impl Cluster {
         self.server.lock().start(&program, &arguments, progress)
     }
 
-    /// Where its first database is: `postgres://USER@127.0.0.1:PORT/postgres`.
+    /// The address of its first database: `postgres://USER@127.0.0.1:PORT/postgres`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("postgres://{USER}@127.0.0.1:{}/postgres", self.port)
@@ -107,28 +108,28 @@ impl Cluster {
         self.port
     }
 
-    /// The number of its first process, for signals; none while it is stopped.
+    /// The id of its first process, for signals; none while it is stopped.
     #[must_use]
     pub fn process(&self) -> Option<u32> {
         self.server.lock().process()
     }
 
-    /// Where it writes what happens to it; gone with this value.
+    /// The path of its log, which is removed when this value is dropped.
     #[must_use]
     pub fn log_path(&self) -> PathBuf {
         self.server.lock().log_path()
     }
 
-    /// All that it wrote so far.
+    /// Everything that it has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
         self.server.lock().log()
     }
 
-    /// Stops it and waits until it has; one that is stopped stays so.
+    /// Stops it and waits until it has stopped; does nothing if it is already stopped.
     ///
     /// # Errors
-    /// When it does not stop in time, with its log.
+    /// When it does not stop in time; the error contains its log.
     pub fn stop(&self, how: Stop) -> anyhow::Result<()> {
         self.server.lock().stop(match how {
             Stop::Fast => Signal::INT,
@@ -139,10 +140,10 @@ impl Cluster {
     /// Starts it after a stop, on the same port, and waits until it answers.
     ///
     /// # Errors
-    /// When it runs, or does not start; with its log.
+    /// When it is already running, or does not start; the error contains its log.
     pub fn start_again(&self) -> anyhow::Result<()> {
         if self.process().is_some() {
-            bail!("the server runs");
+            bail!("the server is already running");
         }
         match self.launch()? {
             Started::Ready => Ok(()),
@@ -153,29 +154,29 @@ impl Cluster {
     /// Stops it and starts it again.
     ///
     /// # Errors
-    /// As [`Cluster::stop`] and [`Cluster::start_again`].
+    /// Those of [`Cluster::stop`] and [`Cluster::start_again`].
     pub fn restart(&self, how: Stop) -> anyhow::Result<()> {
         self.stop(how)?;
         self.start_again()
     }
 
-    /// Runs one statement in its first database, and returns its rows: a line each, its columns
+    /// Runs one statement in its first database and returns its rows, one per line, with columns
     /// separated by `|`.
     ///
     /// # Errors
-    /// When it refuses, or does not run; with what psql says.
+    /// When the server refuses, or is not running; the error contains psql's message.
     pub fn query(&self, statement: &str) -> anyhow::Result<String> {
         query(&self.url(), statement)
     }
 }
 
-/// The server says in a file of its own how far it is, which `pg_ctl --wait` reads too.
+/// Reads the server's progress from its own file, as `pg_ctl --wait` does.
 fn progress(server: &Server) -> Progress {
     let file = server.folder().join("data").join("postmaster.pid");
     let text = std::fs::read_to_string(file).unwrap_or_default();
     let mut lines = text.lines();
     let process = lines.next().and_then(|line| line.trim().parse().ok());
-    // The file of a server that crashed is there until the next one writes its own.
+    // The file of a server that crashed stays until the next one writes its own.
     let own = process.is_some() && process == server.process();
     match lines.nth(6).map(str::trim) {
         Some("ready") if own => Progress::Ready,

@@ -6,36 +6,37 @@ use uuid::Uuid;
 
 use crate::{cluster::Cluster, settings::Settings, sql::query};
 
-/// The variable with the address of a server that may be used for databases that are thrown away.
+/// The variable with the address of a server in which databases may be created and dropped.
 pub const SHARED: &str = "WEBHOOKS_TEST_POSTGRES";
 
-/// An empty database; it is dropped with this value, whoever is connected to it.
+/// An empty database; dropping this value drops it, even while others are connected to it.
 #[derive(Debug)]
 pub struct Database {
     name: String,
     url: String,
-    /// Of the server that it is in.
+    /// The address of the server that it is in.
     server: String,
-    /// The server that is there for it alone.
+    /// The server, if it is there for this database only.
     own: Option<Cluster>,
 }
 
 impl Cluster {
-    /// Makes an empty database.
+    /// Creates an empty database.
     ///
     /// # Errors
-    /// When the server refuses or does not run.
+    /// When the server refuses, or is not running.
     pub fn database(&self) -> anyhow::Result<Database> {
         Database::create_in(&self.url())
     }
 }
 
 impl Database {
-    /// Makes one in the server that [`SHARED`] names, or where it is not set in a server of its own.
+    /// Creates a database in the server that [`SHARED`] names or, if that is not set, in a server
+    /// of its own.
     ///
     /// # Errors
-    /// When that server refuses or can't be reached, or when PostgreSQL is missing; with the
-    /// package to install.
+    /// When that server refuses or cannot be reached, or when PostgreSQL is missing; then the error
+    /// names the package to install.
     pub fn create() -> anyhow::Result<Self> {
         if let Ok(server) = std::env::var(SHARED) {
             return Self::create_in(&server).context(SHARED);
@@ -46,7 +47,7 @@ impl Database {
         Ok(database)
     }
 
-    /// Makes one in the server with this address.
+    /// Creates a database in the server with this address.
     fn create_in(server: &str) -> anyhow::Result<Self> {
         let name = format!("t_{}", Uuid::new_v4().simple());
         let mut url = Url::parse(server).with_context(|| format!("{server} is not a URL"))?;
@@ -63,16 +64,16 @@ impl Database {
         })
     }
 
-    /// Where it is: `postgres://USER@HOST:PORT/NAME`.
+    /// Its address: `postgres://USER@HOST:PORT/NAME`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Runs one statement in it, and returns its rows: a line each, its columns separated by `|`.
+    /// Runs one statement in it and returns its rows, one per line, with columns separated by `|`.
     ///
     /// # Errors
-    /// When the server refuses, or does not run; with what psql says.
+    /// When the server refuses, or is not running; the error contains psql's message.
     pub fn query(&self, statement: &str) -> anyhow::Result<String> {
         query(&self.url, statement)
     }
@@ -81,7 +82,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         if self.own.is_none() {
-            // A server that is gone took it along.
+            // If the server is gone, so is the database.
             let drop = format!("drop database if exists {} with (force)", self.name);
             let _ = query(&self.server, &drop);
         }

@@ -1,12 +1,12 @@
-//! A PostgreSQL server for a test, with data that is thrown away.
+//! A PostgreSQL server for a test, with throwaway data.
 //!
-//! [`Cluster`] is a server of its own: it can be restarted as by a crash, be followed by a
-//! [`Replica`] that is promoted, and have PgBouncer in front of it ([`Pooler`]). [`Database`] is
-//! what most tests want: an empty database, in the cluster that the whole run shares where there is
-//! one. Nothing is left when a value is dropped, or when this process is killed.
+//! [`Cluster`] is a server of your own: it can be restarted as after a crash, be followed by a
+//! [`Replica`] that can be promoted, and have PgBouncer in front of it ([`Pooler`]). [`Database`]
+//! is what most tests need: an empty database, in the cluster that the whole run shares if there is
+//! one. Nothing is left behind when a value is dropped, or when this process is killed.
 //!
-//! All of it blocks: on a runtime whose other tasks have to go on meanwhile, call it by
-//! `spawn_blocking`.
+//! All functions block: on a runtime whose other tasks have to continue meanwhile, call them
+//! through `spawn_blocking`.
 
 mod cluster;
 mod database;

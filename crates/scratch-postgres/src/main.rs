@@ -1,4 +1,4 @@
-//! Runs a command beside a PostgreSQL server that is there for it alone.
+//! Runs a command with a PostgreSQL server of its own.
 
 use std::process::{Command, ExitCode};
 
@@ -6,11 +6,11 @@ use anyhow::Context;
 use scratch_postgres::{Cluster, SHARED, Settings};
 
 const USAGE: &str = "\
-scratch-postgres run COMMAND [ARGUMENT...]: starts a PostgreSQL server with empty data, runs the
-command with the server's address in WEBHOOKS_TEST_POSTGRES, throws the data away, and ends as the
-command did. Where the variable is set already, no server is started.";
+scratch-postgres run COMMAND [ARGUMENT...]: starts an empty PostgreSQL server, runs the command with
+the server's address in WEBHOOKS_TEST_POSTGRES, deletes the data, and exits with the command's exit
+code. If the variable is already set, no server is started.";
 
-/// Each test has a few connections, and many run at once.
+/// Each test opens a few connections, and many tests run at once.
 const CONNECTIONS_MAX: &str = "400";
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -31,7 +31,7 @@ fn main() -> anyhow::Result<ExitCode> {
         .status()
         .with_context(|| format!("{} can't be started", program.display()))?;
     drop(cluster);
-    // Without a code it was ended by a signal.
+    // A command without a code was ended by a signal.
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }

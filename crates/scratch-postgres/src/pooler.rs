@@ -10,7 +10,8 @@ use crate::{
     server::{Progress, Server, Started},
 };
 
-/// PgBouncer in transaction mode, in front of all databases of one server; it ends with this value.
+/// PgBouncer in transaction mode, in front of all databases of one server; dropping this value
+/// stops it.
 #[derive(Debug)]
 pub struct Pooler {
     url: String,
@@ -19,10 +20,11 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// Puts one in front of the server with this address, and waits until it answers.
+    /// Starts PgBouncer in front of the server with this address, and waits until it answers.
     ///
     /// # Errors
-    /// When PgBouncer is missing, with the package to install; else with what it says.
+    /// When PgBouncer is missing; the error names the package to install. Otherwise with what it
+    /// reports.
     pub fn start(url: &str) -> anyhow::Result<Self> {
         let mut url = Url::parse(url).with_context(|| format!("{url} is not a URL"))?;
         let mut server = Server::new()?;
@@ -33,7 +35,7 @@ impl Pooler {
         let mut found = 0;
         on_free_port(|port| {
             found = port;
-            // A URL with a host has a port too.
+            // A URL with a host can have a port.
             let _ = url.set_port(Some(port));
             let settings = settings(&database, url.username(), port);
             std::fs::write(server.folder().join("pgbouncer.ini"), settings)?;
@@ -46,16 +48,16 @@ impl Pooler {
         })
     }
 
-    /// The address that it was started with, but through it.
+    /// The address that it was started with, but going through it.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Ends it at once, with all that leads through it, and starts it again on the same port.
+    /// Stops it at once, with all its connections, and starts it again on the same port.
     ///
     /// # Errors
-    /// When it does not end or start in time; with its log.
+    /// When it does not stop or start in time; the error contains its log.
     pub fn restart(&mut self) -> anyhow::Result<()> {
         self.server.stop(Signal::TERM)?;
         match launch(&mut self.server, self.port)? {
@@ -64,7 +66,7 @@ impl Pooler {
         }
     }
 
-    /// All that it wrote so far.
+    /// Everything that it has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
         self.server.log()
@@ -90,7 +92,8 @@ fn settings(database: &str, user: &str, port: u16) -> String {
 }
 
 fn launch(server: &mut Server, port: u16) -> anyhow::Result<Started> {
-    // Said before it takes connections in, but after it listens: those wait.
+    // PgBouncer logs this after it listens but before it accepts connections, which wait until
+    // then.
     let listens = format!("listening on 127.0.0.1:{port}");
     let said = |server: &Server| server.log().matches(&listens).count();
     let said_before = said(server);

@@ -1,4 +1,4 @@
-//! A port that nobody has: found by starting the server on it.
+//! A free port, found by starting the server on it.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -9,12 +9,13 @@ use anyhow::bail;
 
 use crate::server::Started;
 
-/// Below the ports that the system gives to connections: a port stays a server's while it is down.
+/// Below the ports that the system assigns to connections, so that a port stays free for its server
+/// while it is down.
 const PORTS: Range<u16> = 15_000..30_000;
 /// Far more than a machine with a few busy ports needs.
 const TRIES: u32 = 50;
 
-/// Starts a server on one port after the other, until one is free.
+/// Starts a server on one port after another, until one is free.
 pub(crate) fn on_free_port(
     mut start: impl FnMut(u16) -> anyhow::Result<Started>,
 ) -> anyhow::Result<()> {

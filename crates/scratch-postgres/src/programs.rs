@@ -1,4 +1,4 @@
-//! Where the server's programs are, and as whom they run.
+//! Where the server's programs are, and the user that they run as.
 
 use std::{
     os::unix::process::CommandExt,
@@ -8,23 +8,24 @@ use std::{
 
 use anyhow::{Context, bail};
 
-/// Names the folder of `initdb` and `postgres`, where it is neither Debian's nor on the path.
+/// The variable with the folder of `initdb` and `postgres`, if they are neither where Debian puts
+/// them nor on the path.
 const BIN_VARIABLE: &str = "WEBHOOKS_POSTGRES_BIN";
 /// Where Debian has a folder for each version.
 const DEBIAN: &str = "/usr/lib/postgresql";
-/// Where Debian has PgBouncer; not on everybody's path.
+/// Where Debian puts PgBouncer; not on everybody's path.
 const SYSTEM_BIN: &str = "/usr/sbin";
-/// Who runs the servers where we are root, as which they refuse to run: nobody.
+/// The user that runs the servers when we are root, since they refuse to run as root: nobody.
 pub(crate) const NOBODY: u32 = 65_534;
 
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// A program of PostgreSQL's, of the version that servers are started from.
+/// A PostgreSQL program, of the version that servers are started from.
 ///
 /// # Errors
-/// When PostgreSQL is missing, with the package to install.
+/// When PostgreSQL is missing; the error names the package to install.
 pub fn postgres(name: &str) -> anyhow::Result<PathBuf> {
     if let Some(bin) = std::env::var_os(BIN_VARIABLE) {
         let program = Path::new(&bin).join(name);
@@ -46,7 +47,7 @@ pub(crate) fn pgbouncer() -> anyhow::Result<PathBuf> {
         .context("PgBouncer is missing; install it with: apt-get install pgbouncer")
 }
 
-/// Debian's folder of the newest version that has a server.
+/// Debian's folder of the newest version that includes a server.
 fn debian() -> Option<PathBuf> {
     let versions = std::fs::read_dir(DEBIAN).into_iter().flatten().flatten();
     let numbered = versions.filter_map(|version| {
@@ -63,8 +64,8 @@ fn on_path(name: &str) -> Option<PathBuf> {
     found.into_iter().find(|program| program.is_file())
 }
 
-/// Runs a program in a folder of its own, in a process group of its own: what ends the test's group,
-/// as Ctrl-C does, leaves the end of a server to us.
+/// Runs a program in its own folder, in its own process group: whatever ends the test's group, as
+/// Ctrl-C does, leaves it to us to end the server.
 pub(crate) fn command(program: &Path, folder: &Path) -> Command {
     let mut command = if is_root() {
         let mut command = Command::new("setpriv");

@@ -1,4 +1,4 @@
-//! A second server that follows a first one.
+//! A second server that follows the first.
 
 use std::time::{Duration, Instant};
 
@@ -11,25 +11,25 @@ use crate::{
     sql::query,
 };
 
-/// The name by which a server that waits for its replica knows it.
+/// The name by which a server that waits for its replica recognises it.
 const NAME: &str = "scratch_replica";
-/// A standby answers at once; this is for a machine that is busy.
+/// A standby answers at once; this limit is for a busy machine.
 const FOLLOW_LIMIT: Duration = Duration::from_secs(60);
-/// What a server keeps of its log for a replica that is behind. By default that is nothing: a checkpoint
-/// while the replica connects again, as after a crash, and it never catches up.
+/// How much of its log a server keeps for a replica that is behind. The default is nothing: after a
+/// checkpoint while the replica reconnects, as after a crash, it would never catch up.
 const LOG_KEPT: &str = "1GB";
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Whether a commit waits for the replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replication {
-    /// What was acknowledged is on both servers.
+    /// Everything that was acknowledged is on both servers.
     Synchronous,
     /// The replica may lack what was acknowledged last.
     Asynchronous,
 }
 
-/// A server that follows another; it ends with this value.
+/// A server that follows another; dropping this value stops it.
 #[derive(Debug)]
 pub struct Replica {
     cluster: Cluster,
@@ -39,7 +39,7 @@ impl Cluster {
     /// Starts a server that follows this one, and waits until it does.
     ///
     /// # Errors
-    /// When this one does not run, or with what the new server's programs say.
+    /// When this server is not running; otherwise with what the new server's programs report.
     pub fn replica(&self, replication: Replication) -> anyhow::Result<Replica> {
         self.query(&format!("alter system set wal_keep_size = '{LOG_KEPT}'"))?;
         self.query("select pg_reload_conf()")?;
@@ -76,19 +76,19 @@ impl Cluster {
 }
 
 impl Replica {
-    /// The server itself, from which one can read.
+    /// The server itself, which can be read from.
     #[must_use]
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
     }
 
-    /// Makes it a server of its own, that can be written to. It keeps its port. Whoever writes to
-    /// the old one has to be kept from that first.
+    /// Makes it an independent server that accepts writes, on the same port. First, make sure that
+    /// nobody can write to the old one.
     ///
     /// # Errors
-    /// When it does not run, or is not promoted in time.
+    /// When it is not running, or is not promoted in time.
     pub fn promote(self) -> anyhow::Result<Cluster> {
-        // With the data came that each commit waits for a replica.
+        // The copied settings make each commit wait for a replica.
         self.cluster
             .query("select pg_promote(wait => true, wait_seconds => 60)")?;
         wait_until(&self.cluster.url(), "select pg_is_in_recovery()", "f")?;
@@ -108,7 +108,7 @@ fn wait_until(url: &str, statement: &str, wanted: &str) -> anyhow::Result<()> {
         }
         if Instant::now() >= deadline {
             let limit = FOLLOW_LIMIT.as_secs();
-            bail!("{statement}: is {found:?} and not {wanted:?} within {limit} s");
+            bail!("{statement}: still {found:?} instead of {wanted:?} after {limit} s");
         }
         std::thread::sleep(LOOK_EVERY);
     }

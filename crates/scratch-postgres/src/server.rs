@@ -1,7 +1,7 @@
-//! The process of a server, its folder, and who ends both.
+//! The process of a server, its folder, and the shell that ends both.
 //!
-//! A shell holds the other end of a pipe of ours. When that is closed, by dropping the server or
-//! because this process is gone, it ends the server and removes the folder.
+//! A shell holds the other end of a pipe of ours. When the pipe is closed, because the server is
+//! dropped or this process is gone, the shell ends the server and removes the folder.
 
 use std::{
     fs::{File, Permissions},
@@ -20,8 +20,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::programs;
 
-/// Reads which process runs, a line each time that changes, until there is nobody left to write.
-/// A server that does not end within 10 s is killed.
+/// Reads the id of the running process, one line each time it changes, until nobody is left to
+/// write. A server that does not end within 10 s is killed.
 const WATCH: &str = r#"
 trap '' HUP INT QUIT TERM
 running=
@@ -37,13 +37,13 @@ fi
 rm -rf -- "$1"
 "#;
 
-/// Recovery after a crash takes as long as what was written since the last checkpoint.
+/// Recovery after a crash takes time in proportion to what was written since the last checkpoint.
 const START_LIMIT: Duration = Duration::from_secs(120);
-/// A server that ends its sessions first, and writes all it has.
+/// For a server that first ends its sessions and writes everything to disk.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// How far a server has come.
+/// How far a server has started.
 pub(crate) enum Progress {
     Starts,
     Ready,
@@ -52,7 +52,7 @@ pub(crate) enum Progress {
 /// How starting a server ended.
 pub(crate) enum Started {
     Ready,
-    /// Somebody else has the port.
+    /// Another program has the port.
     PortTaken,
 }
 
@@ -66,9 +66,9 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A folder for a server that does not run yet.
+    /// Creates the folder for a server that is not running yet.
     pub(crate) fn new() -> anyhow::Result<Self> {
-        // From here on the shell is who removes it.
+        // From here on, the shell removes it.
         let folder = tempfile::Builder::new()
             .prefix("scratch-postgres-")
             .tempdir()?
@@ -96,7 +96,7 @@ impl Server {
         &self.folder
     }
 
-    /// Writes a file of its folder that nobody else may read.
+    /// Writes a file in its folder that nobody else may read.
     pub(crate) fn write_private(&self, name: &str, text: &str) -> anyhow::Result<()> {
         let path = self.folder.join(name);
         std::fs::write(&path, text)?;
@@ -115,7 +115,7 @@ impl Server {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
-    /// The number of its process, while it runs.
+    /// Its process id, while it runs.
     pub(crate) fn process(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
     }
@@ -134,7 +134,7 @@ impl Server {
         Ok(())
     }
 
-    /// Starts it, and waits until `progress` says that it answers.
+    /// Starts it, and waits until `progress` reports that it answers.
     pub(crate) fn start(
         &mut self,
         program: &Path,
@@ -173,13 +173,14 @@ impl Server {
             }
             if Instant::now() >= deadline {
                 let limit = START_LIMIT.as_secs();
-                bail!("it does not answer within {limit} s:\n{}", self.log());
+                bail!("it did not answer within {limit} s:\n{}", self.log());
             }
             std::thread::sleep(LOOK_EVERY);
         }
     }
 
-    /// Sends it a signal that ends it, and waits until it has; one that does not run stays so.
+    /// Sends it a signal that ends it, and waits until it has ended; does nothing if it is not
+    /// running.
     pub(crate) fn stop(&mut self, signal: Signal) -> anyhow::Result<()> {
         let Some(child) = &mut self.child else {
             return Ok(());
@@ -189,7 +190,7 @@ impl Server {
         while child.try_wait()?.is_none() {
             if Instant::now() >= deadline {
                 let limit = STOP_LIMIT.as_secs();
-                bail!("it does not stop within {limit} s:\n{}", self.log());
+                bail!("it did not stop within {limit} s:\n{}", self.log());
             }
             std::thread::sleep(LOOK_EVERY);
         }
@@ -207,7 +208,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         drop(self.watched.take());
-        // Ended by the shell, which waits for that before it removes the folder.
+        // The shell ends it, and waits for that before it removes the folder.
         if let Some(child) = &mut self.child {
             let _ = child.wait();
         }

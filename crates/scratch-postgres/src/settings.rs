@@ -3,12 +3,12 @@
 /// What a server is started with.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// In the order they were set: of two for one name the later counts.
+    /// In the order in which they were set: the later of two with the same name counts.
     parameters: Vec<(String, String)>,
     pub(crate) identity: Option<Box<Identity>>,
 }
 
-/// By what a server says who it is.
+/// The certificate and key with which a server identifies itself.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) certificate: String,
@@ -16,13 +16,14 @@ pub(crate) struct Identity {
 }
 
 impl Settings {
-    /// The server's own defaults: what is committed survives the machine.
+    /// The server's own defaults: what is committed survives a crash of the machine.
     #[must_use]
     pub fn durable() -> Self {
         Self::default()
     }
 
-    /// Nothing waits for the disk: what is committed survives the server, not the machine.
+    /// Nothing waits for the disk: what is committed survives a crash of the server, but not of the
+    /// machine.
     #[must_use]
     pub fn quick() -> Self {
         Self::default()
@@ -37,14 +38,14 @@ impl Settings {
         self
     }
 
-    /// Speaks TLS with whoever asks for it, with this certificate and its key, as PEM.
+    /// Offers TLS, with this certificate and its key, as PEM.
     #[must_use]
     pub fn with_tls(mut self, certificate: String, key: String) -> Self {
         self.identity = Some(Box::new(Identity { certificate, key }));
         self.set("ssl", "on")
     }
 
-    /// As arguments of `postgres`.
+    /// The settings as arguments of `postgres`.
     pub(crate) fn arguments(&self) -> impl Iterator<Item = String> {
         let each = self.parameters.iter();
         each.flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")])

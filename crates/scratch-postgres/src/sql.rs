@@ -1,4 +1,4 @@
-//! SQL without a driver: by psql.
+//! SQL without a driver, through psql.
 
 use std::process::{Command, Stdio};
 
@@ -6,10 +6,10 @@ use anyhow::bail;
 
 use crate::programs;
 
-/// Runs one statement, and returns its rows: a line each, its columns separated by `|`.
+/// Runs one statement and returns its rows, one per line, with columns separated by `|`.
 ///
 /// # Errors
-/// When the server can't be reached or refuses; with what psql says.
+/// When the server cannot be reached or refuses; the error contains psql's message.
 pub fn query(url: &str, statement: &str) -> anyhow::Result<String> {
     let output = Command::new(programs::postgres("psql")?)
         .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"])

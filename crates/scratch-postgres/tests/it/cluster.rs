@@ -47,7 +47,7 @@ fn a_server_that_is_stopped_answers_when_it_is_started_again() {
     cluster.start_again().unwrap();
     assert_eq!(cluster.query("select 1").unwrap(), "1");
     let refused = cluster.start_again().unwrap_err();
-    assert_eq!(refused.to_string(), "the server runs");
+    assert_eq!(refused.to_string(), "the server is already running");
 }
 
 #[test]
