@@ -1,4 +1,4 @@
-//! Chromium, or Firefox, through its driver, with a profile that is thrown away.
+//! Chromium or Firefox, controlled through its driver, with a throwaway profile.
 
 use std::{
     io::{Read, Write},
@@ -22,7 +22,7 @@ use crate::{
     waiting::{PATIENCE, ensure, until},
 };
 
-/// Under which names Chromium may be installed.
+/// The names under which Chromium may be installed.
 const CHROMIUM: [&str; 4] = [
     "chromium",
     "chromium-browser",
@@ -33,16 +33,16 @@ const CHROMIUM: [&str; 4] = [
 /// How long the driver may take to close a window.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 
-/// What a window is like.
+/// The properties of a window.
 #[derive(Debug, Clone, Copy)]
 pub struct Window {
     /// In CSS pixels.
     pub width: u32,
     /// In CSS pixels.
     pub height: u32,
-    /// Whether its owner prefers dark pages.
+    /// Whether the page is told that the user prefers dark pages.
     pub dark: bool,
-    /// Pixels of a picture for one CSS pixel.
+    /// Screenshot pixels per CSS pixel.
     pub pixel_ratio: f32,
 }
 
@@ -72,7 +72,7 @@ impl Window {
 /// A browser window.
 #[derive(Debug)]
 pub struct Browser {
-    /// For what the methods here do not do.
+    /// For what the methods here do not cover.
     pub client: Client,
     driver: Child,
     driver_port: u16,
@@ -116,7 +116,7 @@ impl Browser {
         Self::driven("chromedriver", "goog:chromeOptions", options, profile).await
     }
 
-    /// Opens a window of Firefox, light and with Firefox's own limits on how small it can be.
+    /// Opens a window of Firefox, in light mode and no smaller than Firefox allows.
     ///
     /// # Errors
     /// When Firefox or its driver is missing or does not start.
@@ -179,25 +179,26 @@ impl Browser {
         Ok(self.client.goto(url).await?)
     }
 
-    /// What a person reads in the element that `selector` finds.
+    /// The visible text of the element that `selector` finds.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is no such element.
     pub async fn text(&self, selector: &str) -> anyhow::Result<String> {
         loop {
             let element = self.client.find(Locator::Css(selector)).await?;
             match element.text().await {
-                // A page that renews itself put another in its place: that one is read.
+                // A page that updates itself replaced the element: the new one is read.
                 Err(error) if error.is_stale_element_reference() => {}
                 text => return Ok(text?),
             }
         }
     }
 
-    /// Waits, without a reload, until the element that `selector` finds has `part`; its text.
+    /// Waits, without a reload, until the text of the element that `selector` finds contains
+    /// `part`; returns the text.
     ///
     /// # Errors
-    /// When it does not within [`PATIENCE`]; the error shows what it has.
+    /// When it does not within [`PATIENCE`]; the error shows the text.
     pub async fn reads(&self, selector: &str, part: &str) -> anyhow::Result<String> {
         until(&format!("{part:?} in {selector}"), PATIENCE, || async {
             let text = self.text(selector).await?;
@@ -210,19 +211,19 @@ impl Browser {
     /// Clicks the element that `selector` finds.
     ///
     /// # Errors
-    /// When there is none or it can't be clicked.
+    /// When there is no such element, or it cannot be clicked.
     pub async fn click(&self, selector: &str) -> anyhow::Result<()> {
         loop {
             let element = self.client.find(Locator::Css(selector)).await?;
             match element.click().await {
-                // Replaced before it was clicked: a person clicks what is there.
+                // Replaced before it was clicked: a person clicks on what is there.
                 Err(error) if error.is_stale_element_reference() => {}
                 clicked => return Ok(clicked?),
             }
         }
     }
 
-    /// Types on whatever has the focus.
+    /// Types into whatever has the focus.
     ///
     /// # Errors
     /// When the browser does not answer.
@@ -237,7 +238,7 @@ impl Browser {
         Ok(self.client.perform_actions(actions).await?)
     }
 
-    /// What `script`, the body of a function of the page, returns.
+    /// The result of `script`, the body of a function that runs in the page.
     ///
     /// # Errors
     /// When it throws, or the browser does not answer.
@@ -245,7 +246,7 @@ impl Browser {
         Ok(self.client.execute(script, Vec::new()).await?)
     }
 
-    /// Takes the network away from the window.
+    /// Disconnects the window from the network.
     ///
     /// # Errors
     /// When the driver refuses.
@@ -266,7 +267,7 @@ impl Browser {
         ensure(answer.status().is_success(), answer.status().as_str())
     }
 
-    /// What the window shows, as a PNG.
+    /// A screenshot of the window, as a PNG.
     ///
     /// # Errors
     /// When the browser does not answer.
@@ -274,7 +275,7 @@ impl Browser {
         Ok(self.client.screenshot().await?)
     }
 
-    /// The page's address.
+    /// The page's URL.
     ///
     /// # Errors
     /// When the browser does not answer.

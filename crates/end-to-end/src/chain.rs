@@ -1,4 +1,4 @@
-//! Phone, texter, polis and button, wired as `scripts/demo` wires them.
+//! Phone, texter, polis and button, connected as in `scripts/demo`.
 
 use std::path::Path;
 
@@ -12,18 +12,18 @@ use crate::{
     waiting::{PATIENCE, ensure, until},
 };
 
-/// What signs in the tests. Nothing real is protected by it; tests look for it where it must not
+/// The signing key of the tests. It protects nothing real; tests search for it where it must not
 /// appear.
 const SECRET_BYTES: &[u8; 32] = b"the end-to-end tests' own secret";
 
-/// The chain; every program ends with this value.
+/// The chain; dropping this value ends every program.
 #[derive(Debug)]
 pub struct Chain {
-    /// What the texts arrive on.
+    /// The phone on which the texts arrive.
     pub phone: Phone,
     /// The button's page.
     pub button_url: String,
-    /// The texter's address.
+    /// The texter's URL.
     pub texter_url: String,
     /// The page of polis.
     pub polis_page_url: String,
@@ -37,7 +37,7 @@ pub struct Chain {
     data: TempDir,
 }
 
-/// One number on its way, as the button's answer names it.
+/// One number on its way, as the button's response identifies it.
 #[derive(Debug, Clone)]
 pub struct Journey {
     /// The number.
@@ -52,7 +52,7 @@ impl Chain {
     /// Starts everything and waits until it is healthy.
     ///
     /// # Errors
-    /// When a program does not come up; the error shows its log.
+    /// When a program does not start; the error shows its log.
     pub async fn start() -> anyhow::Result<Self> {
         let mut chain = Self::without_texter().await?;
         chain.start_texter().await?;
@@ -62,17 +62,17 @@ impl Chain {
     /// The same with another auth token of the Twilio account.
     ///
     /// # Errors
-    /// When a program does not come up; the error shows its log.
+    /// When a program does not start; the error shows its log.
     pub async fn with_token(token: &str) -> anyhow::Result<Self> {
         let mut chain = Self::assemble(Some(token)).await?;
         chain.start_texter().await?;
         Ok(chain)
     }
 
-    /// The same with a texter that asks for no signature, as the talk's.
+    /// The same with a texter that requires no signature, as in the talk.
     ///
     /// # Errors
-    /// When a program does not come up; the error shows its log.
+    /// When a program does not start; the error shows its log.
     pub async fn start_unsigned() -> anyhow::Result<Self> {
         let mut chain = Self::without_texter().await?;
         chain.texter_checks = false;
@@ -83,7 +83,7 @@ impl Chain {
     /// The same with the texter still down.
     ///
     /// # Errors
-    /// When a program does not come up; the error shows its log.
+    /// When a program does not start; the error shows its log.
     pub async fn without_texter() -> anyhow::Result<Self> {
         Self::assemble(None).await
     }
@@ -125,10 +125,10 @@ impl Chain {
         Ok(chain)
     }
 
-    /// Starts the texter; its store is the one it had before.
+    /// Starts the texter, with the store that it had before.
     ///
     /// # Errors
-    /// When it does not come up; the error shows its log.
+    /// When it does not start; the error shows its log.
     pub async fn start_texter(&mut self) -> anyhow::Result<()> {
         let mut variables = base(port(&self.texter_url)?);
         variables.extend(self.phone.account());
@@ -153,16 +153,16 @@ impl Chain {
         }
     }
 
-    /// Starts the button; its store is the one it had before.
+    /// Starts the button, with the store that it had before.
     ///
     /// # Errors
-    /// When it does not come up; the error shows its log.
+    /// When it does not start; the error shows its log.
     pub async fn start_button(&mut self) -> anyhow::Result<()> {
         let mut variables = base(port(&self.button_url)?);
         variables.push(("WEBHOOK_URLS_1", self.texter_url.clone()));
         variables.push(("WEBHOOK_URLS_2", format!("polis={}", self.polis_url)));
         variables.push(("WEBHOOK_SECRET", self.secret.clone()));
-        // No press of a test costs a text.
+        // In a test, a press does not cost the price of a text message.
         variables.push(("PRESSES_PER_MINUTE", "unlimited".to_owned()));
         let mut button = Program::start("random-number-button", self.data.path(), &[], &variables)?;
         button.answers(&self.button_url).await?;
@@ -170,10 +170,10 @@ impl Chain {
         Ok(())
     }
 
-    /// Ends the button as a crash does.
+    /// Kills the button, as a crash would.
     ///
     /// # Errors
-    /// When it is down already.
+    /// When it is already down.
     pub async fn kill_button(&mut self) -> anyhow::Result<()> {
         match self.button.take() {
             Some(mut button) => button.kill().await,
@@ -181,10 +181,10 @@ impl Chain {
         }
     }
 
-    /// Presses the button as a program does, without a browser.
+    /// Presses the button without a browser, as a program does.
     ///
     /// # Errors
-    /// When the answer is not the redirect to the number's page.
+    /// When the response is not a redirect to the number's page.
     pub async fn press(&self) -> anyhow::Result<Journey> {
         let answer = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -200,7 +200,8 @@ impl Chain {
         Journey::at(&self.button_url, location.to_str()?)
     }
 
-    /// Waits until the page of `journey`, loaded anew each time, has all of `parts`; its text.
+    /// Waits until the page of `journey`, reloaded each time, contains all of `parts`; returns its
+    /// text.
     ///
     /// # Errors
     /// When it does not within [`PATIENCE`]; the error shows the page.
@@ -216,7 +217,7 @@ impl Chain {
         .await
     }
 
-    /// The page of `journey` as it is now, as text.
+    /// The current page of `journey`, as text.
     ///
     /// # Errors
     /// When the button does not answer.
@@ -224,19 +225,19 @@ impl Chain {
         Ok(text_of(&reqwest::get(&journey.url).await?.text().await?))
     }
 
-    /// Where polis captures.
+    /// The URL at which polis captures requests.
     #[must_use]
     pub fn capture_url(&self) -> &str {
         &self.polis_url
     }
 
-    /// What polis logged so far.
+    /// Everything that polis has logged so far.
     #[must_use]
     pub fn polis_log(&self) -> String {
         self.polis.log()
     }
 
-    /// What every program logged so far.
+    /// Everything that the programs have logged so far.
     #[must_use]
     pub fn logs(&self) -> String {
         [
@@ -257,7 +258,7 @@ impl Chain {
         &self.secret
     }
 
-    /// Where the programs keep their files.
+    /// The directory in which the programs keep their files.
     #[must_use]
     pub fn data(&self) -> &Path {
         self.data.path()
@@ -265,10 +266,10 @@ impl Chain {
 }
 
 impl Journey {
-    /// The journey that a page's address names.
+    /// The journey that a page's URL identifies.
     ///
     /// # Errors
-    /// When the address names none.
+    /// When the URL identifies none.
     pub fn at(button_url: &str, address: &str) -> anyhow::Result<Self> {
         let query = address.split_once('?').context("no query")?.1;
         let value = |name: &str| {
@@ -286,7 +287,7 @@ impl Journey {
     }
 }
 
-/// What every program is told.
+/// The variables that every program gets.
 fn base(port: u16) -> Vec<(&'static str, String)> {
     vec![
         ("HOST", "127.0.0.1".to_owned()),

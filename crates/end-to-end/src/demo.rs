@@ -1,4 +1,4 @@
-//! `scripts/demo` as a person runs it.
+//! `scripts/demo`, run as a person runs it.
 
 use crate::{phone::Phone, program::free_ports, script::Script};
 
@@ -23,7 +23,7 @@ impl Demo {
     /// Starts it on free ports and waits until it is up.
     ///
     /// # Errors
-    /// When it does not come up; the error shows what it says.
+    /// When it does not come up; the error shows its output.
     pub async fn up() -> anyhow::Result<Self> {
         let demo = Self::start(&["--no-build"], &[])?;
         demo.is_up().await?;
@@ -43,8 +43,8 @@ impl Demo {
         Ok(Self { script, ports })
     }
 
-    /// The ports of button, texter, phone, polis, relay and the other button; the pages of polis and relay
-    /// are on the ones after theirs.
+    /// The ports of button, texter, phone, polis, relay and the other button; the pages of polis
+    /// and relay are on the ports after theirs.
     #[must_use]
     pub fn ports(&self) -> [u16; 6] {
         self.ports
@@ -62,13 +62,13 @@ impl Demo {
         format!("http://localhost:{}", self.ports[5])
     }
 
-    /// The texter.
+    /// The texter's URL.
     #[must_use]
     pub fn texter_url(&self) -> String {
         format!("http://localhost:{}", self.ports[1])
     }
 
-    /// polis's page.
+    /// The page of polis.
     #[must_use]
     pub fn polis_url(&self) -> String {
         format!("http://localhost:{}", self.ports[3] + 1)
@@ -86,7 +86,7 @@ impl Demo {
         Phone::at(format!("http://localhost:{}", self.ports[2]))
     }
 
-    /// The pages with their names, in the order in which they are linked.
+    /// The pages and their names, in the order in which they are linked.
     #[must_use]
     pub fn pages(&self) -> [(&'static str, String); 4] {
         [
@@ -97,10 +97,10 @@ impl Demo {
         ]
     }
 
-    /// Waits until everything runs.
+    /// Waits until everything is running.
     ///
     /// # Errors
-    /// When it does not; the error shows what it says.
+    /// When it does not come up; the error shows its output.
     pub async fn is_up(&self) -> anyhow::Result<()> {
         self.script.says("Ctrl-C stops everything").await
     }

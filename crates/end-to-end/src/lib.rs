@@ -1,8 +1,8 @@
-//! The whole chain as a person meets it: real programs, a real browser.
+//! The whole chain as a person experiences it: real programs, a real browser.
 //!
-//! What the tests of this crate stand on: [`Chain`] starts phone, texter, polis and button as
-//! their own processes on free ports, [`Demo`] is `scripts/demo`, [`Browser`] drives Chromium, [`until`] waits for a
-//! condition within a limit. Nothing here looks inside a program.
+//! The basis of this crate's tests: [`Chain`] starts phone, texter, polis and button as their own
+//! processes on free ports, [`Demo`] is `scripts/demo`, [`Browser`] drives Chromium, and [`until`]
+//! waits for a condition within a limit. Nothing here looks inside a program.
 
 mod browser;
 mod chain;

@@ -1,10 +1,10 @@
-//! dev-phone from outside: what arrived on it, and its switches.
+//! dev-phone from the outside: what arrived on it, and its switches.
 
 use anyhow::{Context, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
-/// dev-phone's development account, as its documentation states it.
+/// dev-phone's development account, as documented there.
 const SID: &str = "AC00000000000000000000000000000000";
 const FROM: &str = "+15005550006";
 const TO: &str = "+15555550100";
@@ -35,7 +35,7 @@ impl Phone {
         Self { token, ..self }
     }
 
-    /// The account's variables, for the phone itself and for whoever texts through it.
+    /// The account's variables, for the phone itself and for whoever sends texts through it.
     pub(crate) fn account(&self) -> [(&'static str, String); 4] {
         [
             ("SMS_TWILIO_SID", SID.to_owned()),
@@ -45,10 +45,10 @@ impl Phone {
         ]
     }
 
-    /// The texts there are, newest first, as Twilio's API lists them.
+    /// The existing texts, newest first, as Twilio's API lists them.
     ///
     /// # Errors
-    /// When the API does not answer as Twilio's does.
+    /// When the API does not respond as Twilio's does.
     pub async fn texts(&self) -> anyhow::Result<Vec<Value>> {
         let basic = BASE64_STANDARD.encode(format!("{SID}:{}", self.token));
         let listed = reqwest::Client::new()
@@ -71,7 +71,7 @@ impl Phone {
     /// The bodies of the texts, newest first.
     ///
     /// # Errors
-    /// As [`Phone::texts`].
+    /// Those of [`Phone::texts`].
     pub async fn bodies(&self) -> anyhow::Result<Vec<String>> {
         let texts = self.texts().await?;
         let body = |text: &Value| text["body"].as_str().map(str::to_owned);

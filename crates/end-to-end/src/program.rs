@@ -1,4 +1,4 @@
-//! One of the workspace's programs as a process of its own.
+//! One of the workspace's programs, in a process of its own.
 
 use std::{
     fs::File,
@@ -15,12 +15,13 @@ use tokio::process::{Child, Command};
 
 use crate::waiting::{PATIENCE, until};
 
-/// Where free ports are looked for: above those that common servers have, below the system's own.
+/// The range in which free ports are looked for: above those of common servers, below the system's
+/// own.
 const PORTS: Range<u16> = 15_000..30_000;
-/// Far more looks than a machine with a few busy ports needs.
+/// Far more attempts than a machine with a few busy ports needs.
 const PORT_TRIES: usize = 1_000;
 
-/// A running program; ends with this value.
+/// A running program; dropping this value kills it.
 #[derive(Debug)]
 pub struct Program {
     name: String,
@@ -29,8 +30,8 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts the workspace's program `name` in `directory` with `variables` and nothing else of
-    /// this process's environment that it knows. Its output goes to a file there.
+    /// Starts the workspace's program `name` in `directory`, with `variables` but nothing else from
+    /// this process's environment except PATH. Its output goes to a file in the directory.
     ///
     /// # Errors
     /// When it was not built, or can't be started.
@@ -61,10 +62,10 @@ impl Program {
         })
     }
 
-    /// Waits until `url` answers 200.
+    /// Waits until `url` answers with 200.
     ///
     /// # Errors
-    /// When the program ended or did not answer in time; the error shows its log.
+    /// When the program ends or does not answer in time; the error shows its log.
     pub async fn answers(&mut self, url: &str) -> anyhow::Result<()> {
         let answered = until(url, PATIENCE, || async {
             let status = reqwest::get(url).await?.status();
@@ -83,13 +84,13 @@ impl Program {
         Err(problem.context(format!("{} said:\n{}", self.name, self.log())))
     }
 
-    /// All that the program wrote so far.
+    /// Everything that the program has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Asks the program to stop, as Ctrl-C does, and waits until it has.
+    /// Asks the program to stop, as Ctrl-C does, and waits until it has stopped.
     ///
     /// # Errors
     /// When it does not stop in time.
@@ -98,14 +99,14 @@ impl Program {
             return Ok(());
         };
         signal("-TERM", &id.to_string()).await?;
-        // The programs' grace is 10 s.
+        // The programs' grace period is 10 s.
         tokio::time::timeout(Duration::from_secs(15), self.child.wait())
             .await
             .with_context(|| format!("{} does not stop:\n{}", self.name, self.log()))??;
         Ok(())
     }
 
-    /// Ends the program without asking, as a crash does.
+    /// Kills the program, as a crash would.
     ///
     /// # Errors
     /// When the operating system refuses.
@@ -126,7 +127,7 @@ pub(crate) async fn signal(signal: &str, to: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where cargo put the program `name`: beside the tests.
+/// The path at which cargo put the program `name`: next to the tests.
 ///
 /// # Errors
 /// When it was not built.
@@ -146,13 +147,13 @@ pub fn program_path(name: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// Ports that nobody listens on, all different.
+/// Ports on which nobody listens, all different.
 ///
 /// # Errors
-/// When the operating system has none.
+/// When there are not enough free ports.
 pub fn free_ports<const COUNT: usize>() -> anyhow::Result<[u16; COUNT]> {
-    // Below the ports that the system gives to connections: one of those could take what was free a
-    // moment ago. The port after each is free too, for programs that have a second one there.
+    // Below the ports that the system assigns to connections: a connection could take one that was
+    // free a moment ago. The port after each is free too, for programs that use a second one there.
     let mut held = Vec::new();
     let mut ports = [0; COUNT];
     for port in &mut ports {

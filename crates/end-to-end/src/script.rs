@@ -1,4 +1,4 @@
-//! A script of the repository as a person runs it in a terminal.
+//! A script of the repository, run as a person runs it in a terminal.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 
 use crate::waiting::{PATIENCE, until};
 
-/// A running script in a process group of its own, as a terminal gives it one.
+/// A running script in its own process group, as in a terminal.
 #[derive(Debug)]
 pub struct Script {
     name: String,
@@ -65,16 +65,16 @@ impl Script {
         })
     }
 
-    /// All that it and its programs wrote so far.
+    /// Everything that it and its programs have printed so far.
     #[must_use]
     pub fn output(&self) -> String {
         std::fs::read_to_string(&self.output).unwrap_or_default()
     }
 
-    /// Waits until it wrote `part`.
+    /// Waits until it has printed `part`.
     ///
     /// # Errors
-    /// When it does not in twice [`PATIENCE`]; the error shows what it wrote.
+    /// When it does not within twice [`PATIENCE`]; the error shows what it printed.
     pub async fn says(&self, part: &str) -> anyhow::Result<()> {
         until(
             &format!("scripts/{} to say {part:?}", self.name),
@@ -90,8 +90,8 @@ impl Script {
         .await
     }
 
-    /// What Ctrl-C in a terminal does: the signal goes to every process of the group. Waits until
-    /// the script has ended; its status.
+    /// Interrupts the script as Ctrl-C in a terminal does: the signal goes to every process of the
+    /// group. Waits until the script has ended; returns its exit code.
     ///
     /// # Errors
     /// When it does not end.
@@ -100,7 +100,7 @@ impl Script {
         self.ended().await
     }
 
-    /// Waits until the script has ended; its status.
+    /// Waits until the script has ended; returns its exit code.
     ///
     /// # Errors
     /// When it does not end.
@@ -111,13 +111,13 @@ impl Script {
         Ok(ended?.code())
     }
 
-    /// Where it runs and keeps its temporary files.
+    /// The directory in which it runs and keeps its temporary files.
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// The processes of the script's group that still run.
+    /// The processes of the script's group that are still running.
     ///
     /// # Errors
     /// When `ps` can't be run.
@@ -135,10 +135,10 @@ impl Script {
         Ok(left.collect::<Vec<_>>().join("\n"))
     }
 
-    /// The names of what is left in its directory for temporary files.
+    /// The names of the files left in its directory.
     ///
     /// # Errors
-    /// When the directory can't be read.
+    /// When the directory cannot be read.
     pub fn files_left(&self) -> anyhow::Result<Vec<String>> {
         let names = std::fs::read_dir(self.directory.path())?
             .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
@@ -162,7 +162,7 @@ impl Script {
 impl Drop for Script {
     fn drop(&mut self) {
         let group = format!("-{}", self.group);
-        // After a failed test its programs may still run.
+        // After a failed test, its programs may still be running.
         let _ = std::process::Command::new("kill")
             .args(["-KILL", "--", &group])
             .stderr(Stdio::null())

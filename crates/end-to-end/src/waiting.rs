@@ -5,17 +5,17 @@ use std::{future::Future, time::Duration};
 use anyhow::{Context, bail};
 use tokio::time::{Instant, sleep};
 
-/// Longer than anything that works takes, on a busy machine too: the third retry comes after half
+/// Longer than anything that works takes, even on a busy machine: the third retry comes after half
 /// a minute.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Between two looks.
+/// The wait between two checks.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Looks until `look` finds something, at most for `limit`.
+/// Calls `look` until it finds something, for at most `limit`.
 ///
 /// # Errors
-/// When the limit passes; the error names `what` and why the last look found nothing.
+/// When the limit passes; the error names `what`, and why the last call found nothing.
 pub async fn until<T, F>(
     what: &str,
     limit: Duration,
@@ -38,7 +38,7 @@ where
     }
 }
 
-/// `Ok` when `found`, else an error that shows what was there instead.
+/// `Ok` when `found`; otherwise an error that shows what was there instead.
 pub(crate) fn ensure(found: bool, instead: &str) -> anyhow::Result<()> {
     if !found {
         bail!("there is: {instead}");
