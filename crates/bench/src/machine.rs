@@ -1,4 +1,4 @@
-//! The machine's own bounds, measured beside each figure: what a durable commit takes.
+//! The machine's own bounds, measured along with each figure: the time of a durable commit.
 
 use std::{
     path::Path,
@@ -13,7 +13,7 @@ use crate::{load::Latencies, process::thread_cpu_time};
 /// How long commits are measured.
 const COMMITS_TIME: Duration = Duration::from_secs(2);
 
-/// Durable commits of one small row each, with `synchronous=FULL`, one after the other.
+/// Durable commits of one small row each, with `synchronous=FULL`, one after another.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Commits {
     pub(crate) times: Latencies,
@@ -47,8 +47,9 @@ impl Commits {
     }
 }
 
-/// Processor time in microseconds of one durable commit when so many are made a second: the
-/// processor sleeps in between, and each costs several times what it does one after the other.
+/// Processor time in microseconds of one durable commit at `per_second` commits a second: the
+/// processor sleeps in between, and each costs several times as much as when they follow each other
+/// without a pause.
 pub(crate) fn commit_cpu_us(folder: &Path, per_second: u64, time: Duration) -> anyhow::Result<f64> {
     let folder = tempfile::tempdir_in(folder)?;
     let connection = open(folder.path())?;
@@ -73,7 +74,7 @@ fn open(folder: &Path) -> anyhow::Result<rusqlite::Connection> {
     Ok(connection)
 }
 
-/// One line that names the machine: processor, memory, kernel, file system.
+/// One line that describes the machine: processor, memory, kernel, file system.
 pub(crate) fn describe(folder: &Path) -> anyhow::Result<String> {
     let read = |file: &str| std::fs::read_to_string(file).with_context(|| file.to_owned());
     let field = |text: &str, name: &str| -> String {
@@ -96,7 +97,7 @@ pub(crate) fn describe(folder: &Path) -> anyhow::Result<String> {
     ))
 }
 
-/// What kind of file system a file or folder is on.
+/// The type of the file system that a file or folder is on.
 pub(crate) fn file_system(path: &Path) -> anyhow::Result<String> {
     let mounts = std::fs::read_to_string("/proc/mounts").context("/proc/mounts")?;
     let path = path.canonicalize()?;

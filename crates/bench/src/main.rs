@@ -1,8 +1,9 @@
-//! Measures webhooks-core against the bounds of the machine it runs on; see `scripts/bench`.
+//! Measures webhooks-core against the bounds of the machine that it runs on; see `scripts/bench`.
 //!
-//! Three kinds of process: this one runs the figures and writes what they say; the receiver
-//! checks every id; and each measurement of the engine is a step in a process of its own, so
-//! that its processor time and memory are the engine's and nothing of an earlier step is left.
+//! There are three kinds of process: this one runs the figures and writes their results; the
+//! receiver checks every id; and each measurement of the engine is a step in its own process, so
+//! that its processor time and memory are the engine's alone and nothing is left over from earlier
+//! steps.
 
 mod event;
 mod figures;

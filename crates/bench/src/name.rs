@@ -1,4 +1,4 @@
-//! What the figures are called.
+//! The names of the figures.
 
 use std::fmt;
 
@@ -13,19 +13,19 @@ pub(crate) enum Name {
     Storing,
     /// From send to the receiver at a fixed rate
     Latency,
-    /// What a delivery costs an engine that has little to do, and what one costs that has nothing
+    /// The cost of a delivery for an engine with little to do, and of an idle engine
     Quiet,
-    /// A healthy endpoint beside troubled ones
+    /// A healthy endpoint next to troubled ones
     Isolation,
-    /// What gets through to an endpoint that fails at times
+    /// Throughput to an endpoint that fails at times
     Failing,
-    /// A million deliveries owed to dead endpoints
+    /// A million pending deliveries to dead endpoints
     Backlog,
     /// Many endpoints and ten million finished deliveries
     Growth,
-    /// The engine on Postgres, beside the bare loop and pgbench
+    /// The engine on Postgres, compared with the bare loop and pgbench
     Postgres,
-    /// polis against a bare axum handler
+    /// polis compared with a bare axum handler
     Polis,
 }
 

@@ -1,14 +1,15 @@
-//! What this process and others have used: its processor time from the kernel's clock of it, the rest from /proc.
+//! What this process and others have used: processor time from the kernel's clock of this process,
+//! the rest from /proc.
 
 use std::{collections::HashMap, fs, path::Path, time::Duration};
 
 use anyhow::Context;
 use rustix::time::{ClockId, clock_gettime};
 
-/// Clock ticks a second of /proc: 100 on every Linux that Rust supports.
+/// Clock ticks a second in /proc: 100 on every Linux that Rust supports.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Processor time of this process so far, user and system, threads that have ended included.
+/// Processor time of this process so far: user and system, including threads that have ended.
 pub(crate) fn cpu_time() -> Duration {
     read(ClockId::ProcessCPUTime)
 }
@@ -26,8 +27,8 @@ fn read(clock: ClockId) -> Duration {
     )
 }
 
-/// Processor seconds so far of a process and of all that it ever started, whether they run or have
-/// ended; for one whose children start none themselves.
+/// Processor seconds so far of a process and of all the children that it has started, whether they
+/// are running or have ended; for a process whose children start none themselves.
 pub(crate) fn family_cpu_seconds(process: u32) -> anyhow::Result<f64> {
     let parent = Stat::read(&process.to_string())?;
     let mut seconds = parent.own_seconds + parent.ended_children_seconds;
@@ -36,7 +37,7 @@ pub(crate) fn family_cpu_seconds(process: u32) -> anyhow::Result<f64> {
         let Some(name) = name.to_str().filter(|name| name.parse::<u32>().is_ok()) else {
             continue;
         };
-        // One that has ended meanwhile is no child any more.
+        // A process that has ended in the meantime is no longer a child.
         if let Ok(stat) = Stat::read(name)
             && stat.parent == process
         {
@@ -46,7 +47,7 @@ pub(crate) fn family_cpu_seconds(process: u32) -> anyhow::Result<f64> {
     Ok(seconds)
 }
 
-/// Processor seconds that all processors of the machine together have worked so far, for whomever.
+/// Processor seconds that all processors of the machine have worked so far, for any program.
 pub(crate) fn machine_cpu_seconds() -> anyhow::Result<f64> {
     let stat = fs::read_to_string("/proc/stat").context("/proc/stat")?;
     let all = stat.lines().next().context("/proc/stat")?;
@@ -56,17 +57,18 @@ pub(crate) fn machine_cpu_seconds() -> anyhow::Result<f64> {
         .map(str::parse)
         .collect::<Result<_, _>>()
         .context("/proc/stat")?;
-    // user, nice, system, idle, iowait, irq, softirq, and what the host gave to other machines.
+    // user, nice, system, idle, iowait, irq, softirq, and steal: what the host gave to other
+    // machines.
     let busy = [0, 1, 2, 5, 6, 7].map(|index| ticks.get(index).copied().unwrap_or_default());
     Ok(busy.into_iter().sum::<f64>() / TICKS_PER_SECOND)
 }
 
-/// What /proc says of a process.
+/// What /proc reports about a process.
 struct Stat {
     parent: u32,
     /// Processor seconds, user and system.
     own_seconds: f64,
-    /// Of its children that ended.
+    /// Those of its children that have ended.
     ended_children_seconds: f64,
 }
 
@@ -74,7 +76,7 @@ impl Stat {
     fn read(process: &str) -> anyhow::Result<Self> {
         let file = format!("/proc/{process}/stat");
         let stat = fs::read_to_string(&file).context(file)?;
-        // The second field, the program's name in parentheses, may hold spaces.
+        // The second field, the program's name in parentheses, may contain spaces.
         let fields: Vec<&str> = stat
             .rsplit(')')
             .next()
@@ -99,7 +101,7 @@ pub(crate) struct Threads(HashMap<String, Thread>);
 struct Thread {
     name: String,
     cpu: Duration,
-    /// How often it was woken: it had waited of its own accord.
+    /// How often it woke up after waiting voluntarily.
     wakeups: u64,
 }
 
@@ -116,7 +118,7 @@ impl Threads {
         Ok(Self(threads))
     }
 
-    /// How often threads that still live were woken since.
+    /// How often threads that are still alive have been woken since.
     pub(crate) fn wakeups_since(&self, before: &Self) -> u64 {
         let since = |(id, thread): (&String, &Thread)| {
             let before = before.0.get(id).map_or(0, |thread| thread.wakeups);
@@ -125,7 +127,7 @@ impl Threads {
         self.0.iter().map(since).sum()
     }
 
-    /// Processor time that the thread of this name has used.
+    /// Processor time used by the thread of this name.
     pub(crate) fn cpu_of(&self, name: &str) -> anyhow::Result<Duration> {
         let found = self.0.values().find(|thread| thread.name == name);
         let thread = found.with_context(|| format!("no thread is named {name}"))?;
@@ -138,7 +140,7 @@ impl Thread {
         let read = |file: &str| fs::read_to_string(folder.join(file)).ok();
         let status = read("status")?;
         let wakeups = value(&status, "voluntary_ctxt_switches:")?.parse().ok()?;
-        // Nanoseconds on a processor come first.
+        // The first number is the nanoseconds on a processor.
         let schedule = read("schedstat")?;
         let cpu_ns = schedule.split_whitespace().next()?.parse().ok()?;
         Some(Self {
@@ -155,14 +157,14 @@ fn value<'a>(status: &'a str, name: &str) -> Option<&'a str> {
     line?.split_whitespace().next()
 }
 
-/// The most memory that this process ever had in use, in bytes.
+/// The most memory that this process has ever used, in bytes.
 pub(crate) fn peak_bytes() -> anyhow::Result<u64> {
     let status = fs::read_to_string("/proc/self/status").context("/proc/self/status")?;
     let kib = value(&status, "VmHWM:").context("VmHWM: in /proc/self/status")?;
     Ok(kib.parse::<u64>()? * 1024)
 }
 
-/// The machine's load, one-minute mean.
+/// The machine's load average over one minute.
 pub(crate) fn load() -> anyhow::Result<f64> {
     let text = fs::read_to_string("/proc/loadavg").context("/proc/loadavg")?;
     let first = text.split_whitespace().next().context("/proc/loadavg")?;

@@ -1,9 +1,9 @@
 //! The receiver: a process of its own that checks every id and measures how long events took.
 //!
-//! `POST /<n>` takes a webhook whose data is `[number, sent at ns]`; `GET /report` answers a
-//! [`Report`] as JSON; `POST /reset` forgets everything; `/hang/…` answers after [`HANG`], `/slow/…`
-//! after [`SLOW`], `/begin/…` at once for the first [`HANG_AFTER`] numbers and then as `/hang`, and
-//! `/flaky/<percent>` with 503 to so many of a hundred requests.
+//! `POST /<n>` receives a webhook whose data is `[number, sent at ns]`; `GET /report` answers with
+//! a [`Report`] as JSON; `POST /reset` forgets everything. `/hang/…` answers after [`HANG`] and
+//! `/slow/…` after [`SLOW`]; `/begin/…` answers at once for the first [`HANG_AFTER`] numbers and
+//! then like `/hang`; `/flaky/<percent>` answers that percentage of requests with 503.
 
 use std::{
     collections::HashMap,
@@ -21,7 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
-/// Latencies kept: enough for ten minutes at 2,000 a second.
+/// The maximum number of latencies kept: enough for ten minutes at 2,000 a second.
 const LATENCIES_MAX: usize = 2_000_000;
 
 /// How long `/hang` takes.
@@ -31,16 +31,16 @@ const SLOW: Duration = Duration::from_secs(5);
 /// The number of the first event for which `/begin` hangs.
 pub(crate) const HANG_AFTER: u64 = 10;
 
-/// What arrived since the last reset.
+/// What has arrived since the last reset.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Report {
     /// Requests, duplicates included.
     pub(crate) requests: u64,
-    /// Different events, over all paths.
+    /// Distinct events, over all paths.
     pub(crate) distinct: u64,
-    /// Requests for an event that had arrived before at the same path.
+    /// Requests for an event that had already arrived at the same path.
     pub(crate) duplicates: u64,
-    /// Requests that came after one with a higher number at the same path.
+    /// Requests that arrived after one with a higher number at the same path.
     pub(crate) out_of_order: u64,
     /// Connections made.
     pub(crate) connections: u64,
@@ -72,12 +72,12 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// Whether a request is one of those that `/flaky` answers with 503: it is counted, and no more.
+    /// Whether `/flaky` answers a request with 503; then the request is only counted.
     fn fails(&mut self, path: &str) -> bool {
         let Some(percent) = path.strip_prefix("/flaky/") else {
             return false;
         };
-        // An xorshift: the same failures in every run, in no pattern.
+        // An xorshift generator: the same failures in every run, without a pattern.
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
@@ -87,7 +87,7 @@ impl Tally {
     }
 }
 
-/// What arrived at one path: a bit a number.
+/// What arrived at one path, with one bit per number.
 #[derive(Default)]
 struct Path {
     seen: Vec<u64>,
@@ -96,7 +96,7 @@ struct Path {
 }
 
 impl Path {
-    /// True when the number is new.
+    /// Returns true when the number is new.
     fn see(&mut self, number: u64) -> bool {
         let (word, bit) = (usize::try_from(number / 64).unwrap_or(0), number % 64);
         if self.seen.len() <= word {
@@ -109,7 +109,7 @@ impl Path {
     }
 }
 
-/// Nanoseconds since 1970: the two processes share this clock.
+/// Nanoseconds since 1970: both processes share this clock.
 pub(crate) fn now_ns() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -133,7 +133,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
             let mut builder = hyper::server::conn::http1::Builder::new();
             builder.timer(TokioTimer::new()).pipeline_flush(true);
             let served = builder.serve_connection(TokioIo::new(stream), service_fn(answer));
-            // A sender that is killed cuts its connections: that is not the receiver's concern.
+            // A sender that is killed cuts its connections, which is not the receiver's concern.
             let _ = served.await;
         });
     }
@@ -211,7 +211,7 @@ fn take(tally: &mut Tally, path: &str, body: &[u8]) {
     }
 }
 
-/// The two numbers of `…"data":[12,34,…`: parsing the JSON would be most of the receiver's work.
+/// The two numbers in `…"data":[12,34,…`: parsing the JSON would be most of the receiver's work.
 fn read_data(body: &[u8]) -> Option<(u64, u64)> {
     let marker = br#""data":["#;
     let start = body

@@ -1,4 +1,4 @@
-//! The receiver's process, seen from the benchmark.
+//! The receiver's process, as the benchmark sees it.
 
 use std::{
     io::{BufRead, BufReader},
@@ -10,10 +10,10 @@ use anyhow::{Context, ensure};
 
 use crate::receiver::Report;
 
-/// How long deliveries that were sent may take to arrive before they count as lost.
+/// How long sent deliveries may take to arrive before they count as lost.
 const ARRIVAL_LIMIT: Duration = Duration::from_secs(60);
 
-/// Killed when it is dropped.
+/// Dropping this value kills the process.
 pub(crate) struct ReceiverProcess {
     child: Child,
     port: u16,
@@ -31,7 +31,7 @@ impl ReceiverProcess {
         let port = line
             .trim()
             .parse()
-            .with_context(|| format!("the receiver said {line:?} instead of its port"))?;
+            .with_context(|| format!("the receiver printed {line:?} instead of its port"))?;
         Ok(Self { child, port })
     }
 
@@ -42,13 +42,13 @@ impl ReceiverProcess {
 
 impl Drop for ReceiverProcess {
     fn drop(&mut self) {
-        // Already gone is fine.
+        // It may already be gone.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Asks a receiver what arrived.
+/// Asks a receiver what has arrived.
 #[derive(Clone)]
 pub(crate) struct ReceiverClient {
     port: u16,
@@ -79,14 +79,14 @@ impl ReceiverClient {
         Ok(serde_json::from_slice(&answer.bytes().await?)?)
     }
 
-    /// Requests that arrived.
+    /// The number of requests that have arrived.
     pub(crate) async fn count(&self) -> anyhow::Result<u64> {
         let answer = self.client.get(self.url("count")).send().await?;
         Ok(answer.text().await?.parse()?)
     }
 
-    /// Waits until so many requests have arrived, at most [`ARRIVAL_LIMIT`]: what is missing
-    /// then is lost, and the report says so.
+    /// Waits until this many requests have arrived, but at most [`ARRIVAL_LIMIT`]: what is missing
+    /// then is lost, as the report shows.
     pub(crate) async fn wait_for(&self, count: u64) -> anyhow::Result<()> {
         let end = Instant::now() + ARRIVAL_LIMIT;
         while self.count().await? < count && Instant::now() < end {
@@ -95,7 +95,7 @@ impl ReceiverClient {
         Ok(())
     }
 
-    /// As [`ReceiverClient::wait_for`], of requests whose latency is measured.
+    /// Like [`ReceiverClient::wait_for`], for requests whose latency is measured.
     pub(crate) async fn wait_for_timed(&self, count: u64) -> anyhow::Result<()> {
         let end = Instant::now() + ARRIVAL_LIMIT;
         loop {

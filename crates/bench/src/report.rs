@@ -1,4 +1,4 @@
-//! What figures say: kept as JSON, shown as text and as Markdown.
+//! The results of figures: kept as JSON, shown as text and as Markdown.
 
 use std::{fmt::Write as _, path::Path};
 
@@ -15,10 +15,10 @@ pub(crate) struct Figure {
     pub(crate) revision: String,
     pub(crate) date: String,
     pub(crate) machine: String,
-    /// Processes that wanted a processor, one-minute mean, when it ended: its own included.
+    /// The load average over one minute when it ended, including its own processes.
     pub(crate) load: f64,
-    /// How many processors other programs of the machine, and other machines of its host, kept busy on
-    /// average while it ran.
+    /// How many processors were kept busy on average, while it ran, by other programs on the
+    /// machine and by other machines on its host.
     #[serde(default)]
     pub(crate) others: Option<f64>,
     /// Made with `--short`.
@@ -26,7 +26,7 @@ pub(crate) struct Figure {
     pub(crate) content: Content,
 }
 
-/// What a figure measured.
+/// The results of a figure.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Content {
     pub(crate) title: String,
@@ -34,7 +34,7 @@ pub(crate) struct Content {
     pub(crate) about: String,
     pub(crate) columns: Vec<String>,
     pub(crate) rows: Vec<Vec<String>>,
-    /// Of the same run.
+    /// Further tables from the same run.
     #[serde(default)]
     pub(crate) further: Vec<Table>,
     pub(crate) checks: Vec<Check>,
@@ -42,7 +42,7 @@ pub(crate) struct Content {
     pub(crate) measured: serde_json::Value,
 }
 
-/// A table beside a figure's first.
+/// A table in addition to a figure's first.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Table {
     /// How to read it.
@@ -136,7 +136,7 @@ pub(crate) fn text(figure: &Figure) -> String {
     text
 }
 
-/// The first `names` columns to the left, numbers to the right.
+/// Formats a table: the first `names` columns are left-aligned, numbers right-aligned.
 fn table(columns: &[String], rows: &[Vec<String>], names: usize) -> String {
     let width = |index: usize| {
         let cells = rows.iter().filter_map(|row| row.get(index));
@@ -225,7 +225,8 @@ const HEADING: &str = "### ";
 const BEGIN: &str = "<!-- figures: written by scripts/bench --write, do not edit -->\n";
 const END: &str = "<!-- end of figures -->";
 
-/// Replaces the sections of these figures between the markers of a file. Those of others stay.
+/// Replaces the sections of these figures between the markers of a file. Other figures' sections
+/// stay.
 pub(crate) fn write_between_markers(file: &Path, figures: &[Figure]) -> anyhow::Result<()> {
     let shown = file.display().to_string();
     let old = std::fs::read_to_string(file).with_context(|| shown.clone())?;
@@ -252,7 +253,7 @@ pub(crate) fn write_between_markers(file: &Path, figures: &[Figure]) -> anyhow::
         .with_context(|| shown.clone())
 }
 
-/// A rate: whole, with separators of thousands.
+/// A rate as a whole number with thousands separators.
 pub(crate) fn rate(per_second: f64) -> String {
     let digits = format!("{per_second:.0}");
     let mut text = String::new();

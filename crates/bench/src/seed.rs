@@ -1,6 +1,6 @@
-//! Deliveries that finished in the past, written by SQL: sending ten million would take the disk
-//! and the retention clock of weeks. The rows are those that the engine leaves behind a success:
-//! one event, one attempt.
+//! Deliveries that finished in the past, written with SQL: sending ten million would take the disk,
+//! and weeks of the retention clock. The rows are those that the engine leaves behind after a
+//! success: one event and one attempt.
 
 use std::path::Path;
 
@@ -11,18 +11,19 @@ use crate::{
     receiver::now_ns,
 };
 
-/// Rows of one transaction.
+/// Rows per transaction.
 const SLICE: usize = 50_000;
-/// The oldest is so old: within the retention of 30 days.
+/// The age of the oldest: within the retention of 30 days.
 const SPAN_MS: u64 = 25 * 24 * 3600 * 1000;
-/// What a receiver like the benchmark's answers.
+/// The response headers of a receiver like the benchmark's.
 const HEADERS: &str = "date: Mon, 05 Oct 2026 08:00:00 GMT\n";
 
-/// Adds `count` finished deliveries, in turn to all endpoints of the store, spread over
-/// the last [`SPAN_MS`]. The database must not be open elsewhere.
+/// Adds `count` finished deliveries to all endpoints of the store in turn, spread over the last
+/// [`SPAN_MS`]. The database must not be open elsewhere.
 pub(crate) fn finished_deliveries(database: &Path, count: usize) -> anyhow::Result<()> {
     let mut connection = Connection::open(database)?;
-    // A power cut would cost the seed only; the engine sets its own durability when it opens.
+    // A power cut would only cost the seed; the engine sets its own durability when it opens the
+    // store.
     connection.pragma_update(None, "synchronous", "off")?;
     connection.pragma_update(None, "cache_size", -256 * 1024)?;
     let endpoints: Vec<(i64, String)> = connection
@@ -31,7 +32,7 @@ pub(crate) fn finished_deliveries(database: &Path, count: usize) -> anyhow::Resu
         .collect::<Result<_, _>>()?;
     anyhow::ensure!(
         !endpoints.is_empty(),
-        "there is no endpoint to have delivered to"
+        "the store has no endpoint for finished deliveries"
     );
     let now_ms = now_ns() / 1_000_000;
     let mut first = 0;
@@ -53,7 +54,7 @@ pub(crate) fn finished_deliveries(database: &Path, count: usize) -> anyhow::Resu
             for number in first..end {
                 let (key, customer) = &endpoints[number % endpoints.len()];
                 let number = number as u64;
-                // The time begins the id, as in a UUID of version 7.
+                // The id begins with the time, as in a UUID of version 7.
                 let at = now_ms - SPAN_MS + SPAN_MS * number / count as u64;
                 let high = at >> 16;
                 let id = format!("{high:08x}-{:04x}-7000-8000-{number:012x}", at & 0xffff);
@@ -79,8 +80,8 @@ pub(crate) fn finished_deliveries(database: &Path, count: usize) -> anyhow::Resu
     write_back(database)
 }
 
-/// Waits until a file is on disk: gigabytes that the system still has to write would slow every
-/// commit of what is measured next.
+/// Waits until a file is on disk: gigabytes that the system has yet to write would slow down every
+/// commit of the next measurement.
 pub(crate) fn write_back(database: &Path) -> anyhow::Result<()> {
     Ok(std::fs::File::open(database)?.sync_all()?)
 }

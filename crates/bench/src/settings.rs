@@ -1,4 +1,4 @@
-//! What can be asked of the benchmark.
+//! The options of the benchmark.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -6,65 +6,66 @@ use clap::Parser;
 
 use crate::{name::Name, part::Part};
 
-/// How long a snapshot is held open beside a steady load.
+/// How long a snapshot is held open during a steady load.
 const SNAPSHOT_MINUTES: u64 = 10;
 
-/// Runs the figures and prints a table of each; every one is kept as JSON.
+/// Runs the figures and prints a table for each; each figure is kept as JSON.
 #[derive(Debug, Parser)]
 #[command(name = "scripts/bench")]
 pub(crate) struct Settings {
-    /// Which figures to run; all of them unless some are named.
+    /// The figures to run; all of them unless some are named.
     #[arg(value_enum)]
     named: Vec<Name>,
-    /// A rehearsal of a few minutes: one second a measurement, small backlog and growth. Its
-    /// numbers are not worth writing down.
+    /// A rehearsal of a few minutes: one second per measurement, with a small backlog and little
+    /// growth. Its numbers are not worth keeping.
     #[arg(long)]
     short: bool,
-    /// Seconds of each measurement [default: 10, with --short 1]
+    /// Seconds per measurement [default: 10, with --short 1]
     #[arg(long)]
     seconds: Option<u64>,
-    /// How often measurements that are compared are repeated, in turns [default: 5, with --short 1]
+    /// How often measurements that are compared are repeated, in turn [default: 5, with --short 1]
     #[arg(long)]
     rounds: Option<usize>,
-    /// Deliveries of the backlog [default: 1000000, with --short 20000]
+    /// Number of deliveries in the backlog [default: 1000000, with --short 20000]
     #[arg(long)]
     backlog: Option<usize>,
-    /// Dead endpoints that they are owed to [default: 1000, with --short 100]
+    /// Number of dead endpoints that they are for [default: 1000, with --short 100]
     #[arg(long)]
     dead_endpoints: Option<usize>,
-    /// Endpoints after growth [default: 100000, with --short 2000]
+    /// Number of endpoints after growth [default: 100000, with --short 2000]
     #[arg(long)]
     grown_endpoints: Option<usize>,
-    /// Finished deliveries after growth, about 450 bytes of disk each
-    /// [default: 10000000, with --short 100000]
+    /// Number of finished deliveries after growth, each about 450 bytes on disk [default: 10000000,
+    /// with --short 100000]
     #[arg(long)]
     finished: Option<usize>,
-    /// Of the figure of Postgres only these parts.
+    /// Run only these parts of the Postgres figure.
     #[arg(long = "part", value_enum)]
     parts: Vec<Part>,
-    /// With more than 1 the figure of Postgres also has so many engines on one database.
+    /// With more than 1, the Postgres figure also measures this many engines on one database.
     #[arg(long, default_value_t = 1)]
     nodes: usize,
-    /// The figure of Postgres also has a steady load for so many minutes beside a snapshot that is held
-    /// open [default: 10, with --short a few seconds]
+    /// The Postgres figure also measures a steady load for this many minutes while a snapshot is
+    /// held open [default: 10, with --short a few seconds]
     #[arg(long, value_name = "MINUTES", num_args = 0..=1, require_equals = true)]
     snapshot: Option<Option<u64>>,
-    /// Where databases are made while it runs: a folder on the disk to be measured, never a tmpfs.
+    /// Where databases are created during the run: a folder on the disk to be measured, never a
+    /// tmpfs.
     #[arg(long, default_value = "target/bench")]
     pub(crate) folder: PathBuf,
     /// Where each figure's JSON is kept.
     #[arg(long, default_value = "target/bench/results")]
     pub(crate) results: PathBuf,
-    /// Run nothing, but print or write what earlier runs have kept.
+    /// Run nothing; print or write the figures that earlier runs have kept.
     #[arg(long)]
     no_run: bool,
-    /// Print the tables of all figures that are kept as Markdown.
+    /// Print the tables of all kept figures as Markdown.
     #[arg(long)]
     pub(crate) markdown: bool,
-    /// Write them between the markers of this file.
+    /// Write these tables between the markers of this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
-    /// The revision that is measured, to be kept with the figures.
+    /// The revision being measured, which is kept with the figures.
     #[arg(long, default_value = "unknown")]
     pub(crate) revision: String,
 }
@@ -116,7 +117,7 @@ impl Settings {
         parts
     }
 
-    /// Engines on one database.
+    /// The number of engines on one database.
     pub(crate) fn nodes(&self) -> usize {
         self.nodes.max(1)
     }

@@ -1,4 +1,5 @@
-//! What `tests/it/instructions.rs` has callgrind count: does one thing so many times.
+//! The program whose instructions `tests/it/instructions.rs` has callgrind count: does one thing a
+//! given number of times.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use webhooks_core::{Event, NewEndpoint, Secret, Webhooks, signature};
 /// About the size of the benchmark's bodies.
 const BODY: [u8; 200] = [b'x'; 200];
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-/// How long the requests may take, under callgrind.
+/// How long the requests may take under callgrind.
 const FLUSH_LIMIT: Duration = Duration::from_secs(60);
 
 #[tokio::main(flavor = "current_thread")]
@@ -38,7 +39,7 @@ fn sign(count: u32) -> anyhow::Result<()> {
 
 fn event(number: u32) -> Event {
     let data = (number, "x".repeat(BODY.len()));
-    // Ids of the engine's own are random, and so would be where they go in their index.
+    // The engine's own ids are random, and so would be their positions in the index.
     Event::new("bench:instructions", &data).id(format!("evt_{number:06}"))
 }
 
@@ -48,7 +49,7 @@ async fn open(folder: &tempfile::TempDir) -> anyhow::Result<Webhooks> {
     Ok(builder.open(&address).await?)
 }
 
-/// To a paused endpoint: an event and a delivery each, and no request.
+/// Sends to a paused endpoint: an event and a delivery each, and no request.
 async fn store(count: u32) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let webhooks = open(&folder).await?;
@@ -62,7 +63,7 @@ async fn store(count: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// To a receiver in this process, which callgrind does not count.
+/// Sends to a receiver in this process, which callgrind does not count.
 async fn request(count: u32) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;

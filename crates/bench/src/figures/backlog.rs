@@ -1,4 +1,4 @@
-//! A million deliveries owed to a thousand dead endpoints, beside a healthy one.
+//! A million pending deliveries to a thousand dead endpoints, next to a healthy endpoint.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
 
 const PEAK_BYTES_MAX: u64 = 150 * 1024 * 1024;
 const FIRST_DELIVERY_MAX: Duration = Duration::from_secs(2);
-/// Events a second of the healthy endpoint, for its latency.
+/// Events a second to the healthy endpoint, to measure its latency.
 const PER_SECOND: u64 = 500;
 
 pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {

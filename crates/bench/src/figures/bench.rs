@@ -7,17 +7,17 @@ use scratch_postgres::{Cluster, Database};
 
 use crate::{load::Store, receiver_process::ReceiverProcess, settings::Settings};
 
-/// The settings, the receiver, the disk, and the server of stores that are not files.
+/// The settings, the receiver, the disk, and the server for stores that are not files.
 pub(super) struct Bench<'a> {
     pub(super) settings: &'a Settings,
     pub(super) receiver: ReceiverProcess,
     /// On the disk that is measured; removed at the end.
     pub(super) folder: tempfile::TempDir,
-    /// Where stores are made; without one they are files.
+    /// Where stores are created; when absent, they are files.
     pub(super) server: Option<Cluster>,
 }
 
-/// A store that nothing has used yet; one in a server is gone with this value.
+/// A store that nothing has used yet; if it is in a server, dropping this value deletes it.
 pub(super) struct Fresh {
     pub(super) store: Store,
     _database: Option<Database>,
@@ -32,7 +32,7 @@ impl Bench<'_> {
         self.folder.path().join(format!("{name}.db"))
     }
 
-    /// Makes a store. `name` is that of its file.
+    /// Creates a store. `name` names its file.
     pub(super) fn fresh(&self, name: &str) -> anyhow::Result<Fresh> {
         let Some(server) = &self.server else {
             return Ok(Fresh {
@@ -54,7 +54,7 @@ impl Bench<'_> {
         self.receiver.port()
     }
 
-    /// Bytes of a database and its write-ahead log.
+    /// The size of a database and its write-ahead log in bytes.
     pub(super) fn size_bytes(database: &Path) -> u64 {
         let mut log = database.as_os_str().to_owned();
         log.push("-wal");

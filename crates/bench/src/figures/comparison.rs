@@ -1,4 +1,4 @@
-//! The rate and latency of an engine before and after something grew, in turns.
+//! The rate and latency of an engine before and after something grew, measured in turns.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use crate::{
     steps::{LatencyAt, Rounds, Sustained, in_own_process},
 };
 
-/// How far a rate or p99 may be from what it was.
+/// How far a rate or p99 may differ from before.
 const CHANGE_MAX: f64 = 0.2;
 
-/// What is measured of one state of a database.
+/// The measurements of one state of a database.
 pub(super) struct Subject {
     pub(super) name: String,
     /// `None`: a new store for each measurement.
     store: Option<Store>,
-    /// The rates of the open loops, and what came of them.
+    /// The rates of the open loops, and their results.
     latencies: Vec<(u64, Rounds)>,
     closed: Vec<Closed>,
 }
@@ -38,7 +38,7 @@ impl Subject {
         }
     }
 
-    /// One round: a closed loop to `endpoints` new endpoints, and the open loops.
+    /// Measures one round: a closed loop to `endpoints` new endpoints, and the open loops.
     pub(super) async fn measure(
         &mut self,
         bench: &Bench<'_>,
@@ -135,7 +135,7 @@ impl Subject {
             .to_vec()
     }
 
-    /// Whether this is flat against `before`.
+    /// Checks that this is hardly worse than `before`.
     pub(super) fn checks(&self, before: &Self) -> Vec<Check> {
         let part = self.per_second() / before.per_second();
         let mut checks = vec![Check::new(
@@ -187,7 +187,7 @@ impl Subject {
     }
 }
 
-/// What was measured, for the JSON.
+/// The measurements, for the JSON.
 #[derive(Serialize)]
 pub(super) struct Summary<'a> {
     name: &'a str,

@@ -1,4 +1,4 @@
-//! Sustained delivery: store → deliver → record, beside a loop that only posts.
+//! Sustained delivery: store → deliver → record, compared with a loop that only posts.
 
 use serde::Serialize;
 
@@ -10,16 +10,17 @@ use crate::{
     steps::{Bare, BareLoop, Owner, Sustained, in_own_process},
 };
 
-/// At least so much of the bare loop's rate; with the usual load, one endpoint that keeps up, and else.
+/// The minimum share of the bare loop's rate: for the usual load, one endpoint that keeps up, and
+/// otherwise.
 const USUAL_RATIO_MIN: f64 = 0.8;
 const RATIO_MIN: f64 = 0.5;
-/// Requests in flight to one endpoint unless it says otherwise.
+/// The default limit on requests in flight to one endpoint.
 const IN_FLIGHT: usize = webhooks_core::IN_FLIGHT_DEFAULT as usize;
 
-/// An endpoint so far behind is served from its lane in the store, not from memory.
+/// An endpoint this far behind is served from its lane in the store, not from memory.
 const BEHIND: u64 = 20_000;
 
-/// One load, and what came of it in each round.
+/// One load, and its results in each round.
 #[derive(Serialize)]
 pub(super) struct Case {
     pub(super) name: &'static str,
@@ -28,7 +29,7 @@ pub(super) struct Case {
     #[serde(skip)]
     order: Order,
     ahead: u64,
-    /// Whether another engine owns the endpoints, to which the one that is measured sends.
+    /// Whether the engine being measured sends to endpoints that another engine owns.
     owned_elsewhere: bool,
     bare: Vec<BareLoop>,
     engine: Vec<Closed>,
@@ -49,13 +50,13 @@ impl Case {
         }
     }
 
-    /// The same with the endpoints in the hands of another engine.
+    /// The same with endpoints that another engine owns.
     pub(super) fn owned_elsewhere(mut self) -> Self {
         self.owned_elsewhere = true;
         self
     }
 
-    /// One round: the bare loop, then the engine on a new store. `unique` names that.
+    /// Measures one round: the bare loop, then the engine on a new store, which `unique` names.
     pub(super) async fn measure(&mut self, bench: &Bench<'_>, unique: &str) -> anyhow::Result<()> {
         let bare = Bare {
             port: bench.port(),
@@ -98,12 +99,12 @@ impl Case {
         self.engine.iter().map(of).sum()
     }
 
-    /// The engine's rate as a part of the bare loop's.
+    /// The engine's rate as a fraction of the bare loop's.
     pub(super) fn ratio(&self) -> f64 {
         self.engine(|run| run.per_second) / median(self.bare.iter().map(|run| run.per_second))
     }
 
-    /// Processor time a delivery: that of the sending process, that of the store's server.
+    /// Processor time per delivery: of the sending process, and of the store's server.
     pub(super) fn cpu_us(&self) -> (f64, f64) {
         (
             self.engine(|run| run.cpu_us_per_delivery),
@@ -159,7 +160,8 @@ impl Case {
         ]
     }
 
-    /// That the rate is at least so much of the bare loop's, and that all of it is right.
+    /// Checks that the rate is at least this fraction of the bare loop's, and that nothing went
+    /// wrong.
     pub(super) fn checks(&self, ratio_min: f64) -> [Check; 2] {
         let ratio = self.ratio();
         let mut wrong = self.sum(|run| run.lost + run.duplicates);

@@ -7,7 +7,7 @@ use crate::{
     steps::{Failing, GotThrough, in_own_process},
 };
 
-/// Of a hundred requests, how many fail; and at least which part of the healthy rate is wanted.
+/// How many requests in a hundred fail, and the fraction of the healthy rate that is required.
 const CASES: [(u64, Option<f64>); 4] = [(0, None), (5, Some(0.8)), (20, Some(0.5)), (50, None)];
 
 pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {

@@ -8,9 +8,9 @@ use crate::{
     steps::{AddEndpoints, Sustained, in_own_process},
 };
 
-/// Endpoints that the load goes to.
+/// The number of endpoints that the load goes to.
 const ENDPOINTS: usize = 10;
-/// Begins the names of the customers that the store is full of.
+/// The prefix of the customers' names that fill the store.
 const GROWN: &str = "grown";
 
 pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
@@ -51,7 +51,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
         known: true,
         order: Order::Any,
         ahead: AHEAD,
-        // Twice: in the first half every endpoint is met for the first time.
+        // Twice as long: in the first half, every endpoint is seen for the first time.
         time: settings.time() * 2,
     };
     let everywhere: Closed = in_own_process(&step).await?;

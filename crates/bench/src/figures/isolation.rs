@@ -1,4 +1,5 @@
-//! A healthy endpoint beside others that are slow or not well: two of its own customer, and crowds.
+//! A healthy endpoint next to others that are slow or in trouble: two of the same customer, and
+//! crowds.
 
 use super::{
     bench::Bench,
@@ -9,19 +10,19 @@ use crate::{
     steps::{BesideCrowd, Companions, Crowd, LatencyAt, Rounds, in_own_process, refusing_ports},
 };
 
-/// Events a second beside two endpoints, and beside a crowd.
+/// Events a second next to two endpoints, and next to a crowd.
 const PER_SECOND: u64 = 500;
 const PER_SECOND_BESIDE_CROWD: u64 = 100;
-/// How many there are in a crowd.
+/// The sizes of the crowds.
 const CROWDS: [usize; 3] = [20, 200, 2_000];
-/// Events to each of a crowd, and to all together at most: the bound is about waiting for others,
-/// not about how much one machine can store.
+/// Events to each endpoint of a crowd, and the maximum to all of them: the bound is about waiting
+/// for others, not about how much one machine can store.
 const EVENTS_EACH: usize = 40;
 const EVENTS_MAX: usize = 8_000;
-/// How much longer p99 may be than alone.
+/// How much longer p99 may be than with the endpoint alone.
 const RATIO_MAX: f64 = 1.5;
 
-/// What is measured against a healthy endpoint alone.
+/// What is compared with a healthy endpoint alone.
 struct Case {
     name: String,
     rounds: Rounds,
@@ -97,7 +98,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
     })
 }
 
-/// Alone, and beside a hanging and a refusing endpoint of the same customer.
+/// Alone, and next to a hanging and a refusing endpoint of the same customer.
 async fn beside_two(bench: &Bench<'_>) -> anyhow::Result<Vec<Case>> {
     let refusing_port = refusing_ports(1)?[0];
     let mut cases = vec![
@@ -108,7 +109,8 @@ async fn beside_two(bench: &Bench<'_>) -> anyhow::Result<Vec<Case>> {
     for round in 0..bench.settings.rounds() {
         for (index, case) in cases.iter_mut().enumerate() {
             let fresh = bench.fresh(&format!("two-{index}-{round}"))?;
-            // Beyond the engine's time limit of 15 s, so that hanging requests fail within it.
+            // Beyond the engine's time limit of 15 s, so that hanging requests fail during the
+            // measurement.
             let time = bench.settings.time() * 2;
             let step = LatencyAt {
                 name: format!("acme-{index}-{round}"),
@@ -121,7 +123,7 @@ async fn beside_two(bench: &Bench<'_>) -> anyhow::Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// Alone, and beside crowds.
+/// Alone, and next to crowds.
 async fn beside_crowds(bench: &Bench<'_>) -> anyhow::Result<Vec<Case>> {
     let port = refusing_ports(1)?[0];
     let mut cases = vec![(

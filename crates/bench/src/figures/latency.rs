@@ -1,4 +1,4 @@
-//! From `send` to the receiver, in an open loop.
+//! The latency from `send` to the receiver, in an open loop.
 
 use super::bench::Bench;
 use crate::{
@@ -8,9 +8,9 @@ use crate::{
     steps::{LatencyAt, Rounds, in_own_process},
 };
 
-/// What p99 may be beyond the machine's own p99 of a durable commit.
+/// How far p99 may exceed the machine's own p99 of a durable commit.
 const P99_MS: f64 = 5.0;
-/// And p99.9 beyond that of a commit: a checkpoint on the writer's thread must not show.
+/// The same for p99.9: a checkpoint on the writer's thread must not show.
 const P999_MS: f64 = 20.0;
 /// Events a second.
 pub(super) const RATES: [u64; 2] = [500, 2_000];
@@ -107,7 +107,7 @@ pub(super) fn columns() -> Vec<String> {
     columns.map(str::to_owned).to_vec()
 }
 
-/// What one open loop came to.
+/// The table row of one open loop.
 pub(super) fn row(name: &str, measured: &Rounds) -> Vec<String> {
     let latencies = measured.latencies();
     let mut row = vec![name.to_owned(), rate(latencies.len() as f64)];

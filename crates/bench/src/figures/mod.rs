@@ -1,4 +1,4 @@
-//! The figures: one file each. A figure measures, and says whether it keeps its bounds.
+//! The figures, one per file. A figure measures, and reports whether its bounds are kept.
 
 mod backlog;
 mod bench;

@@ -1,4 +1,5 @@
-//! polis against a bare axum handler that reads the body, and what it costs to have it run.
+//! polis compared with a bare axum handler that reads the body, and what it costs to keep it
+//! running.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -28,14 +29,14 @@ const MIB: u64 = 1024 * 1024;
 struct Running {
     child: Child,
     url: String,
-    /// The second URL that it said.
+    /// The second URL that it printed.
     page: Option<String>,
-    /// Until it said that it was ready.
+    /// The time until it reported that it was ready.
     ready: Duration,
 }
 
 impl Running {
-    /// Starts `command`, whose first line on `stderr` or `stdout` has its URLs in it.
+    /// Starts `command`, whose first line on `stderr` or `stdout` contains its URLs.
     fn start(mut command: Command, ready_on_stderr: bool) -> anyhow::Result<Self> {
         let started = Instant::now();
         let piped = if ready_on_stderr {
@@ -59,9 +60,11 @@ impl Running {
             .split_whitespace()
             .filter(|word| word.starts_with("http://"))
             .map(str::to_owned);
-        let url = urls.next().with_context(|| format!("it said {line:?}"))?;
+        let url = urls
+            .next()
+            .with_context(|| format!("it printed {line:?} instead of its URL"))?;
         let page = urls.next();
-        // What it writes later must not fill the pipe.
+        // What it prints later must not fill the pipe.
         std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
         Ok(Self {
             child,
@@ -84,7 +87,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Already gone is fine.
+        // It may already be gone.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -187,12 +190,12 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
     })
 }
 
-/// What an open page does: it reads the event stream.
+/// Reads the event stream, as an open page does.
 fn open_page(polis: &Running) -> anyhow::Result<tokio::task::JoinHandle<()>> {
     let url = polis
         .page
         .clone()
-        .context("polis did not say where its page is")?;
+        .context("polis did not print the URL of its page")?;
     Ok(tokio::spawn(async move {
         if let Ok(mut answer) = reqwest::get(format!("{url}/api/events")).await {
             while let Ok(Some(_)) = answer.chunk().await {}
@@ -200,7 +203,7 @@ fn open_page(polis: &Running) -> anyhow::Result<tokio::task::JoinHandle<()>> {
     }))
 }
 
-/// Posts for `time`; requests a second.
+/// Posts for `time`; returns requests a second.
 async fn post_for(url: &str, time: Duration) -> anyhow::Result<f64> {
     let client = reqwest::Client::builder()
         .no_proxy()

@@ -1,4 +1,4 @@
-//! What a delivery costs an engine that has little to do, and what one costs that has nothing.
+//! What a delivery costs an engine that has little to do, and what an idle engine costs.
 
 use super::{
     bench::Bench,
@@ -11,14 +11,14 @@ use crate::{
     steps::{Cost, Idle, Idleness, LatencyAt, Rounds, in_own_process},
 };
 
-/// Events a second, and the processor time that a delivery may take, in durable commits at that
-/// pace: every event has one, and what wakes for it costs the most after that.
+/// Events a second, and the maximum processor time per delivery, in durable commits at that pace:
+/// every event needs one, and waking up for it costs most of the rest.
 const CASES: [(u64, f64); 2] = [(100, 3.0), (500, 3.0)];
 const P50_MS: f64 = 0.6;
 const P99_MS: f64 = 2.0;
-/// The outbox table is looked at twenty times a second, the clock once.
+/// The outbox table is checked twenty times a second, the clock once.
 const IDLE_WAKEUPS_MAX: f64 = 30.0;
-/// Of a core, in percent: of the whole engine, and of its thread that watches the outbox table.
+/// In percent of a core: for the whole engine, and for its thread that watches the outbox table.
 const IDLE_CPU_PERCENT: f64 = 0.2;
 const WATCH_CPU_PERCENT: f64 = 0.1;
 
@@ -46,7 +46,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
     Ok(content(&busy, &commits, &idle))
 }
 
-/// `commits`: what one takes at each pace, in microseconds.
+/// `commits`: the time of one commit at each pace, in microseconds.
 fn content(
     busy: &[Rounds; CASES.len()],
     commits: &[f64; CASES.len()],

@@ -1,4 +1,4 @@
-//! `send` alone, against the rate of durable commits.
+//! `send` alone, compared with the rate of durable commits.
 
 use serde::Serialize;
 

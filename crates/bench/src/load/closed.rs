@@ -20,40 +20,40 @@ use crate::{
     receiver_process::ReceiverClient,
 };
 
-/// Events that may be stored and not yet arrived: keeps the measure one of a steady state and
-/// not of a growing backlog. As many as memory queues for one endpoint.
+/// The maximum number of events that are stored but have not arrived: it keeps the measurement one
+/// of a steady state, not of a growing backlog. As many as memory queues for one endpoint.
 pub(crate) const AHEAD: u64 = 1_000;
-/// Callers of `send`, when order does not matter.
+/// The number of callers of `send`, when order does not matter.
 const CALLERS: usize = 512;
-/// Events of one call of the only caller of an ordered endpoint: it cannot call again before it
-/// has its answer, so that one event a call would measure the disk and not the deliveries.
+/// Events per call by the only caller of an ordered endpoint: it cannot call again before it has
+/// its answer, so one event per call would measure the disk, not the deliveries.
 const ORDERED_BATCH: u64 = 100;
-/// How long the records of what arrived may take.
+/// How long recording what arrived may take.
 const RECORD_LIMIT: Duration = Duration::from_secs(60);
 
-/// Whether the order of arrival is that of sending.
+/// Whether events arrive in the order in which they were sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Order {
     Any,
-    /// One caller an endpoint.
+    /// One caller per endpoint.
     Kept,
 }
 
-/// What a closed loop came to.
+/// The result of a closed loop.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Closed {
     /// Events stored, delivered and recorded a second.
     pub(crate) per_second: f64,
-    /// Processor time of the process, callers included.
+    /// Processor time of the process, including callers.
     pub(crate) cpu_us_per_delivery: f64,
-    /// Processor time of all processes of the store's server; 0 where there is none.
+    /// Processor time of all processes of the store's server; 0 if there is none.
     pub(crate) server_cpu_us_per_delivery: f64,
     pub(crate) deliveries: u64,
     pub(crate) lost: u64,
     pub(crate) duplicates: u64,
     pub(crate) out_of_order: u64,
     pub(crate) connections: u64,
-    /// The most memory that the process had in use.
+    /// The most memory that the process used.
     pub(crate) peak_bytes: u64,
 }
 
@@ -71,22 +71,22 @@ impl Progress {
     }
 }
 
-/// What a closed loop is run with.
+/// The parameters of a closed loop.
 pub(crate) struct ClosedLoop<'a> {
     pub(crate) webhooks: &'a Webhooks,
     pub(crate) store: &'a Store,
     pub(crate) receiver: &'a ReceiverClient,
-    /// Of one endpoint each.
+    /// Each has one endpoint.
     pub(crate) customers: Vec<String>,
     pub(crate) order: Order,
-    /// How many events may be stored and not yet arrived.
+    /// How many events may be stored but not yet have arrived.
     pub(crate) ahead: u64,
     pub(crate) time: Duration,
 }
 
 impl ClosedLoop<'_> {
-    /// Sends to the customers in turn until the time is over, at most so far ahead of what has
-    /// arrived; then waits until all of it has arrived and is recorded.
+    /// Sends to the customers in turn until the time is over, never more than `ahead` events ahead
+    /// of what has arrived; then waits until everything has arrived and is recorded.
     pub(crate) async fn run(self) -> anyhow::Result<Closed> {
         let Self {
             webhooks,
@@ -178,7 +178,7 @@ async fn call(
         }
         let number = progress.next.fetch_add(1, Ordering::Relaxed);
         let customer = &customers[usize::try_from(number)? % customers.len()];
-        // Numbers of one customer are consecutive, so that the receiver's map of them is dense.
+        // The numbers of one customer are consecutive, so that the receiver's map of them is dense.
         let number = number / u64::try_from(customers.len())?;
         webhooks.send(customer, event(number, now_ns())).await?;
     }
@@ -210,7 +210,7 @@ async fn wait_until_recorded(webhooks: &Webhooks, owed_before: u64) -> anyhow::R
     while webhooks.pending().await? > owed_before {
         ensure!(
             Instant::now() < end,
-            "deliveries that arrived are not recorded after {RECORD_LIMIT:?}"
+            "deliveries that arrived were not recorded within {RECORD_LIMIT:?}"
         );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -1,4 +1,4 @@
-//! Times of many single things, and their percentiles.
+//! Times of many single operations, and their percentiles.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ impl Latencies {
     }
 }
 
-/// The middle one, the lower of two.
+/// The median; the lower of two.
 pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! How load is made: a closed loop as fast as it goes, an open loop at a fixed rate.
+//! How load is generated: a closed loop at full speed, an open loop at a fixed rate.
 
 mod closed;
 mod latencies;
@@ -14,8 +14,8 @@ pub(crate) use store::Store;
 
 use crate::receiver_process::ReceiverClient;
 
-/// Adds endpoints at the receiver, one a customer. `name` begins the customers and paths: one
-/// that was used before would give a customer two endpoints.
+/// Adds endpoints at the receiver, one per customer. The customers and paths begin with `name`,
+/// which must be new: otherwise a customer would have two endpoints.
 pub(crate) async fn add_endpoints(
     webhooks: &Webhooks,
     receiver: &ReceiverClient,
@@ -33,7 +33,7 @@ pub(crate) async fn add_endpoints(
     Ok(customers)
 }
 
-/// Adds one endpoint of a customer at any URL.
+/// Adds one endpoint for a customer, at any URL.
 pub(crate) async fn add_endpoint(
     webhooks: &Webhooks,
     customer: &str,

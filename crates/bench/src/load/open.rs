@@ -1,8 +1,7 @@
-//! The open loop: events at fixed times, whether or not those before are done.
+//! The open loop: events at fixed times, whether or not the earlier ones are done.
 //!
-//! Each event carries the time at which it was meant to be sent, and latency counts from there:
-//! a stall that delays the sender counts for every event that it delayed (no coordinated
-//! omission).
+//! Each event carries the time at which it was due to be sent, and its latency counts from there: a
+//! stall that delays the sender counts for every event that it delayed (no coordinated omission).
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +11,7 @@ use webhooks_core::Webhooks;
 
 use crate::{event::event, receiver::now_ns};
 
-/// Sends `per_second` events a second to one customer for `time`. Returns how many.
+/// Sends `per_second` events a second to one customer for `time`. Returns the number of events.
 pub(crate) async fn open_loop(
     webhooks: &Webhooks,
     customer: &str,
@@ -22,15 +21,15 @@ pub(crate) async fn open_loop(
     let count = per_second * time.as_secs();
     let (webhooks, customer) = (webhooks.clone(), Arc::<str>::from(customer));
     let runtime = Handle::current();
-    // Not a handle of each that is under way: there are millions in ten minutes.
+    // Does not keep a handle for each send in progress: there are millions in ten minutes.
     let (failed, mut failures) = mpsc::unbounded_channel();
-    // A thread of its own: the runtime's timers are a millisecond coarse.
+    // Uses its own thread: the runtime's timers have a resolution of a millisecond.
     let pace = std::thread::Builder::new()
         .name("pace".to_owned())
         .spawn(move || pace(&runtime, &webhooks, &customer, (per_second, count), &failed))?;
     let joined = tokio::task::spawn_blocking(move || pace.join()).await?;
     joined.ok().context("the pacing thread panicked")?;
-    // Each that is under way holds the other end.
+    // Each send in progress holds a sender of this channel.
     match failures.recv().await {
         Some(error) => Err(error),
         None => Ok(count),
@@ -55,7 +54,7 @@ fn pace(
         let failed = failed.clone();
         runtime.spawn(async move {
             if let Err(error) = webhooks.send(&customer, event(number, at)).await {
-                // Nobody may listen any more: the first is enough.
+                // Nobody may be listening any more: the first error is enough.
                 let _ = failed.send(error.into());
             }
         });

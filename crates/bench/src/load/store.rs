@@ -1,4 +1,4 @@
-//! Where the engine that is measured keeps what it is sent.
+//! Where the engine being measured stores its events.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use webhooks_core::Webhooks;
 
 use crate::process::family_cpu_seconds;
 
-/// A store, named to the process of a step.
+/// A store, as it is passed to the process of a step.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Store {
     /// In this file.
@@ -17,7 +17,8 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    /// The engine as its users open it, but for loopback, which is refused by default.
+    /// Opens the engine as its users do, except that it allows loopback, which is refused by
+    /// default.
     pub(crate) async fn open(&self) -> anyhow::Result<Webhooks> {
         let builder = Webhooks::builder().allow_networks(["127.0.0.0/8"])?;
         Ok(builder.open(&self.address()).await?)
@@ -30,7 +31,7 @@ impl Store {
         }
     }
 
-    /// Processor seconds of all processes of its server so far; none where there is no server.
+    /// Processor seconds so far of all processes of its server; none if there is no server.
     pub(crate) fn server_cpu_seconds(&self) -> anyhow::Result<f64> {
         match self {
             Self::Sqlite(_) => Ok(0.0),

@@ -1,4 +1,4 @@
-//! Many endpoints, added as users would.
+//! Adds many endpoints, as users would.
 
 use std::{
     sync::{
@@ -16,10 +16,10 @@ use crate::{
     receiver_process::ReceiverClient,
 };
 
-/// Callers that add endpoints at once, so that many share a commit.
+/// The number of callers that add endpoints at the same time, so that many share a commit.
 const CALLERS: usize = 256;
 
-/// Adds endpoints, one a customer, with the names that [`Sustained`](super::Sustained) expects.
+/// Adds endpoints, one per customer, with the names that [`Sustained`](super::Sustained) expects.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct AddEndpoints {
     pub(crate) store: Store,

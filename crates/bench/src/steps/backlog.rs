@@ -1,4 +1,4 @@
-//! A backlog: deliveries owed to endpoints that refuse connections.
+//! A backlog: pending deliveries to endpoints that refuse connections.
 
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
@@ -12,11 +12,11 @@ use crate::{
     receiver::now_ns,
 };
 
-/// The first port that is tried: below the ports that the system gives to outgoing connections,
-/// one of which would otherwise, now and then, meet itself.
+/// The first port to try: below the ports that the system assigns to outgoing connections, one of
+/// which would now and then connect to itself.
 const FIRST_PORT: u16 = 10_000;
 
-/// Sends events to endpoints that refuse, one a customer, as a user would, and ends
+/// Sends events to endpoints that refuse connections, one per customer, as a user would, and ends
 /// without a shutdown.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct BuildBacklog {
@@ -25,10 +25,10 @@ pub(crate) struct BuildBacklog {
     pub(crate) deliveries: usize,
 }
 
-/// What building it took.
+/// The result of building it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Backlog {
-    /// Deliveries that are owed.
+    /// Pending deliveries.
     pub(crate) owed: u64,
     pub(crate) peak_bytes: u64,
 }
@@ -56,8 +56,8 @@ impl Step for BuildBacklog {
             sent += count;
         }
         let owed = webhooks.pending().await?;
-        // No destructor, no shutdown: a write-ahead log and claims are left, as by a crash, and
-        // the next start has to recover.
+        // Runs no destructor and no shutdown: this leaves a write-ahead log and claims behind, as a
+        // crash would, and the next start has to recover.
         std::mem::forget(webhooks);
         Ok(Backlog {
             owed,
@@ -66,13 +66,13 @@ impl Step for BuildBacklog {
     }
 }
 
-/// Ports of this machine at which nothing listens.
+/// Ports of this machine on which nothing listens.
 pub(crate) fn refusing_ports(count: usize) -> anyhow::Result<Vec<u16>> {
     let refuses = |port: &u16| std::net::TcpStream::connect(("127.0.0.1", *port)).is_err();
     let ports: Vec<u16> = (FIRST_PORT..32_000).filter(refuses).take(count).collect();
     ensure!(
         ports.len() == count,
-        "{count} ports are needed at which nothing listens; {} were found",
+        "{count} ports on which nothing listens are needed; {} were found",
         ports.len()
     );
     Ok(ports)

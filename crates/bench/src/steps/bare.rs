@@ -14,7 +14,7 @@ use webhooks_core::{Secret, signature};
 use super::Step;
 use crate::{event::body, process::cpu_time, receiver::now_ns, receiver_process::ReceiverClient};
 
-/// The bare loop, `in_flight` requests at once.
+/// The bare loop, with `in_flight` requests at once.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Bare {
     pub(crate) port: u16,
@@ -22,7 +22,7 @@ pub(crate) struct Bare {
     pub(crate) time: Duration,
 }
 
-/// What it came to.
+/// The result of the bare loop.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct BareLoop {
     pub(crate) per_second: f64,

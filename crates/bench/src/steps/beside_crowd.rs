@@ -1,4 +1,4 @@
-//! A healthy endpoint in an open loop, beside a crowd of others that are slow or not well.
+//! A healthy endpoint in an open loop, next to a crowd of others that are slow or in trouble.
 
 use std::{
     path::{Path, PathBuf},
@@ -19,50 +19,51 @@ use crate::{
     receiver_process::ReceiverClient,
 };
 
-/// Requests are made and statements prepared before anything is measured.
+/// Requests are made and statements are prepared before anything is measured.
 const WARM_UP: Duration = Duration::from_secs(1);
-/// After the crowd was added: what that wrote is folded into the file by then, and is not so later, within
-/// the measurement.
+/// The wait after adding the crowd: by then what that wrote has been checkpointed, which would
+/// otherwise happen during the measurement.
 const SETTLE: Duration = Duration::from_millis(1_500);
-/// Of its place in the time by which each is sent to later, times its number: the golden section spreads
-/// these evenly. At even distances all would be sent to just before, or just after, the healthy one.
+/// An endpoint's position in its turn is its number times this: the golden ratio spreads the
+/// positions evenly. At equal distances, all would be sent to just before, or just after, the
+/// healthy endpoint.
 const GOLDEN: f64 = 0.618_033_988_75;
-/// Callers that add endpoints at once, so that many share a commit.
+/// The number of callers that add endpoints at the same time, so that many share a commit.
 const CALLERS: usize = 256;
 /// The name server of these names does not answer.
 const DEAD_SUFFIX: &str = ".dead.example";
 
-/// What is the matter with a crowd of endpoints, each of a customer of its own.
+/// What is wrong with a crowd of endpoints, each of which has its own customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Crowd {
-    /// Nothing: they are what storing and sending as much costs.
+    /// Nothing: they show what storing and sending this much costs.
     Healthy,
-    /// They answer 200 after 5 s.
+    /// They answer with 200 after 5 s.
     Slow,
-    /// They have answered at once until now, and from now on not within the time limit.
+    /// They have answered at once so far; from now on they do not answer within the time limit.
     BeginToHang,
     Refuse {
         port: u16,
     },
-    /// The name server of each does not answer.
+    /// The name server of each endpoint does not answer.
     DeadNames,
 }
 
-/// An open loop to one endpoint while a crowd is sent its events.
+/// An open loop to one endpoint while a crowd gets its events.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct BesideCrowd {
     pub(crate) database: PathBuf,
     pub(crate) port: u16,
     pub(crate) name: String,
-    /// `None`: alone.
+    /// `None`: the endpoint alone.
     pub(crate) crowd: Option<(Crowd, usize)>,
-    /// Events to each of the crowd, in the course of the measurement.
+    /// Events to each endpoint of the crowd, in the course of the measurement.
     pub(crate) events_each: usize,
     pub(crate) per_second: u64,
     pub(crate) time: Duration,
 }
 
-/// Never answers for some names; no other is asked for.
+/// Never answers for some names; it is not asked for any others.
 struct DeadNameServer;
 
 impl Resolve for DeadNameServer {
@@ -92,7 +93,7 @@ impl BesideCrowd {
         format!("{}-crowd-{index}", self.name)
     }
 
-    /// Adds the crowd, and has those that begin to hang answer for the last time.
+    /// Adds the crowd, and lets those that begin to hang answer for the last time.
     async fn gather(
         &self,
         webhooks: &Webhooks,
@@ -124,8 +125,8 @@ impl BesideCrowd {
         Ok(sent)
     }
 
-    /// Sends the crowd its events, one at a time and to one after the other, evenly over the time whether or
-    /// not those before are stored. Returns how many.
+    /// Sends the crowd its events, one at a time to one endpoint after another, spread evenly over
+    /// the time whether or not earlier ones are stored. Returns the number of events.
     async fn keep_busy(&self, webhooks: &Webhooks) -> anyhow::Result<usize> {
         let count = self.crowd.map_or(0, |(_, count)| count);
         let events = count * self.events_each;
@@ -196,7 +197,7 @@ impl Step for BesideCrowd {
     }
 }
 
-/// Deliveries of which the store knows neither that they are owed nor that they got through.
+/// The number of deliveries that, according to the store, are neither pending nor delivered.
 fn unaccounted(database: &Path, deliveries: usize) -> anyhow::Result<u64> {
     let connection = Connection::open(database)?;
     let known: i64 = connection.query_row(

@@ -18,15 +18,15 @@ use crate::{
     receiver_process::ReceiverClient,
 };
 
-/// Callers of `send`.
+/// The number of callers of `send`.
 const CALLERS: usize = 64;
 
-/// Sends as fast as requests arrive, whatever they are answered.
+/// Sends as fast as requests arrive, however they are answered.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Failing {
     pub(crate) store: Store,
     pub(crate) port: u16,
-    /// Of a hundred requests, how many are answered with 503.
+    /// How many requests in a hundred are answered with 503.
     pub(crate) percent: u64,
     pub(crate) time: Duration,
 }
@@ -38,7 +38,7 @@ pub(crate) struct GotThrough {
     pub(crate) per_second: f64,
     pub(crate) requests: u64,
     pub(crate) delivered: u64,
-    /// Sent, and neither delivered nor owed.
+    /// Events that were sent, and are neither delivered nor pending.
     pub(crate) lost: u64,
 }
 

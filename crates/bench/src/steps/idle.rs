@@ -13,9 +13,9 @@ use crate::{
     receiver_process::ReceiverClient,
 };
 
-/// What a delivery leaves to be done is done by then: its record, and the fold of SQLite's log.
+/// By then, what a delivery leaves to do is done: recording it, and the checkpoint of SQLite's log.
 const SETTLING: Duration = Duration::from_secs(3);
-/// The engine's thread that looks whether others have put events into its table.
+/// The engine's thread that checks whether others have put events into its table.
 const WATCH: &str = "webhooks-outbox";
 
 /// Delivers one event, then does nothing.
@@ -26,13 +26,13 @@ pub(crate) struct Idle {
     pub(crate) time: Duration,
 }
 
-/// What doing nothing took.
+/// The cost of doing nothing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Idleness {
     pub(crate) wakeups_per_second: f64,
-    /// Of one core, in percent.
+    /// In percent of one core.
     pub(crate) cpu_percent: f64,
-    /// Of which the thread that watches the outbox table.
+    /// The part of it used by the thread that watches the outbox table.
     pub(crate) watch_percent: f64,
 }
 

@@ -1,5 +1,5 @@
-//! From the moment an event was meant to be sent to its arrival, in an open loop; and how long
-//! an engine takes from its start to its first delivery.
+//! The time from the moment an event was due to be sent to its arrival, in an open loop; and how
+//! long an engine takes from its start to its first delivery.
 
 use std::time::{Duration, Instant};
 
@@ -14,10 +14,10 @@ use crate::{
     receiver_process::ReceiverClient,
 };
 
-/// Connections are made and statements prepared before anything is measured.
+/// Connections are made and statements are prepared before anything is measured.
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// Endpoints of the same customer, owed every event too.
+/// Endpoints of the same customer, which also get every event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Companions {
     None,
@@ -34,7 +34,7 @@ pub(crate) struct LatencyAt {
     pub(crate) port: u16,
     /// The customer.
     pub(crate) name: String,
-    /// Whether its endpoint was added before; else it has none yet.
+    /// Whether its endpoint was added before; if not, it has none yet.
     pub(crate) known: bool,
     pub(crate) companions: Companions,
     pub(crate) per_second: u64,
@@ -42,7 +42,7 @@ pub(crate) struct LatencyAt {
 }
 
 impl LatencyAt {
-    /// To one endpoint that has no others beside it.
+    /// Measures one endpoint that has no companions.
     pub(crate) fn new(store: Store, port: u16, per_second: u64, time: Duration) -> Self {
         Self {
             store,
@@ -56,29 +56,29 @@ impl LatencyAt {
     }
 }
 
-/// What an open loop came to.
+/// The result of an open loop.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Measured {
     pub(crate) latencies: Latencies,
     pub(crate) lost: u64,
     pub(crate) duplicates: u64,
-    /// `None` where the process had other work besides.
+    /// `None` if the process also had other work.
     pub(crate) cost: Option<Cost>,
-    /// Opening the store, to the arrival of the first event.
+    /// From opening the store to the arrival of the first event.
     pub(crate) first_delivery: Duration,
     pub(crate) peak_bytes: u64,
 }
 
-/// What one delivery took.
+/// The cost of one delivery.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Cost {
-    /// Processor time of the process, callers included, in microseconds.
+    /// Processor time of the process, including callers, in microseconds.
     pub(crate) cpu_us: f64,
-    /// How often its threads were woken, but for the one that keeps the callers' time.
+    /// How often its threads were woken, except for the one that paces the callers.
     pub(crate) wakeups: f64,
 }
 
-/// The runs of one open loop, a run a round.
+/// The runs of one open loop, one per round.
 #[derive(Default)]
 pub(crate) struct Rounds(Vec<Measured>);
 
@@ -87,19 +87,19 @@ impl Rounds {
         self.0.push(run);
     }
 
-    /// Every latency of every round.
+    /// All latencies of all rounds.
     pub(crate) fn latencies(&self) -> Latencies {
         let runs = self.0.iter().map(|run| run.latencies.clone());
         runs.reduce(Latencies::join).unwrap_or_default()
     }
 
-    /// The middle one of the rounds' p99: one round with a noisy neighbour does not decide how
-    /// two things compare.
+    /// The median of the rounds' p99: one round with a noisy neighbour must not decide how two
+    /// things compare.
     pub(crate) fn median_p99_ms(&self) -> f64 {
         median(self.0.iter().map(|run| run.latencies.percentile_ms(990)))
     }
 
-    /// Events that were lost or came twice.
+    /// Events that were lost or arrived twice.
     pub(crate) fn wrong(&self) -> u64 {
         self.0.iter().map(|run| run.lost + run.duplicates).sum()
     }
@@ -112,7 +112,7 @@ impl Rounds {
         self.0.iter().map(|run| run.duplicates).sum()
     }
 
-    /// The middle one of the rounds' costs, each figure by itself.
+    /// The median of the rounds' costs, for each figure by itself.
     pub(crate) fn median_cost(&self) -> Cost {
         let of = |what: fn(Cost) -> f64| median(self.0.iter().filter_map(|run| run.cost).map(what));
         Cost {

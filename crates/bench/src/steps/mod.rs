@@ -1,4 +1,4 @@
-//! Steps: the parts of a figure that run in a process of their own.
+//! Steps: the parts of a figure that run in their own process.
 
 mod add_endpoints;
 mod backlog;
@@ -32,7 +32,7 @@ pub(crate) use sustained::Sustained;
 
 use crate::report;
 
-/// One measurement, told to its process as JSON.
+/// One measurement, which is passed to its process as JSON.
 pub(crate) trait Step: Serialize + DeserializeOwned {
     const NAME: &str;
     type Outcome: Serialize + DeserializeOwned;
@@ -41,7 +41,7 @@ pub(crate) trait Step: Serialize + DeserializeOwned {
     async fn run(self) -> anyhow::Result<Self::Outcome>;
 }
 
-/// Runs a step in a process of its own.
+/// Runs a step in its own process.
 pub(crate) async fn in_own_process<S: Step>(step: &S) -> anyhow::Result<S::Outcome> {
     let child = Command::new(std::env::current_exe()?)
         .args(["step", S::NAME, &serde_json::to_string(step)?])
@@ -55,10 +55,11 @@ pub(crate) async fn in_own_process<S: Step>(step: &S) -> anyhow::Result<S::Outco
         S::NAME,
         output.status
     );
-    serde_json::from_slice(&output.stdout).with_context(|| format!("what step {} said", S::NAME))
+    serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("the output of step {}", S::NAME))
 }
 
-/// The process of a step: runs it and prints what came of it.
+/// The process of a step: runs it and prints the result.
 pub(crate) async fn run(name: &str, step: &str) -> anyhow::Result<()> {
     match name {
         AddEndpoints::NAME => run_here::<AddEndpoints>(step).await,

@@ -13,20 +13,20 @@ use crate::{
     receiver_process::ReceiverClient,
 };
 
-/// Adds ordered endpoints, with the names that [`Sustained`](super::Sustained) expects, and delivers
-/// what they are owed until it is killed.
+/// Adds ordered endpoints, with the names that [`Sustained`](super::Sustained) expects, and
+/// delivers their events until it is killed.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Owner {
     pub(crate) store: Store,
     pub(crate) port: u16,
-    /// Begins the customers' names.
+    /// The prefix of the customers' names.
     pub(crate) name: String,
     pub(crate) endpoints: usize,
 }
 
 impl Owner {
-    /// Starts it in a process of its own, which ends with what is returned, and waits until it has
-    /// delivered something.
+    /// Starts it in its own process, which ends when the returned value is dropped, and waits until
+    /// it has delivered something.
     pub(crate) async fn start(&self) -> anyhow::Result<Child> {
         let receiver = ReceiverClient::new(self.port)?;
         receiver.reset().await?;

@@ -12,11 +12,12 @@ use crate::{
     receiver_process::ReceiverClient,
 };
 
-/// How long what is not yet delivered may take after the last event.
+/// How long the remaining deliveries may take after the last event.
 const END_LIMIT: Duration = Duration::from_secs(120);
 
-/// Sends `per_second` events a second for `time`: of ten eight to an endpoint that takes all, one to
-/// an ordered one, and one to an endpoint that answers every fifth request with 503.
+/// Sends `per_second` events a second for `time`: eight in ten to an endpoint that accepts
+/// everything, one to an ordered endpoint, and one to an endpoint that answers every fifth request
+/// with 503.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Soak {
     pub(crate) store: Store,
@@ -25,7 +26,7 @@ pub(crate) struct Soak {
     pub(crate) time: Duration,
 }
 
-/// What it came to.
+/// The result of the load.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Soaked {
     pub(crate) sent: u64,
@@ -33,9 +34,9 @@ pub(crate) struct Soaked {
     pub(crate) duplicates: u64,
     /// Requests that were answered with 503.
     pub(crate) failed: u64,
-    /// Events that had arrived when the last one had been sent.
+    /// Events that had arrived by the time the last one was sent.
     pub(crate) in_time: u64,
-    /// Of the first endpoint's events.
+    /// Those of the first endpoint's events.
     pub(crate) latencies: Latencies,
 }
 
@@ -60,7 +61,8 @@ impl Step for Soak {
         )?;
         let in_time = receiver.report().await?.distinct;
         let sent = steady + ordered + flaky;
-        // Of the flaky one's a few are tried for the third time in minutes: they are owed.
+        // A few of the flaky endpoint's events are not tried for the third time until minutes
+        // later: they may stay pending.
         let owed_max = owed_before + flaky / 10;
         let end = Instant::now() + END_LIMIT;
         let (report, owed) = loop {
@@ -73,11 +75,11 @@ impl Step for Soak {
             }
             ensure!(
                 Instant::now() < end,
-                "{owed} events are owed after {END_LIMIT:?}"
+                "{owed} deliveries are still pending after {END_LIMIT:?}"
             );
             tokio::time::sleep(Duration::from_millis(200)).await;
         };
-        // What it is owed must not arrive in what is measured next.
+        // What is still pending for it must not arrive during the next measurement.
         webhooks.endpoints("flaky").remove(&flaky_id).await?;
         webhooks.shutdown(Duration::from_secs(5)).await;
         Ok(Soaked {

@@ -18,7 +18,7 @@ use crate::{
     receiver::now_ns,
 };
 
-/// Who the events are for.
+/// The recipient of the events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Target {
     /// A customer without an endpoint: an event is stored.
@@ -33,7 +33,7 @@ pub(crate) struct Storing {
     pub(crate) store: Store,
     pub(crate) target: Target,
     pub(crate) callers: usize,
-    /// Events of one call: 1 is `send`, more is `send_all`.
+    /// Events per call: 1 means `send`, more means `send_all`.
     pub(crate) batch: u64,
     pub(crate) time: Duration,
 }

@@ -1,4 +1,4 @@
-//! Store → deliver → record, as fast as it goes.
+//! Store → deliver → record, at full speed.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use crate::{
     receiver_process::ReceiverClient,
 };
 
-/// A closed loop over endpoints that are added first, or over customers that are there already.
+/// A closed loop over endpoints that are added first, or over existing customers.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Sustained {
     pub(crate) store: Store,
     pub(crate) port: u16,
-    /// Begins the customers' names.
+    /// The prefix of the customers' names.
     pub(crate) name: String,
     pub(crate) endpoints: usize,
     /// Whether they were added before, by [`AddEndpoints`](super::AddEndpoints).
     pub(crate) known: bool,
     pub(crate) order: Order,
-    /// How many events may be stored and not yet arrived.
+    /// How many events may be stored but not yet have arrived.
     pub(crate) ahead: u64,
     pub(crate) time: Duration,
 }

@@ -1,4 +1,4 @@
-//! A million deliveries owed to a thousand dead endpoints, beside a healthy one.
+//! A million pending deliveries to a thousand dead endpoints, next to a healthy endpoint.
 
 use super::table::Tables;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     steps::{BuildBacklog, in_own_process},
 };
 
-/// Events a second of the healthy endpoint, for its latency.
+/// Events a second to the healthy endpoint, to measure its latency.
 const PER_SECOND: u64 = 500;
 
 pub(super) async fn measure(bench: &Bench<'_>, tables: &mut Tables) -> anyhow::Result<()> {
@@ -18,8 +18,8 @@ pub(super) async fn measure(bench: &Bench<'_>, tables: &mut Tables) -> anyhow::R
         deliveries: bench.settings.backlog(),
     };
     let built = in_own_process(&build).await?;
-    // What is still to be written, and the server's own look at a million new rows, would slow what is
-    // measured next.
+    // Outstanding writes, and the server's own analysis of a million new rows, would slow down the
+    // next measurement.
     for statement in ["vacuum (freeze, analyze)", "checkpoint"] {
         scratch_postgres::query(&fresh.store.address(), statement)?;
     }

@@ -12,17 +12,17 @@ const TABLE: &str = "create table commit_row (id int8 generated always as identi
 const INSERT: &str =
     "insert into commit_row (text) values ('two hundred bytes would not change it');\n";
 
-/// What pgbench's clients came to, each with one transaction after the other.
+/// The results of pgbench's clients, each of which makes one transaction after another.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct Commits {
     pub(super) per_second: f64,
-    /// Of each transaction, where there was one client.
+    /// The time of each transaction, if there was one client.
     #[serde(skip)]
     pub(super) times: Latencies,
 }
 
 impl Commits {
-    /// As many as `clients` make, each as fast as it may.
+    /// The rate of `clients`, each of which commits as fast as it can.
     pub(super) async fn as_many(
         bench: &Bench<'_>,
         clients: usize,
@@ -31,8 +31,9 @@ impl Commits {
         Self::measure(bench, clients, time, None).await
     }
 
-    /// `per_second` of a lone client, beside something else that is measured. Times count from
-    /// when each was meant to begin, so that what held one up counts for those after it too.
+    /// The times of a lone client that makes `per_second` commits, while something else is
+    /// measured. They count from when each commit was due to begin, so that a stall counts for the
+    /// commits after it, too.
     pub(super) async fn at(
         bench: &Bench<'_>,
         per_second: u32,
@@ -41,7 +42,7 @@ impl Commits {
         Self::measure(bench, 1, time, Some(per_second)).await
     }
 
-    /// In an empty database of the bench's server.
+    /// Measures in an empty database of the bench's server.
     async fn measure(
         bench: &Bench<'_>,
         clients: usize,
@@ -79,7 +80,7 @@ impl Commits {
             .lines()
             .find_map(|line| line.strip_prefix("tps = "))
             .and_then(|rest| rest.split_whitespace().next())
-            .with_context(|| format!("pgbench said {said:?}"))?
+            .with_context(|| format!("pgbench printed {said:?}"))?
             .parse()?;
         let mut times = Vec::new();
         for entry in std::fs::read_dir(folder.path())? {
@@ -88,7 +89,7 @@ impl Commits {
                 .file_name()
                 .is_some_and(|name| name.as_encoded_bytes().starts_with(b"times"))
             {
-                // A client, the transaction's number, its time in microseconds, and more.
+                // The client, the transaction's number, its time in microseconds, and more.
                 for line in std::fs::read_to_string(&path)?.lines() {
                     let us = line.split_whitespace().nth(2);
                     times.push(us.context("a line of pgbench's log")?.parse()?);

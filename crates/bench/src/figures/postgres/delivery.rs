@@ -1,4 +1,4 @@
-//! Store → deliver → record, beside a loop that only posts, and what it costs.
+//! Store → deliver → record, compared with a loop that only posts, and its cost.
 
 use super::table::Tables;
 use crate::{
@@ -7,15 +7,15 @@ use crate::{
     report::{Check, Table},
 };
 
-/// Processor time a delivery, at most: all of it, and that of the server.
+/// The maximum processor time per delivery: in total, and of the server.
 const CPU_US_MAX: f64 = 60.0;
 const SERVER_CPU_US_MAX: f64 = 28.0;
-/// At least so much of the bare loop's rate.
+/// The minimum fraction of the bare loop's rate.
 const RATIO_MIN: f64 = 0.4;
 const ORDERED_RATIO_MIN: f64 = 0.3;
 const OWNED_ELSEWHERE_RATIO_MIN: f64 = 0.25;
 
-/// `other_node`: also to endpoints that another engine owns.
+/// `other_node`: also measure endpoints that another engine owns.
 pub(super) async fn measure(
     bench: &Bench<'_>,
     other_node: bool,
@@ -50,7 +50,7 @@ pub(super) async fn measure(
         rows.push(row);
         tables.checks.extend(case.checks(*ratio_min));
         if case.is_owned_elsewhere() {
-            // The processor time of the other engine is not in it.
+            // The measured processor time leaves out that of the other engine.
             continue;
         }
         for (what, us, us_max) in [

@@ -1,4 +1,4 @@
-//! From `send` to the receiver at a fixed rate, beside what a commit takes.
+//! The latency from `send` to the receiver at a fixed rate, compared with the time of a commit.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ use crate::{
 
 /// Events a second.
 const PER_SECOND: u64 = 500;
-/// What p99 may be beyond the server's own p99 of a commit.
+/// How far p99 may exceed the server's own p99 of a commit.
 const P99_MS: f64 = 10.0;
-/// Commits a second of a lone client beside each run. A disk that stops for a moment holds up both;
-/// commits before and after a run would not tell that from a fault of the engine. A tenth of the
-/// events' rate, so that they are little beside what is measured.
+/// Commits a second of a lone client during each run. A disk that stalls for a moment holds up both;
+/// commits before and after a run could not tell that from a fault of the engine. A tenth of the
+/// events' rate, so that they add little to what is measured.
 const COMMITS_PER_SECOND: u32 = 50;
 /// Commits begin with the run, whose process starts and warms up before anything counts.
 const COMMITS_LEAD: Duration = Duration::from_secs(2);
-/// The paths of endpoints whose latency is measured begin so.
+/// The prefix of the paths of endpoints whose latency is measured.
 const TIMED: &str = "timed";
 
 /// One way from `send` to the receiver.
@@ -34,7 +34,7 @@ struct Case {
     commits: Latencies,
 }
 
-/// `other_node`: also to an endpoint that another engine owns.
+/// `other_node`: also measure an endpoint that another engine owns.
 pub(super) async fn measure(
     bench: &Bench<'_>,
     other_node: bool,

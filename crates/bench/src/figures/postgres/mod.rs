@@ -1,7 +1,8 @@
-//! The engine on Postgres: each part beside its bound on the same server, in the same run.
+//! The engine on Postgres: each part is compared with its bound on the same server, in the same
+//! run.
 //!
-//! The server is started for it, with default settings but for those that say where it is: what is
-//! committed survives the machine. Every measurement has an empty database.
+//! The server is started for the purpose, with default settings except for where it is: what is
+//! committed survives a crash of the machine. Every measurement gets an empty database.
 
 mod backlog;
 mod commits;
@@ -61,7 +62,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
         rows,
     } = tables
         .next()
-        .context("no part of the figure was asked for")?;
+        .context("no part of the figure was requested")?;
     Ok(Content {
         title: "Postgres".to_owned(),
         about: format!(

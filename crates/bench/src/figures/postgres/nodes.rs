@@ -1,4 +1,4 @@
-//! Several engines on one database, each with senders and endpoints of its own.
+//! Several engines on one database, each with its own senders and endpoints.
 
 use serde::Serialize;
 
@@ -11,14 +11,14 @@ use crate::{
     steps::{Sustained, in_own_process},
 };
 
-/// What a delivery may cost with several engines, of what it costs with one.
+/// The maximum cost of a delivery with several engines, relative to one.
 const CPU_MAX: f64 = 1.2;
 
-/// One round of engines that worked at once.
+/// One round of engines that ran at the same time.
 #[derive(Serialize)]
 struct Together {
     per_second: f64,
-    /// Of all engines, their callers included, and of the server.
+    /// Of all engines, including their callers, and of the server.
     cpu_us_per_delivery: f64,
     server_cpu_us_per_delivery: f64,
     wrong: u64,
@@ -35,7 +35,7 @@ pub(super) async fn measure(
     nodes: usize,
     tables: &mut Tables,
 ) -> anyhow::Result<()> {
-    // A receiver each: who counts what arrived must not count the other's.
+    // One receiver for each engine, so that no engine counts what another's received.
     let others = (1..nodes).map(|_| ReceiverProcess::start());
     let others: Vec<ReceiverProcess> = others.collect::<Result<_, _>>()?;
     let others = others.iter().map(ReceiverProcess::port);
@@ -102,7 +102,7 @@ pub(super) async fn measure(
     Ok(())
 }
 
-/// An engine for each receiver, all at once.
+/// Runs an engine for each receiver, all at the same time.
 async fn together<'a>(
     bench: &Bench<'_>,
     store: &Store,
@@ -129,7 +129,7 @@ async fn together<'a>(
     let deliveries: u64 = runs.iter().map(|run| run.deliveries).sum();
     let deliveries = deliveries as f64;
     let us = |run: &Closed| run.cpu_us_per_delivery * run.deliveries as f64;
-    // Each saw all of the server's work in its own time, and they ran at the same time.
+    // Each run includes all of the server's work during its time, and they ran at the same time.
     let server_us = runs
         .iter()
         .map(|run| run.server_cpu_us_per_delivery * run.deliveries as f64);

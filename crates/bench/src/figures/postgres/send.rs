@@ -1,4 +1,4 @@
-//! `send` alone, beside commits of a single row by as many clients.
+//! `send` alone, compared with commits of a single row by as many clients.
 
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use crate::{
     steps::{Storing, Target, in_own_process},
 };
 
-/// Callers, and what part of the rate of as many clients of pgbench they must come to.
+/// The number of callers, and the fraction of the rate of as many pgbench clients that they must
+/// reach.
 const CASES: [(usize, f64); 3] = [(1, 0.3), (16, 0.7), (64, 1.5)];
 
 #[derive(Serialize)]

@@ -1,5 +1,5 @@
-//! Minutes of steady load beside a snapshot that is held open, as by a report or a backup: nothing that
-//! was deleted meanwhile can be vacuumed, and no scan may meet ever more of it.
+//! Minutes of steady load while a snapshot is held open, as by a report or a backup: nothing that
+//! is deleted meanwhile can be vacuumed, and no scan may read more and more of it.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -21,14 +21,15 @@ use crate::{
 /// Events a second.
 const PER_SECOND: u64 = 5_000;
 const PER_SECOND_SHORT: u64 = 1_000;
-/// At least so much of the rate without it.
+/// The minimum fraction of the rate without it.
 const RATIO_MIN: f64 = 0.7;
-/// Entries of an index that a scan may read: those of a lane's load, and some thousand that are dead.
+/// The most index entries that a scan may read: those of a lane's load, and some thousands of dead
+/// ones.
 const ENTRIES_MAX: f64 = 5_000.0;
-/// How often the server is asked what its scans read.
+/// How often the server is asked what its scans have read.
 const LOOK_WAIT: Duration = Duration::from_secs(60);
 
-/// The indexes by which something due is found, and what has been read of each.
+/// The indexes that are used to find what is due, and how much has been read of each.
 #[derive(Debug, Clone, Default, Serialize)]
 struct Scans(Vec<Scan>);
 
@@ -53,7 +54,7 @@ impl Scans {
             let index = columns.next().unwrap_or_default().to_owned();
             let numbers: Vec<f64> = columns.map(str::parse).collect::<Result<_, _>>()?;
             let [scans, entries, pages] = numbers[..] else {
-                anyhow::bail!("the server's figures of an index: {line:?}");
+                anyhow::bail!("unexpected statistics of an index: {line:?}");
             };
             Ok(Scan {
                 index,
@@ -65,7 +66,7 @@ impl Scans {
         Ok(Self(scans.collect::<Result<_, _>>()?))
     }
 
-    /// What was read between two looks.
+    /// What was read since `before`.
     fn since(&self, before: &Self) -> Self {
         let both = self.0.iter().zip(&before.0);
         Self(
@@ -90,7 +91,7 @@ impl Scan {
     }
 }
 
-/// A transaction that sees the database as it was, until it is dropped.
+/// A transaction that sees the database as it was, until this value is dropped.
 struct Snapshot {
     child: Child,
     _stdin: ChildStdin,
@@ -117,13 +118,13 @@ impl Snapshot {
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        // Already gone is fine.
+        // It may already be gone.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Locks of several transactions on one row, counted by the server since it began.
+/// Locks of several transactions on one row, as counted by the server since it started.
 fn multixacts(url: &str) -> anyhow::Result<u64> {
     scratch_postgres::query(url, "checkpoint")?;
     let next = "select next_multixact_id from pg_control_checkpoint()";
@@ -133,7 +134,7 @@ fn multixacts(url: &str) -> anyhow::Result<u64> {
 pub(super) async fn measure(bench: &Bench<'_>, tables: &mut Tables) -> anyhow::Result<()> {
     let fresh = bench.fresh("snapshot")?;
     let url = fresh.store.address();
-    // Its tables are made before the snapshot is taken.
+    // Creates the tables before the snapshot is taken.
     sustained(bench, &fresh.store, "before").await?;
     let snapshot = Snapshot::hold(&url)?;
     let multixacts_before = multixacts(&url)?;
@@ -189,7 +190,7 @@ pub(super) async fn measure(bench: &Bench<'_>, tables: &mut Tables) -> anyhow::R
             wrong == 0,
         ),
     ]);
-    // Of the last minute of the steady load, and of the first.
+    // The last minute of the steady load, and the first.
     let first = looks
         .get(1)
         .zip(looks.first())
@@ -273,7 +274,7 @@ pub(super) async fn measure(bench: &Bench<'_>, tables: &mut Tables) -> anyhow::R
     )
 }
 
-/// As fast as it goes, to one new endpoint.
+/// Measures one new endpoint at full speed.
 async fn sustained(bench: &Bench<'_>, store: &Store, name: &str) -> anyhow::Result<Closed> {
     let step = Sustained {
         store: store.clone(),

@@ -1,4 +1,4 @@
-//! What the parts of the figure come to.
+//! The results of the parts of the figure.
 
 use serde::Serialize;
 
