@@ -88,16 +88,16 @@ pub fn preview(config: &Config, name: &str, trial: Trial) -> Result<String, Tria
         Ok(true) => {}
         Ok(false) => {
             return Ok(format!(
-                "{name} does not want this event of type {type_of_it}\n"
+                "{name} does not match this event of type {type_of_it}\n"
             ));
         }
         Err(reason) => {
             return Ok(format!(
-                "{name} does not want this event: its condition can't be evaluated: {reason}\n"
+                "{name} does not match this event: its condition can't be evaluated: {reason}\n"
             ));
         }
     }
-    let _ = writeln!(text, "{name} wants this event of type {type_of_it}");
+    let _ = writeln!(text, "{name} matches this event of type {type_of_it}");
     let added: Added = trial.fetched.into_iter().collect();
     let mut missing = Vec::new();
     let key = receive::key(&rule.source, &received.id);

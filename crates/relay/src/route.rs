@@ -97,7 +97,7 @@ async fn route(
         }
     }
     let text = match names.as_slice() {
-        [] => format!("no rule wants it{notes}"),
+        [] => format!("no rule matches it{notes}"),
         names => format!("{}{notes}", names.join(", ")),
     };
     let send = |tx: &mut Transaction<'_>| {

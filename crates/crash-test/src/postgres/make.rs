@@ -37,7 +37,7 @@ impl Run {
         let owed = self.database.owed().await?;
         let in_flight = self.ledger.killed(life, &owed);
         self.note(format_args!(
-            "node {at}: life {life} was killed with {in_flight} in flight, {} owed",
+            "node {at}: life {life} was killed with {in_flight} in flight, {} pending",
             owed.len()
         ));
         Ok(())

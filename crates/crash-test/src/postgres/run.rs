@@ -262,7 +262,7 @@ impl Run {
                     let process = &mut self.nodes[at].process;
                     if process.life() == life && process.is_stopped() {
                         process.go_on()?;
-                        self.note(format_args!("node {at} goes on"));
+                        self.note(format_args!("node {at} continues"));
                         let over = Instant::now() + GO_ON_SLACK;
                         self.heals.push((over, Heal::Over(life)));
                     }
@@ -275,7 +275,7 @@ impl Run {
                 Heal::Over(life) => self.ledger.fault_ended(life),
                 Heal::Mend(at) => {
                     self.nodes[at].proxy.set(Flow::Open);
-                    self.note(format_args!("node {at} has its network"));
+                    self.note(format_args!("node {at} has its network back"));
                 }
             }
         }

@@ -251,7 +251,7 @@ async fn actions_come_one_after_the_other_and_copies_of_a_rule_apart() {
     rig.draw("high", 901).await;
     assert_eq!((first.requests().len(), second.requests().len()), (1, 0));
     let page = rig.page_text().await;
-    assert!(page.contains("comes after the one before") && page.contains("no rule wants it"));
+    assert!(page.contains("comes after the one before") && page.contains("no rule matches it"));
     rig.pass(Duration::from_secs(8)).await;
     assert_eq!((first.requests().len(), second.requests().len()), (2, 1));
 }

@@ -161,12 +161,12 @@ fn a_rule_is_tried_without_sending_anything() {
     let text = tried("issues", &body).unwrap();
     assert_eq!(
         text,
-        "issues wants this event of type issues\n\n1-slack:\nPOST https://hooks.slack.com/…\n{\n  \"mrkdwn\": false,\n  \"text\": \"&lt;It&gt; breaks\"\n}\n"
+        "issues matches this event of type issues\n\n1-slack:\nPOST https://hooks.slack.com/…\n{\n  \"mrkdwn\": false,\n  \"text\": \"&lt;It&gt; breaks\"\n}\n"
     );
     let closed = json!({"action": "closed"});
     assert_eq!(
         tried("issues", &closed).unwrap(),
-        "issues does not want this event of type issues\n"
+        "issues does not match this event of type issues\n"
     );
     let unknown = tried("isues", &body).unwrap_err();
     assert_eq!(
