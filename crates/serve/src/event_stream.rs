@@ -25,7 +25,7 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    /// A stream before its first byte. An event of more than `event_bytes_max` is an error.
+    /// A stream before its first byte. An event longer than `event_bytes_max` is an error.
     #[must_use]
     pub fn new(event_bytes_max: usize) -> Self {
         Self {

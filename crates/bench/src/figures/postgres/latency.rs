@@ -17,9 +17,9 @@ use crate::{
 const PER_SECOND: u64 = 500;
 /// How far p99 may exceed the server's own p99 of a commit.
 const P99_MS: f64 = 10.0;
-/// Commits a second of a lone client during each run. A disk that stalls for a moment holds up both;
-/// commits before and after a run could not tell that from a fault of the engine. A tenth of the
-/// events' rate, so that they add little to what is measured.
+/// Commits a second of a lone client during each run. A disk that stalls for a moment holds up
+/// both; commits before and after a run could not tell that from a fault of the engine. A tenth of
+/// the events' rate, so that they add little to what is measured.
 const COMMITS_PER_SECOND: u32 = 50;
 /// Commits begin with the run, whose process starts and warms up before anything counts.
 const COMMITS_LEAD: Duration = Duration::from_secs(2);
