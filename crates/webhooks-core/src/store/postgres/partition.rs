@@ -103,6 +103,19 @@ impl Reader<'_> {
         Ok(days)
     }
 
+    /// Locks everybody else out of the partition of a day, if there is one. It waits for readers of the table, and
+    /// everybody else waits behind it.
+    pub(super) async fn lock_partition(&mut self, table: &str, day: i32) -> Result<(), StoreError> {
+        let statement = format!(
+            "do $$ begin lock table webhooks.{table}_{} in access exclusive mode;
+             exception when undefined_table then null; end $$",
+            name_of(day)
+        );
+        let statement = sqlx::AssertSqlSafe(self.schema.sql(&statement));
+        self.connection.execute(statement).await?;
+        Ok(())
+    }
+
     /// Drops the partition of a day. It waits for readers of the table, and everybody else waits behind it.
     pub(super) async fn drop_partition(&mut self, table: &str, day: i32) -> Result<(), StoreError> {
         let statement = format!("drop table if exists webhooks.{table}_{}", name_of(day));

@@ -12,10 +12,21 @@ use crate::{delivery::EndReason, store::error::StoreError};
 
 /// Rows of one table that one transaction deletes or moves.
 const SLICE_ROWS: i64 = 1_000;
+/// Deliveries that one transaction looks through for those of a day, which takes some milliseconds.
+const LOOK_ROWS: i64 = 10_000;
 /// Lanes that one transaction looks through: there can be hundreds of thousands, and sends wait meanwhile.
 const LANES_SLICE: i64 = 2_000;
 /// How often to look through the partitions.
 const PASS_EVERY_MS: i64 = 60_000;
+
+/// What became of the events of a day that is no longer kept.
+enum EventsOfDay {
+    Dropped,
+    /// Some of them are pending.
+    Pending,
+    /// Somebody reads or writes them, or waits to.
+    InUse,
+}
 
 impl Tx<'_> {
     /// One slice of each kind of maintenance. True if there is more to do.
@@ -50,9 +61,14 @@ impl Tx<'_> {
             if self.move_owed(day, now).await? {
                 return Ok(true);
             }
-            if !self.drop_unless_busy("event", day).await? {
+            match self.drop_events(day).await? {
+                EventsOfDay::Dropped => {}
+                EventsOfDay::Pending => {
+                    self.sweep.moved_until = None;
+                    return Ok(true);
+                }
                 // Their endings stay with them.
-                return Ok(false);
+                EventsOfDay::InUse => return Ok(false),
             }
             self.query("delete from webhooks.event_key where day = $1")
                 .bind(day)
@@ -89,43 +105,85 @@ impl Tx<'_> {
         Ok(dropped.await?.is_some())
     }
 
-    /// Moves the events of a day that are still pending to the present day. True if there may be more.
+    /// Moves events of a day that are still pending to the present day, beginning where the last slice ended. True
+    /// if there may be more.
     async fn move_owed(&mut self, day: i32, now: i64) -> Result<bool, StoreError> {
-        let rows = self
+        let moved = self.sweep.moved_until.filter(|(of, _)| *of == day);
+        // All deliveries of an event have the same day, so a slice may end between two of them.
+        let row = self
             .query(
-                "select distinct event_seq from (
-                     select event_seq from webhooks.delivery where event_day = $1 limit $2) t",
+                "with looked as materialized (
+                     select event_seq, event_day from webhooks.delivery
+                     where event_seq > $2
+                       and event_seq between (select min(seq) from webhooks.event where day = $1)
+                                         and (select max(seq) from webhooks.event where day = $1)
+                     order by event_seq limit $3),
+                 owed as (
+                     select distinct event_seq from looked where event_day = $1 order by event_seq limit $4)
+                 select (select max(event_seq) from looked), array(select event_seq from owed)",
             )
             .bind(day)
+            .bind(moved.map_or(i64::MIN, |(_, seq)| seq))
+            .bind(LOOK_ROWS)
             .bind(SLICE_ROWS)
-            .fetch_all(&mut *self.connection)
+            .fetch_one(&mut *self.connection)
             .await?;
-        let seqs: Vec<i64> = rows
-            .iter()
-            .map(|row| row.try_get(0))
-            .collect::<Result<_, _>>()?;
-        if seqs.is_empty() {
+        let (looked, seqs): (Option<i64>, Vec<i64>) = (row.try_get(0)?, row.try_get(1)?);
+        let Some(looked) = looked else {
             return Ok(false);
+        };
+        let is_full = i64::try_from(seqs.len()).is_ok_and(|moved| moved == SLICE_ROWS);
+        let until = seqs.last().copied().filter(|_| is_full).unwrap_or(looked);
+        self.sweep.moved_until = Some((day, until));
+        if seqs.is_empty() {
+            return Ok(true);
         }
         let today = day_of(now);
-        self.query("update webhooks.event set day = $3 where day = $2 and seq = any($1)")
-            .bind(&seqs)
-            .bind(day)
-            .bind(today)
-            .execute(&mut *self.connection)
-            .await?;
-        self.query("update webhooks.event_key set day = $3 where day = $2 and seq = any($1)")
-            .bind(&seqs)
-            .bind(day)
-            .bind(today)
-            .execute(&mut *self.connection)
-            .await?;
-        self.query("update webhooks.delivery set event_day = $2 where event_seq = any($1)")
-            .bind(&seqs)
-            .bind(today)
-            .execute(&mut *self.connection)
-            .await?;
+        for statement in [
+            // By its day, each slice would read all keys of that day.
+            "with moved as (
+                 update webhooks.event set day = $3 where day = $2 and seq = any($1) returning customer, id)
+             update webhooks.event_key k set day = $3
+             from moved
+             cross join lateral (
+                 select x.ctid from webhooks.event_key x
+                 where x.customer = moved.customer and x.id = moved.id limit 1) found
+             where k.ctid = found.ctid",
+            "update webhooks.delivery set event_day = $3 where event_day = $2 and event_seq = any($1)",
+        ] {
+            self.query(statement)
+                .bind(&seqs)
+                .bind(day)
+                .bind(today)
+                .execute(&mut *self.connection)
+                .await?;
+        }
         Ok(true)
+    }
+
+    /// Drops the events of a day, unless some of them are pending: an event can be resent until the last moment.
+    async fn drop_events(&mut self, day: i32) -> Result<EventsOfDay, StoreError> {
+        let dropped = self.unless_busy(UNFORESEEN_WAIT, async |tx: &mut Tx<'_>| {
+            // From here on nobody can find them to resend them.
+            tx.reader().lock_partition("event", day).await?;
+            let row = tx
+                .query(
+                    "select exists (
+                         select from webhooks.delivery
+                         where event_seq between (select min(seq) from webhooks.event where day = $1)
+                                             and (select max(seq) from webhooks.event where day = $1)
+                           and event_day = $1)",
+                )
+                .bind(day)
+                .fetch_one(&mut *tx.connection)
+                .await?;
+            if row.try_get(0)? {
+                return Ok((EventsOfDay::Pending, Keep::Nothing));
+            }
+            tx.reader().drop_partition("event", day).await?;
+            Ok((EventsOfDay::Dropped, Keep::All))
+        });
+        Ok(dropped.await?.unwrap_or(EventsOfDay::InUse))
     }
 
     /// Ends the pending deliveries of one of the endpoints that were disabled or removed.

@@ -168,6 +168,40 @@ async fn a_day_that_cannot_be_taken_away_yet_holds_up_no_send_and_goes_later() {
     assert_eq!(has(), [false; 3]);
 }
 
+/// Its day was looked through up to an event behind it.
+#[tokio::test]
+async fn an_event_that_is_sent_again_while_its_day_waits_to_be_taken_away_is_kept() {
+    let noon = Noon::new(|builder| builder.keep(4 * DAY, 4 * DAY)).await;
+    noon.deliver("again").await;
+    let endpoints = noon.webhooks.endpoints("acme");
+    let paused = endpoints.add(noon.receiver.url()).await.unwrap().id;
+    endpoints.pause(&paused).await.unwrap();
+    noon.deliver("owed").await;
+    noon.webhooks.drain().await;
+    let mut app = noon.app().await;
+    let mut tx = app.begin().await.unwrap();
+    let read = format!("select from hooks.event_d{}", noon.today);
+    tx.execute(sqlx::AssertSqlSafe(read)).await.unwrap();
+    noon.clock.advance(6 * DAY);
+    noon.deliver("after").await;
+    noon.webhooks.drain().await;
+    let day_of_first = "select event_day from hooks.delivery order by event_seq limit 1";
+    let day = noon.database.query(day_of_first).unwrap();
+    assert_eq!(day, (noon.today + 6).to_string(), "what is owed is kept");
+    assert!(noon.has("event", noon.today));
+    endpoints.resend(&paused, "again").await.unwrap();
+    tx.rollback().await.unwrap();
+    noon.clock.advance(Duration::from_secs(61));
+    noon.webhooks.drain().await;
+    assert!(!noon.has("event", noon.today));
+    endpoints.resume(&paused).await.unwrap();
+    noon.receiver.wait_for(6).await;
+    let mut arrived = noon.receiver.event_ids();
+    arrived.sort_unstable();
+    let expected = ["after", "after", "again", "again", "owed", "owed"];
+    assert_eq!(arrived, expected);
+}
+
 /// What Postgres knows of a table, whatever that is called.
 const DESCRIBED: &str = "
     select 'table', c.relkind::text, c.relpersistence::text, c.relreplident::text, c.reltoastrelid > 0,

@@ -19,7 +19,7 @@ use super::super::open_with;
 pub(super) const LARGE: u64 = 100_000;
 /// A day that is over, as partitions are named, and its events.
 const OLD_DAY: u32 = 19_000;
-const OLD_ROWS: u64 = 10_000;
+pub(super) const OLD_ROWS: u64 = 10_000;
 /// Some months.
 const LATER_MS: u64 = 10_000_000_000;
 /// Where the due loop, maintenance and beats look, and who asks which endpoints a customer has; and deliveries
@@ -205,15 +205,16 @@ impl Ground {
         }
     }
 
-    /// Events of a day that is kept no longer, with their attempts and endings.
+    /// Events of a day that is kept no longer, with their attempts and endings. Their numbers are below those of the
+    /// engine's events.
     pub(super) fn make_old_day(&self) {
         for (table, rows) in [
-            ("event", "n, {day}, 'old' || n, 'other', 'a', '', 0, null"),
+            ("event", "-n, {day}, 'old' || n, 'other', 'a', '', 0, null"),
             (
                 "attempt",
-                "n, 1, 1, {day}, 0, 1000, 500, 'status', '500', '', ''",
+                "-n, 1, 1, {day}, 0, 1000, 500, 'status', '500', '', ''",
             ),
-            ("ending", "n, 1, {day}, 'canceled', 0"),
+            ("ending", "-n, 1, {day}, 'canceled', 0"),
         ] {
             let rows = rows.replace("{day}", &OLD_DAY.to_string());
             let make = format!(
@@ -222,6 +223,36 @@ impl Ground {
             );
             self.database.query(&make).unwrap();
         }
+    }
+
+    /// All of its events are to be delivered to the paused endpoint, and were given ids by the app.
+    pub(super) fn owe_old_day(&self) {
+        let owe = format!(
+            "insert into hooks.event_key select 'other', 'old' || n, -n, {OLD_DAY} from generate_series(1, {OLD_ROWS}) n;
+             insert into hooks.delivery
+             select -n, p.key, null, 0, 0, 1, {OLD_DAY}, 1, 0, true
+             from (select key from hooks.endpoint where customer = 'other') p, generate_series(1, {OLD_ROWS}) n"
+        );
+        self.database.query(&owe).unwrap();
+    }
+
+    /// Of how many of them it is known on the present day that they are to be delivered. Nothing of them is left.
+    pub(super) fn end_moved(&self) -> u64 {
+        let moved = format!(
+            "select count(*) from hooks.delivery d
+             join hooks.event e on e.seq = d.event_seq and e.day = d.event_day
+             join hooks.event_key k on k.seq = e.seq and k.day = e.day and k.id = e.id
+             where e.seq < 0 and e.day > {OLD_DAY}"
+        );
+        let moved = self.database.query(&moved).unwrap();
+        let end = format!(
+            "delete from hooks.delivery where event_seq < 0;
+             delete from hooks.event where seq < 0;
+             delete from hooks.event_key where seq < 0"
+        );
+        self.database.query(&end).unwrap();
+        self.pass_over();
+        moved.parse().unwrap()
     }
 
     pub(super) fn has_old_day(&self) -> bool {

@@ -12,7 +12,7 @@ use webhooks_core::{
 };
 
 use super::{open, until};
-use ground::{Ground, LARGE, Round};
+use ground::{Ground, LARGE, OLD_ROWS, Round};
 
 /// Where it is looked for an event with an id that was chosen.
 const IDS: [&str; 4] = [
@@ -369,7 +369,7 @@ const NODE: [&str; 6] = [
     "lane",
 ];
 
-/// Days that are kept no longer: of each it is looked through all that is owed whether it has some of it.
+/// Days that are kept no longer: what is owed of other days is not looked through.
 async fn an_old_day(ground: &Ground, round: Round) {
     ground.make_old_day();
     let goes = async || {
@@ -377,17 +377,40 @@ async fn an_old_day(ground: &Ground, round: Round) {
         ground.webhooks.drain().await;
     };
     let all = if round == Round::Empty { 0 } else { LARGE };
-    let limit = 2 * all + READ_A_QUESTION + READ_FOR_GAUGES;
+    let gauges = 6 * all;
+    let indexes = [
+        "delivery",
+        "event_key_day",
+        "event_key_pkey",
+        "event_pkey",
+        "lane",
+    ];
     ground
         .reads_within(
-            limit,
-            &["delivery", "event_key_day", "lane"],
+            READ_A_QUESTION + gauges,
+            &indexes,
             (round, "a day that is over"),
             goes,
         )
         .await;
     assert!(!ground.has_old_day());
+    // Each row is read a few times, however many slices there are.
+    ground.make_old_day();
+    ground.owe_old_day();
+    ground
+        .reads_within(
+            READ_A_MOVED * OLD_ROWS + gauges,
+            &indexes,
+            (round, "a day that is over, all of it owed"),
+            goes,
+        )
+        .await;
+    assert!(!ground.has_old_day());
+    assert_eq!(ground.end_moved(), OLD_ROWS);
 }
+
+/// Rows and entries of an event that is moved to another day.
+const READ_A_MOVED: u64 = 12;
 
 /// Between two looks for days that are over.
 const PASS_WAIT: Duration = Duration::from_secs(61);
