@@ -44,7 +44,7 @@ function clicked(event) {
 
 function isMeant(form) {
   const text = form.querySelector("button").textContent.trim();
-  return confirm(`${text} requests? They are gone for good.`);
+  return confirm(`${text} requests? This cannot be undone.`);
 }
 
 function sent(event) {

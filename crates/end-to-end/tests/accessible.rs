@@ -257,7 +257,7 @@ async fn two_buttons_are_accessible_while_one_dies_in_light_and_in_the_dark() ->
         .reads(".journey", "It was delivered to the phone.")
         .await?;
     pressed.click(kill).await?;
-    for (critic, state) in [(0, "has not been heard of for"), (1, "is gone")] {
+    for (critic, state) in [(0, "has not been heard from for"), (1, "is gone")] {
         critics[critic].browser.reads("#buttons", state).await?;
         critics[critic].looks(state).await?;
     }

@@ -875,7 +875,7 @@ async fn the_newest_is_followed_while_that_is_wanted() -> anyhow::Result<()> {
         page.browser
             .text("#detail")
             .await?
-            .contains("Choose a request")
+            .contains("Select a request")
     );
     page.browser.click("#follow").await?;
     page.send("/two", "x", &[]).await?;

@@ -20,9 +20,9 @@ async fn kill_the_other(browser: &Browser, here: &str, phone: &Phone) -> anyhow:
     browser.reads(OTHER, "is alive").await?;
     browser.click(KILL).await?;
     browser
-        .reads("#watch", "takes over what it held, and sends")
+        .reads("#watch", "takes over its deliveries, and sends them")
         .await?;
-    browser.reads(OTHER, "has not been heard of for").await?;
+    browser.reads(OTHER, "has not been heard from for").await?;
     browser.reads(OTHER, "holds 1").await?;
     let wider = "return document.documentElement.scrollWidth - window.innerWidth";
     let wider = browser.script(wider).await?;

@@ -158,7 +158,7 @@ async fn kill_twin(button: &Button) -> Response {
         Ok(Ok(None)) => nowhere().await.into_response(),
         Ok(Err(error)) => not_switched(&button.inner, &error.to_string()).await,
         Err(error) => {
-            tracing::error!(%error, "killing the other button broke off");
+            tracing::error!(%error, "killing the other button failed halfway");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
@@ -227,7 +227,7 @@ async fn press_meeting(button: &Button, broken: Option<Breakage>) -> Response {
             not_stored()
         }
         Err(error) => {
-            tracing::error!(%error, "a press broke off");
+            tracing::error!(%error, "a press failed halfway");
             not_stored()
         }
     };

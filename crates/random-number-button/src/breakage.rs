@@ -61,10 +61,10 @@ impl Breakage {
     /// What pressing does.
     pub(crate) fn action(self) -> &'static str {
         match self {
-            Self::TwilioError => "Let Twilio fail once, and draw a number",
+            Self::TwilioError => "Make Twilio fail once, and draw a number",
             Self::AirplaneMode => "Switch airplane mode on, and draw a number",
             Self::TexterDown => "Stop the texter for 20 seconds, and draw a number",
-            Self::TwinKilled => "Draw a number on the other button, and kill that",
+            Self::TwinKilled => "Draw a number on the other button, and kill it",
         }
     }
 
@@ -75,9 +75,9 @@ impl Breakage {
                 "The receiver got the webhook, but could not do its work. What now?"
             }
             Self::AirplaneMode => "The webhook gets through, and still no text arrives.",
-            Self::TexterDown => "Nobody listens at the URL. Is the number lost?",
+            Self::TexterDown => "Nothing is listening at the URL. Is the number lost?",
             Self::TwinKilled => {
-                "Whoever was to deliver the number dies in the middle. Who does it now?"
+                "The button that was delivering the number dies halfway. Who delivers it now?"
             }
         }
     }
@@ -105,10 +105,10 @@ impl Breakage {
                 "When the texter is back, the next attempt gets through and the text arrives.",
             ],
             Self::TwinKilled => &[
-                "The other button had sent the webhook to the texter and was killed before it heard the answer. \
+                "The other button had sent the webhook to the texter and was killed before the answer came. \
                  The database still says that the delivery is in its hands.",
-                "A button says every second that it lives. After 10 seconds without a word this one takes the \
-                 other for dead, takes over what it held, and sends.",
+                "Each button reports every second that it is alive. After 10 seconds of silence this one presumes \
+                 the other dead, takes over its deliveries, and sends them.",
                 "The webhook-id is the same as before. The texter knows it, so the phone gets one text, not two.",
                 "The demo starts the other button again after 30 seconds.",
             ],
@@ -118,7 +118,7 @@ impl Breakage {
 
 /// A switch was not thrown.
 #[derive(Debug, thiserror::Error)]
-#[error("{who} did not take the switch ({reason}). Nothing was broken, and no number was drawn.")]
+#[error("{who} did not accept the switch ({reason}). Nothing was broken, and no number was drawn.")]
 pub(crate) struct SwitchError {
     who: &'static str,
     reason: String,
@@ -198,7 +198,7 @@ impl Switchboard {
             Ok(body) => serde_json::from_slice::<serde_json::Value>(&body)
                 .is_ok_and(|switches| switches["airplane"] == true),
             Err(error) => {
-                tracing::debug!(%error, "the phone does not tell its switches");
+                tracing::debug!(%error, "the phone does not report its switches");
                 false
             }
         }

@@ -408,7 +408,7 @@ impl Inner {
             if tokio::time::Instant::now() > deadline {
                 return Err(SwitchError::new(
                     "The other button",
-                    "it had sent its number before it could be ended; press again".to_owned(),
+                    "it sent its number before it could be killed; press again".to_owned(),
                 ));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -24,7 +24,7 @@ const SECRET_GRACE: Duration = Duration::ZERO;
 #[non_exhaustive]
 pub enum ReconcileError {
     /// An endpoint can't be registered.
-    #[error("WEBHOOK_URLS: {url} can't be sent to: {source}")]
+    #[error("WEBHOOK_URLS: can't send to {url}: {source}")]
     Endpoint {
         /// The endpoint's address.
         url: Url,
@@ -58,7 +58,7 @@ pub(crate) async fn reconcile(
             .ok()
             .and_then(|url| missing.iter().position(|wanted| *wanted == url));
         let Some(place) = listed else {
-            tracing::info!(endpoint.id = %stored.id, url = stored.url, "removed an endpoint that is not listed any more");
+            tracing::info!(endpoint.id = %stored.id, url = stored.url, "removed an endpoint that is no longer listed");
             endpoints.remove(&stored.id).await?;
             continue;
         };

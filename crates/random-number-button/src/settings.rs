@@ -35,16 +35,16 @@ Environment variables (a file .env is read too):
   PORT                    where the page is served; 9090
   HOST                    the address to listen on; 127.0.0.1
   HOST_NAMES              names the page is published under, separated by commas; none
-  FRAME_ORIGIN            whose pages may frame this one, http://localhost:9030; nobody's
+  FRAME_ORIGIN            the origin whose pages may frame this one, like http://localhost:9030; none
   WEBHOOK_URLS            where the number goes; http://localhost:9000. Further addresses are in
                           WEBHOOK_URLS_1 to _99; polis=http://localhost:9001 gives one a name
-  TEXTER_URL              who is asked what became of the text; the first of WEBHOOK_URLS
-  WEBHOOK_SECRET          whsec_... that signs what is sent; without it one is made up
-  WEBHOOK_ALLOW_NETWORKS  private networks that may be sent to; 127.0.0.0/8,::1/128
-  BUTTON_STORE            the file that keeps the events, button.db; or, where it is built with the feature
+  TEXTER_URL              where to ask what became of the text; the first of WEBHOOK_URLS
+  WEBHOOK_SECRET          signs the webhooks, whsec_...; generated when it is not set
+  WEBHOOK_ALLOW_NETWORKS  private networks that webhooks may go to; 127.0.0.0/8,::1/128
+  BUTTON_STORE            the file that keeps the events, button.db; or, when built with the feature
                           postgres, a database: postgres://user@host/name
   DEMO_TWIN               another button on the same Postgres database, which this one may kill; none
-  DEMO_TWIN_SECRET        by which each of the two knows the other; none
+  DEMO_TWIN_SECRET        the secret that both buttons share; none
   PRESSES_PER_MINUTE      10 at most, since each press costs a text; or unlimited
   PRESSES_PER_DAY         100 at most; or unlimited
   DEMO_PAGES              pages to link, as name=URL separated by spaces; none
@@ -117,7 +117,7 @@ impl Settings {
         let store = store.unwrap_or_else(|| STORE_DEFAULT.to_owned());
         if is_postgres(&store) && !cfg!(feature = "postgres") {
             variables.is_wrong(
-                "BUTTON_STORE is a Postgres database, which this program was built without; \
+                "BUTTON_STORE is a Postgres database, but this program was built without Postgres; \
                  build it with --features postgres",
             );
         }

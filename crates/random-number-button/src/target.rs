@@ -27,12 +27,12 @@ impl Target {
         let problem = match Url::parse(address) {
             Err(error) => error.to_string(),
             Ok(url) if !matches!(url.scheme(), "http" | "https") => {
-                "only http and https are sent to".to_owned()
+                "only http and https URLs are allowed".to_owned()
             }
             // It would be shown on the page and written to the log; the value itself is not.
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
                 return Err(
-                    "has an address with a user name or password; leave them out, what is sent is signed"
+                    "has an address with a user name or password; leave them out: webhooks are signed instead"
                         .to_owned(),
                 );
             }

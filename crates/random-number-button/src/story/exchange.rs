@@ -59,12 +59,12 @@ impl Exchange {
             request,
             no_request: match (&attempt.failure, attempt.status) {
                 (Some(failure), None) if failure == REFUSED => {
-                    "Nothing was sent: nobody listens there, so the connection was refused."
+                    "Nothing was sent: nothing is listening there, so the connection was refused."
                 }
                 (_, None) => {
-                    "No connection was made, or an earlier run of the button made this request; it is not kept."
+                    "No connection was made, or an earlier run of the button made this request and it was not kept."
                 }
-                (_, Some(_)) => "An earlier run of the button made this request; it is not kept.",
+                (_, Some(_)) => "An earlier run of the button made this request; it was not kept.",
             },
             status: attempt.status.map(status_line),
             meaning: meaning(attempt),
@@ -79,7 +79,7 @@ fn meaning(attempt: &Try) -> String {
     match attempt.status {
         None => "No answer, so the button sends the same webhook again.".to_owned(),
         Some(200..=299) => {
-            "Any status from 200 to 299 means “I have it”. Had there been another status or no answer, the button \
+            "Any status from 200 to 299 means “I have it”. After any other status, or no answer, the button \
              would send the same webhook again: after 5 seconds, then less and less often, for three days."
                 .to_owned()
         }

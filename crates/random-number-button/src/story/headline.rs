@@ -86,9 +86,9 @@ fn text_headline(number: u16, status: &TextStatus) -> Headline {
         Stage::Unclear => (
             Tone::Careful,
             "unclear",
-            format!("Nobody knows whether {number} was texted."),
+            format!("It is not known whether {number} was texted."),
             Some(Line::new(format!(
-                "{}. The texter does not repeat it, since the text may be on its way: look at the phone.",
+                "{}. The texter does not send it again, since the text may be on its way: look at the phone.",
                 because("Twilio was asked and did not answer")
             ))),
         ),
@@ -171,27 +171,27 @@ fn taken_headline(journey: &Journey, leg: &Leg) -> Headline {
             "delivered to the endpoint",
             format!("{number} was delivered to {}.", leg.url),
             Some(Line::new(
-                "That endpoint does not tell what becomes of texts, so nothing is known of one.",
+                "That endpoint does not report what becomes of texts, so nothing more is known.",
             )),
         ),
         Text::OutOfReach => (
             Tone::Careful,
             "with the texter",
-            format!("The texter took {number}. What became of the text can't be asked right now."),
+            format!("The texter took {number}. It can't say right now what became of the text."),
             Some(Line::new(
-                "The texter does not answer; it is asked again until it does.",
+                "The texter does not answer; the button keeps asking until it does.",
             )),
         ),
         Text::LostSight(_) => (
             Tone::Careful,
-            "no word",
-            format!("The texter took {number}. Nothing was heard of the text since."),
+            "no news",
+            format!("The texter took {number}. There has been no news of the text since."),
             Some(Line::new("Reload the page to ask once more.")),
         ),
         Text::Unknown | Text::Told(_) => (
             Tone::Open,
             "with the texter",
-            format!("The texter took {number}. Waiting for word of the text."),
+            format!("The texter took {number}. Waiting for news of the text."),
             None,
         ),
     }

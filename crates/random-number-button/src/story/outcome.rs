@@ -27,7 +27,7 @@ pub(super) fn success(attempt: &Try) -> String {
             format!("answered {status} in {took}\u{a0}ms and said “{said}”")
         }
         (Some(status), None) => format!("answered {status} in {took}\u{a0}ms"),
-        (None, _) => format!("taken in {took}\u{a0}ms"),
+        (None, _) => format!("accepted in {took}\u{a0}ms"),
     }
 }
 

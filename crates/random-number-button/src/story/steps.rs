@@ -26,9 +26,10 @@ pub(super) fn leg_branch(leg: &Leg, now: SystemTime) -> Branch {
         .collect();
     let mut lines = Vec::new();
     let (tone, title) = match &leg.standing {
-        Standing::Delivered(_) if leg.refusal().is_some() => {
-            (Tone::Careful, format!("Taken by {to}, which made no text"))
-        }
+        Standing::Delivered(_) if leg.refusal().is_some() => (
+            Tone::Careful,
+            format!("Accepted by {to}, which sent no text"),
+        ),
         Standing::Delivered(_) => (Tone::Good, format!("Delivered to {to}")),
         Standing::UnderWay => (Tone::Open, format!("On its way to {to}")),
         Standing::WaitsUntil(due) if leg.attempts.is_empty() => {
@@ -73,7 +74,7 @@ pub(super) fn text_step(journey: &Journey) -> Option<Step> {
         Stage::Delivered => (Tone::Good, "Text delivered"),
         Stage::Undelivered => (Tone::Bad, "Text not delivered"),
         Stage::Refused => (Tone::Bad, "No text"),
-        Stage::Unclear => (Tone::Careful, "A text, perhaps"),
+        Stage::Unclear => (Tone::Careful, "Perhaps a text"),
     };
     let mut lines = vec![Line::new(format!(
         "The texter reports: {}{}.",

@@ -208,7 +208,7 @@ fn an_endpoint_that_is_no_texter_is_not_made_one() {
         told.starts_with("641 was delivered to http://localhost:9000."),
         "{told}"
     );
-    assert!(told.contains("nothing is known of one"), "{told}");
+    assert!(told.contains("nothing more is known"), "{told}");
 }
 
 #[test]

@@ -175,7 +175,7 @@ async fn where_nobody_listens_nothing_was_sent() {
     let page = press(&button).await;
     let shown = shows(&button, &page, "Attempt 1: connection refused").await;
     assert!(
-        shown.contains("Nothing was sent: nobody listens there"),
+        shown.contains("Nothing was sent: nothing is listening there"),
         "{shown}"
     );
     for untrue in ["The button sent this request", "earlier run"] {

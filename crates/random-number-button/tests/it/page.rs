@@ -111,7 +111,7 @@ async fn an_endpoint_that_knows_nothing_of_texts_is_not_made_a_texter() {
     let shown = shows(
         &button,
         &page,
-        "That endpoint does not tell what becomes of texts",
+        "That endpoint does not report what becomes of texts",
     )
     .await;
     assert!(!shown.contains(CLAIM), "{shown}");
