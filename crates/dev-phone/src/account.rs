@@ -16,7 +16,7 @@ pub struct AccountSid(String);
 
 /// A text is not an account's id.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not an account SID; it is AC and 32 hexadecimal digits")]
+#[error("{0:?} is not an account SID; write AC and 32 hexadecimal digits")]
 pub struct NotAnAccountSid(String);
 
 impl AccountSid {

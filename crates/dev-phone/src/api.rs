@@ -128,7 +128,7 @@ async fn create(
         Ok(_) => {
             tracing::info!(
                 switch = answer.name(),
-                "dropped the connection of a request to send, as switched"
+                "dropped the connection of a request to send a text, as the switch says"
             );
             dropped_connection()
         }
@@ -143,11 +143,11 @@ fn say(answer: Answer, outcome: &Result<Option<Message>, Refusal>) -> (String, T
     };
     match outcome {
         Ok(None) => (
-            format!("connection dropped, no text taken{switched}"),
+            format!("connection dropped, no text accepted{switched}"),
             Tone::Bad,
         ),
         Ok(Some(_)) if answer == Answer::AcceptThenDrop => (
-            format!("text taken, then the connection dropped{switched}"),
+            format!("text accepted, then the connection dropped{switched}"),
             Tone::Bad,
         ),
         Ok(Some(message)) => (format!("answered 201, {}", message.status), Tone::Good),

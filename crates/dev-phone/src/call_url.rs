@@ -19,7 +19,7 @@ pub struct CallUrl {
 
 /// A text is not a URL that can be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it is a URL like http://localhost:9000/replies, up to {URL_BYTES_MAX} bytes")]
+#[error("it must be a URL like http://localhost:9000/replies, up to {URL_BYTES_MAX} bytes")]
 pub struct NotCallUrlError;
 
 impl CallUrl {

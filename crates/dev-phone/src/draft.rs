@@ -63,7 +63,7 @@ impl Draft {
         if service.is_some_and(|sid| !is_sid(sid, "MG")) {
             return Err(Refusal::Parameter {
                 name: "MessagingServiceSid",
-                reason: "it is MG and 32 hexadecimal digits",
+                reason: "it must be MG and 32 hexadecimal digits",
             });
         }
         judge_recipient(to, from.unwrap_or_default())?;

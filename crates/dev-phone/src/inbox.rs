@@ -225,6 +225,6 @@ impl State {
 /// A failure to keep is logged, not answered: the phone goes on in memory.
 fn report(written: std::io::Result<()>) {
     if let Err(error) = written {
-        tracing::error!(%error, "the file of kept texts could not be written; a restart will not know this change");
+        tracing::error!(%error, "the file of kept texts could not be written; a restart will lose this change");
     }
 }

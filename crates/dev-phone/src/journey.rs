@@ -25,7 +25,7 @@ impl Phone {
         tracing::info!(
             message.sid = message.sid.as_str(),
             message.segments = message.segments,
-            "took a text, {}",
+            "accepted a text, {}",
             message.sid.as_str()
         );
         self.spawn(travel(self.clone(), message.clone(), place));

@@ -60,7 +60,12 @@ impl Listing {
         let page = number(given("Page"), "Page")?.unwrap_or(0);
         let page_size = match number(given("PageSize"), "PageSize")? {
             None => DEFAULT_PAGE_SIZE,
-            Some(0) => return Err(wrong("PageSize", "it is a whole number from 1 to 1000")),
+            Some(0) => {
+                return Err(wrong(
+                    "PageSize",
+                    "it must be a whole number from 1 to 1000",
+                ));
+            }
             Some(size) => size.min(LARGEST_PAGE_SIZE),
         };
         let place = match given("PageToken") {
@@ -72,8 +77,9 @@ impl Listing {
         let mut sent = Vec::new();
         for name in ["DateSent", "DateSent<", "DateSent>"] {
             if let Some(text) = given(name) {
-                let (first, last) = span(text)
-                    .ok_or_else(|| wrong("DateSent", "it is YYYY-MM-DD or an ISO 8601 time"))?;
+                let (first, last) = span(text).ok_or_else(|| {
+                    wrong("DateSent", "it must be YYYY-MM-DD or an ISO 8601 time")
+                })?;
                 // The SDKs write a day as its midnight, so `DateSent` means the day in any case.
                 sent.push(match name {
                     "DateSent<" => Sent {
@@ -208,7 +214,7 @@ fn wrong(name: &'static str, reason: &'static str) -> Refusal {
 fn number(text: Option<&str>, name: &'static str) -> Result<Option<usize>, Refusal> {
     text.map(|text| {
         text.parse()
-            .map_err(|_| wrong(name, "it is a whole number"))
+            .map_err(|_| wrong(name, "it must be a whole number"))
     })
     .transpose()
 }

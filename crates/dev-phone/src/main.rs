@@ -38,7 +38,7 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
 
 fn say(text: &str) {
     if let Err(error) = std::io::stdout().write_all(text.as_bytes()) {
-        tracing::warn!(%error, "standard output is closed; nobody was told how to use this phone");
+        tracing::warn!(%error, "standard output is closed; could not say how to use this phone");
     }
 }
 

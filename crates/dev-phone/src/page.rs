@@ -129,12 +129,12 @@ async fn show(State(phone): State<Phone>, headers: HeaderMap) -> Response {
 
 fn answers(switches: &Switches) -> Vec<Choice> {
     let label = |answer| match answer {
-        Answer::Accept => "Take the text",
+        Answer::Accept => "Accept the text",
         Answer::TooManyRequests => "Answer 429, too many requests (20429)",
         Answer::QueueFull => "Answer 429, queue is full (21611)",
         Answer::ServerError => "Answer 500",
-        Answer::Drop => "Drop the connection, take no text",
-        Answer::AcceptThenDrop => "Take the text, then drop the connection",
+        Answer::Drop => "Drop the connection, accept no text",
+        Answer::AcceptThenDrop => "Accept the text, then drop the connection",
     };
     Answer::ALL
         .into_iter()
@@ -182,7 +182,7 @@ async fn events(State(phone): State<Phone>) -> Response {
     let Some(place) = phone.watch() else {
         return (
             StatusCode::SERVICE_UNAVAILABLE,
-            "too many pages watch this phone; close one\n",
+            "too many pages are watching this phone; close one\n",
         )
             .into_response();
     };

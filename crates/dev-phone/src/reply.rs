@@ -154,9 +154,9 @@ async fn deliver(phone: &Phone, url: &CallUrl, message: &Message) -> (String, To
                 format!("; not carried out here: {}", twiml.ignored.join(", ")).into()
             };
             let texts = match sent {
-                0 => "no text in answer".to_owned(),
-                1 => "one text in answer".to_owned(),
-                count => format!("{count} texts in answer"),
+                0 => "no text in the answer".to_owned(),
+                1 => "one text in the answer".to_owned(),
+                count => format!("{count} texts in the answer"),
             };
             (format!("answered {said}, {texts}{ignored}"), Tone::Good)
         }

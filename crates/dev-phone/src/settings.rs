@@ -13,8 +13,8 @@ const DEFAULT_PORT: u16 = 9020;
 
 /// Twilio's Messages API, offline, with a phone on a page.
 ///
-/// The account has development values, printed at the start, for what is not given. Its token
-/// comes from the variable SMS_TWILIO_TOKEN only. A .env file is read, too. The variable FRAME_ORIGIN names the one
+/// Account values that are not given default to a development account, which is printed at startup. The token
+/// comes only from the variable SMS_TWILIO_TOKEN. A .env file is read too. The variable FRAME_ORIGIN names the one
 /// origin, such as http://localhost:9030, whose pages may show the phone in a frame. --licences
 /// prints the licences of what this program contains.
 #[derive(Debug, Default, Parser)]
@@ -29,8 +29,8 @@ pub struct Flags {
     /// Where texts written on the page go, as Twilio's inbound webhook [env: REPLY_URL]
     #[arg(long, value_name = "URL")]
     reply_url: Option<String>,
-    /// Names, separated by commas, under which it is reached besides localhost and IP addresses,
-    /// such as a container's [env: PHONE_NAMES]
+    /// Names, separated by commas, under which the phone is reached besides localhost and IP
+    /// addresses, such as a container's [env: PHONE_NAMES]
     #[arg(long, value_name = "NAMES")]
     names: Option<String>,
     /// Keep texts in this file across a restart [env: PHONE_KEEP]

@@ -190,7 +190,7 @@ impl Switches {
                     },
                 },
                 _ => wrong.push(format!(
-                    "{name:?} is not a switch; there are airplane, delivery_error, slow_seconds, answer and times"
+                    "{name:?} is not a switch; the switches are airplane, delivery_error, slow_seconds, answer and times"
                 )),
             }
         }

@@ -19,12 +19,12 @@ Variables (also read from a file .env):
   SMS_TWILIO_FROM_NUMBER  required: the sender, like +15005550006
   SMS_TWILIO_TO_NUMBER    required: whom to text, like +15555550100
   SMS_TWILIO_BASE_URL     where Twilio's API is [https://api.twilio.com]
-  WEBHOOK_SECRET          secrets of which one must have signed a webhook, whsec_… or whpk_…,
+  WEBHOOK_SECRET          webhooks must be signed with one of these secrets, whsec_… or whpk_…,
                           separated by commas [none: unsigned webhooks are texted]
   PUBLIC_URL              where Twilio reaches this program, for status callbacks
                           [its own address when SMS_TWILIO_BASE_URL is on loopback, else none]
   SMS_DAILY_LIMIT         texts a day (UTC) at most, 1 to 50000 [100]
-  TEXTER_STORE            the SQLite file of what was texted; :memory: keeps nothing [texter.db]
+  TEXTER_STORE            the SQLite file that records texts; :memory: keeps nothing [texter.db]
   HOST                    the address to listen on [127.0.0.1]
   PORT                    the port to listen on, 0 for any free one [9000]
   DEMO_PAGES              pages to link, as name=URL separated by spaces [none]
@@ -207,7 +207,7 @@ fn auth_token(text: &str) -> Result<SharedSecret, String> {
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("has a character that no auth token has".to_owned());
     }
-    SharedSecret::parse(text).map_err(|error| format!("can't be one: {error}"))
+    SharedSecret::parse(text).map_err(|error| format!("is not valid: {error}"))
 }
 
 /// A URL that paths can be added to. The value is not repeated: a mistyped one may hold a password.
@@ -219,10 +219,10 @@ fn plain_url(text: &str) -> Result<Url, String> {
         return Err("must begin with https:// or http://".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("must have no user name or password".to_owned());
+        return Err("must not have a user name or password".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("must have no ? and no #".to_owned());
+        return Err("must not contain ? or #".to_owned());
     }
     Ok(url)
 }

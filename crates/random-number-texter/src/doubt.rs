@@ -65,10 +65,10 @@ impl Parts {
                 tracing::warn!(
                     event.id = text.event(),
                     reason = why,
-                    "whether a text was sent is still not known"
+                    "it is still not known whether a text was sent"
                 );
                 return Ok(Settled::Known(Outcome::try_again(format!(
-                    "whether the text was sent is not known: {why}"
+                    "it is not known whether the text was sent: {why}"
                 ))));
             }
         };
@@ -90,7 +90,7 @@ impl Parts {
             }
             Adoption::NotListed if is_complete => self.free(text, doubt, now).await,
             Adoption::NotListed | Adoption::Unclear => Ok(Settled::Known(Outcome::try_again(
-                "whether the text was sent is not known yet: Twilio lists others like it",
+                "it is not known yet whether the text was sent: Twilio lists others like it",
             ))),
         }
     }
@@ -107,7 +107,7 @@ impl Parts {
         });
         if !wait.is_zero() {
             return Ok(Settled::Known(Outcome::TryAgain {
-                reason: "Twilio does not list the text yet; it may still come".to_owned(),
+                reason: "Twilio does not list the text yet; it may still appear".to_owned(),
                 after: wait,
             }));
         }

@@ -108,7 +108,7 @@ async fn find(texter: &Texter, event_id: &str) -> Result<Text, Response> {
     match texter.parts().ledger.of_event(event_id).await {
         Ok(Some(text)) => Ok(text),
         Ok(None) => {
-            let error = "no text is remembered for this event";
+            let error = "no text is known for this event";
             Err((StatusCode::NOT_FOUND, Json(Unknown { error })).into_response())
         }
         Err(error) => {

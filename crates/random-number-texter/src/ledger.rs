@@ -57,7 +57,7 @@ pub enum LedgerError {
     InUse(StoreLocation),
     /// The file is something else.
     #[error(
-        "{location} holds version {found}, this program knows version {SCHEMA_VERSION}; \
+        "{location} holds version {found}, but this program knows version {SCHEMA_VERSION}; \
          set TEXTER_STORE to another file"
     )]
     OtherVersion {
@@ -68,7 +68,7 @@ pub enum LedgerError {
     },
     /// The operating system refused to make the file.
     #[error(
-        "{location} can't be made: {source}; set TEXTER_STORE to a file in a directory you may write"
+        "{location} can't be created: {source}; set TEXTER_STORE to a file in a directory you may write"
     )]
     File {
         /// The file.
@@ -85,7 +85,7 @@ pub enum LedgerError {
         source: rusqlite::Error,
     },
     /// The thread could not be started.
-    #[error("no thread for the store: {0}")]
+    #[error("can't start a thread for the store: {0}")]
     Thread(#[from] std::io::Error),
     /// The ledger was closed: the program is stopping.
     #[error("the store is closed, because the program is stopping")]

@@ -26,7 +26,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         tracing::warn!("SMS_TWILIO_BASE_URL is http: the auth token travels unencrypted");
     }
     if !config.requires_signatures() {
-        tracing::warn!("WEBHOOK_SECRET is not set: whoever reaches this port can text");
+        tracing::warn!("WEBHOOK_SECRET is not set: anyone who reaches this port can send texts");
     }
     let callback_base = config.callback_base(address.port());
     if callback_base.is_none() {
@@ -34,7 +34,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     }
     let host = config.host.address;
     let texter = Texter::open(config, callback_base, system_clock()).await?;
-    tracing::info!("the texter takes webhooks at http://{address}");
+    tracing::info!("the texter accepts webhooks at http://{address}");
     let router = serve::protect(app(texter.clone()));
     let mut asked = pin!(serve::stop_requested());
     let mut listener = listener;
@@ -51,7 +51,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
             break;
         }
         tracing::info!(
-            "down for {} s, as asked: connections are refused",
+            "down for {} s, as requested: connections are refused",
             DOWN_TIME.as_secs()
         );
         tokio::select! {

@@ -62,7 +62,7 @@ impl Parts {
                 tracing::debug!(
                     event.id = text.event(),
                     text.status = text.state.status(),
-                    "an event came again; it is not texted again"
+                    "an event arrived again; it is not texted again"
                 );
                 Outcome::of(&text)
             }
@@ -102,7 +102,7 @@ impl Parts {
                 tracing::warn!(
                     event.id = event,
                     reason = told,
-                    "{} not taken by Twilio; the sender should try again",
+                    "{} not accepted by Twilio; the sender should try again",
                     text.number()
                 );
                 let after = retry_after.unwrap_or(TRY_AGAIN_AFTER);
@@ -131,8 +131,8 @@ impl Parts {
                 tracing::warn!(
                     event.id = event,
                     reason = told,
-                    "whether Twilio took the text is not known; it is looked up before it is sent \
-                     again"
+                    "it is not known whether Twilio accepted the text; it is looked up before it is \
+                     sent again"
                 );
                 let changed = self.ledger.doubt(&text.id, doubt, reason, now).await?;
                 (changed, self.ask_again(doubt, told))

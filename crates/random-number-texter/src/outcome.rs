@@ -34,7 +34,7 @@ impl Outcome {
 
     /// 503 since the store failed, which is logged.
     pub(crate) fn store_failed(error: &LedgerError) -> Self {
-        tracing::error!(%error, "the store failed; the sender is to try again");
+        tracing::error!(%error, "the store failed; the sender should try again");
         Self::try_again("the texter's store failed")
     }
 

@@ -38,7 +38,7 @@ pub(crate) async fn report(
     };
     let parts = texter.parts();
     let Some(callbacks) = &parts.callbacks else {
-        tracing::warn!("refused a status report: Twilio was told no URL for it (PUBLIC_URL)");
+        tracing::warn!("refused a status report: Twilio was given no URL for it (PUBLIC_URL)");
         return StatusCode::UNAUTHORIZED;
     };
     if let Err(error) = callbacks.check.check(&callbacks.url(&id), &headers, &body) {
@@ -53,7 +53,7 @@ pub(crate) async fn report(
     let Some(state) = TextState::of_twilio(&report.status) else {
         tracing::info!(
             text.sid = report.sid,
-            "ignored a status of Twilio's that is not known here"
+            "ignored an unknown status from Twilio"
         );
         return StatusCode::NO_CONTENT;
     };
@@ -107,7 +107,7 @@ async fn explain(texter: &Texter, id: &str, report: &Report) -> StatusCode {
             tracing::debug!(
                 text.sid = report.sid,
                 text.status = text.state.status(),
-                "a status came late; the text is further"
+                "ignored a late status; the text is already past it"
             );
             StatusCode::NO_CONTENT
         }
@@ -123,7 +123,7 @@ async fn explain(texter: &Texter, id: &str, report: &Report) -> StatusCode {
         Ok(None) => {
             tracing::warn!(
                 text.sid = report.sid,
-                "refused a status report: no such text is remembered"
+                "refused a status report: no such text is known"
             );
             StatusCode::NOT_FOUND
         }

@@ -37,7 +37,7 @@ pub enum OpenError {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// There is no HTTP client, because of this machine's certificates.
-    #[error("no client for Twilio's API: {0}")]
+    #[error("can't make an HTTP client for Twilio's API: {0}")]
     Client(#[from] reqwest::Error),
 }
 

@@ -68,7 +68,7 @@ pub(crate) async fn receive(
             );
         }
         Err(error) => {
-            tracing::warn!(%error, "refused a webhook: its body is no event");
+            tracing::warn!(%error, "refused a webhook: its body is not an event");
             let status = match error {
                 EventError::NotJson(_) => StatusCode::BAD_REQUEST,
                 _ => StatusCode::UNPROCESSABLE_ENTITY,
@@ -124,8 +124,8 @@ fn unreadable(rejection: &BytesRejection) -> Response {
         tracing::warn!(reason, "refused a webhook");
         return not_texted(status, &reason);
     }
-    tracing::warn!(%rejection, "refused a webhook: its body did not come to its end");
-    not_texted(status, "the body did not come to its end")
+    tracing::warn!(%rejection, "refused a webhook: its body is incomplete");
+    not_texted(status, "the body is incomplete")
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -61,7 +61,7 @@ async fn twiml_in_the_answer_arrives_on_the_phone() {
     let replied = desk.phone.reply("hi").await.unwrap();
     assert!(replied.delivered);
     assert!(
-        note(&replied.message).ends_with("2 texts in answer; not carried out here: Redirect."),
+        note(&replied.message).ends_with("2 texts in the answer; not carried out here: Redirect."),
         "{}",
         note(&replied.message)
     );

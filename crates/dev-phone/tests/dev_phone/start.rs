@@ -165,7 +165,7 @@ fn neither_the_token_nor_numbers_nor_texts_are_logged() {
         .status()
         .unwrap();
     let logged = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
-    assert!(logged.contains("took a text"), "{logged}");
+    assert!(logged.contains("accepted a text"), "{logged}");
     assert!(logged.contains("refusal.code=21211"), "{logged}");
     for planted in ["planted-token", "planted-text", "15112345678", "23456789"] {
         assert!(!logged.contains(planted), "{planted} in {logged}");

@@ -136,7 +136,7 @@ fn limit_reached(connection: &Connection, id: &str, now: Timestamp) -> rusqlite:
     connection
         .prepare_cached(
             "update texts set error_code = null, updated_at_ms = ?2, error_message = \
-             'the daily limit of texts is reached; the next day (UTC) goes on' \
+             'the daily limit of texts is reached; sending continues the next day (UTC)' \
              where text_id = ?1 and state = 'released'",
         )?
         .execute(params![id, now.as_millisecond()])?;

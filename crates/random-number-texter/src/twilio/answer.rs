@@ -159,7 +159,7 @@ pub(super) fn created(status: StatusCode, retry_after: Option<Duration>, body: &
         },
         status if status.is_redirection() => Created::Refused {
             reason: Reason::new(format!(
-                "Twilio answered {}, which is not followed; check SMS_TWILIO_BASE_URL",
+                "Twilio answered {}, a redirect that is not followed; check SMS_TWILIO_BASE_URL",
                 status.as_u16()
             )),
         },

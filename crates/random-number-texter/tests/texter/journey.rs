@@ -52,7 +52,7 @@ async fn an_event_that_never_came_is_a_clear_404() {
         assert_eq!(answered.status, StatusCode::NOT_FOUND);
         assert_eq!(
             answered.json(),
-            json!({"error": "no text is remembered for this event"})
+            json!({"error": "no text is known for this event"})
         );
     }
 }

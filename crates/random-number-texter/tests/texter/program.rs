@@ -49,7 +49,7 @@ impl Running {
             .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
-        while !line.contains("the texter takes webhooks at ") {
+        while !line.contains("the texter accepts webhooks at ") {
             line.clear();
             assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended");
         }
@@ -221,5 +221,5 @@ async fn a_texter_that_is_down_on_purpose_refuses_connections_and_still_stops() 
     .await;
     let (code, log) = running.stop();
     assert_eq!(code, Some(0), "{log}");
-    assert!(log.contains("down for 20 s, as asked"), "{log}");
+    assert!(log.contains("down for 20 s, as requested"), "{log}");
 }
