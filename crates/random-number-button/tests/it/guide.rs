@@ -78,7 +78,7 @@ async fn a_switch_that_is_not_thrown_is_said_and_draws_nothing() {
     assert!(
         refused
             .text
-            .contains("dev-phone did not take the switch (it does not answer"),
+            .contains("dev-phone did not accept the switch (it does not answer"),
         "{}",
         refused.text
     );
