@@ -189,7 +189,7 @@ async fn filters_and_search_find_and_markup_that_was_sent_does_nothing() -> anyh
         .goto(&format!("{}/?status=wrong", page.url))
         .await?;
     page.browser
-        .reads("[role=alert]", "it is a status like 404")
+        .reads("[role=alert]", "write a status like 404")
         .await?;
     page.browser.close().await
 }
@@ -251,7 +251,7 @@ async fn the_signature_tab_says_what_is_wrong_and_what_is_signed() -> anyhow::Re
         (3, "s old (limit 300)"),
         (4, "line end"),
         (5, "JSON"),
-        (6, "another one, or the body was changed"),
+        (6, "wrong, or the body was changed"),
         (7, "no webhook-signature header"),
     ] {
         page.browser
@@ -711,7 +711,7 @@ async fn send_again_keeps_what_was_sent_and_where_it_went() -> anyhow::Result<()
     page.browser.click("#replay button").await?;
     let said = page.browser.reads("#replayed", "answered 200").await?;
     assert!(
-        said.contains("The standard signature is of the body before the change"),
+        said.contains("The standard signature is for the body before the change"),
         "{said}"
     );
     page.browser.click("#replayed summary").await?;
@@ -763,7 +763,7 @@ async fn a_secret_that_is_pasted_checks_everything_that_is_kept() -> anyhow::Res
     let secret = format!("whsec_{}", BASE64_STANDARD.encode(key));
     page.browser.keys(&format!("{secret}\u{e007}")).await?;
     page.browser
-        .reads("#above", "2 kept requests were checked anew")
+        .reads("#above", "the results of 2 kept requests changed")
         .await?;
     page.browser.reads(".chips", "sig ok").await?;
     page.browser

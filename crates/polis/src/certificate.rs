@@ -11,11 +11,11 @@ use rustls::CertificateError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error(
-        "the server's certificate is not trusted: no authority known here has signed it; SSL_CERT_FILE names a file with the certificates to trust (on Linux; elsewhere the system's own store has them)"
+        "the server's certificate is not trusted: no known authority has signed it; SSL_CERT_FILE names a file with the certificates to trust (on Linux; elsewhere the system's own store has them)"
     )]
     Unknown,
     #[error(
-        "the server's certificate is not trusted: it is an authority's own, which no server may use; make one with basicConstraints=CA:FALSE, or sign one with it and name it in SSL_CERT_FILE"
+        "the server's certificate is not trusted: it is a certificate authority's own, which no server may use; make one with basicConstraints=CA:FALSE, or sign one with it and name it in SSL_CERT_FILE"
     )]
     Authority,
     #[error("the server's certificate is not trusted: {0}")]

@@ -22,9 +22,11 @@ pub(crate) struct Destination {
 /// Why a text is not a destination.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DestinationError {
-    #[error("it is a URL like http://localhost:3000/hooks, or localhost:3000, or a port like 3000")]
+    #[error(
+        "it must be a URL like http://localhost:3000/hooks, or localhost:3000, or a port like 3000"
+    )]
     NotUrl,
-    #[error("credentials in a URL are not sent; they belong into the header Authorization")]
+    #[error("credentials in a URL are not sent; put them in the Authorization header")]
     Credentials,
 }
 

@@ -48,7 +48,7 @@ impl Payload {
             let fixtures: BTreeMap<&str, Fixture<'_>> =
                 serde_json::from_str(FIXTURES).map_err(|error| error.to_string())?;
             let fixture = (fixtures.get(preset.name()))
-                .ok_or_else(|| format!("there is no example of {preset}; give --event"))?;
+                .ok_or_else(|| format!("there is no example event for {preset}; give --event"))?;
             return Self::of(
                 preset,
                 &Happened {
@@ -178,7 +178,7 @@ fn object<'a>(given: Option<&[u8]>, data: &'a str, preset: Preset) -> Result<&'a
         return Ok(data);
     }
     Err(format!(
-        "the data of a {preset} webhook is a JSON object, like '{{\"name\":\"value\"}}'"
+        "the data of a {preset} webhook must be a JSON object, like '{{\"name\":\"value\"}}'"
     ))
 }
 

@@ -47,7 +47,7 @@ pub(crate) enum OutboundError {
     Body(BodyFault),
     #[error("the connection was closed without an answer")]
     NoAnswer,
-    #[error("the request is not one that can be sent over https: {0}")]
+    #[error("the request cannot be sent over https: {0}")]
     Unsendable(String),
     #[error("{0}")]
     Https(String),
@@ -56,7 +56,7 @@ pub(crate) enum OutboundError {
     #[error("{0} does not resolve to a loopback address")]
     NotLoopback(String),
     #[error(
-        "polis itself captures there, so that the request would come back for ever; give the port of the app"
+        "polis itself captures there, so the request would come back forever; give the port of the app"
     )]
     Own,
     #[error(

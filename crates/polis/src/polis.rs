@@ -155,7 +155,7 @@ impl Polis {
         if fallen.requests > 0 && fallen.requests >= said.requests * 2 {
             *said = fallen;
             terminal.say(&format!(
-                "{} of the oldest requests ({} bytes) fell out so far to make room; --keep-requests and --keep-bytes keep more",
+                "{} of the oldest requests ({} bytes) were dropped so far to make room; --keep-requests and --keep-bytes keep more",
                 fallen.requests, fallen.bytes
             ));
         }

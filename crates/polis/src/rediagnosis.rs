@@ -49,7 +49,7 @@ async fn differing(
             .collect()
     });
     found.await.unwrap_or_else(|error| {
-        tracing::error!(%error, scope = %scope.name, "the check of what is kept ended");
+        tracing::error!(%error, scope = %scope.name, "the check of the kept requests ended early");
         Vec::new()
     })
 }

@@ -133,7 +133,7 @@ fn set_header(
     value: &RawValue,
 ) -> Result<(), String> {
     if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-        return Err(format!("header.{name} is not a header's name"));
+        return Err(format!("header.{name} is not a header name"));
     }
     if is_framing(name) {
         return Err(format!("header.{name} is set by polis, from the body"));
@@ -145,7 +145,7 @@ fn set_header(
     let text = edit::text(value);
     if http::HeaderValue::from_str(&text).is_err() {
         return Err(format!(
-            "header.{name}: the value has characters that no header may have"
+            "header.{name}: the value has characters that are not allowed in a header"
         ));
     }
     headers.push((name.to_owned(), text.into_bytes()));

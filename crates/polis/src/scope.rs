@@ -33,7 +33,7 @@ pub(crate) fn check(name: &str) -> Result<(), String> {
     match name == DEFAULT || is_name(name) {
         true => Ok(()),
         false => Err(format!(
-            "scope is {name:?}; a scope's name has up to 64 letters, digits, - and _"
+            "scope is {name:?}; a scope's name must have 1 to 64 letters, digits, - and _"
         )),
     }
 }

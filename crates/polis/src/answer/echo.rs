@@ -41,7 +41,7 @@ pub(crate) enum Echo {
 /// The text names no value of a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} names no value of a request; write query.hub.challenge, header.X-Name, body.challenge or provider"
+    "{0:?} does not name a value of a request; write query.hub.challenge, header.X-Name, body.challenge or provider"
 )]
 pub(crate) struct EchoFault(String);
 

@@ -105,7 +105,7 @@ impl Plan {
                 ],
                 body: PlannedBody::Fixed(Bytes::new()),
                 occasion: Occasion::Preflight,
-                note: Some("a browser's preflight; no rule is asked".into()),
+                note: Some("a browser's preflight; no rule applies".into()),
                 ..Self::plain(204)
             };
         }
@@ -144,7 +144,7 @@ impl Plan {
             {
                 plan.status = 500;
                 plan.status_wins = true;
-                plan.note = Some(format!("failed by the rate of {rate}"));
+                plan.note = Some(format!("failed by the fail_rate of {rate}"));
             }
         }
         if let Some(body) = &rule.body {

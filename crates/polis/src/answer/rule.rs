@@ -114,7 +114,7 @@ fn is_false(value: &bool) -> bool {
 /// Why a rule cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub(crate) enum RuleFault {
-    #[error("method: {0:?} never matches; a method is a word like POST")]
+    #[error("method: {0:?} never matches; write a method like POST")]
     Method(String),
     #[error("path: {value:?} never matches; {reason}")]
     Path {
@@ -130,7 +130,7 @@ pub(crate) enum RuleFault {
     Respond(#[from] SequenceFault),
     #[error("sleep: {0}")]
     Sleep(#[from] SpanFault),
-    #[error("fail_rate is {0}; it is a share from 0 to 1")]
+    #[error("fail_rate is {0}; it must be a fraction from 0 to 1")]
     FailRate(f64),
     #[error("header {0:?} is not \"Name: value\"")]
     Header(String),
@@ -144,7 +144,7 @@ pub(crate) enum RuleFault {
     TwoBodies,
     #[error("body is {0} bytes; the limit is {BODY_BYTES}")]
     Body(usize),
-    #[error("slow_body is {0}; it is seconds between two bytes, from 0 to 60")]
+    #[error("slow_body is {0}; it must be the seconds between two bytes, from 0 to 60")]
     SlowBody(f64),
     #[error("huge_body is {0} bytes; the limit is {HUGE_BYTES}")]
     HugeBody(u64),
@@ -299,9 +299,9 @@ fn never_matching(spec: &RuleSpec) -> Vec<RuleFault> {
         } else if !value.starts_with(['/', '*']) {
             "a path begins with / or *"
         } else if scope_path::split(value).is_some() {
-            "requests to /in/<name>/ go to the rules of that scope, which see the path behind it"
+            "requests to /in/<name>/ go to the rules of that scope, which see the path after it"
         } else if value.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
-            "a path has no white space; it is written %20"
+            "a path has no white space; write %20"
         } else {
             return None;
         };
@@ -444,7 +444,7 @@ mod tests {
             (r#"{"path":""}"#, "begins with /"),
             (r#"{"path":"/in/acme/*"}"#, "the rules of that scope"),
             (r#"{"method":"post "}"#, "method: \"post \" never matches"),
-            (r#"{"method":""}"#, "a word like POST"),
+            (r#"{"method":""}"#, "a method like POST"),
             (r#"{"event":""}"#, "1 to 128 characters"),
         ] {
             assert!(fault(json).contains(reason), "{json}: {}", fault(json));

@@ -40,7 +40,7 @@ pub(crate) async fn take_in(shared: &Shared, file: &[u8]) -> Result<Imported, Ap
         scope::check(name).map_err(ApiError::Query)?;
         polis.scopes.find_or_add(name).ok_or_else(|| {
             ApiError::Conflict(format!(
-                "there are {SCOPES} scopes, the most polis keeps; delete one first"
+                "there are {SCOPES} scopes, the most that polis keeps; delete one first"
             ))
         })?;
     }

@@ -78,7 +78,7 @@ impl Query {
             .filter(|number| (1..=most).contains(number))
             .ok_or_else(|| {
                 ApiError::Query(format!(
-                    "{name} is {text:?}; it is a number from 1 to {most}"
+                    "{name} is {text:?}; it must be a number from 1 to {most}"
                 ))
             })
     }

@@ -104,7 +104,7 @@ fn span(text: &str) -> Result<Duration, ApiError> {
         .map(Duration::from_secs_f64)
         .ok_or_else(|| {
             ApiError::Query(format!(
-                "timeout is {text:?}; it is a time like 500ms, 10s or 2m, at most {} s",
+                "timeout is {text:?}; write a time like 500ms, 10s or 2m, at most {} s",
                 LONGEST.as_secs()
             ))
         })

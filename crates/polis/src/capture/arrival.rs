@@ -65,8 +65,9 @@ pub(super) fn arrive(
     let plan = if let Some(fault) = &read.fault {
         Plan::refusal(fault.status(), &told(fault), None)
     } else if no_room {
-        let text =
-            format!("there are {SCOPES} scopes, the most polis keeps; DELETE one by the API");
+        let text = format!(
+            "there are {SCOPES} scopes, the most that polis keeps; DELETE one through the API"
+        );
         Plan::refusal(503, &text, Some(text.clone()))
     } else if enforced {
         Plan::refusal(

@@ -54,7 +54,7 @@ impl Client {
                 let port = Ports::read(&around)?.page();
                 if port == 0 {
                     return Err(Trouble::Given(
-                        "the port of polis is 0, a free one; say which with --api or POLIS_API"
+                        "polis's port is set to 0, any free one; say which it is with --api or POLIS_API"
                             .into(),
                     ));
                 }
@@ -66,7 +66,7 @@ impl Client {
             .filter(|url| url.scheme() == "http" && url.has_host())
             .ok_or_else(|| {
                 Trouble::Given(format!(
-                    "{source} is {url:?}; it is a URL like http://127.0.0.1:9001"
+                    "{source} is {url:?}; it must be a URL like http://127.0.0.1:9001"
                 ))
             })?;
         let http = reqwest::Client::builder()

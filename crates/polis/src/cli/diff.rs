@@ -20,7 +20,7 @@ const VALUE_CHARS: usize = 500;
 /// Compare two captured requests: line, headers, body
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "JSON is compared by place, other text by line; so is what could not be read as a request.
+    after_help = "JSON is compared value by value; other text, and what could not be read as a request, line by line.
 
 Exit code: 0 equal, 1 different, 2 when they could not be compared.
 
@@ -30,9 +30,9 @@ Example:
 pub(super) struct Diff {
     /// A request's number
     a: u64,
-    /// Another one's
+    /// The other request's number
     b: u64,
-    /// One JSON object a line: place, a, b
+    /// One JSON object per line: place, a, b
     #[arg(long)]
     json: bool,
     /// Show credentials as they are

@@ -24,16 +24,16 @@ enum Written {
     Log,
 }
 
-/// Export captured requests as HAR or as a log of JSON lines, the oldest first
+/// Export captured requests as HAR or as a log of JSON lines, oldest first
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   polis export -o webhooks.har
   polis export --event 'random_number:*' | jq -c 'select(.what == \"arrived\").request'")]
 pub(super) struct Export {
-    /// Where to (stdout); an existing file is replaced
+    /// Where to write (default: stdout); an existing file is replaced
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// HTTP archive or JSON lines (har for a FILE that ends with .har, else log)
+    /// HTTP archive or JSON lines (default: har for a FILE that ends with .har, else log)
     #[arg(long)]
     format: Option<Written>,
     #[command(flatten)]
@@ -81,7 +81,9 @@ impl Export {
         out.flush().map_err(|error| self.trouble(error))?;
         let gone = ids.len() - count;
         if gone > 0 {
-            tell(&format!("{gone} requests fell out while this was written"));
+            tell(&format!(
+                "{gone} requests were dropped while this was being written"
+            ));
         }
         if let Some(path) = &self.output {
             tell(&format!("{count} requests are in {}", path.display()));

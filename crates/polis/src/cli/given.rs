@@ -24,13 +24,13 @@ pub(super) fn destination(text: &str) -> Result<Destination, String> {
 pub(super) fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text
         .split_once(':')
-        .ok_or_else(|| "a header is like 'Name: value'".to_owned())?;
+        .ok_or_else(|| "write a header like 'Name: value'".to_owned())?;
     let (name, value) = (name.trim(), value.trim());
     if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-        return Err(format!("{name:?} is not a header's name"));
+        return Err(format!("{name:?} is not a header name"));
     }
     if http::HeaderValue::from_str(value).is_err() {
-        return Err("the value has characters that no header may have".to_owned());
+        return Err("the value has characters that are not allowed in a header".to_owned());
     }
     Ok((name.to_owned(), value.to_owned()))
 }

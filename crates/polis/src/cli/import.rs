@@ -10,7 +10,7 @@ use super::{
 };
 use crate::api::import::Imported;
 
-/// Import requests from a HAR file or from a log of `polis --json`
+/// Import requests from a HAR file or from a `polis --json` log
 #[derive(Debug, clap::Args)]
 pub(super) struct Import {
     /// The file; - is stdin
@@ -25,7 +25,7 @@ impl Import {
         let file = given::file(&self.file)?;
         let done: Imported = client.import(file).await?;
         tell(&format!(
-            "{} imported, {} of the file were kept already",
+            "{} imported, {} already kept",
             done.imported, done.already_kept
         ));
         Ok(Found::Yes)

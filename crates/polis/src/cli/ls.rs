@@ -29,10 +29,10 @@ pub(super) struct Ls {
     /// The newest ones, at most 1000
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
-    /// Go on with what arrives
+    /// Keep listing new requests as they arrive
     #[arg(long, short)]
     follow: bool,
-    /// One JSON object a line
+    /// One JSON object per line
     #[arg(long)]
     json: bool,
     /// Show credentials as they are
@@ -147,7 +147,7 @@ impl List {
                     }
                 }
                 Some(Told::Missed) => {
-                    tell("requests came faster than they could be followed; some are left out");
+                    tell("requests came faster than they could be followed; some were left out");
                     let mut missed: Pairs = query.clone();
                     missed.retain(|(name, _)| *name != "since");
                     missed.push(("since", self.newest.to_string()));
@@ -155,7 +155,7 @@ impl List {
                     self.page(client, &missed).await?;
                 }
                 None => {
-                    tell("polis was stopped");
+                    tell("polis has stopped");
                     return Ok(());
                 }
             }

@@ -31,7 +31,7 @@ use crate::config::Flags;
 use screen::tell;
 use trouble::TROUBLE;
 
-/// The endpoint you debug webhooks with: it captures every request, shows it, and tells why.
+/// The endpoint you debug webhooks with: it captures every request, shows it, and says why it failed.
 #[derive(Debug, Parser)]
 #[command(
     name = "polis",
@@ -42,10 +42,10 @@ use trouble::TROUBLE;
   polis --respond 500,200                 fail the first attempt of each delivery
   POLIS_SECRETS=whsec_… polis --verify standard --enforce
   polis --forward http://localhost:3000   show what your app gets and answers
-  polis ls --follow                       what arrives at the polis that runs
+  polis ls --follow                       what arrives at the running polis
   polis send http://localhost:3000/hooks --event random_number:generate --data 863
 
-Settings: flag over variable over .env over polis.toml; `polis config` prints an example of that file. Requests to /in/<name>/… have a scope of their own."
+Settings: flags override variables, which override .env, which overrides polis.toml; `polis config` prints an example of that file. Requests to /in/<name>/… have their own scope."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]

@@ -25,15 +25,15 @@ use serde_json::value::RawValue;
 /// Send a captured request again
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Path and query are those of the request, without /in/<scope>, unless the URL has its own (http://host/ means /).
+    after_help = "The path and query are the request's, without /in/<scope>, unless the URL has its own (http://host/ means /).
 
---set changes the bytes of one value and no other, in JSON and in forms (body.Name=text). The value is JSON if it
-parses as JSON, else a text; all of body and a header are texts. Of a name that repeats the last one is changed;
-one that is missing is added at the end of its object or form. A dot in a JSON name is written \\.
+--set changes the bytes of one value and no others, in JSON and in forms (body.Name=text). The value is JSON if it
+parses as JSON, else text; a whole body and a header are always text. If a name repeats, the last one is changed;
+if it is missing, it is added at the end of its object or form. A dot in a JSON name is written \\.
 
 For https, SSL_CERT_FILE names a file with the certificates to trust, such as a test server's own (on Linux).
 
-Exit code: 0 for an answer 2xx, 1 for another, 2 when there was none.
+Exit code: 0 for a 2xx answer, 1 for any other, 2 if there was none.
 
 Examples:
   polis replay 17 --to http://localhost:3000
@@ -42,16 +42,16 @@ Examples:
 pub(super) struct ReplayAgain {
     /// The request's number
     id: u64,
-    /// Where to
+    /// Where to send it
     #[arg(long, value_name = "URL", value_parser = given::destination)]
     to: Destination,
-    /// Change first: body.data=1, body.items.0.name=text, body=all, header.X-Name=text; header.X-Name= takes it away
+    /// Changes to make first: body.data=1, body.items.0.name=text, body=all, header.X-Name=text; header.X-Name= removes it
     #[arg(long, value_name = "PLACE=VALUE", value_parser = edit::typed)]
     set: Vec<(String, Box<RawValue>)>,
-    /// Sign it anew, with the secret that polis checks it by, else with the one in POLIS_SECRETS
+    /// Re-sign it, with the secret that polis checks it with, else with the one in POLIS_SECRETS
     #[arg(long)]
     resign: bool,
-    #[arg(long, value_name = "PRESET", requires = "resign", help = format!("Whose signature: {} (the one that was checked, or whose header it has)", preset_names()))]
+    #[arg(long, value_name = "PRESET", requires = "resign", help = format!("Whose signature: {} (default: the one that was checked, or whose header it has)", preset_names()))]
     provider: Option<Preset>,
     #[command(flatten)]
     secrets: SecretFiles,
@@ -73,7 +73,7 @@ impl ReplayAgain {
             false => {
                 if let Some(preset) = resend::broken_signature(&record, &set) {
                     tell(&format!(
-                        "the {preset} signature is of the body before the change; --resign signs anew"
+                        "the {preset} signature is for the body before the change; --resign signs it again"
                     ));
                 }
                 outgoing(&record, &set, &self.to, None)?

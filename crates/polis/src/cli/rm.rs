@@ -8,20 +8,18 @@ use super::{
 };
 use crate::api::requests::Removed;
 
-/// Remove captured requests for good
+/// Remove captured requests permanently
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Exit code: 0 when something was removed, 1 when nothing was.
+#[command(after_help = "Exit code: 0 if something was removed, 1 if nothing was.
 
 Examples:
   polis rm 17 18
   polis rm --path /hooks --status 5xx
-  polis rm --all"
-)]
+  polis rm --all")]
 pub(super) struct Rm {
-    /// Their numbers
+    /// The requests' numbers
     ids: Vec<u64>,
-    /// Everything that is kept
+    /// All kept requests
     #[arg(long, conflicts_with = "ids")]
     all: bool,
     #[command(flatten)]
@@ -35,7 +33,7 @@ impl Rm {
         let query = self.selection.pairs();
         if self.ids.is_empty() == query.is_empty() && !self.all {
             return Err(Trouble::Given(
-                "say which: numbers, conditions like --path, or --all".into(),
+                "say which requests to remove: numbers, conditions like --path, or --all".into(),
             ));
         }
         let client = Client::new(&self.api)?;

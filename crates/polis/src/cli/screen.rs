@@ -56,7 +56,9 @@ impl Screen {
         let text = String::from_utf8_lossy(bytes);
         let shown = escaped_lines(&text);
         if shown.as_bytes() != bytes {
-            tell("some bytes are escaped for the terminal; redirect the output for the exact ones");
+            tell(
+                "some bytes are escaped for the terminal; redirect the output to get them exactly",
+            );
         }
         self.put(shown.as_bytes())
     }

@@ -13,7 +13,7 @@ use crate::{
 /// Where secrets come from.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct SecretFiles {
-    /// File with one secret a line, before those of POLIS_SECRETS: its first one signs; "old " before one that is no longer accepted, \ before one that begins with old, # or \
+    /// File with one secret per line, read before POLIS_SECRETS: its first one signs; write "old " before one that is no longer accepted, \ before one that begins with old, # or \
     #[arg(long, value_name = "FILE", alias = "secret-file")]
     secrets_file: Vec<PathBuf>,
 }

@@ -6,7 +6,7 @@ use super::client::Pairs;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Which requests")]
 pub(super) struct Selection {
-    /// Text in headers or body, whatever its case
+    /// Text in headers or body, ignoring case
     #[arg(short, value_name = "TEXT")]
     q: Option<String>,
     /// Scope: <NAME> of /in/<NAME>/, or default
@@ -14,22 +14,22 @@ pub(super) struct Selection {
     scope: Option<String>,
     #[arg(long, help = "Method, like POST")]
     method: Option<String>,
-    /// A part of the path; with * all of it, where * stands for any text
+    /// Part of the path; or, with *, all of it, where * stands for any text
     #[arg(long)]
     path: Option<String>,
-    /// Status that was answered: 404, 5xx, or hung-up when the sender did not wait for it
+    /// Answered status: 404, 5xx, or hung-up if the sender did not wait for it
     #[arg(long)]
     status: Option<String>,
-    /// A part of the event type; with * all of it, where * stands for any text
+    /// Part of the event type; or, with *, all of it, where * stands for any text
     #[arg(long, value_name = "TYPE")]
     event: Option<String>,
     /// ok, failed, missing or unchecked
     #[arg(long, value_name = "STATE")]
     signature: Option<String>,
-    /// Id of the delivery, like a webhook-id
+    /// Id of the delivery, such as a webhook-id
     #[arg(long, value_name = "ID")]
     delivery: Option<String>,
-    /// After this request's id, or from this time on: 17 or 2026-01-31T12:00:00Z
+    /// Only after this request's id, or from this time on: 17 or 2026-01-31T12:00:00Z
     #[arg(long, value_name = "ID|TIME")]
     since: Option<String>,
 }

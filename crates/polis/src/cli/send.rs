@@ -23,7 +23,7 @@ use crate::{
 
 For https, SSL_CERT_FILE names a file with the certificates to trust, such as a test server's own (on Linux).
 
-Exit code: 0 for an answer 2xx, 1 for another, 2 when there was none.
+Exit code: 0 for a 2xx answer, 1 for any other, 2 if there was none.
 
 Examples:
   POLIS_SECRETS=whsec_… polis send http://localhost:3000/hooks --event random_number:generate --data 863
@@ -31,24 +31,24 @@ Examples:
   polis send http://localhost:3000 --provider twilio --event delivered --data '{\"MessageSid\":\"SM1\"}'"
 )]
 pub(super) struct Send {
-    /// Where to
+    /// Where to send it
     #[arg(value_parser = given::destination)]
     to: Destination,
-    #[arg(long, value_name = "PRESET", default_value_t = Preset::Standard, help = format!("Who would send it: {}", preset_names()))]
+    #[arg(long, value_name = "PRESET", default_value_t = Preset::Standard, help = format!("Whose webhook it is: {}", preset_names()))]
     provider: Preset,
     /// The event's type; Twilio's is its MessageStatus
     #[arg(long, value_name = "TYPE")]
     event: Option<String>,
-    /// What it is about (with neither this nor --event, an event like the provider's own), JSON: 863, '{"a":1}', @FILE or @- for stdin; wrapped as the provider wraps it
+    /// The event's data as JSON: 863, '{"a":1}', @FILE or @- for stdin; wrapped as the provider wraps it (with neither this nor --event: an event like the provider's own)
     #[arg(long, value_name = "JSON|@FILE")]
     data: Option<String>,
     /// The whole body instead, byte for byte
     #[arg(long, value_name = "TEXT|@FILE", conflicts_with = "data")]
     body: Option<String>,
-    /// Id of event and delivery; the same id is another attempt (a new one)
+    /// Id of the event and delivery; reuse one to make another attempt (default: a new id)
     #[arg(long)]
     id: Option<String>,
-    /// A further header, repeatable
+    /// An additional header, repeatable
     #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = given::header_to_send)]
     header: Vec<(String, String)>,
     /// Send it without a signature
@@ -69,7 +69,7 @@ impl Send {
             .unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
         if http::HeaderValue::from_str(&id).is_err() {
             return Err(Trouble::Given(
-                "--id has characters that no header may have".into(),
+                "--id has characters that are not allowed in a header".into(),
             ));
         }
         let payload = self.payload(&id)?;

@@ -17,7 +17,7 @@ use crate::{
 
 /// Print the headers a signed body goes out with: its signature, and its type
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit code: 0, or 2 when it could not be signed.
+#[command(after_help = "Exit code: 0, or 2 if it could not be signed.
 
 Example, with the secret in POLIS_SECRETS:
   polis sign body.json | curl -H @- --data-binary @body.json http://localhost:3000/hooks")]
@@ -27,13 +27,13 @@ pub(super) struct Sign {
     file: PathBuf,
     #[arg(long, value_name = "PRESET", default_value_t = Preset::Standard, help = format!("Whose signature: {}", preset_names()))]
     provider: Preset,
-    /// Id of the delivery (a new one)
+    /// Id of the delivery (default: a new one)
     #[arg(long)]
     id: Option<String>,
-    /// When, in seconds since 1970 or like 2026-01-31T12:00:00Z (now)
+    /// Time of signing, in seconds since 1970 or like 2026-01-31T12:00:00Z (default: now)
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Timestamp>,
-    /// The URL it goes to, letter for letter; Twilio signs it
+    /// The URL it goes to, exactly as written; Twilio signs it
     #[arg(long, value_parser = given::destination)]
     url: Option<Destination>,
     /// The body's type (application/json when it is JSON; Twilio's is a form, whose parameters are signed)
@@ -52,13 +52,13 @@ pub(super) fn time(text: &str) -> Result<Timestamp, String> {
         .ok()
         .and_then(|seconds| Timestamp::from_second(seconds).ok())
         .or_else(|| text.parse().ok())
-        .ok_or_else(|| "a time is like 1700000000 or 2026-01-31T12:00:00Z".to_owned())
+        .ok_or_else(|| "write a time like 1700000000 or 2026-01-31T12:00:00Z".to_owned())
 }
 
 fn media_type(text: &str) -> Result<String, String> {
     http::HeaderValue::from_str(text)
         .map(|_| text.to_owned())
-        .map_err(|_| "it has characters that no header may have".to_owned())
+        .map_err(|_| "it has characters that are not allowed in a header".to_owned())
 }
 
 /// What the provider would say of this body. It has to be said: without it, curl and others

@@ -37,7 +37,7 @@ pub(super) enum Trouble {
     )]
     NotRunning { url: String, reason: String },
     #[error(
-        "{url} answers, but not as polis does. If a polis captures there, as the one of scripts/demo on 9001, its page and API are on the next port: set POLIS_API={next} or give --api {next}. If it is another program, start polis with --port and give the port after that one"
+        "{url} answers, but not as polis does. If a polis captures there, like the one of scripts/demo on 9001, its page and API are on the next port: set POLIS_API={next} or give --api {next}. If it is another program, start polis with --port and give the port after that one"
     )]
     NotPolis { url: String, next: String },
     #[error("{0}")]

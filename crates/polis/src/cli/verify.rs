@@ -21,12 +21,12 @@ use crate::{
     terminal::{Ink, escaped},
 };
 
-/// Verify a signature, or tell why it is wrong
+/// Verify a signature, or say why it is wrong
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "The request is a body with its headers, or a file with both, as `polis show 17 --headers --raw --show-secrets` writes it.
 
-Exit code: 0 verified, 1 not, 2 when it could not be checked.
+Exit code: 0 if verified, 1 if not, 2 if it could not be checked.
 
 Examples, with the secrets in POLIS_SECRETS and POLIS_OLD_SECRETS:
   polis verify body.json -H 'X-Hub-Signature-256: sha256=…'
@@ -42,9 +42,9 @@ pub(super) struct Verify {
     /// A file with the whole request: head, empty line, body; - is stdin
     #[arg(long, value_name = "FILE", conflicts_with = "file")]
     request: Option<PathBuf>,
-    #[arg(long, value_name = "PRESET", help = format!("Whose signature: {} (whose header it has)", preset_names()))]
+    #[arg(long, value_name = "PRESET", help = format!("Whose signature: {} (default: whose header it has)", preset_names()))]
     provider: Option<Preset>,
-    /// When it came, in seconds since 1970 or like 2026-01-31T12:00:00Z (now)
+    /// When it arrived, in seconds since 1970 or like 2026-01-31T12:00:00Z (default: now)
     #[arg(long, value_name = "TIME", value_parser = sign::time)]
     at: Option<Timestamp>,
     /// The URL that the sender called, as it is configured there; Twilio signs it

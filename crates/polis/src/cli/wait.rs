@@ -13,30 +13,30 @@ use crate::api::wait::Waited;
 /// polis answers in time; the way there may take a little longer.
 const GRACE: Duration = Duration::from_secs(630);
 
-/// Wait until requests came, and print them; for CI
+/// Wait for requests to arrive, and print them; for CI
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Requests that are already there count, unless --new or --since leaves them out.
+    after_help = "Requests that are already there count, unless --new or --since excludes them.
 
-Exit code: 0 when they came, 1 when they did not, 2 when polis could not be asked.
+Exit code: 0 if they came, 1 if they did not, 2 if polis could not be reached.
 
 Examples:
   polis wait --count 3 --timeout 10s --event 'random_number:*'
   polis wait --status 200 --signature ok --json | jq -r .id"
 )]
 pub(super) struct Wait {
-    /// How many
+    /// How many requests
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     count: usize,
-    /// How long: 500ms, 10s or 2m, at most 10m
+    /// How long to wait: 500ms, 10s or 2m, at most 10m
     #[arg(long, value_name = "TIME", default_value = "10s")]
     timeout: String,
-    /// Only requests that come from now on
+    /// Only requests that arrive from now on
     #[arg(long, conflicts_with = "since")]
     new: bool,
     #[command(flatten)]
     selection: Selection,
-    /// One JSON object a line
+    /// One JSON object per line
     #[arg(long)]
     json: bool,
     #[command(flatten)]

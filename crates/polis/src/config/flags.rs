@@ -9,26 +9,26 @@ use crate::diagnosis::preset_names;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Listen")]
 pub struct Flags {
-    /// Address that captures (HOST; 127.0.0.1)
+    /// Address to capture on (HOST; 127.0.0.1)
     #[arg(long)]
     pub host: Option<String>,
-    /// Port that captures (PORT; 9000)
+    /// Port to capture on (PORT; 9000)
     #[arg(long)]
     pub port: Option<String>,
     /// Port of page and API, on loopback only (UI_PORT; PORT+1)
     #[arg(long)]
     pub ui_port: Option<String>,
-    /// Whose pages may show the page in a frame, like http://localhost:9030 (FRAME_ORIGIN; nobody's)
+    /// Origin whose pages may show the page in a frame, like http://localhost:9030 (FRAME_ORIGIN; none)
     #[arg(long, value_name = "ORIGIN")]
     pub frame_origin: Option<String>,
-    /// File with settings (polis.toml, when there is one)
+    /// File with settings (polis.toml, if there is one)
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
     /// Statuses in turn for each delivery, the last one repeated: 500x2,200 (STATUS_CODE; 200)
     #[arg(long, value_name = "STATUSES", help_heading = "Answer")]
     pub respond: Option<String>,
-    /// Share of requests answered 500, from 0 to 1
+    /// Fraction of requests answered 500, from 0 to 1
     #[arg(long, value_name = "SHARE", help_heading = "Answer")]
     pub fail_rate: Option<String>,
     /// Makes --fail-rate and --sleep repeatable
@@ -63,23 +63,23 @@ pub struct Flags {
     /// Answer with this many bytes
     #[arg(long, value_name = "BYTES", help_heading = "Answer", num_args = 0..=1, require_equals = true, default_missing_value = "104857600")]
     pub huge_body: Option<String>,
-    /// Answer a provider's check of the URL with what it asks for: hub.challenge, validationToken, challenge in query or JSON; with --verify zoom or discord and its secret, what that provider wants computed
+    /// Answer a provider's check of the URL with what it asks for: hub.challenge, validationToken, challenge in query or JSON; with --verify zoom or discord and its secret, the answer that this provider expects to be computed
     #[arg(long, help_heading = "Answer")]
     pub challenge: bool,
     /// Redirect to this URL
     #[arg(long, value_name = "URL", help_heading = "Answer")]
     pub redirect: Option<String>,
-    /// Pass requests on to an app and answer what it answers: 3000, localhost:3000/base or a URL
+    /// Forward requests to an app and answer what it answers: 3000, localhost:3000/base or a URL
     #[arg(long, value_name = "URL", help_heading = "Answer")]
     pub forward: Option<String>,
 
     /// The preset by which signatures are checked.
     #[arg(long, value_name = "PRESET", help_heading = "Signatures", help = format!("Check signatures: {}; secrets in POLIS_SECRETS and POLIS_OLD_SECRETS, more in POLIS_SECRETS_1 and so on", preset_names()))]
     pub verify: Option<String>,
-    /// File with one secret a line, before those of POLIS_SECRETS; "old " before one that is no longer accepted, \ before one that begins with old, # or \
+    /// File with one secret per line, read before POLIS_SECRETS; write "old " before one that is no longer accepted, \ before one that begins with old, # or \
     #[arg(long, value_name = "FILE", help_heading = "Signatures")]
     pub secrets_file: Vec<PathBuf>,
-    /// Answer 401 when the signature is not right
+    /// Answer 401 when the signature is not valid
     #[arg(long, help_heading = "Signatures")]
     pub enforce: bool,
     /// URL that senders use, for schemes that sign it
@@ -102,7 +102,7 @@ pub struct Flags {
     #[arg(long, value_name = "URL", help_heading = "Keep")]
     pub replay_to: Vec<String>,
 
-    /// One JSON object a line on stdout
+    /// One JSON object per line on stdout
     #[arg(long, help_heading = "Log")]
     pub json: bool,
     /// Log nothing but problems

@@ -88,11 +88,11 @@ impl Ports {
         );
         let ui_port: Option<u16> = faults.read(ui_port, due, |text| text.parse().ok());
         if ui_port.is_none() && port == u16::MAX {
-            faults.add("PORT is 65535, so that UI_PORT cannot be the next one; set UI_PORT");
+            faults.add("PORT is 65535, so UI_PORT cannot be the next port; set UI_PORT");
         }
         if ui_port == Some(port) && port != 0 {
             faults.add(format!(
-                "PORT and UI_PORT are both {port}; they need two ports"
+                "PORT and UI_PORT are both {port}; they must differ"
             ));
         }
         Self { port, ui_port }

@@ -27,7 +27,7 @@ pub(super) fn scopes(
         let place = format!("scopes.{name} in {}", layers.file_name);
         if name == DEFAULT || !scope::is_name(&name) {
             faults.add(format!(
-                "{place}: a scope's name has up to 64 letters, digits, - and _, and is not default"
+                "{place}: a scope's name must have 1 to 64 letters, digits, - and _, and must not be default"
             ));
         }
         let settings = scope_settings(layers, scope, &place, (&mut *faults, &mut *warnings));
@@ -58,7 +58,7 @@ fn scope_settings(
         Rules::default()
     });
     if scope.capacity == Some(0) {
-        faults.add(format!("{place}: capacity is 0; it is 1 or more"));
+        faults.add(format!("{place}: capacity is 0; it must be 1 or more"));
     }
     ScopeSettings {
         rules,

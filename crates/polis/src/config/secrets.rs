@@ -81,7 +81,7 @@ impl Secrets {
         for given in serve::numbered(name, |name| around.variable(name)) {
             if looks_like_a_list(&given.value) {
                 self.warnings.push(format!(
-                    "{}: it counts as one secret, with its spaces and commas; several stand in {name}_1, {name}_2 … or one a line in a secrets file",
+                    "{}: it counts as one secret, including its spaces and commas; put several in {name}_1, {name}_2 … or one per line in a secrets file",
                     given.source
                 ));
             }

@@ -128,7 +128,7 @@ impl Settings {
                 "",
                 None,
             ),
-            "an origin is like http://localhost:9030",
+            "write an origin like http://localhost:9030",
             |text| serve::FrameOrigin::parse(text).ok(),
         );
         let size_due = "a size is bytes, or like 10MB";
@@ -137,7 +137,7 @@ impl Settings {
             requests: faults
                 .read(
                     layers.plain("keep_requests", flags.keep_requests, file.keep_requests),
-                    "it is a number of requests, 1 or more",
+                    "it must be a number of requests, 1 or more",
                     |text| text.parse().ok().filter(|count| *count > 0),
                 )
                 .unwrap_or(keep_usual.requests),
@@ -201,17 +201,17 @@ impl Settings {
                 .map(NumberOrText::Text),
             fail_rate: faults.read(
                 layers.plain("fail_rate", flags.fail_rate, file.fail_rate),
-                "it is a share from 0 to 1",
+                "it must be a fraction from 0 to 1",
                 |text| text.parse().ok().filter(|rate| (0.0..=1.0).contains(rate)),
             ),
             seed: faults.read(
                 layers.plain("seed", flags.seed, file.seed),
-                "it is a whole number",
+                "it must be a whole number",
                 |text| text.parse().ok(),
             ),
             retry_after: faults.read(
                 layers.plain("retry_after", flags.retry_after, file.retry_after),
-                "it is a number of seconds",
+                "it must be a number of seconds",
                 |text| text.parse().ok(),
             ),
             headers: if flags.header.is_empty() {
@@ -225,7 +225,7 @@ impl Settings {
                 flags
                     .slow_body
                     .map(|value| Given::new("--slow-body", value)),
-                "it is seconds between two bytes",
+                "it must be the seconds between two bytes",
                 |text| text.parse().ok(),
             ),
             huge_body: faults
@@ -267,7 +267,7 @@ impl Settings {
         let given = serve::numbered("POLIS_SECRETS", |name| around.variable(name));
         if !is_checked && let Some(given) = given.first() {
             warnings.push(format!(
-                "no signature is checked: {} has secrets, but whose they are is not said; add --verify standard, or another preset",
+                "no signature is checked: {} has secrets, but nothing says whose they are; add --verify standard, or another preset",
                 given.source
             ));
         }
@@ -341,7 +341,7 @@ fn host(
     faults
         .read(
             given,
-            "an address is like 127.0.0.1, 0.0.0.0 or localhost",
+            "write an address like 127.0.0.1, 0.0.0.0 or localhost",
             read,
         )
         .unwrap_or(Ipv4Addr::LOCALHOST.into())

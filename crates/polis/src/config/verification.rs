@@ -14,7 +14,7 @@ use crate::{
 pub(super) fn http_url(given: Given, faults: &mut Faults) -> Option<Url> {
     faults.read(
         Some(given),
-        "it is a URL like https://example.com",
+        "it must be a URL like https://example.com",
         |text| text.parse::<Destination>().ok().map(|to| to.url),
     )
 }

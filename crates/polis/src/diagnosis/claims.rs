@@ -113,7 +113,7 @@ impl Claims {
                             self.take(scheme.algorithm, text);
                         }
                         None => self.find(format!(
-                            "a signature of version {version:?} is not known; expected v1"
+                            "unknown signature version {version:?}; expected v1"
                         )),
                     }
                 }

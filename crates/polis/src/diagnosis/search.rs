@@ -157,7 +157,7 @@ fn explain(
     } else if claims.signatures.is_empty() {
         Finding::new(
             FindingKind::Unknown,
-            "no accepted public key verifies the ed25519 signature: the key is another one, or the body was changed",
+            "no accepted public key verifies the ed25519 signature: the key is wrong, or the body was changed",
         )
     } else {
         let search = Search {
@@ -212,7 +212,7 @@ fn old_secret(index: usize, count: usize) -> Finding {
 fn other_secret(scope: &str) -> Finding {
     Finding::new(
         FindingKind::OtherSecret,
-        format!("another secret matches: the one of scope {scope}"),
+        format!("another scope's secret matches: that of scope {scope}"),
     )
 }
 
@@ -422,7 +422,7 @@ impl Search<'_> {
             findings.push(Finding::new(
                 variant.kind,
                 format!(
-                    "the signature matches the body only {}: the sender signed another text than it sent, or something between rewrote the body",
+                    "the signature matches the body only {}: the sender signed a different text from the one it sent, or something in between rewrote the body",
                     variant.text
                 ),
             ));
@@ -447,7 +447,7 @@ impl Search<'_> {
 fn unknown(search: &Search<'_>, verification: &Verification) -> String {
     let scheme = search.preset.scheme();
     let Some(bytes) = scheme.signature_bytes() else {
-        return "the token is not an accepted one".to_owned();
+        return "the token is not accepted".to_owned();
     };
     if search.signatures.iter().all(|s| s.bytes.len() != bytes) {
         return format!(
@@ -460,6 +460,6 @@ fn unknown(search: &Search<'_>, verification: &Verification) -> String {
         tried => format!("none of {tried} secrets explains"),
     };
     format!(
-        "{tried} the signature, with no known change of the body: the secret is another one, or the body was changed"
+        "{tried} the signature, with no known change of the body: the secret is wrong, or the body was changed"
     )
 }

@@ -41,7 +41,7 @@ pub(crate) enum EditError {
         error: serde_json::Error,
     },
     #[error(
-        "the body is {0}; values can be changed in JSON and in {FORM}, of this the whole body can be set instead, as body"
+        "the body is {0}; values can be changed in JSON and in {FORM}; here the whole body can be set instead, as body"
     )]
     OtherKind(String),
     #[error("{0}")]

@@ -235,9 +235,9 @@ impl SentLine {
             outcome,
             class,
             how: match (sent.is_edited, sent.is_resigned) {
-                (true, true) => ", edited, signed anew",
+                (true, true) => ", edited, re-signed",
                 (true, false) => ", edited",
-                (false, true) => ", signed anew",
+                (false, true) => ", re-signed",
                 (false, false) => "",
             },
         }

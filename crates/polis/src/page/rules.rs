@@ -53,15 +53,15 @@ const READY: [(&str, &str); 6] = [
 const WORDS: [(&str, &str); 13] = [
     (
         "method, path, event",
-        "which requests it is for; * stands for any text",
+        "which requests it applies to; * stands for any text",
     ),
     (
         "respond",
         "statuses in turn for each delivery: \"500x2,200\"",
     ),
-    ("fail_rate", "the share answered 500, from 0 to 1"),
+    ("fail_rate", "the fraction answered 500, from 0 to 1"),
     ("sleep", "seconds before the answer: 2 or \"1..5\""),
-    ("seed", "draws the same again"),
+    ("seed", "makes random draws repeatable"),
     ("retry_after", "seconds in a Retry-After header"),
     ("headers", "a list of \"Name: value\""),
     ("body, body_base64", "the body, instead of an echo"),
@@ -147,7 +147,7 @@ fn told(rule: &RuleSpec) -> String {
     what.extend(rule.slow_body.map(|s| format!("{s} s between bytes")));
     what.extend(rule.huge_body.map(|bytes| format!("{bytes} bytes of body")));
     if rule.body.is_some() || rule.body_base64.is_some() {
-        what.push("a body of its own".to_owned());
+        what.push("its own body".to_owned());
     }
     what.extend(rule.headers.iter().cloned());
     what.extend(rule.hang.then(|| "never an answer".to_owned()));

@@ -59,9 +59,11 @@ pub(super) async fn accept(
     );
     let shown = match done.await {
         Ok(Json(scope)) => Shown::Notice(match scope.diagnosed {
-            0 => "The secret is accepted; no kept request says something else for it.".to_owned(),
-            1 => "The secret is accepted; 1 kept request was checked anew.".to_owned(),
-            count => format!("The secret is accepted; {count} kept requests were checked anew."),
+            0 => "The secret is accepted; it changed no kept request's result.".to_owned(),
+            1 => "The secret is accepted; the result of 1 kept request changed.".to_owned(),
+            count => {
+                format!("The secret is accepted; the results of {count} kept requests changed.")
+            }
         }),
         Err(error) => Shown::Problem(error.to_string()),
     };

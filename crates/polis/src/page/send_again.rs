@@ -34,7 +34,7 @@ pub(super) async fn replay(
     };
     let warning = broken.map_or_else(String::new, |preset| {
         format!(
-            "The {preset} signature is of the body before the change. Sign it anew, or it fails."
+            "The {preset} signature is for the body before the change. Re-sign it, or it fails."
         )
     });
     let outcome = match wanted {

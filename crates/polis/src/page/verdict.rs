@@ -108,28 +108,28 @@ fn is_about_the_body(kind: FindingKind) -> bool {
 fn to_do(kind: FindingKind) -> &'static str {
     match kind {
         FindingKind::Header => {
-            "Have the sender send each header of this scheme once, as it is named here."
+            "Have the sender send each header of this scheme once, named as it is here."
         }
         FindingKind::OldSecret => {
             "Give the sender the new secret, or accept the old one until it has it."
         }
         FindingKind::OtherSecret => {
-            "Give the sender the secret of this scope, or let it call the other scope's URL."
+            "Give the sender this scope's secret, or have it call the other scope's URL."
         }
-        FindingKind::Key => "Let the sender make its key from the secret as the scheme says.",
+        FindingKind::Key => "Have the sender derive its key from the secret as the scheme says.",
         FindingKind::Timestamp => {
-            "Set the clocks of both machines. What is sent again later must be signed again."
+            "Set the clocks of both machines. A request that is sent again later must be signed again."
         }
         FindingKind::Encoding => {
-            "Let the sender write the signature in the encoding that the scheme names."
+            "Have the sender write the signature in the encoding that the scheme names."
         }
-        FindingKind::Content => "Let the sender sign exactly the string below.",
+        FindingKind::Content => "Have the sender sign exactly the string below.",
         FindingKind::Url => "Start polis with --public-url and the URL that the sender calls.",
         FindingKind::Unknown => {
-            "Compare the secrets on both sides first; another one can be tried below. Then look for what rewrites the body on its way. A receiver must verify the bytes as they came, before anything parses them:"
+            "Compare the secrets on both sides first; you can try another one below. Then look for what rewrites the body in transit. A receiver must verify the bytes as they arrived, before anything parses them:"
         }
         _ => {
-            "Let the sender sign the very bytes that it sends. A receiver must verify the bytes as they came, before anything parses them:"
+            "Have the sender sign the exact bytes that it sends. A receiver must verify the bytes as they arrived, before anything parses them:"
         }
     }
 }

@@ -81,7 +81,7 @@ pub(super) async fn page(
     match building.await {
         Ok(response) => response,
         Err(error) => {
-            tracing::error!(%error, "the page could not be put together");
+            tracing::error!(%error, "the page could not be assembled");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
@@ -196,7 +196,7 @@ fn imported(query: &Query) -> String {
     match number(&query.known).unwrap_or_default() {
         0 => format!("Imported {}.", requests(count)),
         known => format!(
-            "Imported {}; {} of the file were kept already.",
+            "Imported {}; {} in the file were already kept.",
             requests(count),
             requests(known)
         ),
@@ -227,7 +227,7 @@ pub(super) async fn request(
         text.trim()
             .trim_start_matches('#')
             .parse::<u64>()
-            .map_err(|_| format!("{text:?} is not a request's number; give one like 17"))
+            .map_err(|_| format!("{text:?} is not a request number; give one like 17"))
     });
     let extra = with.map(Shown::With);
     page(shared, query, headers, Some((id, extra))).await

@@ -40,7 +40,7 @@ impl FromStr for SignatureState {
             "missing" => Ok(Self::Missing),
             "unchecked" => Ok(Self::Unchecked),
             _ => Err(format!(
-                "signature is {text:?}; it is ok, failed, missing or unchecked"
+                "signature is {text:?}; it must be ok, failed, missing or unchecked"
             )),
         }
     }
@@ -69,7 +69,7 @@ impl FromStr for StatusFilter {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong =
-            || format!("status is {text:?}; it is a status like 404, a class like 5xx, or hung-up");
+            || format!("status is {text:?}; write a status like 404, a class like 5xx, or hung-up");
         if text == "hung-up" {
             return Ok(Self::HungUp);
         }
@@ -110,7 +110,7 @@ impl FromStr for Since {
         }
         text.parse().map(Self::Time).map_err(|_| {
             format!(
-                "since is {text:?}; it is a request's id, a time like 2026-01-31T12:00:00Z, or now"
+                "since is {text:?}; write a request's id, a time like 2026-01-31T12:00:00Z, or now"
             )
         })
     }

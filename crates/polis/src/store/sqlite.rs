@@ -55,7 +55,7 @@ impl Disk {
         let wrong = StoreError::unusable(&name);
         private_file::create(path).map_err(|error| {
             let advice = "name a file in a directory you may write";
-            StoreError::new(&name, format!("cannot be made: {error}; {advice}"))
+            StoreError::new(&name, format!("cannot be created: {error}; {advice}"))
         })?;
         let connection = Connection::open(path).map_err(&wrong)?;
         // A crash of polis loses nothing that was written; NORMAL may lose the last
@@ -70,7 +70,7 @@ impl Disk {
             return Err(StoreError::new(
                 &name,
                 format!(
-                    "has version {found}, this polis writes version {VERSION}; move the file away or use the polis that wrote it"
+                    "has version {found}, but this polis writes version {VERSION}; move the file away or use the polis that wrote it"
                 ),
             ));
         }
@@ -94,7 +94,7 @@ impl Disk {
         let writer = std::thread::Builder::new()
             .name("polis-store".into())
             .spawn(move || write(connection, writes))
-            .map_err(|error| StoreError::new(&name, format!("has no thread: {error}")))?;
+            .map_err(|error| StoreError::new(&name, format!("cannot start its thread: {error}")))?;
         Ok((
             Self {
                 queue: Some(queue),

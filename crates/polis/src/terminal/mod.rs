@@ -204,7 +204,7 @@ impl<W: Write> Write for Out<W> {
         {
             self.is_closed = true;
             let said = note(&format!(
-                "the log cannot be written any more: {error}; the page goes on"
+                "the log can no longer be written: {error}; the page still works"
             ));
             // When stderr is gone there is nobody left to tell.
             let _ = io::stderr().lock().write_all(&said);

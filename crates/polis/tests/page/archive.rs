@@ -148,7 +148,7 @@ async fn polis_own_export_comes_back_once_in_its_scopes_and_is_checked() {
     assert_eq!(again.0, 303);
     assert_eq!(listener.requests().len(), 3);
     let page = get(&listener, "/?imported=0&known=3").await.1;
-    assert!(page.contains("Imported 0 requests; 3 requests of the file were kept already."));
+    assert!(page.contains("Imported 0 requests; 3 requests in the file were already kept."));
 
     let other = verifying().await;
     let by_api = || async {

@@ -331,7 +331,7 @@ async fn replay_changes_values_and_signs_anew() {
         .await;
     changed.text(0);
     assert!(
-        changed.stderr.contains("--resign signs anew"),
+        changed.stderr.contains("--resign signs it again"),
         "{changed:?}"
     );
     let arguments = [
