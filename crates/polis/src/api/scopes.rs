@@ -101,7 +101,7 @@ pub(crate) async fn put(
     let is_another_check = settings.verification != before.verification;
     let scope = shared.polis.scopes.find_or_add(&name).ok_or_else(|| {
         ApiError::Conflict(format!(
-            "there are {SCOPES} scopes, the most polis keeps; delete one first"
+            "there are {SCOPES} scopes, the most that polis keeps; delete one first"
         ))
     })?;
     scope.set(settings);
