@@ -32,10 +32,10 @@ use crate::{
     story::{self, Story},
 };
 
-/// How soon a press that failed for the store's sake is worth repeating, in seconds.
+/// How soon a press that failed because of the store is worth repeating, in seconds.
 const STORE_RETRY_AFTER_SECONDS: u64 = 5;
 
-/// Between two times that pages hear of news: each asks once for all that moved meanwhile.
+/// Minimum time between two notifications to pages: each then asks once for everything that changed.
 const LIVE_PAUSE: Duration = Duration::from_millis(50);
 
 /// The whole app, ready to be served.
@@ -66,7 +66,7 @@ struct Address {
     event: Option<String>,
     /// What was broken for this number.
     broken: Option<String>,
-    /// Seconds between two questions of the polling that is compared.
+    /// The interval of the polling that is compared, in seconds.
     poll: Option<String>,
 }
 
@@ -91,13 +91,13 @@ impl Address {
 async fn show(State(button): State<Button>, Query(address): Query<Address>) -> Response {
     let journey = address.journey(&button.inner);
     if let Some(journey) = &journey {
-        // Somebody looks at it again: worth asking the texter once more.
+        // Somebody is looking at it again: it is worth asking the texter once more.
         button.inner.follow_if_due(&journey.event_id);
     }
     page(&button.inner, &address, journey.as_ref(), None).await
 }
 
-/// Leads on to what polis shows of an attempt.
+/// Redirects to polis's page on an attempt.
 async fn in_polis(State(button): State<Button>, Query(wanted): Query<Wanted>) -> Response {
     let inner = &button.inner;
     let Some(page) = inner.pages.url("polis") else {
@@ -110,14 +110,14 @@ async fn in_polis(State(button): State<Button>, Query(wanted): Query<Wanted>) ->
     Redirect::to(&found).into_response()
 }
 
-/// An attempt that is looked for in polis.
+/// An attempt to find in polis.
 #[derive(Debug, Deserialize)]
 struct Wanted {
     event: String,
     attempt: u32,
 }
 
-/// Breaks something, and draws a number that meets it.
+/// Breaks something, and draws a number that runs into it.
 async fn break_it(State(button): State<Button>, Path(what): Path<String>) -> Response {
     let inner = &button.inner;
     let (Some(breakage), Some(switchboard)) = (Breakage::parse(&what), &inner.switchboard) else {
@@ -135,11 +135,11 @@ async fn break_it(State(button): State<Button>, Path(what): Path<String>) -> Res
     }
 }
 
-/// Kills the other button in the middle of sending a number, and leads to that number's page here.
+/// Kills the other button while it is sending a number, and redirects to that number's page here.
 #[cfg(feature = "postgres")]
 async fn kill_twin(button: &Button) -> Response {
     let inner = button.inner.clone();
-    // In a task of its own: the phone must not stay slow when a browser hangs up.
+    // In its own task: the phone must not stay slow when a browser hangs up.
     let killed = tokio::spawn(async move {
         let (Some(twin), Some(switchboard)) = (&inner.twin, &inner.switchboard) else {
             return Ok(None);
@@ -169,7 +169,7 @@ async fn kill_twin(_button: &Button) -> Response {
     nowhere().await.into_response()
 }
 
-/// Ends this button, when the other one asks.
+/// Kills this button, when the other one asks for it.
 #[cfg(feature = "postgres")]
 async fn end(State(button): State<Button>, headers: HeaderMap) -> Response {
     match &button.inner.twin {
@@ -178,7 +178,7 @@ async fn end(State(button): State<Button>, headers: HeaderMap) -> Response {
     }
 }
 
-/// Where a number's page is, which says what was broken for it.
+/// The URL of a number's page, which says what was broken for it.
 fn address_of(journey: &Journey, broken: Option<Breakage>) -> String {
     let address = page::address(journey.number, &journey.event_id);
     match broken {
@@ -208,9 +208,9 @@ async fn press(State(button): State<Button>) -> Response {
     press_meeting(&button, None).await
 }
 
-/// Presses, and leads to the number's page, which says what was broken for it.
+/// Presses the button, and redirects to the number's page, which says what was broken for it.
 async fn press_meeting(button: &Button, broken: Option<Breakage>) -> Response {
-    // In a task of its own: a browser that hangs up must not leave a press half done.
+    // In its own task: a browser that hangs up must not leave a press half done.
     let inner = button.inner.clone();
     let pressed = tokio::spawn(async move { inner.press().await }).await;
     let (status, wait_seconds, notice) = match pressed {
@@ -289,7 +289,7 @@ async fn page(
         history: history(inner, journey, now),
     };
     match page.render() {
-        // A journey moves on: what the browser keeps would soon be untrue.
+        // A journey changes: a cached copy would soon be wrong.
         Ok(html) => ([(header::CACHE_CONTROL, "no-store")], Html(html)).into_response(),
         Err(error) => {
             tracing::error!(%error, "the page can't be rendered");
@@ -298,7 +298,7 @@ async fn page(
     }
 }
 
-/// The journey in sentences, its webhooks linked to polis where that runs.
+/// The journey in sentences, with links to its webhooks in polis if that runs.
 fn told(inner: &Inner, journey: &Journey, now: SystemTime) -> Story {
     let mut story = story::tell(journey, now);
     if inner.pages.url("polis").is_some() {
@@ -309,10 +309,10 @@ fn told(inner: &Inner, journey: &Journey, now: SystemTime) -> Story {
     story
 }
 
-/// Polling beside the webhooks of this run; `None` before the first.
+/// Polling compared with the webhooks of this run; `None` before the first.
 fn polling(inner: &Inner, address: &Address, now: SystemTime) -> Option<PollingPart> {
     let journeys = inner.journeys.newest(KEPT_MAX);
-    // When the oldest ones are forgotten, counting begins with the oldest that is known.
+    // Once the oldest ones are dropped, counting begins with the oldest that is known.
     let since = match journeys.last() {
         Some(oldest) if journeys.len() == KEPT_MAX => oldest.drawn_at.max(inner.started_at),
         _ => inner.started_at,
@@ -322,7 +322,7 @@ fn polling(inner: &Inner, address: &Address, now: SystemTime) -> Option<PollingP
     (comparison.drawn > 0).then_some(PollingPart { comparison })
 }
 
-/// Which of two buttons holds what; `None` where there is one.
+/// Which of two buttons holds which deliveries; `None` if there is only one.
 #[cfg(feature = "postgres")]
 fn twin(inner: &Inner) -> Option<String> {
     inner.twin.as_ref()?.part().render().ok()
@@ -338,7 +338,7 @@ fn history(inner: &Inner, journey: Option<&Journey>, now: SystemTime) -> History
     History::new(&inner.journeys.newest(HISTORY_SHOWN), shown, now)
 }
 
-/// Says that something moved, at once and then each time. It is the same stream for every page, so
+/// Sends an event at once and then at each change. The stream is the same for every page, so
 /// that all windows of a browser share one; each asks for its own parts.
 async fn live(State(button): State<Button>) -> Response {
     let Ok(place) = button.inner.live_places.clone().try_acquire_owned() else {
@@ -366,7 +366,7 @@ async fn live(State(button): State<Button>) -> Response {
         .into_response()
 }
 
-/// The parts of a page that change, as HTML; what the page does not have is left out.
+/// The parts of a page that change, as HTML; parts that the page does not have are left out.
 #[derive(Debug, Serialize)]
 struct Parts {
     #[serde(skip_serializing_if = "Option::is_none")]

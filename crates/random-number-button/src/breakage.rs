@@ -1,7 +1,7 @@
-//! The guided path: what of the chain a person can break on the page, and how.
+//! The guided path: which parts of the chain a person can break on the page, and how.
 //!
-//! Only where a dev-phone runs: it and the texter beside it have the switches, and nothing that
-//! costs money can be reached through them.
+//! It is available only where a dev-phone runs: the dev-phone and the texter next to it have the
+//! switches, and nothing that costs money can be reached through them.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use url::Url;
 
 /// dev-phone and the texter are on this machine.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
-/// The page waits for this answer before it is shown at all.
+/// The page is not shown until this answer is there.
 const LOOK_LIMIT: Duration = Duration::from_millis(500);
 
 /// One thing to break.
@@ -17,7 +17,7 @@ const LOOK_LIMIT: Duration = Duration::from_millis(500);
 pub(crate) enum Breakage {
     /// Twilio answers 500 to the next text.
     TwilioError,
-    /// Texts are taken and never arrive.
+    /// Texts are accepted and never arrive.
     AirplaneMode,
     /// The texter refuses connections for a while.
     TexterDown,
@@ -26,7 +26,7 @@ pub(crate) enum Breakage {
 }
 
 impl Breakage {
-    /// In the order in which they are tried; the last one where there are two buttons.
+    /// In the order in which they are tried; the last one only if there are two buttons.
     pub(crate) const ALL: [Self; 4] = [
         Self::TwilioError,
         Self::AirplaneMode,
@@ -34,7 +34,7 @@ impl Breakage {
         Self::TwinKilled,
     ];
 
-    /// The word for it in addresses.
+    /// Its name in URLs.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::TwilioError => "twilio-error",
@@ -58,7 +58,7 @@ impl Breakage {
         }
     }
 
-    /// What pressing does.
+    /// What pressing its button does.
     pub(crate) fn action(self) -> &'static str {
         match self {
             Self::TwilioError => "Make Twilio fail once, and draw a number",
@@ -116,7 +116,7 @@ impl Breakage {
     }
 }
 
-/// A switch was not thrown.
+/// A switch could not be set.
 #[derive(Debug, thiserror::Error)]
 #[error("{who} did not accept the switch ({reason}). Nothing was broken, and no number was drawn.")]
 pub(crate) struct SwitchError {
@@ -150,7 +150,7 @@ impl Switchboard {
         }
     }
 
-    /// Breaks one thing, and puts the others right.
+    /// Breaks one thing, and restores all others.
     pub(crate) async fn break_it(&self, breakage: Breakage) -> Result<(), SwitchError> {
         match breakage {
             Breakage::TwilioError => {
@@ -169,7 +169,7 @@ impl Switchboard {
                 })?;
                 self.post("The texter", down.as_str(), "").await
             }
-            // Long enough that the other button is killed before it hears the answer.
+            // Long enough for the other button to be killed before it gets the answer.
             Breakage::TwinKilled => {
                 self.phone("airplane=off&slow_seconds=5&answer=accept&times=")
                     .await
@@ -177,7 +177,7 @@ impl Switchboard {
         }
     }
 
-    /// Puts the phone's switches back.
+    /// Resets the phone's switches.
     pub(crate) async fn put_right(&self) -> Result<(), SwitchError> {
         self.post("dev-phone", &format!("{}/switches/reset", self.phone), "")
             .await

@@ -33,19 +33,19 @@ use crate::{
 
 /// Whose endpoints the numbers go to: the button has only itself as a customer.
 const CUSTOMER: &str = "button";
-/// How often it is looked what the other button does.
+/// How often the other button's state is read.
 #[cfg(feature = "postgres")]
 const TWIN_PAUSE: Duration = Duration::from_millis(500);
-/// How long the other button may take until its request is on the way.
+/// How long the other button may take to start its request.
 #[cfg(feature = "postgres")]
 const TWIN_SENDS_WAIT: Duration = Duration::from_secs(3);
-/// Pages open at once that are kept live; each holds a connection.
+/// Maximum number of open pages that are kept live; each holds a connection.
 const LIVE_PAGES_MAX: usize = 200;
 
 /// Draws a number from 0 to 999.
 pub type Draw = fn() -> u16;
 
-/// A draw that nobody can foresee.
+/// A draw that nobody can predict.
 #[must_use]
 pub fn random_number() -> u16 {
     rand::random_range(0..=999)
@@ -65,15 +65,15 @@ pub(crate) struct Inner {
     pub(crate) pages: serve::Pages,
     pub(crate) live_places: Arc<Semaphore>,
     pub(crate) stop: CancellationToken,
-    /// Asks the programs that run together with this one.
+    /// The HTTP client for requests to the programs that run with this one.
     pub(crate) client: reqwest::Client,
-    /// The guided path's switches, where there is a dev-phone.
+    /// The guided path's switches, if there is a dev-phone.
     pub(crate) switchboard: Option<Switchboard>,
     /// The other button on the same database, in the demo that has two.
     #[cfg(feature = "postgres")]
     pub(crate) twin: Option<Twin>,
     draws: Draws,
-    /// Since when this button runs.
+    /// When this button was started.
     pub(crate) started_at: SystemTime,
     follower: Arc<Follower>,
     limit: Mutex<PressLimit>,
@@ -82,11 +82,11 @@ pub(crate) struct Inner {
     known: Arc<Known>,
 }
 
-/// The button can't be put up.
+/// The button can't be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// A network that may be sent to is not one.
+    /// An entry in the list of allowed networks is not a network.
     #[error("WEBHOOK_ALLOW_NETWORKS: {0}")]
     Networks(#[from] NetworkError),
     /// The store can't be opened.
@@ -125,8 +125,8 @@ pub(crate) enum PressError {
 }
 
 impl Button {
-    /// Opens the store, brings the endpoints in line with the settings, restores the journeys on
-    /// record, and starts delivering.
+    /// Opens the store, brings the endpoints in line with the settings, restores the recorded
+    /// journeys, and starts delivering.
     ///
     /// # Errors
     /// [`OpenError`] names the variable to correct.
@@ -203,7 +203,7 @@ impl Button {
             known,
         });
         let keeper = Arc::clone(&inner);
-        // Subscribed before the journeys are read: nothing falls between the two.
+        // Subscribes before the journeys are read, so that nothing is missed in between.
         let activities = inner.webhooks.subscribe();
         inner
             .tasks
@@ -226,8 +226,8 @@ impl Button {
         self.inner.stop.cancel();
     }
 
-    /// Stops delivering: what is under way may finish within `grace`, what is still owed stays
-    /// in the store.
+    /// Stops delivering: requests in flight may finish within `grace`; deliveries that are still
+    /// pending stay in the store.
     pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
         self.stop_live();
         self.inner.tasks.close();
@@ -253,7 +253,7 @@ impl Inner {
     pub(crate) async fn press(&self) -> Result<Journey, PressError> {
         let now = SystemTime::now();
         self.limit().press(now)?;
-        // Of version 7, so that ids sort by time; known before the first activity can come.
+        // Version 7, so that ids sort by time; the journey is known before its first activity can arrive.
         let event_id = Uuid::now_v7().to_string();
         let journey = Journey::new(event_id.clone(), (self.draw)(), now);
         self.journeys.begin(journey.clone());
@@ -271,7 +271,7 @@ impl Inner {
         Ok(journey)
     }
 
-    /// Brings a journey up to what the engine knows, and has its text followed when it is due.
+    /// Updates a journey to what the engine knows, and follows its text if that is due.
     pub(crate) async fn refresh(&self, event_id: &str) {
         match self.webhooks.deliveries(CUSTOMER, event_id).await {
             Ok(found) => {
@@ -285,7 +285,7 @@ impl Inner {
         self.follow_if_due(event_id);
     }
 
-    /// Has the text of a journey followed when there is more to learn.
+    /// Follows the text of a journey if there is more to learn about it.
     pub(crate) fn follow_if_due(&self, event_id: &str) {
         if self
             .journeys
@@ -310,7 +310,7 @@ impl Inner {
                     self.refresh(&event_id).await;
                 }
                 Some(_) => {}
-                // It is about an endpoint, or some were missed: any open journey may have moved.
+                // The activity is about an endpoint, or some were missed: any open journey may have changed.
                 None => {
                     for event_id in self.journeys.ids_where(Journey::is_owed) {
                         self.refresh(&event_id).await;
@@ -320,7 +320,7 @@ impl Inner {
         }
     }
 
-    /// Says in the log what came of an attempt.
+    /// Logs the outcome of an attempt.
     fn tell(&self, activity: &Activity) {
         let ActivityKind::Attempted { attempt, next } = &activity.kind else {
             return;
@@ -354,8 +354,8 @@ impl Inner {
         }
     }
 
-    /// Learns what the other button does: its numbers, what became of them, and which of the two holds
-    /// what.
+    /// Learns what the other button does: its numbers, their outcomes, and which of the two holds
+    /// which deliveries.
     #[cfg(feature = "postgres")]
     async fn keep_up_with_twin(&self) {
         loop {
@@ -391,7 +391,7 @@ impl Inner {
         }
     }
 
-    /// Has the other button draw a number, and ends it in the middle of sending that.
+    /// Has the other button draw a number, and kills it while it is sending that number.
     #[cfg(feature = "postgres")]
     pub(crate) async fn end_twin(&self, twin: &Twin) -> Result<Journey, SwitchError> {
         let event_id = twin.draw().await?;
@@ -400,7 +400,7 @@ impl Inner {
             self.look_at_twin().await;
             let journey = self.journeys.get(&event_id);
             if let Some(journey) = journey.filter(|_| twin.holds_something()) {
-                // Its request is on the way by then.
+                // By then its request has been sent.
                 tokio::time::sleep(TWIN_PAUSE).await;
                 twin.end().await?;
                 return Ok(journey);

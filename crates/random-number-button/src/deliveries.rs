@@ -10,19 +10,19 @@ use crate::{
     target::{TEXTER_NAME, Target},
 };
 
-/// What is known of the endpoints beside what the engine tells.
+/// What is known of the endpoints in addition to what the engine reports.
 #[derive(Debug)]
 pub(crate) struct Known {
     /// Their names.
     pub(crate) targets: Vec<Target>,
-    /// The one that is the texter's.
+    /// The texter's endpoint.
     pub(crate) texter: Url,
-    /// What went out to them.
+    /// The requests that went out to them.
     pub(crate) sent: SentRequests,
 }
 
 impl Known {
-    /// What the endpoint at `url` is called.
+    /// The name of the endpoint at `url`.
     pub(crate) fn name(&self, url: &str) -> String {
         let endpoint = Url::parse(url).ok();
         if endpoint.as_ref() == Some(&self.texter) {
@@ -41,7 +41,7 @@ impl Known {
     }
 }
 
-/// The legs that `deliveries` tell of, the texter's first.
+/// The legs of these `deliveries`, the texter's first.
 pub(crate) fn legs(deliveries: &[Delivery], known: &Known) -> Vec<Leg> {
     let mut legs: Vec<Leg> = deliveries
         .iter()
@@ -60,7 +60,7 @@ fn leg(delivery: &Delivery, known: &Known) -> Leg {
         DeliveryState::Held { reason, next_try } => Standing::Held(reason.to_string(), *next_try),
         DeliveryState::Delivered { at } => Standing::Delivered(*at),
         DeliveryState::Ended { reason, at } => Standing::Ended(reason.to_string(), *at),
-        // A state that a later engine may add: nothing is claimed of it.
+        // A state that a later engine may add: nothing is claimed about it.
         _ => Standing::UnderWay,
     };
     let url = if !delivery.url.starts_with("http") {

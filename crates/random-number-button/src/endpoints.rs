@@ -1,4 +1,4 @@
-//! Brings the stored endpoints in line with `WEBHOOK_URLS`, at every start.
+//! Brings the stored endpoints in line with `WEBHOOK_URLS` at every start.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use webhooks_core::{
 
 use crate::settings::Settings;
 
-/// The waits between attempts, in seconds. Somebody looks at the page, so the first ones come
-/// quickly; the last ones still reach over three days, as the engine's own schedule does.
+/// The waits between attempts, in seconds. Somebody is watching the page, so the first ones are
+/// short; all of them together still cover three days, as the engine's own schedule does.
 const RETRY_WAITS_SECONDS: [u64; 16] = [
     5, 5, 10, 20, 30, 60, 120, 300, 900, 1_800, 3_600, 7_200, 18_000, 36_000, 72_000, 115_200,
 ];
 
-/// How long a secret that was replaced still signs: the operator changed both sides.
+/// How long a replaced secret still signs: the operator has changed both sides.
 const SECRET_GRACE: Duration = Duration::ZERO;
 
 /// The endpoints can't be brought in line.
@@ -34,13 +34,13 @@ pub enum ReconcileError {
     /// The stored ones can't be listed or removed.
     #[error("the stored endpoints can't be changed: {0}")]
     Stored(#[from] EndpointError),
-    /// The engine takes no such retry schedule.
+    /// The engine does not accept this retry schedule.
     #[error(transparent)]
     Schedule(#[from] RetryScheduleError),
 }
 
-/// Adds what is missing, removes what is not listed any more, and keeps the rest with its
-/// history; what is listed is enabled.
+/// Adds missing endpoints, removes those that are no longer listed, and keeps the rest with their
+/// history; all listed endpoints are enabled.
 pub(crate) async fn reconcile(
     webhooks: &Webhooks,
     customer: &str,

@@ -1,7 +1,7 @@
 //! Asks the texter what becomes of each text, and keeps the journeys informed.
 //!
-//! An event is followed once the texter has answered for it, until the text's end, the time
-//! limit, or an endpoint that turns out to know nothing of texts.
+//! An event is followed once the texter has answered its webhook, until the text's final status,
+//! the time limit, or until the endpoint turns out to know nothing of texts.
 
 use std::{
     collections::HashSet,
@@ -20,17 +20,17 @@ use crate::{
     journeys::Journeys,
 };
 
-/// Events followed at once; each holds a connection to the texter. A further one is followed when
-/// its page is next opened.
+/// Maximum number of events followed at once; each holds a connection to the texter. One more is
+/// followed only when its page is next opened.
 const FOLLOWED_MAX: usize = 32;
 /// A carrier that has not confirmed by then seldom will; opening the page asks again.
 const FOLLOW_TIME: Duration = Duration::from_secs(15 * 60);
-/// Between two questions when the texter does not answer.
+/// The pause between two requests while the texter does not answer.
 const PAUSE: Duration = Duration::from_secs(1);
 const CONNECT_TIME: Duration = Duration::from_secs(5);
-/// A longer event is not the texter's.
+/// A larger event is not from the texter.
 const EVENT_BYTES_MAX: usize = 64 * 1024;
-/// Longer than the pauses between a live stream's signs of life.
+/// Longer than the interval of a live stream's keep-alives.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// Follows texts at one texter.
@@ -46,18 +46,18 @@ pub(crate) struct Follower {
 
 /// Why listening to the texter ended.
 enum Heard {
-    /// The text's end.
+    /// The text has reached its final status.
     End,
-    /// The connection ended; there may be more to hear.
+    /// The connection ended; there may be more to come.
     Pause,
-    /// There is no answer.
+    /// There was no answer.
     Nothing,
-    /// This endpoint does not tell of texts.
+    /// This endpoint does not report on texts.
     NoTexter,
 }
 
 impl Follower {
-    /// A follower of `texter`'s texts, which stops when `stop` says so.
+    /// A follower of `texter`'s texts, which stops when `stop` is cancelled.
     pub(crate) fn new(
         texter: Url,
         journeys: Arc<Journeys>,
@@ -80,7 +80,7 @@ impl Follower {
         })
     }
 
-    /// Follows `event_id`'s text, unless it is followed already or too many are.
+    /// Follows `event_id`'s text, unless it is already followed or too many are.
     pub(crate) fn follow(self: &Arc<Self>, event_id: &str) {
         {
             let mut followed = self.lock();
@@ -113,13 +113,16 @@ impl Follower {
             let listening = self.listen(event_id, &mut last);
             match tokio::time::timeout_at(deadline, listening).await {
                 Err(_) => {
-                    tracing::warn!(event.id = event_id, "the text's end was not heard in time");
+                    tracing::warn!(
+                        event.id = event_id,
+                        "the text's final status did not arrive in time"
+                    );
                     self.journeys.set_text(event_id, Text::LostSight(last));
                     return;
                 }
                 Ok(Heard::End) => return,
                 Ok(Heard::NoTexter) => match self.journeys.get(event_id) {
-                    // One that has not taken the event yet may hear of it with the next attempt.
+                    // A texter that has not accepted the event yet may get it with the next attempt.
                     Some(journey) if !journey.is_taken() && journey.is_owed() => {}
                     _ => {
                         self.journeys.set_text(event_id, Text::NotTold);
@@ -135,7 +138,7 @@ impl Follower {
         }
     }
 
-    /// Listens to one answer of the texter's, as long as it goes on.
+    /// Reads one of the texter's event streams until it ends.
     async fn listen(&self, event_id: &str, last: &mut Option<TextStatus>) -> Heard {
         let mut url = self.texter.clone();
         match url.path_segments_mut() {
@@ -196,13 +199,13 @@ fn is_event_stream(answer: &reqwest::Response) -> bool {
         .is_some_and(|value| value.starts_with("text/event-stream"))
 }
 
-/// The status in `event`, when it is of the event that was asked for.
+/// The status in `event`, if it is about the event that was asked for.
 fn parse(event: &str, event_id: &str) -> Option<TextStatus> {
     match serde_json::from_str::<TextStatus>(event) {
         Ok(status) if status.event_id == event_id => Some(status),
         Ok(_) => None,
         Err(error) => {
-            tracing::warn!(event.id = event_id, %error, "the texter's word was not understood");
+            tracing::warn!(event.id = event_id, %error, "the texter's status was not understood");
             None
         }
     }

@@ -21,7 +21,7 @@ pub(crate) struct Journey {
     pub(crate) number: u16,
     /// When it was drawn.
     pub(crate) drawn_at: SystemTime,
-    /// One leg for each endpoint the event goes to, the texter's first.
+    /// One leg for each endpoint that the event goes to, the texter's first.
     pub(crate) legs: Vec<Leg>,
     /// What became of the text.
     pub(crate) text: Text,
@@ -34,7 +34,7 @@ pub(crate) struct Leg {
     pub(crate) name: String,
     /// The endpoint's address, credentials hidden.
     pub(crate) url: String,
-    /// Whether this endpoint is the texter; any other only listens.
+    /// Whether this endpoint is the texter; any other endpoint only listens.
     pub(crate) texter: bool,
     /// The requests made so far, oldest first.
     pub(crate) attempts: Vec<Try>,
@@ -42,16 +42,16 @@ pub(crate) struct Leg {
     pub(crate) standing: Standing,
 }
 
-/// One request that was made, and what came of it.
+/// One request that was made, and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Try {
     /// Counted from 1.
     pub(crate) number: u32,
     /// When it started.
     pub(crate) at: SystemTime,
-    /// From connect to the end of the answer.
+    /// The time from connecting to the end of the answer.
     pub(crate) took: Duration,
-    /// The answer's status, when one came.
+    /// The answer's status, if there was an answer.
     pub(crate) status: Option<u16>,
     /// Why it failed; `None` when it succeeded.
     pub(crate) failure: Option<String>,
@@ -59,7 +59,7 @@ pub(crate) struct Try {
     pub(crate) said: Option<String>,
     /// The request as it went out; `None` when an earlier run of the button made it.
     pub(crate) request: Option<Arc<SentRequest>>,
-    /// The answer, when one came.
+    /// The answer, if there was one.
     pub(crate) answer: Option<Reply>,
 }
 
@@ -75,13 +75,13 @@ pub(crate) struct Reply {
 /// Where the delivery to one endpoint stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// A request is under way or about to be made.
+    /// A request is in flight or about to be made.
     UnderWay,
     /// Nothing happens before this time.
     WaitsUntil(SystemTime),
     /// It waits for its endpoint, for this reason; tried again at that time, if one is set.
     Held(String, Option<SystemTime>),
-    /// The endpoint took it.
+    /// The endpoint accepted it.
     Delivered(SystemTime),
     /// It will never be tried again, for this reason.
     Ended(String, SystemTime),
@@ -90,24 +90,24 @@ pub(crate) enum Standing {
 /// What is known of the text itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Text {
-    /// Nobody was asked yet.
+    /// Nobody has been asked yet.
     Unknown,
     /// The texter was asked and can't be reached right now.
     OutOfReach,
-    /// The endpoint that was asked is not a texter of ours: it tells nothing of texts.
+    /// The endpoint that was asked is not our texter: it does not report on texts.
     NotTold,
-    /// The texter stopped telling before the text's end; the last that it said, if anything.
+    /// The texter stopped reporting before the text's final status; the last status, if any.
     LostSight(Option<TextStatus>),
-    /// The texter's latest word.
+    /// The texter's latest status.
     Told(TextStatus),
 }
 
-/// The texter's word on one text, as `GET /texts/<event id>` answers it.
+/// The texter's status of one text, as `GET /texts/<event id>` answers it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct TextStatus {
     /// The event that the text was made for.
     pub(crate) event_id: String,
-    /// Twilio's status, or the texter's own when Twilio never took the text.
+    /// Twilio's status, or the texter's own if Twilio never accepted the text.
     pub(crate) status: String,
     /// Twilio's error code.
     #[serde(default)]
@@ -128,7 +128,7 @@ pub(crate) enum Stage {
     Sent,
     /// The text reached the phone.
     Delivered,
-    /// Twilio accepted the text, and it did not reach the phone.
+    /// Twilio accepted the text, but it did not reach the phone.
     Undelivered,
     /// No text was made, and none will be.
     Refused,
@@ -144,7 +144,7 @@ impl Stage {
 }
 
 impl TextStatus {
-    /// The stage that the status word stands for; a word that we don't know claims nothing.
+    /// The stage that the status stands for; an unknown status claims nothing.
     pub(crate) fn stage(&self) -> Stage {
         match self.status.as_str() {
             "accepted" | "scheduled" | "queued" | "sending" => Stage::Accepted,
@@ -157,7 +157,7 @@ impl TextStatus {
         }
     }
 
-    /// Whether nothing more will be said.
+    /// Whether no further status will come.
     pub(crate) fn is_final(&self) -> bool {
         matches!(
             self.stage(),
@@ -165,7 +165,7 @@ impl TextStatus {
         )
     }
 
-    /// The reason with Twilio's code, when there is either.
+    /// The reason and Twilio's code, if there is either.
     pub(crate) fn reason(&self) -> Option<String> {
         match (&self.error_message, self.error_code) {
             (Some(message), Some(code)) => Some(format!(
@@ -196,8 +196,9 @@ impl Journey {
         self.legs.iter().find(|leg| leg.texter)
     }
 
-    /// Whether the texter has heard of the number and the text's end is not known: worth asking.
-    /// One that answered 503 has heard of it too, and knows whether Twilio may have a text.
+    /// Whether asking is worthwhile: the texter has received the number, and the text's final status
+    /// is not known. A texter that answered 503 has received it too, and knows whether Twilio may
+    /// have a text.
     pub(crate) fn wants_following(&self) -> bool {
         let heard = self
             .texter_leg()
@@ -211,13 +212,13 @@ impl Journey {
             }
     }
 
-    /// Whether the texter took the number.
+    /// Whether the texter accepted the number.
     pub(crate) fn is_taken(&self) -> bool {
         self.texter_leg()
             .is_some_and(|leg| matches!(leg.standing, Standing::Delivered(_)))
     }
 
-    /// Whether the engine still owes a delivery.
+    /// Whether a delivery is still pending.
     pub(crate) fn is_owed(&self) -> bool {
         self.legs.is_empty()
             || self
@@ -233,7 +234,7 @@ impl Leg {
         self.attempts.last()
     }
 
-    /// Why the texter took the number and made no text, as its 202 says.
+    /// Why the texter accepted the number but sent no text, as its 202 says.
     pub(crate) fn refusal(&self) -> Option<&str> {
         let last = self.last_try()?;
         match (&self.standing, last.status) {

@@ -1,4 +1,4 @@
-//! The journeys that the page knows: a bounded number, newest first, and a signal when one moves.
+//! The journeys that the page knows: a bounded number, newest first, and a signal when one changes.
 
 use std::{
     collections::VecDeque,
@@ -12,10 +12,10 @@ use crate::{
     sent::EVENTS_MAX,
 };
 
-/// Journeys kept, in memory and on record; the oldest goes when another begins.
+/// Maximum number of journeys kept, in memory and in the store; the oldest is dropped when another begins.
 pub(crate) const KEPT_MAX: usize = EVENTS_MAX;
 
-/// The known journeys. Cheap to ask, never locked across an await.
+/// The known journeys. Cheap to query, never locked across an await.
 #[derive(Debug)]
 pub(crate) struct Journeys {
     newest_first: Mutex<VecDeque<Journey>>,
@@ -31,7 +31,7 @@ impl Journeys {
         }
     }
 
-    /// Begins a journey; one that is known already stays as it is.
+    /// Begins a journey; one that is already known stays as it is.
     pub(crate) fn begin(&self, journey: Journey) {
         {
             let mut journeys = self.lock();
@@ -58,12 +58,12 @@ impl Journeys {
         self.tell();
     }
 
-    /// Puts the engine's account of the deliveries in place.
+    /// Stores the engine's account of the deliveries.
     pub(crate) fn set_legs(&self, event_id: &str, legs: Vec<Leg>) {
         self.change(event_id, |journey| journey.legs = legs);
     }
 
-    /// Puts the texter's word in place.
+    /// Stores the texter's status.
     pub(crate) fn set_text(&self, event_id: &str, text: Text) {
         self.change(event_id, |journey| journey.text = text);
     }
@@ -92,7 +92,7 @@ impl Journeys {
         self.lock().iter().take(count).cloned().collect()
     }
 
-    /// The event ids of journeys for which `which` holds.
+    /// The event ids of the journeys that `which` selects.
     pub(crate) fn ids_where(&self, which: impl Fn(&Journey) -> bool) -> Vec<String> {
         self.lock()
             .iter()
@@ -124,7 +124,7 @@ impl Journeys {
         }
     }
 
-    /// Says that something moved.
+    /// Signals a change.
     pub(crate) fn tell(&self) {
         self.moved
             .send_modify(|count| *count = count.wrapping_add(1));

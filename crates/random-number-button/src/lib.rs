@@ -1,8 +1,8 @@
 //! A page with one button: it draws a random number and sends it as a webhook.
 //!
 //! [`Button`] draws, sends and keeps each number's journey; [`app`] is the page on top of it.
-//! What is delivered, when it is tried again and what is signed is `webhooks-core`'s work; what
-//! becomes of the text is asked of the texter.
+//! Delivering, retrying and signing is `webhooks-core`'s work; what becomes of the text is asked
+//! of the texter.
 
 mod app;
 mod breakage;

@@ -5,8 +5,8 @@ use std::{process::ExitCode, time::Duration};
 use clap::Parser;
 use random_number_button::{Button, Settings, VARIABLES, app, random_number};
 
-/// How long deliveries under way may go on once the button was asked to stop. What is still owed
-/// then stays in the store.
+/// How long requests in flight may continue once the button was asked to stop. Deliveries that are
+/// still pending then stay in the store.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// A page with one button: it draws a random number and sends it as a webhook.

@@ -1,4 +1,4 @@
-//! A time as the page shows it: UTC until the browser's script puts it into local time.
+//! A time as the page shows it: UTC until the browser's script converts it to local time.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! The page and the two parts of it that change live.
+//! The page, and its two parts that are updated live.
 
 use std::{
     sync::LazyLock,
@@ -30,11 +30,11 @@ pub(crate) struct Page {
     pub(crate) pages: Vec<serve::PageLink>,
     /// Where the phone's page is, when one runs.
     pub(crate) phone: Option<String>,
-    /// Why nothing was generated, after a press that led to nothing.
+    /// Why nothing was generated, after a press that failed.
     pub(crate) notice: Option<String>,
-    /// Where the parts come from that change.
+    /// The URL of the parts that change.
     pub(crate) parts: String,
-    /// How often the polling would ask, and the comparison with it changes.
+    /// The polling interval, after which the comparison with polling changes too.
     pub(crate) poll_seconds: u64,
     /// This page's own address.
     pub(crate) here: String,
@@ -42,7 +42,7 @@ pub(crate) struct Page {
     /// What was broken for this number.
     pub(crate) broken: Option<Breakage>,
     pub(crate) guide: Option<Guide>,
-    /// Which of two buttons holds what, as HTML.
+    /// Which of the two buttons holds which deliveries, as HTML.
     pub(crate) twin: Option<String>,
     /// The event of the journey that is shown, for the form that chooses an interval.
     pub(crate) shown: Option<(u16, String)>,
@@ -51,7 +51,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Whether the number that is shown met this.
+    /// Whether this breakage applied to the number that is shown.
     fn met(&self, breakage: &Breakage) -> bool {
         self.broken.as_ref() == Some(breakage)
     }
@@ -96,7 +96,7 @@ impl PollingPart {
         INTERVALS_SECONDS.iter().map(choice).collect()
     }
 
-    /// Questions that would have learned nothing.
+    /// Polls that would have brought nothing new.
     fn in_vain(&self) -> u64 {
         self.comparison.polls - self.comparison.useful
     }
@@ -119,7 +119,7 @@ fn spoken_seconds(seconds: u64) -> String {
     }
 }
 
-/// A time to the millisecond below a second, to a tenth of a second above.
+/// A duration in milliseconds below one second, in tenths of a second above.
 fn spoken(time: Duration) -> String {
     if time < Duration::from_secs(1) {
         format!("{}\u{a0}ms", time.as_millis())
@@ -175,7 +175,7 @@ impl History {
     }
 }
 
-/// Where the button leads to what polis shows of an attempt.
+/// The URL at which the button redirects to polis's page on an attempt.
 pub(crate) fn in_polis(event_id: &str, attempt: u32) -> String {
     format!("/in-polis?event={event_id}&attempt={attempt}")
 }

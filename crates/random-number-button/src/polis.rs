@@ -1,11 +1,11 @@
-//! Finding a webhook again on polis's page: polis numbers requests in its own order, so it is
-//! asked which of them is which attempt of an event.
+//! Finds a webhook on polis's page: polis numbers requests in its own order, so it must be asked
+//! which of them is which attempt of an event.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
-/// polis is on this machine or near it; a link should not hang for longer.
+/// polis is on this machine or near it; a link should not hang longer than this.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Deserialize)]
@@ -24,8 +24,8 @@ struct Delivery {
     attempt: u32,
 }
 
-/// Where polis, whose page is at `page`, shows the `attempt`th request of `event_id`; its list of
-/// the event's requests when it does not say.
+/// The URL at which polis, whose page is at `page`, shows the `attempt`th request of `event_id`;
+/// its list of the event's requests if it does not answer.
 pub(crate) async fn find(
     client: &reqwest::Client,
     page: &str,

@@ -1,9 +1,9 @@
-//! The talk's argument in figures: what asking again and again would have cost, had the receiver
-//! polled for the numbers that were really drawn.
+//! The talk's argument in figures: what it would have cost had the receiver polled for the numbers
+//! that were actually drawn.
 //!
 //! A receiver that polls asks for the first time one interval after the button was started, and
-//! then at every interval. A question learns something when a number was drawn since the one
-//! before.
+//! then at every interval. A poll brings something new if a number was drawn since the previous
+//! one.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,28 +11,28 @@ use crate::journey::{Journey, Standing};
 
 /// The intervals to choose from, in seconds.
 pub(crate) const INTERVALS_SECONDS: [u64; 5] = [1, 5, 30, 60, 300];
-/// The one that is shown first: often enough to be called quick.
+/// The interval that is shown first: short enough to count as quick.
 pub(crate) const INTERVAL_DEFAULT_SECONDS: u64 = 5;
 
-/// Polling beside the webhooks that were sent, over the same numbers.
+/// Polling compared with the webhooks that were sent for the same numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Comparison {
-    /// Between two questions.
+    /// The time between two polls.
     pub(crate) interval: Duration,
-    /// Since when is counted.
+    /// When counting began.
     pub(crate) since: SystemTime,
     /// Numbers drawn since then.
     pub(crate) drawn: usize,
-    /// Questions that would have been asked.
+    /// Polls that would have been made.
     pub(crate) polls: u64,
-    /// Those of them that would have learned something.
+    /// Those of them that would have brought something new.
     pub(crate) useful: u64,
-    /// How late a number would have been learned, on average; `None` while none is.
+    /// How late a number would have been learned, on average; `None` as long as none was.
     pub(crate) lateness: Option<Duration>,
-    /// From the draw until the texter had answered the webhook, measured, on average over the
-    /// numbers that the first attempt delivered.
+    /// The measured time from the draw to the texter's answer, averaged over the numbers that the
+    /// first attempt delivered.
     pub(crate) post: Option<Duration>,
-    /// How many numbers that average is of.
+    /// How many numbers that average covers.
     pub(crate) posts: usize,
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn compare(
         .iter()
         .filter(|journey| journey.drawn_at >= since)
         .collect();
-    // Which question learns of a number, and how late.
+    // Which poll learns of a number, and how late.
     let mut learned: Vec<(u64, Duration)> = counted
         .iter()
         .map(|journey| {
@@ -97,7 +97,7 @@ fn mean(times: impl Iterator<Item = Duration>) -> Option<Duration> {
     (count > 0).then(|| sum / count)
 }
 
-/// From the draw to the texter's answer, when the first attempt got through.
+/// The time from the draw to the texter's answer, if the first attempt got through.
 fn post(journey: &Journey) -> Option<Duration> {
     let leg = journey.texter_leg()?;
     match (&leg.standing, leg.attempts.as_slice()) {

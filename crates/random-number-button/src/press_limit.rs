@@ -10,7 +10,7 @@ use std::{
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How many presses are allowed; both hold at once, and `None` is no limit.
+/// How many presses are allowed; both limits apply, and `None` means no limit.
 #[derive(Debug, Clone, Copy)]
 pub struct Allowed {
     /// Within any 60 seconds.
@@ -42,7 +42,7 @@ pub(crate) struct TooMany {
 }
 
 impl Allowed {
-    /// Presses that need to be remembered.
+    /// How many presses must be remembered.
     fn most(self) -> usize {
         let most = [self.a_minute, self.a_day].into_iter().flatten().max();
         most.map_or(0, |limit| limit.get() as usize)
@@ -57,7 +57,7 @@ impl PressLimit {
         }
     }
 
-    /// Counts presses of before a restart.
+    /// Counts presses from before a restart.
     pub(crate) fn restore(&mut self, pressed_at: impl IntoIterator<Item = SystemTime>) {
         let mut pressed_at: Vec<SystemTime> = pressed_at.into_iter().collect();
         pressed_at.sort_unstable();
@@ -90,7 +90,7 @@ impl PressLimit {
         Ok(())
     }
 
-    /// Takes back the last press: it led to nothing.
+    /// Uncounts the last press, which failed.
     pub(crate) fn take_back(&mut self) {
         self.pressed_at.pop_back();
     }

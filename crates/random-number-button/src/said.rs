@@ -1,11 +1,11 @@
-//! The reason that an endpoint gives in its own words, found in the head of a JSON answer.
+//! The reason that an endpoint gives in its own words, found at the beginning of a JSON answer.
 
 use serde_json::Value;
 
-/// More than this of an answer is not a reason any more.
+/// A longer text is not a reason.
 const REASON_CHARS_MAX: usize = 240;
 
-/// The members that services put a reason in, the most telling first.
+/// The members in which services put a reason, the most informative first.
 const MEMBERS: [&str; 5] = ["reason", "detail", "error", "error_message", "message"];
 
 /// The reason in `body`, on one line and cut to a sentence's length; `None` when `body` is not a

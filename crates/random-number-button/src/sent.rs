@@ -1,4 +1,4 @@
-//! The requests as they really went out, for the page that shows them.
+//! The requests exactly as they went out, for the page that shows them.
 //!
 //! Kept in memory, for as many events as the page knows; those of an earlier run are gone.
 
@@ -15,8 +15,8 @@ use webhooks_core::OutgoingRequest;
 pub(crate) const EVENTS_MAX: usize = 1_000;
 /// Requests kept for one event: three endpoints with a whole retry schedule.
 const REQUESTS_MAX: usize = 50;
-/// Between the attempt's own time and the moment its request was seen. Attempts of one delivery
-/// are five seconds apart at least.
+/// Maximum time between an attempt's start and the moment its request was seen. Attempts of one
+/// delivery are at least five seconds apart.
 const APART_MAX: Duration = Duration::from_secs(2);
 
 /// One request.
@@ -44,7 +44,7 @@ impl SentRequests {
             .iter()
             .map(|(name, value)| (name.to_string(), text(value.as_bytes())))
             .collect();
-        // What is added on the way out.
+        // The HTTP client adds this one.
         let length = request.body.len().to_string();
         headers.push(("content-length".to_owned(), length));
         let sent = Arc::new(SentRequest {

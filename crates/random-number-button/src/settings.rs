@@ -1,4 +1,4 @@
-//! The button's settings, read from environment variables; all that is wrong is reported at once.
+//! The button's settings, read from environment variables; all problems are reported at once.
 
 use std::num::NonZeroU32;
 
@@ -17,19 +17,19 @@ const STORE_DEFAULT: &str = "button.db";
 /// The default endpoint is on this machine, so this machine is allowed. Setting
 /// `WEBHOOK_ALLOW_NETWORKS` replaces it.
 const ALLOW_NETWORKS_DEFAULT: [&str; 2] = ["127.0.0.0/8", "::1/128"];
-/// More endpoints than anybody has for one button.
+/// More endpoints than anybody needs for one button.
 const TARGETS_MAX: usize = 20;
-/// A person does not press faster for long.
+/// Nobody presses faster than this for long.
 const PRESSES_PER_MINUTE_DEFAULT: u32 = 10;
 /// Each press costs a text; the texter's own daily limit is the same.
 const PRESSES_PER_DAY_DEFAULT: u32 = 100;
-/// Where a press costs nothing there need not be a limit.
+/// The word for no limit, where a press costs nothing.
 const UNLIMITED: &str = "unlimited";
-/// As many as are kept on record, so that a restart forgets no press of the day.
+/// As many as are kept in the store, so that a restart forgets no press of the day.
 const PRESSES_MAX: u32 = 1_000;
 const _: () = assert!(PRESSES_MAX as usize <= KEPT_MAX);
 
-/// What `--help` says of the variables.
+/// The variables, as `--help` describes them.
 pub const VARIABLES: &str = "\
 Environment variables (a file .env is read too):
   PORT                    where the page is served; 9090
@@ -51,7 +51,7 @@ Environment variables (a file .env is read too):
   RUST_LOG                how much is logged; info
 --licences prints the licences of what this program contains.";
 
-/// Everything the button can be told.
+/// Everything that can be configured.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The address to listen on.
@@ -62,11 +62,11 @@ pub struct Settings {
     pub host_names: Vec<String>,
     /// Where each number goes; at least one.
     pub targets: Vec<Target>,
-    /// Who is asked what became of a text.
+    /// Where to ask what became of a text.
     pub texter: Url,
-    /// Signs what is sent; one is generated when there is none.
+    /// Signs the webhooks; generated if none is given.
     pub secret: Option<Secret>,
-    /// Private networks that may be sent to.
+    /// Private networks that webhooks may go to.
     pub allow_networks: Vec<String>,
     /// The file that keeps the events, or the Postgres database.
     pub store: String,
@@ -76,16 +76,16 @@ pub struct Settings {
     pub presses: Allowed,
     /// The pages of programs that run together with this one.
     pub pages: serve::Pages,
-    /// Whose pages may frame this one.
+    /// The origin whose pages may frame this one.
     pub frame_origin: Option<serve::FrameOrigin>,
 }
 
-/// Where another button is, and by what it knows this one.
+/// The other button's URL, and the secret that both share.
 #[derive(Clone)]
 pub struct TwinAt {
     /// Its page.
     pub url: Url,
-    /// Both have the same.
+    /// The same for both buttons.
     pub secret: String,
 }
 
@@ -98,7 +98,7 @@ impl std::fmt::Debug for TwinAt {
 }
 
 impl Settings {
-    /// Reads the settings; `None` when something is missing, which is noted in `variables`.
+    /// Reads the settings; `None` if something is missing, which is recorded in `variables`.
     pub fn read(variables: &mut Variables<'_>) -> Option<Self> {
         let (port, host) = (variables.port(PORT_DEFAULT), variables.host());
         let targets = targets(variables);
@@ -181,7 +181,7 @@ fn targets(variables: &mut Variables<'_>) -> Vec<Target> {
     targets
 }
 
-/// Two buttons have a database in common, and a secret.
+/// The other button; both share a database and a secret.
 fn twin(variables: &mut Variables<'_>, store: &str) -> Option<TwinAt> {
     let url = variables.optional("DEMO_TWIN", Target::parse)?.url;
     let secret = variables.get("DEMO_TWIN_SECRET");

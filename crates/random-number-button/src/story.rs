@@ -1,7 +1,7 @@
 //! A journey in sentences: what happened, and what happens next.
 //!
-//! Everything on the page is said here, so that the live page, the page without JavaScript and
-//! the history say the same. It never says more than the journey's facts do.
+//! All of the page's sentences are made here, so that the live page, the page without JavaScript
+//! and the history agree. They never claim more than the journey's facts.
 
 mod exchange;
 mod headline;
@@ -36,7 +36,7 @@ pub(crate) struct Story {
 }
 
 impl Story {
-    /// Links each webhook to `endpoint` to where `address` says that the attempt is shown.
+    /// Links each webhook to `endpoint` to the address that `address` gives for its attempt.
     pub(crate) fn link(&mut self, endpoint: &str, address: impl Fn(u32) -> String) {
         let branches = self.branches.iter_mut();
         for branch in branches.filter(|branch| branch.name == endpoint) {
@@ -59,7 +59,7 @@ pub(crate) fn tell(journey: &Journey, now: SystemTime) -> Story {
             ..leg_branch(leg, now)
         })
         .collect();
-    // One is open from the start: a webhook is what this page is about.
+    // One is open from the start: this page is about webhooks.
     if let Some((_, newest)) = branches
         .first_mut()
         .and_then(|first| first.attempts.last_mut())

@@ -1,4 +1,4 @@
-//! Where numbers go, and what a person calls it.
+//! Where numbers go, and its name for people.
 
 use url::Url;
 
@@ -8,7 +8,7 @@ pub(crate) const TEXTER_NAME: &str = "the texter";
 /// An endpoint with its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// What the page calls it: as given, else its host and port.
+    /// Its name on the page: as given, else its host and port.
     pub name: String,
     /// Where numbers go.
     pub url: Url,
@@ -18,7 +18,7 @@ impl Target {
     /// Reads `URL` or `name=URL`.
     ///
     /// # Errors
-    /// What is wrong, for whoever set it. The value is not repeated when it has a password.
+    /// What is wrong, for the person who set it. The value is not repeated if it contains a password.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (name, address) = match text.split_once('=') {
             Some((name, address)) if is_name(name) => (Some(name), address),
@@ -29,14 +29,14 @@ impl Target {
             Ok(url) if !matches!(url.scheme(), "http" | "https") => {
                 "only http and https URLs are allowed".to_owned()
             }
-            // It would be shown on the page and written to the log; the value itself is not.
+            // The address is shown on the page and written to the log, so the value is not repeated here.
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
                 return Err(
                     "has an address with a user name or password; leave them out: webhooks are signed instead"
                         .to_owned(),
                 );
             }
-            // Several in one variable, as a list: each would be a part of the first one's path.
+            // A list of several in one variable: the others would become part of the first one's path.
             Ok(_) if has_second_address(address) => {
                 "it holds several addresses; give each a variable of its own, NAME_1, NAME_2, …"
                     .to_owned()

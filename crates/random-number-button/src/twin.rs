@@ -1,8 +1,8 @@
 //! The other button on the same database, in the demo that has two: this one can have it draw a number,
-//! end it, and see from the database which of the two holds what.
+//! kill it, and see from the database which of the two holds which deliveries.
 //!
-//! Only a button that was told of another can be ended, by whoever knows the secret that both were
-//! given.
+//! Only a button that was configured with another can be killed, and only by a caller that knows the secret
+//! that both were given.
 
 use std::{
     collections::HashMap,
@@ -16,17 +16,17 @@ use webhooks_core::Node;
 
 use crate::{breakage::SwitchError, settings::TwinAt};
 
-/// Where a button is ended.
+/// The path at which a button is killed.
 pub(crate) const END: &str = "/twin/end";
-/// Has the secret.
+/// The header that carries the secret.
 const SECRET: &str = "x-demo-twin";
 /// The other button is on this machine.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
-/// The answer to whoever ends it leaves first.
+/// Leaves time for the answer to go out before the process ends.
 const END_PAUSE: Duration = Duration::from_millis(50);
-/// A node that was heard of less than this ago is well: it says each second that it lives.
+/// A node that was heard from within this time is alive: it reports every second.
 const WELL: Duration = Duration::from_secs(3);
-/// After so long it is taken for dead.
+/// After this time without a report, it is presumed dead.
 const LEASE_SECONDS: u64 = 10;
 const WHO: &str = "The other button";
 
@@ -38,7 +38,7 @@ pub(crate) struct Twin {
     shown: Mutex<TwinPart>,
 }
 
-/// Which button holds what.
+/// Which button holds which deliveries.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Template)]
 #[template(path = "twin.html")]
 pub(crate) struct TwinPart {
@@ -49,12 +49,12 @@ pub(crate) struct TwinPart {
     other: Option<Other>,
 }
 
-/// What is seen of the other button.
+/// What is known of the other button.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Other {
     /// Deliveries that it holds.
     held: u64,
-    /// For how long nothing was heard of it, when that is worth a word.
+    /// How long nothing was heard from it, if that is long enough to mention.
     quiet_seconds: Option<u64>,
 }
 
@@ -71,7 +71,7 @@ impl Twin {
         }
     }
 
-    /// Notes who is there. True when the page shows something else now.
+    /// Records which nodes exist. Returns true if the page now shows something different.
     pub(crate) fn saw(&self, nodes: Vec<Node>) -> bool {
         let mut shown = self.shown.lock();
         let before = shown.clone();
@@ -84,7 +84,7 @@ impl Twin {
             }
             let quiet = SystemTime::now().duration_since(node.seen_at);
             let quiet = quiet.ok().filter(|quiet| *quiet >= WELL);
-            // One that was ended may be there still while it is started again.
+            // One that was killed may still be listed while it is started again.
             let other = shown.other.get_or_insert(Other {
                 held: 0,
                 quiet_seconds: None,
@@ -95,7 +95,7 @@ impl Twin {
         *shown != before
     }
 
-    /// Whether the other button has a delivery in hand.
+    /// Whether the other button holds a delivery.
     pub(crate) fn holds_something(&self) -> bool {
         let shown = self.shown.lock();
         shown.other.as_ref().is_some_and(|other| other.held > 0)
@@ -106,7 +106,7 @@ impl Twin {
         self.shown.lock().clone()
     }
 
-    /// Has it draw a number, as a press does. Returns the event's id.
+    /// Has it draw a number, as a press does, and returns the event's id.
     pub(crate) async fn draw(&self) -> Result<String, SwitchError> {
         let pressed = self.client.post(self.at.url.clone()).timeout(ANSWER_LIMIT);
         let answer = pressed.send().await.map_err(|error| refused(&error))?;
@@ -120,7 +120,7 @@ impl Twin {
         event.ok_or_else(|| SwitchError::new(WHO, format!("it answered {}", answer.status())))
     }
 
-    /// Ends it as `kill -9` would.
+    /// Kills it as `kill -9` would.
     pub(crate) async fn end(&self) -> Result<(), SwitchError> {
         let end = self
             .at
@@ -140,16 +140,18 @@ impl Twin {
         Err(SwitchError::new(WHO, reason))
     }
 
-    /// Ends this process in a moment when `headers` have the secret.
+    /// Ends this process in a moment if `headers` carry the secret.
     pub(crate) fn is_ended(&self, headers: &HeaderMap) -> bool {
         let given = headers.get(SECRET).map(|secret| secret.as_bytes());
         if given != Some(self.at.secret.as_bytes()) {
             return false;
         }
-        tracing::warn!("the other button ends this one, on purpose: it stops in the middle");
+        tracing::warn!(
+            "the other button kills this one, on purpose: it stops in the middle of its work"
+        );
         std::thread::spawn(|| {
             std::thread::sleep(END_PAUSE);
-            // Nothing is put away: that is what the demo is about. The code is that of `kill -9`.
+            // Nothing is cleaned up: that is the point of the demo. The exit code is that of `kill -9`.
             std::process::exit(137);
         });
         true

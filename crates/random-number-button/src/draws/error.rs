@@ -1,4 +1,4 @@
-//! Why a draw is not kept.
+//! Why a draw could not be stored or read.
 
 use webhooks_core::TransactionError;
 
@@ -6,14 +6,14 @@ use webhooks_core::TransactionError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DrawError {
-    /// The file refused.
+    /// The file could not be used.
     #[error(transparent)]
     File(#[from] TransactionError),
-    /// The database refused.
+    /// The database could not be used.
     #[cfg(feature = "postgres")]
     #[error(transparent)]
     Database(#[from] sqlx::Error),
-    /// The engine refused the event.
+    /// The engine rejected the event.
     #[cfg(feature = "postgres")]
     #[error(transparent)]
     Send(#[from] webhooks_core::SendError),

@@ -1,11 +1,11 @@
-//! Draws in the file that is the engine's store, too.
+//! Draws in the file that is also the engine's store.
 
 use webhooks_core::{Event, Transaction, TransactionError, Webhooks};
 
 use super::record::{EVENT_TYPE, KEPT, journey, to_ms};
 use crate::journey::Journey;
 
-/// Makes the table when it is not there.
+/// Creates the table if it does not exist.
 pub(super) async fn prepare(webhooks: &Webhooks) -> Result<(), TransactionError> {
     webhooks
         .transaction(|tx| {
@@ -44,7 +44,7 @@ pub(super) async fn send(
         .await
 }
 
-/// Only what the page can show is kept; the events themselves have the engine's retention.
+/// Only what the page can show is kept; the events themselves follow the engine's retention.
 fn forget_old(tx: &Transaction<'_>) -> Result<(), TransactionError> {
     tx.execute(
         "delete from draw where seq <= (select max(seq) from draw) - ?1",
@@ -53,7 +53,7 @@ fn forget_old(tx: &Transaction<'_>) -> Result<(), TransactionError> {
     Ok(())
 }
 
-/// The draws on record, as journeys of which nothing more is known.
+/// The recorded draws, as journeys about which nothing more is known.
 pub(super) async fn restore(webhooks: &Webhooks) -> Result<Vec<Journey>, TransactionError> {
     webhooks
         .transaction(|tx| {

@@ -1,5 +1,5 @@
-//! The numbers that were drawn, in a table of the button's own beside the engine's: a draw and
-//! its event are stored in one commit, so that neither is ever there without the other.
+//! The numbers that were drawn, in the button's own table next to the engine's: a draw and its
+//! event are stored in one commit, so that neither ever exists without the other.
 
 mod error;
 mod file;
@@ -23,7 +23,7 @@ pub(crate) enum Draws {
 }
 
 impl Draws {
-    /// Makes the table when it is not there.
+    /// Creates the table if it does not exist.
     pub(crate) async fn open(webhooks: &Webhooks, _address: &str) -> Result<Self, DrawError> {
         #[cfg(feature = "postgres")]
         if is_postgres(_address) {
@@ -47,7 +47,7 @@ impl Draws {
         }
     }
 
-    /// The draws on record, as journeys of which nothing more is known.
+    /// The recorded draws, as journeys about which nothing more is known.
     pub(crate) async fn restore(&self, webhooks: &Webhooks) -> Result<Vec<Journey>, DrawError> {
         match self {
             Self::File => Ok(file::restore(webhooks).await?),
@@ -57,7 +57,7 @@ impl Draws {
     }
 }
 
-/// Whether an address is that of a Postgres database, as the engine has it.
+/// Whether an address is a Postgres database's, by the engine's rules.
 pub(crate) fn is_postgres(address: &str) -> bool {
     address.starts_with("postgres://") || address.starts_with("postgresql://")
 }

@@ -1,4 +1,4 @@
-//! Draws in a table of the database that is the engine's store, too: several buttons may share it.
+//! Draws in a table of the database that is also the engine's store: several buttons may share it.
 
 use std::str::FromStr;
 
@@ -16,7 +16,7 @@ use crate::journey::Journey;
 
 /// A press needs one for a few milliseconds.
 const CONNECTIONS_MAX: u32 = 4;
-/// Two buttons that start at once make the table one after the other: "draw".
+/// The lock by which two buttons that start at once create the table one after the other: "draw".
 const LOCK_KEY: i64 = 0x6472_6177;
 
 /// The table of draws.
@@ -24,11 +24,11 @@ const LOCK_KEY: i64 = 0x6472_6177;
 pub(crate) struct Table(PgPool);
 
 impl Table {
-    /// Makes it when it is not there.
+    /// Creates it if it does not exist.
     pub(super) async fn open(address: &str) -> sqlx::Result<Self> {
         let options = PgConnectOptions::from_str(address)?
             .application_name("random-number-button")
-            // That the table is there already.
+            // Hides the notice that the table already exists.
             .options([("client_min_messages", "warning")]);
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS_MAX)

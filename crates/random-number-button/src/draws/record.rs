@@ -1,4 +1,4 @@
-//! What is on record of a draw, wherever that is.
+//! The record of a draw, wherever it is stored.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,10 +6,10 @@ use crate::{journey::Journey, journeys::KEPT_MAX};
 
 /// The event type of the talk.
 pub(super) const EVENT_TYPE: &str = "random_number:generate";
-/// Only what the page can show is kept; the events themselves have the engine's retention.
+/// Only what the page can show is kept; the events themselves follow the engine's retention.
 pub(super) const KEPT: i64 = KEPT_MAX as i64;
 
-/// A draw as a journey of which nothing more is known.
+/// A draw as a journey about which nothing more is known.
 pub(super) fn journey(event_id: String, number: u16, drawn_at_ms: i64) -> Journey {
     let drawn_at = SystemTime::UNIX_EPOCH + Duration::from_millis(drawn_at_ms.unsigned_abs());
     Journey::new(event_id, number, drawn_at)

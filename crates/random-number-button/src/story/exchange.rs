@@ -2,18 +2,18 @@
 
 use crate::journey::{Reply, Try};
 
-/// What the engine says of an address where nobody listens.
+/// What the engine reports for an address where nothing is listening.
 const REFUSED: &str = "connection refused";
 
 /// An attempt's request and answer as the page shows them.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    /// Which attempt of which leg it is, for the script that keeps it open.
+    /// Identifies the attempt and its leg, for the script that keeps it open.
     pub(crate) key: String,
     pub(crate) attempt: u32,
-    /// Whether it is open before anybody chose.
+    /// Whether it is open until somebody opens or closes it.
     pub(crate) open: bool,
-    /// What was sent; `None` when nothing was, or an earlier run did.
+    /// What was sent; `None` if nothing was, or an earlier run sent it.
     pub(crate) request: Option<Request>,
     /// Why no request is shown.
     pub(crate) no_request: &'static str,
@@ -35,7 +35,7 @@ pub(crate) struct Request {
     pub(crate) body: String,
 }
 
-/// One header line, with what it is for when that is not plain.
+/// One header line, with its purpose if that is not obvious.
 #[derive(Debug)]
 pub(crate) struct Header {
     pub(crate) name: String,

@@ -8,13 +8,13 @@ use super::{
 };
 use crate::journey::{Journey, Leg, Stage, Standing, Text, TextStatus};
 
-/// How good it is, two words for the history, the sentence, and what there is to add.
+/// The tone, two words for the history, the sentence, and what to add to it.
 type Headline = (Tone, &'static str, String, Option<Line>);
 
 pub(super) fn headline(journey: &Journey, now: SystemTime) -> Headline {
     let number = journey.number;
     match &journey.text {
-        // While the texter has not taken the number for good, what it waits for is the news.
+        // Until the texter has accepted the number for good, what it waits for is the news.
         Text::Told(status) | Text::LostSight(Some(status))
             if journey.is_taken() || status.stage().is_known() =>
         {
@@ -152,7 +152,7 @@ fn leg_headline(journey: &Journey, leg: &Leg, now: SystemTime) -> Headline {
     }
 }
 
-/// The texter took the number, and there is no word on the text.
+/// The texter accepted the number, and the text's status is not known.
 fn taken_headline(journey: &Journey, leg: &Leg) -> Headline {
     let number = journey.number;
     if let Some(refusal) = leg.refusal() {

@@ -1,8 +1,8 @@
-//! What came of an attempt, in words.
+//! The outcome of an attempt, in words.
 
 use crate::journey::Try;
 
-/// Why an attempt failed, with what the endpoint itself said; `None` when it did not.
+/// Why an attempt failed, with the endpoint's own reason; `None` if it did not fail.
 pub(super) fn failure(attempt: &Try) -> Option<String> {
     let failure = attempt.failure.as_ref()?;
     Some(match &attempt.said {
@@ -11,7 +11,7 @@ pub(super) fn failure(attempt: &Try) -> Option<String> {
     })
 }
 
-/// The same from the number's point of view: what is wrong with the texter.
+/// The same, from the number's point of view: what is wrong with the texter.
 pub(super) fn trouble(attempt: &Try) -> Option<String> {
     let failure = failure(attempt)?;
     Some(match attempt.status {

@@ -1,4 +1,4 @@
-//! What a story is told with: stations of a journey, their sentences, and how good the news is.
+//! The parts of a story: stations of a journey, their sentences, and how good the news is.
 
 use std::time::SystemTime;
 
@@ -29,7 +29,7 @@ impl Tone {
 /// The webhook to one endpoint.
 #[derive(Debug)]
 pub(crate) struct Branch {
-    /// What the endpoint is called.
+    /// The endpoint's name.
     pub(crate) name: String,
     /// Its address.
     pub(crate) url: String,
@@ -37,7 +37,7 @@ pub(crate) struct Branch {
     pub(crate) step: Step,
     /// The attempts, oldest first.
     pub(crate) attempts: Vec<(Line, Exchange)>,
-    /// What came of it at the texter.
+    /// The text that the texter made of it.
     pub(crate) text: Option<Step>,
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct Step {
 pub(crate) struct Line {
     pub(crate) text: String,
     pub(crate) at: Option<Moment>,
-    /// Whether that time was still to come: worth a countdown.
+    /// Whether that time was still ahead, and so is shown with a countdown.
     pub(crate) ahead: bool,
 }
 
@@ -75,7 +75,7 @@ impl Line {
         }
     }
 
-    /// A line on what comes at `due`: the time when it is ahead, "any moment" when it is not.
+    /// A line about the next attempt at `due`: the time if it is ahead, else "any moment".
     pub(super) fn next_try(due: SystemTime, now: SystemTime) -> Self {
         if due > now {
             Self {
