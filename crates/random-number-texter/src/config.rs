@@ -1,5 +1,5 @@
-//! What the texter is told by its environment, checked as a whole: every wrong variable is named
-//! at once, and no value of a secret is repeated.
+//! The texter's settings from its environment, checked as a whole: all wrong variables are named
+//! at once, and no secret's value is repeated.
 
 use std::{fmt, net::IpAddr};
 
@@ -36,7 +36,7 @@ const DEFAULT_STORE: &str = "texter.db";
 const DEFAULT_PORT: u16 = 9000;
 /// A hundred texts cost about a dollar; a loop that went wrong must not cost more in a day.
 const DEFAULT_DAILY_LIMIT: u32 = 100;
-/// Below the number of texts that are remembered, because the count of a day is taken from them.
+/// Below the number of texts that are remembered, because a day's texts are counted among them.
 const DAILY_LIMIT_MAX: u32 = 50_000;
 /// `AC`, then this many hexadecimal digits.
 const SID_DIGITS: usize = 32;
@@ -44,19 +44,19 @@ const SID_DIGITS: usize = 32;
 /// Everything that is configured.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The account that pays, at Twilio.
+    /// The Twilio account that pays.
     pub account: Account,
-    /// In whose name texts are sent.
+    /// The sender of the texts.
     pub from: PhoneNumber,
-    /// Who gets them.
+    /// The recipient of the texts.
     pub to: PhoneNumber,
-    /// Which secrets a webhook may be signed with; `None` texts unsigned ones too.
+    /// The secrets that webhooks may be signed with; `None` accepts unsigned ones too.
     pub(crate) webhooks: Option<WebhookCheck>,
-    /// Where Twilio reaches this program.
+    /// The URL at which Twilio reaches this program.
     pub public_url: Option<Url>,
-    /// Texts a day.
+    /// Maximum number of texts a day.
     pub daily_limit: u32,
-    /// Where is remembered what was texted.
+    /// Where the texts are recorded.
     pub store: StoreLocation,
     /// The address to listen on.
     pub host: serve::Host,
@@ -64,11 +64,11 @@ pub struct Config {
     pub port: u16,
     /// The pages of programs that run together with this one.
     pub pages: serve::Pages,
-    /// How long to wait for whom; no variable changes these.
+    /// Time limits; no variable changes them.
     pub times: TimeLimits,
 }
 
-/// A Twilio account and where its API is.
+/// A Twilio account, and where its API is.
 #[derive(Clone)]
 pub struct Account {
     pub(crate) sid: String,
@@ -76,7 +76,7 @@ pub struct Account {
     pub(crate) base_url: Url,
 }
 
-/// An account can't be used: which part is wrong, and how.
+/// The account can't be used: which part is wrong, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{part} {wrong}")]
 pub struct AccountError {
@@ -87,7 +87,7 @@ pub struct AccountError {
 }
 
 impl Account {
-    /// The account `sid` with its auth token, at Twilio or at a `base_url` of another's.
+    /// The account `sid` with its auth token, at Twilio or at another server's `base_url`.
     ///
     /// # Errors
     /// [`AccountError`] names the part to correct.
@@ -109,7 +109,7 @@ impl fmt::Debug for Account {
 }
 
 impl Config {
-    /// Reads the configuration; `None` when something is missing, which is noted in `variables`.
+    /// Reads the configuration; `None` if something is missing, which is recorded in `variables`.
     pub fn read(variables: &mut Variables<'_>) -> Option<Self> {
         let sid = variables.required("SMS_TWILIO_SID", account_sid);
         let token = variables.required("SMS_TWILIO_TOKEN", auth_token);
@@ -159,7 +159,7 @@ impl Config {
         })
     }
 
-    /// Where Twilio is to report what becomes of a text, when this program listens on `port`.
+    /// Where Twilio should report what becomes of a text, if this program listens on `port`.
     #[must_use]
     pub fn callback_base(&self, port: u16) -> Option<Url> {
         if let Some(url) = &self.public_url {
@@ -183,7 +183,7 @@ impl Config {
         self.account.base_url.scheme() == "http" && !is_loopback(&self.account.base_url)
     }
 
-    /// Whether a stand-in for Twilio on this machine is used: nothing costs money then.
+    /// Whether a stand-in for Twilio on this machine is used, so that nothing costs money.
     #[must_use]
     pub fn has_pretend_account(&self) -> bool {
         is_loopback(&self.account.base_url)

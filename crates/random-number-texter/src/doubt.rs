@@ -1,4 +1,4 @@
-//! Texts that Twilio may have: it is asked for its list before one is sent again.
+//! Texts that Twilio may have: before one is sent again, Twilio is asked for its list.
 
 use std::time::Duration;
 
@@ -13,23 +13,23 @@ use crate::{
     twilio::{Listed, LookedUp},
 };
 
-/// Twilio's clock and ours may differ by this much when a listed text is compared with the time
-/// of our request; texts of other events are told apart by their SID anyway.
+/// How far Twilio's clock and ours may differ when a listed text is compared with the time of our
+/// request; texts of other events are told apart by their SID anyway.
 const CLOCKS_DIFFER_MAX: Duration = Duration::from_secs(10 * 60);
 
-/// What asking Twilio came to.
+/// The result of asking Twilio.
 pub(crate) enum Settled {
-    /// The text exists, or that can't be told yet; this is how its event stands.
+    /// The text exists, or this is not known yet; the outcome of its event.
     Known(Outcome),
     /// Twilio does not have the text: it may be sent.
     Free,
 }
 
-/// What Twilio's list says of one text.
+/// What Twilio's list says about one text.
 pub(crate) enum Listing {
-    /// Those that may be it.
+    /// All listed texts that may be this one.
     Complete(Vec<(String, State, Option<Reason>)>),
-    /// Those that may be it; there may be more that are not listed.
+    /// Listed texts that may be this one; there may be more that are not listed.
     CutShort(Vec<(String, State, Option<Reason>)>),
 }
 
@@ -59,7 +59,7 @@ impl Parts {
             (LookedUp::Listed { texts, is_whole }, _) => {
                 listing(&text.body, text.posted_at, texts, is_whole)
             }
-            // Twilio's word that it failed is enough where it shows no list.
+            // If Twilio shows no list, its answer that it failed is enough.
             (LookedUp::NotOffered(_), Doubt::Answered) => Listing::Complete(Vec::new()),
             (LookedUp::NotOffered(why) | LookedUp::NoAnswer(why), _) => {
                 tracing::warn!(
@@ -122,7 +122,7 @@ impl Parts {
         Ok(Settled::Free)
     }
 
-    /// The outcome of a request that leaves `doubt`: come again when that can be settled.
+    /// The outcome of a request that leaves `doubt`: try again when that can be settled.
     pub(crate) fn ask_again(&self, doubt: Doubt, reason: String) -> Outcome {
         Outcome::TryAgain {
             reason,
@@ -140,7 +140,7 @@ impl Parts {
     }
 }
 
-/// Those of `listed`, newest first, that may be the text `body`, given to Twilio at `posted_at`.
+/// Those of `listed`, newest first, that may be the text `body`, which was given to Twilio at `posted_at`.
 pub(crate) fn listing(
     body: &str,
     posted_at: Option<Timestamp>,
@@ -166,7 +166,7 @@ pub(crate) fn listing(
     }
 }
 
-/// Whether a listed text says what ours does; a trial account's begin with Twilio's own words.
+/// Whether a listed text says what ours says; a trial account's texts begin with Twilio's own words.
 fn says(listed: &str, ours: &str) -> bool {
     const TRIAL: &str = "Sent from your Twilio trial account - ";
     listed.strip_prefix(TRIAL).unwrap_or(listed) == ours

@@ -1,7 +1,7 @@
-//! Being down on purpose, for somebody who wants to see what a sender does then.
+//! Being down on purpose, to see what a sender does then.
 //!
-//! Only where no real account is set: then the connections of whoever calls are really refused,
-//! because nobody listens.
+//! Only possible without a real account. Connections are then actually refused, because nothing
+//! is listening.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use serde::Serialize;
 
 use crate::texter::Texter;
 
-/// For how long connections are refused: three attempts of the demo's button find nobody.
+/// How long connections are refused: long enough for three attempts of the demo's button to fail.
 pub const DOWN_TIME: Duration = Duration::from_secs(20);
 
-/// What the switch answers.
+/// The switch's answer.
 #[derive(Serialize)]
 struct Down {
     seconds: u64,

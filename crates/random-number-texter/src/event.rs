@@ -1,9 +1,9 @@
-//! Reading a webhook's body: which event it is, and what is to be texted.
+//! Reading a webhook's body: which event it is, and what to text.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The one type of event that is texted.
+/// The only type of event that is texted.
 pub(crate) const RANDOM_NUMBER: &str = "random_number:generate";
 /// Ids in use are UUIDs of 36 characters; this leaves room for others and bounds what is stored.
 const ID_BYTES_MAX: usize = 256;
@@ -13,7 +13,7 @@ const DATA_CHARS_MAX: usize = 100;
 /// An event of the type `random_number:generate`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Draw {
-    /// By which copies of the event are known; without one there are no copies.
+    /// The id by which copies of the event are recognised; without one there are no copies.
     pub(crate) id: Option<String>,
     /// The number, as it was written.
     pub(crate) number: String,
@@ -26,7 +26,7 @@ impl Draw {
     }
 }
 
-/// What a body held.
+/// The content of a body.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Received {
     /// A number to text.
@@ -107,7 +107,7 @@ fn string(value: &RawValue) -> Option<String> {
 fn number(data: &RawValue) -> Result<String, EventError> {
     let number = match data.get().as_bytes().first() {
         Some(b'-' | b'0'..=b'9') => data.get().to_owned(),
-        // Space at either end would not survive the network and would hide the text from a look-up.
+        // White space at either end would not survive the network, and a look-up would then miss the text.
         Some(b'"') => string(data).ok_or(EventError::BadData)?.trim().to_owned(),
         _ => return Err(EventError::BadData),
     };

@@ -1,5 +1,5 @@
-//! Events whose text is under way: the first copy of an event does the work, the copies that come
-//! meanwhile wait for its outcome.
+//! Events whose text is being sent: the first copy of an event does the work, and copies that
+//! arrive meanwhile wait for its outcome.
 
 use std::{
     collections::HashMap,
@@ -10,24 +10,24 @@ use tokio::sync::watch;
 
 use crate::outcome::Outcome;
 
-/// Texts under way at once; each holds a connection to Twilio. A further one is told to come again.
+/// Maximum number of texts being sent at once; each holds a connection to Twilio. Any more are told to try again.
 const IN_FLIGHT_MAX: usize = 64;
 
-/// The flights under way, by event.
+/// The flights in progress, by event.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Flights(Arc<Mutex<HashMap<String, Landing>>>);
 
-/// Where the outcome of a flight will be read.
+/// Receives the outcome of a flight.
 pub(crate) type Landing = watch::Receiver<Option<Outcome>>;
 
-/// What a copy of an event is to do.
+/// What a copy of an event has to do.
 #[derive(Debug)]
 pub(crate) enum Boarding {
-    /// It is the first: it does the work and says how it ended.
+    /// It is the first: it does the work and reports the outcome.
     First(Flight, Landing),
-    /// Another copy does the work.
+    /// Another copy is doing the work.
     Later(Landing),
-    /// Too many are under way.
+    /// Too many are in progress.
     Full,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Flight {
 }
 
 impl Flights {
-    /// Takes the place of the event `key`, if that is free.
+    /// Takes the place of the event `key`, if it is free.
     pub(crate) fn board(&self, key: &str) -> Boarding {
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(landing) = flights.get(key) {
@@ -61,7 +61,7 @@ impl Flights {
 }
 
 impl Flight {
-    /// Tells every waiting copy how it ended.
+    /// Reports the outcome to every waiting copy.
     pub(crate) fn land(self, outcome: Outcome) {
         self.outcome.send_replace(Some(outcome));
     }

@@ -1,5 +1,5 @@
-//! `GET /texts/<event id>` and `GET /texts/<event id>/events`: how far an event's text came, for
-//! the program that sent the event. Tells no phone number.
+//! `GET /texts/<event id>` and `GET /texts/<event id>/events`: how far an event's text has come,
+//! for the program that sent the event. Reveals no phone number.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ use tokio::{
 
 use crate::{text::Text, texter::Texter};
 
-/// A text without status callbacks never comes to its end; whoever follows it may ask again.
+/// A text without status callbacks never reaches its final status; the follower may ask again.
 const FOLLOWED_FOR: Duration = Duration::from_secs(15 * 60);
 /// Below the idle time limits of proxies, which begin at 30 s.
 const SIGN_OF_LIFE_EVERY: Duration = Duration::from_secs(15);
@@ -50,7 +50,7 @@ impl Journey {
     }
 }
 
-/// What there is no journey of.
+/// The answer for an event that has no journey.
 #[derive(Serialize)]
 struct Unknown {
     error: &'static str,
@@ -68,9 +68,9 @@ pub(crate) async fn show(State(texter): State<Texter>, Path(event_id): Path<Stri
     }
 }
 
-/// The text as it is now and at each change, until its end.
+/// The text as it is now and at each change, until its final status.
 pub(crate) async fn follow(State(texter): State<Texter>, Path(event_id): Path<String>) -> Response {
-    // Before the text is read, so that no change falls between.
+    // Subscribes before the text is read, so that no change is missed in between.
     let changes = texter.parts().changes.subscribe();
     let Ok(place) = Arc::clone(&texter.parts().followers).try_acquire_owned() else {
         let error = "too many journeys are followed; ask again later";
@@ -131,7 +131,7 @@ struct Follower {
 }
 
 impl Follower {
-    /// The next change; `None` after the text's end, or when it is time to ask again.
+    /// The next change; `None` after the text's final status, or when it is time to ask again.
     async fn next(&mut self) -> Option<Journey> {
         loop {
             if let Some(text) = self.next.take()

@@ -1,9 +1,9 @@
-//! The durable memory of what was texted: a SQLite file with one row a text.
+//! The durable record of what was texted: a SQLite file with one row per text.
 //!
-//! It owns the once-guard, the daily limit and how far each text came. One thread holds the
-//! connection and runs one short transaction after another, so that a row is only ever changed by
-//! one; nothing here waits for the network. A file belongs to one running texter, because a text
-//! "being given to Twilio" in it must be its own.
+//! It owns the guard against texting twice, the daily limit and each text's progress. One thread
+//! holds the connection and runs one short transaction after another, so that no two change a row
+//! at once; nothing here waits for the network. A file belongs to one running texter, because a
+//! text that is marked in it as "being given to Twilio" must be that texter's own.
 
 mod change;
 mod claim;
@@ -18,9 +18,9 @@ pub(crate) use change::Adoption;
 pub(crate) use claim::{Claim, NewText};
 pub use store_location::StoreLocation;
 
-/// Calls that wait for the thread; each is some ten microseconds and one flush to disk.
+/// Maximum number of calls that wait for the thread; each takes some ten microseconds and one flush to disk.
 const CALLS_WAITING_MAX: usize = 256;
-/// Marks the file as ours, in SQLite's header; counts up when the table changes.
+/// Marks the file as ours, in SQLite's header; incremented when the table changes.
 const SCHEMA_VERSION: i64 = 1;
 
 const SCHEMA: &str = "
@@ -30,12 +30,12 @@ create table texts (
   event_id text unique,
   body text not null,
   state text not null,
-  -- where the state stands on the way; a late status is fenced off by it
+  -- the position of the state in the sequence; it fences off late statuses
   rank integer not null,
   sid text,
   error_code integer,
   error_message text,
-  -- why it is not known whether Twilio took the text
+  -- why it is not known whether Twilio accepted the text
   doubt text,
   posted_at_ms integer,
   -- the UTC day whose limit the text counts toward; null when it was certainly not sent
@@ -66,14 +66,14 @@ pub enum LedgerError {
         /// What its header says.
         found: i64,
     },
-    /// The operating system refused to make the file.
+    /// The operating system refused to create the file.
     #[error(
         "{location} can't be created: {source}; set TEXTER_STORE to a file in a directory you may write"
     )]
     File {
         /// The file.
         location: StoreLocation,
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// SQLite refused.
@@ -81,7 +81,7 @@ pub enum LedgerError {
     Sqlite {
         /// The file.
         location: StoreLocation,
-        /// What SQLite said.
+        /// SQLite's error.
         source: rusqlite::Error,
     },
     /// The thread could not be started.
@@ -107,7 +107,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Opens or makes the file.
+    /// Opens or creates the file.
     pub(crate) async fn open(location: StoreLocation) -> Result<Self, LedgerError> {
         let (orders, mut waiting) = mpsc::channel(CALLS_WAITING_MAX);
         let (opened, open) = oneshot::channel();
@@ -140,7 +140,7 @@ impl Ledger {
         Ok(Self { orders, location })
     }
 
-    /// Closes the file; whatever is asked afterwards is refused.
+    /// Closes the file; later calls are refused.
     pub(crate) async fn close(&self) {
         let (closed, closing) = oneshot::channel();
         if self.orders.send(Order::Close(closed)).await.is_ok() {
@@ -185,7 +185,7 @@ fn connect(location: &StoreLocation) -> Result<Connection, LedgerError> {
         source,
     })?;
     let mut connection = location.connect().map_err(failed)?;
-    // Exclusive: see above. Full: a claim that a power cut can undo would let a text out twice.
+    // Exclusive: see above. Full: a claim that a power cut could undo would let a text be sent twice.
     connection
         .execute_batch(
             "pragma locking_mode = exclusive; pragma journal_mode = wal; pragma synchronous = full;",

@@ -12,29 +12,29 @@
 //! | 401 | `WEBHOOK_SECRET` is set and the signature does not verify; the reason is in the log only |
 //! | 202 | not `application/json`, or another event: nothing is sent |
 //! | 400, 422 | not JSON; or `id`, `event` or `data` is missing or not of the right kind |
-//! | 201 | Twilio has the text; the body is the one that came. Also for each further copy of the event |
-//! | 202 | Twilio will never take the text: `reason` says why; nothing is tried again |
-//! | 503 | not now: Twilio or its answer failed. Try again after `Retry-After` |
+//! | 201 | Twilio has the text; the body is the webhook's own. Also for each further copy of the event |
+//! | 202 | Twilio will never accept the text: `reason` says why; nothing is tried again |
+//! | 503 | not now: Twilio failed or did not answer. Try again after `Retry-After` |
 //! | 429 | `SMS_DAILY_LIMIT` is reached; `Retry-After` ends at midnight UTC |
 //!
 //! Every answer but 201 has the body `{"texted": false, "reason": "<words>"}`.
 //!
-//! **Once.** One row in the store, claimed before Twilio is asked, stands for each event id, so
+//! **Once.** Each event id has one row in the store, which is claimed before Twilio is asked, so
 //! that copies that come later, at the same time, or after a restart are not texted. The id is the
 //! body's `id`, else the header `webhook-id`; an event with neither can't be told from another and
-//! is texted each time it comes. Ids are remembered for 30 days and the latest 100,000.
+//! is texted each time it comes. The latest 100,000 ids are remembered, for 30 days.
 //!
 //! **Doubt.** Twilio has no idempotency key. When a request was sent and no answer came, when
-//! Twilio answered 5xx, or when this program ended in between, the text may exist: before it is
-//! sent again (when its event comes again) Twilio is asked to list its texts, and one that says the
-//! same and belongs to no other event is taken for it. A
-//! text that is not listed is sent again at once after a 5xx, 30 seconds after a connection that
-//! broke off, and 90 seconds after silence (or 504, a gateway's word for it): until then it may
-//! still appear.
+//! Twilio answered 5xx, or when this program ended in between, the text may exist. Before it is
+//! sent again (when its event comes again), Twilio is asked to list its texts, and one that says
+//! the same and belongs to no other event is taken to be it. A text that is not listed is sent
+//! again at once after a 5xx, 30 seconds after a connection that broke, and 90 seconds after
+//! silence (or 504, a gateway's report of it): until then it may still appear.
 //!
-//! **The limit.** A text counts toward its UTC day from before Twilio is asked, and no longer once
-//! it is certain that it was not sent. 429 rather than a loss: a sender that keeps trying for more
-//! than a day, as webhooks-core does, gets the text through the next day.
+//! **The limit.** A text counts toward its UTC day from before Twilio is asked, and stops counting
+//! once it is certain that it was not sent. Beyond the limit the answer is 429, so that nothing is
+//! lost: a sender that keeps trying for more than a day, as webhooks-core does, gets the text
+//! through the next day.
 //!
 //! # `GET /texts/<event id>`: the journey of a text
 //!
@@ -54,30 +54,30 @@
 //!
 //! | status | meaning | final |
 //! |---|---|---|
-//! | `waiting` | the text is being given to Twilio; or, with an `error_message`, Twilio did not take it and the webhook's sender is to try again | |
+//! | `waiting` | the text is being given to Twilio; or, with an `error_message`, Twilio did not accept it and the webhook's sender should try again | |
 //! | `unknown` | Twilio may have the text; `error_message` says why that is not known | |
 //! | `queued`, `sending` | Twilio has it | |
 //! | `sent` | the carrier has it | |
 //! | `delivered` | it reached the phone | yes |
 //! | `undelivered`, `failed` | it did not reach the phone, or was not sent | yes |
-//! | `refused` | Twilio will never take it | yes |
+//! | `refused` | Twilio will never accept it | yes |
 //!
-//! A status moves down this table or back between the first two, and never back from a later one.
-//! Without status callbacks (`PUBLIC_URL`) it ends at what Twilio answered at first. An event that
-//! is not remembered is answered 404 with `{"error": "<words>"}`.
+//! A status moves down this table, or back and forth between the first two, but never back from a
+//! later one. Without status callbacks (`PUBLIC_URL`) it stays at Twilio's first answer. An event
+//! that is not known is answered 404 with `{"error": "<words>"}`.
 //!
-//! `GET /texts/<event id>/events` tells the same as server-sent events: one at once, one at each
+//! `GET /texts/<event id>/events` reports the same as server-sent events: one at once, one at each
 //! change, each with the JSON above as its data. The stream ends after a final status, after 15
-//! minutes, and when the texter stops; then ask again. 404 as above; 503 when 128 are followed.
+//! minutes, and when the texter stops; then ask again. 404 as above; 503 if 128 are already followed.
 //!
 //! # `POST /status/<text>`
 //!
-//! Twilio's status callbacks, by their `X-Twilio-Signature`. `GET /` is a page for people.
+//! Twilio's status callbacks, verified by their `X-Twilio-Signature`. `GET /` is a page for people.
 //!
 //! # `POST /down`
 //!
-//! Only while `SMS_TWILIO_BASE_URL` is on the loopback address, so with no real account: answers
-//! 202 and refuses connections for [`DOWN_TIME`]. It is there to show what a sender does then.
+//! Only while `SMS_TWILIO_BASE_URL` is on a loopback address, so with no real account: answers
+//! 202 and refuses connections for [`DOWN_TIME`]. It exists to show what a sender does then.
 
 mod app;
 mod config;

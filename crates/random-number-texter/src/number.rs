@@ -7,12 +7,12 @@ const E164_DIGITS_MAX: usize = 15;
 /// Twilio's own limits for the other kinds of sender.
 const SENDER_NAME_CHARS_MAX: usize = 11;
 const SHORT_CODE_DIGITS: std::ops::RangeInclusive<usize> = 3..=8;
-/// Runs of digits in Twilio's error texts that are this long may be somebody's number; its error
-/// codes have five.
+/// A run of this many digits in Twilio's error texts may be somebody's number; its error codes
+/// have five digits.
 const DIGITS_HIDDEN_FROM: usize = 7;
 const DIGITS_SHOWN: usize = 2;
 
-/// Whom Twilio texts, or in whose name. `Debug` and `Display` show the last two characters.
+/// The recipient or sender of a text. `Debug` and `Display` show only the last two characters.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PhoneNumber(String);
 
@@ -60,7 +60,7 @@ impl fmt::Debug for PhoneNumber {
     }
 }
 
-/// Replaces whatever may be a phone number in a text of Twilio's by `…` and its last two digits.
+/// Replaces anything that may be a phone number in Twilio's text with `…` and its last two digits.
 pub(crate) fn without_numbers(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;

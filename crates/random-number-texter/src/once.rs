@@ -1,5 +1,5 @@
-//! Giving one text to Twilio once: claim it, settle it first when it is in doubt, send it, remember
-//! how that went. No two of these run for the same event at once.
+//! Giving a text to Twilio once: claim it, settle it first if it is in doubt, send it, and record
+//! the outcome. No two of these run for the same event at once.
 
 use crate::{
     doubt::Settled,
@@ -70,7 +70,7 @@ impl Parts {
         }
     }
 
-    /// Gives a claimed text to Twilio and remembers what came of it.
+    /// Gives a claimed text to Twilio and records the outcome.
     async fn send(&self, text: &Text) -> Result<Outcome, LedgerError> {
         let callback = self
             .callbacks
@@ -86,7 +86,7 @@ impl Parts {
                     text.sid = sid,
                     "{number} handed to Twilio as {sid}"
                 );
-                // Answered before it is stored: whatever becomes of the store, the text is out.
+                // A failure to store it does not change the answer: the text has been sent.
                 let stored = self.ledger.advance(&text.id, &sid, state, None, now).await;
                 let changed = stored.unwrap_or_else(|error| {
                     tracing::error!(event.id = event, %error, "a sent text could not be stored");
@@ -143,8 +143,8 @@ impl Parts {
                 self.announce(&text);
                 Ok(outcome)
             }
-            // A status callback overtook the answer and told more than it; or the store failed,
-            // which changes nothing about what Twilio said.
+            // A status callback overtook the answer and reported more than it did; or the store
+            // failed, which changes nothing about what Twilio answered.
             None => Ok(match self.ledger.named(&text.id).await {
                 Ok(Some(text)) if text.state.rank() >= State::Queued.rank() => Outcome::of(&text),
                 _ => outcome,

@@ -1,4 +1,4 @@
-//! How a webhook's text ended, for the sender of the webhook.
+//! The outcome of a webhook's text, for the sender of the webhook.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use crate::{
     text::{Reason, State, Text},
 };
 
-/// After a passing failure of Twilio's; the first pause of a sender of webhooks.
+/// The wait after a temporary failure of Twilio's; like the first pause of a webhook sender.
 pub(crate) const TRY_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
-/// What the sender is told.
+/// What is reported to the sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// 201: Twilio has the text.
     Texted,
-    /// 202: Twilio will never take the text; nothing to try again.
+    /// 202: Twilio will never accept the text; there is nothing to try again.
     Refused { reason: String },
-    /// 503: come again after a while.
+    /// 503: try again after a while.
     TryAgain { reason: String, after: Duration },
-    /// 429: the day's limit is reached; come again the next day.
+    /// 429: the day's limit is reached; try again the next day.
     LimitReached { limit: u32, after: Duration },
 }
 
@@ -32,13 +32,13 @@ impl Outcome {
         }
     }
 
-    /// 503 since the store failed, which is logged.
+    /// 503 because the store failed, which is logged.
     pub(crate) fn store_failed(error: &LedgerError) -> Self {
         tracing::error!(%error, "the store failed; the sender should try again");
         Self::try_again("the texter's store failed")
     }
 
-    /// What the state that `text` is in means for its event's sender.
+    /// What `text`'s state means for its event's sender.
     pub(crate) fn of(text: &Text) -> Self {
         match text.state {
             State::Refused => Self::Refused {

@@ -15,7 +15,7 @@ use crate::{
     texter::Texter,
 };
 
-/// As many as fit a screen or two.
+/// As many as fit on a screen or two.
 const TEXTS_SHOWN: u32 = 20;
 
 /// The page's styles and scripts.

@@ -1,5 +1,5 @@
-//! From whom a request is: the sender of webhooks, or Twilio. The raw bytes are checked before
-//! anything in them is read; the reason for a refusal goes to the log only.
+//! Who sent a request: the sender of webhooks, or Twilio. The raw bytes are checked before
+//! anything in them is read; the reason for a refusal goes only to the log.
 
 use std::time::SystemTime;
 
@@ -10,10 +10,10 @@ use webhooks_core::{
     receive::{Verification, Verifier, VerifyError},
 };
 
-/// Two are enough to rotate; each costs an HMAC a request.
+/// Two are enough for rotation; each costs an HMAC per request.
 const SECRETS_MAX: usize = 10;
 
-/// Checks that a webhook is signed as Standard Webhooks says, with one of the known secrets.
+/// Checks that a webhook is signed according to Standard Webhooks, with one of the known secrets.
 #[derive(Debug, Clone)]
 pub(crate) struct WebhookCheck(Verifier);
 
@@ -21,7 +21,7 @@ impl WebhookCheck {
     /// Reads secrets separated by commas.
     ///
     /// # Errors
-    /// What is wrong with which one, for whoever configured it; never the secret.
+    /// Which one is wrong and why, for the person who configured it; never the secret itself.
     pub(crate) fn parse(list: &str) -> Result<Self, String> {
         let texts: Vec<&str> = list.split(',').map(str::trim).collect();
         if texts.len() > SECRETS_MAX {
@@ -57,12 +57,12 @@ impl WebhookCheck {
     }
 }
 
-/// Checks that a status callback is Twilio's.
+/// Checks that a status callback comes from Twilio.
 #[derive(Debug, Clone)]
 pub(crate) struct StatusCheck(Verifier);
 
 impl StatusCheck {
-    /// `base` is where Twilio was told to call.
+    /// `base` is the URL that Twilio was told to call.
     pub(crate) fn new(token: SharedSecret, base: &Url) -> Self {
         Self(Verifier::twilio([token], base.as_str()))
     }

@@ -1,5 +1,5 @@
-//! The client of Twilio's Messages API for other programs: what came of a text, without this
-//! program's ledger. Whoever uses it keeps book of what it gave to Twilio.
+//! A client of Twilio's Messages API for other programs, without this program's ledger. Its user
+//! must keep track of what it gave to Twilio.
 
 use std::time::Duration;
 
@@ -29,39 +29,39 @@ pub enum Created {
         /// Twilio's name for the text.
         sid: String,
     },
-    /// Twilio certainly does not have it, and may take it later.
+    /// Twilio certainly does not have it, and may accept it later.
     NotTaken {
         /// Why not.
         reason: String,
-        /// As Twilio asks.
+        /// The wait that Twilio asks for.
         retry_after: Option<Duration>,
     },
-    /// Twilio will never take it.
+    /// Twilio will never accept it.
     Refused {
         /// Why not.
         reason: String,
     },
-    /// Twilio may have it; ask [`Sms::find`] before it is sent again.
+    /// Twilio may have it; call [`Sms::find`] before sending it again.
     InDoubt {
         /// What is known.
         reason: String,
     },
 }
 
-/// What Twilio's list says of a text that may have been sent.
+/// What Twilio's list says about a text that may have been sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// Texts that say the same, by their SIDs, the newest first; none means that Twilio lists none.
+    /// The SIDs of texts that say the same, newest first; empty if Twilio lists none.
     Listed(Vec<String>),
-    /// That can't be told now.
+    /// This is not known now.
     Unknown(String),
 }
 
 impl Sms {
-    /// A client; nothing is sent yet.
+    /// Makes a client; nothing is sent yet.
     ///
     /// # Errors
-    /// No HTTP client could be made: TLS is not to be had on this machine.
+    /// No HTTP client could be made: TLS is not available on this machine.
     pub fn new(
         account: Account,
         from: PhoneNumber,

@@ -14,7 +14,7 @@ use crate::{
     twilio,
 };
 
-/// A report has some ten fields.
+/// A report has about ten fields.
 pub(crate) const REPORT_BYTES_MAX: usize = 16 * 1024;
 
 #[derive(Default)]
@@ -25,7 +25,7 @@ struct Report {
     message: Option<String>,
 }
 
-/// Takes a report: 204, also for one that is late or of a status that we don't know.
+/// Accepts a report and answers 204, even if it is late or its status is unknown.
 pub(crate) async fn report(
     State(texter): State<Texter>,
     Path(id): Path<String>,
@@ -76,7 +76,7 @@ pub(crate) async fn report(
     }
 }
 
-/// The end of a text's way is a fact for the log, the steps before it are detail.
+/// A text's final status belongs in the log; the steps before it are detail.
 fn tell(text: &Text, sid: &str) {
     let (event, number, status) = (text.event(), text.number(), text.state.status());
     match (&text.reason, text.state) {

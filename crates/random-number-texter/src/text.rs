@@ -1,19 +1,19 @@
-//! One text message: what it says and how far it came.
+//! One text message: what it says and how far it has come.
 
 use jiff::Timestamp;
 
-/// Digits of a number that are logged; phone numbers have more.
+/// Maximum number of digits of a number that is logged; phone numbers have more.
 const LOGGED_DIGITS_MAX: usize = 4;
 
-/// How far a text came. A text moves to a state of a higher [rank](State::rank) and never back,
-/// but for the first three, which lead into each other.
+/// How far a text has come. A text only moves to a state of a higher [rank](State::rank), except
+/// between the first three, which lead to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     /// It is being given to Twilio right now; after a crash, it may have been.
     Claimed,
-    /// It is certain that Twilio did not take it; the next copy of the event tries again.
+    /// It is certain that Twilio did not accept it; the next copy of the event tries again.
     Released,
-    /// Twilio may have taken it: it is to be looked up before it is sent again.
+    /// Twilio may have accepted it: it must be looked up before it is sent again.
     InDoubt,
     /// Twilio has it.
     Queued,
@@ -27,7 +27,7 @@ pub(crate) enum State {
     Undelivered,
     /// It was not sent.
     Failed,
-    /// Twilio will never take it.
+    /// Twilio will never accept it.
     Refused,
 }
 
@@ -75,7 +75,7 @@ impl State {
         }
     }
 
-    /// Where the state stands on the way; the last rank is final.
+    /// The state's position in the sequence; the last rank is final.
     pub(crate) fn rank(self) -> i64 {
         match self {
             Self::Claimed | Self::Released | Self::InDoubt => 0,
@@ -86,12 +86,12 @@ impl State {
         }
     }
 
-    /// Whether nothing more will happen to the text.
+    /// Whether the text's state is final.
     pub(crate) fn is_final(self) -> bool {
         self.rank() == Self::Delivered.rank()
     }
 
-    /// The state that a status of Twilio's stands for; `None` for one that we don't know.
+    /// The state that Twilio's status stands for; `None` for an unknown status.
     pub(crate) fn of_twilio(status: &str) -> Option<Self> {
         Some(match status {
             "accepted" | "scheduled" | "queued" => Self::Queued,
@@ -105,14 +105,14 @@ impl State {
     }
 }
 
-/// Why it is not known whether Twilio took a text.
+/// Why it is not known whether Twilio accepted a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Doubt {
-    /// Twilio answered that it failed (5xx): most likely it did not.
+    /// Twilio answered that it failed (5xx): most likely it did not accept the text.
     Answered,
     /// The connection broke off before the answer.
     BrokenOff,
-    /// No answer came in time, or this program ended before it did.
+    /// No answer came in time, or this program ended before it came.
     Silent,
 }
 
@@ -126,7 +126,7 @@ impl Doubt {
         }
     }
 
-    /// The doubt that is stored under `name`; the gravest for an unknown name.
+    /// The doubt that is stored under `name`; the most serious one for an unknown name.
     pub(crate) fn named(name: &str) -> Self {
         [Self::Answered, Self::BrokenOff]
             .into_iter()
@@ -135,7 +135,7 @@ impl Doubt {
     }
 }
 
-/// Why Twilio did not take or deliver a text.
+/// Why Twilio did not accept or deliver a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reason {
     /// Twilio's error code, when it gave one.
@@ -145,7 +145,7 @@ pub(crate) struct Reason {
 }
 
 impl Reason {
-    /// A reason that Twilio has no code for.
+    /// A reason for which Twilio has no code.
     pub(crate) fn new(words: impl Into<String>) -> Self {
         Self {
             code: None,
@@ -157,14 +157,14 @@ impl Reason {
 /// A text as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Text {
-    /// Names the text in its status callbacks.
+    /// The text's id in its status callbacks.
     pub(crate) id: String,
-    /// The event it was made for, when that has an id.
+    /// The event it was made for, if that has an id.
     pub(crate) event_id: Option<String>,
     /// What the phone shows.
     pub(crate) body: String,
     pub(crate) state: State,
-    /// Twilio's name for it.
+    /// Twilio's id for it.
     pub(crate) sid: Option<String>,
     pub(crate) reason: Option<Reason>,
     pub(crate) doubt: Option<Doubt>,
@@ -174,8 +174,8 @@ pub(crate) struct Text {
 }
 
 impl Text {
-    /// What it is called in a log: the number, when it is one that a person could have drawn. An
-    /// event may bring any text, and what looks like a phone number has no place in a log.
+    /// Its name in a log: the number, if it is as short as a drawn one. An event may contain any
+    /// text, and what looks like a phone number has no place in a log.
     pub(crate) fn number(&self) -> &str {
         let word = self.body.rsplit(' ').next().unwrap_or_default();
         let is_short = word.len() <= LOGGED_DIGITS_MAX;

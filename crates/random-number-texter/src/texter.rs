@@ -1,7 +1,7 @@
-//! The texter: takes events, sees to it that each is texted once, and tells what became of it.
+//! The texter: accepts events, texts each of them once, and reports what became of the text.
 //!
 //! It owns the ledger, the client of Twilio's API and the tasks that give texts to Twilio. Such a
-//! task goes on when the webhook's sender hangs up, and [`Texter::shutdown`] waits for it.
+//! task continues when the webhook's sender hangs up, and [`Texter::shutdown`] waits for it.
 
 use std::sync::Arc;
 
@@ -25,9 +25,9 @@ use crate::{
     twilio::Twilio,
 };
 
-/// Changes that a slow follower of a journey may lag behind before it reads the ledger again.
+/// How many changes a slow follower of a journey may lag behind before it reads the ledger again.
 const CHANGES_KEPT: usize = 256;
-/// Journeys followed at once; each holds a connection.
+/// Maximum number of journeys followed at once; each holds a connection.
 const FOLLOWERS_MAX: usize = 128;
 
 /// The texter can't start.
@@ -36,7 +36,7 @@ pub enum OpenError {
     /// The store can't be used.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// There is no HTTP client, because of this machine's certificates.
+    /// An HTTP client can't be made, because of this machine's certificates.
     #[error("can't make an HTTP client for Twilio's API: {0}")]
     Client(#[from] reqwest::Error),
 }
@@ -59,14 +59,14 @@ pub(crate) struct Parts {
     pub(crate) stopping: CancellationToken,
     /// Whether no real account is used.
     pub(crate) is_pretend: bool,
-    /// Wakes whoever serves when it should be down for a while.
+    /// Wakes the server when it should be down for a while.
     pub(crate) down: Notify,
     clock: Clock,
     flights: Flights,
     tasks: TaskTracker,
 }
 
-/// Where Twilio reports, and how its reports are known.
+/// Where Twilio sends its reports, and how they are verified.
 pub(crate) struct Callbacks {
     base: Url,
     pub(crate) check: StatusCheck,
@@ -80,11 +80,11 @@ impl Callbacks {
 }
 
 impl Texter {
-    /// Opens the store and begins to settle what an earlier run left in doubt. Twilio is asked to
-    /// report to `callback_base` ([`Config::callback_base`]), when there is one.
+    /// Opens the store and begins to settle the texts that an earlier run left in doubt. Twilio is
+    /// asked to report to `callback_base` ([`Config::callback_base`]), if there is one.
     ///
     /// # Errors
-    /// [`OpenError`]: stop the program, it says what to correct.
+    /// [`OpenError`]: stop the program; the error says what to correct.
     pub async fn open(
         config: Config,
         callback_base: Option<Url>,
@@ -125,14 +125,14 @@ impl Texter {
         Ok(texter)
     }
 
-    /// Ends live streams and refuses new texts; texts under way go on. To be called when the
-    /// server begins to stop.
+    /// Ends live streams and refuses new texts; texts that are being sent continue. Call this when
+    /// the server begins to stop.
     pub fn stop(&self) {
         self.0.stopping.cancel();
     }
 
-    /// Waits for the texts under way, within the time limits of Twilio's answers, and closes the
-    /// store.
+    /// Waits for the texts that are being sent, within the time limits of Twilio's answers, and
+    /// closes the store.
     pub async fn shutdown(self) {
         self.stop();
         self.0.tasks.close();
@@ -144,12 +144,12 @@ impl Texter {
         &self.0
     }
 
-    /// Texts a number, or waits for the outcome of another copy of its event that is under way.
+    /// Texts a number, or waits for the outcome of another copy of its event that is being texted.
     pub(crate) async fn text(&self, draw: Draw) -> Outcome {
         if self.0.stopping.is_cancelled() {
             return Outcome::try_again("the texter is stopping");
         }
-        // Version 4: a status callback must not be guessed from another.
+        // Version 4: one status callback's URL must not be guessable from another's.
         let id = Uuid::new_v4().simple().to_string();
         let key = draw.id.clone().unwrap_or_else(|| id.clone());
         let mut landing = match self.0.flights.board(&key) {
@@ -160,7 +160,7 @@ impl Texter {
                     body: draw.text(),
                     event_id: draw.id,
                 };
-                // In the log, the text belongs to the request that brought it.
+                // In the log, the text belongs to the request that carried it.
                 let work = async move { flight.land(parts.text_once(new).await) };
                 self.0.tasks.spawn(work.in_current_span());
                 landing
@@ -190,7 +190,7 @@ impl Texter {
                     return;
                 }
                 let key = text.event_id.as_ref().unwrap_or(&text.id);
-                // A copy of the event that came meanwhile has settled it, or is about to.
+                // A copy of the event that arrived meanwhile has settled it, or is about to.
                 if let Boarding::First(flight, _) = texter.0.flights.board(key) {
                     flight.land(texter.0.settle_left(&text.id).await);
                 }
@@ -204,9 +204,9 @@ impl Parts {
         (self.clock)()
     }
 
-    /// Tells whoever follows the journey.
+    /// Notifies the followers of the journey.
     pub(crate) fn announce(&self, text: &Text) {
-        // No receiver: nobody follows.
+        // No receiver: there are no followers.
         let _ = self.changes.send(Arc::new(text.clone()));
     }
 }

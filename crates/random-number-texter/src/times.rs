@@ -1,4 +1,4 @@
-//! How long the texter waits for whom, and how it tells the time.
+//! The texter's time limits, and its clock.
 
 use std::{
     sync::Arc,
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 /// A day as Unix time counts it, without leap seconds.
 const DAY_S: i64 = 24 * 60 * 60;
 
-/// Tells the time; tests bring their own.
+/// Gives the time; tests bring their own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The clock of this machine.
@@ -19,22 +19,22 @@ pub fn system_clock() -> Clock {
     Arc::new(Timestamp::now)
 }
 
-/// The waits of one webhook. Looking a text up and then sending it fits into `answer`, and
-/// `answer` into the 15 seconds that a sender of webhooks waits.
+/// The time limits of one webhook. Looking a text up and then sending it fits into `answer`, and
+/// `answer` fits into the 15 seconds that a sender of webhooks waits.
 #[derive(Debug, Clone)]
 pub struct TimeLimits {
     /// To reach Twilio at all: name, connection and TLS.
     pub connect: Duration,
-    /// For Twilio to take a text, from the first byte sent to the last of its answer.
+    /// For Twilio to accept a text, from the first byte sent to the last byte of its answer.
     pub create: Duration,
-    /// For Twilio to list the texts there are.
+    /// For Twilio to list its texts.
     pub look_up: Duration,
-    /// Until a webhook is answered, with 503 when its text is still under way.
+    /// Until a webhook is answered, with 503 if its text is still being sent.
     pub answer: Duration,
-    /// After a connection that broke off before Twilio's answer: until then, a text that is not
-    /// listed is not sent again.
+    /// After a connection that broke before Twilio's answer: a text that is not listed is not sent
+    /// again before then.
     pub settle_broken_off: Duration,
-    /// The same after silence, when Twilio may still have been at work: longer than any gateway
+    /// The same after silence, when Twilio may still have been working: longer than any gateway
     /// keeps a request.
     pub settle_silent: Duration,
 }
@@ -68,12 +68,12 @@ pub(crate) fn after(at: Timestamp, later: Duration) -> Timestamp {
     at.checked_add(later).unwrap_or(Timestamp::MAX)
 }
 
-/// `at` as the standard library writes it; 1970 for what came before.
+/// `at` as the standard library's type; 1970 for earlier times.
 pub(crate) fn system_time(at: Timestamp) -> SystemTime {
     UNIX_EPOCH + remaining(Timestamp::UNIX_EPOCH, at)
 }
 
-/// From `now` to `at`; zero when that has passed.
+/// The time from `now` to `at`; zero if that has passed.
 pub(crate) fn remaining(now: Timestamp, at: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(now)).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
-//! Twilio's Messages API, as far as the texter needs it: create a text, list the texts there are.
+//! Twilio's Messages API, as far as the texter needs it: creating a text and listing texts.
 //!
-//! It owns what an answer means. It refuses to repeat a request: whether that is safe is decided
-//! by whoever knows what the ledger says.
+//! It owns the meaning of an answer. It never repeats a request: whether that is safe is for the
+//! caller to decide, who knows the ledger.
 
 mod answer;
 
@@ -21,9 +21,9 @@ use crate::{
     times::TimeLimits,
 };
 
-/// A created text is some 800 bytes.
+/// A created text takes about 800 bytes.
 const CREATED_BYTES_MAX: usize = 64 * 1024;
-/// That many texts of some 900 bytes, twice over.
+/// Twice the size of that many texts, at about 900 bytes each.
 const LISTED_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// A client of one account's Messages API, for texts from one sender to one number.
@@ -41,7 +41,7 @@ pub(crate) struct Twilio {
 type Answered = Result<(http::StatusCode, Option<Duration>, Option<Vec<u8>>), reqwest::Error>;
 
 impl Twilio {
-    /// A client; nothing is sent yet.
+    /// Makes a client; nothing is sent yet.
     pub(crate) fn new(
         account: Account,
         from: PhoneNumber,
@@ -52,8 +52,8 @@ impl Twilio {
             .no_proxy()
             .redirect(Policy::none())
             .retry(reqwest::retry::never())
-            // A connection that the other side closes while we write to it leaves us in doubt; a
-            // new one for each of the few texts does not.
+            // Connections are not reused: if the other side closed one while we write to it, we
+            // would be left in doubt, and there are only few texts.
             .pool_max_idle_per_host(0)
             .connect_timeout(times.connect)
             .user_agent(concat!("random-number-texter/", env!("CARGO_PKG_VERSION")))
@@ -72,7 +72,7 @@ impl Twilio {
         })
     }
 
-    /// Asks Twilio to text `body`; what becomes of it is to be reported to `callback`.
+    /// Asks Twilio to text `body`, and to report what becomes of it to `callback`.
     pub(crate) async fn create(&self, body: &str, callback: Option<&str>) -> Created {
         let request = self
             .client
@@ -138,7 +138,7 @@ impl Twilio {
         form.finish()
     }
 
-    /// One request, and its answer read to the end; no body when that is larger than `bytes_max`.
+    /// Makes one request, and reads its answer to the end; no body if that is larger than `bytes_max`.
     async fn send(&self, request: reqwest::RequestBuilder, bytes_max: usize) -> Answered {
         let mut response = request
             .basic_auth(&self.account.sid, Some(self.account.token.expose()))

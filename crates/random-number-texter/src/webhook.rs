@@ -18,12 +18,12 @@ use crate::{
     times::system_time,
 };
 
-/// An event of this kind is some hundred bytes; Standard Webhooks advises 20 kB at most.
+/// An event of this kind takes about a hundred bytes; Standard Webhooks advises at most 20 kB.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The event's id, for a body that has none of its own.
 const WEBHOOK_ID: &str = "webhook-id";
 
-/// The answer to whatever was not texted.
+/// The answer if nothing was texted.
 #[derive(Serialize)]
 struct NotTexted<'a> {
     texted: bool,
@@ -100,7 +100,7 @@ fn answer(outcome: Outcome, body: Bytes) -> Response {
 }
 
 fn later(status: StatusCode, after: Duration, reason: &str) -> Response {
-    // Rounded up, and never "at once".
+    // Rounded up, and never zero.
     let seconds = after.as_millis().div_ceil(1000).max(1).to_string();
     let mut response = not_texted(status, reason);
     if let Ok(seconds) = seconds.parse() {

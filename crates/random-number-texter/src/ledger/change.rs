@@ -1,4 +1,4 @@
-//! What becomes of a text: each change is one statement, fenced by the state it starts from.
+//! Changes of a text's state: each is one statement, fenced by the state it starts from.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
@@ -6,14 +6,14 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use super::{Ledger, LedgerError, row};
 use crate::text::{Doubt, Reason, State, Text};
 
-/// Whether a SID is another text's, by `texts_by_sid`.
+/// Whether a SID belongs to another text; uses the index `texts_by_sid`.
 pub(super) const IS_TAKEN: &str = "select 1 from texts where sid = ?1 and text_id <> ?2";
-/// Another text that says the same and is being given to Twilio, by `texts_unsettled`.
+/// Another text that says the same and is being given to Twilio; uses the index `texts_unsettled`.
 pub(super) const TWIN: &str = "select 1 from texts where rank = 0 and state = 'claimed' \
      and body = ?1 and text_id <> ?2";
 
-/// The change to a text in doubt; the doubt is part of the statement, so that all changes have
-/// the same parameters.
+/// The change that puts a text in doubt; the doubt is part of the statement, so that all changes
+/// have the same parameters.
 macro_rules! doubted {
     ($doubt:literal) => {
         concat!(
@@ -25,20 +25,20 @@ macro_rules! doubted {
     };
 }
 
-/// What a look-up says of a text in doubt.
+/// What a look-up says about a text in doubt.
 #[derive(Debug)]
 pub(crate) enum Adoption {
     /// It is one of those listed.
     Adopted(Text),
     /// It is none of them.
     NotListed,
-    /// Another text that says the same is under way; the listed one may be that.
+    /// Another text that says the same is being sent; the listed one may be that one.
     Unclear,
 }
 
 impl Ledger {
-    /// Twilio certainly did not take the text: it no longer counts, and may be tried again. A text
-    /// without an event is never tried again, and failed.
+    /// Twilio certainly did not accept the text: it no longer counts, and may be tried again. A text
+    /// without an event id is never tried again, and counts as failed.
     pub(crate) async fn release(
         &self,
         id: &str,
@@ -59,7 +59,7 @@ impl Ledger {
         .await
     }
 
-    /// Twilio will never take the text.
+    /// Twilio will never accept the text.
     pub(crate) async fn refuse(
         &self,
         id: &str,
@@ -77,7 +77,7 @@ impl Ledger {
         .await
     }
 
-    /// It is not known whether Twilio took the text.
+    /// It is not known whether Twilio accepted the text.
     pub(crate) async fn doubt(
         &self,
         id: &str,
@@ -93,7 +93,7 @@ impl Ledger {
         self.change(id, statement, Some(reason), now).await
     }
 
-    /// Runs one guarded statement with the parameters id, code, words and time; `None` when its
+    /// Runs one guarded statement with the parameters id, code, words and time; `None` if its
     /// guard did not let it through.
     async fn change(
         &self,
@@ -122,8 +122,8 @@ impl Ledger {
         .await
     }
 
-    /// Twilio has the text as `sid`, and it came as far as `state`. `None` when it came further
-    /// before, when Twilio calls it otherwise, or when there is no such text.
+    /// Twilio has the text as `sid`, and it has reached `state`. `None` if it was already further,
+    /// if Twilio has it under another SID, or if there is no such text.
     pub(crate) async fn advance(
         &self,
         id: &str,
@@ -137,8 +137,8 @@ impl Ledger {
             .await
     }
 
-    /// Looks for the text among those that Twilio listed: one that says the same and is no other
-    /// event's is taken for it.
+    /// Looks for the text among those that Twilio listed: one that says the same and belongs to no
+    /// other event is taken to be it.
     pub(crate) async fn adopt(
         &self,
         text: &Text,
@@ -210,7 +210,7 @@ fn adopt(
         if connection.prepare_cached(TWIN)?.exists(params![body, id])? {
             return Ok(Adoption::Unclear);
         }
-        // A status callback may have been quicker and told more.
+        // A status callback may have been quicker and reported more.
         let advanced = match advance(connection, id, sid, *state, reason.as_ref(), now)? {
             Some(text) => Some(text),
             None => row::by_id(connection, id)?.filter(|text| text.sid.is_some()),

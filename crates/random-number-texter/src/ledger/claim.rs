@@ -1,4 +1,5 @@
-//! The once-guard and the daily limit: one transaction decides whether a text may be sent.
+//! The guard against texting twice, and the daily limit: one transaction decides whether a text
+//! may be sent.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
@@ -9,22 +10,22 @@ use crate::{
     times,
 };
 
-/// A sender's retries end within four days; a copy later than this is texted again.
+/// A sender's retries end within four days; a copy that comes later than this is texted again.
 const KEPT_FOR_MS: i64 = 30 * 24 * 60 * 60 * 1000;
-/// Some 40 MB. Above it the oldest go, those that were never sent first.
+/// About 40 MB. Above it the oldest are deleted, beginning with those that were never sent.
 const KEPT_MAX: i64 = 100_000;
-/// Rows that one claim deletes at most, so that it stays short.
+/// Maximum number of rows that one claim deletes, so that it stays short.
 const DELETED_AT_ONCE: i64 = 100;
 
-/// Texts that count toward a day's limit, by `texts_by_day`.
+/// Texts that count toward a day's limit; uses the index `texts_by_day`.
 pub(super) const COUNTED: &str = "select count(*) from texts where counted_on = ?1";
-/// Forgets what came before a time, by `texts_by_age`; never what counts toward a day or is not
-/// settled.
+/// Deletes texts from before a time, using the index `texts_by_age`; never those that count
+/// toward a day or are not settled.
 pub(super) const TOO_OLD: &str = "delete from texts where text_id in (select text_id from texts \
      where received_at_ms < ?1 and state not in ('claimed', 'in_doubt') \
      and counted_on is not ?2 order by received_at_ms limit ?3)";
-/// Forgets the oldest, those first that were never sent; sorts the whole table, once for as many
-/// new texts as it deletes.
+/// Deletes the oldest texts, beginning with those that were never sent. It sorts the whole table,
+/// but only once for as many new texts as it deletes.
 const TOO_MANY: &str = "delete from texts where text_id in (select text_id from texts \
      where state not in ('claimed', 'in_doubt') and counted_on is not ?1 \
      order by state = 'released' desc, received_at_ms limit ?2)";
@@ -32,13 +33,13 @@ const TOO_MANY: &str = "delete from texts where text_id in (select text_id from 
 /// A text to make.
 #[derive(Debug, Clone)]
 pub(crate) struct NewText {
-    /// Its name, in case it is new.
+    /// Its id, in case it is new.
     pub(crate) id: String,
     pub(crate) event_id: Option<String>,
     pub(crate) body: String,
 }
 
-/// What the ledger says of a text that is to be sent.
+/// What the ledger says about a text that should be sent.
 #[derive(Debug)]
 pub(crate) enum Claim {
     /// It is ours to send, once, and counts toward the day's limit.
@@ -54,8 +55,8 @@ pub(crate) enum Claim {
 impl Ledger {
     /// Claims a text for sending at `now`, if fewer than `limit` count toward this day.
     ///
-    /// No two callers may claim the same event at once: a text that is claimed already is taken
-    /// for one whose outcome could not be stored.
+    /// No two callers may claim the same event at once: a text that is already claimed is taken
+    /// to be one whose outcome could not be stored.
     pub(crate) async fn claim(
         &self,
         new: NewText,
@@ -150,7 +151,7 @@ pub(super) fn counted(connection: &Connection, day: &str) -> rusqlite::Result<u3
         .query_row([day], |row| row.get(0))
 }
 
-/// Forgets what is too old, and the oldest when there are too many.
+/// Deletes texts that are too old, and the oldest if there are too many.
 fn make_room(connection: &Connection, now: Timestamp, day: &str) -> rusqlite::Result<()> {
     let since_ms = now.as_millisecond() - KEPT_FOR_MS;
     connection

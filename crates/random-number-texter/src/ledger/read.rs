@@ -8,21 +8,21 @@ use super::{
 };
 use crate::{text::Text, times};
 
-/// Texts in doubt that are looked up when the program starts; for the rest, the next copy of
-/// their event does it.
+/// Maximum number of texts in doubt that are looked up when the program starts; for the rest, the
+/// next copy of their event does it.
 const UNSETTLED_READ_MAX: u32 = 100;
 
-/// By `texts_by_age`.
+/// Uses the index `texts_by_age`.
 const LATEST: &str = concat!(
     "select ",
     columns!(),
     " from texts order by received_at_ms desc, rowid desc limit ?1"
 );
-/// By `texts_unsettled`.
+/// Uses the index `texts_unsettled`.
 const LEFT_BY_A_CRASH: &str = "update texts set state = 'in_doubt', doubt = 'silent', \
      error_message = 'the texter stopped while it gave the text to Twilio' \
      where rank = 0 and state = 'claimed'";
-/// By `texts_unsettled`.
+/// Uses the index `texts_unsettled`.
 const IN_DOUBT: &str = concat!(
     "select ",
     columns!(),
@@ -54,8 +54,8 @@ impl Ledger {
             .await
     }
 
-    /// The texts of which it is not known whether Twilio took them. To be called before the
-    /// first text is claimed: one that is still claimed then was left by a crash.
+    /// The texts that Twilio may or may not have accepted. Call this before the first text is
+    /// claimed: one that is still claimed then was left by a crash.
     pub(crate) async fn left_in_doubt(&self) -> Result<Vec<Text>, LedgerError> {
         self.call(move |connection| {
             connection.execute(LEFT_BY_A_CRASH, [])?;

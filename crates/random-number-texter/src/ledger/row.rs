@@ -1,4 +1,4 @@
-//! How a text lies in its row.
+//! How a text is stored in its row.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, types::Type};
@@ -33,9 +33,9 @@ pub(super) fn text(row: &Row<'_>) -> rusqlite::Result<Text> {
     })
 }
 
-/// By the primary key.
+/// Uses the primary key.
 pub(super) const BY_ID: &str = concat!("select ", columns!(), " from texts where text_id = ?1");
-/// By the unique index on `event_id`.
+/// Uses the unique index on `event_id`.
 pub(super) const BY_EVENT: &str = concat!("select ", columns!(), " from texts where event_id = ?1");
 
 /// The text named `id`.

@@ -7,12 +7,12 @@ use webhooks_core::private_file;
 
 const IN_MEMORY: &str = ":memory:";
 
-/// A file, or memory that is forgotten when the program ends.
+/// A file, or memory that is lost when the program ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreLocation {
     /// Kept across restarts.
     File(PathBuf),
-    /// Forgotten at the end: a webhook that comes again after a restart is texted again.
+    /// Lost at the end: a webhook that comes again after a restart is texted again.
     Memory,
 }
 
@@ -27,7 +27,7 @@ impl StoreLocation {
         }
     }
 
-    /// Makes the file when there is none, for its owner alone.
+    /// Creates the file if there is none, readable by its owner alone.
     pub(super) fn create(&self) -> io::Result<()> {
         match self {
             Self::File(path) => private_file::create(path),

@@ -11,9 +11,9 @@ use crate::{
     text::{Doubt, Reason, State},
 };
 
-/// The most that Twilio lists at once.
+/// Maximum number of texts that Twilio lists at once.
 pub(super) const LISTED_TEXTS_MAX: usize = 1000;
-/// The longest that we let Twilio put us off; it asks for seconds.
+/// The longest wait that we accept from Twilio; it usually asks for seconds.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 /// Twilio's error texts are one or two sentences.
 const WORDS_CHARS_MAX: usize = 300;
@@ -23,25 +23,25 @@ const WORDS_CHARS_MAX: usize = 300;
 pub(crate) enum Created {
     /// Twilio has it.
     Taken { sid: String, state: State },
-    /// Twilio certainly does not have it, and may take it later.
+    /// Twilio certainly does not have it, and may accept it later.
     NotTaken {
         reason: Reason,
         retry_after: Option<Duration>,
     },
-    /// Twilio will never take it.
+    /// Twilio will never accept it.
     Refused { reason: Reason },
     /// Twilio may have it.
     InDoubt { doubt: Doubt, reason: Reason },
 }
 
-/// What Twilio knows of the texts there are.
+/// Twilio's list of texts.
 #[derive(Debug)]
 pub(crate) enum LookedUp {
     /// The latest, newest first; `is_whole` when there are no older ones.
     Listed { texts: Vec<Listed>, is_whole: bool },
     /// No answer now; there may be one later.
     NoAnswer(String),
-    /// An answer that tells nothing, now and later.
+    /// An answer that says nothing, now or later.
     NotOffered(String),
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
-    /// How far it came; Twilio has it, whatever a status that we don't know means.
+    /// How far it has come; Twilio has it, even if its status is unknown to us.
     pub(crate) fn state(&self) -> State {
         State::of_twilio(&self.status).unwrap_or(State::Queued)
     }
@@ -67,7 +67,7 @@ impl Listed {
         reason(self.error_code, self.error_message.as_deref())
     }
 
-    /// When it was made; `None` when Twilio does not say.
+    /// When it was created; `None` if Twilio does not say.
     pub(crate) fn created_at(&self) -> Option<Timestamp> {
         rfc2822::DateTimeParser::new()
             .parse_timestamp(self.date_created.as_deref()?)
@@ -93,7 +93,7 @@ struct Fault {
     message: String,
 }
 
-/// The reason that `code` and `message` of Twilio's give, if any.
+/// The reason that Twilio's `code` and `message` give, if any.
 pub(crate) fn reason(code: Option<i64>, message: Option<&str>) -> Option<Reason> {
     let words = match (code, message.filter(|message| !message.is_empty())) {
         (None, None) => return None,
@@ -138,7 +138,7 @@ pub(super) fn created(status: StatusCode, retry_after: Option<Duration>, body: &
         })
         .unwrap_or_else(|| Reason::new(format!("Twilio answered {}", status.as_u16())));
     match status {
-        // Turned away at the door: never processed.
+        // Rejected on arrival: never processed.
         StatusCode::TOO_MANY_REQUESTS => Created::NotTaken {
             reason,
             retry_after,
@@ -147,7 +147,7 @@ pub(super) fn created(status: StatusCode, retry_after: Option<Duration>, body: &
             doubt: Doubt::Answered,
             reason,
         },
-        // A gateway's word that Twilio itself said nothing.
+        // A gateway's report that Twilio itself did not answer.
         StatusCode::GATEWAY_TIMEOUT => Created::InDoubt {
             doubt: Doubt::Silent,
             reason,
@@ -216,7 +216,7 @@ fn hint(code: i64) -> Option<&'static str> {
     })
 }
 
-/// Twilio's meaning of the codes that come with a status and without words.
+/// The meaning of the codes that Twilio sends with a status but without words.
 fn delivery_code(code: i64) -> &'static str {
     match code {
         30003 => "the phone is off or out of reach",
