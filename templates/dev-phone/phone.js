@@ -1,4 +1,4 @@
-// Keeps the page up to date and sends its forms without a reload. Without it the page works, too.
+// Keeps the page up to date and sends its forms without a reload. The page also works without it.
 import { follow } from "./stream.js";
 
 document.documentElement.classList.add("js");
@@ -11,7 +11,7 @@ const reply = document.getElementById("reply");
 const problem = document.getElementById("problem");
 const EXCHANGES_SHOWN = 50;
 
-// The server has escaped what is in here; it is the same HTML that a reload shows.
+// The server has escaped this; it is the same HTML that a reload shows.
 function element(html) {
   const holder = document.createElement("template");
   holder.innerHTML = html.trim();
@@ -65,11 +65,11 @@ function showSwitches(now) {
   phone.classList.toggle("airplane", now.airplane);
 }
 
-let heard = 0; // Events so far.
-const FETCHES_MAX = 5; // Under steady traffic every answer is late; then the last one has to do.
+let heard = 0; // Events received so far.
+const FETCHES_MAX = 5; // Under steady traffic every answer is outdated; then the last one has to do.
 
-// The page and the switches as they are now; once more when something happened meanwhile, which an
-// answer from before would take away again. Null when they can't be had.
+// Fetches the page and the switches as they are now, and again if something happened meanwhile, which an
+// earlier answer would undo. Null if they can't be fetched.
 async function fetched() {
   for (let fetches = 1; ; fetches += 1) {
     const before = heard;
@@ -80,7 +80,7 @@ async function fetched() {
   }
 }
 
-// Everything anew: on the first connection, after a lost one, and when this page was too slow.
+// Renews everything: on the first connection, after a lost one, and when this page was too slow.
 async function refresh() {
   const fresh = await fetched();
   if (!fresh) return;
@@ -115,7 +115,7 @@ follow("/events", {
   exchange: hears((html) => showExchange(element(html))),
 });
 
-// Posts a form; what went wrong is said on the phone.
+// Posts a form; the phone shows what went wrong.
 async function post(form, action) {
   problem.textContent = "";
   try {

@@ -1,4 +1,4 @@
-//! The one account that this phone serves: who may call the API and which numbers are its own.
+//! The only account that this phone serves: who may call the API, and which numbers it owns.
 
 use std::{fmt, str::FromStr};
 
@@ -14,7 +14,7 @@ use crate::number::PhoneNumber;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountSid(String);
 
-/// A text is not an account's id.
+/// The text is not an account's id.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is not an account SID; write AC and 32 hexadecimal digits")]
 pub struct NotAnAccountSid(String);
@@ -38,7 +38,7 @@ impl FromStr for AccountSid {
     }
 }
 
-/// Whether `text` is a Twilio id: the two letters of its kind and 32 hexadecimal digits.
+/// Whether `text` is a Twilio id: the two letters of the `kind` and 32 hexadecimal digits.
 pub(crate) fn is_sid(text: &str, kind: &str) -> bool {
     text.strip_prefix(kind).is_some_and(|digits| {
         digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
@@ -52,7 +52,7 @@ pub struct AuthToken {
     key: Key,
 }
 
-/// A text is no token, for one because it is empty: everybody would know it.
+/// The text cannot be a token, for example because it is empty: everybody would know it.
 #[derive(Debug, thiserror::Error)]
 #[error("the account's auth token: {0}")]
 pub struct NotAnAuthTokenError(#[from] SecretError);
@@ -63,7 +63,7 @@ impl AuthToken {
         &self.text
     }
 
-    /// What signs with it.
+    /// The key that makes the signatures.
     pub(crate) fn key(&self) -> &Key {
         &self.key
     }
@@ -114,7 +114,7 @@ impl Account {
     /// The development phone's number.
     pub const DEVELOPMENT_TO: &str = "+15555550100";
 
-    /// The account that is used when none is configured.
+    /// The account that is used if none is configured.
     pub fn development() -> Self {
         Self {
             sid: AccountSid(Self::DEVELOPMENT_SID.to_owned()),

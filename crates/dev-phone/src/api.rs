@@ -21,7 +21,7 @@ use crate::{
     switches::Answer,
 };
 
-/// The longest part of a refusal that the page shows, in characters.
+/// How much of a refusal the page shows, in characters.
 const LONGEST_SAID: usize = 200;
 
 type Form = Vec<(String, String)>;
@@ -108,11 +108,11 @@ async fn create(
         outcome: said,
         tone,
     });
-    // Slow comes after the text was taken: a client that gives up cannot know that it was.
+    // The delay comes after the text was accepted: a client that gives up cannot know that it was.
     let _ = phone.rest(phone.switches().slow).await;
     match outcome {
         Err(refusal) => {
-            // Without its text, which may hold a phone number.
+            // Without the refusal's words, which may contain a phone number.
             tracing::info!(
                 refusal.code = refusal.code(),
                 "refused a text with Twilio's error {}",
@@ -135,7 +135,7 @@ async fn create(
     }
 }
 
-/// What the page says of a request to send.
+/// What the page says about a request to send.
 fn say(answer: Answer, outcome: &Result<Option<Message>, Refusal>) -> (String, Tone) {
     let switched = match answer {
         Answer::Accept => "",
@@ -156,7 +156,7 @@ fn say(answer: Answer, outcome: &Result<Option<Message>, Refusal>) -> (String, T
                 "refused with {}, code {}: {}{switched}",
                 refusal.status().as_u16(),
                 refusal.code(),
-                // A refusal quotes what was sent, at any length.
+                // A refusal quotes what was sent, however long that is.
                 refusal
                     .to_string()
                     .chars()
@@ -178,14 +178,14 @@ fn take(phone: &Phone, body: Result<Bytes, BytesRejection>) -> Result<Message, R
     phone.set_out(phone.message(Direction::OutboundApi, status, draft))
 }
 
-/// The fields of a posted form; a body that cannot be read is one that is too long.
+/// The fields of a posted form; a body that cannot be read is treated as too long.
 fn form(body: Result<Bytes, BytesRejection>) -> Result<Form, Refusal> {
     let body = body.map_err(|_| Refusal::BodyTooLong)?;
     Ok(form_urlencoded::parse(&body).into_owned().collect())
 }
 
 /// Closes the connection without a byte of answer: a body that fails before its first byte makes
-/// the server give the connection up while the answer's head still waits to be written.
+/// the server drop the connection while the answer's head is still waiting to be written.
 fn dropped_connection() -> Response {
     let failing = futures_util::stream::once(std::future::ready(Err::<Bytes, _>(
         std::io::Error::other("the connection is dropped because a switch says so"),
@@ -215,7 +215,7 @@ async fn fetch(
     Ok(Json(message.json(&phone.account().sid)).into_response())
 }
 
-/// Redacts (`Body=`) or calls off (`Status=canceled`).
+/// Redacts (`Body=`) or cancels (`Status=canceled`) a text.
 async fn update(
     State(phone): State<Phone>,
     authorized: Authorized,

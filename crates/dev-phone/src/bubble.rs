@@ -10,19 +10,19 @@ use crate::{
     segments::segments,
 };
 
-/// One bubble of the conversation; its template is also what open pages receive live.
+/// One bubble of the conversation; open pages receive the same template live.
 #[derive(Debug, Template)]
 #[template(path = "bubble.html")]
 pub(crate) struct Bubble {
     sid: String,
     /// `mine` for what the person wrote, `theirs` for what the program sent.
     side: &'static str,
-    /// `there` once it is on the phone, `coming` before, `lost` when it never will be.
+    /// `there` once it is on the phone, `coming` before that, `lost` if it never will be.
     presence: &'static str,
-    /// Who it is from or to, when that is not the account or the phone on the page.
+    /// Who it is from or to, if that is not the account or the phone on the page.
     party: Option<String>,
     body: String,
-    /// Shown in place of a body.
+    /// Shown instead of a body.
     blank: Option<String>,
     state: String,
     /// The class of the state's colour.
@@ -123,7 +123,7 @@ fn state(message: &Message, zone: &TimeZone) -> (String, &'static str, &'static 
     }
 }
 
-/// One line of what passed between the program and the phone.
+/// One line about an exchange between the program and the phone.
 #[derive(Debug, Template)]
 #[template(path = "exchange.html")]
 pub(crate) struct ExchangeLine {

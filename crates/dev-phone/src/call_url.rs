@@ -1,15 +1,15 @@
-//! A URL that a program gave, to be called: what is signed is the text, what is called is what a
-//! client makes of it.
+//! A URL that a program gave for callbacks: its text is what is signed, its parsed form is what is
+//! called.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// The longest URL that is taken.
+/// The longest URL that is accepted.
 const URL_BYTES_MAX: usize = 4096;
 
-/// An absolute http or https URL, as it was written; loopback is welcome.
+/// An absolute http or https URL, as it was written; loopback is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CallUrl {
@@ -17,30 +17,30 @@ pub struct CallUrl {
     url: Url,
 }
 
-/// A text is not a URL that can be called.
+/// The text is not a URL that can be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it must be a URL like http://localhost:9000/replies, up to {URL_BYTES_MAX} bytes")]
 pub struct NotCallUrlError;
 
 impl CallUrl {
-    /// As it was written, without a fragment: nobody ever sends one.
+    /// As it was written, without its fragment, which is never sent.
     pub fn text(&self) -> &str {
         self.text.split('#').next().unwrap_or_default()
     }
 
-    /// What a client makes of it.
+    /// The parsed URL.
     pub(crate) fn url(&self) -> &Url {
         &self.url
     }
 
-    /// One that stands in an answer of this URL's.
+    /// A URL found in an answer of this one's, relative to it.
     pub(crate) fn join(&self, text: &str) -> Option<Self> {
         text.parse()
             .ok()
             .or_else(|| self.url.join(text).ok()?.as_str().parse().ok())
     }
 
-    /// `scheme://host:port/path`, without what may be secret in it.
+    /// `scheme://host:port/path`, without the parts that may be secret.
     pub(crate) fn readable(&self) -> String {
         let mut url = self.url.clone();
         let _ = url.set_password(None);

@@ -17,7 +17,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(15);
 /// Twilio reads at most 64 kB of an answer.
 const LARGEST_ANSWER_BYTES: usize = 64 * 1024;
 
-/// Requests under way at once: enough for a burst of texts, too few to trouble a laptop.
+/// Maximum number of requests in flight: enough for a burst of texts, too few to trouble a laptop.
 const CALLS_AT_ONCE: usize = 32;
 
 /// What a program answered.
@@ -35,7 +35,7 @@ impl Answer {
     }
 }
 
-/// Why no whole answer came. The texts go to the page.
+/// Why no complete answer came. The messages are shown on the page.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallError {
     #[error("no connection, so nothing seems to listen there")]
@@ -63,7 +63,7 @@ impl Caller {
     pub(crate) fn new() -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
-            // A proxy from the environment cannot reach a program on this machine.
+            // A proxy that the environment names cannot reach a program on this machine.
             .no_proxy()
             .timeout(TIME_LIMIT)
             .user_agent("TwilioProxy/1.1")

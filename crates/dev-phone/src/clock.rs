@@ -1,10 +1,10 @@
-//! The time and the ids, as values that tests replace.
+//! Sources of time and ids, which tests can replace.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-/// Where the time comes from.
+/// The source of time.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
@@ -14,7 +14,7 @@ impl Clock {
         Self::from_fn(Timestamp::now)
     }
 
-    /// A clock of the caller's own.
+    /// The caller's own clock.
     pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
@@ -30,7 +30,7 @@ impl std::fmt::Debug for Clock {
     }
 }
 
-/// Where the 32 hexadecimal digits of a text's id come from.
+/// The source of the 32 hexadecimal digits of a text's id.
 #[derive(Clone)]
 pub struct Ids(Arc<dyn Fn() -> u128 + Send + Sync>);
 
@@ -40,7 +40,7 @@ impl Ids {
         Self::from_fn(rand::random::<u128>)
     }
 
-    /// Ids of the caller's own; each must be new.
+    /// The caller's own ids; each must be new.
     pub fn from_fn(next: impl Fn() -> u128 + Send + Sync + 'static) -> Self {
         Self(Arc::new(next))
     }

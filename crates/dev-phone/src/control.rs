@@ -1,4 +1,5 @@
-//! What the page's forms do, and other programs with them: write a text, throw switches.
+//! The actions of the page's forms, which other programs can use too: writing a text and setting
+//! switches.
 
 use axum::{
     Json, Router,
@@ -20,7 +21,7 @@ pub(crate) fn routes() -> Router<Phone> {
         .route("/switches/reset", post(reset_switches))
 }
 
-/// Why a posted body was not understood; its text is the answer.
+/// Why a posted body was not understood; the message is the answer.
 #[derive(Debug, thiserror::Error)]
 enum BadBody {
     #[error("the body is not a JSON object: {0}")]

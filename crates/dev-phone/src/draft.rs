@@ -1,4 +1,4 @@
-//! A request to send a text, judged as Twilio judges it.
+//! A request to send a text, validated as Twilio does it.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -35,7 +35,7 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// Reads and judges the fields of a request; fields that are not known are ignored.
+    /// Reads and validates the fields of a request; unknown fields are ignored.
     pub(crate) fn read(
         form: &[(String, String)],
         account: &Account,
@@ -80,7 +80,7 @@ impl Draft {
             body: body.to_owned(),
             media,
             callback_url: field("StatusCallback").map(callback).transpose()?,
-            // Without a messaging service Twilio sends a scheduled text at once.
+            // Without a messaging service, Twilio sends a scheduled text at once.
             due_at: match (service, field("ScheduleType")) {
                 (Some(_), Some("fixed")) => Some(due_at(field("SendAt"), now)?),
                 _ => None,

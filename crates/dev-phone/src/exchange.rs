@@ -1,5 +1,5 @@
-//! What passed between a program and the phone, for the page: a person sees there why a text did
-//! not come even when no text exists.
+//! The exchanges between a program and the phone, for the page: they show why a text did not come
+//! even if no text exists.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tone {
-    /// As wished.
+    /// As wanted.
     Good,
-    /// Not as wished.
+    /// Not as wanted.
     Bad,
     /// Not known yet.
     Open,
@@ -27,13 +27,13 @@ impl Tone {
     }
 }
 
-/// One request and what became of it.
+/// One request and its outcome.
 #[derive(Debug, Clone)]
 pub(crate) struct Exchange {
     pub(crate) at: Timestamp,
     /// The request, such as `status callback: sent`.
     pub(crate) what: String,
-    /// What came of it, such as `answered 204`.
+    /// The outcome, such as `answered 204`.
     pub(crate) outcome: String,
     pub(crate) tone: Tone,
 }

@@ -1,5 +1,5 @@
-//! The texts the phone holds, newest last, and the stream of what changes. Bounded: the oldest
-//! text falls out when a further one comes.
+//! The texts that the phone holds, newest last, and the stream of changes. Bounded: when it is
+//! full, each new text displaces the oldest.
 
 use std::{
     collections::VecDeque,
@@ -16,16 +16,16 @@ use crate::{
     switches::{DeliveryError, Switches},
 };
 
-/// The most texts held: some days of a developer's work, about 2 MB of the longest ones.
+/// Maximum number of texts: some days of a developer's work, about 2 MB if all are of maximum length.
 pub const TEXTS_KEPT: usize = 1000;
 
-/// The most exchanges held: what fits a page that a person reads.
+/// Maximum number of exchanges: as many as a person reads on a page.
 pub(crate) const EXCHANGES_KEPT: usize = 50;
 
-/// Changes a slow page may fall behind before it is told to read everything anew.
+/// How many changes a slow page may lag behind before it is told to read everything again.
 const CHANGES_BUFFERED: usize = 256;
 
-/// Something that a page shows has changed.
+/// A change of something that a page shows.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
     Message(Arc<Message>),
@@ -50,7 +50,7 @@ struct State {
 }
 
 impl Inbox {
-    /// An inbox with these texts, oldest first; further changes go to `keep`.
+    /// An inbox with these texts, oldest first; later changes are written to `keep`.
     pub(crate) fn new(messages: Vec<Message>, keep: Option<KeepFile>) -> Self {
         let next_serial = messages.last().map_or(1, |message| message.serial + 1);
         Self {
@@ -73,12 +73,12 @@ impl Inbox {
         self.changes.subscribe()
     }
 
-    /// Tells every open page; none may be open.
+    /// Notifies every open page; there may be none.
     pub(crate) fn announce(&self, change: Change) {
         let _ = self.changes.send(change);
     }
 
-    /// Takes a text in and gives it its place.
+    /// Adds a text and gives it its place.
     pub(crate) fn insert(&self, mut message: Message) -> Message {
         let mut state = self.state();
         message.serial = state.next_serial;
@@ -108,8 +108,8 @@ impl Inbox {
         self.state().messages.iter().cloned().collect()
     }
 
-    /// Changes a text when `change` says yes; `None` when there is no such text, `Err` with the
-    /// text as it is when `change` says no.
+    /// Changes a text if `change` returns true; `None` if there is no such text, `Err` with the
+    /// unchanged text if `change` returns false.
     pub(crate) fn update(
         &self,
         sid: &str,
@@ -128,7 +128,7 @@ impl Inbox {
         Some(Ok(message))
     }
 
-    /// Empties a text's body when the text is at its end; the answers are those of
+    /// Empties a text's body if the text's status is final; the results are those of
     /// [`update`](Self::update).
     pub(crate) fn redact(&self, sid: &str, at: Timestamp) -> Option<Result<Message, Message>> {
         let redacted = self.update(sid, at, |message| {
@@ -142,7 +142,7 @@ impl Inbox {
         Some(redacted)
     }
 
-    /// Moves a text from one state to the next; `None` when it is gone or was changed meanwhile.
+    /// Moves a text from one state to the next; `None` if it is gone or has changed meanwhile.
     pub(crate) fn advance(
         &self,
         sid: &MessageSid,
@@ -168,7 +168,7 @@ impl Inbox {
         .ok()
     }
 
-    /// Removes a text when `allowed` says yes; the answers are those of [`update`](Self::update).
+    /// Removes a text if `allowed` returns true; the results are those of [`update`](Self::update).
     pub(crate) fn remove(
         &self,
         sid: &str,
@@ -186,7 +186,7 @@ impl Inbox {
         Some(Ok(()))
     }
 
-    /// Writes down an exchange for the page.
+    /// Records an exchange for the page.
     pub(crate) fn note(&self, exchange: Exchange) {
         let mut state = self.state();
         state.exchanges.push_back(exchange.clone());
@@ -203,7 +203,7 @@ impl Inbox {
 }
 
 impl State {
-    /// Writes to the file of kept texts, if there is one.
+    /// Appends to the file of kept texts, if there is one.
     fn write(&mut self, write: impl FnOnce(&mut KeepFile) -> std::io::Result<()>) {
         let Some(keep) = &mut self.keep else {
             return;
@@ -214,7 +214,7 @@ impl State {
         }
     }
 
-    /// Makes the file of kept texts forget what is no longer here.
+    /// Removes from the file of kept texts what is no longer here.
     fn rewrite(&mut self) {
         if let Some(keep) = &mut self.keep {
             report(keep.rewrite(self.messages.iter()));
@@ -222,7 +222,7 @@ impl State {
     }
 }
 
-/// A failure to keep is logged, not answered: the phone goes on in memory.
+/// A failure to keep is logged, not returned: the phone continues in memory.
 fn report(written: std::io::Result<()>) {
     if let Err(error) = written {
         tracing::error!(%error, "the file of kept texts could not be written; a restart will lose this change");

@@ -1,7 +1,7 @@
-//! The way of an outbound text from queued to delivered, and the callbacks that report it.
+//! The journey of an outbound text from queued to delivered, and the callbacks that report it.
 //!
-//! A text's states move on by time alone; callbacks are made one after another
-//! beside them, so that a slow program sees them late but in order.
+//! A text's states advance by time alone; the callbacks are made separately, one after another,
+//! so that a slow program sees them late but in order.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use crate::{
     refusal::Refusal,
 };
 
-/// More states than any text goes through, so that reporting never blocks the text.
+/// More than the states that any text goes through, so that reporting never blocks the text.
 const STATES_OF_A_TEXT: usize = 8;
 
 impl Phone {
-    /// Takes an outbound text in and sets it on its way.
+    /// Accepts an outbound text and starts its journey.
     pub(crate) fn set_out(&self, message: Message) -> Result<Message, Refusal> {
         let place = self.place()?;
         let message = self.insert(message);
@@ -32,21 +32,21 @@ impl Phone {
         Ok(message)
     }
 
-    /// Lets a text go on that was under way when the last phone stopped.
+    /// Continues the journey of a text that was under way when the last phone stopped.
     pub(crate) fn go_on(&self, message: Message) {
         if let Ok(place) = self.place() {
             self.spawn(travel(self.clone(), message, place));
         }
     }
 
-    /// Reports a change that was asked for rather than passed through.
+    /// Reports a change that was requested, rather than a step of the journey.
     pub(crate) fn report(&self, message: Message) {
         let phone = self.clone();
         self.spawn(async move { report(&phone, &message).await });
     }
 }
 
-/// Takes a text to its end; `place` counts it among those under way until then.
+/// Takes a text to its final status; `place` counts it among those under way until then.
 async fn travel(phone: Phone, message: Message, place: OwnedSemaphorePermit) {
     let (reports, mut queue) = mpsc::channel(STATES_OF_A_TEXT);
     let states = async {
@@ -73,13 +73,13 @@ async fn pass_states(phone: &Phone, mut message: Message, reports: mpsc::Sender<
         let Some(changed) = step(phone, &message.sid, message.status, next) else {
             return;
         };
-        // Cannot be full: its size is the number of states.
+        // Cannot be full: it has room for all states.
         let _ = reports.try_send(changed.clone());
         message = changed;
     }
 }
 
-/// Resolves when a scheduled text, which may wait for weeks, is called off or deleted; so that it
+/// Resolves when a scheduled text, which may wait for weeks, is canceled or deleted, so that it
 /// does not keep its place among those under way.
 async fn called_off(phone: &Phone, message: &Message) {
     if message.status != Status::Scheduled {

@@ -1,9 +1,9 @@
-//! The file that texts are kept in across a restart, when one is asked for: JSON lines, appended
-//! at each change, and rewritten when most of its lines are history or when a text is redacted or
-//! deleted, so that nothing of it stays behind.
+//! The optional file that keeps texts across a restart: JSON lines, appended at each change, and
+//! rewritten when most of its lines are outdated or when a text is redacted or deleted, so that
+//! nothing of that text remains.
 //!
-//! It survives the end of the program at any moment. It does not sync to disk: it holds test
-//! data, and the last lines may be lost when the machine itself stops.
+//! It survives the end of the program at any moment. It is not synced to disk: it holds test data,
+//! and the last lines may be lost if the machine itself stops.
 
 use std::{
     collections::BTreeMap,
@@ -16,10 +16,10 @@ use webhooks_core::private_file;
 
 use crate::message::Message;
 
-/// A file beyond this was not written by this program, which keeps it far smaller.
+/// A larger file was not written by this program, which keeps it far smaller.
 const LARGEST_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// A file with this many lines for each text is rewritten.
+/// A file with this many lines per text is rewritten.
 const LINES_PER_TEXT: usize = 8;
 
 /// The file that texts are kept in cannot be used.
@@ -30,7 +30,7 @@ pub enum KeepError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// Another dev-phone has it.
@@ -39,7 +39,7 @@ pub enum KeepError {
         /// The file.
         path: PathBuf,
     },
-    /// A line is not a kept text; the file is left untouched.
+    /// A line is not a kept text; the file is left unchanged.
     #[error(
         "line {line} of {path} is not a kept text; move the file away or name another: {source}"
     )]
@@ -103,7 +103,7 @@ impl KeepFile {
         Ok((keep, messages))
     }
 
-    /// Writes down a text as it is now; of several lines about one text the last counts.
+    /// Appends a text as it is now; of several lines about one text, the last counts.
     pub(crate) fn put(&mut self, message: &Message) -> std::io::Result<()> {
         let mut line = serde_json::to_vec(message)?;
         line.push(b'\n');
@@ -117,7 +117,7 @@ impl KeepFile {
         self.lines >= most.saturating_mul(LINES_PER_TEXT)
     }
 
-    /// Replaces the file by one that holds these texts only.
+    /// Replaces the file with one that holds only these texts.
     pub(crate) fn rewrite<'a>(
         &mut self,
         messages: impl Iterator<Item = &'a Message>,
@@ -153,9 +153,9 @@ fn open_for_appending(path: &Path) -> std::io::Result<File> {
 fn read_lines(path: &Path, text: &str) -> Result<BTreeMap<u64, Message>, KeepError> {
     let mut messages = BTreeMap::new();
     for (index, line) in text.split_inclusive('\n').enumerate() {
-        // A last line without its end was being written when the program stopped.
+        // A last line without a line end was being written when the program stopped.
         let Some(line) = line.strip_suffix('\n') else {
-            tracing::warn!("the last line of the kept texts was cut short and is left out");
+            tracing::warn!("the last line of the kept texts was cut short and is ignored");
             break;
         };
         let message: Message = serde_json::from_str(line).map_err(|source| KeepError::Line {

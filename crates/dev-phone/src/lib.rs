@@ -1,9 +1,8 @@
 //! Twilio's Messages API, offline, with a phone on a web page.
 //!
-//! A program that texts through Twilio is pointed at this server instead: it takes the same
-//! calls, gives the same answers and makes the same signed callbacks, and the texts arrive on a
-//! phone that a person, or a test, can read and reply with. Switches make it misbehave as
-//! networks do.
+//! Point a program that texts through Twilio at this server instead: it accepts the same calls,
+//! gives the same answers and makes the same signed callbacks, and the texts arrive on a phone
+//! that a person, or a test, can read and reply with. Switches make it misbehave as networks do.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -21,21 +20,21 @@
 //!
 //! # Switches for programs
 //!
-//! `GET /switches` tells their positions as JSON, `POST /switches` throws those it names, as a
-//! form or as a flat JSON object, and `POST /switches/reset` puts all of them back:
+//! `GET /switches` returns their positions as JSON, `POST /switches` sets those that a form or a
+//! flat JSON object names, and `POST /switches/reset` resets all of them:
 //!
 //! | name | values |
 //! |---|---|
-//! | `answer` | what a request to send gets: `accept`, `too_many_requests` (429, 20429), `queue_full` (429, 21611), `server_error` (500), `drop` (the connection closes, no text is taken), `accept_then_drop` (the text is taken, the connection closes) |
-//! | `times` | for how many requests `answer` holds; empty: until it is switched |
-//! | `airplane` | `on` or `off`: texts are taken but end undelivered |
+//! | `answer` | what a request to send gets: `accept`, `too_many_requests` (429, 20429), `queue_full` (429, 21611), `server_error` (500), `drop` (the connection closes, no text is accepted), `accept_then_drop` (the text is accepted, the connection closes) |
+//! | `times` | for how many requests `answer` applies; empty: until it is switched |
+//! | `airplane` | `on` or `off`: texts are accepted but end undelivered |
 //! | `delivery_error` | why: `30003`, `30005`, `30006`, `30007` or `30008` |
 //! | `slow_seconds` | `0` to `60`: how much longer each answer to a send and each step of a text takes |
 //!
-//! `POST /reply` with `body` writes a text on the phone and answers what became of it:
+//! `POST /reply` with `body` writes a text on the phone and reports what became of it:
 //! `{"sid": "SM…", "delivered": true, "note": "Delivered: answered 200 in 3 ms, …"}`.
 //!
-//! It refuses to be a telephone company: nothing leaves this machine but the callbacks and
+//! It is deliberately not a telephone company: nothing leaves this machine but the callbacks and
 //! replies that a program asks for, and only the Messages resource exists.
 
 mod account;
@@ -84,7 +83,7 @@ pub use signature::sign;
 pub use switches::{Answer, BadSwitches, DeliveryError, SLOWEST, Switches};
 
 /// The largest body of a request: a text of 1600 characters, each written as twelve bytes of
-/// percent-encoding, and the fields beside it.
+/// percent-encoding, and the other fields.
 const LARGEST_REQUEST_BYTES: usize = 64 * 1024;
 
 /// The phone's API and page as one router.

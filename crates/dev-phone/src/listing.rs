@@ -1,6 +1,6 @@
-//! The list of texts: filters and pages as Twilio has them.
+//! The list of texts, with filters and pages like Twilio's.
 //!
-//! A page token names a place between texts, so pages stay whole while new texts arrive.
+//! A page token names a place between texts, so pages stay consistent while new texts arrive.
 
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use serde_json::{Value, json};
@@ -11,10 +11,10 @@ use crate::{
     refusal::Refusal,
 };
 
-/// Texts on a page when the caller does not say.
+/// The number of texts on a page if the caller does not say.
 const DEFAULT_PAGE_SIZE: usize = 50;
 
-/// The most texts on a page; a larger wish gets this.
+/// Maximum number of texts on a page; a request for more gets this many.
 const LARGEST_PAGE_SIZE: usize = 1000;
 
 /// The names of the parameters that filter, which every page's address repeats.
@@ -31,7 +31,7 @@ enum Place {
     Before(u64),
 }
 
-/// From when until when, each end included, to the second.
+/// A range of times, both ends included, to the second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Sent {
     from: Option<Timestamp>,
@@ -49,7 +49,7 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    /// Reads the query's parameters; those that are not known are ignored.
+    /// Reads the query's parameters; unknown ones are ignored.
     pub(crate) fn read(query: Vec<(String, String)>) -> Result<Self, Refusal> {
         let given = |name: &str| {
             query
@@ -80,7 +80,7 @@ impl Listing {
                 let (first, last) = span(text).ok_or_else(|| {
                     wrong("DateSent", "it must be YYYY-MM-DD or an ISO 8601 time")
                 })?;
-                // The SDKs write a day as its midnight, so `DateSent` means the day in any case.
+                // The SDKs write a day as its midnight, so `DateSent` always means the whole day.
                 sent.push(match name {
                     "DateSent<" => Sent {
                         from: None,
@@ -110,7 +110,7 @@ impl Listing {
         })
     }
 
-    /// The page of these texts, given oldest first, as the API answers it.
+    /// The page of these texts (which are given oldest first), as the API answers it.
     pub(crate) fn json(&self, messages: &[Message], account: &AccountSid) -> Value {
         let matching: Vec<&Message> = messages
             .iter()
@@ -229,7 +229,7 @@ fn read_token(token: &str) -> Option<Place> {
     }
 }
 
-/// The first and the last second of a day, or twice the second that a time names.
+/// The first and the last second of a day; for a time, its second twice.
 fn span(text: &str) -> Option<(Timestamp, Timestamp)> {
     match text.parse::<Timestamp>() {
         Ok(at) => Some((at, at)),

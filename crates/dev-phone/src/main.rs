@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use dev_phone::{Account, Flags, Phone, Settings};
 
-/// How long callbacks under way may go on once the program was asked to stop.
+/// How long callbacks in flight may continue once the program was asked to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
@@ -24,7 +24,7 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     let phone = Phone::new(settings.config)?;
     let router = serve::framed(dev_phone::app(phone.clone()), settings.frame_origin);
     let stop = async {
-        // The signals are caught first: whoever reads the introduction may send one.
+        // Signals are handled first: the reader of the introduction may send one at once.
         tokio::join!(
             biased;
             serve::stop_requested(),
@@ -42,8 +42,8 @@ fn say(text: &str) {
     }
 }
 
-/// What a program has to be told to use this phone. The token shows only when it is the public
-/// one of development.
+/// The settings with which a program uses this phone. The token is shown only if it is the public
+/// development token.
 fn introduce(settings: &Settings, address: std::net::SocketAddr) -> String {
     let account = &settings.config.account;
     let token = match account.token.expose() {

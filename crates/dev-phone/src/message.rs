@@ -40,9 +40,9 @@ impl PartialEq<str> for MessageSid {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Waits for the time it was scheduled for.
+    /// Waits for its scheduled time.
     Scheduled,
-    /// Taken by a messaging service, no sender chosen yet.
+    /// Accepted by a messaging service, which has not chosen a sender yet.
     Accepted,
     /// Waits to be sent.
     Queued,
@@ -54,7 +54,7 @@ pub enum Status {
     Delivered,
     /// The carrier could not hand it to the phone.
     Undelivered,
-    /// Called off before it was sent.
+    /// Canceled before it was sent.
     Canceled,
     /// It came from the phone.
     Received,
@@ -76,7 +76,7 @@ impl Status {
         }
     }
 
-    /// Whether nothing further will happen to the text by itself.
+    /// Whether the text will not change any more by itself.
     pub fn is_final(self) -> bool {
         matches!(
             self,
@@ -125,7 +125,7 @@ pub struct Message {
     pub sid: MessageSid,
     /// Which way it goes.
     pub direction: Direction,
-    /// Who sent it; none while a messaging service has yet to choose.
+    /// Who sent it; none until a messaging service has chosen.
     pub from: Option<String>,
     /// Who gets it.
     pub to: String,
@@ -141,21 +141,21 @@ pub struct Message {
     pub media: usize,
     /// The messaging service it was given to.
     pub messaging_service_sid: Option<String>,
-    /// When it was taken.
+    /// When it was accepted.
     pub created_at: Timestamp,
     /// When its state last changed.
     pub updated_at: Timestamp,
     /// When it was handed to the carrier.
     pub sent_at: Option<Timestamp>,
-    /// When it is to be sent, for a scheduled text.
+    /// When to send it, for a scheduled text.
     pub due_at: Option<Timestamp>,
-    /// Where its states are reported.
+    /// The URL to which its states are reported.
     pub callback_url: Option<CallUrl>,
     /// What became of an inbound text's webhook, for the page.
     pub note: Option<Note>,
 }
 
-/// A sentence beneath a text on the page.
+/// A sentence below a text on the page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// The sentence.

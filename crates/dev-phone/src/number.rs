@@ -1,5 +1,5 @@
-//! Phone numbers and sender ids as Twilio judges them, and the magic numbers of its test
-//! credentials. It refuses to guess: a number without `+` and country code is not a number.
+//! Phone numbers and sender ids by Twilio's rules, and the magic numbers of its test credentials.
+//! It never guesses: a number without `+` and country code is not a number.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct PhoneNumber(String);
 
-/// A text is not a phone number in E.164 form.
+/// The text is not a phone number in E.164 form.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{0:?} is not a phone number; write + and 2 to 15 digits, country code first, like +15555550100"
@@ -23,12 +23,12 @@ impl PhoneNumber {
         &self.0
     }
 
-    /// A number that this program itself knows to be one.
+    /// A number that this program itself knows to be valid.
     pub(crate) fn known(number: &'static str) -> Self {
         Self(number.to_owned())
     }
 
-    /// `(555) 555-0100` for a North American number, else the number as it is: for reading only.
+    /// `(555) 555-0100` for a North American number, else the number as it is: only for people.
     pub(crate) fn pretty(&self) -> String {
         match self.0.strip_prefix("+1") {
             Some(digits) if digits.len() == 10 => {

@@ -14,7 +14,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Slow enough to be watched, fast enough not to be waited for: 1.5 seconds in all.
+    /// Slow enough to watch, fast enough not to keep anyone waiting: 1.5 seconds in all.
     pub const HUMAN: Self = Self {
         queued: Duration::from_millis(300),
         sending: Duration::from_millis(500),

@@ -26,7 +26,7 @@ use crate::{
     switches::{Answer, DeliveryError, Switches},
 };
 
-/// Shorter than the minute after which proxies give up a silent connection.
+/// Shorter than the minute after which proxies close a silent connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// The page's styles and scripts.
@@ -48,7 +48,7 @@ struct Page {
     contact: String,
     own: String,
     sid: String,
-    /// The token when it is the public one of development; else the name of its variable.
+    /// The token if it is the public development token; else the name of its variable.
     shown_token: &'static str,
     from: String,
     to: String,
@@ -160,7 +160,7 @@ fn delivery_errors(switches: &Switches) -> Vec<Choice> {
 fn slow(switches: &Switches) -> Vec<Choice> {
     let now = switches.slow.as_secs();
     let mut seconds = vec![0, 2, 5, 15, 30, 60];
-    // Set to another value by a program: the page shows that, too.
+    // A program may have set another value: the page shows that too.
     if !seconds.contains(&now) {
         seconds.push(now);
         seconds.sort_unstable();
@@ -191,7 +191,7 @@ async fn events(State(phone): State<Phone>) -> Response {
         .into_response()
 }
 
-/// What changes, until the phone is shut down; `place` counts the page until it goes away.
+/// The stream of changes, until the phone is shut down; `place` counts the page until it is closed.
 fn live(
     phone: Phone,
     place: OwnedSemaphorePermit,
@@ -225,12 +225,12 @@ fn event(phone: &Phone, change: Change) -> Event {
 fn rendered(name: &str, template: &impl Template) -> Event {
     match template.render() {
         Ok(html) => named(name, &html),
-        // The page then reads everything anew.
+        // The page then reads everything again.
         Err(_) => named("lost", ""),
     }
 }
 
-/// An event whose data is a JSON string, so that a line break in a text cannot end it.
+/// An event with a JSON string as its data, so that a line break in a text cannot end it.
 fn named(name: &str, data: &str) -> Event {
     let data = serde_json::Value::from(data).to_string();
     Event::default().event(name).data(data)

@@ -1,5 +1,5 @@
-//! The phone itself: its account, its texts, its switches, and what moves texts on.
-//! The API and the page are two faces of it.
+//! The phone itself: its account, its texts, its switches, and what moves texts forward.
+//! The API and the page are two views of it.
 
 use std::{
     path::PathBuf,
@@ -27,13 +27,13 @@ use crate::{
     switches::{Answer, DeliveryError, Switches},
 };
 
-/// What a trial account puts before every body.
+/// The text that a trial account puts before every body.
 const TRIAL_PREFIX: &str = "Sent from your Twilio trial account - ";
 
-/// Texts under way at once; a further one is refused with Twilio's own "queue is full".
+/// Maximum number of texts under way; any more are refused with Twilio's own "queue is full".
 const TEXTS_UNDER_WAY: usize = 1000;
 
-/// Pages that may watch live at once; each holds a connection open.
+/// Maximum number of pages that watch live; each holds a connection open.
 const PAGES_WATCHING: usize = 64;
 
 /// How a phone is set up. `Config::default()` is the development account at a human pace.
@@ -43,7 +43,7 @@ pub struct Config {
     pub account: Account,
     /// Where texts written on the page go.
     pub reply_url: Option<CallUrl>,
-    /// Names besides localhost and IP addresses under which the phone is reached.
+    /// Names, besides localhost and IP addresses, under which the phone is reached.
     pub names: Vec<String>,
     /// The file that keeps texts across a restart.
     pub keep: Option<PathBuf>,
@@ -53,11 +53,11 @@ pub struct Config {
     pub pages: serve::Pages,
     /// How fast texts go from queued to delivered.
     pub pace: Pace,
-    /// The zone of the times on the page.
+    /// The time zone of the page.
     pub time_zone: TimeZone,
-    /// Where the time comes from.
+    /// The source of time.
     pub clock: Clock,
-    /// Where ids come from.
+    /// The source of ids.
     pub ids: Ids,
 }
 
@@ -78,7 +78,7 @@ impl Default for Config {
     }
 }
 
-/// A phone cannot be set up.
+/// The phone cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The file of kept texts cannot be used.
@@ -106,7 +106,7 @@ struct Inner {
 }
 
 impl Phone {
-    /// A phone, and the kept texts that were under way.
+    /// Makes a phone, and returns the kept texts that were under way.
     pub(crate) fn set_up(config: Config) -> Result<(Self, Vec<Message>), StartError> {
         let (keep, messages) = match &config.keep {
             Some(path) => {
@@ -148,13 +148,13 @@ impl Phone {
         self.switch_board().clone()
     }
 
-    /// Puts every switch into the given position.
+    /// Sets every switch to the given position.
     pub fn set_switches(&self, switches: Switches) {
         *self.switch_board() = switches.clone();
         self.0.inbox.announce(Change::Switches(switches));
     }
 
-    /// Waits until `condition` holds for the texts, oldest first; false when `limit` passes.
+    /// Waits until `condition` holds for the texts, oldest first; false if `limit` passes first.
     pub async fn wait_until(
         &self,
         limit: Duration,
@@ -163,7 +163,7 @@ impl Phone {
         let mut changes = self.0.inbox.changes();
         let waiting = async {
             while !condition(&self.messages()) {
-                // Having missed some changes is a reason to look again, too.
+                // Having missed some changes is also a reason to look again.
                 if let Err(broadcast::error::RecvError::Closed) = changes.recv().await {
                     break;
                 }
@@ -172,7 +172,7 @@ impl Phone {
         tokio::time::timeout(limit, waiting).await.is_ok()
     }
 
-    /// Ends live pages and waiting texts, and waits for callbacks under way, at most `grace`.
+    /// Ends live pages and waiting texts, and waits at most `grace` for callbacks in flight.
     pub async fn shutdown(&self, grace: Duration) {
         self.0.stop.cancel();
         self.0.tracker.close();
@@ -180,7 +180,7 @@ impl Phone {
             .await
             .is_err()
         {
-            tracing::warn!("callbacks were still under way when the grace ended");
+            tracing::warn!("callbacks were still in flight when the grace period ended");
         }
     }
 
@@ -213,7 +213,7 @@ impl Phone {
         self.0.stop.cancelled().await;
     }
 
-    /// Waits; false when the phone is being shut down meanwhile.
+    /// Waits; false if the phone is shut down meanwhile.
     pub(crate) async fn rest(&self, time: Duration) -> bool {
         if time.is_zero() {
             return !self.0.stop.is_cancelled();
@@ -228,12 +228,12 @@ impl Phone {
         &self.0.inbox
     }
 
-    /// A place to watch live, if one is left.
+    /// A place for a live page, if one is left.
     pub(crate) fn watch(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.0.watching).try_acquire_owned().ok()
     }
 
-    /// What the next request to send gets, by the switches; counts the request.
+    /// The switches' answer to the next request to send; counts the request.
     pub(crate) fn take_answer(&self) -> Answer {
         let mut switches = self.switch_board();
         let before = switches.clone();
@@ -277,7 +277,7 @@ impl Phone {
         self.0.inbox.insert(message)
     }
 
-    /// Moves a text on, if it still is in the state `from`.
+    /// Moves a text to its next state, if it is still in the state `from`.
     pub(crate) fn advance(
         &self,
         sid: &MessageSid,
@@ -314,14 +314,14 @@ impl Phone {
         self.0.caller.post(url, &self.account().token, form).await
     }
 
-    /// A place among the texts that are under way.
+    /// A place among the texts under way.
     pub(crate) fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         Arc::clone(&self.0.under_way)
             .try_acquire_owned()
             .map_err(|_| Refusal::QueueFull)
     }
 
-    /// Works on until it is done; [`shutdown`](Self::shutdown) waits for it.
+    /// Runs a task to its end; [`shutdown`](Self::shutdown) waits for it.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.0.tracker.spawn(work);
     }

@@ -1,4 +1,4 @@
-//! Every way in which the API refuses a call, with Twilio's HTTP status, code and words.
+//! All the ways in which the API refuses a call, with Twilio's HTTP status, code and words.
 
 use axum::{
     Json,
@@ -7,7 +7,7 @@ use axum::{
 };
 use serde_json::json;
 
-/// A refused call. Its text is Twilio's own, so it is not in this project's style.
+/// A refused call. Its words are Twilio's own, so they are not in this project's style.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("Authenticate")]
@@ -78,7 +78,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// Twilio's number for it: the only part a program should branch on.
+    /// Twilio's code for it: the only part that a program should branch on.
     pub(crate) fn code(&self) -> u32 {
         match self {
             Self::Unauthenticated => 20003,

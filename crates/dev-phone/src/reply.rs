@@ -1,5 +1,5 @@
 //! A text that a person writes on the page: it goes to the program as Twilio's inbound webhook,
-//! and the TwiML that comes back is sent to the phone.
+//! and the texts in the TwiML that comes back are sent to the phone.
 
 use std::borrow::Cow;
 
@@ -16,10 +16,10 @@ use crate::{
     twiml::{self, Twiml},
 };
 
-/// The longest text a person may write: what the API itself takes.
+/// The longest text that a person may write: as long as the API accepts.
 pub(crate) const LONGEST_REPLY: usize = 1600;
 
-/// A reply that is not sent.
+/// The reply is not sent.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplyError {
     /// There is nothing to send.
@@ -35,12 +35,12 @@ pub enum ReplyError {
 pub struct Replied {
     /// The text as it stands on the phone.
     pub message: Message,
-    /// Whether the program took it.
+    /// Whether the program accepted it.
     pub delivered: bool,
 }
 
 impl Replied {
-    /// What became of it, as the page's API gives it.
+    /// What became of it, as the page's API reports it.
     pub(crate) fn json(&self) -> Value {
         json!({
             "sid": self.message.sid.as_str(),
@@ -55,14 +55,14 @@ impl Phone {
     /// 15 seconds.
     ///
     /// # Errors
-    /// When the text is empty or too long. That a program did not take it is no error: see
+    /// The text is empty or too long. That a program did not accept it is not an error: see
     /// [`Replied`].
     pub async fn reply(&self, body: &str) -> Result<Replied, ReplyError> {
         send(self, body).await
     }
 }
 
-/// Takes a person's text and hands it to the program at `reply_url`.
+/// Accepts a person's text and hands it to the program at `reply_url`.
 async fn send(phone: &Phone, body: &str) -> Result<Replied, ReplyError> {
     let body = body.trim();
     match body.chars().count() {
@@ -124,7 +124,7 @@ async fn send(phone: &Phone, body: &str) -> Result<Replied, ReplyError> {
         },
         tone,
     };
-    // The text may have been deleted meanwhile; what became of it is still true.
+    // The text may have been deleted meanwhile; what became of it is still reported.
     let message = phone.set_note(&message.sid, &note).unwrap_or(Message {
         note: Some(note),
         ..message
@@ -163,7 +163,7 @@ async fn deliver(phone: &Phone, url: &CallUrl, message: &Message) -> (String, To
     }
 }
 
-/// The texts in a program's answer; plain text is one text, as Twilio takes it.
+/// The texts in a program's answer; plain text is one text, as with Twilio.
 fn answered_texts(answer: &Answer) -> Result<Twiml, String> {
     let kind = answer.content_type.split(';').next().unwrap_or_default();
     match kind.trim().to_ascii_lowercase().as_str() {
@@ -183,7 +183,7 @@ fn answered_texts(answer: &Answer) -> Result<Twiml, String> {
     }
 }
 
-/// Sends what an answer asks for; how many texts it was.
+/// Sends the texts that an answer asks for, and returns their number.
 fn send_replies(phone: &Phone, url: &CallUrl, inbound: &Message, twiml: &Twiml) -> usize {
     let account = phone.account();
     let mut sent = 0;

@@ -1,4 +1,4 @@
-//! How many segments a text costs: GSM-7 when every character is in its alphabet, else UCS-2.
+//! How many segments a text costs: in GSM-7 if every character is in its alphabet, else in UCS-2.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ
 /// The extension table; each costs two septets, the first being ESC.
 const EXTENDED: &str = "\u{c}^{}\\[~]|€";
 
-/// How the characters of a text are written on the air.
+/// How the characters of a text are encoded for transmission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// Seven bits a character.
@@ -48,8 +48,8 @@ fn septets(character: char) -> Option<usize> {
     }
 }
 
-/// How many segments characters of these widths take. A text that is split loses room in every
-/// segment to the header that joins the parts again, and a character is never split.
+/// How many segments characters of these widths take. In a text that is split, the header that
+/// joins the parts again takes room in every segment, and a character is never split.
 fn split(widths: &[usize], alone: usize, joined: usize) -> usize {
     if widths.iter().sum::<usize>() <= alone {
         return 1;

@@ -1,4 +1,4 @@
-//! Flags and variables, checked all together so that one start tells everything that is wrong.
+//! Flags and variables, checked all together so that one start reports everything that is wrong.
 
 use std::{fmt::Display, path::PathBuf, str::FromStr};
 
@@ -8,7 +8,7 @@ use serve::Variables;
 
 use crate::{account::Account, phone::Config};
 
-/// The port that is listened on when none is given.
+/// The port to listen on if none is given.
 const DEFAULT_PORT: u16 = 9020;
 
 /// Twilio's Messages API, offline, with a phone on a page.
@@ -53,21 +53,21 @@ pub struct Flags {
     to: Option<String>,
 }
 
-/// What the program was told to do.
+/// The program's settings.
 #[derive(Debug)]
 pub struct Settings {
     /// The address to listen on.
     pub host: serve::Host,
     /// The port to listen on.
     pub port: u16,
-    /// Whose pages may frame the phone's.
+    /// The origin whose pages may frame the phone's.
     pub frame_origin: Option<serve::FrameOrigin>,
     /// The phone.
     pub config: Config,
 }
 
 impl Flags {
-    /// These flags, and `variables` for what they leave open. What is wrong is noted there.
+    /// Reads these flags, and `variables` for what they leave open. Errors are recorded there.
     pub fn settings(self, variables: &mut Variables<'_>) -> Settings {
         for (name, flag) in [
             ("PORT", self.port),
@@ -94,7 +94,7 @@ impl Flags {
             from: from.unwrap_or(development.from),
             to: to.unwrap_or(development.to),
         };
-        // It may hold a password: the value is not repeated.
+        // The value is not repeated, because it may contain a password.
         let reply_url = variables.optional("REPLY_URL", |text| {
             text.parse().map_err(|_| {
                 "is not a URL; write one like http://localhost:9000/replies".to_owned()
@@ -118,7 +118,7 @@ impl Flags {
     }
 }
 
-/// The error says itself what it may of the value.
+/// The error itself says as much of the value as it may.
 fn usable<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
     text.parse()
         .map_err(|error| format!("can't be used: {error}"))

@@ -7,10 +7,10 @@ use crate::account::AuthToken;
 /// The media type of the forms that Twilio posts.
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded; charset=UTF-8";
 
-/// The signature of `form` posted to `url`, which is signed letter for letter.
+/// The signature of `form` posted to `url`, which is signed exactly as written.
 ///
 /// # Errors
-/// For a form of more than a thousand fields; Twilio posts some forty.
+/// The form has more than a thousand fields; Twilio posts about forty.
 pub fn sign(token: &AuthToken, url: &str, form: &[(String, String)]) -> Result<String, SignError> {
     let body = encoded(form);
     let what = ToSign {

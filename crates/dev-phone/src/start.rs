@@ -1,9 +1,9 @@
-//! A phone that starts: what the last one left under way goes on.
+//! Starts a phone, which continues what the last one left under way.
 
 use crate::phone::{Config, Phone, StartError};
 
 impl Phone {
-    /// Sets a phone up. Call it within a tokio runtime: kept texts that were under way go on.
+    /// Sets a phone up. Call it within a tokio runtime: kept texts that were under way continue.
     ///
     /// # Errors
     /// [`StartError`] says which file or setting to change.

@@ -1,11 +1,11 @@
-//! The switches with which a person or a test makes the phone and its network misbehave.
+//! The switches that make the phone and its network misbehave, for a person or a test.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The longest that the slow switch waits: beyond the time limit of any client worth testing.
+/// The longest delay of the slow switch: beyond the time limit of any client worth testing.
 pub const SLOWEST: Duration = Duration::from_secs(60);
 
 /// Why a text never reached the phone.
@@ -24,7 +24,7 @@ pub enum DeliveryError {
 }
 
 impl DeliveryError {
-    /// Every one, in the order of the codes.
+    /// All of them, in the order of their codes.
     pub const ALL: [Self; 5] = [
         Self::Unreachable,
         Self::Unknown,
@@ -33,7 +33,7 @@ impl DeliveryError {
         Self::NoReason,
     ];
 
-    /// Twilio's number for it.
+    /// Twilio's code for it.
     pub fn code(self) -> u32 {
         match self {
             Self::Unreachable => 30003,
@@ -56,26 +56,26 @@ impl DeliveryError {
     }
 }
 
-/// What happens to a request that asks for a text to be sent.
+/// What happens to a request to send a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Answer {
-    /// It is taken.
+    /// The text is accepted.
     #[default]
     Accept,
-    /// 429 with code 20429; no text is taken.
+    /// 429 with code 20429; no text is accepted.
     TooManyRequests,
-    /// 429 with code 21611; no text is taken.
+    /// 429 with code 21611; no text is accepted.
     QueueFull,
-    /// 500; no text is taken.
+    /// 500; no text is accepted.
     ServerError,
-    /// The connection closes without an answer; no text is taken.
+    /// The connection closes without an answer; no text is accepted.
     Drop,
-    /// The text is taken, then the connection closes without an answer.
+    /// The text is accepted, then the connection closes without an answer.
     AcceptThenDrop,
 }
 
 impl Answer {
-    /// Every one, in the order the page lists them.
+    /// All of them, in the order in which the page lists them.
     pub const ALL: [Self; 6] = [
         Self::Accept,
         Self::TooManyRequests,
@@ -98,18 +98,18 @@ impl Answer {
     }
 }
 
-/// The position of every switch.
+/// The positions of all switches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Switches {
-    /// Texts are taken but end undelivered, for `delivery_error`.
+    /// Texts are accepted but end undelivered, because of `delivery_error`.
     pub airplane: bool,
     /// Why texts are undelivered in airplane mode.
     pub delivery_error: DeliveryError,
-    /// How long every answer to a send, and every step of a text's way, takes in addition.
+    /// Extra time that every answer to a send, and every step of a text's journey, takes.
     pub slow: Duration,
     /// What a request to send a text gets.
     pub answer: Answer,
-    /// For how many further requests `answer` holds; none: until it is switched.
+    /// For how many more requests `answer` applies; none: until it is switched.
     pub times: Option<u32>,
 }
 
@@ -125,17 +125,17 @@ impl Default for Switches {
     }
 }
 
-/// The settings that could not be understood, all of them.
+/// All settings that could not be understood.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("; "))]
 pub struct BadSwitches(Vec<String>);
 
 impl Switches {
-    /// Applies named settings over the present positions. A setting that is not named stays,
-    /// but naming `answer` without `times` makes it hold until it is switched again.
+    /// Applies named settings to the current positions. A setting that is not named stays as it is,
+    /// but naming `answer` without `times` makes it apply until it is switched again.
     ///
     /// # Errors
-    /// Names every setting that is unknown or out of range; nothing is changed then.
+    /// Nothing is changed; the error names every setting that is unknown or out of range.
     pub fn with<'a>(
         &self,
         settings: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -220,7 +220,7 @@ impl Switches {
         answer
     }
 
-    /// The positions as the switches' API gives them.
+    /// The positions as the switches' API returns them.
     pub fn json(&self) -> Value {
         json!({
             "airplane": self.airplane,

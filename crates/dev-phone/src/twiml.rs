@@ -1,31 +1,31 @@
-//! TwiML: what a program answers to an inbound text, as far as it concerns texts.
+//! TwiML, a program's answer to an inbound text, as far as it concerns texts.
 
-/// The most texts that one answer may send; more is a program gone wrong.
+/// Maximum number of texts that one answer may send; more means that a program has gone wrong.
 const MOST_TEXTS: usize = 20;
 
 /// One `<Message>` of an answer.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reply {
-    /// Where it goes, when not back to who wrote.
+    /// The recipient, if it does not go back to the sender.
     pub(crate) to: Option<String>,
     /// What it says.
     pub(crate) body: String,
-    /// How many `<Media>` it has.
+    /// How many `<Media>` elements it has.
     pub(crate) media: usize,
-    /// Where its states are reported.
+    /// The URL to which its states are reported.
     pub(crate) callback: Option<String>,
 }
 
-/// An answer that is not TwiML.
+/// The answer is not TwiML.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TwimlError {
     /// Not well-formed.
     #[error("the answer is not well-formed XML: {0}")]
     Xml(String),
-    /// Well-formed, but another document.
+    /// Well-formed, but a different kind of document.
     #[error("the answer's root is <{0}>, not <Response>")]
     Root(String),
-    /// More texts than anybody wants.
+    /// Too many texts.
     #[error("the answer holds {0} texts; the limit is {MOST_TEXTS}")]
     TooMany(usize),
 }
@@ -37,12 +37,12 @@ pub(crate) struct Twiml {
     pub(crate) ignored: Vec<String>,
 }
 
-/// Reads an answer. Nothing is a valid answer: it sends nothing.
+/// Reads an answer. An empty answer is valid and sends nothing.
 pub(crate) fn read(text: &str) -> Result<Twiml, TwimlError> {
     if text.trim().is_empty() {
         return Ok(Twiml::default());
     }
-    // Document type definitions stay refused (the default): they can grow without bound.
+    // Document type definitions stay forbidden (the default): they can grow without bound.
     let document =
         roxmltree::Document::parse(text).map_err(|error| TwimlError::Xml(error.to_string()))?;
     let root = document.root_element();
@@ -80,7 +80,7 @@ fn reply(verb: roxmltree::Node<'_, '_>) -> Reply {
     }
 }
 
-/// The text directly inside `node`, not that of elements within it.
+/// The text directly inside `node`, without that of the elements in it.
 fn text_of(node: roxmltree::Node<'_, '_>) -> String {
     node.children()
         .filter(roxmltree::Node::is_text)
