@@ -12,15 +12,15 @@ use crate::{
     redact::Redactor,
 };
 
-/// What of the signed string is shown; a body of megabytes is at `/body`.
+/// How much of the signed string is shown; bodies of megabytes are at `/body`.
 const SIGNED_BYTES: usize = 64 * 1024;
 
 /// One captured request.
 ///
-/// Lists and the event stream leave out what makes it large: `headers`, `trailers`,
+/// Lists and the event stream leave out the large parts: `headers`, `trailers`,
 /// `first_bytes`, `signature.findings`, `signature.signed` and the answer's headers. The
-/// detail of one request has them. Bytes that are not UTF-8 stand in a `_base64` field next
-/// to a text in which they are replaced. `openapi.json` says what each field means.
+/// detail of one request has them. Bytes that are not UTF-8 are in a `_base64` field next to a
+/// text in which they are replaced. `openapi.json` says what each field means.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Captured {
     pub(crate) id: u64,
@@ -177,7 +177,7 @@ impl Captured {
         captured
     }
 
-    /// Everything, the bodies as well.
+    /// Everything, including the bodies.
     pub(crate) fn with_body(record: &Record, redactor: Option<&Redactor>) -> Self {
         let mut captured = Self::detail(record, redactor);
         (captured.body.text, captured.body.base64) = shown_body(&record.body, redactor);
@@ -204,7 +204,7 @@ impl CapturedSignature {
         }
     }
 
-    /// With everything that was found, and the string that is to be signed.
+    /// With everything that was found, and the string that must be signed.
     pub(crate) fn whole(diagnosis: &Diagnosis, body: &[u8]) -> Self {
         let signed = diagnosis.signed(body);
         let shown = match signed.get(..SIGNED_BYTES) {
@@ -267,13 +267,13 @@ fn header(name: &str, value: &[u8], redactor: Option<&Redactor>) -> CapturedHead
     );
     CapturedHeader {
         name: name.to_owned(),
-        // A value that was redacted must not come back as bytes.
+        // A redacted value must not reappear as bytes.
         value_base64: (shown == text).then(|| base64_unless_text(value)).flatten(),
         value: shown,
     }
 }
 
-/// A body as text, or as base64 when it is none.
+/// A body as text, or as base64 if it is not text.
 fn shown_body(body: &[u8], redactor: Option<&Redactor>) -> (Option<String>, Option<String>) {
     match std::str::from_utf8(body) {
         Ok(text) => {
@@ -284,7 +284,7 @@ fn shown_body(body: &[u8], redactor: Option<&Redactor>) -> (Option<String>, Opti
     }
 }
 
-/// What was cut off, without a letter that the cut went through.
+/// The text before a cut, without the character that the cut went through.
 fn whole_letters(cut: &[u8]) -> &[u8] {
     match std::str::from_utf8(cut) {
         Err(error) if error.error_len().is_none() => &cut[..error.valid_up_to()],

@@ -1,7 +1,7 @@
 //! Why a server's certificate was not accepted, and what can be done about it.
 //!
-//! A test server usually signs its own, so that the first `https://` call fails; what the TLS
-//! library says of it names neither the certificate nor a way on.
+//! A test server usually signs its own certificate, so the first `https://` call fails; the TLS
+//! library's error names neither the certificate nor a remedy.
 
 use std::{error::Error, io};
 
@@ -27,7 +27,7 @@ pub(crate) enum Refusal {
 /// The refusal that this error comes from, if one is among its causes.
 pub(crate) fn refusal(error: &(dyn Error + 'static)) -> Option<Refusal> {
     match tls(error)? {
-        // A signature that does not fit is that of another authority by the same name.
+        // A signature that does not match comes from another authority with the same name.
         rustls::Error::InvalidCertificate(
             CertificateError::UnknownIssuer | CertificateError::BadSignature,
         ) => Some(Refusal::Unknown),

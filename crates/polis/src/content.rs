@@ -1,11 +1,11 @@
-//! What a body is, and which event it carries, judged from headers and the first look inside.
+//! The kind of a body, and which event it carries, judged by the headers and the body's content.
 
 use serde::{Deserialize, Serialize};
 use serve::wire::Head;
 
 use crate::diagnosis::Preset;
 
-/// The kind of a body; names a tab of the page and a word of the log.
+/// The kind of a body; it names a tab of the page and a word in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Content {
@@ -30,7 +30,7 @@ pub enum Content {
 }
 
 impl Content {
-    /// The kind of this body. JSON is believed only when it parses.
+    /// The kind of this body. JSON counts as JSON only if it parses.
     pub fn of(head: &Head, body: &[u8]) -> Self {
         if body.is_empty() {
             return Self::None;
@@ -78,7 +78,7 @@ impl Content {
     }
 }
 
-/// Whether the body says or looks as if it were JSON: curl -d announces a form whatever it sends.
+/// Whether the body claims to be JSON or looks like it: curl -d announces a form whatever it sends.
 pub(crate) fn is_meant_as_json(head: &Head, body: &[u8]) -> bool {
     let kind = media_type(head);
     let looks_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
@@ -120,7 +120,7 @@ pub(crate) fn event_type(head: &Head, content: Content, body: &[u8]) -> Option<S
         .map(bounded)
 }
 
-/// An event type is a label; a longer one is no type but an accident.
+/// An event type is a label; a longer one is not a type but an accident.
 pub(crate) const LABEL_CHARS: usize = 128;
 
 fn bounded(value: &str) -> String {

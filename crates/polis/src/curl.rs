@@ -1,7 +1,7 @@
-//! A captured request as a curl command that sends the same, for a POSIX shell.
+//! A captured request as a curl command that sends the same request, for a POSIX shell.
 //!
-//! Whatever a sender put into path, headers or body stays text: a quote never ends the
-//! quoting, and no control character reaches the terminal the command is pasted into.
+//! Whatever a sender put into the path, headers or body stays text: a quote never ends the
+//! quoting, and no control character reaches the terminal that the command is pasted into.
 
 use std::fmt::Write;
 
@@ -42,19 +42,19 @@ pub(crate) fn command(record: &Record) -> Result<String, String> {
     let url = [b"http://", host, head.origin_form()].concat();
     let _ = write!(command, " {}", quoted(&url));
     for (name, value) in head.headers() {
-        // curl counts a body itself; without one it keeps what is given.
+        // curl sets the length of a body itself; without a body it keeps the given one.
         let is_counted = name.eq_ignore_ascii_case("content-length") && !body.is_empty();
         if is_hop_by_hop(name) || is_counted || name.eq_ignore_ascii_case("host") {
             continue;
         }
-        // curl sends a header without a value only when it is written like this.
+        // curl sends a header without a value only if it is written like this.
         let line = match value {
             [] => format!("{name};").into_bytes(),
             value => [name.as_bytes(), b": ", value].concat(),
         };
         let _ = write!(command, " \\\n  -H {}", quoted(&line));
     }
-    // What curl would add of its own accord.
+    // Removes what curl would add by itself.
     for name in ["User-Agent", "Accept", "Content-Type"] {
         let is_needed = name != "Content-Type" || !body.is_empty();
         if is_needed && head.get(name).is_none() {
@@ -82,7 +82,7 @@ pub(crate) fn command(record: &Record) -> Result<String, String> {
     Ok(command)
 }
 
-/// Text that a shell and a terminal take as it is.
+/// Text that a shell and a terminal leave as it is.
 fn is_plain(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| {
         text.chars()

@@ -11,10 +11,10 @@ use serve::wire::Head;
 
 use crate::diagnosis::Preset;
 
-/// Deliveries remembered per scope; the oldest is forgotten first.
+/// Maximum number of deliveries remembered per scope; the oldest is forgotten first.
 const DELIVERIES: usize = 10_000;
 
-/// Headers that name a delivery although no signature scheme knows them.
+/// Headers that name a delivery although they belong to no signature scheme.
 const OTHER_ID_HEADERS: [&str; 2] = ["i-twilio-idempotency-token", "idempotency-key"];
 
 /// Which attempt of which delivery a request is.
@@ -22,17 +22,17 @@ const OTHER_ID_HEADERS: [&str; 2] = ["i-twilio-idempotency-token", "idempotency-
 pub struct Delivery {
     /// The id the sender gave.
     pub id: String,
-    /// The header it stood in, in lower case.
+    /// The header that held it, in lower case.
     pub header: String,
     /// Counted from 1.
     pub attempt: u32,
-    /// Milliseconds since the attempt before.
+    /// Milliseconds since the previous attempt.
     pub gap_ms: Option<i64>,
 }
 
 /// The id of a delivery and the header that holds it.
 pub(crate) fn delivery_id(head: &Head) -> Option<(&'static str, &str)> {
-    // In the order in which they are believed.
+    // In order of precedence.
     let names = Preset::all().flat_map(|preset| preset.scheme().names);
     names
         .filter_map(|names| names.id)
@@ -40,9 +40,9 @@ pub(crate) fn delivery_id(head: &Head) -> Option<(&'static str, &str)> {
         .find_map(|name| Some((name, head.text(name).filter(|id| !id.is_empty())?)))
 }
 
-/// Without an id, requests that are equal in method, path and body count as attempts of one.
+/// Without an id, requests with the same method, path and body count as attempts of one delivery.
 fn key(hasher: &RandomState, head: &Head, body: &[u8]) -> u64 {
-    // Keyed, so that no sender can make two deliveries collide; 64 bits keep accidents away.
+    // Keyed, so that no sender can make two deliveries collide; 64 bits make accidents unlikely.
     match delivery_id(head) {
         Some(named) => hasher.hash_one(named),
         None => hasher.hash_one((head.method(), head.path(), body)),
@@ -53,7 +53,7 @@ fn key(hasher: &RandomState, head: &Head, body: &[u8]) -> u64 {
 struct Seen {
     attempts: u32,
     last_at: Timestamp,
-    /// The rules' generation that `answered` counts under.
+    /// The generation of the rules for which `answered` counts.
     generation: u64,
     answered: u32,
 }
@@ -61,7 +61,7 @@ struct Seen {
 /// What [`Attempts::count`] found.
 #[derive(Debug)]
 pub(crate) struct Counted {
-    /// Set when the sender named its delivery.
+    /// Set if the sender named its delivery.
     pub(crate) delivery: Option<Delivery>,
     /// Attempts of this delivery before this one since the rules last changed.
     pub(crate) before: u32,
@@ -76,7 +76,7 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    /// Counts a request in, under the rules of this generation.
+    /// Counts a request under the rules of this generation.
     pub(crate) fn count(
         &mut self,
         head: &Head,

@@ -1,4 +1,5 @@
-//! Where requests are sent to, as a person writes it. All of it counts, or it is refused.
+//! Where requests are sent, as a person writes it. Nothing in it is ignored: all of it is used, or
+//! it is refused.
 
 use std::{fmt, str::FromStr};
 
@@ -9,17 +10,16 @@ use url::{Position, Url};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Destination {
     pub(crate) url: Url,
-    /// As it was written, without a fragment: providers sign the text, not what a parser makes
-    /// of it.
+    /// As it was written, without a fragment: providers sign the text, not a parsed form of it.
     text: String,
-    /// Where the host ends in there.
+    /// Where the host ends in it.
     path_start: usize,
     /// Whether a path or a query was written: `http://host/` means `/`, `http://host` leaves
     /// it open.
     has_path: bool,
 }
 
-/// Why a text is not a destination.
+/// Why the text is not a destination.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DestinationError {
     #[error(
@@ -31,7 +31,7 @@ pub(crate) enum DestinationError {
 }
 
 impl Destination {
-    /// Path and query, when they were written.
+    /// Path and query, if they were written.
     pub(crate) fn target(&self) -> Option<&str> {
         self.has_path
             .then(|| &self.url[Position::BeforePath..Position::AfterQuery])
@@ -42,19 +42,19 @@ impl Destination {
         &self.text
     }
 
-    /// Scheme, host and port as they were written, and what follows.
+    /// Scheme, host and port as they were written, and the rest.
     pub(crate) fn split_text(&self) -> (&str, &str) {
         self.text.split_at(self.path_start)
     }
 
-    /// Host and port as they stand in a `Host` header.
+    /// Host and port, as in a `Host` header.
     pub(crate) fn authority(&self) -> &str {
         &self.url[Position::BeforeHost..Position::AfterPort]
     }
 }
 
 impl fmt::Display for Destination {
-    /// As it can be read again: without a path when none was written.
+    /// In a form that can be read again: without a path if none was written.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.url[..Position::AfterPort])?;
         f.write_str(self.target().unwrap_or_default())
@@ -69,7 +69,7 @@ impl FromStr for Destination {
         let whole = match text.parse::<u16>() {
             Ok(port) => format!("http://localhost:{port}"),
             Err(_) if text.contains("://") => text.to_owned(),
-            // Without a port it is rather a mistake than a host.
+            // Without a port, it is more likely a mistake than a host.
             Err(_) if has_port(text) => format!("http://{text}"),
             Err(_) => return Err(DestinationError::NotUrl),
         };
@@ -81,7 +81,7 @@ impl FromStr for Destination {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(DestinationError::Credentials);
         }
-        // No client ever sends it.
+        // No client ever sends a fragment.
         url.set_fragment(None);
         let text = whole.split('#').next().unwrap_or_default().to_owned();
         let host_start = text.find("://").map_or(0, |scheme| scheme + 3);

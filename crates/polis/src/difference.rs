@@ -1,5 +1,5 @@
-//! Where two captured requests differ: line, headers, the body by what it is, and how far they
-//! could be read.
+//! Where two captured requests differ: the request line, the headers, the body according to its
+//! kind, and how far they could be read.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,15 +17,15 @@ use crate::{
     record::Record,
 };
 
-/// The place of bytes that could not be read as a request; their line follows.
+/// The place of bytes that could not be read as a request; a line number follows it.
 pub(crate) const FIRST_BYTES: &str = "first bytes";
 
-/// JSON that is nested deeper is compared as it is written from there on.
+/// JSON that is nested deeper is compared as text from there on.
 const DEPTH_MAX: usize = 128;
-/// Then lines are compared more coarsely: somebody waits for the answer.
+/// Beyond this, lines are compared more coarsely, because somebody is waiting for the answer.
 const DIFF_LIMIT: Duration = Duration::from_millis(500);
 
-/// One place where they differ; `None` where one has nothing.
+/// One place where they differ; `None` if one has nothing there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Difference {
     /// `method`, `header.x-name`, `body.items.0.name`, `body line 3`, `problem`, `first bytes line 2`;
@@ -93,7 +93,7 @@ fn reading(a: &Record, b: &Record, found: &mut Vec<Difference>) {
     lines(FIRST_BYTES, &a, &b, found);
 }
 
-/// Bytes as lines of text, with what is not text written out.
+/// Bytes as lines of text, with non-text bytes escaped.
 fn text(bytes: &[u8]) -> String {
     let mut text = String::new();
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -161,7 +161,7 @@ fn body(a: &[u8], b: &[u8], found: &mut Vec<Difference>) {
     found.push(Difference::new("body", told(a), told(b)));
 }
 
-/// A JSON value as it is compared: what is in it, or how it is written.
+/// A JSON value as it is compared: its content, or how it is written.
 enum Node<'a> {
     Object(BTreeMap<String, &'a RawValue>),
     List(Vec<&'a RawValue>),
@@ -180,12 +180,12 @@ impl<'a> Node<'a> {
             Some(b'"') => serde_json::from_str(text).map(Self::Text),
             _ => Ok(Self::Word),
         };
-        // An escape that is half a letter is not text, but can be compared.
+        // An unpaired surrogate escape is not text, but can be compared.
         read.unwrap_or(Self::Word)
     }
 }
 
-/// Compares what is written, because a number may have more digits than any type holds.
+/// Compares what is written, because a number may have more digits than any type can hold.
 fn values(
     place: &str,
     (a, b): (Option<&RawValue>, Option<&RawValue>),
@@ -224,8 +224,8 @@ fn compact(value: &RawValue) -> String {
     )
 }
 
-/// The lines that were changed, taken out or put in. A line is numbered where it stands: in `a`,
-/// or in `b` when `a` does not have it.
+/// The lines that were changed, removed or added. A line has its number in `a`, or in `b` if `a`
+/// does not have it.
 fn lines(place: &str, a: &str, b: &str, found: &mut Vec<Difference>) {
     if a == b {
         return;

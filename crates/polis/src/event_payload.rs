@@ -20,7 +20,7 @@ pub(crate) struct Happened<'a> {
     pub(crate) at: Timestamp,
 }
 
-/// Events as the providers' documentation shows them, for who gives none of his own.
+/// Events as the providers' documentation shows them, for callers that give no event of their own.
 const FIXTURES: &str = include_str!("fixtures.json");
 
 #[derive(Deserialize)]
@@ -133,7 +133,7 @@ impl Payload {
         })
     }
 
-    /// A body that was given whole.
+    /// A whole body that was given.
     pub(crate) fn whole(preset: Preset, kind: Option<&str>, body: Vec<u8>) -> Self {
         Self {
             content_type: if preset == Preset::Twilio { FORM } else { JSON },
@@ -151,7 +151,7 @@ impl Payload {
     }
 }
 
-/// The header that names the event's type, where the provider has one.
+/// The header that names the event's type, if the provider has one.
 fn event_header(preset: Preset, kind: Option<&str>) -> Vec<(String, String)> {
     let names = preset.scheme().names.first();
     let name = names.and_then(|names| names.event_type);
@@ -169,7 +169,7 @@ fn json(data: &[u8]) -> Result<&str, String> {
         })
 }
 
-/// The data, which has to be an object; an empty one when there is none.
+/// The data, which must be an object; an empty one if there is none.
 fn object<'a>(given: Option<&[u8]>, data: &'a str, preset: Preset) -> Result<&'a str, String> {
     if given.is_none() {
         return Ok("{}");

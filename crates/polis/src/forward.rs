@@ -1,4 +1,4 @@
-//! Passes a captured request on to an app: the same bytes, the app's own answer.
+//! Forwards a captured request to an app: the same bytes, and the app's own answer.
 
 use std::net::SocketAddr;
 
@@ -12,10 +12,10 @@ use crate::{
     record::{Forwarded, Record},
 };
 
-/// Programs that may have forwarded a request before; more of them forward in a circle.
+/// How many programs may have forwarded a request before; more than this means a loop.
 const HOPS_MAX: usize = 20;
 
-/// A forwarded request's outcome, and the answer when one came.
+/// A forwarded request's outcome, and the answer if there was one.
 #[derive(Debug)]
 pub(crate) struct ForwardResult {
     pub(crate) outcome: Forwarded,
@@ -23,7 +23,7 @@ pub(crate) struct ForwardResult {
 }
 
 /// Sends the request to the app at `base`, whose path and query come before those of the request.
-/// `own` is where polis captures: what is forwarded to there would come back for ever.
+/// `own` is where polis captures: a request forwarded to it would come back forever.
 pub(crate) async fn forward(
     base: &Destination,
     record: &Record,
@@ -70,7 +70,7 @@ fn target(base: &Destination, record: &Record) -> Vec<u8> {
     let end = asked.iter().position(|byte| *byte == b'?');
     let (path, query) = asked.split_at(end.unwrap_or(asked.len()));
     let mut target = match path {
-        // A path that was written is meant as it is, without a slash more.
+        // A path that was written is used as it is, without an additional slash.
         b"/" => base.url.path().as_bytes().to_vec(),
         _ => [base.url.path().trim_end_matches('/').as_bytes(), path].concat(),
     };
@@ -84,8 +84,8 @@ fn target(base: &Destination, record: &Record) -> Vec<u8> {
     target
 }
 
-/// The headers of the request, with what a reverse proxy says of itself: the first Host and
-/// scheme stay, the sender's address comes after those of the proxies before.
+/// The headers of the request, with those that a reverse proxy adds: the first Host and scheme
+/// stay, the sender's address comes after those of earlier proxies.
 fn headers(base: &Destination, record: &Record) -> Vec<(String, Vec<u8>)> {
     // Headers that Connection names belong to this connection alone.
     let named = record.headers_named("connection");

@@ -1,7 +1,7 @@
-//! Captured requests as an HTTP archive (HAR 1.2), which browsers' tools and proxies read.
+//! Captured requests as an HTTP archive (HAR 1.2), which browsers' developer tools and proxies read.
 //!
-//! An archive is written entry by entry, so that thousands of requests need not be in memory
-//! together: [`BEGIN`], entries with commas between, [`END`].
+//! An archive is written entry by entry, so that thousands of requests need not be in memory at
+//! once: [`BEGIN`], entries with commas between them, [`END`].
 
 use serde_json::{Value, json};
 
@@ -17,9 +17,9 @@ pub(crate) const BEGIN: &str = concat!(
 /// What comes after the last entry.
 pub(crate) const END: &str = "]}}\n";
 
-/// One request and its answer, with the bodies that were told with it.
+/// One request and its answer, with the bodies that are included in it.
 ///
-/// HAR has no place for a request's bytes that are not text: they stand in
+/// HAR has no place for a request's bytes that are not text: they are in
 /// `postData.text` as base64, and `postData._encoding` says so.
 pub(crate) fn entry(captured: &Captured) -> Value {
     let empty = Vec::new();

@@ -13,10 +13,10 @@ use crate::{
     scope::{self, DEFAULT},
 };
 
-/// Requests that one import takes.
+/// Maximum number of requests in one import.
 const IMPORTED_MAX: usize = 10_000;
 
-/// The records of a HAR file or of a polis log, the oldest first.
+/// The records of a HAR file or of a polis log, oldest first.
 pub(crate) fn read(file: &[u8]) -> Result<Vec<Record>, String> {
     let text = std::str::from_utf8(file)
         .map_err(|_| "the file is not UTF-8 text; import a HAR file or a polis log".to_owned())?;
@@ -59,7 +59,7 @@ fn from_log(text: &str) -> Result<Vec<Record>, String> {
                     answer,
                     records.iter().rev().find(|record| Some(record.id) == id),
                 ) {
-                    // One answer a request; a second line for the same is a broken log.
+                    // One answer per request; a second line for the same request means a broken log.
                     let _ = record.answer.set(recall::answer(&answer));
                 }
             }
@@ -85,7 +85,7 @@ fn from_har(document: &Value) -> Result<Vec<Record>, String> {
         .collect()
 }
 
-/// The text of a body, or its bytes when the field named by `encoding` says base64.
+/// The text of a body, or its bytes if the field named by `encoding` says base64.
 fn bytes(body: &Value, encoding: &str) -> Result<Vec<u8>, String> {
     let text = body["text"].as_str().unwrap_or_default();
     match body[encoding].as_str() {
@@ -112,7 +112,7 @@ fn from_entry(entry: &Value, attempts: &mut Attempts) -> Result<Record, String> 
             .collect()
     };
     for (name, value) in pairs(&request["headers"]) {
-        // Pseudo-headers of HTTP/2 have no place in a head of HTTP/1.
+        // Pseudo-headers of HTTP/2 do not belong in an HTTP/1 head.
         if !name.starts_with(':') {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -127,7 +127,7 @@ fn from_entry(entry: &Value, attempts: &mut Attempts) -> Result<Record, String> 
     let received_at = text(&entry["startedDateTime"])
         .parse()
         .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    // Counted on its own: what is imported must not change which status a sender gets next.
+    // Counted separately: an import must not change which status a sender gets next.
     let counted = attempts.count(&head, &body, received_at, 0).delivery;
     let told = serde_json::from_value(entry["_delivery"].clone()).ok();
     let delivery = told.flatten().or(counted);

@@ -1,20 +1,20 @@
-//! JSON as it is written: its tokens with their places, and another spacing put in. Nothing is
-//! understood, so that order, numbers and escapes stay.
+//! JSON as it is written: its tokens with their places, and the same JSON with other spacing. It
+//! is not parsed into values, so that order, numbers and escapes stay.
 
 use std::ops::Range;
 
 /// How JSON is spaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Spacing {
-    /// No space outside of strings.
+    /// No space outside strings.
     Compact,
     /// `, ` and `: `, as Python writes by default.
     Spaced,
-    /// One entry a line, indented by this many spaces.
+    /// One entry per line, indented by this many spaces.
     Indented(usize),
 }
 
-/// What a piece of JSON text is.
+/// The kind of a piece of JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// One of `{ } [ ] , :`
@@ -25,7 +25,7 @@ pub(crate) enum Kind {
     Word,
 }
 
-/// A piece of JSON text and where it stands.
+/// A piece of JSON text and its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Token {
     pub(crate) kind: Kind,
@@ -37,7 +37,7 @@ impl Token {
         self.kind == Kind::Mark(mark)
     }
 
-    /// Whether something begins here, or ends.
+    /// Whether an object or a list begins here.
     pub(crate) fn opens(&self) -> bool {
         self.is(b'{') || self.is(b'[')
     }
@@ -79,9 +79,9 @@ pub(crate) fn tokens(json: &[u8]) -> Option<Vec<Token>> {
     Some(tokens)
 }
 
-/// The space that this spacing puts behind each token.
+/// The space that this spacing puts after each token.
 pub(crate) fn spaces(tokens: &[Token], spacing: Spacing) -> Vec<&'static str> {
-    /// Deeper levels are not indented further: the indent alone would outgrow the text.
+    /// Deeper levels are not indented further: otherwise the indentation would outgrow the text.
     const INDENT: &str = "\n                                                                ";
     let mut depth = 0_usize;
     let behind = |(index, token): (usize, &Token)| {

@@ -1,10 +1,10 @@
-//! The endpoint you debug webhooks with: one binary, no account, exact bytes, tells you why.
+//! The endpoint you debug webhooks with: one binary, no account, exact bytes, and the reason why.
 //!
 //! `polis` captures every request on one listener and shows it on a second one that never
 //! leaves this machine. [`Listener`] is the same for tests in Rust; [`start`] runs all of it
 //! inside another program.
 //!
-//! Where to look: `capture` is the first listener, on `serve::wire`, which reads HTTP byte for byte;
+//! Where to find things: `capture` is the first listener, on `serve::wire`, which reads HTTP byte for byte;
 //! `answer` decides what is answered; `diagnosis` explains signatures; `store` keeps what
 //! came; `api` and `page` are the second listener; `cli` is the command line.
 

@@ -11,7 +11,7 @@ use crate::{
     running::{Running, start},
 };
 
-/// How long [`Listener::wait_for`] waits; a test that takes longer has failed.
+/// How long [`Listener::wait_for`] waits; a test that needs longer has failed.
 const WAIT: Duration = Duration::from_secs(10);
 
 /// Captures requests on a free port of this machine until it is dropped.
@@ -32,13 +32,13 @@ pub struct Listener {
     running: Running,
 }
 
-/// Fewer requests came than were waited for.
+/// Fewer requests came than were expected.
 #[derive(Debug, thiserror::Error)]
 #[error("{came} of {wanted} requests came within {WAIT:?}")]
 pub struct TooFew {
     /// Requests that came.
     pub came: usize,
-    /// Requests that were waited for.
+    /// Requests that were expected.
     pub wanted: usize,
 }
 
@@ -46,15 +46,15 @@ impl Listener {
     /// Starts on a free port, answering 200.
     ///
     /// # Errors
-    /// [`StartError`] when the operating system gives no port.
+    /// [`StartError`] if the operating system gives no port.
     pub async fn start() -> Result<Self, StartError> {
         Self::start_with(Settings::quiet()).await
     }
 
-    /// Starts with settings of its own.
+    /// Starts with the given settings.
     ///
     /// # Errors
-    /// [`StartError`] when a port is taken or the store cannot be used.
+    /// [`StartError`] if a port is taken or the store cannot be used.
     pub async fn start_with(settings: Settings) -> Result<Self, StartError> {
         let running = start(settings).await?;
         Ok(Self { running })
@@ -75,7 +75,7 @@ impl Listener {
     /// Answers these statuses in turn for each delivery; the last one repeats.
     ///
     /// # Errors
-    /// [`SequenceFault`] for a status outside of 200 to 599, or none.
+    /// [`SequenceFault`] for a status outside 200 to 599, or if there is no status.
     pub fn respond(&self, statuses: impl IntoIterator<Item = u16>) -> Result<(), SequenceFault> {
         let sequence = Sequence::of(statuses)?;
         let spec = RuleSpec {
@@ -103,7 +103,7 @@ impl Listener {
         polis.learn_secrets();
     }
 
-    /// What was captured, the oldest first.
+    /// The captured requests, oldest first.
     #[must_use]
     pub fn requests(&self) -> Vec<Arc<Record>> {
         let mut requests = self.running.polis.store.newest_first();
@@ -111,10 +111,10 @@ impl Listener {
         requests
     }
 
-    /// Waits until this many requests came and were answered, and returns what was captured.
+    /// Waits until this many requests came and were answered, and returns all captured requests.
     ///
     /// # Errors
-    /// [`TooFew`] when they did not come within ten seconds.
+    /// [`TooFew`] if they did not come within ten seconds.
     pub async fn wait_for(&self, count: usize) -> Result<Vec<Arc<Record>>, TooFew> {
         let mut changed = self.running.polis.store.watch();
         let answered = || {
@@ -132,7 +132,7 @@ impl Listener {
                 }
             }
         };
-        // Time over or not: what came is counted below.
+        // Whether the time ran out or not, what came is counted below.
         let _ = tokio::time::timeout(WAIT, waiting).await;
         let came = answered();
         if came < count {

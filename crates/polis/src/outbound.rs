@@ -25,9 +25,9 @@ use url::Url;
 
 use crate::certificate::{Refusal, refusal};
 
-/// From connecting to the last byte of the answer; senders rarely wait longer.
+/// The time limit from connecting to the last byte of the answer; senders rarely wait longer.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
-/// An answer's head.
+/// The size limit of an answer's head.
 const HEAD_BYTES: usize = 64 * 1024;
 
 /// Why no answer came.
@@ -68,23 +68,23 @@ pub(crate) enum OutboundError {
 /// Where a request may go.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Reach {
-    /// Configuration or a person vouches for the URL.
+    /// Wherever the URL points: configuration or a person vouches for it.
     Anywhere,
-    /// To this machine alone, whatever a name resolves to.
+    /// Only to this machine, whatever a name resolves to.
     Loopback,
-    /// Anywhere but to where polis captures.
+    /// Anywhere except to where polis captures.
     NotOwn(SocketAddr),
 }
 
 impl Reach {
-    /// Whether the connection that was made leads back to where polis captures.
+    /// Whether the established connection leads back to where polis captures.
     fn leads_back(self, stream: &TcpStream) -> io::Result<bool> {
         let Self::NotOwn(own) = self else {
             return Ok(false);
         };
         let (there, here) = (stream.peer_addr()?, stream.local_addr()?.ip());
         let is_own = |ip: IpAddr| match own.ip().is_unspecified() {
-            // An address of this machine is reached from itself.
+            // A connection to an address of this machine has that same address as its source.
             true => (ip == here || ip.is_loopback()) && (own.is_ipv6() || ip.is_ipv4()),
             false => ip == own.ip(),
         };
@@ -98,18 +98,18 @@ pub(crate) struct Outgoing {
     pub(crate) method: String,
     /// Path and query.
     pub(crate) target: Vec<u8>,
-    /// With `Host`, without framing.
+    /// With `Host`, without framing headers.
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     pub(crate) body: Bytes,
 }
 
-/// What the app answered.
+/// The app's answer.
 #[derive(Debug)]
 pub(crate) struct AppAnswer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     pub(crate) body: Bytes,
-    /// Why the body is not whole; the status stands anyway.
+    /// Why the body is incomplete; the status is valid anyway.
     pub(crate) broken: Option<String>,
 }
 
@@ -117,7 +117,7 @@ pub(crate) struct AppAnswer {
 #[derive(Debug)]
 pub(crate) struct Outbound {
     body_limit: usize,
-    /// Made when first needed: reading the system's certificates takes time and memory.
+    /// Created on first use: reading the system's certificates takes time and memory.
     https: OnceLock<Result<reqwest::Client, String>>,
 }
 
@@ -183,7 +183,7 @@ impl Outbound {
             .map_err(OutboundError::Connect)?
             .collect();
         if matches!(reach, Reach::Loopback) {
-            // The checked address is the one that is connected to: a name cannot change between.
+            // Connects to the very address that was checked, so that a name cannot change in between.
             addresses.retain(|address| address.ip().is_loopback());
             if addresses.is_empty() {
                 return Err(OutboundError::NotLoopback(host.to_owned()));
@@ -209,7 +209,7 @@ impl Outbound {
                 .await?
                 .ok_or(OutboundError::NoAnswer)?;
             let head = StatusHead::parse(&raw)?;
-            // 100 and 103 announce the answer; 101 was never asked for.
+            // 100 and 103 come before the answer; 101 was never asked for.
             if head.status >= 200 {
                 break head;
             }
@@ -285,7 +285,7 @@ impl Outbound {
     }
 }
 
-/// The innermost reason: what wraps it says no more than that something failed.
+/// The innermost reason: the errors around it only say that something failed.
 fn cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {
@@ -294,7 +294,7 @@ fn cause(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// The head as it goes on the wire; one request a connection, so that framing stays simple.
+/// The head as it goes on the wire; one request per connection, so that framing stays simple.
 fn written(request: &Outgoing) -> Vec<u8> {
     let mut head = Vec::with_capacity(512);
     head.extend_from_slice(request.method.as_bytes());

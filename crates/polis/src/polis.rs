@@ -1,4 +1,4 @@
-//! What the two listeners of a running polis share.
+//! What a running polis's two listeners share.
 
 use std::{
     net::SocketAddr,
@@ -21,7 +21,7 @@ use crate::{
     terminal::Terminal,
 };
 
-/// All bodies that are being received may hold this many times the limit of one.
+/// All bodies that are being received may together take this many times the limit of one.
 const BODIES_IN_RECEPTION: usize = 16;
 
 /// Why polis did not start.
@@ -33,7 +33,7 @@ pub enum StartError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The operating system did not tell a port, or did not start a thread.
+    /// The operating system did not report a port, or did not start a thread.
     #[error("polis cannot start: {0}")]
     Io(#[from] std::io::Error),
 }
@@ -49,18 +49,18 @@ pub(crate) struct Polis {
     pub(crate) outbound: Outbound,
     /// Where replays may go besides this machine.
     pub(crate) replay_to: Vec<Url>,
-    /// Where senders reach polis, when that is not where it listens.
+    /// Where senders reach polis, if that is not where it listens.
     pub(crate) public_url: Option<String>,
     /// The pages of programs that run together with this one.
     pub(crate) pages: serve::Pages,
-    /// What was sent again since the start.
+    /// What has been sent again since the start.
     pub(crate) replays: Replays,
-    /// Tells this run's changes from those of a run before.
+    /// Distinguishes this run's changes from those of an earlier run.
     pub(crate) run: String,
     /// Where requests are captured, once that is known.
     capture: OnceLock<SocketAddr>,
     terminal: Option<Terminal>,
-    /// What had fallen out when it was last said.
+    /// What had been dropped when it was last reported.
     said: Mutex<Fallen>,
 }
 
@@ -95,7 +95,7 @@ impl Polis {
         Ok(polis)
     }
 
-    /// Attempts go on counting after a restart.
+    /// Continues counting attempts after a restart.
     fn remember_attempts(&self) {
         for record in self.store.newest_first().iter().rev() {
             if let (Some(head), Some(scope)) =
@@ -109,7 +109,7 @@ impl Polis {
         }
     }
 
-    /// Tells the redactor which secrets there are; to be called when a scope changes.
+    /// Tells the redactor which secrets there are; call it when a scope changes.
     pub(crate) fn learn_secrets(&self) {
         let mut secrets = Vec::new();
         for scope in self.scopes.all() {
@@ -139,13 +139,13 @@ impl Polis {
         }
     }
 
-    /// Lists what was sent again under its request, also on the pages that are open.
+    /// Lists what was sent again under its request, also on open pages.
     pub(crate) fn sent_again(&self, id: u64, sent: SentAgain) {
         self.replays.add(id, sent);
         self.store.sent_again(id);
     }
 
-    /// Says it the first time, and whenever the number has doubled since.
+    /// Reports it the first time, and then whenever the number has doubled.
     fn say_what_fell_out(&self) {
         let Some(terminal) = &self.terminal else {
             return;
@@ -161,9 +161,9 @@ impl Polis {
         }
     }
 
-    /// Where it captures; said once, before the first request.
+    /// Sets where it captures; called once, before the first request.
     pub(crate) fn captures_at(&self, address: SocketAddr) {
-        // A second address would be a second run.
+        // A second address would mean a second run.
         let _ = self.capture.set(address);
     }
 

@@ -1,4 +1,4 @@
-//! A captured request as the API tells it, made a record again, so that everything that reads
+//! Turns a captured request from the API into a record again, so that everything that reads
 //! records works on it: the log's own format, replays, the diagnosis.
 
 use std::{
@@ -52,7 +52,7 @@ pub(crate) fn record(captured: &Captured, body: Bytes) -> Record {
     }
 }
 
-/// The body that was told with the request, as text or base64.
+/// The body that came with the request, as text or base64.
 pub(crate) fn body(captured: &Captured) -> Bytes {
     match &captured.body.text {
         Some(text) => Bytes::from(text.clone()),
@@ -60,7 +60,7 @@ pub(crate) fn body(captured: &Captured) -> Bytes {
     }
 }
 
-/// When it was answered, as well as it can be told afterwards.
+/// When it was answered, as far as it can be known afterwards.
 pub(crate) fn answered_at(record: &Record) -> Timestamp {
     record
         .answer()
@@ -69,7 +69,7 @@ pub(crate) fn answered_at(record: &Record) -> Timestamp {
         .unwrap_or(record.received_at)
 }
 
-/// The head's lines as received; empty for a request that could not be read.
+/// The lines of the head as received; empty for a request that could not be read.
 pub(crate) fn head(captured: &Captured) -> Vec<u8> {
     let mut raw = Vec::with_capacity(512);
     if captured.method.is_empty() {
@@ -120,7 +120,7 @@ fn diagnosis(told: &CapturedSignature) -> Diagnosis {
         secret: told.secret,
         secrets: told.secrets,
         timestamp_age_s: told.timestamp_age_s,
-        // What is signed is told as a whole, not in its parts; a part of it would be wrong.
+        // The API has the signed string as a whole, not in its parts; a part of it would be wrong.
         signed_prefix: match (&told.signed_base64, &told.signed, told.signed_cut) {
             (_, _, Some(true)) => String::new(),
             (Some(bytes), _, _) => bytes.clone(),

@@ -1,4 +1,4 @@
-//! One captured request, and what was answered.
+//! One captured request, and its answer.
 
 use std::{
     net::SocketAddr,
@@ -13,29 +13,29 @@ use serve::wire::Head;
 
 use crate::{content::Content, delivery::Delivery, diagnosis::Diagnosis, scope_path};
 
-/// What a record costs beside its bytes: the struct, its map entries, its small strings.
+/// The memory of a record besides its bytes: the struct, its map entries, its small strings.
 const RECORD_BYTES: usize = 768;
 /// Two spans of a header line.
 const HEADER_BYTES: usize = 16;
 
-/// A captured request with its exact bytes. What is serialized is neither head nor body: the store
-/// has them beside it.
+/// A captured request with its exact bytes. Its serialized form has neither head nor body: the
+/// store keeps those separately.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Record {
     /// Counted from 1 since the store was created.
     #[serde(skip)]
     pub id: u64,
-    /// The scope it came to; `default` outside of `/in/<name>/`.
+    /// The scope it came to; `default` outside `/in/<name>/`.
     pub scope: Arc<str>,
     /// When its head was complete.
     #[serde(skip)]
     pub received_at: Timestamp,
     /// Who sent it.
     pub remote: SocketAddr,
-    /// The head; `None` when the bytes could not be read as one.
+    /// The head; `None` if the bytes could not be read as one.
     #[serde(skip)]
     pub head: Option<Head>,
-    /// The first bytes of what could not be read as a head.
+    /// The first bytes, if they could not be read as a head.
     #[serde(skip)]
     pub first_bytes: Bytes,
     /// The body as received, without chunk framing.
@@ -50,22 +50,22 @@ pub struct Record {
     pub problem: Option<String>,
     /// What is odd about it without being wrong.
     pub notes: Vec<String>,
-    /// What a person noted about it.
+    /// A person's note about it.
     #[serde(default)]
     pub comment: String,
-    /// What the body is.
+    /// The kind of the body.
     pub content: Content,
-    /// The event's type, when headers or body name it.
+    /// The event's type, if headers or body name it.
     pub event: Option<String>,
     /// Which attempt of which delivery it is.
     pub delivery: Option<Delivery>,
-    /// What the signature check found; `None` when none was asked for.
+    /// What the signature check found; `None` if none was asked for.
     pub diagnosis: Option<Diagnosis>,
     #[serde(with = "answer_cell")]
     pub(crate) answer: OnceLock<Answer>,
 }
 
-/// An answer that is not there yet is null.
+/// Null until there is an answer.
 mod answer_cell {
     use super::{Answer, Deserialize, OnceLock, Serialize};
 
@@ -87,7 +87,7 @@ mod answer_cell {
 /// What was sent back.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Answer {
-    /// `None` when nothing was sent: the client was left hanging or reset.
+    /// `None` if nothing was sent: the client was left hanging, or its connection was reset.
     pub status: Option<u16>,
     /// As written, without framing headers.
     pub headers: Vec<(String, String)>,
@@ -98,11 +98,11 @@ pub struct Answer {
     pub body_size: u64,
     /// From the end of the request to the end of the answer.
     pub after: Duration,
-    /// When the client closed the connection, if it did so before the answer.
+    /// The time at which the client closed the connection, if it did so before the answer.
     pub hung_up_after: Option<Duration>,
-    /// What else there is to say: a fault that was asked for, an error while writing.
+    /// A further remark: a fault that was asked for, or an error while writing.
     pub note: Option<String>,
-    /// What the app behind `--forward` said.
+    /// The answer of the app behind `--forward`.
     pub forward: Option<Forwarded>,
 }
 
@@ -134,7 +134,7 @@ impl Record {
         })
     }
 
-    /// Path and query for an app, which knows nothing of scopes: without the prefix
+    /// Path and query for an app, which does not know about scopes: without the prefix
     /// `/in/<name>` and without scheme and authority.
     pub(crate) fn app_target(&self) -> Vec<u8> {
         let origin = self.head.as_ref().map_or(&b"/"[..], Head::origin_form);
@@ -161,13 +161,13 @@ impl Record {
         self.head.iter().flat_map(Head::headers)
     }
 
-    /// The first header of this name, whatever its case, when it is UTF-8.
+    /// The first header of this name, ignoring case, if it is UTF-8.
     #[must_use]
     pub fn header<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.head.as_ref()?.text(name)
     }
 
-    /// What comma-separated headers of this name list, in order.
+    /// The entries of comma-separated headers of this name, in order.
     pub(crate) fn headers_named(&self, name: &str) -> Vec<String> {
         self.head
             .iter()
@@ -184,12 +184,12 @@ impl Record {
     /// The body as JSON.
     ///
     /// # Errors
-    /// When the body is not JSON.
+    /// The body is not JSON.
     pub fn json(&self) -> serde_json::Result<serde_json::Value> {
         serde_json::from_slice(&self.body)
     }
 
-    /// What was answered; `None` while the answer is not finished.
+    /// The answer; `None` until it is finished.
     #[must_use]
     pub fn answer(&self) -> Option<&Answer> {
         self.answer.get()
@@ -201,7 +201,7 @@ impl Record {
         self.answer()?.status
     }
 
-    /// Bytes of memory this record holds, its answer included.
+    /// Bytes of memory that this record takes, including its answer.
     pub(crate) fn cost(&self) -> usize {
         let head = self.head.as_ref().map_or(0, |head| {
             head.raw().len() + head.header_count() * HEADER_BYTES
@@ -218,7 +218,7 @@ impl Record {
 }
 
 impl Record {
-    /// A record without anything, to be filled in.
+    /// An empty record, to be filled in.
     pub(crate) fn empty(id: u64) -> Self {
         Self {
             id,

@@ -1,4 +1,4 @@
-//! Keeps credentials out of logs, exports and answers of the API unless they are asked for.
+//! Keeps credentials out of logs, exports and API answers unless they are asked for.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ const CREDENTIALS: [&str; 7] = [
     "x-gitlab-token",
 ];
 
-/// Shorter secrets are not searched for in texts: they would blacken ordinary words.
+/// Shorter secrets are not searched for in texts: that would black out ordinary words.
 const SEARCHED_BYTES: usize = 6;
 
 /// Knows the configured secrets and hides them.
@@ -34,7 +34,7 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Redactor {
-    /// Replaces the secrets that are searched for in texts.
+    /// Sets the secrets that are searched for in texts.
     pub(crate) fn know(&self, secrets: Vec<String>) {
         let searched = secrets
             .into_iter()
@@ -45,7 +45,7 @@ impl Redactor {
     }
 
     /// A header's value as it may be shown, whatever its bytes: `None` for bytes that are not text
-    /// and hold nothing that is hidden.
+    /// and contain nothing to hide.
     pub(crate) fn value<'a>(&self, name: &str, value: &'a [u8]) -> Option<Cow<'a, str>> {
         match std::str::from_utf8(value) {
             Ok(text) => Some(self.header(name, text)),
@@ -73,8 +73,8 @@ impl Redactor {
         self.text(value)
     }
 
-    /// Header lines as they stood on the wire, what is hidden replaced and every other byte kept:
-    /// for a request that could not be read, whose lines are not headers yet.
+    /// Header lines as they were on the wire, with secrets replaced and every other byte kept: for
+    /// a request that could not be read, whose lines are not headers yet.
     pub(crate) fn lines<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let mut shown = Vec::with_capacity(bytes.len());
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -92,7 +92,7 @@ impl Redactor {
         }
     }
 
-    /// The line with its value hidden, when it is a credential's.
+    /// The line with its value hidden, if that is a credential.
     fn credential_line(&self, line: &[u8]) -> Option<Vec<u8>> {
         let colon = line.iter().position(|byte| *byte == b':')?;
         let name = std::str::from_utf8(&line[..colon]).ok()?.trim();

@@ -1,4 +1,4 @@
-//! The signature check of what is kept, made anew when the secrets of a scope change.
+//! Checks the signatures of kept requests again when the secrets of a scope change.
 
 use std::{ops::RangeInclusive, sync::Arc};
 
@@ -7,7 +7,7 @@ use crate::{
     store::ChangeKind,
 };
 
-/// Checks every kept request of the scope anew; how many say something else now.
+/// Checks every kept request of the scope again, and returns how many results changed.
 pub(crate) async fn diagnose_kept(polis: &Arc<Polis>, scope: &Arc<Scope>) -> usize {
     let check = scope.settings();
     let newest = polis
@@ -16,11 +16,11 @@ pub(crate) async fn diagnose_kept(polis: &Arc<Polis>, scope: &Arc<Scope>) -> usi
         .first()
         .map_or(0, |record| record.id);
     let mut changed = 0;
-    // What was on its way into the store under the check before is there at the second look.
+    // Requests that were on their way into the store under the previous check are there at the second look.
     for ids in [0..=newest, newest + 1..=u64::MAX] {
         for (id, diagnosis) in differing(polis, scope, ids).await {
             if scope.settings().verification != check.verification {
-                // A newer change of the secrets has the last word.
+                // A newer change of the secrets takes precedence.
                 return changed;
             }
             let change = |record: &mut Record| record.diagnosis = diagnosis;
@@ -31,14 +31,14 @@ pub(crate) async fn diagnose_kept(polis: &Arc<Polis>, scope: &Arc<Scope>) -> usi
     changed
 }
 
-/// The requests with these ids of which the check says something else than what is kept.
+/// Those of the requests with these ids whose check now differs from the kept result.
 async fn differing(
     polis: &Arc<Polis>,
     scope: &Arc<Scope>,
     ids: RangeInclusive<u64>,
 ) -> Vec<(u64, Option<Diagnosis>)> {
     let (searched, of) = (Arc::clone(polis), Arc::clone(scope));
-    // The search for an explanation takes its time: not on a thread that answers senders.
+    // The search for an explanation takes time, so it does not run on a thread that answers senders.
     let found = tokio::task::spawn_blocking(move || {
         let kept = searched.store.newest_first().into_iter();
         kept.filter(|record| record.scope == of.name && ids.contains(&record.id))
@@ -54,11 +54,11 @@ async fn differing(
     })
 }
 
-/// What the scope's check says of a request that came before.
+/// The result of the scope's check for a request that came earlier.
 pub(crate) fn diagnosed(polis: &Polis, scope: &Scope, record: &Record) -> Option<Diagnosis> {
     let head = record.head.as_ref().filter(|_| record.problem.is_none())?;
     let asked = Asked::new(head, &record.body);
-    // A question whether polis is up is only a webhook when it was taken for one.
+    // A request that only asks whether polis is up is a webhook only if it was treated as one.
     let is_probe = asked.is_probe() && record.diagnosis.is_none();
     if asked.is_preflight() || is_probe {
         return None;

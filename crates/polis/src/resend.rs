@@ -1,6 +1,6 @@
-//! A captured request made ready to be sent again: with changed values, signed anew.
+//! Prepares a captured request for sending again: with changed values, and signed again.
 //!
-//! It decides nothing about where replays may go; the API and the command line do.
+//! It does not decide where replays may go; the API and the command line do.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -24,7 +24,7 @@ pub(crate) struct Signer {
 }
 
 impl Signer {
-    /// The first secret of a scope that can sign: a public key verifies only.
+    /// The first secret of a scope that can sign: a public key only verifies.
     pub(crate) fn of(scope: &Scope) -> Option<Self> {
         let settings = scope.settings();
         let verification = settings.verification.as_ref()?;
@@ -37,7 +37,7 @@ impl Signer {
     }
 }
 
-/// The preset whose signature is of the body before this change, when the request carries one.
+/// The preset whose signature is for the body before this change, if the request carries one.
 pub(crate) fn broken_signature(record: &Record, set: &Edits) -> Option<Preset> {
     let changes_body = set
         .keys()
@@ -46,7 +46,7 @@ pub(crate) fn broken_signature(record: &Record, set: &Edits) -> Option<Preset> {
     carried.filter(|_| changes_body)
 }
 
-/// Refuses what cannot be sent again.
+/// Refuses a request that cannot be sent again.
 ///
 /// # Errors
 /// A sentence that says why.
@@ -65,11 +65,10 @@ pub(crate) fn check(record: &Record) -> Result<(), String> {
     Ok(())
 }
 
-/// The request to send: path and query of `to` when it has any, else those of the record, without
-/// the prefix of its scope;
-/// `set` has what to change first, with the names `body` (all of it, a text as it is),
-/// `body.data`, `body.items.0.name` or `header.X-Name` (null takes a header away). What is not
-/// set keeps its bytes.
+/// The request to send: with the path and query of `to` if it has any, else those of the record
+/// without the prefix of its scope. `set` has the changes to make first, with the names `body`
+/// (all of it; a string is used as it is), `body.data`, `body.items.0.name` or `header.X-Name`
+/// (null removes a header). What is not set keeps its bytes.
 ///
 /// # Errors
 /// A sentence for everything that is wrong.
@@ -98,7 +97,7 @@ pub(crate) fn outgoing(
     );
     let mut body = record.body.clone();
     let mut faults = Vec::new();
-    // In order of their names: all of the body first, then a value before what is inside it.
+    // In order of their names: the whole body first, then each value before what is inside it.
     for (name, value) in set {
         let done = if let Some(header) = name.strip_prefix("header.") {
             set_header(&mut headers, header, value)
@@ -181,7 +180,7 @@ fn resign(
         written => written.as_bytes().to_vec(),
     };
     if signer.preset == Preset::Twilio {
-        // The URL is what Twilio signs; the body counts by its hash in there.
+        // Twilio signs the URL; the body counts only through its hash in it.
         *target = with_body_hash(target, body);
         signed_target = with_body_hash(&signed_target, body);
     }
@@ -209,7 +208,7 @@ fn resign(
         let is_new = signed
             .iter()
             .any(|(name, _)| given.eq_ignore_ascii_case(name));
-        // Svix's names mean the same and would be believed first by some.
+        // Svix's names mean the same, and some receivers give them precedence.
         !is_new && !given.to_ascii_lowercase().starts_with("svix-")
     });
     headers.extend(

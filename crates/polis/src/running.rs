@@ -1,4 +1,4 @@
-//! Starts and stops polis: the listener that captures, and the second one with API and page.
+//! Starts and stops polis: the listener that captures, and the second one with the API and page.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
     scope::DEFAULT,
 };
 
-/// A polis that listens; it stops when this is dropped or [`Running::stop`] is called.
+/// A running polis; it stops when this is dropped or [`Running::stop`] is called.
 #[derive(Debug)]
 pub struct Running {
     pub(crate) polis: Arc<Polis>,
@@ -59,20 +59,20 @@ fn app(polis: Arc<Polis>, stop: watch::Receiver<bool>) -> Router {
         .merge(page::routes())
         .layer(CompressionLayer::new())
         .with_state(Shared { polis, stop });
-    // No further names: the page is for this machine, whatever a name resolves to.
+    // No other names: the page is for this machine, whatever a name resolves to.
     let names: [&str; 0] = [];
     serve::protect(serve::same_origin(router, names))
 }
 
 async fn serve_page(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
     let limits = serve::Limits {
-        // With those of the capture listener they stay below the usual 1,024 open files.
+        // Together with those of the capture listener, they stay below the usual 1,024 open files.
         connections: api::CONNECTIONS,
         body_bytes: api::BODY_BYTES,
         ..serve::Limits::default()
     };
     serve::serve(listener, router, limits, async move {
-        // An error means that the sender is gone, which stops as well.
+        // An error means that the sender is gone, which also stops it.
         let _ = stop.wait_for(|stop| *stop).await;
     })
     .await;

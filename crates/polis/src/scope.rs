@@ -1,4 +1,4 @@
-//! Scopes: endpoints of their own under `/in/<name>/`, each with its rules and secrets.
+//! Scopes: separate endpoints under `/in/<name>/`, each with its own rules and secrets.
 
 use std::{
     collections::BTreeMap,
@@ -20,15 +20,15 @@ use crate::{
 
 pub(crate) use crate::scope_path::{is_name, split};
 
-/// Scopes that exist at once, so that nobody fills the memory by making up names.
+/// Maximum number of scopes, so that nobody can fill the memory by making up names.
 pub(crate) const SCOPES: usize = 256;
-/// The scope of everything outside of `/in/`.
+/// The scope of everything outside `/in/`.
 pub(crate) const DEFAULT: &str = "default";
 
-/// Refuses what is not a scope's name.
+/// Refuses a text that is not a scope's name.
 ///
 /// # Errors
-/// A sentence that says what a name is like.
+/// A sentence that says what a name must be like.
 pub(crate) fn check(name: &str) -> Result<(), String> {
     match name == DEFAULT || is_name(name) {
         true => Ok(()),
@@ -38,14 +38,14 @@ pub(crate) fn check(name: &str) -> Result<(), String> {
     }
 }
 
-/// What is configured of a scope.
+/// A scope's configuration.
 #[derive(Debug, Default)]
 pub struct ScopeSettings {
     /// How requests are answered.
     pub rules: Rules,
-    /// How signatures are checked; `None` for not at all.
+    /// How signatures are checked; `None` if they are not.
     pub verification: Option<Verification>,
-    /// Requests kept at most; `None` for the store's own limit alone.
+    /// Maximum number of requests kept; `None` for only the store's own limit.
     pub capacity: Option<usize>,
 }
 
@@ -54,7 +54,7 @@ pub struct ScopeSettings {
 pub(crate) struct Scope {
     pub(crate) name: Arc<str>,
     settings: RwLock<Arc<ScopeSettings>>,
-    /// Grows when the rules change, so that sequences begin anew.
+    /// Incremented when the rules change, so that sequences start over.
     generation: AtomicU64,
     attempts: Mutex<Attempts>,
 }
@@ -78,7 +78,7 @@ impl Scope {
         self.begin_anew();
     }
 
-    /// Replaces the rules alone.
+    /// Replaces only the rules.
     pub(crate) fn set_rules(&self, rules: Rules) {
         let before = self.settings();
         self.set(ScopeSettings {
@@ -88,7 +88,7 @@ impl Scope {
         });
     }
 
-    /// Replaces the signature check alone.
+    /// Replaces only the signature check.
     pub(crate) fn set_verification(&self, verification: Verification) {
         let before = self.settings();
         let rules = Rules::new(before.rules.specs()).unwrap_or_default();
@@ -99,7 +99,7 @@ impl Scope {
         });
     }
 
-    /// Sequences of statuses begin anew; attempts go on.
+    /// Sequences of statuses start over; counting of attempts continues.
     pub(crate) fn begin_anew(&self) {
         self.generation.fetch_add(1, Ordering::Relaxed);
     }
@@ -140,7 +140,7 @@ impl Scopes {
         self.named.read().get(name).cloned()
     }
 
-    /// The scope of this name, made when there is room; `None` when there are [`SCOPES`].
+    /// The scope of this name, created if there is room; `None` if there are already [`SCOPES`].
     pub(crate) fn find_or_add(&self, name: &str) -> Option<Arc<Scope>> {
         if let Some(scope) = self.find(name) {
             return Some(scope);
@@ -177,7 +177,7 @@ impl Scopes {
             .collect()
     }
 
-    /// What the scope's check says of a request; `None` when it has none.
+    /// The result of the scope's check for a request; `None` if it has no check.
     pub(crate) fn diagnosis(
         &self,
         scope: &Scope,
@@ -191,7 +191,7 @@ impl Scopes {
         Some(diagnose(verification, &others, head, body, at))
     }
 
-    /// Secrets of the scopes other than this one, with the names of their scopes.
+    /// The secrets of all other scopes, with the names of their scopes.
     fn secrets_beside(&self, name: &str) -> Vec<(String, SigningSecret)> {
         self.all()
             .into_iter()

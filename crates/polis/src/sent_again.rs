@@ -1,13 +1,13 @@
-//! What was sent again from the page, by the API or the command line, listed under the request that it was.
+//! Requests sent again from the page, the API or the command line, listed under the original request.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-/// Requests whose replays are kept; the oldest ones' are forgotten first.
+/// Maximum number of requests whose replays are kept; those of the oldest are forgotten first.
 const REQUESTS_MAX: usize = 1_000;
-/// Replays of one request.
+/// Maximum number of replays of one request.
 const REPLAYS_MAX: usize = 20;
 
 /// One replay.
@@ -15,7 +15,7 @@ const REPLAYS_MAX: usize = 20;
 pub(crate) struct SentAgain {
     pub(crate) at: Timestamp,
     pub(crate) to: String,
-    /// What was answered, or why nothing was.
+    /// The answer, or why there was none.
     pub(crate) outcome: Result<u16, String>,
     pub(crate) is_edited: bool,
     pub(crate) is_resigned: bool,

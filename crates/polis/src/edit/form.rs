@@ -2,8 +2,8 @@
 
 use form_urlencoded::{byte_serialize, parse};
 
-/// The body with this pair's value changed, the last one's when the name repeats, as most
-/// readers believe the last; a pair that is missing is appended.
+/// The body with this pair's value changed. If the name repeats, the last one is changed, because
+/// most readers use the last; a missing pair is appended.
 pub(super) fn set(body: &[u8], name: &str, value: &str) -> Vec<u8> {
     let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
     let mut found = None;

@@ -1,13 +1,13 @@
-//! Where a value stands in a JSON text, and the text with another one there.
+//! Finds a value in a JSON text, and replaces it.
 
 use std::ops::Range;
 
 use super::place::{Place, PlaceError};
 use crate::json_text::{Kind, Token, tokens};
 
-/// The text with the value at this place replaced, in the last member when a name repeats, as
-/// most readers believe the last. A name that is missing in an object becomes its last member,
-/// spaced like the one before. The text was checked to be JSON before.
+/// The text with the value at this place replaced. If a name repeats, the last member is changed,
+/// because most readers use the last. A name that is missing in an object becomes its last member,
+/// spaced like the one before. The caller has checked that the text is JSON.
 ///
 /// # Errors
 /// [`PlaceError`] names the place and what was found there.
@@ -72,7 +72,7 @@ fn kind(first: Option<u8>) -> &'static str {
     }
 }
 
-/// The token behind the value that begins at this one.
+/// The token after the value that begins at this one.
 fn behind(tokens: &[Token], start: usize) -> usize {
     let mut depth = 0_usize;
     let end = tokens[start..].iter().position(|token| {
@@ -97,8 +97,8 @@ fn values(tokens: &[Token], start: usize) -> Vec<usize> {
     found
 }
 
-/// Where a further member of an object goes, and its name with what separates it from the one
-/// before.
+/// Where a new member of an object goes, and its name with what separates it from the previous
+/// one.
 fn member(
     json: &[u8],
     tokens: &[Token],
@@ -118,7 +118,7 @@ fn member(
     let separator = match values.iter().rev().nth(1) {
         Some(before) => json[end(*before)..tokens[last - 2].at.start].to_vec(),
         None => {
-            // One member shows no comma. What stands before its name also stands between
+            // With one member there is no comma to copy. What comes before its name also comes between
             // members; in `{"a": 1}` it is the space after the colon.
             let after_colon = colon.rsplit(|byte| *byte == b':').next();
             let space = match &json[begin..tokens[last - 2].at.start] {

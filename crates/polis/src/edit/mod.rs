@@ -1,9 +1,9 @@
 //! One value of a captured request changed, and every other byte left as it was.
 //!
-//! A body is signed as its bytes: whoever writes it anew in another order or spacing tests
-//! something else than what was captured. This module reads what a person typed as a change
-//! and decides what kind of body it changes; `json` and `form` find the value. Where nobody can
-//! say which bytes a value has, in multipart or a compressed body, it refuses.
+//! A body is signed as bytes: rewriting it with another order or spacing would test something
+//! other than what was captured. This module reads what a person typed as a change
+//! and decides what kind of body it changes; `json` and `form` find the value. Where it cannot be
+//! said which bytes a value has, in a multipart or compressed body, it refuses.
 
 mod form;
 mod json;
@@ -20,7 +20,7 @@ pub(crate) use place::name_in_place;
 use place::{Place, PlaceError};
 
 /// Changes by the name of what they change: `body`, `body.data`, `header.X-Name`. A value keeps
-/// the spelling it was given in.
+/// the spelling in which it was given.
 pub(crate) type Edits = BTreeMap<String, Box<RawValue>>;
 
 /// What is changed value by value.
@@ -48,8 +48,8 @@ pub(crate) enum EditError {
     Place(#[from] PlaceError),
 }
 
-/// The body with the value at this place (`data`, `items.0.name`; in a form the name of a pair)
-/// changed, and no other byte.
+/// The body with the value at this place changed (`data`, `items.0.name`; in a form the name of a
+/// pair), and no other byte.
 ///
 /// # Errors
 /// [`EditError`] names the place and what was found instead.
@@ -68,7 +68,7 @@ pub(crate) fn edited(
         _ if kind == FORM => Ok(form::set(body, place, &text(value))),
         Content::None => Err(EditError::NoBody),
         _ if kind == "application/json" || kind.ends_with("+json") => {
-            // It was not JSON a moment ago; this asks why.
+            // It is already known not to be JSON; this gets the reason.
             match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
                 Err(error) => Err(EditError::NotJson { kind, error }),
                 Ok(_) => Err(EditError::OtherKind(kind)),
@@ -81,8 +81,8 @@ pub(crate) fn edited(
 
 /// A change as a person types it: `body.data=1`, `header.X-Name=text`.
 ///
-/// Inside a body the value is JSON when it parses as JSON, else a text; a whole body and a
-/// header are always texts. `header.X-Name=` takes the header away, which is null.
+/// Inside a body the value is JSON if it parses as JSON, else text; a whole body and a header are
+/// always text. `header.X-Name=` removes the header, which is represented as null.
 ///
 /// # Errors
 /// A sentence that says how a change is written.
@@ -93,7 +93,7 @@ pub(crate) fn typed(change: &str) -> Result<(String, Box<RawValue>), String> {
     let value = if place.starts_with("header.") && value.is_empty() {
         Ok(RawValue::NULL.to_owned())
     } else if place.starts_with("body.") {
-        // What is not JSON is text.
+        // A value that is not JSON is text.
         serde_json::from_str(value).or_else(|_| serde_json::value::to_raw_value(value))
     } else {
         serde_json::value::to_raw_value(value)
@@ -101,7 +101,7 @@ pub(crate) fn typed(change: &str) -> Result<(String, Box<RawValue>), String> {
     Ok((place.to_owned(), value.map_err(|_| wrong())?))
 }
 
-/// A text without its quotes; every other value as it is spelled.
+/// A string without its quotes; every other value as it is spelled.
 pub(crate) fn text(value: &RawValue) -> String {
     serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned())
 }

@@ -1,7 +1,7 @@
-//! How a value inside a body is named, and why there is none of that name.
+//! How a value inside a body is named, and why no value has that name.
 
-/// Names in a place. Each costs a pass over what is inside the name before; serde_json itself
-/// reads no deeper.
+/// Maximum number of names in a place. Each costs a pass over the content of the previous one;
+/// serde_json itself reads no deeper.
 const STEPS: usize = 128;
 
 /// A place in a JSON text: `data`, `items.0.name`. A dot that is part of a name is written `\.`
@@ -57,12 +57,12 @@ impl Place {
         }
     }
 
-    /// The names on the way; there is one at least.
+    /// The names on the path; there is at least one.
     pub(super) fn steps(&self) -> &[String] {
         &self.0
     }
 
-    /// The first so many names as they are written, with the body before them.
+    /// The first `count` names as they are written, with `body` before them.
     pub(super) fn first(&self, count: usize) -> String {
         let mut shown = "body".to_owned();
         for step in &self.0[..count] {
