@@ -1,4 +1,4 @@
-//! The way to a running polis: its API on the second listener.
+//! The client of a running polis: its API on the second listener.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use url::Url;
 use super::trouble::Trouble;
 use crate::{api::import::Imported, captured::Captured, config::Ports, recall, record::Record};
 
-/// It is on this machine; a listener that does not accept by then is stopped.
+/// polis is on this machine; a listener that does not accept by then has been stopped.
 const CONNECT: Duration = Duration::from_secs(3);
-/// A search through everything that is kept takes far less.
+/// A search through all kept requests takes far less.
 const ANSWER: Duration = Duration::from_secs(30);
 
 /// Where polis is.
@@ -50,7 +50,7 @@ impl Client {
         let (source, url) = match given {
             Some(given) => given,
             None => {
-                // The rules by which polis itself finds its ports, and no other setting.
+                // Uses the rules by which polis itself finds its ports, and no other setting.
                 let port = Ports::read(&around)?.page();
                 if port == 0 {
                     return Err(Trouble::Given(
@@ -87,7 +87,7 @@ impl Client {
         self.json_within(path, query, ANSWER).await
     }
 
-    /// The same, for answers that are waited for.
+    /// The same, with its own time limit, for answers that take longer.
     pub(super) async fn json_within<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -115,7 +115,7 @@ impl Client {
         self.json(&format!("api/requests/{id}"), &query).await
     }
 
-    /// One request as it was captured, credentials and exact body included.
+    /// One request as it was captured, including credentials and the exact body.
     pub(super) async fn record(&self, id: u64) -> Result<Record, Trouble> {
         let query = vec![("show_secrets", "true".to_owned())];
         let captured = self.json(&format!("api/requests/{id}"), &query).await?;
@@ -142,7 +142,7 @@ impl Client {
         self.sent(request).await
     }
 
-    /// What the API answers to this JSON.
+    /// The API's answer to this JSON.
     pub(super) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -169,7 +169,7 @@ impl Client {
         self.asked(Method::DELETE, path, query, Vec::new()).await
     }
 
-    /// Takes the requests of a file in.
+    /// Imports the requests of a file.
     pub(super) async fn import(&self, file: Vec<u8>) -> Result<Imported, Trouble> {
         self.asked(Method::POST, "api/import", &Pairs::new(), file)
             .await
@@ -235,7 +235,7 @@ impl Client {
     }
 }
 
-/// A connection that broke on the way.
+/// The error for a connection that broke.
 pub(super) fn broken(error: reqwest::Error) -> Trouble {
     Trouble::Broken(root(&error.without_url()))
 }

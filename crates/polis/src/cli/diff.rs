@@ -12,9 +12,9 @@ use crate::{
     terminal::{Ink, escaped},
 };
 
-/// Differences that are written; two bodies of megabytes may differ everywhere.
+/// Maximum number of differences written; two bodies of megabytes may differ everywhere.
 const SHOWN: usize = 1000;
-/// What of one value is written; `--json` has all of it.
+/// How much of one value is written; `--json` has all of it.
 const VALUE_CHARS: usize = 500;
 
 /// Compare two captured requests: line, headers, body
@@ -51,7 +51,7 @@ impl Diff {
         let shown = if self.show_secrets || exact.is_empty() {
             exact.clone()
         } else {
-            // Compared as they are, shown as they may be.
+            // Compared unredacted, but shown redacted.
             let a = redacted(&client, self.a).await?;
             let b = redacted(&client, self.b).await?;
             covered(&exact, differences(&a, &b))

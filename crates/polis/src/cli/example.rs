@@ -1,4 +1,4 @@
-//! `polis config`: the example of the settings' file.
+//! `polis config`: the example of the settings file.
 
 use super::{
     screen::Screen,

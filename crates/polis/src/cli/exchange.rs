@@ -1,4 +1,4 @@
-//! A request that a verb sends, and what was answered.
+//! A request that a verb sends, and its answer.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use crate::{
     terminal::{Ink, escaped},
 };
 
-/// What is read of an answer.
+/// How much of an answer is read.
 const ANSWER_BYTES: usize = 10 * 1024 * 1024;
 
 /// A request and its answer.
@@ -31,7 +31,7 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    /// Sends to scheme, host and port of the URL; path and query are the request's own.
+    /// Sends to the URL's scheme, host and port; path and query are the request's own.
     pub(super) async fn make(to: &Url, request: Outgoing) -> Result<Self, Trouble> {
         let begun = Instant::now();
         let answer = Outbound::new(ANSWER_BYTES)
@@ -42,7 +42,7 @@ impl Exchange {
                 error,
             })?;
         if let Some(broken) = &answer.broken {
-            tell(&format!("the answer is not whole: {broken}"));
+            tell(&format!("the answer is incomplete: {broken}"));
         }
         Ok(Self {
             to: to.clone(),
@@ -57,7 +57,7 @@ impl Exchange {
         self.answer.status
     }
 
-    /// Prints both; whether the answer is a 2xx.
+    /// Prints both, and returns whether the answer is a 2xx.
     pub(super) fn show(&self, screen: &mut Screen, json: bool) -> Result<Found, Trouble> {
         if json {
             screen.json(&self.told())?;

@@ -1,4 +1,4 @@
-//! `polis export`: what was captured, as an archive that other tools read, or as polis's log.
+//! `polis export`: captured requests, as an archive that other tools read or as polis's log.
 
 use std::{
     fs::File,
@@ -58,7 +58,7 @@ impl Export {
         for id in ids.iter().rev() {
             let captured = match client.captured(*id, self.show_secrets).await {
                 Ok(captured) => captured,
-                // It fell out meanwhile.
+                // It was dropped meanwhile.
                 Err(Trouble::Refused(_)) => continue,
                 Err(trouble) => return Err(trouble),
             };
@@ -91,7 +91,7 @@ impl Export {
         Ok(Found::Yes)
     }
 
-    /// The newest first, as the API lists them; bounded by what polis keeps.
+    /// Newest first, as the API lists them; bounded by what polis keeps.
     async fn ids(&self, client: &Client) -> Result<Vec<u64>, Trouble> {
         let mut ids = Vec::new();
         let mut cursor = None;
@@ -144,7 +144,7 @@ impl Export {
     }
 }
 
-/// The lines of the log when it arrived and when it was answered.
+/// The log's lines for its arrival and its answer.
 fn log_lines(mut captured: Captured) -> Result<Vec<u8>, Trouble> {
     let id = captured.id;
     let answer = captured.answer.take();

@@ -1,4 +1,4 @@
-//! Values as they are typed: URLs, headers, files, standard input.
+//! Values as a person types them: URLs, headers, files, standard input.
 
 use std::{
     fs,
@@ -11,10 +11,10 @@ use serve::wire::is_framing;
 use super::trouble::Trouble;
 use crate::destination::{Destination, DestinationError};
 
-/// What is read of a file or of standard input; polis keeps no larger body either.
+/// How much of a file or of standard input is read; polis keeps no larger body either.
 const INPUT_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Where a request goes to.
+/// Where a request goes.
 pub(super) fn destination(text: &str) -> Result<Destination, String> {
     text.parse()
         .map_err(|error: DestinationError| error.to_string())
@@ -35,7 +35,7 @@ pub(super) fn header(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// `Name: value` of a request that is to be sent.
+/// `Name: value` of a request to send.
 pub(super) fn header_to_send(text: &str) -> Result<(String, String), String> {
     let (name, value) = header(text)?;
     if is_framing(&name) {
@@ -69,7 +69,7 @@ pub(super) fn file(path: &Path) -> Result<Vec<u8>, Trouble> {
     Ok(bytes)
 }
 
-/// A text as it is, or with `@` before it the bytes of a file, `@-` of standard input.
+/// A text as it is; or, with `@` before it, the bytes of a file, with `@-` those of standard input.
 pub(super) fn text_or_file(text: &str) -> Result<Vec<u8>, Trouble> {
     match text.strip_prefix('@') {
         Some(path) => file(Path::new(path)),

@@ -1,4 +1,4 @@
-//! `polis import`: requests from a file, kept by the running polis.
+//! `polis import`: imports requests from a file into the running polis.
 
 use std::path::PathBuf;
 

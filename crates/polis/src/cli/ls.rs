@@ -1,4 +1,4 @@
-//! `polis ls`: what was captured, one line each.
+//! `polis ls`: lists captured requests, one per line.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::{api::requests::Page, captured::Captured, recall};
 
 /// The largest page of the API.
 const PAGE: usize = 1000;
-/// Requests whose answer is still awaited while following; the oldest is forgotten first.
+/// Maximum number of requests whose answer is awaited while following; the oldest is forgotten first.
 const AWAITED: usize = 4096;
 
 /// List captured requests, the newest last
@@ -47,7 +47,7 @@ impl Ls {
         let client = Client::new(&self.api)?;
         let mut query = self.selection.pairs();
         query.push(("show_secrets", self.show_secrets.to_string()));
-        // Opened before the list is read, so that nothing falls between.
+        // Opened before the list is read, so that nothing is missed in between.
         let stream = match self.follow {
             true => Some(Stream::open(&client, &query).await?),
             false => None,
@@ -74,7 +74,7 @@ struct List {
     screen: Screen,
     json: bool,
     newest: u64,
-    /// Shown because they were kept already; the stream may tell them again.
+    /// Shown because they were already kept; the stream may report them again.
     listed: BTreeSet<u64>,
     /// Shown without an answer.
     awaited: BTreeSet<u64>,
@@ -128,8 +128,8 @@ impl List {
         loop {
             match stream.next().await? {
                 Some(Told::Arrived(captured)) => {
-                    // With a filter that looks at answers the same request is reported again when it
-                    // is answered: it stays noted until then.
+                    // With a filter on answers, the same request is reported again when it is
+                    // answered, so it is remembered until then.
                     let new = if needs_answer {
                         self.listed.insert(captured.id)
                     } else {

@@ -54,7 +54,7 @@ pub(crate) struct Cli {
     flags: Flags,
 }
 
-/// What polis does beside capturing.
+/// What polis does besides capturing.
 #[derive(Debug, Subcommand)]
 enum Verb {
     Ls(ls::Ls),
@@ -73,7 +73,7 @@ enum Verb {
     Wait(wait::Wait),
 }
 
-/// Runs the command line of this process; the exit code tells the truth.
+/// Runs the command line of this process, and returns its exit code.
 pub fn main() -> ExitCode {
     if ::serve::print_licences_if_asked() {
         return ExitCode::SUCCESS;

@@ -1,7 +1,7 @@
-//! `polis replay`: a captured request, sent again to a URL of the user's choice.
+//! `polis replay`: sends a captured request again, to a URL of the user's choice.
 //!
-//! The API sends replays to loopback or flagged URLs only, because a web page could ask it to;
-//! here the user typed the URL.
+//! The API sends replays only to loopback or to URLs given by flag, because a web page could call
+//! it; here the user typed the URL.
 
 use super::{
     client::{Api, Client, Pairs},
@@ -87,7 +87,7 @@ impl ReplayAgain {
 }
 
 impl ReplayAgain {
-    /// Has the running polis list it on its page. The replay was made even when it cannot.
+    /// Has the running polis list it on its page. If that fails, the replay was still made.
     async fn list(&self, client: &Client, made: &Result<Exchange, Trouble>) {
         let listed = ReplayMade {
             to: self.to.to_string(),
@@ -105,7 +105,7 @@ impl ReplayAgain {
         }
     }
 
-    /// Signed by polis, whose secrets nobody else needs to have, or by the secret that was given.
+    /// Signed by polis, so that nobody else needs its secrets, or with the secret that was given.
     async fn signed(
         &self,
         client: &Client,

@@ -1,4 +1,4 @@
-//! `polis respond`: what the running polis answers from now on.
+//! `polis respond`: changes what the running polis answers from now on.
 
 use super::{
     client::{Api, Client},

@@ -1,4 +1,4 @@
-//! `polis rm`: captured requests removed for good.
+//! `polis rm`: removes captured requests permanently.
 
 use super::{
     client::{Api, Client},

@@ -1,4 +1,4 @@
-//! What a verb writes to stdout: for people, or as data; harmless for a terminal either way.
+//! What a verb writes to stdout, for people or as data; harmless for a terminal either way.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -17,7 +17,7 @@ use crate::{
 pub(super) struct Screen {
     out: io::StdoutLock<'static>,
     is_terminal: bool,
-    /// The log's own format; what it gets is already redacted.
+    /// The log's own format; its input is already redacted.
     pub(super) human: Human,
 }
 
@@ -32,7 +32,7 @@ impl Screen {
         }
     }
 
-    /// What the log's format wrote, at once.
+    /// Writes out what the log's format wrote, in one piece.
     pub(super) fn put(&mut self, text: &[u8]) -> Result<(), Trouble> {
         self.out.write_all(text)?;
         Ok(self.out.flush()?)
@@ -48,7 +48,7 @@ impl Screen {
         self.put(&json_line(value)?)
     }
 
-    /// Exact bytes; a terminal gets them escaped and is told so.
+    /// Exact bytes; for a terminal they are escaped, with a note that says so.
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
         if !self.is_terminal {
             return self.put(bytes);
@@ -63,7 +63,7 @@ impl Screen {
         self.put(shown.as_bytes())
     }
 
-    /// A row of a list: what arrived, and what was answered.
+    /// A row of a list: the request, and its answer.
     pub(super) fn row(&mut self, captured: &Captured) -> Result<(), Trouble> {
         let record = recall::record(captured, Bytes::new());
         let mut text = Vec::new();
@@ -81,8 +81,8 @@ impl Screen {
     }
 }
 
-/// JSON on one line. Its strings have no control characters of ASCII; what else a terminal
-/// might obey is escaped as JSON does.
+/// JSON on one line. Its strings have no ASCII control characters; other characters that a
+/// terminal might obey are escaped in JSON's way.
 pub(super) fn json_line(value: &impl Serialize) -> Result<Vec<u8>, Trouble> {
     let text = serde_json::to_string(value).map_err(io::Error::from)?;
     let mut line = String::with_capacity(text.len() + 1);
@@ -100,7 +100,7 @@ pub(super) fn json_line(value: &impl Serialize) -> Result<Vec<u8>, Trouble> {
 
 /// A line for people on stderr.
 pub(super) fn tell(text: &str) {
-    // When stderr is gone there is nobody left to tell.
+    // If stderr is gone, there is nobody left to tell.
     let _ = writeln!(io::stderr().lock(), "polis: {}", escaped_lines(text));
 }
 

@@ -1,4 +1,4 @@
-//! Which scheme signs, and with which secrets; never given on the command line itself.
+//! Which scheme signs, and with which secrets; secrets are never given on the command line itself.
 
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ impl SecretFiles {
         self.secrets_file.is_empty()
     }
 
-    /// Every secret; says on stderr what is odd about one.
+    /// All secrets; writes to stderr what is odd about any of them.
     pub(super) fn read(&self, preset: Preset) -> Result<Secrets, Trouble> {
         let around = Surroundings::of_process();
         let secrets = Secrets::read(preset, &self.secrets_file, &around)?;
@@ -34,8 +34,8 @@ impl SecretFiles {
         Ok(secrets)
     }
 
-    /// The secret that signs, the first accepted one; says on stderr which one that is, because
-    /// a secret that was left in a variable or `.env` signs as well as the one that was meant.
+    /// The secret that signs: the first accepted one. Writes to stderr which one that is, because
+    /// a secret left over in a variable or `.env` signs just like the intended one.
     pub(super) fn signing(&self, preset: Preset) -> Result<SigningSecret, Trouble> {
         let secrets = self.read(preset)?;
         let count = secrets.accepted.len();

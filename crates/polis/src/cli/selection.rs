@@ -1,4 +1,4 @@
-//! Which requests a verb is about: the conditions of the API.
+//! Which requests a verb applies to: the conditions of the API.
 
 use super::client::Pairs;
 
@@ -53,7 +53,7 @@ impl Selection {
         .collect()
     }
 
-    /// Whether an answer is needed to tell.
+    /// Whether a request can be matched only once it is answered.
     pub(super) fn needs_answer(&self) -> bool {
         self.status.is_some()
     }

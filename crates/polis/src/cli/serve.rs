@@ -37,7 +37,7 @@ async fn capture(settings: Settings) -> anyhow::Result<()> {
     let mut stop = std::pin::pin!(serve::stop_signal());
     tokio::select! {
         biased;
-        // The first look sets the handlers up: who reads the ready line may stop polis at once.
+        // The first poll sets up the handlers: the reader of the ready line may stop polis at once.
         stopped = &mut stop => return Ok(stopped?),
         () = std::future::ready(()) => {}
     }
@@ -63,6 +63,6 @@ fn fail(error: &(impl std::fmt::Display + ?Sized)) -> ExitCode {
 }
 
 fn tell(line: &str) {
-    // When stderr is gone there is nobody left to tell.
+    // If stderr is gone, there is nobody left to tell.
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

@@ -14,11 +14,11 @@ use crate::{
     terminal::{Ink, escaped},
 };
 
-/// What of the signed string is shown; `--json` has 64 KiB of it.
+/// How much of the signed string is shown; `--json` has 64 KiB of it.
 const SIGNED_CHARS: usize = 2000;
 
-/// Without a signature header, id and time of the signed string are missing as well: what would
-/// be left of it looks like something that was signed.
+/// Without a signature header, the id and time of the signed string are missing as well: the rest
+/// would look like something that was signed.
 pub(super) const NOTHING_SIGNED: &str =
     "there is no signature header, so there is no signed string to compare";
 
@@ -66,7 +66,7 @@ impl Show {
                 bytes = recall::head(&captured);
             }
             if self.raw && captured.method.is_empty() {
-                // It could not be read as a request: what came is all there is.
+                // It could not be read as a request: the received bytes are all there is.
                 bytes = recall::record(&captured, Bytes::new()).first_bytes.to_vec();
             } else if self.raw {
                 bytes.extend_from_slice(&client.body(self.id).await?);
@@ -86,7 +86,7 @@ impl Show {
             .signature
             .filter(|signature| signature.verdict != Verdict::Ok)
         {
-            // The first line has said the first one.
+            // The first line has already shown the first one.
             let further = signature.findings.iter().flatten();
             for finding in further.filter(|finding| finding.text != signature.text) {
                 let line = format!("  sig: {}\n", escaped(&finding.text));

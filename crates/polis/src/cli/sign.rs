@@ -1,4 +1,4 @@
-//! `polis sign`: the headers that make a body verifiable.
+//! `polis sign`: prints the headers that make a body verifiable.
 
 use std::path::PathBuf;
 
@@ -61,8 +61,8 @@ fn media_type(text: &str) -> Result<String, String> {
         .map_err(|_| "it has characters that are not allowed in a header".to_owned())
 }
 
-/// What the provider would say of this body. It has to be said: without it, curl and others
-/// call every body a form, and receivers of JSON refuse that.
+/// The content type that the provider would give this body. It must be given: without it, curl and
+/// others call every body a form, which receivers of JSON refuse.
 fn usual_type(provider: Preset, body: &[u8]) -> Option<&'static str> {
     if provider == Preset::Twilio {
         return Some("application/x-www-form-urlencoded");

@@ -1,4 +1,4 @@
-//! The live stream of the API, read event by event.
+//! Reads the live stream of the API event by event.
 
 use std::collections::VecDeque;
 
@@ -10,15 +10,15 @@ use super::{
 };
 use crate::captured::Captured;
 
-/// A summary has no body and no headers; a longer event is none of polis.
+/// A summary has no body and no headers; a longer event is not from polis.
 const EVENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// What the stream tells.
+/// What the stream reports.
 #[derive(Debug)]
 pub(super) enum Told {
     Arrived(Box<Captured>),
     Answered(Box<Captured>),
-    /// Changes were missed; the list is to be read anew.
+    /// Changes were missed; the list must be read again.
     Missed,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// Opens it and waits until polis tells everything from now on.
+    /// Opens it, and waits until polis reports everything from now on.
     pub(super) async fn open(client: &Client, query: &Pairs) -> Result<Self, Trouble> {
         let mut stream = Self {
             answer: client.events(query).await?,
@@ -43,7 +43,7 @@ impl Stream {
         Ok(stream)
     }
 
-    /// The next event that matters; `None` when polis ended the stream.
+    /// The next event that matters; `None` if polis ended the stream.
     pub(super) async fn next(&mut self) -> Result<Option<Told>, Trouble> {
         while let Some(event) = self.event().await? {
             let captured = || {

@@ -1,10 +1,10 @@
-//! How a verb ends: its exit code and, when it could not do its work, the reason.
+//! How a verb ends: its exit code and, if it could not do its work, the reason.
 
 use std::{io, path::PathBuf, process::ExitCode};
 
 use crate::outbound::OutboundError;
 
-/// What a verb that did its work found; the exit code of `grep` and `diff`.
+/// The result of a verb that did its work, with the exit codes of `grep` and `diff`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     /// 0: verified, equal, answered 2xx, complete.
@@ -26,7 +26,7 @@ impl Found {
     }
 }
 
-/// The exit code when a verb could not do its work; clap's own for wrong flags.
+/// The exit code if a verb could not do its work; clap uses the same for wrong flags.
 pub(super) const TROUBLE: u8 = 2;
 
 /// Why a verb could not do its work.
@@ -57,7 +57,7 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    /// Whether the reader of the output went away, as `head` does: no reason to complain.
+    /// Whether the reader of the output went away, as `head` does, which is no reason to complain.
     pub(super) fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }

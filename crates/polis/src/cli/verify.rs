@@ -1,4 +1,4 @@
-//! `polis verify`: whether a signature is right, and why not.
+//! `polis verify`: checks a signature, and says why it is wrong.
 
 use std::{borrow::Cow, path::PathBuf};
 
@@ -151,7 +151,7 @@ fn parsed(mut raw: Vec<u8>) -> Result<Head, Trouble> {
     Head::parse(Bytes::from(raw)).map_err(|error| Trouble::Given(error.to_string()))
 }
 
-/// The lines of the head, and what follows the first empty line.
+/// The lines of the head, and the rest after the first empty line.
 fn split(whole: &[u8]) -> (&[u8], &[u8]) {
     let mut start = 0;
     while let Some(length) = whole[start..].iter().position(|byte| *byte == b'\n') {
@@ -165,7 +165,7 @@ fn split(whole: &[u8]) -> (&[u8], &[u8]) {
     (whole, b"")
 }
 
-/// The same head, asking for another target.
+/// The same head with another target.
 fn aimed(head: Head, target: Option<&str>) -> Result<Head, Trouble> {
     let Some(target) = target else {
         return Ok(head);

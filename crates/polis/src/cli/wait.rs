@@ -1,4 +1,4 @@
-//! `polis wait`: holds a script up until requests came.
+//! `polis wait`: makes a script wait for requests.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::api::wait::Waited;
 
-/// polis answers in time; the way there may take a little longer.
+/// polis answers in time; getting the answer may take a little longer.
 const GRACE: Duration = Duration::from_secs(630);
 
 /// Wait for requests to arrive, and print them; for CI

@@ -7,11 +7,11 @@ use serve::Faults;
 
 use crate::answer::{NumberOrText, RuleSpec};
 
-/// A file with every part of it; the crate's README has the same.
+/// An example file with all parts; the crate's README contains the same.
 pub(crate) const EXAMPLE: &str = include_str!("example.toml");
 
-/// The file. Top-level settings have the names of the flags; `[[rules]]` are tried before
-/// what the flags say.
+/// The file. Top-level settings have the names of the flags; `[[rules]]` are tried before the
+/// answer that the flags set.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct File {
@@ -41,11 +41,11 @@ pub(super) struct File {
     pub(super) scopes: BTreeMap<String, FileScope>,
 }
 
-/// `[scopes.<name>]`; secrets are named by variable or file, never written here.
+/// `[scopes.<name>]`; secrets are in the named variable or file, never written here.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct FileScope {
-    /// What is answered when none of the rules is for a request.
+    /// The answer if none of the rules matches a request.
     pub(super) respond: Option<NumberOrText>,
     pub(super) rules: Vec<RuleSpec>,
     pub(super) capacity: Option<usize>,
@@ -56,7 +56,7 @@ pub(super) struct FileScope {
     pub(super) public_url: Option<String>,
 }
 
-/// What of the file `T` has, and the file's name; all of it is missing where there is no file.
+/// The settings of the file that `T` has, and the file's name; all are absent if there is no file.
 pub(super) fn read_file<T: DeserializeOwned + Default>(
     path: Option<&Path>,
     faults: &mut Faults,
@@ -65,7 +65,7 @@ pub(super) fn read_file<T: DeserializeOwned + Default>(
     let shown = name.display().to_string();
     let text = match std::fs::read_to_string(name) {
         Ok(text) => text,
-        // Only a file that was asked for has to be there.
+        // Only a file that was asked for must exist.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && path.is_none() => {
             return (T::default(), shown);
         }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use crate::diagnosis::preset_names;
 
-/// Values stay text here: `layers` reads them together with variables and files, so that
-/// every wrong one is reported at once, wherever it was set.
+/// Values stay text here: `layers` reads them together with variables and files, so that all
+/// wrong ones are reported at once, wherever they were set.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Listen")]
 pub struct Flags {

@@ -1,6 +1,7 @@
-//! What polis is started with: flag over variable over `.env` over `polis.toml`.
+//! The settings that polis is started with: flags override variables, which override `.env`, which
+//! overrides `polis.toml`.
 //!
-//! Everything that is wrong is reported at once, each with the name of where it was set.
+//! Everything that is wrong is reported at once, each with the name of the place where it was set.
 
 mod file;
 mod flags;

@@ -1,7 +1,7 @@
-//! The two ports, read alike by the polis that listens on them and by the verbs that look for it.
+//! The two ports, read in the same way by the polis that listens on them and by the verbs that look for it.
 //!
-//! The verbs read nothing else: what is wrong with a secret or a rule is no reason to refuse to
-//! talk to a polis that runs.
+//! The verbs read nothing else: a wrong secret or rule is no reason to refuse to talk to a running
+//! polis.
 
 use serde::Deserialize;
 use serve::{Faults, Layers, SettingsError, Surroundings};
@@ -9,22 +9,22 @@ use serve::{Faults, Layers, SettingsError, Surroundings};
 use super::file::read_file;
 use crate::answer::NumberOrText;
 
-/// The original's port.
+/// The port of the original polis.
 const PORT: u16 = 9000;
 
-/// Variables without which polis is looked for elsewhere.
+/// The variables that say where to look for polis.
 const VARIABLES: [&str; 3] = ["PORT", "UI_PORT", "POLIS_API"];
 
 /// Where polis listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ports {
-    /// Captures; 0 for a free one.
+    /// The capturing port; 0 for a free one.
     pub(crate) port: u16,
-    /// Page and API; `None` for the one after `port`.
+    /// The port of page and API; `None` for the one after `port`.
     pub(crate) ui_port: Option<u16>,
 }
 
-/// Ports as they were written in one place: flags or file.
+/// The ports as written in one place: the flags or the file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Written {
@@ -50,10 +50,10 @@ impl Ports {
         })
     }
 
-    /// The ports of a polis that was started here without flags.
+    /// The ports of a polis that is started here without flags.
     ///
     /// # Errors
-    /// [`SettingsError`] when a port is wrong, or what could hold one cannot be read.
+    /// [`SettingsError`] if a port is wrong, or if a file that could contain one cannot be read.
     pub(crate) fn read(around: &Surroundings) -> Result<Self, SettingsError> {
         let mut faults = Faults(around.faults_about(&VARIABLES));
         let (file, file_name) = read_file::<Written>(None, &mut faults);
@@ -66,7 +66,7 @@ impl Ports {
         Ok(ports)
     }
 
-    /// Reads every layer; `flags` are those of port and page.
+    /// Reads all layers; `flags` are those of the two ports.
     pub(super) fn pick(
         layers: &Layers<'_>,
         flags: (Option<String>, Option<String>),

@@ -51,7 +51,7 @@ fn scope_settings(
     }));
     let rules = Rules::new(specs).unwrap_or_else(|found| {
         for fault in found {
-            // The scope's own answer is no rule to whoever wrote the file.
+            // To the author of the file, the scope's own answer is not a rule.
             let fault = fault.strip_prefix(&own).unwrap_or(&fault);
             faults.add(format!("{place}: {fault}"));
         }

@@ -1,5 +1,5 @@
-//! Signing secrets from variables and files; never from the command line, which every
-//! process of the machine can read.
+//! Signing secrets from variables and files; never from the command line, which every process
+//! on the machine can read.
 
 use std::path::{Path, PathBuf};
 
@@ -7,30 +7,29 @@ use serve::{Faults, SettingsError, Surroundings};
 
 use crate::diagnosis::{Preset, SigningSecret};
 
-/// Marks a line of a secrets file whose secret was accepted once.
+/// Marks a line of a secrets file whose secret is no longer accepted.
 const OLD: &str = "old ";
-/// Before a line that is a secret as it stands, whatever it begins with.
+/// Comes before a line that is a secret as it is, whatever it begins with.
 const VERBATIM: char = '\\';
-/// Pieces of a variable that are all this long are rather secrets than words of one.
+/// If all pieces of a variable are at least this long, they are probably secrets rather than words of one.
 const SECRET_CHARS: usize = 16;
 
 /// Secrets of one scope, or of one run of the command line.
 ///
-/// They are in the order in which they were added, by which they are numbered; the first one
-/// signs.
+/// They are in the order in which they were added, which also numbers them; the first one signs.
 #[derive(Debug, Default)]
 pub(crate) struct Secrets {
     pub(crate) accepted: Vec<SigningSecret>,
     pub(crate) old: Vec<SigningSecret>,
-    /// Where each of the accepted ones stood.
+    /// The source of each accepted secret.
     pub(crate) sources: Vec<String>,
-    /// What is odd about a secret, but no reason to refuse it.
+    /// What is odd about a secret, without being a reason to refuse it.
     pub(crate) warnings: Vec<String>,
 }
 
 impl Secrets {
-    /// The secrets of these files, and after them those of POLIS_SECRETS and
-    /// POLIS_OLD_SECRETS; at least one accepted.
+    /// The secrets of these files, followed by those of POLIS_SECRETS and POLIS_OLD_SECRETS; at
+    /// least one must be an accepted one.
     ///
     /// # Errors
     /// [`SettingsError`] with everything that is wrong.
@@ -50,7 +49,7 @@ impl Secrets {
         Ok(secrets)
     }
 
-    /// The same, even when there are none.
+    /// The same, even if there are none.
     pub(super) fn of_process(
         preset: Preset,
         files: &[PathBuf],
@@ -58,7 +57,7 @@ impl Secrets {
         faults: &mut Faults,
     ) -> Self {
         let mut secrets = Self::default();
-        // A flag is over a variable.
+        // A flag overrides a variable.
         for path in files {
             secrets.add_file(path, preset, faults);
         }
@@ -89,8 +88,8 @@ impl Secrets {
         }
     }
 
-    /// Adds the secrets of a file, one a line, as they stand but for white space at the ends.
-    /// `old` and a space stand before an old one, `#` before a comment, and a backslash before a
+    /// Adds the secrets of a file, one per line, as they are except for white space at the ends.
+    /// `old` and a space come before an old one, `#` before a comment, and a backslash before a
     /// secret that begins with any of these or whose white space counts.
     pub(super) fn add_file(&mut self, path: &Path, preset: Preset, faults: &mut Faults) {
         let source = path.display().to_string();
@@ -146,7 +145,7 @@ impl Secrets {
     }
 }
 
-/// Whether somebody may have meant several secrets: a list was split at these once.
+/// Whether somebody may have meant several secrets: earlier versions split lists at these characters.
 fn looks_like_a_list(value: &str) -> bool {
     let pieces: Vec<&str> = value
         .split(|letter: char| letter.is_whitespace() || letter == ',')

@@ -24,10 +24,10 @@ use crate::{
     terminal::Output,
 };
 
-/// What is kept of one body: 10 MB.
+/// How much of one body is kept: 10 MB.
 const BODY_BYTES: usize = 10_000_000;
 
-/// What polis is started with.
+/// The settings that polis is started with.
 #[derive(Debug)]
 pub struct Settings {
     /// Address that captures.
@@ -36,15 +36,15 @@ pub struct Settings {
     pub port: u16,
     /// Port of page and API; `None` for the one after `port`.
     pub ui_port: Option<u16>,
-    /// Whose pages may show the page in a frame; nobody's by default.
+    /// The origin whose pages may show the page in a frame; none by default.
     pub frame_origin: Option<serve::FrameOrigin>,
-    /// Where senders reach polis, when that is not where it listens.
+    /// Where senders reach polis, if that is not where it listens.
     pub public_url: Option<String>,
-    /// What is kept.
+    /// How much is kept.
     pub keep: Keep,
-    /// What is kept of one body.
+    /// How much of one body is kept.
     pub body_limit: usize,
-    /// What else one sender may cost.
+    /// Other limits of what one sender may cost.
     pub limits: serve::Limits,
     /// SQLite file.
     pub store: Option<PathBuf>,
@@ -52,13 +52,13 @@ pub struct Settings {
     pub replay_to: Vec<Url>,
     /// The log; `None` for none.
     pub output: Option<Output>,
-    /// The scope of everything outside of `/in/<name>/`.
+    /// The scope of everything outside `/in/<name>/`.
     pub default_scope: ScopeSettings,
-    /// Scopes that are there from the start.
+    /// Scopes that exist from the start.
     pub scopes: BTreeMap<String, ScopeSettings>,
     /// The pages of programs that run together with this one.
     pub pages: serve::Pages,
-    /// What is odd about all this, but no reason not to start; one sentence each.
+    /// What is odd about the settings, without being a reason not to start; one sentence each.
     pub warnings: Vec<String>,
 }
 
@@ -322,8 +322,8 @@ impl Settings {
     }
 }
 
-/// Where to listen. A shell or conda sets HOST to the machine's or a compiler's name, which is
-/// said but does not stop polis.
+/// Where to listen. A shell or conda may set HOST to the machine's or a compiler's name, which
+/// gives a warning but does not stop polis.
 fn host(
     layers: &Layers<'_>,
     flag: Option<String>,
@@ -347,7 +347,7 @@ fn host(
         .unwrap_or(Ipv4Addr::LOCALHOST.into())
 }
 
-/// Passes a value on when a rule accepts it; else the fault names where it was set.
+/// Returns a value if a rule accepts it; else the fault names where it was set.
 fn checked(
     given: &Given,
     faults: &mut Faults,
@@ -357,7 +357,7 @@ fn checked(
         Ok(_) => Some(given.value.trim().to_owned()),
         Err(found) => {
             for fault in found {
-                // "rule 1: respond: …" says less than the name of the flag or variable.
+                // The name of the flag or variable says more than "rule 1: respond: …".
                 let reason = fault.splitn(3, ": ").nth(2).unwrap_or(&fault).to_owned();
                 faults.add(format!("{}: {reason}", given.source));
             }

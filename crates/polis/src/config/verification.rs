@@ -1,4 +1,4 @@
-//! Which signatures are checked, and by which secrets.
+//! Which signatures are checked, and with which secrets.
 
 use std::path::{Path, PathBuf};
 
@@ -30,13 +30,13 @@ fn preset(given: Option<Given>, faults: &mut Faults) -> Option<Preset> {
     }
 }
 
-/// Files with secrets: those of the flag, and the one that the file names.
+/// Files with secrets: those from the flag, and the one that the settings file names.
 pub(super) struct SecretsFiles {
     pub(super) flag: Vec<PathBuf>,
     pub(super) file: Option<PathBuf>,
 }
 
-/// The check that flags and the top of the file ask for.
+/// The check that the flags and the top level of the file ask for.
 pub(super) fn verification(
     layers: &Layers<'_>,
     verify: Option<Given>,
@@ -63,7 +63,7 @@ pub(super) fn verification(
             "--verify {preset} needs a secret: set POLIS_SECRETS, or give --secrets-file"
         ));
     }
-    // As it is written: providers sign the text.
+    // Kept as it is written: providers sign the text.
     let public_url =
         public_url.filter(|url| http_url(Given::new("--public-url", url), faults).is_some());
     Some(Verification {

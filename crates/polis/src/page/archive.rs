@@ -1,4 +1,4 @@
-//! Taking requests out as a HAR file, and in from a file of a form.
+//! Exporting requests as a HAR file, and importing them from a form's file.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What stands on top of every page: where senders reach polis, its scopes, and an example to send.
+//! The bar at the top of every page: where senders reach polis, its scopes, and an example to send.
 
 use axum::{
     Form,
@@ -23,9 +23,9 @@ pub(super) struct Bar {
     pub(super) capture: String,
     /// The chosen scope; empty for all of them.
     pub(super) scope: String,
-    /// Every scope with how many requests it keeps.
+    /// Every scope, with the number of requests it keeps.
     pub(super) scopes: Vec<(String, usize)>,
-    /// Requests of all scopes.
+    /// The number of requests of all scopes.
     pub(super) kept: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What can be looked at of a request, a tab each; only the one that is open is rendered.
+//! The views of a request, one tab each; only the open one is rendered.
 
 use std::fmt::Write;
 
@@ -11,14 +11,14 @@ use crate::{
     terminal::size,
 };
 
-/// What of a body is shown as text; the rest can be downloaded.
+/// How much of a body is shown as text; the rest can be downloaded.
 const TEXT_BYTES: usize = 256 * 1024;
-/// What of a body is shown in hex.
+/// How much of a body is shown in hex.
 const HEX_BYTES: usize = 4 * 1024;
-/// Bytes in a line of hex.
+/// Bytes per line of hex.
 const HEX_LINE: usize = 16;
 
-/// Images that browsers show without running anything, by their media type and first bytes.
+/// Images that browsers show without running anything, with their media types and first bytes.
 const IMAGES: [(&str, &[u8]); 4] = [
     ("image/png", b"\x89PNG"),
     ("image/jpeg", b"\xff\xd8\xff"),
@@ -36,13 +36,13 @@ pub(super) struct Tab {
 #[derive(Default)]
 pub(super) struct View {
     pub(super) name: &'static str,
-    /// What is wrong or not shown, or empty.
+    /// What is wrong or not shown; empty if nothing.
     pub(super) problem: String,
     pub(super) text: String,
-    /// What follows in the text where it stops being JSON; empty for no such place.
+    /// The piece at which the text stops being JSON, and the rest after it; empty if there is none.
     pub(super) wrong: String,
     pub(super) rest: String,
-    /// Whether the text is JSON, to be coloured and folded.
+    /// Whether the text is JSON, which is coloured and folded.
     pub(super) is_json: bool,
     pub(super) pairs: Vec<(String, String)>,
     /// Head and content of each part.
@@ -79,12 +79,12 @@ pub(super) fn tabs(record: &Record) -> Vec<Tab> {
 }
 
 impl View {
-    /// The tab of this name, else the first one.
+    /// The tab with this name, else the first one.
     pub(super) fn of(record: &Record, redactor: &Redactor, asked: Option<&str>) -> Self {
         let tabs = tabs(record);
         let named = tabs.iter().find(|tab| Some(tab.name) == asked);
         let name = named.or(tabs.first()).map_or("headers", |tab| tab.name);
-        // Of what could not be read as a request its bytes are all there is to see.
+        // If it could not be read as a request, its bytes are all there is to see.
         let unread = redactor.lines(&record.first_bytes);
         let body = match record.head {
             Some(_) => &record.body[..],
@@ -135,17 +135,17 @@ impl View {
             }
             "raw" => view.text = text(body),
             "hex" => view.text = hex_lines(body),
-            // Headers and answer are written with the request.
+            // Headers and answer are rendered with the request.
             _ => view.problem.clear(),
         }
         view
     }
 }
 
-/// The JSON indented; `None` when the body is something else.
+/// The JSON indented; `None` if the body is something else.
 ///
 /// # Errors
-/// Where a body that is meant as JSON stops being it.
+/// The place where a body that is meant as JSON stops being JSON.
 fn pretty(record: &Record, body: &[u8]) -> serde_json::Result<Option<Vec<u8>>> {
     match (&record.head, record.content) {
         (_, Content::Json) if body.len() <= TEXT_BYTES => Ok(respace(body, Spacing::Indented(2))),
@@ -156,7 +156,7 @@ fn pretty(record: &Record, body: &[u8]) -> serde_json::Result<Option<Vec<u8>>> {
     }
 }
 
-/// The byte that an error names by line and column, both counted from 1.
+/// The byte position of an error's line and column, both counted from 1.
 fn place(body: &[u8], error: &serde_json::Error) -> usize {
     let before = body.split_inclusive(|byte| *byte == b'\n');
     let line: usize = before
@@ -166,7 +166,7 @@ fn place(body: &[u8], error: &serde_json::Error) -> usize {
     (line + error.column().saturating_sub(1)).min(body.len())
 }
 
-/// What is not shown of a body, or empty.
+/// Which part of a body is not shown; empty if all is shown.
 fn cut(record: &Record, bytes: usize) -> String {
     let kept = size(bytes as u64);
     match (record.body_cut, bytes > TEXT_BYTES) {
@@ -176,14 +176,14 @@ fn cut(record: &Record, bytes: usize) -> String {
     }
 }
 
-/// Control characters other than line ends and tabs as pictures, so that they can be seen.
+/// Replaces control characters, except line ends and tabs, with visible symbols.
 pub(super) fn visible(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\n' | '\t' => c,
             '\u{0}'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
             '\u{7f}' => '\u{2421}',
-            // Marks that turn text around would let it pretend to be other text.
+            // Marks that change the text's direction could make it look like other text.
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
             c => c,
         })

@@ -28,7 +28,7 @@ use crate::{
     sent_again::SentAgain,
 };
 
-/// Everything the page says of one request.
+/// Everything that the page says about one request.
 pub(super) struct Detail {
     pub(super) row: Row,
     /// With milliseconds.
@@ -47,17 +47,17 @@ pub(super) struct Detail {
     pub(super) delivery: String,
     pub(super) delivery_header: String,
     pub(super) timeline: Vec<Stop>,
-    /// The attempt before, or the request before: what one compares with first.
+    /// The previous attempt, or else the previous request: the first choice for a comparison.
     pub(super) before: Option<u64>,
     pub(super) attempt_before: Option<u64>,
-    /// Where "send again" goes when nobody says otherwise.
+    /// Where "send again" goes by default.
     pub(super) again: String,
-    /// The body to edit, when it is text.
+    /// The body to edit, if it is text.
     pub(super) editable: Option<String>,
     pub(super) can_sign: bool,
     pub(super) replayed: Option<Answered>,
     pub(super) sent_again: Vec<SentLine>,
-    /// Whose signature a pasted secret would check, when there is one to check.
+    /// The scheme that a pasted secret would check, if there is a signature to check.
     pub(super) checkable: Option<Preset>,
     pub(super) comparison: Option<Comparison>,
 }
@@ -68,7 +68,7 @@ pub(super) struct Comparison {
     pub(super) differences: Vec<Difference>,
 }
 
-/// What of an answer's body is shown.
+/// How much of an answer's body is shown.
 const ANSWER_BYTES: usize = 64 * 1024;
 
 impl Detail {
@@ -149,7 +149,7 @@ impl Detail {
             timeline,
             before,
             attempt_before,
-            // Never the request's own Host: whoever sent it would choose where a key press goes.
+            // Never the request's own Host: otherwise its sender would choose where a key press sends a request.
             again: answer
                 .and_then(|answer| answer.forward.as_ref())
                 .map_or_else(|| shared.polis.capture_url(), |forward| forward.url.clone()),
@@ -169,12 +169,12 @@ impl Detail {
         }
     }
 
-    /// The presets that a pasted secret may be for.
+    /// The presets to choose from for a pasted secret.
     pub(super) fn presets(&self) -> impl Iterator<Item = (String, bool)> {
         Preset::all().map(|preset| (preset.to_string(), self.checkable == Some(preset)))
     }
 
-    /// The fields of "send again" keep what was sent.
+    /// Fills the fields of "send again" with what was sent.
     pub(super) fn sent(&mut self, answered: Answered) {
         self.again = answered.form.to.clone();
         if self.editable.is_some() && answered.form.body.is_some() {
@@ -215,10 +215,10 @@ impl Detail {
 pub(super) struct SentLine {
     pub(super) time: String,
     pub(super) to: String,
-    /// `answered 200`, or why nothing was.
+    /// `answered 200`, or why there was no answer.
     pub(super) outcome: String,
     pub(super) class: &'static str,
-    /// `edited, signed anew`
+    /// `edited, re-signed`
     pub(super) how: &'static str,
 }
 
@@ -244,7 +244,7 @@ impl SentLine {
     }
 }
 
-/// The preset that its scope checks, else the one whose header it has; None when the check is ok.
+/// The preset that its scope checks, else the one whose header it has; `None` if the check is ok.
 fn checkable(shared: &Shared, record: &Record) -> Option<Preset> {
     let is_ok = |diagnosis: &Diagnosis| diagnosis.verdict == Verdict::Ok;
     if record.diagnosis.as_ref().is_some_and(is_ok) {
@@ -257,7 +257,7 @@ fn checkable(shared: &Shared, record: &Record) -> Option<Preset> {
     Some(checked.unwrap_or(carried))
 }
 
-/// The record without credentials; the very same one when it has none.
+/// The record without credentials; the same one if it has none.
 fn redacted(record: &Arc<Record>, redactor: &Redactor) -> Arc<Record> {
     let hidden = Captured::with_body(record, Some(redactor));
     if hidden == Captured::with_body(record, None) {
@@ -302,7 +302,7 @@ pub(super) async fn copy(
     }
 }
 
-/// A body that is an image, so that a browser shows it and does nothing else with it.
+/// A body that is an image, sent so that a browser shows it and does nothing else with it.
 pub(super) async fn image(State(shared): State<Shared>, Path(id): Path<u64>) -> Response {
     let record = match shared.record(id) {
         Ok(record) => record,

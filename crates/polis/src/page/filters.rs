@@ -1,8 +1,8 @@
-//! The filters of the list: what their fields hold, and the query that links keep.
+//! The filters of the list: the contents of their fields, and the query that links keep.
 
 use crate::api::query::{Query, given};
 
-/// What the filter fields hold.
+/// The contents of the filter fields.
 #[derive(Default)]
 pub(super) struct Filters {
     pub(super) q: String,
@@ -13,7 +13,7 @@ pub(super) struct Filters {
     pub(super) signature: String,
     pub(super) scope: String,
     pub(super) delivery: String,
-    /// For links that keep them: begins with ? when there are any.
+    /// The query for links that keep them: begins with ? if there are any.
     pub(super) query: String,
 }
 
@@ -41,7 +41,7 @@ impl Filters {
         filters
     }
 
-    /// What is set, each with the query that takes it away.
+    /// The filters that are set, each with the query without it.
     pub(super) fn chips(&self) -> Vec<(&'static str, &str, String)> {
         let set = self.fields().filter(|(_, value)| !value.is_empty());
         set.map(|(name, value)| {

@@ -1,4 +1,4 @@
-//! A line of the list: the first glance at a request.
+//! A line of the list: a request at first glance.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(super) struct Row {
     pub(super) size: String,
     pub(super) kind: &'static str,
     pub(super) scope: String,
-    /// `ok`, `bad`, `warn`, or empty when signatures are not checked.
+    /// `ok`, `bad`, `warn`, or empty if signatures are not checked.
     pub(super) signature: &'static str,
     /// `sig ok`, `sig failed`, `no signature`, or empty.
     pub(super) signature_word: &'static str,
@@ -25,7 +25,7 @@ pub(super) struct Row {
     /// `attempt 3, +30.1 s`
     pub(super) attempt: String,
     pub(super) answer: String,
-    /// `ok`, `bad`, `warn`, `hung` when the client did not wait for it, or `soft` while there is
+    /// `ok`, `bad`, `warn`, `hung` if the client did not wait for it, or `soft` while there is
     /// none.
     pub(super) answer_class: &'static str,
     /// `the client hung up at 2.01 s`, or empty.
@@ -93,7 +93,7 @@ pub(super) fn signature(record: &Record) -> (&'static str, String) {
     }
 }
 
-/// Class and words for what was answered.
+/// Class and words for an answer.
 pub(super) fn answer(record: &Record) -> (&'static str, String) {
     let Some(answer) = record.answer() else {
         return ("soft", "no answer yet".to_owned());
@@ -112,7 +112,7 @@ pub(super) fn answer(record: &Record) -> (&'static str, String) {
     (class, text)
 }
 
-/// When the client closed the connection before the answer; else empty.
+/// When the client closed the connection before the answer; empty if it did not.
 pub(super) fn hung_up(record: &Record) -> String {
     let at = record.answer().and_then(|answer| answer.hung_up_after);
     at.map(|at| format!("the client hung up at {}", seconds(at.as_secs_f64())))

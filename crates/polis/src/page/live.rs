@@ -1,8 +1,8 @@
-//! What keeps an open page up to date: a stream that says that something changed, and what a page
-//! has when it asks for the rest.
+//! Keeps an open page up to date: a stream reports that something changed, and a page that then
+//! asks for the rest says what it already has.
 //!
-//! The stream is the same for every reader, so that all tabs share one; each asks for what changed
-//! by its own filters.
+//! The stream is the same for every reader, so that all tabs share one; each asks for the changes
+//! that match its own filters.
 
 use std::{collections::HashSet, convert::Infallible, time::Duration};
 
@@ -20,7 +20,7 @@ use crate::{api::shared::Shared, polis::Polis, record::Record};
 
 /// Proxies close silent connections after a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// Between two changes that are told: a page asks once for all that came meanwhile.
+/// Minimum time between two reported changes: a page asks once for everything that came meanwhile.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The newest change, at once and then whenever there is a newer one.
@@ -50,10 +50,10 @@ pub(super) fn newest(polis: &Polis) -> String {
     format!("{}-{}", polis.run, *polis.store.watch().borrow())
 }
 
-/// What the page that asks has: it sends its newest change as `polis-known`, and the request that
-/// it shows as `polis-shown`.
+/// What the asking page already has: it sends its newest change as `polis-known`, and the request
+/// that it shows as `polis-shown`.
 pub(super) struct Known {
-    /// What changed since; None when it has nothing that could be gone on from.
+    /// What changed since; `None` if it has nothing to continue from.
     changed: Option<HashSet<u64>>,
     shown: Option<u64>,
 }
@@ -71,13 +71,13 @@ impl Known {
         }
     }
 
-    /// Whether the page has this record's row as it is now.
+    /// Whether the page has the current row of this record.
     pub(super) fn has_row(&self, record: &Record) -> bool {
         let changed = self.changed.as_ref();
         changed.is_some_and(|changed| !changed.contains(&record.id))
     }
 
-    /// Whether the page shows this record, and the attempts beside it, as they are now.
+    /// Whether the page shows the current state of this record and its delivery's other attempts.
     pub(super) fn has_detail(&self, polis: &Polis, record: &Record) -> bool {
         let is_same_delivery = |id: &u64| {
             let other = polis.store.get(*id);

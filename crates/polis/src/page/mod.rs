@@ -1,7 +1,7 @@
 //! The page on the second listener: a list, one request in detail, a comparison, the rules.
 //!
 //! Everything is rendered here and escaped by askama; scripts only fetch the same pages again
-//! and put their parts in place, so that captured text is never made into markup by a script.
+//! and put their parts in place, so that a script never turns captured text into markup.
 
 mod archive;
 mod bar;

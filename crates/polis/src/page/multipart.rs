@@ -1,9 +1,9 @@
-//! The parts of a `multipart/form-data` body (RFC 7578), for looking at; also how a file reaches
-//! the import.
+//! The parts of a `multipart/form-data` body (RFC 7578), to show them; also used by the import to
+//! read its file.
 
 use serve::wire::Head;
 
-/// Parts shown of one body.
+/// Maximum number of parts shown of one body.
 const PARTS_MAX: usize = 100;
 
 /// One part: its header lines and its bytes.
@@ -13,7 +13,7 @@ pub(super) struct Part<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// The parts of a captured body; empty when it is not multipart.
+/// The parts of a captured body; empty if it is not multipart.
 pub(super) fn parts_of<'a>(head: &Head, body: &'a [u8]) -> Vec<Part<'a>> {
     head.text("content-type")
         .map_or_else(Vec::new, |kind| parts(kind, body))
@@ -71,8 +71,8 @@ fn boundary(kind: &str) -> Option<String> {
     (!boundary.is_empty()).then(|| boundary.to_owned())
 }
 
-/// Where a line begins with the delimiter, alone or closed by two hyphens: only there does it
-/// end a part.
+/// The place where a line begins with the delimiter, alone or followed by two hyphens: only there
+/// does it end a part.
 fn find_line(bytes: &[u8], delimiter: &[u8]) -> Option<usize> {
     let mut from = 0;
     while let Some(at) = find(&bytes[from..], delimiter) {

@@ -1,4 +1,4 @@
-//! How polis answers, changed live as JSON, in the words of `polis.toml`.
+//! How polis answers: changed live, as JSON with the names of `polis.toml`.
 
 use askama::Template;
 use axum::{
@@ -25,7 +25,7 @@ use crate::{
 struct RulesPage {
     pages: Vec<serve::PageLink>,
     bar: Bar,
-    /// One sentence a rule.
+    /// One sentence per rule.
     told: Vec<String>,
     /// The rules, or what was just entered.
     json: String,
@@ -33,7 +33,7 @@ struct RulesPage {
     saved: bool,
 }
 
-/// Rules that people want most often, a button each.
+/// The rules that people want most often, with a button each.
 const READY: [(&str, &str); 6] = [
     ("200 and an echo", r#"{"rules":[]}"#),
     (
@@ -88,7 +88,7 @@ impl RulesPage {
     }
 }
 
-/// All rules of a scope as they were entered.
+/// All rules of a scope, as they were entered.
 #[derive(Deserialize)]
 pub(super) struct RulesForm {
     #[serde(default)]
@@ -106,7 +106,7 @@ impl RulesForm {
     }
 }
 
-/// The page of a scope; with what was entered and what is wrong with it.
+/// The page of a scope, with what was entered and what is wrong with it.
 fn page(shared: &Shared, scope: &str, entered: Option<(String, Vec<String>)>) -> RulesPage {
     let settings = shared.polis.scopes.find(scope);
     let rules = settings.map(|scope| scope.settings().rules.specs());

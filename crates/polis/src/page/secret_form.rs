@@ -1,5 +1,5 @@
-//! A secret that is pasted under a request: its scope accepts it from then on, and everything that
-//! is kept is checked with it.
+//! A secret that is pasted under a request: its scope accepts it from then on, and all kept
+//! requests are checked with it.
 
 use axum::{
     Form, Json,
@@ -42,7 +42,7 @@ pub(super) async fn accept(
         .flat_map(|known| known.secrets)
         .map(|secret| secret.expose().to_owned())
         .collect();
-    // As it was pasted: a space at an end is not part of any provider's secret.
+    // Trimmed: no provider's secret begins or ends with a space.
     let pasted = form.secret.trim().to_owned();
     if !secrets.contains(&pasted) {
         secrets.push(pasted);

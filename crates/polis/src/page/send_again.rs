@@ -1,4 +1,4 @@
-//! "Send again" on the page: the form read into a replay, and shown again with what came of it.
+//! "Send again" on the page: reads the form into a replay, and shows it again with the outcome.
 
 use axum::{
     Form, Json,

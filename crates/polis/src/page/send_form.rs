@@ -1,4 +1,4 @@
-//! The fields of "send again", and what they hold once it was sent.
+//! The fields of "send again", and their contents after sending.
 
 use serde::Deserialize;
 
@@ -10,12 +10,12 @@ use crate::{
     redact::Redactor,
 };
 
-/// What was sent again and what came of it.
+/// What was sent again, and the outcome.
 pub(super) struct Answered {
-    /// What the fields held; they keep it.
+    /// The contents of the fields, which they keep.
     pub(super) form: ReplayForm,
     pub(super) outcome: Result<Replayed, String>,
-    /// What the receiver will make of it, or empty.
+    /// A warning about how the receiver will take it, or empty.
     pub(super) warning: String,
 }
 
@@ -23,10 +23,10 @@ pub(super) struct Answered {
 #[derive(Deserialize)]
 pub(super) struct ReplayForm {
     pub(super) to: String,
-    /// A line each: `body.data=1`, `header.X-Name=value`, `header.X-Name=` to take it away.
+    /// One change per line: `body.data=1`, `header.X-Name=value`, `header.X-Name=` to remove it.
     #[serde(default)]
     pub(super) set: String,
-    /// The whole body, when it could be shown as text.
+    /// The whole body, if it could be shown as text.
     pub(super) body: Option<String>,
     #[serde(default)]
     pub(super) resign: Option<String>,
@@ -34,7 +34,7 @@ pub(super) struct ReplayForm {
 
 impl ReplayForm {
     /// `shown` is the body as the form showed it. A browser sends CR LF for every line end, so
-    /// a body counts as edited only when more than that differs.
+    /// a body counts as edited only if more than that differs.
     pub(super) fn read(&self, shown: Option<&str>) -> Result<Replay, String> {
         let mut set = Edits::new();
         if let (Some(body), Some(shown)) = (&self.body, shown) {
@@ -67,11 +67,11 @@ impl ReplayForm {
     }
 }
 
-/// Bodies that are offered for editing: what a person edits in a text field.
+/// The size limit of bodies that are offered for editing: what a person edits in a text field.
 const EDITABLE_BYTES: usize = 64 * 1024;
 
-/// The body as a text that can be edited and sent. None when it is not text, or holds what is
-/// hidden: an edit must not send "[redacted secret]".
+/// The body as text that can be edited and sent. `None` if it is not text, or contains a redacted
+/// secret: an edit must not send "[redacted secret]".
 pub(super) fn editable(record: &Record, redactor: &Redactor) -> Option<String> {
     let text = std::str::from_utf8(&record.body).ok()?;
     let shown = visible(&text.replace("\r\n", "\n"));

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use super::list::{answer, clock, gap_text, hung_up};
 use crate::record::Record;
 
-/// Attempts shown.
+/// Maximum number of attempts shown.
 const SHOWN: usize = 50;
 
-/// One attempt on the line.
+/// One attempt on the timeline.
 pub(super) struct Stop {
     pub(super) id: u64,
     pub(super) attempt: u32,
-    /// Since the one before; empty for the first.
+    /// The time since the previous one; empty for the first.
     pub(super) gap: String,
-    /// How long the line before it is drawn: `g1` to `g5`, a step for each tenfold gap.
+    /// The length of the line before it: `g1` to `g5`, one step for each tenfold gap.
     pub(super) length: &'static str,
     pub(super) time: String,
     pub(super) answer: String,
@@ -24,7 +24,7 @@ pub(super) struct Stop {
     pub(super) current: bool,
 }
 
-/// Every kept attempt of the delivery that `record` belongs to, the oldest first.
+/// All kept attempts of the delivery that `record` belongs to, oldest first.
 pub(super) fn timeline(record: &Record, newest_first: &[Arc<Record>]) -> Vec<Stop> {
     let Some(delivery) = &record.delivery else {
         return Vec::new();

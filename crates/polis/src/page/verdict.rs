@@ -1,5 +1,5 @@
-//! The one card about a signature: the cause, what to do, and where what was signed differs from
-//! what was received.
+//! The card about a signature: the cause, what to do, and where the signed body differs from the
+//! received one.
 
 use std::{
     fmt::Write,
@@ -16,14 +16,14 @@ use crate::{
     record::Record,
 };
 
-/// Bodies that are compared letter by letter: a person looks at them.
+/// Maximum size of bodies that are compared letter by letter, for a person to look at.
 const COMPARED_BYTES_MAX: usize = 64 * 1024;
-/// Then they are compared more coarsely: somebody waits for the page.
+/// Beyond this they are compared more coarsely, because somebody is waiting for the page.
 const COMPARE_LIMIT: Duration = Duration::from_millis(200);
-/// Letters that are shown on either side of a difference.
+/// How many letters are shown on either side of a difference.
 const CONTEXT: usize = 60;
 
-/// How a receiver gets at the bytes as they came.
+/// How a receiver gets the bytes as they arrived.
 const RAW_BODY: [(&str, &str); 7] = [
     ("Express", "app.use(express.raw({ type: \"*/*\" }))"),
     ("Flask", "request.get_data()"),
@@ -34,12 +34,12 @@ const RAW_BODY: [(&str, &str); 7] = [
     ("Laravel", "$request->getContent()"),
 ];
 
-/// What the page says of a signature.
+/// What the page says about a signature.
 pub(super) struct VerdictCard {
     /// `ok`, `bad` or `warn`.
     pub(super) class: &'static str,
     pub(super) title: &'static str,
-    /// The most telling finding; empty when it is verified.
+    /// The most telling finding; empty if it is verified.
     pub(super) cause: String,
     pub(super) further: Vec<String>,
     pub(super) to_do: &'static str,
@@ -47,10 +47,10 @@ pub(super) struct VerdictCard {
     pub(super) preset: String,
     /// `1 secret`
     pub(super) secrets: String,
-    /// The string that is to be signed; empty without a signature.
+    /// The string that must be signed; empty without a signature.
     pub(super) signed: String,
     pub(super) signed_cut: bool,
-    /// What was received, and what was signed, in pieces; empty when nobody knows the latter.
+    /// What was received, and what was signed, in pieces; empty if the latter is not known.
     pub(super) received: Vec<Piece>,
     pub(super) meant: Vec<Piece>,
 }
@@ -134,7 +134,7 @@ fn to_do(kind: FindingKind) -> &'static str {
     }
 }
 
-/// The body that came and the one that was signed, when a known change explains the signature.
+/// The body that came and the one that was signed, if a known change explains the signature.
 fn compared(shared: &Shared, record: &Record) -> Option<(Vec<Piece>, Vec<Piece>)> {
     let diagnosis = record.diagnosis.as_ref()?;
     if diagnosis.verdict != Verdict::Failed || record.body.len() > COMPARED_BYTES_MAX {
@@ -160,7 +160,7 @@ fn compared(shared: &Shared, record: &Record) -> Option<(Vec<Piece>, Vec<Piece>)
     Some((old, new))
 }
 
-/// What both have is shortened to what stands beside a difference.
+/// Common text is shortened to what is next to a difference.
 fn piece(letters: &[char], differs: bool) -> Option<Piece> {
     let text = match letters.len() {
         0 => return None,
@@ -173,14 +173,14 @@ fn piece(letters: &[char], differs: bool) -> Option<Piece> {
     Some(Piece { text, differs })
 }
 
-/// A signed text with what cannot be seen made visible: here one letter decides.
+/// A signed text with its invisible characters made visible, because every character counts.
 fn marked(text: &str) -> String {
     let mut marked = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '\n' => marked.push_str("\u{21b5}\n"),
             '\t' => marked.push_str("\u{2192}\t"),
-            // Spaces that are none, joiners, byte order marks, marks of direction.
+            // Zero-width spaces, joiners, byte order marks, direction marks.
             '\u{80}'..='\u{a0}'
             | '\u{ad}'
             | '\u{2000}'..='\u{200f}'

@@ -1,4 +1,4 @@
-//! Putting the page together: the list, and beside it one request.
+//! Assembles the page: the list and, next to it, one request.
 
 use std::sync::Arc;
 
@@ -30,9 +30,9 @@ use crate::{
     store::ChangeKind,
 };
 
-/// Requests on the page; older ones are found by searching.
+/// Maximum number of requests on the page; older ones are found by searching.
 const SHOWN: usize = 200;
-/// A note is a sentence or two.
+/// The size limit of a note, which is a sentence or two.
 const COMMENT_CHARS_MAX: usize = 2000;
 
 #[derive(Template)]
@@ -40,22 +40,22 @@ const COMMENT_CHARS_MAX: usize = 2000;
 struct Page {
     pages: Vec<serve::PageLink>,
     filters: Filters,
-    /// Ids, with the row unless the page that asks has it.
+    /// Ids, each with its row unless the asking page has it already.
     rows: Vec<(u64, Option<Row>)>,
     more: bool,
-    /// How many fit the filters, as far as they are shown.
+    /// How many of those that match the filters are shown.
     shown: usize,
     kept: usize,
     fell_out: u64,
     bar: Bar,
     selected: u64,
     detail: Option<Detail>,
-    /// Whether the page that asks has the detail.
+    /// Whether the asking page has the detail already.
     has_detail: bool,
     problem: String,
-    /// What was done, or empty.
+    /// What was done; empty if nothing.
     notice: String,
-    /// The newest change that the page knows: the live stream goes on from it.
+    /// The newest change that the page knows: the live stream continues from it.
     change: String,
 }
 
@@ -76,7 +76,7 @@ pub(super) async fn page(
     headers: HeaderMap,
     shown: Option<(u64, Option<Shown>)>,
 ) -> Response {
-    // A search reads all bytes that are kept: not on a thread that answers senders.
+    // A search reads all kept bytes, so it does not run on a thread that answers senders.
     let building = tokio::task::spawn_blocking(move || build(&shared, &query, &headers, shown));
     match building.await {
         Ok(response) => response,
@@ -87,7 +87,7 @@ pub(super) async fn page(
     }
 }
 
-/// What is shown beside a request.
+/// What is shown next to a request.
 pub(super) enum Shown {
     With(Result<u64, String>),
     Replayed(Box<Answered>),
@@ -101,7 +101,7 @@ fn build(
     headers: &HeaderMap,
     shown: Option<(u64, Option<Shown>)>,
 ) -> Response {
-    // Before the records: a change between the two is reported twice, not never.
+    // Read before the records: a change between the two is reported twice rather than never.
     let change = live::newest(&shared.polis);
     let known = Known::of(&shared.polis, headers);
     let all: Vec<Arc<Record>> = shared.polis.store.newest_first();
@@ -183,7 +183,7 @@ fn build(
     (status, html(&template)).into_response()
 }
 
-/// What an import did; numbers alone, because anybody can write a link.
+/// What an import did; only numbers, because anybody can write a link.
 fn imported(query: &Query) -> String {
     let number = |field| given(field).and_then(|text| text.parse::<usize>().ok());
     let Some(count) = number(&query.imported) else {
@@ -203,7 +203,7 @@ fn imported(query: &Query) -> String {
     }
 }
 
-/// The list, with the reason why something that was asked for was not done.
+/// The list, with the reason why a request was refused.
 pub(super) async fn refused(shared: Shared, headers: HeaderMap, reason: String) -> Response {
     let shown = Some((0, Some(Shown::Problem(reason))));
     page(shared, Query::default(), headers, shown).await
@@ -233,7 +233,7 @@ pub(super) async fn request(
     page(shared, query, headers, Some((id, extra))).await
 }
 
-/// Removes what the filters let through.
+/// Removes the requests that match the filters.
 pub(super) async fn clear(State(shared): State<Shared>, Params(query): Params<Query>) -> Response {
     match requests::remove_all(State(shared), Params(query)).await {
         Ok(_) => Redirect::to("/").into_response(),
@@ -248,7 +248,7 @@ pub(super) async fn delete(State(shared): State<Shared>, Path(id): Path<u64>) ->
     }
 }
 
-/// What a person notes about a request.
+/// A person's note about a request.
 #[derive(Deserialize)]
 pub(super) struct Comment {
     comment: String,

@@ -1,5 +1,5 @@
 //! Makes foreign text harmless for a terminal: nothing in it can move the cursor, set colours
-//! or turn the reading direction.
+//! or change the reading direction.
 
 use std::{borrow::Cow, fmt::Write};
 
@@ -8,7 +8,7 @@ pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     escape(text, false)
 }
 
-/// Several lines: line ends and tabs stay.
+/// Several lines of text: line ends and tabs stay.
 pub(crate) fn escaped_lines(text: &str) -> Cow<'_, str> {
     escape(text, true)
 }

@@ -17,7 +17,7 @@ use crate::{
     scope::DEFAULT,
 };
 
-/// What of a body is written; the page shows the rest.
+/// How much of a body is written; the page shows the rest.
 const SHOWN_BYTES: usize = 16 * 1024;
 /// How much of a body that is not text is written, in hex.
 const SHOWN_BINARY_BYTES: usize = 64;
@@ -76,7 +76,7 @@ impl Human {
         }
     }
 
-    /// A body as far as it is shown, indented, after an empty line.
+    /// The part of a body that is shown, indented, after an empty line.
     pub(crate) fn body(&self, out: &mut Vec<u8>, content: Content, whole: &[u8]) {
         if whole.is_empty() {
             return;
@@ -86,7 +86,7 @@ impl Human {
         if content == Content::Json && whole.len() <= SHOWN_BYTES {
             self.json(out, whole);
         } else if let Some(text) = text_of(head, whole.len() > SHOWN_BYTES) {
-            // Line ends are layout here; which ones they are, the page's hex shows.
+            // Line ends are only layout here; the page's hex view shows which ones they are.
             let text = self.hide(text).replace("\r\n", "\n");
             for line in escaped_lines(&text).lines() {
                 out.extend_from_slice(format!("  {line}\n").as_bytes());
@@ -153,8 +153,8 @@ impl Human {
 }
 
 impl Human {
-    /// What arrived, in one line without its end. The body's size is given, since a list has
-    /// records without their bodies.
+    /// The request in one line, without a line end. The body's size is a parameter, because a list
+    /// has records without their bodies.
     pub(crate) fn line(&self, out: &mut Vec<u8>, record: &Record, body_size: usize) {
         self.begin(out, record.received_at, record.id);
         if &*record.scope != DEFAULT {
@@ -190,11 +190,11 @@ impl Human {
         }
     }
 
-    /// What was answered, without the line's beginning and end.
+    /// The answer, without the line's beginning and end.
     pub(crate) fn outcome(&self, out: &mut Vec<u8>, answer: &Answer) {
         out.extend_from_slice(b"-> ");
         match answer.status {
-            // Sent, but nobody was there to take it.
+            // Sent, but the client was gone.
             Some(status) if answer.hung_up_after.is_some() => {
                 self.put(out, Ink::Odd, &status.to_string());
             }
@@ -223,7 +223,7 @@ impl Human {
         }
     }
 
-    /// That the client did not wait for the answer; nothing when it did.
+    /// A remark if the client did not wait for the answer; nothing if it did.
     pub(crate) fn hung_up(&self, out: &mut Vec<u8>, answer: &Answer) {
         if let Some(hung_up) = answer.hung_up_after {
             let text = format!(
@@ -234,7 +234,7 @@ impl Human {
         }
     }
 
-    /// The line when a request was answered; nothing while it is not.
+    /// The line for a request's answer; nothing as long as there is none.
     pub(crate) fn answer_line(&self, out: &mut Vec<u8>, record: &Record, at: Timestamp) {
         let Some(answer) = record.answer() else {
             return;
@@ -249,7 +249,7 @@ impl Human {
         }
     }
 
-    /// What arrived: the line, what is odd, headers and body.
+    /// The whole request: the line, what is odd about it, headers and body.
     pub(crate) fn whole(&self, out: &mut Vec<u8>, record: &Record) {
         self.line(out, record, record.body.len());
         out.push(b'\n');
@@ -270,7 +270,7 @@ impl Human {
     }
 }
 
-/// The text, without a letter that the cut went through.
+/// The text, without the character that the cut went through.
 fn text_of(bytes: &[u8], is_cut: bool) -> Option<&str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Some(text),
@@ -281,7 +281,7 @@ fn text_of(bytes: &[u8], is_cut: bool) -> Option<&str> {
     }
 }
 
-/// A size for people, in the log and on the page: 480 B, 1.2 kB, 10.5 MB, of 1,000 each.
+/// A size for people, in the log and on the page: 480 B, 1.2 kB, 10.5 MB, in powers of 1,000.
 pub(crate) fn size(bytes: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "one digit is shown")]
     let number = bytes as f64;

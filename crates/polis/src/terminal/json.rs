@@ -1,4 +1,4 @@
-//! The log for programs: one JSON object a line.
+//! The log for programs: one JSON object per line.
 
 use serde::Serialize;
 

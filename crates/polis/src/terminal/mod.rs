@@ -1,7 +1,7 @@
-//! The log: a line when a request arrives, a line when it was answered.
+//! The log: a line when a request arrives, and a line when it was answered.
 //!
-//! Writing happens on a thread of its own behind a bounded queue, so that a slow terminal never
-//! slows an answer down; lines that find no place are dropped and counted, and the count is said.
+//! A separate thread with a bounded queue does the writing, so that a slow terminal never slows
+//! down an answer; lines that do not fit in the queue are dropped, counted and reported.
 
 mod escape;
 mod human;
@@ -28,15 +28,15 @@ use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuar
 
 use crate::{record::Record, redact::Redactor};
 
-/// Lines that wait to be written.
+/// Maximum number of lines that wait to be written.
 const QUEUED_LINES_MAX: usize = 1024;
-/// Their bytes; a single longer line passes when nothing else waits.
+/// Maximum number of their bytes; a single longer line is accepted if nothing else waits.
 const QUEUED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How the log looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Output {
-    /// One JSON object a line on stdout instead of text on stderr.
+    /// One JSON object per line on stdout instead of text on stderr.
     pub json: bool,
     /// Credentials are shown as they are.
     pub show_secrets: bool,
@@ -49,14 +49,14 @@ enum Format {
     Json(Option<Arc<Redactor>>),
 }
 
-/// The way to the log's thread.
+/// The handle to the log's thread.
 #[derive(Debug)]
 pub(crate) struct Terminal {
     format: Format,
     lines: Queue,
     /// For diagnostics, which go to stderr even when stdout has the lines.
     notes: Queue,
-    /// Dropped lines when that was last said.
+    /// The number of dropped lines when it was last reported.
     said: AtomicUsize,
 }
 
@@ -106,7 +106,7 @@ impl Terminal {
 
     fn put(&self, text: &[u8]) {
         self.lines.put(text);
-        // The first time, and whenever the number has doubled since.
+        // Reports it the first time, and then whenever the number has doubled.
         let said = self.said.load(Ordering::Relaxed);
         if self.lines.gauge.dropped.load(Ordering::Relaxed) > said * 2 {
             self.say_dropped();
@@ -117,12 +117,12 @@ impl Terminal {
         let dropped = self.lines.gauge.dropped.load(Ordering::Relaxed);
         if self.said.swap(dropped, Ordering::Relaxed) < dropped {
             self.say(&format!(
-                "{dropped} lines were left out so far: requests came faster than they could be written; the page has them"
+                "{dropped} lines were dropped so far: requests came faster than they could be written; the page has them"
             ));
         }
     }
 
-    /// Waits until everything before is written, at most a second: a stopped terminal must
+    /// Waits until everything so far is written, at most a second: a stopped terminal must
     /// not keep the program alive. Nothing is written afterwards.
     pub(crate) fn finish(&self) {
         self.say_dropped();
@@ -136,7 +136,7 @@ fn note(text: &str) -> Vec<u8> {
     format!("polis: {}\n", escaped(text)).into_bytes()
 }
 
-/// What waits to be written, and what found no place.
+/// What is waiting to be written, and what was dropped.
 #[derive(Debug, Default)]
 struct Gauge {
     lines: AtomicUsize,
@@ -160,7 +160,7 @@ impl Queue {
             gauge: Arc::clone(&gauge),
             is_closed: false,
         };
-        // The gauge keeps more from coming, so that the queue itself never drops.
+        // The gauge refuses lines before the queue is full, so that the queue itself never drops any.
         let builder = NonBlockingBuilder::default().buffered_lines_limit(QUEUED_LINES_MAX * 2);
         let (to, thread) = builder.thread_name("polis-log").finish(out);
         Self {
@@ -189,7 +189,7 @@ impl Gauge {
     }
 }
 
-/// Where lines go, until that is closed.
+/// Where lines go, until it is closed.
 struct Out<W> {
     to: W,
     gauge: Arc<Gauge>,
@@ -197,7 +197,7 @@ struct Out<W> {
 }
 
 impl<W: Write> Write for Out<W> {
-    /// Takes a whole line. A closed pipe does not end the capture, but it is said.
+    /// Takes a whole line. A closed pipe does not end the capture, but it is reported.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if !self.is_closed
             && let Err(error) = self.to.write_all(line).and_then(|()| self.to.flush())
@@ -206,7 +206,7 @@ impl<W: Write> Write for Out<W> {
             let said = note(&format!(
                 "the log can no longer be written: {error}; the page still works"
             ));
-            // When stderr is gone there is nobody left to tell.
+            // If stderr is gone, there is nobody left to tell.
             let _ = io::stderr().lock().write_all(&said);
         }
         self.gauge.left(line.len());

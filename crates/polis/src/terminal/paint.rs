@@ -1,6 +1,6 @@
-//! Colours, when the terminal wants them.
+//! Colours, if the terminal wants them.
 
-/// What a piece of the log is.
+/// The kind of a piece of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ink {
     Soft,
