@@ -8,17 +8,17 @@ use crate::{
     scope_path,
 };
 
-/// The facts that an answer is planned from.
+/// The facts from which an answer is planned.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked<'a> {
     head: &'a Head,
     body: &'a [u8],
-    /// Without the scope's prefix.
+    /// The target without the scope's prefix.
     path: String,
     pub(crate) event: Option<&'a str>,
     /// Attempts of the same delivery before this one.
     pub(crate) before: u32,
-    /// How the scope's signatures are checked.
+    /// How the scope checks signatures.
     pub(crate) verification: Option<&'a Verification>,
 }
 
@@ -52,13 +52,13 @@ impl<'a> Asked<'a> {
         echo.answer(self.head, self.body, self.verification)
     }
 
-    /// A browser's question whether it may send a request.
+    /// Whether it is a browser's question whether it may send a request.
     pub(crate) fn is_preflight(&self) -> bool {
         self.method() == "OPTIONS" && self.head.get("access-control-request-method").is_some()
     }
 
-    /// A question whether polis is up, as with the original: it carries nothing that a webhook
-    /// or a provider's check of a URL would.
+    /// Whether it only asks if polis is up, as with the original: it has nothing that a webhook or a
+    /// provider's check of a URL would have.
     pub(crate) fn is_probe(&self) -> bool {
         self.path == "/"
             && matches!(self.method(), "GET" | "HEAD")

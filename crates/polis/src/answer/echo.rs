@@ -1,4 +1,4 @@
-//! A value of the request that is answered, as providers ask before they trust a URL.
+//! Answers with a value of the request, as providers require before they trust a URL.
 
 use std::{fmt, str::FromStr};
 
@@ -8,11 +8,11 @@ use webhooks_core::scheme::Challenge;
 
 use crate::diagnosis::{Verification, challenge};
 
-/// A provider's check of a URL is short; every other body would be read for nothing.
+/// A provider's check of a URL is short; parsing any larger body would be wasted.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// What providers send and want back: Zoom and Discord by their secret; WebSub and Meta,
-/// Microsoft Graph, Dropbox, Slack.
+/// What providers send and want back: Zoom and Discord (computed with their secret), WebSub and
+/// Meta, Microsoft Graph, Dropbox, Slack.
 pub(crate) const CHALLENGES: [&str; 5] = [
     PROVIDER,
     "query.hub.challenge",
@@ -21,7 +21,7 @@ pub(crate) const CHALLENGES: [&str; 5] = [
     "body.challenge",
 ];
 
-/// Names the answer that a provider wants computed.
+/// The name for the answer that a provider expects to be computed.
 const PROVIDER: &str = "provider";
 
 /// The place of a value: `query.hub.challenge`, `header.X-Hook-Secret`, `body.challenge`.
@@ -33,12 +33,12 @@ pub(crate) enum Echo {
     Header(String),
     /// A text or a number in a JSON body, by its path.
     Body(String),
-    /// What the provider whose signatures are checked wants to hear: no place, but an answer that
-    /// is computed with the secret that signed the question.
+    /// The answer that the provider whose signatures are checked expects: not a place, but computed
+    /// with the secret that signed the question.
     Provider,
 }
 
-/// The text names no value of a request.
+/// The text does not name a value of a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} does not name a value of a request; write query.hub.challenge, header.X-Name, body.challenge or provider"
@@ -73,7 +73,7 @@ impl fmt::Display for Echo {
 }
 
 impl Echo {
-    /// The answer, when the request has a value that is not empty, or is the provider's question.
+    /// The answer, if the request has a non-empty value or is the provider's question.
     pub(super) fn answer(
         &self,
         head: &Head,

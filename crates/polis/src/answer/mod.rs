@@ -1,7 +1,7 @@
-//! What is answered: rules, and the plan that a rule makes for one request.
+//! How requests are answered: rules, and the plan that a rule makes for one request.
 //!
 //! A rule is data, so that flags, `polis.toml`, the API and the page all write the same thing.
-//! This module decides; carrying a plan out on a connection is the capture listener's work.
+//! This module decides; the capture listener carries out the plan on a connection.
 
 mod asked;
 mod echo;

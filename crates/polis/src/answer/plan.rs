@@ -22,10 +22,10 @@ pub(crate) struct Plan {
     /// The pause between two bytes of the body.
     pub(crate) slow_body: Option<Duration>,
     pub(crate) forward: Option<Destination>,
-    /// Whether the status stands even when an app behind `forward` answers another.
+    /// Whether the status is kept even if the app behind `forward` answers with another.
     pub(crate) status_wins: bool,
     pub(crate) occasion: Occasion,
-    /// Why it is answered so, when that is not obvious.
+    /// Why it is answered this way, if that is not obvious.
     pub(crate) note: Option<String>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) enum PlannedBody {
     Echo,
     /// These bytes.
     Fixed(Bytes),
-    /// So many bytes, made up while they are sent.
+    /// This many bytes, generated while they are sent.
     Huge(u64),
 }
 
@@ -48,21 +48,21 @@ pub(crate) enum Manner {
     Reset,
 }
 
-/// What the answer is to.
+/// What kind of request the answer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Occasion {
-    /// A webhook, or anything else that is not one of the others.
+    /// A webhook, or anything else that is none of the following.
     Webhook,
     /// A provider's check of the URL; its value is echoed, or its answer computed.
     Challenge,
     /// A browser's preflight.
     Preflight,
-    /// A question whether polis is up.
+    /// A request that only asks whether polis is up.
     Probe,
 }
 
 impl Plan {
-    /// An answer of polis itself with a sentence in its body.
+    /// An answer by polis itself, with a sentence in its body.
     pub(crate) fn refusal(status: u16, text: &str, note: Option<String>) -> Self {
         Self {
             status,
@@ -96,7 +96,7 @@ impl Plan {
 
     pub(crate) fn by(rules: &Rules, asked: &Asked<'_>) -> Self {
         if asked.is_preflight() {
-            // Open to every page, as the original was; the request itself comes next.
+            // Open to all pages, as the original was; the request itself comes next.
             return Self {
                 headers: vec![
                     ("Access-Control-Allow-Methods".into(), "*".into()),
@@ -163,7 +163,7 @@ impl Plan {
             plan.body = PlannedBody::Huge(bytes);
         }
         if let Some(url) = &rule.redirect {
-            // 307 keeps method and body: a sender that follows shows itself.
+            // 307 keeps method and body, so a sender that follows redirects becomes visible.
             if !(300..400).contains(&plan.status) {
                 plan.status = 307;
             }

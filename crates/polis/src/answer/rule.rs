@@ -1,4 +1,4 @@
-//! One rule: for which requests it is, and what they are answered.
+//! One rule: which requests it applies to, and how they are answered.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ use crate::{
     scope_path,
 };
 
-/// What `huge_body` may be at most: more than any reader should accept.
+/// Maximum value of `huge_body`: more than any reader should accept.
 const HUGE_BYTES: u64 = 16 * 1024 * 1024 * 1024;
-/// A body that a rule answers with.
+/// The size limit of a body that a rule answers with.
 const BODY_BYTES: usize = 10 * 1024 * 1024;
-/// Headers that a rule adds.
+/// Maximum number of headers that a rule adds.
 const HEADERS: usize = 50;
 
-/// A number, or a text with one in it: TOML and JSON writers choose either.
+/// A number, or a string with a number in it: TOML and JSON writers use either.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum NumberOrText {
@@ -49,24 +49,24 @@ impl std::fmt::Display for NumberOrText {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RuleSpec {
-    /// The method it is for; absent for every method.
+    /// The method it applies to; absent for all methods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// The path it is for; `*` stands for any text.
+    /// The path it applies to; `*` stands for any text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The event type it is for; `*` stands for any text.
+    /// The event type it applies to; `*` stands for any text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
-    /// A value of the request that is answered as text: `query.hub.challenge`,
+    /// A value of the request to answer with, as text: `query.hub.challenge`,
     /// `header.X-Hook-Secret` or `body.challenge`, or `provider` for the answer that Zoom or Discord
-    /// wants computed with its secret; the rule is only for requests that have it.
+    /// wants computed with its secret; the rule applies only to requests that have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub echo: Option<String>,
     /// Statuses in turn, counted per delivery: `500x2,200`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub respond: Option<NumberOrText>,
-    /// The share of requests that are answered 500, from 0 to 1.
+    /// The fraction of requests that are answered 500, from 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fail_rate: Option<f64>,
     /// Makes `fail_rate` and ranges of `sleep` repeatable.
@@ -81,10 +81,10 @@ pub struct RuleSpec {
     /// Headers as `Name: value`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<String>,
-    /// The body; absent for an echo of the request's.
+    /// The body; absent for an echo of the request's body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
-    /// The body in base64, when it is not text.
+    /// The body in base64, if it is not text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body_base64: Option<String>,
     /// Never answers.
@@ -96,13 +96,13 @@ pub struct RuleSpec {
     /// Seconds between two bytes of the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow_body: Option<f64>,
-    /// Bytes of a made-up body.
+    /// The size of a generated body, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub huge_body: Option<u64>,
-    /// Where the client is redirected to.
+    /// The URL to which the client is redirected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redirect: Option<String>,
-    /// The app that requests are forwarded to: a URL, a host and port, or a port.
+    /// The app to which requests are forwarded: a URL, a host and port, or a port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forward: Option<String>,
 }
@@ -119,7 +119,7 @@ pub(crate) enum RuleFault {
     #[error("path: {value:?} never matches; {reason}")]
     Path {
         value: String,
-        /// What a path is like.
+        /// What a path must be like.
         reason: &'static str,
     },
     #[error("event: {0:?} never matches; an event's type has 1 to {LABEL_CHARS} characters")]
@@ -226,7 +226,7 @@ impl Rule {
         if let Some(bytes) = spec.huge_body.filter(|bytes| *bytes > HUGE_BYTES) {
             faults.push(RuleFault::HugeBody(bytes));
         }
-        // Kept as written: a test may want a redirect that no parser would write.
+        // Kept as written: a test may want a redirect that no URL parser would produce.
         let redirect = keep(
             &mut faults,
             spec.redirect.as_ref().map(|url| match is_http_url(url) {
@@ -272,7 +272,7 @@ impl Rule {
         &self.spec
     }
 
-    /// Whether it says nothing of the answer, as that of flags which were not given.
+    /// Whether it says nothing about the answer, like the rule of flags that were not given.
     pub(super) fn is_silent(&self) -> bool {
         self.spec == RuleSpec::default()
     }
@@ -289,7 +289,7 @@ impl Rule {
     }
 }
 
-/// What makes that no request can ever be meant.
+/// Why no request can ever match.
 fn never_matching(spec: &RuleSpec) -> Vec<RuleFault> {
     let method = spec.method.as_ref();
     let method = method.filter(|text| http::Method::from_bytes(text.as_bytes()).is_err());
@@ -373,7 +373,7 @@ fn is_http_url(value: &str) -> bool {
             .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
-/// Whether `text` is of this pattern, in which `*` stands for any text.
+/// Whether `text` matches this pattern, in which `*` stands for any text.
 pub(crate) fn glob(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
@@ -381,7 +381,7 @@ pub(crate) fn glob(pattern: &str, text: &str) -> bool {
     };
     let mut last = None;
     for part in parts {
-        // The part before the last star is found at its first place: that leaves most to match.
+        // Each part before the last star is matched at its first occurrence, which leaves the most text for the rest.
         if let Some(middle) = last.replace(part) {
             let Some(position) = rest.find(middle) else {
                 return false;

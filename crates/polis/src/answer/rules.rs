@@ -1,13 +1,13 @@
-//! The rules of a scope; the first one that is for a request answers it.
+//! The rules of a scope; the first one that matches a request answers it.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Asked, Rule, RuleFault, RuleSpec};
 
-/// Rules of one scope.
+/// Maximum number of rules of one scope.
 const RULES: usize = 100;
 
-/// Rules in the order they are tried.
+/// Rules in the order in which they are tried.
 #[derive(Debug, Default)]
 pub struct Rules(Vec<Rule>);
 
@@ -15,7 +15,7 @@ pub struct Rules(Vec<Rule>);
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RulesSpec {
-    /// The first one that is for a request answers it.
+    /// The first one that matches a request answers it.
     pub rules: Vec<RuleSpec>,
 }
 

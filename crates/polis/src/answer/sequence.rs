@@ -1,21 +1,21 @@
-//! Statuses in turn: `500x2,200` answers 500 twice, then 200 for ever.
+//! Statuses in turn: `500x2,200` answers 500 twice, then 200 forever.
 
 use std::{fmt, str::FromStr};
 
 /// More entries than any test of retries needs.
 const ENTRIES: usize = 100;
 
-/// A list of statuses with how often each is given; the last one repeats.
+/// A list of statuses with the number of times that each is given; the last one repeats.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sequence(Vec<(u16, u32)>);
 
-/// Why a text is not a sequence of statuses.
+/// Why the text is not a sequence of statuses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SequenceFault {
-    /// No status.
+    /// There is no status.
     #[error("it is empty; write statuses like 500x2,200")]
     Empty,
-    /// A status outside of 200 to 599, or something else.
+    /// A status outside 200 to 599, or something else.
     #[error("{0:?} is not a status from 200 to 599, alone or with a count like 500x2")]
     Entry(String),
     /// More entries than the limit.
@@ -27,7 +27,7 @@ impl Sequence {
     /// The statuses one after another.
     ///
     /// # Errors
-    /// [`SequenceFault`] for a status outside of 200 to 599, or none.
+    /// [`SequenceFault`] for a status outside 200 to 599, or if there is no status.
     pub(crate) fn of(statuses: impl IntoIterator<Item = u16>) -> Result<Self, SequenceFault> {
         let mut entries: Vec<(u16, u32)> = Vec::new();
         for status in statuses {

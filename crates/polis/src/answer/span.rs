@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use rand::{Rng, RngExt};
 
-/// A longer sleep outlasts every sender's time limit; it is more likely a typing error.
+/// A longer sleep outlasts every sender's time limit, and is more likely a typing error.
 const LONGEST_S: f64 = 3600.0;
 
 /// Seconds from `shortest` to `longest`, both included.

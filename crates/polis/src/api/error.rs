@@ -1,4 +1,4 @@
-//! What the API answers when it cannot do what was asked.
+//! The API's answers when it cannot do what was asked.
 
 use axum::{
     Json,

@@ -1,4 +1,4 @@
-//! The live stream: what arrives, what is answered, what is diagnosed anew, what is removed.
+//! The live stream: requests that arrive, are answered, are diagnosed again, or are removed.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -30,7 +30,7 @@ struct Reader {
     shared: Shared,
     query: Query,
     filter: Filter,
-    /// The last change that was told.
+    /// The last change that was reported.
     at: u64,
     pending: std::vec::IntoIter<Change>,
     changed: tokio::sync::watch::Receiver<u64>,
@@ -51,7 +51,7 @@ pub(super) async fn stream(
     let newest = *changed.borrow();
     let at = match last {
         None => newest,
-        // An id of a run before cannot be gone on from: the reader is told to read anew.
+        // An id from an earlier run cannot be continued from: the reader is told to read everything again.
         Some(id) => id
             .strip_prefix(shared.polis.run.as_str())
             .and_then(|rest| rest.strip_prefix('-'))
@@ -76,7 +76,7 @@ pub(super) async fn stream(
 fn events(reader: Reader) -> impl Stream<Item = Result<Event, Infallible>> {
     stream::unfold((reader, true), |(mut reader, first)| async move {
         if first {
-            // Opens the stream at once and tells where it begins.
+            // Opens the stream at once, and reports where it begins.
             if let Some(event) = reader.hello() {
                 return Some((Ok(event), (reader, false)));
             }
@@ -124,14 +124,14 @@ impl Reader {
                         Event::default()
                             .id(self.id(missed.newest))
                             .event("reset")
-                            .data(r#"{"text":"changes were missed; read the list anew"}"#),
+                            .data(r#"{"text":"changes were missed; read the list again"}"#),
                     );
                 }
             }
         }
     }
 
-    /// The event of a change, when this reader may and wants to see it.
+    /// The event for a change, if this reader may and wants to see it.
     fn told(&self, change: Change) -> Option<Event> {
         let event = Event::default().id(self.id(change.sequence));
         if change.kind == ChangeKind::Removed {
@@ -141,7 +141,7 @@ impl Reader {
                     .data(json!({ "id": change.id }).to_string()),
             );
         }
-        // It may have fallen out since.
+        // It may have been dropped since.
         let record = self.shared.polis.store.get(change.id)?;
         if !self.filter.wants(&record) {
             return None;
@@ -150,7 +150,7 @@ impl Reader {
             ChangeKind::Arrived => "arrived",
             ChangeKind::Answered => "answered",
             ChangeKind::Diagnosed => "diagnosed",
-            // The request is as it was.
+            // The request itself has not changed.
             ChangeKind::SentAgain | ChangeKind::Commented | ChangeKind::Removed => return None,
         };
         let captured = Captured::summary(&record, self.query.redactor(&self.shared));

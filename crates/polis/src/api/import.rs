@@ -1,4 +1,4 @@
-//! Takes requests in from a HAR file or from polis's own log.
+//! Imports requests from a HAR file or from polis's own log.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -29,12 +29,12 @@ pub(super) async fn import(
     take_in(&shared, &body).await.map(Json)
 }
 
-/// Keeps the requests of the file, each in its own scope and checked as the scope says; what is
-/// kept already is left out.
+/// Keeps the requests of the file, each in its own scope and checked as the scope says; requests
+/// that are already kept are skipped.
 pub(crate) async fn take_in(shared: &Shared, file: &[u8]) -> Result<Imported, ApiError> {
     let records = import::read(file).map_err(|reason| ApiError::Invalid(vec![reason]))?;
     let polis = &shared.polis;
-    // All or nothing: every scope is looked at before the first request is kept.
+    // All or nothing: all scopes are checked before the first request is kept.
     let named: BTreeSet<String> = records.iter().map(|r| r.scope.to_string()).collect();
     for name in &named {
         scope::check(name).map_err(ApiError::Query)?;
@@ -69,7 +69,7 @@ pub(crate) async fn take_in(shared: &Shared, file: &[u8]) -> Result<Imported, Ap
     Ok(done)
 }
 
-/// What a request is recognised by: its number or its content, and when it came.
+/// What identifies a request: its number or its content, and when it came.
 struct Known<'a>(BTreeSet<(i64, &'a str, Mark<'a>)>);
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -88,7 +88,8 @@ impl<'a> Known<'a> {
     }
 }
 
-/// An export may have redacted the content, and another polis counts anew: either will do.
+/// An export may have redacted the content, and another polis numbers differently, so a match of
+/// either is enough.
 fn marks(record: &Record) -> [(i64, &str, Mark<'_>); 2] {
     let target = record.head.as_ref().map(|head| head.target());
     let content = Mark::Content(target.unwrap_or_default(), &record.body);

@@ -1,6 +1,6 @@
-//! The second listener: the API, and the page beside it.
+//! The second listener: the API, and with it the page.
 //!
-//! It is loopback only, refuses foreign hosts and other sites' pages (crate `serve`), and
+//! It listens only on loopback, refuses foreign hosts and other sites' pages (crate `serve`), and
 //! describes itself at `/api/openapi.json`.
 
 pub(crate) mod error;
@@ -24,10 +24,10 @@ use axum::{
 
 use shared::Shared;
 
-/// Bodies sent to the API: rules with a body of their own are the largest.
+/// The size limit of bodies sent to the API: rules with their own body are the largest.
 pub(crate) const BODY_BYTES: usize = 16 * 1024 * 1024;
 
-/// Pages and readers at once.
+/// Maximum number of pages and readers at once.
 pub(crate) const CONNECTIONS: usize = 100;
 
 /// The API's routes, to be merged into the second listener's router.

@@ -26,20 +26,20 @@ pub(crate) struct Query {
     pub(crate) show_secrets: Option<String>,
     pub(crate) body: Option<String>,
     pub(crate) last_event_id: Option<String>,
-    /// What an import did, which the page then says.
+    /// What an import did, for the page to show.
     pub(crate) imported: Option<String>,
     pub(crate) known: Option<String>,
-    /// What the page of a request shows, and with which one it is compared.
+    /// What the page of a request shows, and the request with which it is compared.
     pub(crate) tab: Option<String>,
     pub(crate) with: Option<String>,
 }
 
-/// A query field; empty is absent.
+/// A query field; an empty one counts as absent.
 pub(crate) fn given(field: &Option<String>) -> Option<&str> {
     field.as_deref().filter(|value| !value.is_empty())
 }
 
-/// Whether a switch of the query is on.
+/// Whether a flag of the query is set.
 fn is_true(field: &Option<String>) -> bool {
     given(field).is_some_and(|value| value == "true" || value == "1")
 }
@@ -63,7 +63,7 @@ impl Query {
         })
     }
 
-    /// A number within a range, or what is usual.
+    /// A number within a range, or the default.
     pub(crate) fn number(
         field: &Option<String>,
         name: &str,
@@ -88,7 +88,7 @@ impl Query {
         (!is_true(&self.show_secrets)).then_some(&*shared.polis.redactor)
     }
 
-    /// Whether bodies are to be told as well.
+    /// Whether bodies should be included as well.
     pub(crate) fn wants_body(&self) -> bool {
         is_true(&self.body)
     }

@@ -26,26 +26,26 @@ use crate::{
 /// How much of the answer's body is reported.
 const BODY_BYTES: usize = 64 * 1024;
 
-/// What is to be sent, and where.
+/// What to send, and where.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Replay {
-    /// Where to: a URL, a host and port, or a port. Its path and query count when it has any
+    /// The destination: a URL, a host and port, or a port. Its path and query are used if it has any
     /// (`http://host/` has one), else those of the request without the prefix of its scope.
     pub(crate) to: String,
-    /// What to change first: `body` (all of it, a text as it is), `body.data` or
-    /// `body.items.0.name` in a JSON body, `body.Name` in a form, or `header.X-Name` (null takes
-    /// a header away).
+    /// What to change first: `body` (all of it; a string is used as it is), `body.data` or
+    /// `body.items.0.name` in a JSON body, `body.Name` in a form, or `header.X-Name` (null
+    /// removes a header).
     ///
     /// A value inside a body keeps the spelling it has here, and every other byte stays as it
-    /// was captured. A dot in a name is written `\.`; of a name that repeats the last one is
-    /// changed; one that is missing in an object or a form is added at its end.
+    /// was captured. A dot in a name is written `\.`; if a name repeats, the last one is changed;
+    /// if it is missing in an object or a form, it is added at its end.
     pub(crate) set: BTreeMap<String, Box<RawValue>>,
-    /// Signs it anew with the first secret of its scope that can sign.
+    /// Signs it again with the first secret of its scope that can sign.
     pub(crate) resign: bool,
 }
 
-/// What was answered.
+/// The answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Replayed {
     pub(crate) url: String,
@@ -126,7 +126,7 @@ pub(crate) async fn replay(
     }))
 }
 
-/// What a replay sends, and where to.
+/// What a replay sends, and where.
 pub(super) fn outgoing(
     shared: &Shared,
     record: &Record,
@@ -137,7 +137,7 @@ pub(super) fn outgoing(
         .to
         .parse()
         .map_err(|error| ApiError::Invalid(vec![format!("to is {:?}; {error}", replay.to)]))?;
-    // What is sent back to where it was captured comes to its scope again.
+    // A request that is sent back to where it was captured reaches its scope again.
     let to = match shared.polis.capture_address() {
         Some(own) if to.target().is_none() && is_own(&to.url, own) => {
             let origin = to.url.origin().ascii_serialization();
@@ -168,7 +168,7 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Same scheme, host and port, and a path below the one that was given.
+/// Same scheme, host and port, and a path below the given one.
 fn is_under(url: &Url, base: &Url) -> bool {
     let path = base.path().trim_end_matches('/');
     url.origin() == base.origin()

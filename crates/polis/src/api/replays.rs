@@ -1,4 +1,4 @@
-//! Lists what another program sent again, so that the page shows it with its own replays.
+//! Records replays that another program made, so that the page lists them with its own.
 
 use axum::{
     Json,
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{error::ApiError, shared::Shared};
 use crate::sent_again::SentAgain;
 
-/// Bytes of a URL or a reason: the page shows them on a line.
+/// The size limit of a URL or a reason: the page shows them on one line.
 const TEXT_BYTES_MAX: usize = 4096;
 
 /// A replay that was made elsewhere.

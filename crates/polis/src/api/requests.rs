@@ -16,11 +16,11 @@ use super::{
 };
 use crate::{captured::Captured, store::Fallen};
 
-/// Requests on one page of a list.
+/// Maximum number of requests on one page of a list.
 const PAGE: usize = 100;
 const LARGEST_PAGE: usize = 1000;
 
-/// One page of a list, the newest first.
+/// One page of a list, newest first.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Page {
     pub(crate) requests: Vec<Captured>,
@@ -101,7 +101,7 @@ pub(super) async fn answer_body(
     Ok(harmless(body.unwrap_or_default()))
 }
 
-/// Captured bytes, so that no browser runs them whatever they are.
+/// Captured bytes, sent so that no browser runs them, whatever they are.
 fn harmless(bytes: Bytes) -> impl IntoResponse {
     (
         [

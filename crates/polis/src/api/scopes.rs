@@ -1,4 +1,4 @@
-//! Scopes, read, made and changed while polis runs.
+//! Scopes, read, created and changed while polis runs.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     scope::{self, DEFAULT, SCOPES, Scope, ScopeSettings},
 };
 
-/// A scope as it is written. What is absent stays as it is; an empty list or text takes it away.
+/// A scope as it is written. What is absent stays as it is; an empty list or string removes it.
 ///
 /// It has no `Debug`, because it carries secrets.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -142,7 +142,7 @@ pub(crate) async fn remove(
     if shared.polis.scopes.find(&name).is_none() {
         return Err(ApiError::NoScope(name));
     }
-    // Its requests go with it: without the scope nothing would guard them any more.
+    // Its requests are removed with it: without the scope, nothing would protect them any more.
     let ids: Vec<u64> = shared
         .polis
         .store
@@ -157,7 +157,7 @@ pub(crate) async fn remove(
     Ok(Json(super::requests::Removed { removed }))
 }
 
-/// The settings with what the spec says changed.
+/// The settings with the spec's changes.
 fn changed(before: &ScopeSettings, spec: ScopeSpec) -> Result<ScopeSettings, Vec<String>> {
     let mut faults = Vec::new();
     let rules =

@@ -1,4 +1,4 @@
-//! What every handler of the second listener gets.
+//! The state that every handler of the second listener gets.
 
 use std::sync::Arc;
 
@@ -7,21 +7,21 @@ use tokio::sync::watch;
 use super::error::ApiError;
 use crate::{polis::Polis, record::Record, store::Filter};
 
-/// What every handler gets.
+/// The state that every handler gets.
 #[derive(Debug, Clone)]
 pub(crate) struct Shared {
     pub(crate) polis: Arc<Polis>,
-    /// Ends the streams that would otherwise outlive a stop.
+    /// Ends streams that would otherwise outlive a stop.
     pub(crate) stop: watch::Receiver<bool>,
 }
 
 impl Shared {
-    /// The record, when it is kept.
+    /// The record, if it is still kept.
     pub(crate) fn record(&self, id: u64) -> Result<Arc<Record>, ApiError> {
         self.polis.store.get(id).ok_or(ApiError::NoRequest(id))
     }
 
-    /// What the filter lets through of what came before this id, the newest first.
+    /// The requests before this id that match the filter, newest first.
     pub(crate) async fn search(
         &self,
         filter: Filter,
@@ -29,7 +29,7 @@ impl Shared {
         most: usize,
     ) -> Result<Vec<Arc<Record>>, ApiError> {
         let polis = Arc::clone(&self.polis);
-        // It reads up to all bytes that are kept: not on a thread that answers senders.
+        // It may read all kept bytes, so it does not run on a thread that answers senders.
         tokio::task::spawn_blocking(move || {
             let kept = polis.store.newest_first().into_iter();
             kept.filter(|record| before.is_none_or(|before| record.id < before))

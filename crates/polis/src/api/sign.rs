@@ -1,4 +1,4 @@
-//! A captured request made ready to be sent again by somebody else: the secrets stay here.
+//! Prepares a captured request for somebody else to send again: the secrets stay here.
 
 use axum::{
     Json,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{diagnosis::Preset, outbound::Outgoing};
 
-/// A request that was signed and not sent.
+/// A request that was signed but not sent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Signed {
     pub(crate) preset: Preset,
@@ -46,7 +46,7 @@ pub(super) async fn sign(
 }
 
 impl Signed {
-    /// The request to send; `None` when a part is not base64.
+    /// The request to send; `None` if a part is not base64.
     pub(crate) fn outgoing(self) -> Option<Outgoing> {
         let decoded = |text: &str| STANDARD.decode(text).ok();
         Some(Outgoing {

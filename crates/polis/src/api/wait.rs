@@ -1,4 +1,4 @@
-//! Waits until requests came: for tests and for CI.
+//! Waits for requests: for tests and CI.
 
 use std::time::Duration;
 
@@ -16,15 +16,15 @@ use super::{
 };
 use crate::captured::Captured;
 
-/// More than anybody waits for by hand.
+/// More requests than anybody waits for by hand.
 const COUNT: usize = 10_000;
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Between two looks, so that waiting costs little while requests pour in.
+/// The pause between two checks, so that waiting costs little while requests pour in.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Longer than a test should take; a client that is gone is forgotten by then.
+/// Longer than a test should take, and short enough that a client that is gone is soon forgotten.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// Whether they came, and what came.
+/// Whether they came, and which ones.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Waited {
     pub(crate) complete: bool,
@@ -68,7 +68,7 @@ pub(super) async fn wait(
     };
     tokio::select! {
         _ = stop.wait_for(|stop| *stop) => {}
-        // Time over or not: what came is counted below.
+        // Whether the time ran out or not, what came is counted below.
         _ = timeout(limit, waiting) => {}
     }
     let found = found();

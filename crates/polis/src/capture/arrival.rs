@@ -1,4 +1,4 @@
-//! From the bytes of a request to its record: which scope, which event, which attempt.
+//! Makes a record of a request's bytes: which scope, which event, which attempt.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -15,10 +15,10 @@ use crate::{
     scope::{self, SCOPES, Scope},
 };
 
-/// What of an unreadable request is kept.
+/// How much of an unreadable request is kept.
 const FIRST_BYTES: usize = 4 * 1024;
 
-/// A request that was read, as far as it came.
+/// A request that was read, as far as it arrived.
 pub(super) struct Arrived {
     pub(super) record: Arc<Record>,
     pub(super) scope: Arc<Scope>,
@@ -50,14 +50,14 @@ pub(super) fn arrive(
     asked.before = counted.before;
     asked.verification = settings.verification.as_ref();
     let planned = Plan::by(&settings.rules, &asked);
-    // A body that did not come whole cannot be verified: the fault says all there is to say.
-    // Nobody signs a browser's preflight or the question whether polis is up.
+    // An incomplete body cannot be verified, and the fault already says why.
+    // Nobody signs a browser's preflight, or a request that only asks whether polis is up.
     let is_due =
         read.fault.is_none() && matches!(planned.occasion, Occasion::Webhook | Occasion::Challenge);
     let checked = || (polis.scopes).diagnosis(&scope, &head, &read.bytes, received_at);
     let diagnosis = is_due.then(checked).flatten();
     let verdict = diagnosis.as_ref().map(|diagnosis| diagnosis.verdict);
-    // Most providers do not sign their check of a URL; its echo gives nothing away.
+    // Most providers do not sign their check of a URL; echoing it gives nothing away.
     let is_check = planned.occasion == Occasion::Challenge && verdict == Some(Verdict::Missing);
     let enforces =
         (settings.verification.as_ref()).is_some_and(|verification| verification.enforce);
@@ -102,7 +102,7 @@ pub(super) fn arrive(
     }
 }
 
-/// The fault, with what a person can do about it.
+/// The fault, with what can be done about it.
 fn told(fault: &BodyFault) -> String {
     match fault {
         BodyFault::TooLarge { .. } => format!("{fault} (--body-limit raises it)"),
@@ -128,7 +128,7 @@ pub(super) fn unreadable(
     })
 }
 
-/// What a framework would have refused or hidden.
+/// What a web framework would have refused or hidden.
 fn notes(head: &Head) -> Vec<String> {
     let mut notes = Vec::new();
     let mut note = |text: &str| notes.push(text.to_owned());
@@ -160,7 +160,7 @@ fn notes(head: &Head) -> Vec<String> {
             notes.push(format!("the value of {name} has control characters"));
         }
     }
-    // Every header could have one; some tell enough.
+    // Every header could have a note; a few are enough.
     notes.truncate(20);
     notes
 }

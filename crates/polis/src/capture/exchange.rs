@@ -1,4 +1,4 @@
-//! The conversation on one connection: request, record, answer, and again.
+//! The exchanges on one connection: request, record, answer, and the next request.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -23,8 +23,8 @@ use crate::{
     record::{Answer, Record},
 };
 
-/// What a refused client may still send while it is told why, and for how long: closing at
-/// once would reset the connection, and the client would never read the reason.
+/// How much a refused client may still send while it gets the reason, and for how long: closing
+/// at once would reset the connection, and the client would never read the reason.
 const DRAIN_BYTES: usize = 16 * 1024 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
@@ -104,7 +104,7 @@ async fn refuse(
     drain(connection).await;
 }
 
-/// One request and its answer; whether the connection may carry another.
+/// Handles one request and its answer; returns whether the connection may carry another.
 async fn exchange(
     polis: &Arc<Polis>,
     connection: &mut Connection<TcpStream>,
@@ -161,7 +161,7 @@ async fn exchange(
             return false;
         }
         Manner::Reset => {
-            // Dropping a socket without linger sends a reset instead of a regular end.
+            // Dropping a socket with zero linger sends a reset instead of a regular end.
             let note = match connection.stream().set_zero_linger() {
                 Ok(()) => "the connection was reset, as the rule says".to_owned(),
                 Err(error) => format!("the connection could not be reset: {error}"),
@@ -219,13 +219,13 @@ async fn body(polis: &Polis, connection: &mut Connection<TcpStream>, head: &Head
     if waits && framing != Framing::None && connection.buffered().is_empty() {
         let limit = polis.limits.body.bytes;
         if matches!(framing, Framing::Length(length) if length > limit as u64) {
-            // Refusing before the body comes is what 100-continue is for.
+            // 100-continue exists so that a request can be refused before its body comes.
             return ReadBody {
                 fault: Some(BodyFault::TooLarge { limit }),
                 ..ReadBody::default()
             };
         }
-        // A client that is gone shows itself when the body is read.
+        // If the client is gone, reading the body will show it.
         let _ = connection
             .stream()
             .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -284,7 +284,7 @@ fn silent(begun: Instant, hung_up_after: Option<Duration>, note: &str) -> Answer
     }
 }
 
-/// Reads on for a while so that the client gets to read the answer.
+/// Continues reading for a while, so that the client gets to read the answer.
 async fn drain(connection: &mut Connection<TcpStream>) {
     let drained = async {
         let _ = connection.stream().shutdown().await;

@@ -1,4 +1,4 @@
-//! What one client may cost the listener that captures.
+//! The limits of what one client may cost the capturing listener.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use serve::{
     wire::{BodyLimits, HeadLimits},
 };
 
-/// Bytes of one request's head; the largest that common servers accept is 64 KiB.
+/// The size limit of a request's head; the largest that common servers accept is 64 KiB.
 const HEAD_BYTES: usize = 64 * 1024;
-/// How long requests in flight may go on once polis was asked to stop.
+/// How long requests in flight may continue once polis was asked to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What one client may cost the listener.
+/// The limits of what one client may cost the listener.
 #[derive(Debug, Clone)]
 pub(crate) struct CaptureLimits {
     pub(crate) head: HeadLimits,
@@ -21,7 +21,7 @@ pub(crate) struct CaptureLimits {
 }
 
 impl CaptureLimits {
-    /// These limits, with one of its own for the bytes of a body, which is kept and not refused.
+    /// These limits, with this one for bodies: a larger body is cut and kept, and answered 413.
     pub(crate) fn new(limits: &Limits, body_bytes: usize) -> Self {
         Self {
             head: HeadLimits {

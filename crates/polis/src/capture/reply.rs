@@ -1,4 +1,4 @@
-//! Writes an answer: its head with exact names, its body at the pace that was asked for.
+//! Writes an answer: its head with header names exactly as given, its body at the requested pace.
 
 use std::{fmt::Write as _, io, time::Duration};
 
@@ -15,15 +15,15 @@ use crate::{
     record::{Forwarded, Record},
 };
 
-/// How long a client may take no bytes of its answer.
+/// How long a client may go without reading any bytes of its answer.
 const WRITE_SILENCE: Duration = Duration::from_secs(30);
-/// A body that goes out together with its head.
+/// The size up to which a body goes out together with its head.
 const SMALL_BYTES: usize = 16 * 1024;
-/// What is written of a larger one at once.
+/// How much of a larger body is written at once.
 const PIECE_BYTES: usize = 256 * 1024;
-/// What is written of a made-up body at once.
+/// How much of a generated body is written at once.
 const HUGE_PIECE: [u8; 16 * 1024] = [b'.'; 16 * 1024];
-/// A body to be slow with when there is none to echo: a dot a pause, for a minute or so.
+/// The body for a slow answer if there is none to echo: one dot per pause, for about a minute.
 const SLOW_BODY: &[u8] = b"............................................................";
 
 /// An answer ready to be written.
@@ -79,7 +79,7 @@ impl Reply {
             body => body,
         };
         for (name, value) in [
-            // Pages of every origin may test against polis, as with the original.
+            // Pages of any origin may test against polis, as with the original.
             ("Access-Control-Allow-Origin", "*"),
             // An echo of HTML must not run in a browser that posted it.
             ("Content-Security-Policy", "sandbox"),
@@ -133,7 +133,7 @@ impl Reply {
         }
     }
 
-    /// What is kept of the body for readers.
+    /// The part of the body that is kept for readers.
     pub(super) fn kept_body(&self) -> Bytes {
         match &self.body {
             ReplyBody::Bytes(bytes) => bytes.clone(),
@@ -148,7 +148,7 @@ fn has(headers: &[(String, Vec<u8>)], name: &str) -> bool {
         .any(|(given, _)| given.eq_ignore_ascii_case(name))
 }
 
-/// Writes the answer; an error of the connection ends it and is told.
+/// Writes the answer; an error of the connection ends it and is reported.
 pub(super) async fn send<S: AsyncWrite + Unpin>(
     stream: &mut S,
     reply: &Reply,
@@ -217,8 +217,8 @@ async fn write<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) -> io::Resul
         })
 }
 
-/// Head and body, the latter in pieces: so that the time limit is one of silence and not of the
-/// whole body, and `sent` counts what went out before an error.
+/// Writes head and body, the body in pieces, so that the time limit applies to silence and not to
+/// the whole body, and `sent` counts what went out before an error.
 async fn write_whole<S: AsyncWrite + Unpin>(
     stream: &mut S,
     mut head: Vec<u8>,

@@ -1,4 +1,4 @@
-//! Notices that the client hangs up while polis is busy with its answer.
+//! Detects that the client hangs up while polis is busy with its answer.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// What a client may send ahead while it waits; beyond this, its closing goes unnoticed.
+/// How much a client may send ahead while it waits; beyond this, its closing goes unnoticed.
 const AHEAD_BYTES: usize = 64 * 1024;
 
-/// What came of a wait.
+/// The result of a wait.
 #[derive(Debug)]
 pub(super) struct Watched<T> {
-    /// `None` when polis was asked to stop first.
+    /// `None` if polis was asked to stop first.
     pub(super) output: Option<T>,
-    /// Since `begun`, when the client closed its side.
+    /// The time since `begun` at which the client closed its side, if it did.
     pub(super) hung_up_after: Option<Duration>,
 }
 
@@ -46,10 +46,10 @@ pub(super) async fn watch<S: AsyncRead + Unpin, T>(
     }
 }
 
-/// Whether a client that closed its sending side is gone altogether: then what was written to
-/// it comes back as an error. One that only had nothing more to send took its answer.
+/// Whether a client that closed its sending side is gone altogether: then writing to it leads to
+/// an error. A client that only had nothing more to send has read its answer.
 pub(super) async fn is_gone(stream: &TcpStream) -> bool {
-    /// Longer than a round trip; only connections that are about to end wait for it.
+    /// Longer than a round trip; only connections that are about to end wait this long.
     const RETURN_TIME: Duration = Duration::from_millis(300);
     timeout(RETURN_TIME, stream.ready(Interest::ERROR))
         .await
@@ -62,7 +62,7 @@ pub(super) async fn until_hang_up<S: AsyncRead + Unpin>(
     begun: Instant,
     stop: &mut watch::Receiver<bool>,
 ) -> Option<Duration> {
-    /// Longer than any sender's time limit; a forgotten connection is not kept for ever.
+    /// Longer than any sender's time limit, so that a forgotten connection is not kept forever.
     const LONGEST: Duration = Duration::from_secs(3600);
     let deadline = begun + LONGEST;
     loop {

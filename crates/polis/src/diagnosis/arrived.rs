@@ -1,4 +1,4 @@
-//! A request that was captured, given to the verifier that receivers use.
+//! Gives a captured request to the verifier that receivers use.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serve::wire::Head;
@@ -16,7 +16,7 @@ pub(super) struct Arrived<'a> {
 
 impl<'a> Arrived<'a> {
     pub(super) fn new(verification: &Verification, head: &Head, body: &'a [u8]) -> Self {
-        // A value that no header may have is not text to the verifier either.
+        // A value that is not allowed in a header is not text to the verifier either.
         let value = |value: &[u8]| {
             HeaderValue::from_bytes(value).unwrap_or_else(|_| {
                 HeaderValue::from_bytes(b"\xff").expect("a header may have bytes beyond ASCII")

@@ -1,12 +1,12 @@
-//! The answer to a provider's signed question whether the URL is ours.
+//! The answer to a provider's signed request to prove that the URL is ours.
 
 use serve::wire::Head;
 use webhooks_core::scheme::Challenge;
 
 use super::{Verification, arrived::Arrived};
 
-/// What the provider wants to hear, such as Zoom's token signed or Discord's pong; `None` when the
-/// request is not its question, or no accepted secret signed it. An old timestamp does not matter.
+/// The answer that the provider expects, such as Zoom's token signed or Discord's pong; `None` if the
+/// request is not such a question, or no accepted secret signed it. An old timestamp does not matter.
 pub(crate) fn challenge(
     verification: &Verification,
     head: &Head,

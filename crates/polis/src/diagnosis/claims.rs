@@ -1,5 +1,5 @@
-//! What a request claims about its signature, read with more patience than a verifier has: what is
-//! odd becomes a finding, and is looked at anyway.
+//! What a request claims about its signature, read more tolerantly than by a verifier: anything
+//! odd becomes a finding, and is examined anyway.
 
 use serde_json::value::RawValue;
 use serve::wire::Head;
@@ -12,11 +12,11 @@ use super::{Finding, FindingKind, Preset};
 pub(super) struct Claims {
     /// Without version or algorithm prefix.
     pub(super) signatures: Vec<String>,
-    /// Those that a public key verifies.
+    /// Signatures that a public key verifies.
     pub(super) asymmetric: Vec<String>,
     pub(super) id: String,
     pub(super) timestamp: Option<String>,
-    /// What is wrong with the headers themselves.
+    /// Problems of the headers themselves.
     pub(super) findings: Vec<Finding>,
 }
 
@@ -121,7 +121,7 @@ impl Claims {
         }
     }
 
-    /// More signatures than a verifier looks at are not looked at here either.
+    /// Signatures beyond the verifier's limit are not examined here either.
     fn take(&mut self, algorithm: Algorithm, text: &str) {
         let taken = self.signatures.len() + self.asymmetric.len();
         if taken == SIGNATURES_MAX {
@@ -140,7 +140,7 @@ impl Claims {
     }
 }
 
-/// The seconds of a time in milliseconds that is a field of a JSON body.
+/// The seconds of a JSON body's field that holds a time in milliseconds.
 fn body_time(field: &str, body: &[u8]) -> Option<String> {
     let fields: std::collections::HashMap<&str, &RawValue> = serde_json::from_slice(body).ok()?;
     let milliseconds = fields.get(field)?.get();

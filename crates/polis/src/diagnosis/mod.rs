@@ -1,8 +1,8 @@
-//! Why a signature is right or wrong.
+//! Why a signature is valid or not.
 //!
 //! A verifier says no; this module says why: it recomputes the signature with other secrets,
-//! other keys, other bodies and other contents until one matches what came, and names the
-//! difference. It judges nothing but signatures and is given the time.
+//! other keys, other bodies and other contents until one matches the received signature, and names
+//! the difference. It judges only signatures, and is given the time.
 
 mod arrived;
 mod challenge;
@@ -28,7 +28,7 @@ pub(crate) use twilio::with_body_hash;
 
 use std::time::Duration;
 
-/// How far a timestamp may be off, both ways.
+/// How far a timestamp may be off, in both directions.
 pub(crate) const TOLERANCE: Duration = webhooks_core::scheme::TOLERANCE_DEFAULT;
 
 /// How signatures are checked.
@@ -38,9 +38,9 @@ pub struct Verification {
     pub preset: Preset,
     /// Secrets that are accepted.
     pub secrets: Vec<SigningSecret>,
-    /// Secrets that were accepted once; a match is named, not accepted.
+    /// Secrets that are no longer accepted; a match is reported, not accepted.
     pub old_secrets: Vec<SigningSecret>,
-    /// The URL under which senders reach polis, for schemes that sign it.
+    /// The URL at which senders reach polis, for schemes that sign it.
     pub public_url: Option<String>,
     /// Whether a request that is not verified is answered 401.
     pub enforce: bool,

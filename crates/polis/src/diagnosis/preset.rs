@@ -1,4 +1,4 @@
-//! Whose signature it is: the providers that webhooks-core knows.
+//! Whose signature it is, among the providers that webhooks-core knows.
 
 use serve::wire::Head;
 

@@ -1,4 +1,4 @@
-//! What a diagnosis says.
+//! The result of a diagnosis.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
@@ -11,13 +11,13 @@ use super::Preset;
 pub enum Verdict {
     /// Signed by an accepted secret, in time.
     Ok,
-    /// Signed, but not so that it is accepted.
+    /// Signed, but the signature is not accepted.
     Failed,
     /// There is no signature.
     Missing,
 }
 
-/// What kind of mistake a finding names.
+/// The kind of mistake that a finding names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
@@ -31,7 +31,7 @@ pub enum FindingKind {
     Key,
     /// The timestamp is too old, too far in the future, or not a number.
     Timestamp,
-    /// The signature matches the body written as other JSON.
+    /// The signature matches the body written as different JSON.
     Reserialised,
     /// The signature matches the body with or without a line end.
     Newline,
@@ -41,7 +41,7 @@ pub enum FindingKind {
     Body,
     /// Hex where base64 was expected, or the reverse.
     Encoding,
-    /// Another string than the scheme's was signed.
+    /// A string other than the scheme's was signed.
     Content,
     /// Another URL was signed.
     Url,
@@ -49,7 +49,7 @@ pub enum FindingKind {
     Unknown,
 }
 
-/// One thing that was found.
+/// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// What kind of mistake.
@@ -67,7 +67,7 @@ impl Finding {
     }
 }
 
-/// What was found out about one request's signature.
+/// The findings about one request's signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnosis {
     /// The scheme that was checked.
@@ -76,15 +76,15 @@ pub struct Diagnosis {
     pub verdict: Verdict,
     /// The verdict and its reason in one line.
     pub text: String,
-    /// What was found, the most telling first.
+    /// The findings, the most telling first.
     pub findings: Vec<Finding>,
     /// Which accepted secret signed it, counted from 1.
     pub secret: Option<usize>,
     /// How many secrets are accepted.
     pub secrets: usize,
-    /// Seconds since the timestamp; negative when it lies in the future.
+    /// Seconds since the timestamp; negative if it is in the future.
     pub timestamp_age_s: Option<i64>,
-    /// What is signed before the body, base64.
+    /// The part that is signed before the body, in base64.
     pub(crate) signed_prefix: String,
     /// Whether the body follows.
     pub(crate) body_is_signed: bool,
@@ -97,7 +97,7 @@ impl Diagnosis {
         self
     }
 
-    /// The exact bytes that are to be signed.
+    /// The exact bytes that must be signed.
     pub fn signed(&self, body: &[u8]) -> Vec<u8> {
         let mut signed = STANDARD.decode(&self.signed_prefix).unwrap_or_default();
         if self.body_is_signed {
@@ -106,7 +106,7 @@ impl Diagnosis {
         signed
     }
 
-    /// Bytes of memory beside the struct.
+    /// Bytes of memory besides the struct.
     pub(crate) fn cost(&self) -> usize {
         let findings: usize = self.findings.iter().map(|f| f.text.len() + 32).sum();
         self.text.len() + self.signed_prefix.len() + findings

@@ -17,13 +17,13 @@ use super::{
     variants::{self, BodyVariant},
 };
 
-/// Beyond this, only one deviation at a time is tried: the search must stay short.
+/// Beyond this size, only one deviation at a time is tried: the search must stay short.
 const PAIRS_BODY_BYTES: usize = 16 * 1024;
-/// Beyond this, other bodies are not tried at all: the sender waits for its answer meanwhile.
+/// Beyond this size, other bodies are not tried at all: the sender is waiting for its answer.
 const VARIANTS_BODY_BYTES: usize = 256 * 1024;
 
 /// Judges the signature of one request as a verifier does, and explains a refusal. `others` are
-/// secrets of other scopes with the names of these.
+/// the secrets of other scopes, with the scopes' names.
 pub fn diagnose(
     verification: &Verification,
     others: &[(String, SigningSecret)],
@@ -91,7 +91,7 @@ pub fn diagnose(
                 diagnosis.findings.splice(0..0, uncovered);
             }
             if diagnosis.findings.is_empty() {
-                // Right by all that a patient reader sees; a verifier refuses it anyway.
+                // A tolerant reader finds nothing wrong, but a verifier refuses it.
                 diagnosis
                     .findings
                     .push(Finding::new(FindingKind::Header, error.to_string()));
@@ -102,7 +102,7 @@ pub fn diagnose(
     diagnosis
 }
 
-/// The body that the sender signed instead of the one that came, when a known change explains it.
+/// The body that the sender signed instead of the one that came, if a known change explains it.
 pub(crate) fn signed_body(
     verification: &Verification,
     head: &Head,
@@ -124,7 +124,7 @@ pub(crate) fn signed_body(
 }
 
 fn system_time(now: Timestamp) -> SystemTime {
-    // Before 1970 a clock was never set.
+    // A time before 1970 means that the clock was never set.
     UNIX_EPOCH + Duration::from_secs(u64::try_from(now.as_second()).unwrap_or(0))
 }
 
@@ -216,7 +216,7 @@ fn other_secret(scope: &str) -> Finding {
     )
 }
 
-/// What may stand before the body in the signed content.
+/// What may come before the body in the signed content.
 struct Content {
     prefix: Vec<u8>,
     difference: Option<Finding>,
@@ -253,7 +253,7 @@ fn contents(
         .collect()
 }
 
-/// A key to try, and what its match would say.
+/// A key to try, and what a match with it means.
 struct Key {
     bytes: Vec<u8>,
     secret: Option<usize>,
@@ -303,7 +303,7 @@ fn keys(verification: &Verification, others: &[(String, SigningSecret)]) -> Vec<
     keys
 }
 
-/// A signature's bytes, and the encoding they were read from.
+/// A signature's bytes, and the encoding from which they were read.
 struct Candidate {
     bytes: Vec<u8>,
     encoding: Encoding,
@@ -343,7 +343,7 @@ struct Search<'a> {
 }
 
 struct Found {
-    /// What was signed instead of the body that came.
+    /// The body that was signed instead of the one that came.
     body: Option<Vec<u8>>,
     secret: Option<usize>,
     findings: Vec<Finding>,

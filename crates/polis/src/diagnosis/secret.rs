@@ -1,4 +1,4 @@
-//! A secret that signatures are made with, and the keys people derive from it.
+//! A secret that makes signatures, and the keys that people derive from it.
 
 use base64::{
     Engine,
@@ -12,13 +12,13 @@ use webhooks_core::{SecretError, scheme::Key};
 
 use super::Preset;
 
-/// Accepts padding or none: senders copy secrets with and without it.
+/// Padding is optional: senders copy secrets with and without it.
 pub(super) const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Bytes of a key that Standard Webhooks wants.
+/// The key sizes that Standard Webhooks requires, in bytes.
 const STANDARD_KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// A signing secret as configured; its `Debug` hides it.
@@ -31,18 +31,18 @@ impl std::fmt::Debug for SigningSecret {
     }
 }
 
-/// Why a text is not a signing secret.
+/// Why the text is not a signing secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretFault {
-    /// No text.
+    /// The text is empty.
     #[error("a secret is empty")]
     Empty,
-    /// Its prefix promises base64; how many characters it has.
+    /// Its prefix promises base64, but it is not; the number of characters it has.
     #[error(
         "a secret that begins with \"whsec_\", \"whpk_\" or \"whsk_\" goes on in base64, but this one ({0} characters) does not decode"
     )]
     NotBase64(usize),
-    /// What webhooks-core says.
+    /// The error of webhooks-core.
     #[error(transparent)]
     Refused(#[from] SecretError),
 }
@@ -57,7 +57,7 @@ impl SigningSecret {
         if trimmed.is_empty() {
             return Err(SecretFault::Empty);
         }
-        // No variable and no file is meant to end a secret with a line end.
+        // A line end at the end of a variable or file is never meant as part of the secret.
         let exact = Self(text.trim_end_matches(['\r', '\n']).to_owned());
         if preset != Preset::Standard {
             preset.lenient_key(&exact.0)?;
@@ -75,13 +75,13 @@ impl SigningSecret {
         }
     }
 
-    /// Whether it makes signatures of this preset, and not only verifies them.
+    /// Whether it can make signatures of this preset, and not only verify them.
     pub fn can_sign(&self, preset: Preset) -> bool {
         self.to_key(preset).is_some_and(|key| key.can_sign())
     }
 
-    /// The secret as the preset uses it; `None` when it is none of the preset's, as that of
-    /// another scope may be.
+    /// The secret as the preset uses it; `None` if it is not valid for the preset, as another
+    /// scope's secret may be.
     pub(super) fn to_key(&self, preset: Preset) -> Option<Key> {
         preset.lenient_key(&self.0).ok()
     }
@@ -91,8 +91,8 @@ impl SigningSecret {
         &self.0
     }
 
-    /// What is odd about the secret, which it never repeats. Such a secret is used anyway:
-    /// who debugs a sender has to be able to try what the sender has.
+    /// What is odd about the secret, without repeating it. Such a secret is used anyway:
+    /// debugging a sender requires trying exactly the secret that the sender has.
     pub fn doubt(&self, preset: Preset) -> Option<String> {
         if preset != Preset::Standard {
             return None;
@@ -115,7 +115,7 @@ impl SigningSecret {
         })
     }
 
-    /// Whether its text is the key although the preset's keys are base64.
+    /// Whether its text itself is the key, although the preset's keys are base64.
     pub(super) fn is_raw(&self, preset: Preset) -> bool {
         preset == Preset::Standard
             && self.decoded().is_none()
@@ -130,7 +130,7 @@ impl SigningSecret {
         (!key.is_empty()).then_some(key)
     }
 
-    /// The key that this preset signs with.
+    /// The key with which this preset signs.
     pub(super) fn key(&self, preset: Preset) -> Vec<u8> {
         if preset == Preset::Standard
             && let Some(key) = self.decoded()
@@ -140,7 +140,7 @@ impl SigningSecret {
         self.0.clone().into_bytes()
     }
 
-    /// Keys that are wrong for this preset but often used, each with what was done.
+    /// Keys that are wrong for this preset but often used, each with the mistake in words.
     pub(super) fn mistaken_keys(&self, preset: Preset) -> Vec<(&'static str, Vec<u8>)> {
         let right = self.key(preset);
         let stripped = self.0.strip_prefix("whsec_");

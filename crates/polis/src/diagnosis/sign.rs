@@ -1,4 +1,4 @@
-//! Signs as a sender would: for requests that are replayed, sent or signed on demand.
+//! Signs as a sender would, for requests that are replayed, sent or signed on demand.
 
 use jiff::Timestamp;
 use webhooks_core::scheme;
@@ -7,14 +7,14 @@ use super::{Preset, SigningSecret};
 
 pub use webhooks_core::scheme::SignError;
 
-/// What is to be signed.
+/// What to sign.
 #[derive(Debug, Clone, Copy)]
 pub struct ToSign<'a> {
     /// The delivery's id, for schemes that sign it.
     pub id: &'a str,
-    /// When it is signed.
+    /// The time of signing.
     pub at: Timestamp,
-    /// The URL it will be sent to, letter for letter, for schemes that sign it.
+    /// The URL it will be sent to, exactly as written, for schemes that sign it.
     pub url: &'a str,
     /// The body's media type, for schemes that sign parameters.
     pub content_type: Option<&'a str>,

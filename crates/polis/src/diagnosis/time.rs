@@ -1,11 +1,11 @@
-//! Whether a signature is of now.
+//! Whether a signature is recent.
 
 use jiff::Timestamp;
 use webhooks_core::scheme::Part;
 
 use super::{Diagnosis, Finding, FindingKind, Preset, TOLERANCE, claims::Claims};
 
-/// Adds what is wrong with the timestamp, for the schemes that sign one.
+/// Adds a finding if the timestamp is wrong, for the schemes that sign one.
 pub(super) fn judge(claims: &Claims, preset: Preset, now: Timestamp, diagnosis: &mut Diagnosis) {
     let scheme = preset.scheme();
     if !scheme.signs(Part::Timestamp) && scheme.body_time_ms.is_none() {

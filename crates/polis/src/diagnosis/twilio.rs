@@ -1,4 +1,4 @@
-//! What Twilio signs: the URL it called, and the parameters of a form.
+//! What Twilio signs: the URL that it called, and the parameters of a form.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use webhooks_core::scheme::{self, BODY_HASH, body_hash};
 
 use super::{Finding, FindingKind};
 
-/// A URL the sender may have signed, and how it differs from the one it should have.
+/// A URL that the sender may have signed, and how it differs from the one it should have signed.
 pub(super) struct SignedUrl {
     pub(super) url: Vec<u8>,
     pub(super) difference: Option<String>,
@@ -102,7 +102,7 @@ fn other(scheme: &str) -> &'static str {
     if scheme == "https" { "http" } else { "https" }
 }
 
-/// What of a form is signed, glued as Twilio glues it.
+/// The signed part of a form, concatenated as Twilio does it.
 pub(super) fn parameters(head: &Head, body: &[u8]) -> Vec<u8> {
     if !is_form(head) || given_hash(head).is_some() {
         return Vec::new();
@@ -116,8 +116,8 @@ pub(super) fn parameters(head: &Head, body: &[u8]) -> Vec<u8> {
     glued.flatten().copied().collect()
 }
 
-/// The target with the `bodySHA256` of its query, if it has one, made that of this body; every
-/// other byte stays.
+/// The target with the `bodySHA256` of its query, if it has one, replaced by that of this body;
+/// every other byte stays.
 pub(crate) fn with_body_hash(target: &[u8], body: &[u8]) -> Vec<u8> {
     let Some(query) = target.iter().position(|byte| *byte == b'?') else {
         return target.to_vec();
@@ -140,8 +140,8 @@ pub(crate) fn with_body_hash(target: &[u8], body: &[u8]) -> Vec<u8> {
     hashed
 }
 
-/// What keeps the signature from covering the body: the `bodySHA256` of the query is another
-/// body's, or the body is neither a form, whose parameters are signed, nor hashed in the query.
+/// Why the signature does not cover the body: the `bodySHA256` of the query belongs to another
+/// body, or the body is neither a form, whose parameters are signed, nor hashed in the query.
 pub(super) fn uncovered_body(head: &Head, body: &[u8]) -> Option<Finding> {
     let Some(given) = given_hash(head) else {
         return (!body.is_empty() && !is_form(head)).then(|| Finding {
@@ -156,7 +156,7 @@ pub(super) fn uncovered_body(head: &Head, body: &[u8]) -> Option<Finding> {
     })
 }
 
-/// Whether the body is a form, by its only media type.
+/// Whether the body is a form, according to its only media type.
 fn is_form(head: &Head) -> bool {
     head.all("content-type").count() == 1 && head.text("content-type").is_some_and(scheme::is_form)
 }

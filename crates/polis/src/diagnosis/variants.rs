@@ -1,4 +1,4 @@
-//! Other bodies and other contents a sender may have signed instead of what arrived.
+//! Other bodies and other contents that a sender may have signed instead of what arrived.
 
 use std::{borrow::Cow, collections::HashSet};
 
@@ -7,20 +7,20 @@ use webhooks_core::scheme::Part;
 use super::{FindingKind, Preset, claims::Claims};
 use crate::json_text::{Spacing, respace};
 
-/// Beyond this a body is not changed a second time: deep JSON grows a lot when it is indented.
+/// Beyond this size, a body is not changed a second time: deep JSON grows a lot when it is indented.
 const SECOND_CHANGE_BYTES: usize = 64 * 1024;
 
-/// A body that may have been signed, and what would have had to happen.
+/// A body that may have been signed, and the change that would explain it.
 pub(super) struct BodyVariant {
     pub(super) kind: FindingKind,
     pub(super) text: Cow<'static, str>,
     pub(super) body: Vec<u8>,
 }
 
-/// A change of a body: its kind, its words, and what comes out, when it can be made.
+/// A change of a body: its kind, its description, and the result, if it can be made.
 type Change = (FindingKind, &'static str, Option<Vec<u8>>);
 
-/// The bodies that one common mistake turns this one into, without the body itself.
+/// The bodies that one common mistake makes of this one, without the body itself.
 pub(super) fn bodies(body: &[u8]) -> Vec<BodyVariant> {
     let changes = ends(body).into_iter().chain(json(body));
     changes
@@ -34,9 +34,9 @@ pub(super) fn bodies(body: &[u8]) -> Vec<BodyVariant> {
         .collect()
 }
 
-/// The bodies that two mistakes turn this one into, such as a formatter and `echo`, which adds a
-/// line end. `singles` are the bodies after one; the second mistake is a small one, so that
-/// there are some dozens of pairs and not some hundred.
+/// The bodies that two mistakes make of this one, such as a formatter and `echo`, which adds a
+/// line end. `singles` are the bodies after one mistake; the second mistake is a small one, so
+/// that there are dozens of pairs and not hundreds.
 pub(super) fn pairs(body: &[u8], singles: &[BodyVariant]) -> Vec<BodyVariant> {
     let mut known: HashSet<Vec<u8>> = singles.iter().map(|single| single.body.clone()).collect();
     known.insert(body.to_vec());
@@ -88,7 +88,7 @@ fn ends(body: &[u8]) -> Vec<Change> {
     ]
 }
 
-/// The same JSON, written as others write it.
+/// The same JSON, as other programs write it.
 fn json(body: &[u8]) -> Vec<Change> {
     let compact = respace(body, Spacing::Compact);
     let spaced = respace(body, Spacing::Spaced);
@@ -134,7 +134,7 @@ fn json(body: &[u8]) -> Vec<Change> {
     .into()
 }
 
-/// What writers of JSON escape beside; nothing of a body that was not written anew.
+/// Characters that some JSON writers escape in addition; nothing for a body that was not rewritten.
 fn escapes(single: &BodyVariant) -> Vec<Change> {
     if single.kind != FindingKind::Reserialised {
         return Vec::new();
@@ -183,7 +183,7 @@ fn ascii(json: &[u8]) -> Option<Vec<u8>> {
     Some(escaped.into_bytes())
 }
 
-/// What stands before the body in the signed content; the right one first.
+/// What comes before the body in the signed content; the right variant first.
 pub(super) fn prefixes(preset: Preset, claims: &Claims) -> Vec<(Option<String>, Vec<u8>)> {
     let time = claims.timestamp.as_deref().unwrap_or_default();
     let id = &claims.id;

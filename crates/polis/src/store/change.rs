@@ -1,8 +1,8 @@
-//! The last changes of the store, so that a reader who was away can catch up.
+//! The last changes of the store, so that a reader that was away can catch up.
 
 use std::collections::VecDeque;
 
-/// Enough for a page that reconnects after some seconds under load.
+/// Enough for a page that reconnects after a few seconds under load.
 const CHANGES: usize = 4096;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,10 +23,10 @@ pub(crate) struct Change {
     pub(crate) id: u64,
 }
 
-/// Changes were forgotten before the reader came for them.
+/// Changes were forgotten before the reader asked for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Missed {
-    /// Where to go on from after reading everything anew.
+    /// Where to continue after reading everything again.
     pub(crate) newest: u64,
 }
 
@@ -57,7 +57,7 @@ impl ChangeLog {
                 newest: self.newest,
             });
         }
-        // Less than CHANGES by the check above.
+        // Less than CHANGES, because of the check above.
         let skip = usize::try_from(sequence - oldest).unwrap_or(CHANGES);
         Ok(self.changes.iter().skip(skip).copied().collect())
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{answer::glob, diagnosis::Verdict, record::Record};
 
-/// What a signature check found, with the case that there was none.
+/// The result of a signature check, including that there was none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SignatureState {
     /// Verified.
@@ -46,7 +46,7 @@ impl FromStr for SignatureState {
     }
 }
 
-/// What was answered: one status, a class like `5xx`, or an answer that nobody waited for.
+/// The answer: one status, a class like `5xx`, or an answer that nobody waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StatusFilter {
     Range { from: u16, to: u16 },
@@ -116,7 +116,7 @@ impl FromStr for Since {
     }
 }
 
-/// Which records are wanted; every condition that is set has to hold.
+/// Which records are wanted; all conditions that are set must hold.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Filter {
     pub(crate) scope: Option<String>,
@@ -168,8 +168,8 @@ impl Filter {
     }
 }
 
-/// Whether a part of the text is what is wanted, whatever its case; with a `*`, which stands for any
-/// text, all of it.
+/// Whether part of the text matches, ignoring case; or, if `wanted` has a `*`, which stands for
+/// any text, all of it.
 fn fits(wanted: &str, text: &str) -> bool {
     match wanted.contains('*') {
         true => glob(wanted, text),
@@ -177,7 +177,7 @@ fn fits(wanted: &str, text: &str) -> bool {
     }
 }
 
-/// Whether head, trailers or body contain the text, whatever the case of ASCII letters.
+/// Whether head, trailers or body contain the text, ignoring the case of ASCII letters.
 fn contains(record: &Record, text: &str) -> bool {
     let text = text.as_bytes();
     record

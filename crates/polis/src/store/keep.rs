@@ -1,18 +1,18 @@
-//! How much is kept before the oldest requests fall out.
+//! How much is kept before the oldest requests are dropped.
 
 /// How much is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
-    /// Requests.
+    /// Maximum number of requests.
     pub requests: usize,
-    /// Bytes of memory.
+    /// Maximum number of bytes of memory.
     pub bytes: usize,
 }
 
 impl Default for Keep {
     fn default() -> Self {
         Self {
-            // An afternoon of debugging, in memory that nobody misses.
+            // Enough for an afternoon of debugging, in little memory.
             requests: 10_000,
             bytes: 64_000_000,
         }

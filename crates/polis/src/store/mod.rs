@@ -1,7 +1,7 @@
-//! What was captured, bounded by count and by bytes, and what changed lately.
+//! The captured requests, bounded in number and bytes, and their recent changes.
 //!
-//! The ring in memory is what every reader sees; `--store` mirrors it to SQLite so that it
-//! is there again after a restart. Readers that wait watch a number that grows with each change.
+//! All readers see the ring in memory; `--store` mirrors it to SQLite so that it is there again
+//! after a restart. Readers that wait watch a number that grows with each change.
 
 mod change;
 mod filter;
@@ -50,7 +50,7 @@ impl Store {
         }
     }
 
-    /// Opens or creates the file and loads what it holds, as far as the limits allow.
+    /// Opens or creates the file and loads its requests, as far as the limits allow.
     pub(crate) fn open(keep: Keep, path: &Path) -> Result<Self, StoreError> {
         let (disk, records) = Disk::open(path)?;
         let mut ring = Ring::new(keep);
@@ -77,7 +77,7 @@ impl Store {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Keeps a record; what falls out for it is counted.
+    /// Keeps a record; records that are dropped for it are counted.
     pub(crate) async fn insert(&self, record: &Arc<Record>, scope_capacity: Option<usize>) {
         let (gone, newest) = {
             let mut ring = self.ring();
@@ -104,13 +104,13 @@ impl Store {
         }
     }
 
-    /// Notes that the request was sent again.
+    /// Records that the request was sent again.
     pub(crate) fn sent_again(&self, id: u64) {
         let newest = self.ring().note(ChangeKind::SentAgain, id);
         self.newest_change.send_replace(newest);
     }
 
-    /// Changes a record; whether it is still kept.
+    /// Changes a record, and returns whether it is still kept.
     pub(crate) async fn changed(
         &self,
         id: u64,
@@ -131,7 +131,7 @@ impl Store {
         true
     }
 
-    /// How many requests of a scope are kept.
+    /// The number of kept requests of a scope.
     pub(crate) fn count_of(&self, scope: &str) -> usize {
         self.ring().count_of(scope)
     }
@@ -140,12 +140,12 @@ impl Store {
         self.ring().get(id)
     }
 
-    /// Every record, the newest first.
+    /// All records, newest first.
     pub(crate) fn newest_first(&self) -> Vec<Arc<Record>> {
         self.ring().newest_first()
     }
 
-    /// Removes what the filter finds and says how many that were.
+    /// Removes the requests with these ids, and returns their number.
     pub(crate) async fn remove(&self, ids: Vec<u64>) -> usize {
         let newest = {
             let mut ring = self.ring();
@@ -171,12 +171,12 @@ impl Store {
         self.ring().fallen()
     }
 
-    /// Requests and bytes that are kept now.
+    /// The number of requests and bytes that are kept now.
     pub(crate) fn size(&self) -> (usize, usize) {
         self.ring().size()
     }
 
-    /// Grows with each change; wakes who waits for one.
+    /// A number that grows with each change; wakes those that wait for one.
     pub(crate) fn watch(&self) -> watch::Receiver<u64> {
         self.newest_change.subscribe()
     }

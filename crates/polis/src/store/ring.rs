@@ -1,4 +1,4 @@
-//! Records in memory, the oldest of which fall out when there are too many or too large ones.
+//! Records in memory. The oldest are dropped when there are too many, or when they are too large.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -13,12 +13,12 @@ use super::{
 };
 use crate::record::{Answer, Record};
 
-/// What fell out since the start.
+/// What was dropped since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Fallen {
     /// Requests.
     pub(crate) requests: u64,
-    /// Bytes of memory they held.
+    /// Bytes of memory that they took.
     pub(crate) bytes: u64,
 }
 
@@ -44,7 +44,7 @@ impl Ring {
         }
     }
 
-    /// Keeps a record and returns the ids of those that fell out for it.
+    /// Keeps a record and returns the ids of those that were dropped for it.
     pub(super) fn insert(
         &mut self,
         record: Arc<Record>,
@@ -65,13 +65,13 @@ impl Ring {
         gone
     }
 
-    /// Keeps the answer with its record and returns the ids of those that fell out for it.
+    /// Keeps the answer with its record and returns the ids of those that were dropped for it.
     pub(super) fn answered(&mut self, record: &Record, answer: Answer) -> Vec<u64> {
         let mut gone = Vec::new();
-        // Diagnosed anew meanwhile, it is kept as another record than the one that is answered.
+        // If it was diagnosed again meanwhile, the kept record is not the one that is being answered.
         if let Some(kept) = self.records.get(&record.id) {
             let before = kept.cost();
-            // A second answer of one request would be a mistake; the first one stays.
+            // A second answer to one request would be a mistake; the first one stays.
             let _ = kept.answer.set(answer.clone());
             self.bytes += kept.cost() - before;
             self.shrink(&mut gone);
@@ -95,7 +95,7 @@ impl Ring {
         Some(Arc::clone(kept))
     }
 
-    /// How many requests of a scope are kept.
+    /// The number of kept requests of a scope.
     pub(super) fn count_of(&self, scope: &str) -> usize {
         self.by_scope.get(scope).map_or(0, BTreeSet::len)
     }

@@ -11,13 +11,13 @@ use webhooks_core::private_file;
 
 use crate::record::Record;
 
-/// Writes that wait at most; each holds a record, so the queue is short. A full queue slows
-/// answers down rather than losing what was captured.
+/// Maximum number of writes that wait; each holds a record, so the queue is short. A full queue
+/// slows down answers rather than losing captured requests.
 const QUEUE: usize = 64;
-/// Writes in one transaction.
+/// Maximum number of writes in one transaction.
 const BATCH: usize = 64;
 
-/// A store that cannot be used: its file, and why.
+/// The store cannot be used: its file, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("the store {0} {1}")]
 pub struct StoreError(String, String);
@@ -32,7 +32,7 @@ impl StoreError {
     }
 }
 
-/// Grows when the table changes.
+/// Incremented when the table changes.
 const VERSION: i64 = 1;
 
 #[derive(Debug)]
@@ -123,7 +123,7 @@ impl Disk {
         }
     }
 
-    /// At the start, before anybody awaits.
+    /// Called at the start, before anything awaits.
     pub(super) fn forget_now(&self, ids: &[u64]) -> Result<(), StoreError> {
         if ids.is_empty() {
             return Ok(());
@@ -140,7 +140,7 @@ impl Disk {
     pub(super) async fn flush(&self) {
         let (done, wait) = oneshot::channel();
         self.send(Write::Flush(done)).await;
-        // An error means that the writer is gone, which `send` has said.
+        // An error means that the writer is gone, which `send` has reported.
         let _ = wait.await;
     }
 }
@@ -248,7 +248,7 @@ fn load(connection: &Connection) -> rusqlite::Result<Vec<Record>> {
     rows.collect()
 }
 
-/// Ids count up from 1 and never reach the half that SQLite cannot hold.
+/// Ids count up from 1, and never reach the upper half of `u64` that SQLite cannot store.
 fn as_integer(id: u64) -> i64 {
     i64::try_from(id).unwrap_or(i64::MAX)
 }
