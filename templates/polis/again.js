@@ -1,4 +1,4 @@
-// "Send again" goes where it went last, unless the page says otherwise.
+// "Send again" goes where it last went, unless the page says otherwise.
 const PLACE = "polis-send-to";
 
 export function rememberTarget() {

@@ -24,7 +24,7 @@ export function startCopying() {
       await navigator.clipboard.writeText(text);
       said.textContent = `Copied as ${link.textContent}.`;
     } catch {
-      // No clipboard here: the text itself is the next best.
+      // No clipboard here: showing the text itself is the next best.
       location.assign(url);
     }
   });

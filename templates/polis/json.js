@@ -1,9 +1,9 @@
-// Colours and folds the JSON of a body, and copies a value or its place. The text is the server's;
-// nothing of it becomes markup. Only what is unfolded is made, so that size costs nothing.
+// Colours and folds the JSON of a body, and copies a value or its place. The text comes from the
+// server and never becomes markup. Only what is unfolded is built, so that size costs nothing.
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
-const LINES_MAX = 300; // What is unfolded at first, and what is added at once to a long list.
+const LINES_MAX = 300; // How many lines are unfolded at first, and added at once to a long list.
 
-// The values of a text as a tree, without recursion: depth costs no stack.
+// The values of a text as a tree, built without recursion: depth costs no stack.
 function read(text) {
   const root = { children: [] };
   let inside = root;
@@ -32,7 +32,7 @@ function read(text) {
 
 const isInside = (node) => node.parent.text !== undefined;
 
-// As "Send again" and `polis replay --set` take it: body.items.0.name.
+// As "Send again" and `polis replay --set` accept it: body.items.0.name.
 function place(node) {
   const steps = [];
   for (let at = node; isInside(at); at = at.parent) {
@@ -43,7 +43,7 @@ function place(node) {
 
 const closing = (node) => (node.text === "{" ? "}" : "]");
 
-// What a value is written as; a string without its quotes.
+// A value as text; a string without its quotes.
 function written(node, indent = "") {
   if (!node.children) return node.text;
   if (node.children.length === 0) return node.text + closing(node);
@@ -97,13 +97,13 @@ class Tree {
         await navigator.clipboard.writeText(text());
         said.textContent = `Copied ${place(this.chosen)}.`;
       } catch {
-        said.textContent = "This browser gives no clipboard to the page.";
+        said.textContent = "This browser gives the page no clipboard.";
       }
     });
     return made;
   }
 
-  // The line of a value. What is inside is made when it is unfolded.
+  // The line of a value. Its content is built when it is unfolded.
   item(node) {
     const item = document.createElement("li");
     item.setAttribute("role", "treeitem");
@@ -136,7 +136,7 @@ class Tree {
     node.item.setAttribute("aria-expanded", "true");
   }
 
-  // The next lines of a list that has too many of them.
+  // The next lines of a list that has too many.
   more(node) {
     const from = node.made ?? 0;
     node.made = Math.min(from + LINES_MAX, node.children.length);

@@ -1,4 +1,4 @@
-// j k / r e d p ? as the help says, while the list has the focus; Escape goes there.
+// j k / r e d p ? as the help says, while the list has focus; Escape returns to it.
 import { chosen, list } from "./pages.js";
 import { visit } from "./moves.js";
 import { togglePin } from "./pins.js";
@@ -11,7 +11,7 @@ function move(step) {
   const next = links[at < 0 ? 0 : Math.min(Math.max(at + step, 0), links.length - 1)];
   if (!next) return;
   next.focus();
-  // Held down, the key makes one entry in the history, not twenty.
+  // A key that is held down makes one entry in the history, not twenty.
   visit(next, { address: at < 0 ? "push" : "replace" });
 }
 

@@ -1,14 +1,14 @@
-// Hears that something changed and renews the page: at once for one request, less often in a burst,
-// and not while somebody moves elsewhere, aims at a row or holds a button down.
+// Learns that something changed and renews the page: at once for one request, less often in a
+// burst, and not while somebody navigates, aims at a row or holds a button down.
 import { follow } from "./stream.js";
 import { visit } from "./moves.js";
 import { chosen, isBusy, isMoving, list, lost, renew, say } from "./pages.js";
 
 const PAUSE_MS = 80;
 const LOST_PAUSE_MS = 1000;
-const AIM_MS = 500; // Since the pointer last moved over the list.
+const AIM_MS = 500; // After the pointer last moved over the list.
 
-let newest = ""; // The change that was told last: its run, a dash, its number.
+let newest = ""; // The change that was reported last: its run, a dash, its number.
 let isRunning = false;
 let aimed = -Infinity;
 let isPressed = false;
@@ -24,7 +24,7 @@ function isBehind() {
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-// Every row with the time of its request: another run of polis counts from 1 again.
+// Every row with the time of its request, because another run of polis counts from 1 again.
 const rows = () => [...document.querySelectorAll("#rows time")].map((time) => `${time.closest("li").value} ${time.dateTime}`);
 
 function sayRestarted(before, kept) {
@@ -33,10 +33,10 @@ function sayRestarted(before, kept) {
   note.id = "restarted";
   note.className = "card warn";
   note.setAttribute("role", "alert");
-  note.textContent = "polis was started anew. "
+  note.textContent = "polis was restarted. "
     + (isKept ? "" : `${kept} ${kept === "1" ? "request that it kept is" : "requests that it kept are"} gone; --store keeps them. `)
     + (!isKept && chosen() ? `What you see of #${chosen()} is this page's copy. ` : "")
-    + "Answers, scopes and secrets that were set while it ran are what they were at its start.";
+    + "Answers, scopes and secrets that were set while it ran are back to those of its start.";
   document.getElementById("restarted")?.remove();
   list().prepend(note);
 }
@@ -53,7 +53,7 @@ async function step() {
 
 const FOLLOWS = "polis-follow";
 
-// Opens the newest request, where somebody wants that and is not in the middle of something.
+// Opens the newest request if somebody wants that and is not in the middle of something.
 function followNewest(added) {
   const newest = document.querySelector(`#rows > li[value="${added[0]}"] a`);
   if (newest && document.getElementById("follow").checked && !isBusy()) visit(newest, { address: "replace" });
@@ -77,7 +77,7 @@ async function run() {
     const begun = performance.now();
     try {
       await step();
-      // A server that is busy is asked less often.
+      // A busy server is asked less often.
       rest += performance.now() - begun;
     } catch (error) {
       if (error.name === "AbortError") continue;

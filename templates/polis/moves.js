@@ -1,9 +1,9 @@
-// Links and forms that change what is shown do it without loading the whole page.
+// Makes links and forms change what is shown without loading the whole page.
 import { heading, list, lost, say, send, show } from "./pages.js";
 
-const PAUSE_MS = 200; // Between a key in a filter and the search.
+const PAUSE_MS = 200; // From a key press in a filter to the search.
 let timer = 0;
-let tab = new URLSearchParams(location.search).get("tab"); // What is shown of a request, where it has that.
+let tab = new URLSearchParams(location.search).get("tab"); // The tab that is shown of a request, if it has that tab.
 
 // An address with what the filter fields say right now, so that no move undoes another.
 function address(path, others = {}) {
@@ -37,7 +37,7 @@ function clicked(event) {
     visit(link, { address: "replace", focus: link.id });
     return;
   }
-  // The commands work while the list has the focus; where only one of both is seen it goes along.
+  // The keys work while the list has focus; where only list or detail is visible, focus moves along.
   const stays = link.closest("#rows") && getComputedStyle(document.querySelector(".panes")).gridTemplateColumns.includes(" ");
   visit(link, { focus: link.classList.contains("compare") ? "comparison" : stays ? "" : "detail" });
 }
@@ -77,13 +77,13 @@ export function startMoves() {
   document.addEventListener("submit", sent);
   if (!list()) return;
   const form = document.getElementById("filters");
-  form.querySelector("button").hidden = true; // Fields filter while one types.
+  form.querySelector("button").hidden = true; // Fields filter as you type.
   document.addEventListener("click", clicked);
   form.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(filter, PAUSE_MS, "replace");
   });
   addEventListener("popstate", wentBack);
-  // In the middle: rows that were not seen yet get their true height afterwards, which moves it.
+  // In the middle, because rows that were not seen yet get their true height afterwards, which moves it.
   document.querySelector("#rows .selected")?.scrollIntoView({ block: "center" });
 }

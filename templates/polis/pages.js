@@ -1,7 +1,7 @@
-// Fetches a page and puts its parts in place. The server renders and escapes; nothing that was
-// captured is made into markup here.
+// Fetches a page and puts its parts in place. The server renders and escapes; no captured text
+// becomes markup here.
 //
-// What somebody asked for is a move: it ends the move before it and every renewal, and no renewal
+// Whatever somebody asks for is a move: it ends the previous move and any renewal, and no renewal
 // begins until it is shown. The server sends only the rows that this page does not have yet.
 import { rememberTarget } from "./again.js";
 import { showJson } from "./json.js";
@@ -10,16 +10,16 @@ import { showPins } from "./pins.js";
 const FLASHES_MAX = 3;
 
 const byId = (id) => document.getElementById(id);
-let move = null; // What was asked for and is not shown yet: its url, address and abort.
+let move = null; // What was asked for but is not shown yet: its url, address and abort.
 let renewal = new AbortController();
-let listed = filtersOf(location.href); // What the rows were filtered by.
-let owed = false; // A newer detail that was not shown, because somebody was busy with it.
+let listed = filtersOf(location.href); // The filters of the listed rows.
+let owed = false; // A newer detail was not shown, because somebody was busy with it.
 
 export const list = () => byId("list");
 export const detail = () => byId("detail");
 export const chosen = () => Number(detail()?.dataset.id ?? 0);
 export const isMoving = () => move !== null;
-// Where the page is, or is about to be.
+// The page's address, or the one it is about to have.
 export const heading = () => new URL(move?.url ?? location.href, location.href);
 
 export function say(text) {
@@ -30,7 +30,7 @@ export function lost(error) {
   if (error?.name !== "AbortError") say("polis does not answer; trying again");
 }
 
-// The filters of an address, without what is shown of a request.
+// The filters of an address, without what it shows of a request.
 export function filtersOf(url) {
   const query = new URL(url, location.href).searchParams;
   for (const own of ["with", "tab"]) query.delete(own);
@@ -44,21 +44,21 @@ async function load(url, headers, options) {
   return page;
 }
 
-// The page at an address, as far as it is new to this one.
+// The page at an address, with only what is new to this page.
 async function news(url, headers, options) {
   const known = filtersOf(url) === listed ? { "polis-known": list().dataset.change, ...headers } : {};
   const page = await load(url, known, options);
   return arranged(page) ? page : load(url, {}, options);
 }
 
-// The rows of a page in its order; those that it does not send are here already. Null when not.
+// The rows of a page in its order; those that it does not send are already here. Null if they are not.
 function arranged(page) {
   const have = new Map([...document.querySelectorAll("#rows > li")].map((row) => [row.value, row]));
   const rows = [...page.querySelectorAll("#rows > li")].map((row) => (row.firstElementChild ? row : have.get(row.value)));
   return rows.includes(undefined) ? null : rows;
 }
 
-// What a person looks at stays where it is when rows come in above.
+// What a person is looking at stays where it is when rows are added above.
 function inPlace(change) {
   const isTop = list().scrollTop < 8 && scrollY < 8;
   const anchor = isTop ? null : [...document.querySelectorAll("#rows > li")]
@@ -85,7 +85,7 @@ function markChosen() {
   }
 }
 
-// Returns the ids of the requests that were not listed before, the newest first.
+// Returns the ids of the requests that were not listed before, newest first.
 function putList(page, url) {
   const rows = arranged(page);
   const known = new Set([...document.querySelectorAll("#rows > li")].map((row) => row.value));
@@ -110,7 +110,7 @@ function putList(page, url) {
   listed = filtersOf(url);
   markChosen();
   const fresh = rows.filter((row) => !known.has(row.value));
-  // In a burst nobody sees them one by one, and so many would hold the page up.
+  // In a burst nobody sees them one by one, and this many would slow the page down.
   if (fresh.length <= FLASHES_MAX) for (const row of fresh) row.classList.add("new");
   if (focused && !document.activeElement?.closest("#rows")) {
     const link = document.querySelector(`#rows a[href="${CSS.escape(focused)}"]`);
@@ -124,7 +124,7 @@ function putDetail(page) {
   const same = Number(part.dataset.id) === chosen();
   const open = same ? [...document.querySelectorAll("#detail details[open]")].map((one) => one.id) : [];
   const focused = same && detail().contains(document.activeElement) ? document.activeElement.id : "";
-  // What was sent again and the answer to it are in no page that is fetched later.
+  // A page that is fetched later does not contain what was sent again and its answer.
   const isLater = same && !part.querySelector("#replayed");
   const [form, replayed] = isLater ? [byId("again"), byId("replayed")] : [];
   detail().replaceWith(document.adoptNode(part));
@@ -149,13 +149,13 @@ const isEdited = (field) => field.type === "checkbox"
   ? field.checked !== field.defaultChecked
   : field.value !== field.defaultValue;
 
-// Whether somebody is about to send something from the detail: that must not be taken away.
+// Whether somebody is about to send something from the detail, which must not be taken away.
 export function isBusy() {
   const fields = [...detail().querySelectorAll("form :is(input, textarea)")];
   return fields.some((field) => field === document.activeElement || isEdited(field));
 }
 
-// The same page anew. `isHeld` says whether nothing may move right now. Returns what was added.
+// Renews the page. `isHeld` says whether nothing may move right now. Returns what was added.
 export async function renew(isHeld) {
   renewal = new AbortController();
   const shown = owed ? {} : { "polis-shown": chosen() };
@@ -163,10 +163,10 @@ export async function renew(isHeld) {
   if (isHeld()) return [];
   const notice = byId("notice");
   const added = putList(page, location.href);
-  // What was just done is said until somebody moves on.
+  // A notice of what was just done stays until somebody moves on.
   if (notice && !byId("notice")) byId("above").prepend(notice);
   const part = page.getElementById("detail");
-  // The time tells it from a request of another run.
+  // The time distinguishes it from a request of another run.
   const at = (within) => within.querySelector("h2.line")?.dataset.at;
   const isNews = at(part) !== undefined && at(part) === at(detail());
   if (isNews && isBusy()) owed = true;
@@ -174,11 +174,11 @@ export async function renew(isHeld) {
   return added;
 }
 
-// The page of a link beside the list. `address` says what becomes of the address: push, replace,
-// or stay.
+// Shows the page of a link next to the list. `address` says what becomes of the address: push,
+// replace or stay.
 export async function show(url, { address = "push", focus = "" } = {}) {
   renewal.abort();
-  // What is overtaken would have made an entry in the history.
+  // The overtaken move would have made an entry in the history.
   const kept = move?.address === "push" && address === "replace" ? "push" : address;
   move?.abort.abort();
   const mine = { url, address: kept, abort: new AbortController() };
@@ -197,7 +197,7 @@ export async function show(url, { address = "push", focus = "" } = {}) {
   if (focus) byId(focus)?.focus();
 }
 
-// Sends a form of the detail. It is sent whatever one looks at next; the answer is shown where the
+// Sends a form of the detail. It is sent whatever is shown next; the answer is shown only if the
 // request is still chosen.
 export async function send(form, focus) {
   const page = await load(form.action, {}, { method: "POST", body: new URLSearchParams(new FormData(form)) });

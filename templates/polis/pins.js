@@ -1,5 +1,5 @@
-// Pins are this browser's own: links to requests that one comes back to. A pin knows when its
-// request came, because another run of polis counts from 1 again.
+// Pins are kept in this browser: links to requests to come back to. A pin records when its request
+// came, because another run of polis counts from 1 again.
 const PLACE = "polis-pins";
 const PINS_MAX = 20;
 
@@ -34,7 +34,7 @@ export function togglePin() {
 function item(pin) {
   const link = document.createElement("a");
   const query = new URLSearchParams(location.search);
-  query.delete("with"); // What it was compared with belongs to the request that is left.
+  query.delete("with"); // The comparison belongs to the request that is being left.
   link.href = `/requests/${Number(pin.id)}${query.size > 0 ? `?${query}` : ""}`;
   link.textContent = pin.label;
   const made = document.createElement("li");

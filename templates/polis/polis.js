@@ -1,4 +1,4 @@
-// Makes the pages live. Without these scripts a reload shows the same.
+// Makes the pages live. Without these scripts, a reload shows the same.
 import { startCopying } from "./copy.js";
 import { startKeys } from "./keys.js";
 import { startLive } from "./live.js";

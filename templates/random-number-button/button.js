@@ -13,7 +13,7 @@ function localTimes(root) {
   }
 }
 
-// "in 4 s" beside every time that lies ahead. Hidden from screen readers: they get the time itself.
+// "in 4 s" next to every time that is ahead. Hidden from screen readers: they get the time itself.
 function countDown() {
   for (const time of document.querySelectorAll("time[data-ahead]")) {
     let wait = time.nextElementSibling;
@@ -29,7 +29,7 @@ function countDown() {
   }
 }
 
-// Which exchanges the reader opened or closed; the others are as the server has them.
+// Which exchanges the reader opened or closed; the others are as the server sends them.
 const chosen = new Map();
 document.getElementById("journey").addEventListener("click", (event) => {
   const details = event.target.closest("summary")?.parentElement;
@@ -77,8 +77,8 @@ localTimes(document);
 countDown();
 setInterval(countDown, 1000);
 
-// The stream says only that something moved, so that windows on different numbers share it; each
-// asks for its own parts.
+// The stream says only that something changed, so that windows on different numbers can share it;
+// each asks for its own parts.
 const told = {};
 let deaf = false;
 let asking = false;
@@ -110,7 +110,7 @@ follow("/live", {
   open: () => { deaf = false; lost.hidden = true; },
   error: () => { deaf = true; lost.hidden = false; },
 });
-// One more question would have been asked.
+// One more poll would have been made.
 setInterval(() => { if (!document.hidden) catchUp(); }, 1000 * main.dataset.poll);
 
 // A second click while the first is on its way would cost a second text.

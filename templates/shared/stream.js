@@ -1,10 +1,10 @@
-// Follows a program's event stream. Browsers allow a host six connections, and a stream keeps one
-// for good: the seventh tab would never load. So a tab that nobody sees lets its stream go, and of
-// the tabs that are seen one listens and passes on what it hears.
+// Follows a program's event stream. Browsers allow six connections to a host, and a stream keeps
+// one forever: the seventh tab would never load. So a hidden tab closes its stream, and of the
+// visible tabs one listens and passes on what it receives.
 
-const RETRY_MS = 2000; // After an answer that a browser does not try again by itself.
+const RETRY_MS = 2000; // After an answer that the browser does not retry by itself.
 
-// Connects, and tells what it hears.
+// Connects, and reports what it receives.
 class Connection {
   constructor(url, names, tell) {
     Object.assign(this, { url, names, tell });
@@ -21,7 +21,7 @@ class Connection {
     });
   }
 
-  // Somebody new wants the stream's beginning, which may be on its way anyhow.
+  // A new listener needs the stream's beginning, which may be on its way anyway.
   again() {
     if (this.source.readyState !== EventSource.OPEN) return;
     this.source.close();
@@ -34,11 +34,11 @@ class Connection {
   }
 }
 
-// Listens, or hears from the tab that does. Returns what ends it.
+// Listens, or gets events from the tab that does. Returns a function that ends it.
 function join(url, heard) {
   const names = Object.keys(heard);
   const hear = (name, data) => heard[name](data);
-  // Browsers have no locks for pages that come unencrypted from another machine.
+  // Browsers offer no locks to pages that come unencrypted from another machine.
   if (!navigator.locks) {
     const own = new Connection(url, names, hear);
     return () => own.close();
@@ -70,8 +70,8 @@ function join(url, heard) {
 }
 
 // Calls `heard.NAME(data)` for each event of that name, and `heard.open()` whenever the stream has
-// begun anew, which it does for a tab that is loaded or seen again, too: what happened before must
-// be caught up with then. `heard.error()` is called while nothing can be heard.
+// started again, as it also does for a tab that is loaded or shown again: the caller must then
+// catch up on what happened before. `heard.error()` is called while there is no stream.
 export function follow(url, heard) {
   let leave = null;
   const end = () => {

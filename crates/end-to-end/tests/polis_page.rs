@@ -677,7 +677,7 @@ async fn an_open_page_says_that_polis_was_started_anew_and_what_was_lost() -> an
         .await?;
     page.browser.reads("#live", "live").await?;
     page.restart().await?;
-    let said = page.browser.reads("#restarted", "started anew").await?;
+    let said = page.browser.reads("#restarted", "was restarted").await?;
     assert!(said.contains("1 request that it kept is gone"), "{said}");
     assert!(said.contains("this page's copy"), "{said}");
     page.browser
