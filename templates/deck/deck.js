@@ -58,7 +58,7 @@
     }, () => { delete frame.dataset.asking; });
   }
 
-  // Whoever clicked in a frame gave it the keys; the pointer outside of it gives them back.
+  // A click in a frame gives it the keyboard; moving the pointer out of it takes the keyboard back.
   function takeKeysBack() {
     if (!(document.activeElement instanceof HTMLIFrameElement)) return;
     document.activeElement.blur();

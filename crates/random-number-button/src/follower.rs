@@ -100,7 +100,7 @@ impl Follower {
         });
     }
 
-    /// Waits until nothing is followed any more; to be called after the stop.
+    /// Waits until nothing is followed any more; call this after the stop.
     pub(crate) async fn stopped(&self) {
         self.tasks.close();
         self.tasks.wait().await;

@@ -117,7 +117,7 @@ pub(crate) struct TextStatus {
     pub(crate) error_message: Option<String>,
 }
 
-/// The stages of a text that the page tells apart.
+/// The stages of a text that the page distinguishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// The texter has the number and has not heard from Twilio.

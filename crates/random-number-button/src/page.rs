@@ -73,7 +73,7 @@ impl Guide {
     }
 }
 
-/// Polling beside the webhooks.
+/// Polling compared with the webhooks.
 #[derive(Debug, Template)]
 #[template(path = "polling.html")]
 pub(crate) struct PollingPart {

@@ -67,7 +67,7 @@ impl PressLimit {
 
     /// Counts a press at `now`, or says how long to wait.
     pub(crate) fn press(&mut self, now: SystemTime) -> Result<(), TooMany> {
-        // A press from the future means that the clock was set back; it must not block for ever.
+        // A press from the future means that the clock was set back; it must not block presses forever.
         self.pressed_at
             .retain(|at| now.duration_since(*at).is_ok_and(|age| age < DAY));
         let Allowed { a_minute, a_day } = self.allowed;

@@ -61,6 +61,6 @@ pub(crate) fn words(reason: Option<&Reason>) -> String {
             words,
         }) => format!("Twilio's error {code}: {words}"),
         Some(Reason { code: None, words }) => words.clone(),
-        None => "the text is under way".to_owned(),
+        None => "the text is being sent".to_owned(),
     }
 }

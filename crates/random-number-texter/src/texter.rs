@@ -166,15 +166,15 @@ impl Texter {
                 landing
             }
             Boarding::Later(landing) => landing,
-            Boarding::Full => return Outcome::try_again("too many texts are under way"),
+            Boarding::Full => return Outcome::try_again("too many texts are being sent"),
         };
         let landed = landing.wait_for(Option::is_some);
         match tokio::time::timeout(self.0.times.answer, landed).await {
             Ok(Ok(outcome)) => outcome
                 .clone()
-                .unwrap_or_else(|| Outcome::try_again("the text is under way")),
+                .unwrap_or_else(|| Outcome::try_again("the text is being sent")),
             Ok(Err(_)) => Outcome::try_again("the text was interrupted"),
-            Err(_) => Outcome::try_again("the text is still under way"),
+            Err(_) => Outcome::try_again("the text is still being sent"),
         }
     }
 

@@ -110,7 +110,7 @@ impl Twilio {
 
     /// Lists the latest texts from our sender to our number.
     ///
-    /// Not narrowed down to a date of sending: a text that waits at Twilio has none yet.
+    /// Not narrowed down to a date of sending: a text that is still queued at Twilio has none yet.
     pub(crate) async fn look_up(&self) -> LookedUp {
         let query = form_urlencoded::Serializer::new(String::new())
             .append_pair("To", self.to.expose())

@@ -194,7 +194,7 @@ async fn exchange(
     let mut note = plan.note;
     if closed_early && sent_well && !watching::is_gone(connection.stream()).await {
         hung_up_after = None;
-        note = Some("the client had closed its sending side, but took the answer".into());
+        note = Some("the client had closed its sending side, but received the answer".into());
     }
     let mut answer = answer_of(&reply, sent, answered_after, hung_up_after, note);
     answer.forward = outcome;

@@ -210,7 +210,7 @@ async fn a_slow_twilio_does_not_keep_the_sender_beyond_its_time() {
     for _ in 0..2 {
         let answered = rig.draw("a", 641).await;
         assert_eq!(answered.status, StatusCode::SERVICE_UNAVAILABLE);
-        assert!(answered.body.contains("under way"), "{answered:?}");
+        assert!(answered.body.contains("being sent"), "{answered:?}");
     }
     rig.twilio.posted(1).await;
     rig.twilio.release();
