@@ -25,7 +25,7 @@ pub(crate) const SID: &str = Account::DEVELOPMENT_SID;
 pub(crate) const FROM: &str = Account::DEVELOPMENT_FROM;
 pub(crate) const TO: &str = Account::DEVELOPMENT_TO;
 
-/// The fields of a text that is taken.
+/// The fields of a text that is accepted.
 pub(crate) const GOOD: [(&str, &str); 3] = [("To", TO), ("From", FROM), ("Body", "Hello")];
 
 pub(crate) struct Desk {
@@ -102,7 +102,7 @@ impl Desk {
         self.call("POST", &messages(".json"), form).await
     }
 
-    /// Sends a text to the phone, waits until it is at its end, and tells its id.
+    /// Sends a text to the phone, waits until its status is final, and returns its id.
     pub(crate) async fn deliver(&self, body: &str) -> String {
         let sid = self
             .take(&[("To", TO), ("From", FROM), ("Body", body)])
@@ -112,7 +112,7 @@ impl Desk {
         sid
     }
 
-    /// Sends a text that must be taken, and tells its id.
+    /// Sends a text that must be accepted, and returns its id.
     pub(crate) async fn take(&self, form: &[(&str, &str)]) -> String {
         let answer = self.create(form).await;
         assert_eq!(answer.status, 201, "{}", answer.text);

@@ -1,4 +1,4 @@
-//! The phone as programs, people and Twilio's own SDK meet it.
+//! The phone as programs, people and Twilio's own SDK use it.
 
 // Clippy's own exception for tests does not reach the functions that tests share.
 #![allow(clippy::unwrap_used)]

@@ -1,4 +1,4 @@
-//! Creating, fetching, redacting, calling off and deleting texts.
+//! Creating, fetching, redacting, canceling and deleting texts.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
 //! Twilio's official Python SDK, pointed at a phone that is served as the binary serves it.
-//! The SDK decides what is faithful; the script beside this file says what it does.
+//! The SDK decides what is faithful; the script next to this file says what it does.
 
 use std::{
     path::{Path, PathBuf},

@@ -1,5 +1,5 @@
 //! polis and webhooks-core's `receive` on the same requests: every provider, kind of body, thing
-//! that is signed and spelling of the headers. They never disagree, and only what is right is.
+//! that is signed and spelling of the headers. They never disagree, and accept only genuine requests.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -86,7 +86,7 @@ fn headers(preset: Preset, signed: Signed, [secret, other]: &[String; 2], at: us
     let body: &[u8] = match signed {
         Signed::WithoutBody => b"",
         Signed::AnotherBody => b"a=2",
-        // No signature of Twilio's covers it.
+        // None of Twilio's signatures covers it.
         _ if preset == Preset::Twilio && !is_form => b"",
         _ => body,
     };
@@ -122,7 +122,7 @@ fn is_right(preset: Preset, signed: Signed, at: usize) -> bool {
         }
 }
 
-/// The same headers as others write them, and whether a verifier takes that.
+/// The same headers in other spellings, and whether a verifier accepts them.
 fn spellings(preset: Preset, headers: &Headers) -> Vec<(&'static str, bool, Headers)> {
     let scheme = preset.scheme();
     let name = scheme.signature_header();
@@ -269,7 +269,7 @@ fn polis_and_receive_accept_the_same_requests_and_only_genuine_ones() {
     assert!(accepted > 200, "{accepted}");
 }
 
-/// What else than a form has its hash in the signed URL.
+/// Bodies other than forms, whose hash is in the signed URL.
 #[test]
 fn polis_and_receive_take_the_same_hashes_of_bodies_in_twilios_url() {
     let secret = SigningSecret::new("a secret", Preset::Twilio).unwrap();
@@ -279,7 +279,7 @@ fn polis_and_receive_take_the_same_hashes_of_bodies_in_twilios_url() {
     let mut accepted = 0;
     for (kinds, body) in BODIES {
         let right = hash(body);
-        // Without a hash only what is empty is covered.
+        // Without a hash, only an empty body is covered.
         for (parameters, is_covered) in [
             (format!("bodySHA256={right}"), true),
             (format!("bodySHA256={right}&b=2"), true),

@@ -1,4 +1,4 @@
-//! What senders are answered, to test how they take it.
+//! The answers to senders, for testing how they handle them.
 
 use std::time::{Duration, Instant};
 
@@ -174,7 +174,7 @@ async fn a_challenge_whose_answer_is_computed_is_answered_with_the_providers_sec
         assert_eq!(answered.status(), status, "{preset}");
         assert_eq!(answered.headers()["content-type"], kind, "{preset}");
         assert_eq!(answered.text().await.unwrap(), answer, "{preset}");
-        // Another secret's question is refused, and what is no question goes to the next rule.
+        // A question signed with another secret is refused, and what is not a question goes to the next rule.
         let other = match preset {
             Preset::Discord => &webhooks_core::Secret::generate_ed25519().expose(),
             _ => "another secret",
@@ -211,7 +211,7 @@ async fn a_providers_check_of_the_url_is_answered_with_its_challenge() {
         );
         assert_eq!(answer.text().await.unwrap(), value);
     }
-    // What is signed wrongly is not answered, and other requests are no challenge.
+    // A wrongly signed challenge is not answered, and other requests are not challenges.
     let forged = client
         .get(url("/?challenge=d"))
         .header("x-hub-signature-256", "sha256=00");

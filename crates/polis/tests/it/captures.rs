@@ -1,4 +1,4 @@
-//! Requests are captured byte for byte, also those that no framework likes.
+//! Requests are captured byte for byte, including those that frameworks reject.
 
 use polis::{Content, Listener, Settings};
 use tokio::io::AsyncWriteExt;
@@ -308,7 +308,7 @@ async fn no_damage_to_a_request_goes_unanswered_or_harms_the_next() {
         stream.write_all(&request).await.unwrap();
         stream.shutdown().await.unwrap();
         let answer = read_to_end(&mut stream).await;
-        // White space alone is no request yet.
+        // White space alone is not a request yet.
         let is_blank = request.iter().all(|byte| b"\r\n".contains(byte));
         assert!(
             answer.starts_with("HTTP/1.1 ") || is_blank,

@@ -1,4 +1,4 @@
-//! Why a signature is right or wrong, and that webhooks-core agrees on what is right.
+//! Why a signature is valid or not, and that webhooks-core agrees on which ones are valid.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -434,7 +434,7 @@ fn webhooks_core_verifies_what_polis_signs() {
         (Preset::Shopify, Verifier::shopify(shared())),
         (Preset::Twilio, Verifier::twilio(shared(), url)),
     ] {
-        // The query hash is what a body beside a form is signed by.
+        // A body that is not a form is signed through the hash in the query.
         let body = if preset == Preset::Twilio { b"" } else { BODY };
         let headers: http::HeaderMap = signed(preset, SECRET, body, Timestamp::now())
             .iter()

@@ -107,7 +107,7 @@ async fn replays_go_to_this_machine_or_to_urls_given_by_flag() {
         ("http://localhost.evil.example/", 403),
         ("ftp://localhost/", 422),
         ("nonsense", 422),
-        // These may be tried, and nothing listens there.
+        // These may be tried, but nothing listens there.
         ("http://127.0.0.1:1/hooks/a", 502),
         ("http://localhost:1/", 502),
     ] {
@@ -144,6 +144,6 @@ async fn a_replay_leaves_the_scopes_prefix_out_and_a_slash_is_a_path() {
         .map(|record| record.target())
         .collect();
     assert_eq!(targets, ["/hooks?a=1", "/", "/hooks?a=1", "/hooks?a=1"]);
-    // Sent back to where it was captured, it comes to its scope again.
+    // Sent back to where it was captured, it reaches its scope again.
     assert_eq!(&*listener.requests()[1].scope, "acme");
 }

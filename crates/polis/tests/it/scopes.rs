@@ -1,4 +1,4 @@
-//! Endpoints of their own under `/in/<name>/`.
+//! Separate endpoints under `/in/<name>/`.
 
 use polis::Listener;
 use serde_json::{Value, json};
@@ -96,7 +96,7 @@ async fn a_removed_scope_takes_its_requests_along() {
     assert_eq!(listener.requests().len(), 1);
 }
 
-/// Signed requests that came before the secret stayed unchecked for ever.
+/// Signed requests that came before the secret stayed unchecked forever.
 #[tokio::test]
 async fn a_secret_that_comes_late_diagnoses_everything_that_is_kept() {
     use polis::{Preset, SigningSecret, ToSign, sign};
@@ -148,7 +148,7 @@ async fn a_secret_that_comes_late_diagnoses_everything_that_is_kept() {
         listener.requests().iter().map(told).collect()
     };
     assert_eq!(states(), ["unchecked"; 4]);
-    // Whose they are, the headers say.
+    // The headers say whose they are.
     let answer = put_scope(&listener, "acme", &json!({ "secrets": [secret] })).await;
     let told: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
     assert_eq!(

@@ -1,4 +1,5 @@
-//! Flags over variables over `.env` over `polis.toml`; everything wrong at once.
+//! Flags override variables, which override `.env`, which overrides `polis.toml`; all errors are
+//! reported at once.
 
 use std::{io::Write, path::PathBuf};
 
@@ -159,7 +160,7 @@ fn secrets_come_from_variables_and_files_with_old_ones_marked() {
         .iter()
         .map(|secret| secret.expose())
         .collect();
-    // A flag is over a variable.
+    // A flag overrides a variable.
     assert_eq!(shown, ["first-secret", "second-secret"]);
     assert_eq!(verification.old_secrets.len(), 3);
 }
@@ -247,7 +248,7 @@ fn a_short_standard_webhooks_secret_is_told_but_accepted() {
     );
     let long = format!("whsec_{}", "a".repeat(88));
     assert!(read("standard", &long, &right)[0].contains("decodes to 66 bytes"));
-    // Of other senders the prefix is part of a text.
+    // For other senders, the prefix is part of the text.
     assert_eq!(read("stripe", "whsec_abc", &right), [""; 0]);
 }
 

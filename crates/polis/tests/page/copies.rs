@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::scene::{DEADLINE, get};
 
-/// Tries to run a program of its own in every way that a shell knows.
+/// Texts that try, in every way that a shell knows, to run their own program.
 const ATTACKS: [&str; 8] = [
     "'; touch owned; '",
     "\"; touch owned; \"",
@@ -47,7 +47,7 @@ async fn post(listener: &Listener, method: &str, target: &str, headers: &str, bo
     say(listener, &[head.as_bytes(), body].concat()).await;
 }
 
-/// A curl that only notes its arguments, each ended by NUL, and its input.
+/// A curl that only records its arguments, each ended by NUL, and its input.
 fn stubs() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("curl");

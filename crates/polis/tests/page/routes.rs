@@ -203,7 +203,7 @@ async fn markup_that_was_sent_is_text_and_no_script_of_a_page_may_run() {
             "{path}"
         );
     }
-    // What was captured is never given out as a page of its own.
+    // Captured content is never served as a page of its own.
     let body = client()
         .get(listener.page_url() + "/api/requests/1/body")
         .send()

@@ -8,13 +8,13 @@ use serde_json::Value;
 
 /// The secret that the scene's listener accepts.
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-/// One that it accepted once.
+/// One that it no longer accepts.
 pub(crate) const OLD_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 /// A test that waits longer has failed.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A client that waits for nobody for ever and goes through no proxy.
+/// A client with a time limit and without a proxy.
 pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -60,7 +60,7 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// `random_number:generate` with this number, signed rightly.
+    /// `random_number:generate` with this number, validly signed.
     pub(crate) fn number(id: &'static str, number: u32) -> Self {
         Self {
             path: "/hooks",

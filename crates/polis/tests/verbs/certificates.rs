@@ -1,6 +1,6 @@
 //! send and replay over TLS, to servers whose certificates are trusted and to others.
 //!
-//! What is trusted is told by `SSL_CERT_FILE`, which Linux alone heeds.
+//! `SSL_CERT_FILE` says what is trusted; it has an effect only on Linux.
 #![cfg(target_os = "linux")]
 
 use std::{path::PathBuf, sync::Arc};

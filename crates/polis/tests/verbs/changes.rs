@@ -1,4 +1,4 @@
-//! The verbs that change the polis that runs, and what is sent without data of one's own.
+//! The verbs that change the running polis, and what is sent if no data is given.
 
 use polis::{Listener, Preset, SigningSecret, Verdict, Verification};
 

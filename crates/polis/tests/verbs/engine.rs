@@ -125,7 +125,7 @@ async fn three_attempts_under_one_id_with_growing_gaps() {
         text.contains(&format!("  webhook-id: {id}\n")) && text.contains("attempt 3"),
         "{text}"
     );
-    // Each attempt is signed anew; the body stays.
+    // Each attempt is signed again; the body stays the same.
     let differences = polis(&["diff", "1", "3", "--json", "--api", &api])
         .end()
         .await

@@ -1,4 +1,4 @@
-//! How the verbs find the polis that runs, and what may not stop them.
+//! How the verbs find the running polis, and what must not stop them.
 
 use polis::Listener;
 use tempfile::TempDir;

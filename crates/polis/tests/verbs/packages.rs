@@ -59,7 +59,7 @@ fn installed(program: &str) -> PathBuf {
     program.into()
 }
 
-/// The script beside its packages: Node looks for them from the script's own folder upwards.
+/// The script next to its packages: Node looks for them from the script's own folder upwards.
 fn script() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("providers-2");
     fs::create_dir_all(&folder).unwrap();

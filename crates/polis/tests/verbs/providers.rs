@@ -9,7 +9,7 @@ use crate::{
     run::{SECRET, polis},
 };
 
-/// Bodies with whatever tends to be mangled on the way.
+/// Bodies with content that tends to be mangled in transit.
 const DATA: [&str; 2] = [
     r#"{"b":"ünïcödé 🎲 and \"quotes\"","a":{"x":[1,2.50,null]}}"#,
     "{ \"spaces\" :\n\t\"1\" }",
@@ -28,7 +28,7 @@ fn assert_accepted(provider: &str, url: &str, headers: &Value, body: &str, secre
     assert_eq!(answer["accepted_other_body"], false, "{provider}");
 }
 
-/// Sends and signs; both have to be accepted.
+/// Sends and signs; both must be accepted.
 async fn accepted(provider: &str, secret: &str) {
     accepted_by(provider, secret, secret).await;
 }

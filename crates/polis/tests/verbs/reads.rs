@@ -92,7 +92,7 @@ async fn ls_follows_what_arrives_and_is_answered() {
     assert!(first.unwrap().unwrap().contains(" #2 "));
     post(&listener, "/elsewhere", &[], b"").await;
     post(&listener, "/hooks", &[], b"new").await;
-    // One line when the answer was there as soon as the arrival was told, else two.
+    // One line if the answer was already there when the arrival was reported, else two.
     let reading = tokio::task::spawn_blocking(move || {
         let arrived = lines.next()?.ok()?;
         match arrived.contains("-> 500 after") {
@@ -101,7 +101,7 @@ async fn ls_follows_what_arrives_and_is_answered() {
         }
     });
     let told = tokio::time::timeout(Duration::from_secs(10), reading).await;
-    // Ends a reader that still waits, too.
+    // Also ends a reader that is still waiting.
     child.kill().unwrap();
     child.wait().unwrap();
     let told = told.expect("nothing was told").unwrap().unwrap();
@@ -222,7 +222,7 @@ async fn show_curl_sends_the_same_request_whatever_is_in_it() {
     }
 }
 
-/// Requests that differ in what no field of theirs tells.
+/// Requests that differ in something that none of their fields shows.
 #[tokio::test]
 async fn export_writes_a_har_and_a_log() {
     let listener = filled().await;
@@ -320,7 +320,7 @@ async fn a_polis_that_is_not_there_is_told_with_what_to_do() {
     assert!(ran.stderr.contains(&url), "{ran:?}");
     let wrong = polis(&["ls", "--api", "nonsense"]).end().await;
     assert!(wrong.stderr.contains("--api is \"nonsense\""), "{wrong:?}");
-    // The capture port is no API.
+    // The capture port is not the API.
     let listener = Listener::start().await.unwrap();
     let ran = polis(&["ls", "--api", &listener.url()]).end().await;
     assert_eq!(ran.code, 2);

@@ -121,7 +121,7 @@ async fn one_pair_of_a_form_is_changed_and_twilio_accepts_it() {
     assert!(is_verified(&arrived), "{:?}", arrived.diagnosis);
 }
 
-/// A body that is no form counts in Twilio's signature by its hash in the URL.
+/// A body that is not a form counts in Twilio's signature through its hash in the URL.
 #[tokio::test]
 async fn the_body_hash_of_twilios_url_follows_the_body() {
     let scene = Scene::of(Preset::Twilio).await;
@@ -170,7 +170,7 @@ async fn a_change_that_cannot_be_made_says_what_is_there_instead() {
     assert_eq!(scene.arrived(2).await.body, "\"it's\" {all}");
 }
 
-/// The secret had to be typed a second time, where the polis that runs has it.
+/// The secret had to be typed a second time, although the running polis has it.
 #[tokio::test]
 async fn resign_uses_the_secret_of_the_polis_that_runs() {
     let listener = Listener::start().await.unwrap();

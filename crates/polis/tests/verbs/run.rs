@@ -48,7 +48,7 @@ impl Run {
         self.variable("POLIS_API", &listener.page_url())
     }
 
-    /// In a folder with files of its own.
+    /// In a folder with its own files.
     pub(crate) fn inside(mut self, folder: &std::path::Path) -> Self {
         self.command.current_dir(folder);
         self
@@ -82,7 +82,7 @@ impl Ran {
         std::str::from_utf8(&self.stdout).unwrap()
     }
 
-    /// One JSON value a line, after checking the exit code.
+    /// One JSON value per line, after checking the exit code.
     pub(crate) fn json(&self, code: i32) -> Vec<Value> {
         self.text(code)
             .lines()

@@ -4,7 +4,7 @@ use polis::Listener;
 
 use crate::run::{SECRET, polis};
 
-/// curl calls every body a form unless it is told otherwise, and receivers of JSON refuse forms.
+/// curl calls every body a form unless told otherwise, and receivers of JSON refuse forms.
 #[tokio::test]
 async fn sign_says_the_bodys_type_beside_its_signature() {
     let types = |arguments: &'static [&'static str], body: &'static [u8]| async move {
@@ -29,11 +29,11 @@ async fn sign_says_the_bodys_type_beside_its_signature() {
         types(as_said, b"{}").await,
         ["application/cloudevents+json".to_owned()]
     );
-    // Of what is no JSON nobody knows the type.
+    // The type of a body that is not JSON is not known.
     assert_eq!(types(&[], b"a=1").await, [""; 0]);
 }
 
-/// A secret left in a variable signs as well as the one that was meant.
+/// A secret left over in a variable signs just like the intended one.
 #[tokio::test]
 async fn the_secret_of_the_file_signs_and_the_verbs_say_so() {
     let folder = tempfile::tempdir().unwrap();

@@ -25,10 +25,10 @@ use random_number_button::{Button, Settings, app};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-/// Longer than anything that works takes, on a busy machine too.
+/// Longer than anything that works takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A texter that answers as it is told.
+/// A texter with scripted answers.
 #[derive(Debug, Clone)]
 pub(crate) struct Texter {
     pub(crate) url: String,
@@ -39,12 +39,12 @@ pub(crate) struct Texter {
 struct Script {
     answer: Mutex<(StatusCode, &'static str)>,
     received: Mutex<Vec<(HeaderMap, String)>>,
-    /// The status and error that is told of every text; `None`: it knows nothing of texts.
+    /// The status and error that it reports for every text; `None`: it knows nothing of texts.
     told: watch::Sender<Option<(&'static str, &'static str)>>,
 }
 
 impl Texter {
-    /// A texter that takes every number and tells nothing of texts, at `port` or any free one.
+    /// A texter that accepts every number and reports nothing about texts, at `port` or any free one.
     pub(crate) async fn start(port: u16) -> Self {
         let script = Arc::new(Script {
             answer: Mutex::new((StatusCode::CREATED, "{}")),
@@ -112,7 +112,7 @@ async fn tell(State(script): State<Arc<Script>>, Path(event_id): Path<String>) -
     Sse::new(events).into_response()
 }
 
-/// An answer of the button's.
+/// An answer of the button.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -217,7 +217,7 @@ impl Live {
         }
     }
 
-    /// Reads on until the page has `part`.
+    /// Continues reading until the page has `part`.
     pub(crate) async fn tells(&mut self, part: &str) {
         let mut told = String::new();
         let reading = async {

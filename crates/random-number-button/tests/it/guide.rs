@@ -8,7 +8,7 @@ use crate::doubles::{Texter, button, press, request, shows};
 
 type Thrown = Arc<Mutex<Vec<String>>>;
 
-/// A dev-phone that writes down which switches were thrown, and is in airplane mode.
+/// A dev-phone that records which switches were set, and is in airplane mode.
 async fn phone() -> (String, Thrown) {
     let thrown = Thrown::default();
     let (set, reset) = (Arc::clone(&thrown), Arc::clone(&thrown));
@@ -34,7 +34,7 @@ async fn each_step_throws_its_switch_draws_a_number_and_says_what_to_watch_for()
     let texter = Texter::start(0).await;
     let (phone, thrown) = phone().await;
     let pages = format!("button=http://localhost:9090 phone={phone}");
-    // The double of the phone answers for the texter's switch, too.
+    // The phone's double also answers for the texter's switch.
     let variables = [("DEMO_PAGES", &*pages), ("TEXTER_URL", &*phone)];
     let button = button(&[&texter.url], &variables).await;
     for (step, switch, watch) in [

@@ -1,4 +1,4 @@
-//! A drawn number opens up to the webhooks that were really sent.
+//! A drawn number can be opened to show the webhooks exactly as they were sent.
 
 use axum::{Json, Router, routing::get};
 use tokio::{
@@ -8,7 +8,7 @@ use tokio::{
 
 use crate::doubles::{Texter, button, press, request, shows};
 
-/// Takes one request off a socket, byte for byte, and answers 201.
+/// Reads one request from a socket, byte for byte, and answers 201.
 async fn wiretap(listener: TcpListener) -> String {
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut bytes = Vec::new();

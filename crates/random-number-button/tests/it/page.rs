@@ -1,4 +1,4 @@
-//! The page as a visitor without JavaScript meets it, and the live stream that a script reads.
+//! The page as a visitor without JavaScript sees it, and the live stream that a script reads.
 
 use crate::doubles::{Live, Texter, button, press, request, settings, shows};
 use random_number_button::{Button, random_number};

@@ -79,7 +79,7 @@ async fn each_change_is_told_live_until_the_end() {
             .iter()
             .all(|told| told["event_id"] == "a")
     );
-    // After the end there is one thing to tell.
+    // After the final status there is only one event to send.
     assert_eq!(
         statuses(&rig.get("/texts/a/events").await.body),
         ["delivered"]

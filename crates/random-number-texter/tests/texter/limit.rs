@@ -1,4 +1,4 @@
-//! The daily limit holds, whatever comes at once and whatever fails.
+//! The daily limit holds, however many webhooks come at once and whatever fails.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The texter by its public API, against a Twilio that is told how to answer.
+//! The texter by its public API, against a Twilio with scripted answers.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 

@@ -36,7 +36,7 @@ async fn copies_share_the_first_ones_failure_and_a_later_one_tries_again() {
     rig.twilio
         .answer([Answer::Fail(429, 20429, "Too Many Requests")]);
     let answers = join_all((0..100).map(|_| rig.draw("a", 641))).await;
-    // Those that came after the first's end sent it; one text either way.
+    // Those that came after the first one had ended sent it; there is one text either way.
     let texted = answers
         .iter()
         .filter(|answered| answered.status == StatusCode::CREATED)
@@ -148,7 +148,7 @@ async fn silence_is_not_repeated_while_twilio_cannot_be_asked() {
     rig.draw("a", 641).await;
     rig.pass(Duration::from_secs(3600));
     for status in [500, 429, 404, 200] {
-        // 200 without a list, too.
+        // The same for a 200 without a list.
         rig.twilio.answer_list(Some(status));
         let answered = rig.draw("a", 641).await;
         assert_eq!(answered.status, StatusCode::SERVICE_UNAVAILABLE, "{status}");
@@ -216,7 +216,7 @@ async fn a_slow_twilio_does_not_keep_the_sender_beyond_its_time() {
     rig.twilio.release();
     rig.read_until("/texts/a/events", "\"status\":\"queued\"")
         .await;
-    // A busy machine may need longer than that time for a look into the store, too.
+    // A busy machine may also need longer than that to read the store.
     soon(async { while rig.draw("a", 641).await.status != StatusCode::CREATED {} }).await;
     assert_eq!(rig.twilio.posts(), 1);
 }

@@ -1,4 +1,4 @@
-//! A texter with a Twilio and a clock of its own.
+//! A texter with its own Twilio and clock.
 
 use std::{
     future::Future,
@@ -67,7 +67,7 @@ impl Rig {
         Self::with(&[]).await
     }
 
-    /// A rig whose texter has further variables.
+    /// A rig whose texter has additional variables.
     pub(crate) async fn with(more: &[(&'static str, &str)]) -> Self {
         Self::at("2015-09-28T16:30:00Z".parse().unwrap(), more).await
     }
@@ -105,14 +105,14 @@ impl Rig {
         }
     }
 
-    /// Stops the texter in good order and starts another on the same store.
+    /// Stops the texter gracefully and starts another on the same store.
     pub(crate) async fn restart(&mut self) {
         self.texter.clone().shutdown().await;
         self.texter = open(&self.variables, &self.now).await;
         self.app = app(self.texter.clone());
     }
 
-    /// Starts another texter, which is refused: why.
+    /// Starts another texter, which is refused, and returns the reason.
     pub(crate) async fn refusal(&self) -> String {
         let refused = try_open(&self.variables, &self.now).await;
         refused.err().expect("it is refused").to_string()

@@ -33,7 +33,7 @@ fn report(token: &str, path: &str, fields: &[(&str, &str)]) -> Request<Body> {
         .unwrap()
 }
 
-/// The path that Twilio was told for the newest text, and its SID.
+/// The callback path that Twilio was given for the newest text, and its SID.
 pub(crate) fn callback(rig: &Rig) -> (String, String) {
     let text = rig.twilio.texts().pop().unwrap();
     let path = text["StatusCallback"]

@@ -1,4 +1,4 @@
-//! Twilio's Messages API on loopback, told how to answer each request.
+//! Twilio's Messages API on loopback, with a scripted answer to each request.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -34,7 +34,7 @@ pub(crate) enum Answer {
     Silence { made: bool },
     /// The answer breaks off in the middle; the text is made or not.
     BreakOff { made: bool },
-    /// 201 once [`Twilio::release`] lets it.
+    /// 201 once [`Twilio::release`] is called.
     TakeWhenReleased,
     /// An answer that redirects.
     Redirect,
@@ -57,7 +57,7 @@ struct Shared {
 }
 
 impl Twilio {
-    /// Takes every text until told otherwise.
+    /// Accepts every text until told otherwise.
     pub(crate) async fn start(clock: Clock) -> Self {
         let shared = Arc::new(Shared {
             clock,
@@ -109,7 +109,7 @@ impl Twilio {
         *self.shared.posts.borrow()
     }
 
-    /// The texts there are, oldest first, by Twilio's own names of their fields.
+    /// All texts, oldest first, with Twilio's own field names.
     pub(crate) fn texts(&self) -> Vec<HashMap<String, String>> {
         self.shared.texts.lock().unwrap().clone()
     }
@@ -129,7 +129,7 @@ impl Twilio {
         make(&self.shared, fields.into());
     }
 
-    /// Puts a trial account's words before every text there is.
+    /// Puts a trial account's words before every text.
     pub(crate) fn be_a_trial(&self) {
         for text in self.shared.texts.lock().unwrap().iter_mut() {
             let body = text.get_mut("Body").unwrap();

@@ -1,4 +1,4 @@
-//! What a webhook is answered, check by check.
+//! The answers to webhooks, check by check.
 
 use axum::body::Body;
 use http::{Request, StatusCode};
@@ -87,7 +87,7 @@ async fn what_cannot_be_read_is_refused_by_name() {
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_while_it_streams() {
     let rig = Rig::new().await;
-    // No content-length: only counting tells.
+    // No content-length: only counting shows the size.
     let endless = futures_util::stream::repeat_with(|| {
         Ok::<_, std::io::Error>(axum::body::Bytes::from_static(&[b' '; 1024]))
     });
@@ -182,7 +182,7 @@ async fn twilios_own_pause_is_passed_on() {
 #[tokio::test]
 async fn a_twilio_that_is_not_there_is_a_passing_failure() {
     let mut rig = Rig::new().await;
-    // A port that nobody listens on: bound once and given up.
+    // A port on which nothing listens: bound once and released.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
