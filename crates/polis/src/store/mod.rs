@@ -147,24 +147,24 @@ impl Store {
 
     /// Removes the requests with these ids, and returns their number.
     pub(crate) async fn remove(&self, ids: Vec<u64>) -> usize {
-        let newest = {
+        let (removed, newest) = {
             let mut ring = self.ring();
-            let mut newest = None;
+            let (mut removed, mut newest) = (0, None);
             for id in &ids {
                 if ring.remove(*id) {
+                    removed += 1;
                     newest = Some(ring.note(ChangeKind::Removed, *id));
                 }
             }
-            newest
+            (removed, newest)
         };
         if let Some(newest) = newest {
             self.newest_change.send_replace(newest);
         }
-        let count = ids.len();
         if let Some(disk) = &self.disk {
             disk.forget(ids).await;
         }
-        count
+        removed
     }
 
     pub(crate) fn fallen(&self) -> Fallen {
@@ -191,5 +191,20 @@ impl Store {
         if let Some(disk) = &self.disk {
             disk.flush().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_somebody_else_removed_meanwhile_is_not_counted() {
+        let store = Store::in_memory(Keep::default());
+        for id in [1, 2] {
+            store.insert(&Arc::new(Record::empty(id)), None).await;
+        }
+        assert_eq!(store.remove(vec![1]).await, 1);
+        assert_eq!(store.remove(vec![1, 2]).await, 1);
     }
 }
