@@ -88,10 +88,10 @@ impl Replica {
     /// # Errors
     /// When it is not running, or is not promoted in time.
     pub fn promote(self) -> anyhow::Result<Cluster> {
-        // The copied settings make each commit wait for a replica.
-        self.cluster
-            .query("select pg_promote(wait => true, wait_seconds => 60)")?;
+        // Not waited for by the server: what it replays until then can cancel a query that stays open.
+        self.cluster.query("select pg_promote(wait => false)")?;
         wait_until(&self.cluster.url(), "select pg_is_in_recovery()", "f")?;
+        // The copied settings make each commit wait for a replica.
         self.cluster
             .query("alter system reset synchronous_standby_names")?;
         self.cluster.query("select pg_reload_conf()")?;

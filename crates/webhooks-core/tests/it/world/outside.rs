@@ -101,16 +101,21 @@ impl Outside {
             }
             #[cfg(feature = "postgres")]
             Self::Postgres(_) => {
-                let tables = Sql {
+                let of_postgres = |postgres| Sql {
                     sqlite: "",
-                    postgres: "select query_to_xml(format('select t::text from %I.%I t', schemaname, tablename),
-                                                   true, false, '')::text
-                               from pg_tables where schemaname = 'webhooks'",
+                    postgres,
                 };
+                let of_tables =
+                    "select format('select t::text from %I.%I t', schemaname, tablename)
+                                 from pg_tables where schemaname = 'webhooks'";
+                let tables = self.rows(of_postgres(of_tables)).await;
+                assert!(!tables.is_empty(), "there are tables");
+                let mut rows = Vec::new();
+                for of_table in &tables {
+                    rows.extend(self.rows(of_postgres(of_table)).await);
+                }
                 // Columns of bytes are shown in hexadecimal.
                 let (text, hex) = (String::from_utf8_lossy(bytes), hex(bytes));
-                let rows = self.rows(tables).await;
-                assert!(!rows.is_empty(), "there are tables");
                 rows.iter()
                     .any(|row| row.contains(&*text) || row.contains(&hex))
             }
