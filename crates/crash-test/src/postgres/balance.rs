@@ -7,6 +7,9 @@ use super::{
     mark::Mark,
 };
 
+/// The name of the events that came after one that was sent later.
+pub(super) const OUT_OF_ORDER: &str = "out of order";
+
 /// The balance of a ledger.
 #[derive(Debug, Default)]
 pub struct Balance {
@@ -63,7 +66,7 @@ impl Balance {
             ("rolled back", &self.not_rolled_back),
             ("no event", &self.orders_alone),
             ("no order", &self.without_order),
-            ("out of order", &self.out_of_order),
+            (OUT_OF_ORDER, &self.out_of_order),
             ("repeated", &self.repeated),
         ]
     }

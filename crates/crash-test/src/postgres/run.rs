@@ -14,6 +14,7 @@ use tokio::{
 use webhooks_core::{NewEndpoint, Webhooks};
 
 use super::{
+    balance::OUT_OF_ORDER,
     database::Database,
     fault::{self, Fault, Fence},
     ledger::{Ledger, ORDERED},
@@ -203,6 +204,12 @@ impl Run {
             for mark in marks {
                 let known = self.ledger.describe(*mark, self.began);
                 self.note(format_args!("{name}: {known}"));
+                if name == OUT_OF_ORDER
+                    && let Some(overtaker) = self.ledger.overtaker(*mark)
+                {
+                    let known = self.ledger.describe(overtaker, self.began);
+                    self.note(format_args!("  overtaken by {known}"));
+                }
             }
         }
         Ok(Report {
