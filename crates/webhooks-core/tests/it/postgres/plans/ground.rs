@@ -245,12 +245,10 @@ impl Ground {
              where e.seq < 0 and e.day > {OLD_DAY}"
         );
         let moved = self.database.query(&moved).unwrap();
-        let end = format!(
-            "delete from hooks.delivery where event_seq < 0;
-             delete from hooks.event where seq < 0;
-             delete from hooks.event_key where seq < 0"
-        );
-        self.database.query(&end).unwrap();
+        let end = "delete from hooks.delivery where event_seq < 0;
+                   delete from hooks.event where seq < 0;
+                   delete from hooks.event_key where seq < 0";
+        self.database.query(end).unwrap();
         self.pass_over();
         moved.parse().unwrap()
     }
