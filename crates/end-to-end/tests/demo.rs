@@ -135,7 +135,7 @@ async fn one_line_a_fact(demo: &Demo) -> anyhow::Result<()> {
             ("button", " delivered to polis: 200 in "),
             ("texter", " handed to Twilio as SM"),
             ("texter", " delivered to the phone"),
-            ("phone", " took a text, SM"),
+            ("phone", " accepted a text, SM"),
         ];
         match facts.iter().find(|(name, part)| !said(name, part)) {
             Some(missing) => bail!("no {missing:?} in {output}"),

@@ -169,7 +169,7 @@ async fn filters_and_search_find_and_markup_that_was_sent_does_nothing() -> anyh
     assert!(page.script("return window.hacked ?? null").await?.is_null());
     page.browser.click("#search").await?;
     page.browser.keys("needle").await?;
-    page.browser.reads("#above", "1 of 2 fit").await?;
+    page.browser.reads("#above", "1 of 2 match").await?;
     page.browser.reads("#rows", "/other").await?;
     assert!(
         (page.browser.address().await?).ends_with("?q=needle&tab=raw"),
@@ -597,7 +597,7 @@ async fn a_click_is_not_thrown_away_by_a_request_or_by_a_search() -> anyhow::Res
     page.browser.click("#search").await?;
     page.browser.keys("needle").await?;
     page.browser.reads("#detail h2", "/first").await?;
-    page.browser.reads("#above", "2 of 3 fit").await?;
+    page.browser.reads("#above", "2 of 3 match").await?;
     assert_eq!(
         page.browser.address().await?,
         format!("{}/requests/1?q=needle", page.url)

@@ -146,7 +146,7 @@ async fn a_text_that_cannot_be_sent_is_refused_with_its_code() {
             with(&[("MessagingServiceSid", "MG1")]),
             400,
             20001,
-            "Invalid parameter MessagingServiceSid: it is MG and 32 hexadecimal digits",
+            "Invalid parameter MessagingServiceSid: it must be MG and 32 hexadecimal digits",
         ),
         (scheduled(""), 400, 35111, "SendAt timestamp is missing"),
         (

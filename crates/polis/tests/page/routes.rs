@@ -488,12 +488,12 @@ async fn a_part_of_a_path_finds_it_and_chips_take_one_filter_away() {
     }
     let html = get(&listener, "/?path=HOOKS&method=POST").await.1;
     let page = text_of(&html);
-    assert!(page.contains("1 of 2 fit"), "{page}");
+    assert!(page.contains("1 of 2 match"), "{page}");
     assert!(html.contains("href=\"/?method=POST\""), "{html}");
     assert!(html.contains("href=\"/?path=HOOKS\""), "{html}");
     assert!(html.contains("<title>(1) polis</title>"), "{html}");
     let page = text_of(&get(&listener, "/?path=hooks*").await.1);
-    assert!(page.contains("0 of 2 fit"), "{page}");
+    assert!(page.contains("0 of 2 match"), "{page}");
 }
 
 #[tokio::test]

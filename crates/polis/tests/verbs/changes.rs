@@ -54,7 +54,7 @@ async fn import_takes_in_what_export_wrote_and_nothing_twice() {
     post(&listener, "/kept").await;
     let log = polis(&["export"]).at(&listener).end().await;
     let other = Listener::start().await.unwrap();
-    for expected in ["1 imported, 0 of", "0 imported, 1 of"] {
+    for expected in ["1 imported, 0 already", "0 imported, 1 already"] {
         let done = polis(&["import", "-"]).at(&other).stdin(&log.stdout);
         let done = done.end().await;
         assert_eq!(done.code, 0, "{done:?}");

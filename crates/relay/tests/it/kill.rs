@@ -184,7 +184,7 @@ fn a_wrong_file_stops_the_program_before_it_starts() {
     let checked = run(&["check"]);
     assert_eq!(
         String::from_utf8_lossy(&checked.stdout),
-        "relay.toml is right\n"
+        "relay.toml is valid\n"
     );
     std::fs::write(
         directory.path().join("event.json"),

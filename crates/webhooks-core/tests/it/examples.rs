@@ -52,7 +52,7 @@ fn ordered_shows_the_blocked_head_and_skips_it() {
         "{printed}"
     );
     assert!(
-        printed.contains("third: held: an earlier delivery of this ordered endpoint"),
+        printed.contains("third: held: an earlier delivery to this ordered endpoint"),
         "{printed}"
     );
     assert!(
