@@ -1,14 +1,14 @@
 //! The balance of a ledger: the sets that should be empty, and what they are compared with.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use super::{
     ledger::{Book, Ledger},
     mark::Mark,
 };
-
-/// The name of the events that came after one that was sent later.
-pub(super) const OUT_OF_ORDER: &str = "out of order";
 
 /// The balance of a ledger.
 #[derive(Debug, Default)]
@@ -37,6 +37,8 @@ pub struct Balance {
     pub unknown_delivered: usize,
     /// Events that arrived after an event that was sent only once they had been acknowledged.
     pub out_of_order: Vec<Mark>,
+    /// For each of those, the event that was sent last of all that arrived before it.
+    pub overtakers: HashMap<Mark, Mark>,
     /// First arrivals at the ordered endpoint.
     pub ordered: usize,
     /// Requests in flight at the faults.
@@ -66,7 +68,7 @@ impl Balance {
             ("rolled back", &self.not_rolled_back),
             ("no event", &self.orders_alone),
             ("no order", &self.without_order),
-            (OUT_OF_ORDER, &self.out_of_order),
+            ("out of order", &self.out_of_order),
             ("repeated", &self.repeated),
         ]
     }
@@ -126,7 +128,9 @@ impl Ledger {
         let of_app = book.arrived.iter().filter(|(_, arrived)| arrived.is_of_app);
         let without = of_app.filter(|(mark, _)| !orders.contains(*mark) && !is_lacked(mark));
         balance.without_order = without.map(|(mark, _)| *mark).collect();
-        balance.out_of_order = book.out_of_order();
+        let overtaken = book.out_of_order();
+        balance.out_of_order = overtaken.iter().map(|(mark, _)| *mark).collect();
+        balance.overtakers = overtaken.into_iter().collect();
         for marks in [
             &mut balance.lost,
             &mut balance.unexpected,
@@ -142,18 +146,21 @@ impl Ledger {
 }
 
 impl Book {
-    /// Events that arrived after an event that was sent only once they had been acknowledged.
-    fn out_of_order(&self) -> Vec<Mark> {
-        let mut newest_sending_at = 0;
+    /// Events that arrived after an event that was sent only once they had been acknowledged, each with the one
+    /// that was sent last of those that arrived before it.
+    fn out_of_order(&self) -> Vec<(Mark, Mark)> {
+        let mut newest: Option<(u64, Mark)> = None;
         let mut late = Vec::new();
         for mark in &self.in_order {
             let Some(sent) = self.sent.get(mark) else {
                 continue;
             };
-            if sent.stored_at.is_some_and(|at| at < newest_sending_at) {
-                late.push(*mark);
+            if let Some((sending_at, overtaker)) = newest
+                && sent.stored_at.is_some_and(|at| at < sending_at)
+            {
+                late.push((*mark, overtaker));
             }
-            newest_sending_at = newest_sending_at.max(sent.sending_at);
+            newest = newest.max(Some((sent.sending_at, *mark)));
         }
         late
     }
@@ -207,12 +214,9 @@ mod tests {
         for number in [2, 1, 4, 3] {
             ledger.arrived(ORDERED, mark(number), false);
         }
-        assert_eq!(
-            ledger
-                .balance(&HashSet::new(), &HashSet::new())
-                .out_of_order,
-            [mark(3)]
-        );
+        let balance = ledger.balance(&HashSet::new(), &HashSet::new());
+        assert_eq!(balance.out_of_order, [mark(3)]);
+        assert_eq!(balance.overtakers, HashMap::from([(mark(3), mark(4))]));
     }
 
     #[test]

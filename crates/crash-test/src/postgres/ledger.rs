@@ -159,15 +159,6 @@ impl Ledger {
         )
     }
 
-    /// The event that was sent last of all that arrived at the ordered endpoint before `mark`.
-    #[must_use]
-    pub fn overtaker(&self, mark: Mark) -> Option<Mark> {
-        let book = self.0.lock();
-        let before = book.in_order.iter().take_while(|before| **before != mark);
-        let sent = before.filter_map(|before| Some((book.sent.get(before)?.sending_at, *before)));
-        sent.max().map(|(_, before)| before)
-    }
-
     /// Records the beginning of a fault that a process survives. What it begins until
     /// [`Ledger::fault_ended`] may arrive again, and so may what it has begun of the deliveries
     /// that are pending now, which the following [`Ledger::in_flight`] records.

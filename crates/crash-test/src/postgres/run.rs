@@ -14,7 +14,6 @@ use tokio::{
 use webhooks_core::{NewEndpoint, Webhooks};
 
 use super::{
-    balance::OUT_OF_ORDER,
     database::Database,
     fault::{self, Fault, Fence},
     ledger::{Ledger, ORDERED},
@@ -204,10 +203,8 @@ impl Run {
             for mark in marks {
                 let known = self.ledger.describe(*mark, self.began);
                 self.note(format_args!("{name}: {known}"));
-                if name == OUT_OF_ORDER
-                    && let Some(overtaker) = self.ledger.overtaker(*mark)
-                {
-                    let known = self.ledger.describe(overtaker, self.began);
+                if let Some(overtaker) = balance.overtakers.get(mark) {
+                    let known = self.ledger.describe(*overtaker, self.began);
                     self.note(format_args!("  overtaken by {known}"));
                 }
             }
