@@ -76,6 +76,12 @@ impl Round {
         Self::Outgrown,
         Self::Known,
     ];
+    /// Those that differ in how much there is, and in what is known of it.
+    pub(super) const OF_SIZES: [Self; 4] = [Self::Empty, Self::Large, Self::Outgrown, Self::Known];
+
+    pub(super) fn is_large(self) -> bool {
+        matches!(self, Self::Large | Self::Outgrown | Self::Known)
+    }
 }
 
 /// Rows read by scans of tables and entries by scans of indexes so far, of the tables of ours that grow.

@@ -120,7 +120,7 @@ async fn no_question_reads_a_whole_table() {
             std::iter::once(explain).chain(lists)
         });
         let questions: Vec<_> = questions.collect();
-        if matches!(round, Round::Large | Round::Outgrown | Round::Known) {
+        if round.is_large() {
             for question in questions {
                 let what = format!("{:?} of {:?}", question.2, question.1);
                 ground
@@ -165,7 +165,7 @@ const RETRY_WAIT: Duration = Duration::from_millis(100);
 async fn what_happens_now_and_then_reads_no_whole_table() {
     let soon = RetrySchedule::new([RETRY_WAIT; 3]).unwrap();
     let ground = Ground::new(|builder| builder.retry(soon)).await;
-    for round in [Round::Empty, Round::Large, Round::Outgrown, Round::Known] {
+    for round in Round::OF_SIZES {
         ground.begin(round);
         retries(&ground, round).await;
         events_of_an_app(&ground, round).await;
@@ -179,7 +179,7 @@ async fn nodes_and_days_that_end_read_what_is_pending_a_few_times() {
     for event_type in ["a", "b"] {
         send_and_deliver(&ground, event_type, Round::Empty).await;
     }
-    for round in [Round::Empty, Round::Large, Round::Outgrown, Round::Known] {
+    for round in Round::OF_SIZES {
         ground.begin(round);
         an_end_of_a_node(&ground, round).await;
         an_old_day(&ground, round).await;
@@ -323,7 +323,7 @@ async fn an_end_of_a_node(ground: &Ground, round: Round) {
         let other = open(&ground.database).await;
         other.shutdown(Duration::from_secs(5)).await;
     };
-    let all = if round == Round::Empty { 0 } else { LARGE };
+    let all = if round.is_large() { LARGE } else { 0 };
     let limit = 12 * all + READ_A_QUESTION;
     ground
         .reads_within(
@@ -376,8 +376,7 @@ async fn an_old_day(ground: &Ground, round: Round) {
         ground.clock.advance(PASS_WAIT);
         ground.webhooks.drain().await;
     };
-    let all = if round == Round::Empty { 0 } else { LARGE };
-    let gauges = 6 * all;
+    let gauges = if round.is_large() { READ_FOR_GAUGES } else { 0 };
     let indexes = [
         "delivery",
         "event_key_day",
