@@ -56,7 +56,8 @@ pub(super) struct FileScope {
     pub(super) public_url: Option<String>,
 }
 
-/// The settings of the file that `T` has, and the file's name; all are absent if there is no file.
+/// Reads the settings that `T` declares from the file, and returns them with the file's name. Without a file, no
+/// setting is given.
 pub(super) fn read_file<T: DeserializeOwned + Default>(
     path: Option<&Path>,
     faults: &mut Faults,

@@ -46,7 +46,7 @@ pub trait Resolve: Send + Sync + 'static {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LookupError {
-    /// The answer is that there is no address.
+    /// The name has no address.
     #[error("{0} has no address")]
     NoAddress(String),
     /// The name servers responsible for this name do not answer.
