@@ -35,6 +35,8 @@ pub(crate) struct EndpointCache {
     uncommitted: HashSet<i64>,
     /// Removed within the current transaction.
     removed: HashSet<i64>,
+    /// In use, and to be read again before they are next used: what was last read of them was never committed.
+    unsure: HashSet<i64>,
 }
 
 /// What memory knows of an endpoint.
@@ -62,6 +64,7 @@ impl EndpointCache {
             without: HashSet::new(),
             uncommitted: HashSet::new(),
             removed: HashSet::new(),
+            unsure: HashSet::new(),
         }
     }
 
@@ -77,6 +80,7 @@ impl EndpointCache {
         self.uncommitted.clear();
         for key in self.removed.drain() {
             self.by_key.remove(&key);
+            self.unsure.remove(&key);
         }
     }
 
@@ -85,6 +89,30 @@ impl EndpointCache {
     pub(crate) fn rolled_back(&mut self) -> Vec<i64> {
         self.clear();
         self.uncommitted.iter().copied().collect()
+    }
+
+    /// An endpoint could not be read again after a rollback. What it has in memory stays: a second outbox of the same
+    /// endpoint would send what comes later at the same time.
+    pub(crate) fn read_later(&mut self, key: i64) {
+        if self.holds(key) {
+            self.unsure.insert(key);
+        }
+    }
+
+    /// The endpoints to be read before anything else.
+    pub(crate) fn to_read(&self) -> Vec<i64> {
+        self.unsure.iter().copied().collect()
+    }
+
+    /// Whether every endpoint in memory is as it was last read.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn is_sure(&self) -> bool {
+        self.unsure.is_empty()
+    }
+
+    /// An endpoint stays as it is in memory, because it cannot be read.
+    pub(crate) fn stays(&mut self, key: i64) {
+        self.unsure.remove(&key);
     }
 
     /// After a rollback: keeps only those removed endpoints that are still removed.
@@ -108,6 +136,7 @@ impl EndpointCache {
         let now = self.host.timeline.now();
         self.by_key
             .retain(|_, outbox| Arc::strong_count(outbox) > 1 || !outbox.is_idle(now));
+        self.unsure.retain(|key| self.by_key.contains_key(key));
     }
 
     /// Makes room for one more.
@@ -170,6 +199,7 @@ impl EndpointCache {
             (Some(outbox), Some(record)) => {
                 self.by_customer.remove(&*record.customer);
                 outbox.replace(record);
+                self.unsure.remove(&key);
                 self.uncommitted.insert(key);
             }
             // It was added by a transaction that failed: the next endpoint added gets its key.
@@ -178,9 +208,10 @@ impl EndpointCache {
         }
     }
 
-    /// Forgets an endpoint: it is read again when it is next used.
+    /// Forgets an endpoint that is not stored.
     pub(crate) fn drop_key(&mut self, key: i64) {
         self.by_key.remove(&key);
+        self.unsure.remove(&key);
     }
 
     /// An endpoint was added or removed.

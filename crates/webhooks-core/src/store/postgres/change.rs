@@ -34,6 +34,9 @@ impl Tx<'_> {
             self.endpoints.version = Some(version);
             return Ok(());
         };
+        for key in self.endpoints.cache.to_read() {
+            self.read_again(key).await?;
+        }
         if known == version {
             return Ok(());
         }
@@ -56,18 +59,22 @@ impl Tx<'_> {
     async fn read_anew(&mut self) -> Result<(), StoreError> {
         self.endpoints.cache.clear();
         for outbox in self.endpoints.cache.outboxes() {
-            let key = outbox.key();
-            let mut rows = endpoints_where(&mut self.reader(), Selection::Keys(&[key])).await?;
-            let is_same = rows
-                .pop()
-                .is_some_and(|row| row.id == outbox.endpoint().id.as_str());
-            if is_same {
-                self.hear_of(key).await?;
-            } else {
-                self.endpoints.cache.drop_key(key);
-            }
+            self.read_again(outbox.key()).await?;
         }
         Ok(())
+    }
+
+    /// Reads an endpoint again that is in memory, or forgets it if it was never stored.
+    async fn read_again(&mut self, key: i64) -> Result<(), StoreError> {
+        let mut rows = endpoints_where(&mut self.reader(), Selection::Keys(&[key])).await?;
+        let id = rows.pop().map(|row| row.id);
+        match self.endpoints.cache.by_key(key) {
+            Known::Held(outbox) if id.is_none_or(|id| id != outbox.endpoint().id.as_str()) => {
+                self.endpoints.cache.drop_key(key);
+                Ok(())
+            }
+            _ => self.hear_of(key).await,
+        }
     }
 
     async fn hear_of(&mut self, key: i64) -> Result<(), StoreError> {
@@ -89,6 +96,7 @@ impl Tx<'_> {
             Ok(record) => record,
             Err(error) => {
                 tracing::error!(%error, "a changed endpoint cannot be read");
+                self.endpoints.cache.stays(key);
                 return Ok(());
             }
         };

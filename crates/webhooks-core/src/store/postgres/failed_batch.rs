@@ -53,9 +53,8 @@ impl State {
         match connection {
             Some(connection) => self.tx(connection).rolled_back().await,
             None => {
-                // What had changed is read again when it is next used.
                 for key in self.endpoints.cache.rolled_back() {
-                    self.endpoints.cache.drop_key(key);
+                    self.endpoints.cache.read_later(key);
                 }
                 self.endpoints.cache.retain_removed(|_| false);
             }

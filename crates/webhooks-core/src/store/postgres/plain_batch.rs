@@ -153,6 +153,7 @@ impl Tx<'_> {
         };
         is_usual(batch)
             && self.endpoints.version.is_some()
+            && self.endpoints.cache.is_sure()
             && self.has_partitions()
             && batch.sends.iter().all(is_known)
             && (batch.completions.is_empty() || !self.adds_to_lanes(batch))

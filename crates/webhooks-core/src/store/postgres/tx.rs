@@ -163,9 +163,8 @@ impl Tx<'_> {
     pub(super) async fn rolled_back(&mut self) {
         for key in self.endpoints.cache.rolled_back() {
             if let Err(error) = self.reload(key).await {
-                // Since it is not in memory, it is read when it is next used.
                 tracing::error!(%error, "an endpoint could not be read again after a rollback");
-                self.endpoints.cache.drop_key(key);
+                self.endpoints.cache.read_later(key);
             }
         }
         // Those that the transaction removed before this ask stay removed. They are few.

@@ -29,12 +29,25 @@ impl Endpoints {
     pub(crate) fn rolled_back(&mut self, connection: &Connection) {
         for key in self.cache.rolled_back() {
             if let Err(error) = self.reload(connection, key) {
-                // Since it is not in memory, it is read when it is next used.
                 tracing::error!(%error, "an endpoint could not be read again after a rollback");
-                self.cache.drop_key(key);
+                self.cache.read_later(key);
             }
         }
         self.cache.retain_removed(|key| is_removed(connection, key));
+    }
+
+    /// Reads those endpoints that could not be read after a rollback.
+    pub(crate) fn read_again(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        for key in self.cache.to_read() {
+            match self.reload(connection, key) {
+                Err(error) if error.is_about_an_endpoint() => {
+                    tracing::error!(%error, "a changed endpoint cannot be read");
+                    self.cache.stays(key);
+                }
+                read => read?,
+            }
+        }
+        Ok(())
     }
 
     /// Every endpoint of a customer that was not removed.

@@ -108,6 +108,7 @@ impl Writer {
             .connection
             .execute_batch("begin immediate")
             .map_err(StoreError::from);
+        written = written.and_then(|()| self.endpoints.read_again(&self.connection));
         let offset = self.host.timeline.offset_to_store();
         if let Some(offset) = offset {
             written = written.and_then(|()| store_offset(&self.connection, offset));

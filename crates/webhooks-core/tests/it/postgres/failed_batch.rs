@@ -2,10 +2,22 @@
 
 use std::time::Duration;
 
-use scratch_postgres::Database;
-use webhooks_core::{Event, NewEndpoint, RetrySchedule, testing::Receiver};
+use scratch_postgres::{Cluster, Database, Settings};
+use webhooks_core::{Event, NewEndpoint, RetrySchedule, Webhooks, testing::Receiver};
 
-use super::{open_with, until};
+use super::{
+    open_with,
+    scissors::{Cut, Scissors},
+    until,
+};
+use crate::world::gate::Gate;
+
+/// The next transaction reads every endpoint again, as if another node had changed it.
+const CHANGE_ALL: &str = "
+    with raised as (update hooks.change set version = version + 1 returning version)
+    update hooks.endpoint e set version = raised.version from raised";
+/// What only a batch has that is written statement by statement.
+const STORED: &str = "with stored as (";
 
 /// The first row that is put into a table of ours is refused, and so is its transaction.
 fn refuse_first(database: &Database, table: &str) {
@@ -46,4 +58,39 @@ async fn a_lane_is_loaded_after_an_outcome_that_was_refused_at_first() {
     assert_eq!(receiver.event_ids(), ["first", "first", "second"]);
     let inserts = database.query("select last_value from hooks.inserts");
     assert_eq!(inserts.unwrap(), "4");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_was_read_again_in_a_lost_transaction_keeps_what_it_has_in_memory() {
+    let cluster = Cluster::start(Settings::quick()).unwrap();
+    let scissors = Scissors::before(cluster.port()).await;
+    let builder = Webhooks::builder().allow_networks(["127.0.0.0/8"]).unwrap();
+    let webhooks = builder.open(&scissors.address()).await.unwrap();
+    let (gate, url) = Gate::start().await;
+    let endpoint = NewEndpoint::new(url).ordered(true);
+    webhooks.endpoints("acme").add(endpoint).await.unwrap();
+    let ids: Vec<String> = (0..10).map(|n| format!("e{n}")).collect();
+    let event = |id: &String| Event::new("a", &1).id(id.clone());
+    let (before, after) = ids.split_at(5);
+    let before = before.iter().map(event);
+    webhooks.send_all("acme", before).await.unwrap();
+    gate.wait_for(1).await;
+    cluster.query(CHANGE_ALL).unwrap();
+    scissors.cut_at(STORED, Cut::Before);
+    let lost = webhooks.send("acme", event(&"lost".to_owned())).await;
+    assert!(lost.is_err(), "{lost:?}");
+    assert!(scissors.made().is_some());
+    for id in after {
+        webhooks.send("acme", event(id)).await.unwrap();
+    }
+    // None overtakes the first, whose request is in flight.
+    assert_eq!(gate.arrived(), ["e0"]);
+    for id in &ids {
+        gate.open(id, 200);
+    }
+    until("all is delivered", async || {
+        webhooks.pending().await.unwrap() == 0
+    })
+    .await;
+    assert_eq!(gate.arrived(), ids);
 }
