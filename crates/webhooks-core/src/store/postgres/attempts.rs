@@ -1,6 +1,6 @@
 //! Attempts and endings: appended, as whole arrays.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use sqlx::Row;
 
@@ -53,13 +53,18 @@ impl<'a> Attempts<'a> {
     }
 
     /// Stores each under its number, or under the next free one: a delivery that was canceled in flight and
-    /// sent again has two attempts in progress that count from the same number. Returns the numbers used.
+    /// sent again has two attempts in progress that count from the same number. One that is stored already stays
+    /// as it is: a commit whose answer was lost can take effect although its outcomes are written again. Returns the
+    /// numbers used.
     pub(super) async fn write(mut self, tx: &mut Tx<'_>) -> Result<Vec<u32>, StoreError> {
         if self.records.is_empty() {
             return Ok(Vec::new());
         }
         let every: Vec<usize> = (0..self.records.len()).collect();
         let mut left = self.insert(tx, &every).await?;
+        if !left.is_empty() {
+            left = self.without_stored(tx, left).await?;
+        }
         // There are at most two of one delivery, so this takes a few rounds at worst.
         while !left.is_empty() {
             for at in &left {
@@ -86,7 +91,7 @@ impl<'a> Attempts<'a> {
         let at: Vec<i64> = places.iter().map(|at| of(at).at).collect();
         let durations: Vec<i64> = places
             .iter()
-            .map(|at| i64::try_from(of(at).duration.as_micros()).unwrap_or(i64::MAX))
+            .map(|at| microseconds(of(at).duration))
             .collect();
         let statuses: Vec<Option<i32>> = places
             .iter()
@@ -141,6 +146,41 @@ impl<'a> Attempts<'a> {
         let left = places.iter().copied();
         Ok(left.filter(|at| !inserted.remove(&key(*at))).collect())
     }
+
+    /// Leaves out those at these positions that are stored, and notes their numbers. Two attempts of one delivery
+    /// differ in when they began or how long they took.
+    async fn without_stored(
+        &mut self,
+        tx: &mut Tx<'_>,
+        places: Vec<usize>,
+    ) -> Result<Vec<usize>, StoreError> {
+        let mut left = Vec::new();
+        for at in places {
+            let record = self.records[at];
+            let row = tx
+                .query(
+                    "select number from webhooks.attempt
+                     where event_seq = $1 and endpoint_key = $2 and at = $3 and duration_us = $4 limit 1",
+                )
+                .bind(self.seqs[at])
+                .bind(self.keys[at])
+                .bind(record.at)
+                .bind(microseconds(record.duration))
+                .fetch_optional(&mut *tx.connection)
+                .await?;
+            let Some(row) = row else {
+                left.push(at);
+                continue;
+            };
+            let number: i32 = row.try_get(0)?;
+            self.numbers[at] = number.unsigned_abs();
+        }
+        Ok(left)
+    }
+}
+
+fn microseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 impl Tx<'_> {

@@ -1,6 +1,6 @@
 //! The connection that writes, cut at a batch that is one statement and a transaction by itself.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join_all;
 use scratch_postgres::{Cluster, Settings};
@@ -10,6 +10,7 @@ use super::{
     scissors::{Cut, LATE, Scissors},
     until,
 };
+use crate::world::gate::Gate;
 
 /// What only such a statement has, of sends and of outcomes.
 const SENT: &str = " lanes as (";
@@ -149,4 +150,49 @@ async fn without_a_number_of_the_connection_that_writes_what_comes_late_is_store
         ground.number("select count(*) from hooks.event") > ground.sent
     })
     .await;
+}
+
+/// How long the node waits for an answer: it gives its number up when it has waited twice as long.
+const ANSWER_LIMIT: Duration = Duration::from_millis(500);
+
+#[tokio::test]
+async fn an_attempt_whose_outcome_is_written_again_by_another_node_number_is_in_the_history_once() {
+    let cluster = Cluster::start(Settings::quick()).unwrap();
+    let scissors = Scissors::before(cluster.port()).await;
+    let builder = Webhooks::builder().allow_networks(["127.0.0.0/8"]).unwrap();
+    let builder = builder.answer_limit(ANSWER_LIMIT);
+    let webhooks = builder.open(&scissors.address()).await.unwrap();
+    let (gate, url) = Gate::start().await;
+    webhooks.endpoints("acme").add(url).await.unwrap();
+    let send = async |id: &str| webhooks.send("acme", Event::new("a", &1).id(id)).await;
+    // The first success of an endpoint is written in more statements.
+    gate.open("before", 200);
+    send("before").await.unwrap();
+    until("it is delivered", async || {
+        webhooks.pending().await.unwrap() == 0
+    })
+    .await;
+    send("first").await.unwrap();
+    gate.wait_for(2).await;
+    let before = webhooks.nodes().await.unwrap()[0].id;
+    scissors.cut_at(DONE, Cut::Last);
+    gate.open("first", 200);
+    until("it is cut", async || !scissors.is_waiting()).await;
+    let refused = send("refused").await;
+    assert!(refused.is_err(), "{refused:?}");
+    scissors.open();
+    until("it goes on as another node", async || {
+        let nodes = webhooks.nodes().await;
+        nodes.is_ok_and(|nodes| nodes.iter().any(|node| node.id != before))
+    })
+    .await;
+    gate.open("after", 200);
+    until("it stores events again", async || send("after").await.is_ok()).await;
+    until("all is delivered", async || {
+        webhooks.pending().await.is_ok_and(|pending| pending == 0)
+    })
+    .await;
+    let attempts = cluster.query("select count(*) from hooks.attempt a join hooks.event e on e.seq = a.event_seq where e.id = 'first'");
+    assert_eq!(attempts.unwrap(), "1");
+    assert_eq!(gate.arrived(), ["before", "first", "after"]);
 }

@@ -21,6 +21,8 @@ pub(crate) enum Cut {
     After,
     /// The server gets it when the client has long gone on: [`LATE`] later.
     Late,
+    /// The server gets it, its answer is lost, and nothing passes until [`Scissors::open`].
+    Last,
 }
 
 /// Longer than it takes to find out what became of what was lost.
@@ -61,12 +63,13 @@ impl Scissors {
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let plan = Arc::clone(&plan);
+                let last = closed.clone();
                 let mut closed = closed.subscribe();
                 tokio::spawn(async move {
                     tokio::select! {
                         biased;
                         _ = closed.wait_for(|closed| *closed) => Ok(()),
-                        led = lead(client, server, plan) => led,
+                        led = lead(client, server, plan, last) => led,
                     }
                 });
             }
@@ -173,7 +176,12 @@ impl Plan {
 }
 
 /// Leads one connection until either end closes it, or it is cut.
-async fn lead(client: TcpStream, server: u16, plan: Arc<Mutex<Plan>>) -> std::io::Result<()> {
+async fn lead(
+    client: TcpStream,
+    server: u16,
+    plan: Arc<Mutex<Plan>>,
+    closed: watch::Sender<bool>,
+) -> std::io::Result<()> {
     let server = TcpStream::connect(("127.0.0.1", server)).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
@@ -227,6 +235,11 @@ async fn lead(client: TcpStream, server: u16, plan: Arc<Mutex<Plan>>) -> std::io
                 None => to_server.write_all(&std::mem::take(&mut whole)).await?,
                 Some(Cut::Before) => return std::io::Result::Ok(()),
                 Some(Cut::After) => return to_server.write_all(&whole).await,
+                Some(Cut::Last) => {
+                    to_server.write_all(&whole).await?;
+                    closed.send_replace(true);
+                    return Ok(());
+                }
                 Some(Cut::Late) => {
                     tokio::spawn(async move {
                         tokio::time::sleep(LATE).await;
