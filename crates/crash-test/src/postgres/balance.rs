@@ -169,8 +169,10 @@ impl Book {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::time::Duration;
+
     use super::{
-        super::ledger::{ORDERED, Said},
+        super::ledger::{LATE_READ, ORDERED, Said},
         *,
     };
 
@@ -229,12 +231,39 @@ mod tests {
         }
         // The outcomes of the others are stored.
         let owed = HashSet::from([mark(1), mark(2)]);
+        ledger.fault_begins(7);
         assert_eq!(ledger.killed(7, &owed), 2);
         ledger.arrived("plain", mark(1), false);
         ledger.arrived("plain", mark(3), false);
         let balance = ledger.balance(&HashSet::new(), &HashSet::new());
         assert_eq!((balance.in_flight, balance.duplicates), (2, 2));
         assert_eq!(balance.repeated, [mark(3)]);
+    }
+
+    /// Two requests were made by a process that was killed. Another process makes one of them again before what is
+    /// pending is read, `wait` after the kill.
+    async fn repeated_when_read_after(wait: Duration) -> Vec<Mark> {
+        let ledger = Ledger::default();
+        for number in 1..=2 {
+            send(&ledger, number, 10, Some(20));
+            ledger.said(7, Said::Requesting(mark(number)));
+            ledger.arrived("plain", mark(number), false);
+        }
+        ledger.fault_begins(7);
+        ledger.said(8, Said::Requesting(mark(1)));
+        tokio::time::advance(wait).await;
+        ledger.killed(7, &HashSet::new());
+        ledger.arrived("plain", mark(1), false);
+        ledger.arrived("plain", mark(2), false);
+        ledger.balance(&HashSet::new(), &HashSet::new()).repeated
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_others_have_taken_over_before_a_late_read_was_in_flight() {
+        assert_eq!(repeated_when_read_after(LATE_READ).await, [mark(2)]);
+        // No lease ends so soon: it was stored, and sent again.
+        let soon = Duration::from_secs(1);
+        assert_eq!(repeated_when_read_after(soon).await, [mark(1), mark(2)]);
     }
 
     #[test]

@@ -20,6 +20,8 @@ const QUIET_LIMIT: Duration = Duration::from_secs(120);
 const STILL_LIMIT: Duration = Duration::from_secs(120);
 /// Two leases are enough to know what nobody comes back to.
 const STILL_LIMIT_UNFENCED: Duration = Duration::from_secs(25);
+/// Nodes that were told to stop must have ended within this time.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// Duplicates may come later than everything else.
 const LATE_WAIT: Duration = Duration::from_secs(1);
 
@@ -35,6 +37,19 @@ impl Run {
             node.process.tell(node::QUIET).await?;
         }
         self.note(format_args!("the last fault was made"));
+        loop {
+            let left = self.delivered().await?;
+            if !left.is_nothing() {
+                return Ok(left);
+            }
+            if self.stopped().await? {
+                return self.database.left(Nodes::Ended).await;
+            }
+        }
+    }
+
+    /// Waits until nothing more is sent, and everything is delivered or it goes no further.
+    async fn delivered(&mut self) -> anyhow::Result<Left> {
         let limit = Instant::now() + QUIET_LIMIT;
         while !self.nodes.iter().all(|node| node.is_quiet) {
             if Instant::now() > limit {
@@ -64,14 +79,24 @@ impl Run {
                 let left = self.ledger.describe(mark, self.began);
                 self.note(format_args!("left: {left}"));
             }
-            return Ok(left);
         }
+        Ok(left)
+    }
+
+    /// Stops all nodes. False if one was killed at the place at which it was to be, which only its end reached: another
+    /// process has taken its place.
+    async fn stopped(&mut self) -> anyhow::Result<bool> {
         for node in &mut self.nodes {
             node.process.tell(node::STOP).await?;
+            node.is_stopping = true;
         }
-        for node in self.nodes.drain(..) {
-            node.process.ended().await?;
+        let limit = Instant::now() + STOP_LIMIT;
+        while self.nodes.iter().any(|node| node.is_stopping) {
+            if Instant::now() > limit {
+                bail!("a node did not end within {STOP_LIMIT:?}");
+            }
+            self.wait_until(Instant::now() + LOOK_WAIT).await?;
         }
-        self.database.left(Nodes::Ended).await
+        Ok(self.nodes.is_empty())
     }
 }

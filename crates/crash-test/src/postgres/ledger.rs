@@ -1,11 +1,18 @@
 //! What processes reported, what arrived, and what may have arrived twice.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{mark::Mark, takeover::Takeovers};
+
+/// Reading what is pending takes milliseconds, on a busy machine seconds. After this, another node may have taken over
+/// what a fault interrupted and have delivered it: a lease ends after ten seconds, and part of it may have passed.
+pub(super) const LATE_READ: Duration = Duration::from_secs(3);
 
 /// What a process reported about an event. Times are nanoseconds of the machine's monotonic clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +56,8 @@ pub(super) struct Arrived {
 /// The requests that a process has begun.
 #[derive(Debug, Default)]
 struct Life {
+    /// When its last fault began.
+    fault_at: Option<Instant>,
     /// Those of deliveries that were pending when that was last read, or begun since.
     begun: HashSet<Mark>,
     /// Those begun before a fault, while the pending deliveries are being read.
@@ -166,6 +175,7 @@ impl Ledger {
         let book = &mut *self.0.lock();
         let life = book.lives.entry(life).or_default();
         life.faults += 1;
+        life.fault_at = Some(Instant::now());
         let begun = std::mem::take(&mut life.begun);
         life.looked_at.extend(begun);
     }
@@ -204,10 +214,9 @@ impl Ledger {
         self.0.lock().takeovers.begin(Instant::now(), held);
     }
 
-    /// Records that a process was killed. `owed`: what has been pending in the database since.
-    /// Returns how many requests were in flight.
+    /// Records that a process was killed, at the last [`Ledger::fault_begins`]. `owed`: what was pending in the
+    /// database when that was read after it. Returns how many requests were in flight.
     pub fn killed(&self, life: u32, owed: &HashSet<Mark>) -> u64 {
-        self.fault_begins(life);
         let book = &mut *self.0.lock();
         let in_flight = book.note_in_flight(life, owed);
         book.lives.remove(&life);
@@ -217,12 +226,18 @@ impl Ledger {
 
 impl Book {
     /// Allows the requests that a process has begun, of deliveries that are pending, to be made
-    /// again.
-    fn note_in_flight(&mut self, life: u32, owed: &HashSet<Mark>) -> u64 {
-        let life = self.lives.entry(life).or_default();
+    /// again. If that was read late, so are those that other processes have begun since the fault.
+    fn note_in_flight(&mut self, number: u32, owed: &HashSet<Mark>) -> u64 {
+        let life = self.lives.entry(number).or_default();
+        let late_since = life.fault_at.filter(|at| at.elapsed() >= LATE_READ);
         let mut in_flight = 0;
         for mark in life.looked_at.drain() {
-            if !owed.contains(&mark) {
+            let by_others = |since: Instant| {
+                let requests = self.requested.get(&mark).into_iter().flatten();
+                let mut others = requests.filter(|(of, _)| *of != number);
+                others.any(|(_, at)| *at >= since)
+            };
+            if !owed.contains(&mark) && !late_since.is_some_and(by_others) {
                 continue;
             }
             life.begun.insert(mark);

@@ -25,12 +25,14 @@ impl Run {
         let next = self.process(at, &proxy)?;
         let node = &mut self.nodes[at];
         node.is_quiet = false;
+        node.is_stopping = false;
         let killed = std::mem::replace(&mut node.process, next);
         if self.is_ending {
             node.process.tell(node::QUIET).await?;
         }
         let (life, process) = (killed.life(), killed.id());
         killed.kill().await?;
+        self.ledger.fault_begins(life);
         if let Some(process) = process {
             self.ledger.held(self.database.held_by(process).await?);
         }

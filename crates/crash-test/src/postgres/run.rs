@@ -95,6 +95,8 @@ pub(super) struct Node {
     pub(super) proxy: Proxy,
     pub(super) process: Process,
     pub(super) is_quiet: bool,
+    /// It was told to stop.
+    pub(super) is_stopping: bool,
 }
 
 /// What ends a fault that lasts.
@@ -142,6 +144,7 @@ impl Run {
                 proxy,
                 process,
                 is_quiet: false,
+                is_stopping: false,
             });
         }
         Ok(run)
@@ -251,6 +254,7 @@ impl Run {
             Some(Line::Reached(place)) => self.kill(at, &format!("kill {place}")).await?,
             Some(Line::Quiet) => self.nodes[at].is_quiet = true,
             Some(_) => {}
+            None if self.nodes[at].is_stopping => self.nodes.remove(at).process.ended().await?,
             None => bail!("node {at} ended by itself"),
         }
         Ok(())

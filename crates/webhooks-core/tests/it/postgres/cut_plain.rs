@@ -187,7 +187,10 @@ async fn an_attempt_whose_outcome_is_written_again_by_another_node_number_is_in_
     })
     .await;
     gate.open("after", 200);
-    until("it stores events again", async || send("after").await.is_ok()).await;
+    until("it stores events again", async || {
+        send("after").await.is_ok()
+    })
+    .await;
     until("all is delivered", async || {
         webhooks.pending().await.is_ok_and(|pending| pending == 0)
     })
