@@ -18,6 +18,8 @@ const CHANGE_ALL: &str = "
     update hooks.endpoint e set version = raised.version from raised";
 /// What only a batch has that is written statement by statement.
 const STORED: &str = "with stored as (";
+/// What only a load has.
+const LOADED: &str = "set claim = t.claim, lane = t.lane";
 
 /// The first row that is put into a table of ours is refused, and so is its transaction.
 fn refuse_first(database: &Database, table: &str) {
@@ -93,4 +95,41 @@ async fn an_endpoint_that_was_read_again_in_a_lost_transaction_keeps_what_it_has
     })
     .await;
     assert_eq!(gate.arrived(), ids);
+}
+
+#[tokio::test]
+async fn a_node_whose_first_load_is_lost_sends_a_lane_in_order() {
+    let cluster = Cluster::start(Settings::quick()).unwrap();
+    let scissors = Scissors::before(cluster.port()).await;
+    let open = async |address: &str| {
+        let builder = Webhooks::builder().allow_networks(["127.0.0.0/8"]).unwrap();
+        builder.open(address).await.unwrap()
+    };
+    let first = open(&format!("{}?schema=hooks", cluster.url())).await;
+    let (gate, url) = Gate::start().await;
+    let endpoint = NewEndpoint::new(url).ordered(true);
+    first.endpoints("acme").add(endpoint).await.unwrap();
+    let ids: Vec<String> = (0..10).map(|n| format!("e{n}")).collect();
+    let event = |id: &String| Event::new("a", &1).id(id.clone());
+    let (before, after) = ids.split_at(5);
+    let before = before.iter().map(event);
+    first.send_all("acme", before).await.unwrap();
+    gate.wait_for(1).await;
+    first.shutdown(Duration::ZERO).await;
+    scissors.cut_at(LOADED, Cut::Before);
+    let second = open(&scissors.address()).await;
+    until("its load is lost", async || !scissors.is_waiting()).await;
+    gate.wait_for(2).await;
+    for id in after {
+        second.send("acme", event(id)).await.unwrap();
+    }
+    assert_eq!(gate.arrived(), ["e0", "e0"]);
+    for id in &ids {
+        gate.open(id, 200);
+    }
+    until("all is delivered", async || {
+        second.pending().await.unwrap() == 0
+    })
+    .await;
+    assert_eq!(gate.arrived()[1..], ids);
 }
