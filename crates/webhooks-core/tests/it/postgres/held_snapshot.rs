@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use scratch_postgres::Database;
+use scratch_postgres::{Cluster, Database, Settings};
 use sqlx::{Connection, Executor, PgConnection};
 use webhooks_core::{Event, NewEndpoint, Webhooks, testing::Receiver};
 
@@ -44,7 +44,9 @@ async fn deliver(webhooks: &Webhooks, receiver: &Receiver, count: usize) {
 
 #[tokio::test]
 async fn scans_begin_at_a_floor_beside_a_held_snapshot_and_find_what_commits_behind_it() {
-    let database = Database::create().unwrap();
+    // Of its own: a lane's floor waits for every open transaction of the server, also those of other tests.
+    let cluster = Cluster::start(Settings::quick()).unwrap();
+    let database = cluster.database().unwrap();
     let webhooks = open(&database).await;
     let receiver = Receiver::start().await.unwrap();
     let endpoints = webhooks.endpoints("acme");
