@@ -35,7 +35,7 @@ impl Tx<'_> {
             return Ok(());
         };
         for key in self.endpoints.cache.to_read() {
-            self.read_again(key).await?;
+            self.hear_of(key).await?;
         }
         if known == version {
             return Ok(());
@@ -59,31 +59,29 @@ impl Tx<'_> {
     async fn read_anew(&mut self) -> Result<(), StoreError> {
         self.endpoints.cache.clear();
         for outbox in self.endpoints.cache.outboxes() {
-            self.read_again(outbox.key()).await?;
+            self.hear_of(outbox.key()).await?;
         }
         Ok(())
     }
 
-    /// Reads an endpoint again that is in memory, or forgets it if it was never stored.
-    async fn read_again(&mut self, key: i64) -> Result<(), StoreError> {
-        let mut rows = endpoints_where(&mut self.reader(), Selection::Keys(&[key])).await?;
-        let id = rows.pop().map(|row| row.id);
-        match self.endpoints.cache.by_key(key) {
-            Known::Held(outbox) if id.is_none_or(|id| id != outbox.endpoint().id.as_str()) => {
-                self.endpoints.cache.drop_key(key);
-                Ok(())
-            }
-            _ => self.hear_of(key).await,
-        }
-    }
-
+    /// Reads an endpoint. One that memory has and that was never stored is forgotten.
     async fn hear_of(&mut self, key: i64) -> Result<(), StoreError> {
         let mut rows = endpoints_where(&mut self.reader(), Selection::Keys(&[key])).await?;
-        let Some(row) = rows.pop() else {
+        let row = rows.pop();
+        let known = self.endpoints.cache.by_key(key);
+        if let Known::Held(outbox) = &known
+            && row
+                .as_ref()
+                .is_none_or(|row| row.id != outbox.endpoint().id.as_str())
+        {
+            self.endpoints.cache.drop_key(key);
+            return Ok(());
+        }
+        let Some(row) = row else {
             return Ok(());
         };
         self.endpoints.cache.forget_customer(&row.customer);
-        let Known::Held(outbox) = self.endpoints.cache.by_key(key) else {
+        let Known::Held(outbox) = known else {
             return Ok(());
         };
         let is_removed = row.state == "removed";
