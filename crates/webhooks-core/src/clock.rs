@@ -78,6 +78,11 @@ pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// Whole microseconds of a duration, clamped.
+pub(crate) fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
 /// Smaller differences are not corrected: two clocks that are each truncated to whole milliseconds now and then
 /// differ by one, and following that would make the timeline go backwards.
 const SLEW_MIN_MS: i64 = 2;

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::clock::millis;
+use crate::clock::{micros, millis};
 
 /// What remains of the level after a failure.
 const DECREASE: f32 = 0.75;
@@ -178,8 +178,7 @@ impl Pace {
             Turn::Waited => LATE_MAX_US,
         };
         let from = self.next_at_us.max(now_us - late);
-        let apart_us = i64::try_from(apart.as_micros()).unwrap_or(i64::MAX);
-        self.next_at_us = from.saturating_add(apart_us);
+        self.next_at_us = from.saturating_add(micros(apart));
     }
 }
 

@@ -1,12 +1,13 @@
 //! Attempts and endings: appended, as whole arrays.
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
 
 use sqlx::Row;
 
 use super::{partition::day_of, row::int, session::Statement, tx::Tx};
 use crate::{
-    attempt::Failure, delivery::EndReason, model::outcome::AttemptRecord, store::error::StoreError,
+    attempt::Failure, clock::micros, delivery::EndReason, model::outcome::AttemptRecord,
+    store::error::StoreError,
 };
 
 /// Inserts attempts: those in the arrays of [`Attempts::bind_all`].
@@ -89,10 +90,7 @@ impl<'a> Attempts<'a> {
         let keys: Vec<i64> = places.iter().map(|at| self.keys[*at]).collect();
         let numbers: Vec<i32> = places.iter().map(|at| int(self.numbers[*at])).collect();
         let at: Vec<i64> = places.iter().map(|at| of(at).at).collect();
-        let durations: Vec<i64> = places
-            .iter()
-            .map(|at| microseconds(of(at).duration))
-            .collect();
+        let durations: Vec<i64> = places.iter().map(|at| micros(of(at).duration)).collect();
         let statuses: Vec<Option<i32>> = places
             .iter()
             .map(|at| of(at).status.map(i32::from))
@@ -165,7 +163,7 @@ impl<'a> Attempts<'a> {
                 .bind(self.seqs[at])
                 .bind(self.keys[at])
                 .bind(record.at)
-                .bind(microseconds(record.duration))
+                .bind(micros(record.duration))
                 .fetch_optional(&mut *tx.connection)
                 .await?;
             let Some(row) = row else {
@@ -177,10 +175,6 @@ impl<'a> Attempts<'a> {
         }
         Ok(left)
     }
-}
-
-fn microseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 impl Tx<'_> {

@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 use super::{ending::store_ending, endpoint_state, lane, tx::Tx};
 use crate::{
     attempt::Failure,
+    clock::micros,
     model::outcome::{AttemptRecord, Backoff, Consequences, Verdict},
     outbox::Outbox,
     store::{completion::Completion, error::StoreError},
@@ -129,7 +130,7 @@ impl AttemptRecord {
         key: i64,
         number: u32,
     ) -> rusqlite::Result<bool> {
-        let duration_us = i64::try_from(self.duration.as_micros()).unwrap_or(i64::MAX);
+        let duration_us = micros(self.duration);
         let inserted = connection
             .prepare_cached(
                 "insert into webhooks_attempt
