@@ -325,7 +325,7 @@ async fn give_with_a_cut(cut: Cut) {
         sent.set(sent.get() + 1);
         tokio::time::sleep(Duration::from_millis(5)).await;
         let nodes = other.nodes().await.unwrap();
-        let is_given = nodes.iter().any(|node| node.is_this && node.lanes >= 2);
+        let is_given = nodes.iter().any(|node| node.is_this && node.lanes >= 3);
         is_given && !scissors.is_waiting()
     })
     .await;
@@ -385,7 +385,7 @@ async fn no_request_is_lost_or_added_to_a_rate_limit_when_lanes_are_given() {
     }
     let given_to = async |node: &Webhooks| {
         let nodes = node.nodes().await.unwrap();
-        nodes.iter().any(|node| node.is_this && node.lanes >= 2)
+        nodes.iter().any(|node| node.is_this && node.lanes >= 3)
     };
     let all_arrived = async |expected: usize| {
         for meter in &meters {
@@ -405,7 +405,7 @@ async fn no_request_is_lost_or_added_to_a_rate_limit_when_lanes_are_given() {
     let _other = open().await;
     until("lanes are given", async || {
         let given = database.query(GIVEN_BY_FIRST).unwrap();
-        given.trim().parse::<usize>().unwrap() >= 2
+        given.trim().parse::<usize>().unwrap() >= 3
     })
     .await;
     tokio::time::sleep(SOON).await;

@@ -152,6 +152,8 @@ async fn without_a_number_of_the_connection_that_writes_what_comes_late_is_store
     .await;
 }
 
+const ATTEMPTS_OF_FIRST: &str = "
+    select count(*) from hooks.attempt a join hooks.event e on e.seq = a.event_seq where e.id = 'first'";
 /// How long the node waits for an answer: it gives its number up when it has waited twice as long.
 const ANSWER_LIMIT: Duration = Duration::from_millis(500);
 
@@ -195,7 +197,7 @@ async fn an_attempt_whose_outcome_is_written_again_by_another_node_number_is_in_
         webhooks.pending().await.is_ok_and(|pending| pending == 0)
     })
     .await;
-    let attempts = cluster.query("select count(*) from hooks.attempt a join hooks.event e on e.seq = a.event_seq where e.id = 'first'");
-    assert_eq!(attempts.unwrap(), "1");
+    let attempts = cluster.query(ATTEMPTS_OF_FIRST).unwrap();
+    assert_eq!(attempts, "1");
     assert_eq!(gate.arrived(), ["before", "first", "after"]);
 }

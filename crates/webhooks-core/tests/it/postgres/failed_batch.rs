@@ -1,6 +1,6 @@
 //! Transactions that fail on their way: memory must be as the database is.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use scratch_postgres::{Cluster, Database, Settings};
 use webhooks_core::{Event, NewEndpoint, RetrySchedule, Webhooks, testing::Receiver};
@@ -62,74 +62,75 @@ async fn a_lane_is_loaded_after_an_outcome_that_was_refused_at_first() {
     assert_eq!(inserts.unwrap(), "4");
 }
 
+async fn open(address: &str) -> Webhooks {
+    let builder = Webhooks::builder().allow_networks(["127.0.0.0/8"]).unwrap();
+    builder.open(address).await.unwrap()
+}
+
+/// Events of an ordered endpoint.
+struct InOrder {
+    ids: Vec<String>,
+    gate: Arc<Gate>,
+}
+
+impl InOrder {
+    /// The first half is sent, and the request of the first is in flight.
+    async fn begin(webhooks: &Webhooks) -> Self {
+        let (gate, url) = Gate::start().await;
+        let endpoint = NewEndpoint::new(url).ordered(true);
+        webhooks.endpoints("acme").add(endpoint).await.unwrap();
+        let ids: Vec<String> = (0..10).map(|n| format!("e{n}")).collect();
+        let before = ids[..5].iter().map(|id| event(id));
+        webhooks.send_all("acme", before).await.unwrap();
+        gate.wait_for(1).await;
+        Self { ids, gate }
+    }
+
+    /// Sends the rest. None of it overtakes the first, of which `requests` have arrived; then all arrive in order.
+    async fn end(self, webhooks: &Webhooks, requests: usize) {
+        for id in &self.ids[5..] {
+            webhooks.send("acme", event(id)).await.unwrap();
+        }
+        assert_eq!(self.gate.arrived(), vec!["e0"; requests]);
+        for id in &self.ids {
+            self.gate.open(id, 200);
+        }
+        until("all is delivered", async || {
+            webhooks.pending().await.unwrap() == 0
+        })
+        .await;
+        assert_eq!(self.gate.arrived()[requests - 1..], self.ids);
+    }
+}
+
+fn event(id: &str) -> Event {
+    Event::new("a", &1).id(id)
+}
+
 #[tokio::test]
 async fn an_endpoint_that_was_read_again_in_a_lost_transaction_keeps_what_it_has_in_memory() {
     let cluster = Cluster::start(Settings::quick()).unwrap();
     let scissors = Scissors::before(cluster.port()).await;
-    let builder = Webhooks::builder().allow_networks(["127.0.0.0/8"]).unwrap();
-    let webhooks = builder.open(&scissors.address()).await.unwrap();
-    let (gate, url) = Gate::start().await;
-    let endpoint = NewEndpoint::new(url).ordered(true);
-    webhooks.endpoints("acme").add(endpoint).await.unwrap();
-    let ids: Vec<String> = (0..10).map(|n| format!("e{n}")).collect();
-    let event = |id: &String| Event::new("a", &1).id(id.clone());
-    let (before, after) = ids.split_at(5);
-    let before = before.iter().map(event);
-    webhooks.send_all("acme", before).await.unwrap();
-    gate.wait_for(1).await;
+    let webhooks = open(&scissors.address()).await;
+    let line = InOrder::begin(&webhooks).await;
     cluster.query(CHANGE_ALL).unwrap();
     scissors.cut_at(STORED, Cut::Before);
-    let lost = webhooks.send("acme", event(&"lost".to_owned())).await;
+    let lost = webhooks.send("acme", event("lost")).await;
     assert!(lost.is_err(), "{lost:?}");
     assert!(scissors.made().is_some());
-    for id in after {
-        webhooks.send("acme", event(id)).await.unwrap();
-    }
-    // None overtakes the first, whose request is in flight.
-    assert_eq!(gate.arrived(), ["e0"]);
-    for id in &ids {
-        gate.open(id, 200);
-    }
-    until("all is delivered", async || {
-        webhooks.pending().await.unwrap() == 0
-    })
-    .await;
-    assert_eq!(gate.arrived(), ids);
+    line.end(&webhooks, 1).await;
 }
 
 #[tokio::test]
 async fn a_node_whose_first_load_is_lost_sends_a_lane_in_order() {
     let cluster = Cluster::start(Settings::quick()).unwrap();
     let scissors = Scissors::before(cluster.port()).await;
-    let open = async |address: &str| {
-        let builder = Webhooks::builder().allow_networks(["127.0.0.0/8"]).unwrap();
-        builder.open(address).await.unwrap()
-    };
     let first = open(&format!("{}?schema=hooks", cluster.url())).await;
-    let (gate, url) = Gate::start().await;
-    let endpoint = NewEndpoint::new(url).ordered(true);
-    first.endpoints("acme").add(endpoint).await.unwrap();
-    let ids: Vec<String> = (0..10).map(|n| format!("e{n}")).collect();
-    let event = |id: &String| Event::new("a", &1).id(id.clone());
-    let (before, after) = ids.split_at(5);
-    let before = before.iter().map(event);
-    first.send_all("acme", before).await.unwrap();
-    gate.wait_for(1).await;
+    let line = InOrder::begin(&first).await;
     first.shutdown(Duration::ZERO).await;
     scissors.cut_at(LOADED, Cut::Before);
     let second = open(&scissors.address()).await;
     until("its load is lost", async || !scissors.is_waiting()).await;
-    gate.wait_for(2).await;
-    for id in after {
-        second.send("acme", event(id)).await.unwrap();
-    }
-    assert_eq!(gate.arrived(), ["e0", "e0"]);
-    for id in &ids {
-        gate.open(id, 200);
-    }
-    until("all is delivered", async || {
-        second.pending().await.unwrap() == 0
-    })
-    .await;
-    assert_eq!(gate.arrived()[1..], ids);
+    line.gate.wait_for(2).await;
+    line.end(&second, 2).await;
 }
