@@ -169,8 +169,6 @@ impl Book {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::time::Duration;
-
     use super::{
         super::ledger::{LATE_READ, ORDERED, Said},
         *,

@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{fault::Fence, ledger::Ledger, line::Line};
 
-/// How long a process may take to end once it was told to.
+/// How long a process may take to end once its output has ended.
 const END_LIMIT: Duration = Duration::from_secs(30);
 
 /// Something that the process of a life did.

@@ -14,7 +14,7 @@ pub(crate) enum ApiError {
     Query(String),
     #[error("{0}")]
     NotAllowed(String),
-    #[error("there is no request #{0}: it was deleted, was dropped to make room, or never arrived")]
+    #[error("there is no request #{0}: it never arrived, was deleted, or was dropped to make room")]
     NoRequest(u64),
     #[error("there is no scope {0:?}")]
     NoScope(String),
