@@ -290,6 +290,8 @@ async fn a_lane_that_its_favourite_does_not_take_goes_on_elsewhere() {
 
 /// Endpoints that are never at rest.
 const LIVELY: usize = 4;
+/// How many of them are the second node's favourites: the third and the fourth.
+const SECOND_NODES: u64 = 2;
 
 /// The commit that gives lanes away is lost with its connection: it comes true, does not, or does so when it was
 /// given up.
@@ -303,7 +305,7 @@ async fn give_with_a_cut(cut: Cut) {
     let one = one.lease(LEASE).open(url.as_str()).await.unwrap();
     let receiver = Receiver::start().await.unwrap();
     let (meter, metered) = Meter::start(Duration::from_millis(20)).await;
-    // The third and fourth lanes are the other node's favourites; of the fourth requests are counted.
+    // Of the fourth, which the other node is to get, requests are counted.
     for number in 0..LIVELY {
         let url = if number + 1 == LIVELY {
             metered.clone()
@@ -325,7 +327,9 @@ async fn give_with_a_cut(cut: Cut) {
         sent.set(sent.get() + 1);
         tokio::time::sleep(Duration::from_millis(5)).await;
         let nodes = other.nodes().await.unwrap();
-        let is_given = nodes.iter().any(|node| node.is_this && node.lanes >= 3);
+        let is_given = nodes
+            .iter()
+            .any(|node| node.is_this && node.lanes == SECOND_NODES);
         is_given && !scissors.is_waiting()
     })
     .await;
