@@ -358,7 +358,7 @@ impl<'a> Endpoints<'a> {
             } else {
                 for seqs in look.seqs.chunks(REPLAY_ROWS) {
                     let (key, seqs) = (record.key, seqs.to_vec());
-                    let added = self.ask(|reply| Ask::OweAgain(key, seqs.clone(), reply));
+                    let added = self.ask(|reply| Ask::Replay(key, seqs.clone(), reply));
                     let added: Result<usize, StoreError> = added.await;
                     total += added?;
                 }

@@ -13,7 +13,7 @@ use crate::{
     crash_point,
     outbox::{
         Outbox,
-        next::{Next, Wake},
+        next::{Wake, WorkerStep},
     },
     places::{Place, share::Answer},
     store::completion::Completion,
@@ -38,7 +38,7 @@ async fn work(shared: Arc<Shared>, outbox: Arc<Outbox>) {
         let (next, steps) = outbox.next(&shared.places, wake, shared.moment());
         shared.take_steps(&outbox, steps);
         wake = match next {
-            Next::Deliver(taken) => {
+            WorkerStep::Deliver(taken) => {
                 let hand = InHand {
                     shared: &shared,
                     outbox: &outbox,
@@ -49,7 +49,7 @@ async fn work(shared: Arc<Shared>, outbox: Arc<Outbox>) {
                 deliver(hand, taken.place).await;
                 Wake::Free
             }
-            Next::WaitUntil(at) => {
+            WorkerStep::WaitUntil(at) => {
                 let time = shared.timeline.sleep_until(at);
                 Wake::Waited(
                     wait(&shared, called_off, async {
@@ -59,10 +59,10 @@ async fn work(shared: Arc<Shared>, outbox: Arc<Outbox>) {
                     .await,
                 )
             }
-            Next::WaitForPlace(grant) => {
+            WorkerStep::WaitForPlace(grant) => {
                 Wake::Waited(wait(&shared, called_off, async { grant.await.ok() }).await)
             }
-            Next::End => return,
+            WorkerStep::End => return,
         };
     }
 }

@@ -44,14 +44,14 @@ pub(crate) struct Look {
 /// An event that a replay looks at, and what became of it at the endpoint.
 pub(crate) struct LookedAt {
     pub(crate) event_type: String,
-    pub(crate) owed: bool,
+    pub(crate) is_pending: bool,
     pub(crate) ended: bool,
     pub(crate) delivered: bool,
 }
 
 impl LookedAt {
     pub(crate) fn matches(&self, outcome: ReplayOutcome, wanted: &[String]) -> bool {
-        !self.owed
+        !self.is_pending
             && match outcome {
                 ReplayOutcome::GivenUp => self.ended && !self.delivered,
                 ReplayOutcome::Delivered => self.delivered,

@@ -22,7 +22,7 @@ pub(crate) struct Taken {
 }
 
 /// What a worker does next.
-pub(crate) enum Next {
+pub(crate) enum WorkerStep {
     Deliver(Taken),
     /// Until this time, on the timeline.
     WaitUntil(i64),
@@ -40,7 +40,12 @@ pub(crate) enum Wake {
 }
 
 impl Outbox {
-    pub(crate) fn next(&self, places: &Arc<Places>, wake: Wake, moment: Moment) -> (Next, Steps) {
+    pub(crate) fn next(
+        &self,
+        places: &Arc<Places>,
+        wake: Wake,
+        moment: Moment,
+    ) -> (WorkerStep, Steps) {
         let Moment { now, is_stopping } = moment;
         let limit = self.endpoint().interval;
         let mut state = self.state.lock();
@@ -59,14 +64,14 @@ impl Outbox {
             state.workers.count -= 1;
             state.queue.in_hand = None;
             let refill = state.wants_refill();
-            return (Next::End, Steps { refill, starts: 0 });
+            return (WorkerStep::End, Steps { refill, starts: 0 });
         }
         if let Some(at) = state.pace.wait_until(now, limit) {
             state.workers.waits = Some(Wait::Pace(at));
             drop(state);
             // Notifies those who wait for everything to be done that this needs the clock.
             self.memory.idle.notify_waiters();
-            return (Next::WaitUntil(at), Steps::default());
+            return (WorkerStep::WaitUntil(at), Steps::default());
         }
         let need = match state.lane {
             Lane::Stopped => Need::Probe,
@@ -80,7 +85,7 @@ impl Outbox {
             Asked::Place(place) => place,
             Asked::Wait(grant) => {
                 state.workers.waits = Some(Wait::Place);
-                return (Next::WaitForPlace(grant), Steps::default());
+                return (WorkerStep::WaitForPlace(grant), Steps::default());
             }
         };
         let row = state.queue.rows.pop_front();
@@ -98,7 +103,7 @@ impl Outbox {
             place,
             retreats: state.retreats,
         };
-        (Next::Deliver(taken), steps)
+        (WorkerStep::Deliver(taken), steps)
     }
 
     /// Puts back a delivery that this machine could not send, at the front of the queue, and pauses sending for a

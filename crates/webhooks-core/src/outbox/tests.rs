@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     health::FailedAttempt,
-    next::{Next, Wake},
+    next::{Wake, WorkerStep},
     placing::Placement,
     *,
 };
@@ -142,7 +142,7 @@ impl World {
     }
 
     /// Adds a delivery, as a send and the scan of retries do.
-    fn owe(&mut self, seq: i64, attempts: u32) {
+    fn add_delivery(&mut self, seq: i64, attempts: u32) {
         match self.outbox.place(BODY) {
             Placement::Refuse => panic!("it is never disabled"),
             Placement::Memory { lane, retreats } => {
@@ -199,18 +199,18 @@ impl World {
         let (next, steps) = self.outbox.next(&self.places, wake, self.moment());
         self.follow(steps);
         match next {
-            Next::Deliver(taken) => {
+            WorkerStep::Deliver(taken) => {
                 assert_eq!(self.waiting.pop_front(), Some(taken.row.event.seq));
                 self.hands.push((taken.row, taken.place, taken.retreats));
                 assert!(self.hands.len() <= if self.kind == Kind::Plain { 4 } else { 1 });
             }
-            Next::WaitUntil(at) => self.workers.push_back(Some(at)),
+            WorkerStep::WaitUntil(at) => self.workers.push_back(Some(at)),
             // Treated as if its turn came immediately, or as if the next look takes another place.
-            Next::WaitForPlace(grant) => {
+            WorkerStep::WaitForPlace(grant) => {
                 drop(grant);
                 self.workers.push_back(Some(self.now));
             }
-            Next::End => {}
+            WorkerStep::End => {}
         }
     }
 
@@ -397,7 +397,7 @@ impl World {
             .collect();
         for seq in due {
             let (_, attempts) = self.retries.remove(&seq).expect("it was found above");
-            self.owe(seq, attempts);
+            self.add_delivery(seq, attempts);
         }
         if self.lane_due.is_some_and(|at| at <= self.now) && !self.paused {
             self.refill(true);
@@ -414,7 +414,7 @@ impl World {
                 };
                 for _ in 0..burst {
                     self.sent += 1;
-                    self.owe(self.sent, 0);
+                    self.add_delivery(self.sent, 0);
                 }
             }
             25..40 => self.hand_over(),
@@ -511,7 +511,7 @@ fn the_only_delivery_is_canceled_in_trouble(kind: Kind) -> World {
     let steps: [fn(&mut World); 9] = [
         |world| {
             world.sent = 1;
-            world.owe(1, 0);
+            world.add_delivery(1, 0);
         },
         |world| {
             if world.refill_asked {
@@ -614,9 +614,9 @@ fn a_lane_that_is_due_while_much_waits_in_memory_is_loaded_from_later() {
         let (next, steps) = outbox.next(&places, Wake::Free, moment);
         refills += usize::from(steps.refill);
         match next {
-            Next::Deliver(taken) => drop(taken),
-            Next::End => break,
-            Next::WaitUntil(_) | Next::WaitForPlace(_) => panic!("there is a place"),
+            WorkerStep::Deliver(taken) => drop(taken),
+            WorkerStep::End => break,
+            WorkerStep::WaitUntil(_) | WorkerStep::WaitForPlace(_) => panic!("there is a place"),
         }
     }
     assert_eq!(refills, 1);

@@ -85,7 +85,7 @@ pub(crate) enum Ask {
     /// The event that an ordered endpoint's deliveries wait for, by the endpoint's key.
     Head(i64, Reply<Option<String>>),
     /// Makes events pending again for the endpoint with this key. Answers how many.
-    OweAgain(i64, Vec<i64>, Reply<usize>),
+    Replay(i64, Vec<i64>, Reply<usize>),
 
     /// Turns what waits in the outbox table into events.
     TakeRows(Reply<TakenRows>),

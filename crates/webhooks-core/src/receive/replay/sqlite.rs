@@ -68,10 +68,10 @@ pub(super) struct Sqlite {
 struct Request {
     key: KeyHash,
     token: i64,
-    what: What,
+    command: Command,
 }
 
-enum What {
+enum Command {
     Claim {
         now_ms: i64,
         until_ms: i64,
@@ -122,7 +122,7 @@ impl Sqlite {
         max_keys: usize,
     ) -> Result<Answer, ReplayError> {
         let (now_ms, until_ms) = (millis(term.start), millis(term.end));
-        self.ask(key, token, |reply| What::Claim {
+        self.ask(key, token, |reply| Command::Claim {
             now_ms,
             until_ms,
             max_keys,
@@ -138,12 +138,12 @@ impl Sqlite {
         until: SystemTime,
     ) -> Result<bool, ReplayError> {
         let until_ms = millis(until);
-        self.ask(key, token, |reply| What::Confirm { until_ms, reply })
+        self.ask(key, token, |reply| Command::Confirm { until_ms, reply })
             .await
     }
 
     pub(super) async fn release(&self, key: KeyHash, token: i64) -> Result<(), ReplayError> {
-        self.ask(key, token, |reply| What::Release { reply: Some(reply) })
+        self.ask(key, token, |reply| Command::Release { reply: Some(reply) })
             .await
     }
 
@@ -152,7 +152,7 @@ impl Sqlite {
         let release = Request {
             key,
             token,
-            what: What::Release { reply: None },
+            command: Command::Release { reply: None },
         };
         if self.requests.try_send(release).is_err() {
             tracing::warn!("a dropped webhook stays claimed until its claim ends");
@@ -163,7 +163,7 @@ impl Sqlite {
         &self,
         key: KeyHash,
         token: i64,
-        what: impl FnOnce(Reply<T>) -> What,
+        command: impl FnOnce(Reply<T>) -> Command,
     ) -> Result<T, ReplayError> {
         let stopped = || ReplayError::Store {
             problem: "its thread has stopped".to_owned(),
@@ -172,7 +172,7 @@ impl Sqlite {
         let request = Request {
             key,
             token,
-            what: what(reply),
+            command: command(reply),
         };
         self.requests.send(request).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
@@ -234,9 +234,14 @@ fn write_batch(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut done = Vec::with_capacity(batch.len());
     let mut forgotten = false;
-    for Request { key, token, what } in batch {
-        done.push(match what {
-            What::Claim {
+    for Request {
+        key,
+        token,
+        command,
+    } in batch
+    {
+        done.push(match command {
+            Command::Claim {
                 now_ms,
                 until_ms,
                 max_keys,
@@ -269,13 +274,13 @@ fn write_batch(
                     }
                 })
             }
-            What::Confirm { until_ms, .. } => Done::Confirm(
+            Command::Confirm { until_ms, .. } => Done::Confirm(
                 transaction
                     .prepare_cached(CONFIRM)?
                     .execute(params![key, token, until_ms])?
                     == 1,
             ),
-            What::Release { .. } => {
+            Command::Release { .. } => {
                 transaction
                     .prepare_cached(RELEASE)?
                     .execute(params![key, token])?;
@@ -299,21 +304,21 @@ fn forget_excess(transaction: &rusqlite::Transaction<'_>, max_keys: usize) -> ru
 impl Request {
     /// Replies to the caller; if the caller has gone away meanwhile, releases its claim.
     fn answer(self, done: Done) -> Option<Request> {
-        match (self.what, done) {
-            (What::Claim { reply, .. }, Done::Claim(answer)) => {
+        match (self.command, done) {
+            (Command::Claim { reply, .. }, Done::Claim(answer)) => {
                 let gone = reply.send(Ok(answer)).is_err();
-                let release = What::Release { reply: None };
+                let release = Command::Release { reply: None };
                 (gone && answer == Answer::Granted).then_some(Request {
-                    what: release,
+                    command: release,
                     ..self
                 })
             }
-            (What::Confirm { reply, .. }, Done::Confirm(confirmed)) => {
+            (Command::Confirm { reply, .. }, Done::Confirm(confirmed)) => {
                 // A caller that went away needs no answer; the row is written.
                 let _ = reply.send(Ok(confirmed));
                 None
             }
-            (What::Release { reply: Some(reply) }, _) => {
+            (Command::Release { reply: Some(reply) }, _) => {
                 let _ = reply.send(Ok(()));
                 None
             }
@@ -326,11 +331,11 @@ impl Request {
             problem: problem.to_owned(),
         };
         // A caller that went away needs no answer here either.
-        let _ = match self.what {
-            What::Claim { reply, .. } => reply.send(Err(error)).is_ok(),
-            What::Confirm { reply, .. } => reply.send(Err(error)).is_ok(),
-            What::Release { reply: Some(reply) } => reply.send(Err(error)).is_ok(),
-            What::Release { reply: None } => false,
+        let _ = match self.command {
+            Command::Claim { reply, .. } => reply.send(Err(error)).is_ok(),
+            Command::Confirm { reply, .. } => reply.send(Err(error)).is_ok(),
+            Command::Release { reply: Some(reply) } => reply.send(Err(error)).is_ok(),
+            Command::Release { reply: None } => false,
         };
     }
 }

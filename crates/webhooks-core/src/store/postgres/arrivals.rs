@@ -12,7 +12,7 @@ use std::{
 
 use sqlx::Row;
 
-use super::{owing::Joining, scan::Found, tx::Tx};
+use super::{joining::Joining, scan::Found, tx::Tx};
 use crate::{
     outbox::{Outbox, placing::Placement},
     store::error::StoreError,

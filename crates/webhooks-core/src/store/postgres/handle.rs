@@ -164,7 +164,7 @@ impl Handle {
 
     /// How many deliveries are stored and not done.
     pub(crate) async fn pending(&self) -> Result<u64, StoreError> {
-        self.read(async |reading: &mut Reading<'_>| read::count_owed(reading).await)
+        self.read(async |reading: &mut Reading<'_>| read::count_pending(reading).await)
             .await
     }
 

@@ -84,7 +84,7 @@ impl Tx<'_> {
         for ask in asks {
             match ask {
                 Ask::Refill(outbox) => lanes.push((ask, lane_of(outbox))),
-                Ask::OweAgain(key, ..) => lanes.push((ask, (*key, false))),
+                Ask::Replay(key, ..) => lanes.push((ask, (*key, false))),
                 ask => match endpoint_of(ask).map(|of| (of, self.outbox_of(of))) {
                     Some((_, Some(outbox))) => lanes.push((ask, lane_of(&outbox))),
                     Some((of, None)) => unknown.push((ask, of)),

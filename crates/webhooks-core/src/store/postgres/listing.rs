@@ -30,7 +30,7 @@ pub(super) async fn page(
     let limit = page.limit.clamp(1, PAGE_MAX);
     let (positions, cursor) = match listing {
         DeliveryFilter::All => all(reading, endpoint, cursor, limit).await?,
-        DeliveryFilter::Pending => full(owed(reading, endpoint, cursor, limit).await?, limit),
+        DeliveryFilter::Pending => full(pending(reading, endpoint, cursor, limit).await?, limit),
         DeliveryFilter::Ended => full(
             newest(ENDED, reading, endpoint, (cursor, limit)).await?,
             limit,
@@ -135,7 +135,7 @@ async fn all(
 
 /// Pending deliveries have no index by endpoint, which every delivery would pay for twice. For a customer
 /// with few events, those are looked through; otherwise the pending deliveries of all customers.
-async fn owed(
+async fn pending(
     reading: &mut Reading<'_>,
     endpoint: &EndpointRecord,
     cursor: Option<PageCursor>,
@@ -159,8 +159,8 @@ async fn owed(
     let mut seqs: Vec<i64> = Vec::new();
     if found.len() < LOOKED_THROUGH {
         for row in &found {
-            let is_owed: bool = row.try_get(1)?;
-            if is_owed && seqs.len() < limit {
+            let is_pending: bool = row.try_get(1)?;
+            if is_pending && seqs.len() < limit {
                 seqs.push(row.try_get(0)?);
             }
         }

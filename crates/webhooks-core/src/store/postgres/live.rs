@@ -43,11 +43,11 @@ struct Told {
     endpoint: String,
     url: String,
     event: Option<String>,
-    kind: Kind,
+    kind: ToldKind,
 }
 
 #[derive(Serialize, Deserialize)]
-enum Kind {
+enum ToldKind {
     Attempted(Box<ToldAttempt>),
     Ended(String),
     Disabled(String),
@@ -68,11 +68,11 @@ struct ToldAttempt {
     headers: Vec<(String, String)>,
     body: String,
     body_cut: Option<String>,
-    next: Next,
+    next: ToldNext,
 }
 
 #[derive(Serialize, Deserialize)]
-enum Next {
+enum ToldNext {
     Done,
     RetryAt(i64),
     GaveUp(String),
@@ -83,12 +83,14 @@ impl Told {
     fn of(activity: &Activity) -> Option<Self> {
         let kind = match &activity.kind {
             ActivityKind::Attempted { attempt, next } => {
-                Kind::Attempted(Box::new(ToldAttempt::of(attempt, next)))
+                ToldKind::Attempted(Box::new(ToldAttempt::of(attempt, next)))
             }
-            ActivityKind::Ended(reason) => Kind::Ended(reason.as_str().to_owned()),
-            ActivityKind::EndpointDisabled { reason } => Kind::Disabled(reason.clone()),
-            ActivityKind::EndpointInTrouble { next_try } => Kind::InTrouble(unix_millis(*next_try)),
-            ActivityKind::EndpointRecovered => Kind::Recovered,
+            ActivityKind::Ended(reason) => ToldKind::Ended(reason.as_str().to_owned()),
+            ActivityKind::EndpointDisabled { reason } => ToldKind::Disabled(reason.clone()),
+            ActivityKind::EndpointInTrouble { next_try } => {
+                ToldKind::InTrouble(unix_millis(*next_try))
+            }
+            ActivityKind::EndpointRecovered => ToldKind::Recovered,
             ActivityKind::Missed(_) => return None,
         };
         Some(Self {
@@ -103,19 +105,19 @@ impl Told {
     /// `None` for what only later versions know.
     fn read(self) -> Option<Activity> {
         let kind = match self.kind {
-            Kind::Attempted(told) => {
+            ToldKind::Attempted(told) => {
                 let next = told.next.read()?;
                 ActivityKind::Attempted {
                     attempt: told.attempt()?,
                     next,
                 }
             }
-            Kind::Ended(reason) => ActivityKind::Ended(EndReason::from_stored(&reason)?),
-            Kind::Disabled(reason) => ActivityKind::EndpointDisabled { reason },
-            Kind::InTrouble(at) => ActivityKind::EndpointInTrouble {
+            ToldKind::Ended(reason) => ActivityKind::Ended(EndReason::from_stored(&reason)?),
+            ToldKind::Disabled(reason) => ActivityKind::EndpointDisabled { reason },
+            ToldKind::InTrouble(at) => ActivityKind::EndpointInTrouble {
                 next_try: system_time(at),
             },
-            Kind::Recovered => ActivityKind::EndpointRecovered,
+            ToldKind::Recovered => ActivityKind::EndpointRecovered,
         };
         Some(Activity {
             customer: self.customer,
@@ -128,7 +130,7 @@ impl Told {
 
     /// Leaves out what can also be read with the attempt.
     fn without_response(&mut self) {
-        if let Kind::Attempted(attempt) = &mut self.kind {
+        if let ToldKind::Attempted(attempt) = &mut self.kind {
             attempt.headers.clear();
             attempt.body.clear();
         }
@@ -159,9 +161,9 @@ impl ToldAttempt {
             body: STANDARD.encode(body),
             body_cut: attempt.body_cut.map(|cut| cut.code().to_owned()),
             next: match next {
-                NextStep::Done => Next::Done,
-                NextStep::RetryAt(at) => Next::RetryAt(unix_millis(*at)),
-                NextStep::GaveUp(reason) => Next::GaveUp(reason.as_str().to_owned()),
+                NextStep::Done => ToldNext::Done,
+                NextStep::RetryAt(at) => ToldNext::RetryAt(unix_millis(*at)),
+                NextStep::GaveUp(reason) => ToldNext::GaveUp(reason.as_str().to_owned()),
             },
         }
     }
@@ -186,7 +188,7 @@ impl ToldAttempt {
     }
 }
 
-impl Next {
+impl ToldNext {
     fn read(&self) -> Option<NextStep> {
         Some(match self {
             Self::Done => NextStep::Done,

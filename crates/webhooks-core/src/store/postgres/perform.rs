@@ -47,7 +47,7 @@ impl Tx<'_> {
                 (Box::new(after), ended)
             }
             Ask::GiveBack(lanes, reply) => whole(reply, self.give_back(&lanes).await),
-            Ask::Stop(reply) => whole(reply, self.count_owed().await),
+            Ask::Stop(reply) => whole(reply, self.count_pending().await),
             Ask::NextDueOfHealthy(reply) => whole(reply, self.next_due_of_healthy().await),
             #[cfg(feature = "testing")]
             Ask::NextDue(reply) => {
@@ -124,11 +124,11 @@ impl Tx<'_> {
                 (Box::new(after), Ok(()))
             }
             Ask::Head(key, reply) => whole(reply, self.head(key).await),
-            Ask::OweAgain(key, seqs, reply) => {
-                let owed = self
-                    .in_savepoint(async |tx: &mut Tx<'_>| tx.owe_all(key, &seqs).await)
+            Ask::Replay(key, seqs, reply) => {
+                let added = self
+                    .in_savepoint(async |tx: &mut Tx<'_>| tx.replay(key, &seqs).await)
                     .await;
-                part(reply, owed)
+                part(reply, added)
             }
             Ask::TakeRows(reply) => {
                 let taken = self.take_rows().await;
@@ -180,7 +180,7 @@ pub(super) fn refuse(ask: Ask) -> AfterCommit {
         Ask::Resend(_, reply) => no(reply),
         Ask::TakeAway(_, _, reply) => no(reply),
         Ask::Head(_, reply) => no(reply),
-        Ask::OweAgain(_, _, reply) => no(reply),
+        Ask::Replay(_, _, reply) => no(reply),
         Ask::TakeRows(reply) => no(reply),
         Ask::RetryRow(_, reply) => no(reply),
     }

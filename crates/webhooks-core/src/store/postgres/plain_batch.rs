@@ -16,8 +16,9 @@ use super::{
     attempts::{Attempts, insert_attempts},
     completion::say_taken_away,
     error::is_lost,
+    joining::{Joined, join_lanes},
+    new_deliveries::{NewDeliveries, insert_deliveries},
     new_events::{NewEvents, insert_events},
-    owing::{Joined, Owing, insert_deliveries, join_lanes},
     partition::day_of,
     send::{Answer, Numbers, PLACES, Placed},
     session::Statement,
@@ -115,7 +116,7 @@ pub(super) struct Answered {
 /// A batch whose sends are placed in memory.
 pub(super) struct PlainBatch {
     events: NewEvents,
-    owing: Owing,
+    deliveries: NewDeliveries,
     answers: Vec<Answer>,
     mark: CommitMark,
     /// The deliveries that succeeded.
@@ -183,14 +184,14 @@ impl Tx<'_> {
         } = self.place_sends(sends, &mut places).await;
         let plain = PlainBatch {
             events: additions.events,
-            owing: additions.owing,
+            deliveries: additions.deliveries,
             answers,
             mark,
             released: released(&batch.completions),
             now: self.now(),
         };
-        let keeps_order = batch.completions.is_empty() || !plain.owing.joins_lanes();
-        if placed.is_ok() && !plain.owing.refuses() && keeps_order {
+        let keeps_order = batch.completions.is_empty() || !plain.deliveries.joins_lanes();
+        if placed.is_ok() && !plain.deliveries.refuses() && keeps_order {
             return Some(plain);
         }
         batch.sends = plain.take_back(self);
@@ -226,7 +227,7 @@ impl Tx<'_> {
         writer: i64,
     ) -> sqlx::Result<Option<Answered>> {
         let statement = self.begin_plain(SEND, plain, writer);
-        let statement = plain.owing.bind_lanes(statement);
+        let statement = plain.deliveries.bind_lanes(statement);
         let rows = statement.fetch_all(&mut *self.connection).await?;
         let Some(row) = rows.first() else {
             return Ok(None);
@@ -274,7 +275,9 @@ impl Tx<'_> {
             .bind(self.endpoints.version)
             .bind(day_of(now))
             .bind(now);
-        plain.owing.bind_deliveries(plain.events.bind_to(statement))
+        plain
+            .deliveries
+            .bind_deliveries(plain.events.bind_to(statement))
     }
 }
 
@@ -307,7 +310,7 @@ impl PlainBatch {
         completions: &[Completion],
         answered: &Answered,
     ) -> Answers {
-        self.owing
+        self.deliveries
             .written(tx, answered.base, answered.joined.as_ref());
         for completion in completions {
             let gone = answered.gone.as_ref();
@@ -326,12 +329,12 @@ impl PlainBatch {
     pub(super) fn take_back(self, tx: &mut Tx<'_>) -> VecDeque<SendJob> {
         let Self {
             events,
-            owing,
+            deliveries,
             answers,
             mark,
             ..
         } = self;
-        owing.forget(tx);
+        deliveries.forget(tx);
         tx.commit.roll_back_to(mark);
         let mut events = events.into_events();
         let jobs = answers.into_iter().filter_map(|(reply, sent)| match sent {

@@ -329,7 +329,7 @@ pub(super) async fn explain(
 }
 
 /// How many deliveries are stored and not done.
-pub(super) async fn count_owed(reading: &mut Reading<'_>) -> Result<u64, StoreError> {
+pub(super) async fn count_pending(reading: &mut Reading<'_>) -> Result<u64, StoreError> {
     count(reading, "select count(*) from webhooks.delivery").await
 }
 

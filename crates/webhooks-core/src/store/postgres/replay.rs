@@ -5,8 +5,8 @@ use std::sync::Arc;
 use sqlx::Row;
 
 use super::{
+    new_deliveries::{NewDeliveries, NewDelivery},
     new_events::NewEvents,
-    owing::{Owed, Owing},
     read::{FoundEvent, Reading, find_event},
     tx::Tx,
 };
@@ -81,14 +81,14 @@ impl Tx<'_> {
             return Err(DeliveryError::Disabled(of.endpoint.id.clone()));
         }
         let now = self.now();
-        let is_owed = self
+        let is_pending = self
             .query("select 1 from webhooks.delivery where event_seq = $1 and endpoint_key = $2 for update")
             .bind(event.seq)
             .bind(key)
             .fetch_optional(&mut *self.connection)
             .await?
             .is_some();
-        if is_owed {
+        if is_pending {
             self.query(
                 "update webhooks.delivery set due_at = least(due_at, $3), owed_at = $3
                  where event_seq = $1 and endpoint_key = $2 and claim is null",
@@ -101,7 +101,7 @@ impl Tx<'_> {
             self.try_lane_now(key, now).await?;
         } else {
             let (day, event) = event.into_stored();
-            self.owe_again(&outbox, vec![(event, day)]).await?;
+            self.replay_all(&outbox, vec![(event, day)]).await?;
         }
         self.commit.due_by(now);
         Ok(())
@@ -120,7 +120,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    async fn owe_again(
+    async fn replay_all(
         &mut self,
         outbox: &Arc<Outbox>,
         events: Vec<(StoredEvent, i32)>,
@@ -145,18 +145,18 @@ impl Tx<'_> {
         .execute(&mut *self.connection)
         .await?;
         self.lane_floors.forget(key);
-        let mut owing = Owing::default();
+        let mut deliveries = NewDeliveries::default();
         for ((event, day), row) in events.into_iter().zip(rows) {
             let number: Option<i32> = row.try_get(1)?;
             let event = Arc::new(event);
-            let owed = Owed {
+            let delivery = NewDelivery {
                 event: &event,
                 day,
                 number: number.unwrap_or_default().unsigned_abs(),
             };
-            owing.add(self, outbox, &owed);
+            deliveries.add(self, outbox, &delivery);
         }
-        owing.write(self, &NewEvents::default()).await
+        deliveries.write(self, &NewEvents::default()).await
     }
 
     /// Removes a delivery: no further attempt is started.
@@ -293,7 +293,7 @@ impl Tx<'_> {
     }
 
     /// Adds the deliveries that one step of a replay found. Returns how many are pending now.
-    pub(super) async fn owe_all(&mut self, key: i64, seqs: &[i64]) -> Result<usize, StoreError> {
+    pub(super) async fn replay(&mut self, key: i64, seqs: &[i64]) -> Result<usize, StoreError> {
         let Some(outbox) = self.by_key(key).await? else {
             return Ok(0);
         };
@@ -323,7 +323,7 @@ impl Tx<'_> {
             })
             .collect::<sqlx::Result<_>>()?;
         let added = events.len();
-        self.owe_again(&outbox, events).await?;
+        self.replay_all(&outbox, events).await?;
         Ok(added)
     }
 }
@@ -363,7 +363,7 @@ pub(super) async fn look(
         let seq: i64 = row.try_get(0)?;
         let event = LookedAt {
             event_type: row.try_get(1)?,
-            owed: row.try_get(2)?,
+            is_pending: row.try_get(2)?,
             ended: row.try_get(3)?,
             delivered: row.try_get(4)?,
         };

@@ -19,6 +19,15 @@ const LANES_SLICE: i64 = 2_000;
 /// How often to look through the partitions.
 const PASS_EVERY_MS: i64 = 60_000;
 
+/// Deliveries of the events of day `$1`, and perhaps others: the primary key begins with the event, and no index
+/// has the day.
+macro_rules! events_of_day {
+    () => {
+        "event_seq between (select min(seq) from webhooks.event where day = $1)
+                       and (select max(seq) from webhooks.event where day = $1)"
+    };
+}
+
 /// What became of the events of a day that is no longer kept.
 enum EventsOfDay {
     Dropped,
@@ -58,7 +67,7 @@ impl Tx<'_> {
             }
         }
         for day in self.old_days("event", events_until).await? {
-            if self.move_owed(day, now).await? {
+            if self.move_pending(day, now).await? {
                 return Ok(true);
             }
             match self.drop_events(day).await? {
@@ -107,21 +116,22 @@ impl Tx<'_> {
 
     /// Moves events of a day that are still pending to the present day, beginning where the last slice ended. True
     /// if there may be more.
-    async fn move_owed(&mut self, day: i32, now: i64) -> Result<bool, StoreError> {
+    async fn move_pending(&mut self, day: i32, now: i64) -> Result<bool, StoreError> {
         let moved = self.sweep.moved_until.filter(|(of, _)| *of == day);
         // All deliveries of an event have the same day, so a slice may end between two of them.
         let row = self
-            .query(
+            .query(concat!(
                 "with looked as materialized (
                      select event_seq, event_day from webhooks.delivery
                      where event_seq > $2
-                       and event_seq between (select min(seq) from webhooks.event where day = $1)
-                                         and (select max(seq) from webhooks.event where day = $1)
+                       and ",
+                events_of_day!(),
+                "
                      order by event_seq limit $3),
-                 owed as (
+                 pending as (
                      select distinct event_seq from looked where event_day = $1 order by event_seq limit $4)
-                 select (select max(event_seq) from looked), array(select event_seq from owed)",
-            )
+                 select (select max(event_seq) from looked), array(select event_seq from pending)"
+            ))
             .bind(day)
             .bind(moved.map_or(i64::MIN, |(_, seq)| seq))
             .bind(LOOK_ROWS)
@@ -167,13 +177,11 @@ impl Tx<'_> {
             // From here on nobody can find them to resend them.
             tx.reader().lock_partition("event", day).await?;
             let row = tx
-                .query(
-                    "select exists (
-                         select from webhooks.delivery
-                         where event_seq between (select min(seq) from webhooks.event where day = $1)
-                                             and (select max(seq) from webhooks.event where day = $1)
-                           and event_day = $1)",
-                )
+                .query(concat!(
+                    "select exists (select from webhooks.delivery where ",
+                    events_of_day!(),
+                    " and event_day = $1)"
+                ))
                 .bind(day)
                 .fetch_one(&mut *tx.connection)
                 .await?;
@@ -289,7 +297,7 @@ impl Tx<'_> {
     }
 
     /// How many deliveries are stored and not done.
-    pub(super) async fn count_owed(&mut self) -> Result<u64, StoreError> {
+    pub(super) async fn count_pending(&mut self) -> Result<u64, StoreError> {
         let row = self
             .query("select count(*) from webhooks.delivery")
             .fetch_one(&mut *self.connection)

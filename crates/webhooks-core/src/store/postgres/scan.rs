@@ -13,7 +13,7 @@ use super::{
     floor::DUE_ORDERS,
     give_back::open_to_all,
     held_lanes::UNFORESEEN_WAIT,
-    owing::Joining,
+    joining::Joining,
     refill::{Loading, Occasion},
     row::{FoundRow, Reader},
     tx::{Keep, Tx},

@@ -5,8 +5,8 @@ use std::{collections::HashMap, sync::Arc};
 use super::{
     chosen_ids::{Accepted, AcceptedCall, Behind, Call},
     error::refusal_of,
+    new_deliveries::{NewDeliveries, NewDelivery},
     new_events::NewEvents,
-    owing::{Owed, Owing},
     partition::day_of,
     tx::Tx,
 };
@@ -65,7 +65,7 @@ impl Numbers {
 #[derive(Default)]
 pub(super) struct Additions {
     pub(super) events: NewEvents,
-    pub(super) owing: Owing,
+    pub(super) deliveries: NewDeliveries,
     /// For events whose id was chosen, to how many endpoints they go, by customer and id: needed if the same id
     /// comes again within the batch.
     chosen: HashMap<(String, String), usize>,
@@ -286,12 +286,12 @@ impl Tx<'_> {
         let mut deliveries = 0;
         for outbox in outboxes {
             if wants(&outbox.endpoint().event_types, &event.event_type) {
-                let owed = Owed {
+                let delivery = NewDelivery {
                     event: &stored,
                     day,
                     number: 0,
                 };
-                additions.owing.add(self, outbox, &owed);
+                additions.deliveries.add(self, outbox, &delivery);
                 deliveries += 1;
             }
         }
@@ -311,8 +311,10 @@ impl Tx<'_> {
     }
 
     pub(super) async fn write(&mut self, additions: Additions) -> Result<(), StoreError> {
-        let Additions { events, owing, .. } = additions;
-        owing.write(self, &events).await
+        let Additions {
+            events, deliveries, ..
+        } = additions;
+        deliveries.write(self, &events).await
     }
 }
 

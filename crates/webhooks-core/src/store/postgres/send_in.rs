@@ -8,8 +8,8 @@
 use sqlx::{PgConnection, Row};
 
 use super::{
-    chosen_ids::is_same, handle::Handle, new_events::event_columns, owing::delivery_columns,
-    partition::day_of, read::find_event, row::Reader, slot::slot,
+    chosen_ids::is_same, handle::Handle, new_deliveries::delivery_columns,
+    new_events::event_columns, partition::day_of, read::find_event, row::Reader, slot::slot,
 };
 use crate::{
     endpoint::wants,
@@ -170,14 +170,14 @@ impl Reader<'_> {
                  insert into webhooks.event ",
             event_columns!(),
             " values ($1, $2, $3, $4, $5, $6, $7, $8)),
-             owed as (
+             added as (
                  select * from unnest($10::int8[], $11::bool[], $12::bool[]) as t(key, ordered, kept)),
              arrived as (
                  insert into webhooks.arrival (event_seq, endpoint_key, at)
-                 select $1, key, $7 from owed where kept)
+                 select $1, key, $7 from added where kept)
              insert into webhooks.delivery ",
             delivery_columns!(),
-            " select $1, key, null, case when ordered then 0 else $7 end, $7, 0, $2, 0, $9, kept from owed",
+            " select $1, key, null, case when ordered then 0 else $7 end, $7, 0, $2, 0, $9, kept from added",
         ))
         .bind(seq)
         .bind(day_of(now))

@@ -168,7 +168,7 @@ impl Handle {
 
     /// How many deliveries are stored and not done.
     pub(crate) async fn pending(self: &Arc<Self>) -> Result<u64, StoreError> {
-        self.read(|reading| read::count_owed(reading.connection))
+        self.read(|reading| read::count_pending(reading.connection))
             .await
     }
 

@@ -31,7 +31,7 @@ pub(super) fn page(
     let limit = page.limit.clamp(1, PAGE_MAX);
     let (positions, cursor) = match listing {
         DeliveryFilter::All => all(connection, endpoint, cursor, limit)?,
-        DeliveryFilter::Pending => full(owed(connection, endpoint, cursor, limit)?, limit),
+        DeliveryFilter::Pending => full(pending(connection, endpoint, cursor, limit)?, limit),
         DeliveryFilter::Ended => full(newest(ENDED, connection, endpoint, (cursor, limit))?, limit),
         DeliveryFilter::Failed => full(
             newest(FAILED, connection, endpoint, (cursor, limit))?,
@@ -118,7 +118,7 @@ fn all(
 
 /// Pending deliveries have no index by endpoint, which every delivery would pay for twice. For a customer
 /// with few events, those are looked through; otherwise the pending deliveries of all customers.
-fn owed(
+fn pending(
     connection: &Connection,
     endpoint: &EndpointRecord,
     cursor: Option<PageCursor>,
@@ -128,11 +128,11 @@ fn owed(
     let seqs = customer_events::after(connection, &endpoint.customer, after, LOOKED_THROUGH)?;
     let mut found = Vec::new();
     if seqs.len() < LOOKED_THROUGH {
-        let mut is_owed = connection.prepare_cached(
+        let mut is_pending = connection.prepare_cached(
             "select 1 from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2",
         )?;
         for seq in seqs {
-            if found.len() < limit && is_owed.exists([seq, endpoint.key])? {
+            if found.len() < limit && is_pending.exists([seq, endpoint.key])? {
                 found.push(seq);
             }
         }

@@ -29,7 +29,7 @@ impl From<Ask> for Act {
             Ask::NoteClock(reply) => Self::answering(reply, |_| Ok(())),
             Ask::Stop(reply) => Self::answering(reply, |tx| {
                 retention::note_stop(tx)?;
-                read::count_owed(tx.connection)
+                read::count_pending(tx.connection)
             }),
             Ask::NextDueOfHealthy(reply) => {
                 Self::answering(reply, |tx| scan::next_due_of_healthy(tx.connection))
@@ -77,8 +77,8 @@ impl From<Ask> for Act {
                 },
             ),
             Ask::Head(key, reply) => Self::answering(reply, move |tx| replay::head(tx, key)),
-            Ask::OweAgain(key, seqs, reply) => {
-                Self::answering(reply, move |tx| replay::owe_all(tx, key, &seqs))
+            Ask::Replay(key, seqs, reply) => {
+                Self::answering(reply, move |tx| replay::replay(tx, key, &seqs))
             }
             Ask::TakeRows(reply) => Self::answering(reply, outbox_table::take),
             Ask::RetryRow(id, reply) => {

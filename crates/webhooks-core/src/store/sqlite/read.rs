@@ -245,7 +245,7 @@ pub(super) fn explain(reading: &Reading<'_>, of: &DeliveryOf) -> Result<Explanat
 }
 
 /// How many deliveries are pending: for `shutdown`'s report and for health pages.
-pub(super) fn count_owed(connection: &Connection) -> Result<u64, StoreError> {
+pub(super) fn count_pending(connection: &Connection) -> Result<u64, StoreError> {
     let count: i64 = connection.query_row("select count(*) from webhooks_delivery", [], |row| {
         row.get(0)
     })?;

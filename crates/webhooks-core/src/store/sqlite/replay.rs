@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     customer_events, ending::store_ending, endpoints::find, lane, read::Reading,
-    retention::first_since, send::owe, tx::Tx,
+    retention::first_since, send::add_delivery, tx::Tx,
 };
 use crate::{
     delivery::EndReason,
@@ -69,15 +69,15 @@ pub(crate) fn resend(tx: &mut Tx<'_>, of: &DeliveryOf) -> Result<(), DeliveryErr
         return Err(DeliveryError::Disabled(of.endpoint.id.clone()));
     }
     let now = tx.now();
-    let owed: Option<bool> = tx
+    let is_pending: Option<bool> = tx
         .connection
         .prepare_cached(
             "select lane from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2",
         )?
         .query_row([seq, key], |row| row.get(0))
         .optional()?;
-    match owed {
-        None => owe_again(tx, &outbox, event, now)?,
+    match is_pending {
+        None => replay_all(tx, &outbox, event, now)?,
         Some(_) => {
             tx.connection
                 .prepare_cached(
@@ -102,7 +102,7 @@ fn try_lane_now(tx: &mut Tx<'_>, key: i64, now: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn owe_again(
+fn replay_all(
     tx: &mut Tx<'_>,
     outbox: &Arc<Outbox>,
     event: StoredEvent,
@@ -118,7 +118,7 @@ fn owe_again(
     tx.connection
         .prepare_cached("delete from webhooks_ending where event_seq = ?1 and endpoint_key = ?2")?
         .execute([seq, key])?;
-    owe(tx, outbox, &Arc::new(event), number.unwrap_or_default())
+    add_delivery(tx, outbox, &Arc::new(event), number.unwrap_or_default())
 }
 
 /// Removes a delivery: no further attempt is started.
@@ -231,7 +231,7 @@ pub(crate) fn look(
             .query_row([seq, endpoint.key], |row| {
                 let event = LookedAt {
                     event_type: row.get(0)?,
-                    owed: row.get(2)?,
+                    is_pending: row.get(2)?,
                     ended: row.get(3)?,
                     delivered: row.get(4)?,
                 };
@@ -254,7 +254,7 @@ pub(crate) fn look(
 }
 
 /// Adds the deliveries that one step of a replay found. Returns how many are pending now.
-pub(crate) fn owe_all(tx: &mut Tx<'_>, key: i64, seqs: &[i64]) -> Result<usize, StoreError> {
+pub(crate) fn replay(tx: &mut Tx<'_>, key: i64, seqs: &[i64]) -> Result<usize, StoreError> {
     let now = tx.now();
     let Some(outbox) = tx.endpoints.by_key(tx.connection, key)? else {
         return Ok(0);
@@ -270,7 +270,7 @@ pub(crate) fn owe_all(tx: &mut Tx<'_>, key: i64, seqs: &[i64]) -> Result<usize, 
             .query_row([*seq, key], StoredEvent::read)
             .optional()?;
         if let Some(event) = event {
-            owe_again(tx, &outbox, event, now)?;
+            replay_all(tx, &outbox, event, now)?;
             added += 1;
         }
     }

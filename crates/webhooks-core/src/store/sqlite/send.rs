@@ -104,7 +104,7 @@ fn store_event(
     let mut deliveries = 0;
     for outbox in outboxes.iter() {
         if wants(&outbox.endpoint().event_types, &event.event_type) {
-            owe(tx, outbox, &stored, 0)?;
+            add_delivery(tx, outbox, &stored, 0)?;
             deliveries += 1;
         }
     }
@@ -116,7 +116,7 @@ fn store_event(
 }
 
 /// Adds a pending delivery to an endpoint. `number`: of the last attempt ever made.
-pub(crate) fn owe(
+pub(crate) fn add_delivery(
     tx: &mut Tx<'_>,
     outbox: &Arc<Outbox>,
     event: &Arc<StoredEvent>,

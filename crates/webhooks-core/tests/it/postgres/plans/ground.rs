@@ -232,7 +232,7 @@ impl Ground {
     }
 
     /// All of its events are to be delivered to the paused endpoint, and were given ids by the app.
-    pub(super) fn owe_old_day(&self) {
+    pub(super) fn leave_old_day_pending(&self) {
         let owe = format!(
             "insert into hooks.event_key select 'other', 'old' || n, -n, {OLD_DAY} from generate_series(1, {OLD_ROWS}) n;
              insert into hooks.delivery

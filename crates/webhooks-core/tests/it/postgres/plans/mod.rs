@@ -395,7 +395,7 @@ async fn an_old_day(ground: &Ground, round: Round) {
     assert!(!ground.has_old_day());
     // Each row is read a few times, however many slices there are.
     ground.make_old_day();
-    ground.owe_old_day();
+    ground.leave_old_day_pending();
     ground
         .reads_within(
             READ_A_MOVED * OLD_ROWS + gauges,

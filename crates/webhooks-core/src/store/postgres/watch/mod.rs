@@ -1,6 +1,10 @@
 //! What an engine does besides writing, on a thread of its own: sends its heartbeat, finds nodes that are dead, and
 //! notices what others made due and rows of the outbox table.
 
+mod connection;
+mod poll;
+mod sharing_out;
+
 use std::{
     sync::{
         Arc,
@@ -10,17 +14,16 @@ use std::{
     time::Duration,
 };
 
-use sqlx::Row;
 use tokio::{
     runtime::Runtime,
     sync::{Notify, oneshot},
 };
 
 use super::{
-    balance::{Balance, LaneSlice, heard_within},
+    balance::Balance,
     connection::Connector,
-    floor::{DueLooks, Look},
-    history::{History, history_of},
+    floor::DueLooks,
+    history::History,
     listener::{Heard, Listener},
     membership::Membership,
     node::{Alive, FREE_LIMIT, Reading},
@@ -28,7 +31,6 @@ use super::{
     pace::Pace,
     pulse::Pulses,
     reaper::{Reaper, Reaping},
-    row::Reader,
     session::Session,
     vacuum::{self, Vacuum},
 };
@@ -37,16 +39,8 @@ use crate::{
     clock::Timeline,
     crash_point,
     due_time::DueTime,
-    model::outbox_rows::TakenRows,
     store::{ask::Ask, error::StoreError, lease::since_start, queue::WriterQueue, reply::Reply},
 };
-
-/// How long to wait for an answer that should come quickly: after that time there is still enough left of this
-/// node's lease to ask on another connection.
-const ANSWER_WAIT: Duration = Duration::from_secs(4);
-
-/// How long to wait for an answer that is not urgent.
-const LANES_WAIT: Duration = Duration::from_secs(1);
 
 /// How long to wait for the writer: less than the interval of heartbeats.
 const ASK_WAIT: Duration = Duration::from_millis(500);
@@ -219,7 +213,7 @@ impl Node {
         if now >= self.look_at {
             // A poll after a notification says nothing about how often to poll without one.
             let was_told = self.look_at.is_zero();
-            let found = self.look().await?;
+            let found = self.poll().await?;
             if !was_told {
                 self.of.pace.looked(found != Found::Nothing);
             }
@@ -335,50 +329,6 @@ impl Node {
         Ok(())
     }
 
-    /// Notes among which nodes lanes are shared out: those that were heard from, and are not shutting down.
-    fn note_nodes(&mut self, this: i64, others: &[i64]) {
-        let (within, now) = (heard_within(self.of.membership.times), since_start());
-        let others = others.iter().copied();
-        let heard = others.filter(|node| self.pulses.is_heard(*node, within, now));
-        let nodes = heard.chain([this]).collect();
-        self.balance.saw(nodes, now);
-        self.of.membership.favourites.set(self.balance.nodes());
-    }
-
-    /// Has lanes given to their favourites. Nothing depends on it: what fails is done later.
-    async fn share_lanes_out(&mut self) -> Result<(), StoreError> {
-        let membership = Arc::clone(&self.of.membership);
-        let (node, times) = (membership.node(), membership.times);
-        if membership.is_fenced() || membership.favourites.has_ended() {
-            return Ok(());
-        }
-        let Some(behind) = self.balance.look_behind(times, since_start()) else {
-            return Ok(());
-        };
-        match self.lanes_behind(behind, node).await {
-            Ok(lanes) => {
-                let chosen = self.balance.choose(node, &lanes, (times, since_start()));
-                if !chosen.is_empty() {
-                    self.ask(|reply| Ask::GiveBack(chosen, reply)).await?;
-                }
-            }
-            Err(error) => {
-                tracing::debug!(%error, "could not find out which lanes have another node as their favourite; trying again later");
-                self.connection = None;
-                self.balance.rest(times, since_start());
-            }
-        }
-        Ok(())
-    }
-
-    async fn lanes_behind(&mut self, key: i64, node: i64) -> Result<LaneSlice, StoreError> {
-        let limit = LANES_WAIT.min(self.answer_wait());
-        let mut reader = self.begin_within(limit).await?;
-        let lanes = reader.lanes_behind(key, node).await?;
-        self.commit().await?;
-        Ok(lanes)
-    }
-
     /// Vacuums tables with many dead rows. Not behind a pooler, where no connection can be kept for it.
     async fn look_for_dead_rows(&mut self) -> Result<(), StoreError> {
         if !self.of.connector.keeps_sessions() {
@@ -398,81 +348,6 @@ impl Node {
         self.old_snapshots = old_snapshots;
         looked?;
         self.commit().await
-    }
-
-    /// Takes what waits in the outbox table, and wakes the due loop for what others made due.
-    async fn look(&mut self) -> Result<Found, StoreError> {
-        let now = self.of.timeline.now();
-        let node = self.of.membership.node();
-        let heard_of = self.of.membership.version();
-        let due_from = self.due_looks.from(since_start());
-        let mut reader = self.begin().await?;
-        let (began, from) = (since_start(), due_from.map(|from| from.unwrap_or(i64::MIN)));
-        let first_due = reader.first_due((node, now), from).await?;
-        let took = since_start().saturating_sub(began);
-        let row = reader
-            .query(
-                "select exists (select 1 from webhooks.outbox where refused is null),
-                        (select version from webhooks.change)",
-            )
-            .fetch_one(&mut *reader.connection)
-            .await?;
-        let (waits, version): (bool, i64) = (row.try_get(0)?, row.try_get(1)?);
-        self.commit().await?;
-        self.due_looks.looked(
-            due_from,
-            Look { began, took },
-            (first_due, now),
-            &self.of.membership.due_floors,
-        );
-        let due_at = first_due.into_iter().flatten().min();
-        let has_changed = heard_of != Some(version);
-        if has_changed {
-            // The writer hears of the change with its next transaction.
-            self.ask(Ask::NoteClock).await?;
-        }
-        self.note_heard(node).await?;
-        if let Some(at) = due_at {
-            self.of.due.by(at);
-        }
-        if waits && self.take_rows().await? == Found::More {
-            return Ok(Found::More);
-        }
-        let is_due = due_at.is_some_and(|at| at <= now);
-        Ok(if has_changed || waits || is_due {
-            Found::Something
-        } else {
-            Found::Nothing
-        })
-    }
-
-    /// Takes what waits in the outbox table, but only until the next heartbeat is due: it can be a lot.
-    async fn take_rows(&self) -> Result<Found, StoreError> {
-        loop {
-            let taken: Option<TakenRows> = self.ask(Ask::TakeRows).await?;
-            let more = taken.is_some_and(|taken| taken.more);
-            if !more || self.stop.asked.load(Ordering::Acquire) {
-                return Ok(Found::Something);
-            }
-            if since_start() >= self.beat_at {
-                return Ok(Found::More);
-            }
-        }
-    }
-
-    /// Records which changes this node has heard of, for those who wait until every node has.
-    async fn note_heard(&mut self, node: i64) -> Result<(), StoreError> {
-        let Some(version) = self.of.membership.version() else {
-            return Ok(());
-        };
-        if self.told_heard == (node, version) {
-            return Ok(());
-        }
-        let mut reader = self.begin().await?;
-        reader.note_heard(node, version).await?;
-        self.commit().await?;
-        self.told_heard = (node, version);
-        Ok(())
     }
 
     /// Asks the writer. `None` if it refuses, or does not answer before the next heartbeat: neither means that
@@ -495,54 +370,5 @@ impl Node {
             }
             Err(_) => Ok(None),
         }
-    }
-
-    /// Checks on each new connection whether another server took over; behind a pooler, where new connections
-    /// are not visible, every time.
-    async fn look_at_history(&mut self) -> Result<(), StoreError> {
-        let is_new = self.connection.is_none();
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.of.connector.connect().await?,
-        };
-        connection.answers_within(self.answer_wait());
-        if is_new || !self.of.connector.keeps_sessions() {
-            self.history = history_of(&mut connection).await?;
-            let membership = &self.of.membership;
-            if !membership.follows(membership.node(), &self.history) {
-                tracing::warn!(
-                    history = self.history,
-                    "a replica took over the database: unless it was synchronous, what it had not received is lost, \
-                     even acknowledged events; this engine forgets what it had in memory"
-                );
-            }
-        }
-        self.connection = Some(connection);
-        Ok(())
-    }
-
-    fn answer_wait(&self) -> Duration {
-        ANSWER_WAIT.min(self.of.connector.answer_limit)
-    }
-
-    async fn begin(&mut self) -> Result<Reader<'_>, StoreError> {
-        self.begin_within(self.answer_wait()).await
-    }
-
-    /// Begins a transaction in which each statement must be answered within `limit`.
-    async fn begin_within(&mut self, limit: Duration) -> Result<Reader<'_>, StoreError> {
-        if self.connection.is_none() {
-            self.look_at_history().await?;
-        }
-        let connection = self.connection.as_mut().ok_or(StoreError::Closed)?;
-        connection.answers_within(limit);
-        Ok(self.of.connector.begin_on(connection).await?)
-    }
-
-    async fn commit(&mut self) -> Result<(), StoreError> {
-        if let Some(connection) = &mut self.connection {
-            connection.execute("commit").await?;
-        }
-        Ok(())
     }
 }
