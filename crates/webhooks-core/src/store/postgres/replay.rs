@@ -101,7 +101,7 @@ impl Tx<'_> {
             self.try_lane_now(key, now).await?;
         } else {
             let (day, event) = event.into_stored();
-            self.replay_all(&outbox, vec![(event, day)]).await?;
+            self.add_again(&outbox, vec![(event, day)]).await?;
         }
         self.commit.due_by(now);
         Ok(())
@@ -120,7 +120,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    async fn replay_all(
+    async fn add_again(
         &mut self,
         outbox: &Arc<Outbox>,
         events: Vec<(StoredEvent, i32)>,
@@ -323,7 +323,7 @@ impl Tx<'_> {
             })
             .collect::<sqlx::Result<_>>()?;
         let added = events.len();
-        self.replay_all(&outbox, events).await?;
+        self.add_again(&outbox, events).await?;
         Ok(added)
     }
 }

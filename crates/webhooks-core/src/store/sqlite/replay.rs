@@ -77,7 +77,7 @@ pub(crate) fn resend(tx: &mut Tx<'_>, of: &DeliveryOf) -> Result<(), DeliveryErr
         .query_row([seq, key], |row| row.get(0))
         .optional()?;
     match is_pending {
-        None => replay_all(tx, &outbox, event, now)?,
+        None => add_again(tx, &outbox, event, now)?,
         Some(_) => {
             tx.connection
                 .prepare_cached(
@@ -102,7 +102,7 @@ fn try_lane_now(tx: &mut Tx<'_>, key: i64, now: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn replay_all(
+fn add_again(
     tx: &mut Tx<'_>,
     outbox: &Arc<Outbox>,
     event: StoredEvent,
@@ -270,7 +270,7 @@ pub(crate) fn replay(tx: &mut Tx<'_>, key: i64, seqs: &[i64]) -> Result<usize, S
             .query_row([*seq, key], StoredEvent::read)
             .optional()?;
         if let Some(event) = event {
-            replay_all(tx, &outbox, event, now)?;
+            add_again(tx, &outbox, event, now)?;
             added += 1;
         }
     }
