@@ -69,6 +69,8 @@ struct Life {
 #[derive(Debug, Default)]
 pub(super) struct Book {
     pub(super) sent: HashMap<Mark, Sent>,
+    /// The number of events that were acknowledged.
+    acknowledged: u32,
     pub(super) rolled_back: HashSet<Mark>,
     pub(super) arrived: HashMap<Mark, Arrived>,
     /// Which life made which requests, and when.
@@ -106,6 +108,7 @@ impl Ledger {
             Said::Stored(mark, at) => {
                 if let Some(sent) = book.sent.get_mut(&mark) {
                     sent.stored_at = Some(at);
+                    book.acknowledged += 1;
                 }
             }
             Said::Refused(mark) => {
@@ -143,6 +146,12 @@ impl Ledger {
             arrived.successes += 1;
         }
         !arrived.failed
+    }
+
+    /// The number of events that were acknowledged so far.
+    #[must_use]
+    pub fn acknowledged(&self) -> u32 {
+        self.0.lock().acknowledged
     }
 
     /// What is known about an event, for people. Times are relative to `began`.

@@ -30,6 +30,13 @@ pub(super) const GO_ON_SLACK: Duration = Duration::from_millis(200);
 /// The wait between two checks of a condition.
 pub(super) const LOOK_WAIT: Duration = Duration::from_millis(100);
 
+/// At least this many events are acknowledged for each fault, on average: where processes take
+/// seconds to start, faults would otherwise come before anything is sent.
+const EVENTS_A_FAULT: u32 = 8;
+/// They must come within this time, in which a fault of the longest kind ends and processes start
+/// on a busy machine.
+const EVENTS_LIMIT: Duration = Duration::from_secs(120);
+
 /// The settings of a run.
 #[derive(Debug)]
 pub struct Settings {
@@ -185,7 +192,7 @@ impl Run {
     }
 
     async fn play(&mut self) -> anyhow::Result<Report> {
-        while self.made.values().sum::<u32>() < self.settings.faults {
+        while self.faults_made() < self.settings.faults {
             let at = Instant::now() + fault::draw_wait(&mut self.random);
             let fault = Fault::draw(&self.settings.kinds, &mut self.random);
             let place = self.random.random_range(0..self.nodes.len());
@@ -194,6 +201,7 @@ impl Run {
                 // Nodes are declared dead by those that live, and should notice it one by one.
                 self.wait_until(Instant::now() + LOOK_WAIT).await?;
             }
+            self.wait_for_events().await?;
             self.make(fault, place).await?;
         }
         let began = Instant::now();
@@ -220,6 +228,20 @@ impl Run {
             errors: self.database.errors(),
             kept: None,
         })
+    }
+
+    /// Waits until enough events were acknowledged for one more fault.
+    async fn wait_for_events(&mut self) -> anyhow::Result<()> {
+        let limit = Instant::now() + EVENTS_LIMIT;
+        let enough = |run: &Self| run.ledger.acknowledged() / EVENTS_A_FAULT > run.faults_made();
+        while !enough(self) {
+            if Instant::now() > limit {
+                let acknowledged = self.ledger.acknowledged();
+                bail!("after {EVENTS_LIMIT:?} only {acknowledged} events were acknowledged");
+            }
+            self.wait_until(Instant::now() + LOOK_WAIT).await?;
+        }
+        Ok(())
     }
 
     /// Waits; meanwhile faults that last are ended, and processes that reach named places are
@@ -290,9 +312,13 @@ impl Run {
         Ok(())
     }
 
+    fn faults_made(&self) -> u32 {
+        self.made.values().sum()
+    }
+
     pub(super) fn count(&mut self, name: &str) {
         *self.made.entry(name.to_owned()).or_default() += 1;
-        let number: u32 = self.made.values().sum();
+        let number = self.faults_made();
         self.note(format_args!("fault {number}: {name}"));
     }
 }
