@@ -32,6 +32,16 @@ impl Outbox {
         (was_failing || is_told, Steps { starts, refill })
     }
 
+    /// Records that it answered another engine at `at`: this engine has to fail for as long after that as policy says
+    /// before it disables the endpoint.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn answered_another(&self, at: i64) {
+        let mut state = self.state.lock();
+        if let Some(since) = &mut state.health.failing_since {
+            *since = at.max(*since);
+        }
+    }
+
     /// Records a failure and returns what follows from it. If that is trouble, the outcome is counted as on its
     /// way until [`Outbox::returned`]; otherwise an endpoint that is not well is slowed down.
     pub(crate) fn failed(&self, attempt: &FailedAttempt) -> FailedEndpoint {

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use sqlx::Row;
+
 use super::tx::Tx;
 use crate::{
     activity::ActivityKind,
@@ -45,8 +47,9 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         let reason = disabling.reason.as_str();
         if let Some(since) = disabling.failing_since
-            && self.answers_others(outbox.key(), since).await?
+            && let Some(at) = self.answered_others(outbox.key(), since).await?
         {
+            outbox.answered_another(at);
             return Ok(());
         }
         if matches!(outbox.endpoint().state, EndpointState::Disabled { .. }) {
@@ -76,16 +79,18 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Whether an endpoint has answered another node since the time from which this node has had only failures:
-    /// then the cause is this node's network.
-    async fn answers_others(&mut self, key: i64, since: i64) -> Result<bool, StoreError> {
+    /// When an endpoint last answered another node, if that was after the time from which this node has had only
+    /// failures: then the cause is this node's network.
+    async fn answered_others(&mut self, key: i64, since: i64) -> Result<Option<i64>, StoreError> {
         let answered = self
-            .query("select 1 from webhooks.endpoint where key = $1 and succeeded_at > $2")
+            .query(
+                "select succeeded_at from webhooks.endpoint where key = $1 and succeeded_at > $2",
+            )
             .bind(key)
             .bind(since)
             .fetch_optional(&mut *self.connection)
             .await?;
-        Ok(answered.is_some())
+        Ok(answered.map(|row| row.try_get(0)).transpose()?)
     }
 
     /// Changes an endpoint's state; its deliveries in memory go back to the lane.

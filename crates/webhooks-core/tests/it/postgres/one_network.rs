@@ -39,7 +39,7 @@ struct Pair {
     database: Database,
     receiver: Receiver,
     endpoint: EndpointId,
-    nodes: [Webhooks; 2],
+    nodes: Vec<Webhooks>,
     sent: usize,
 }
 
@@ -52,7 +52,7 @@ impl Pair {
             let builder = builder(&clock).resolver(Arc::new(Network(leads_to)));
             builder.open(&address(&database)).await.unwrap()
         };
-        let nodes = [open(THERE).await, open(NOWHERE).await];
+        let nodes = vec![open(THERE).await, open(NOWHERE).await];
         let receiver = Receiver::start().await.unwrap();
         let url = format!("http://{NAME}:{}/", receiver.address().port());
         let added = nodes[0].endpoints("acme").add(url).await.unwrap();
@@ -88,6 +88,14 @@ impl Pair {
         Duration::from_millis(span.trim().parse().unwrap())
     }
 
+    async fn assert_disabled(&self) {
+        let state = self.state().await;
+        let EndpointState::Disabled { reason } = &state else {
+            panic!("{state:?}");
+        };
+        assert_eq!(reason, "every attempt failed for 5 days");
+    }
+
     async fn state(&self) -> EndpointState {
         let endpoints = self.nodes[0].endpoints("acme");
         endpoints.get(&self.endpoint).await.unwrap().state
@@ -112,9 +120,16 @@ async fn an_endpoint_that_no_node_reaches_any_more_is_disabled() {
     pair.receiver = Receiver::start().await.unwrap();
     pair.pass_days().await;
     assert!(pair.receiver.requests().is_empty());
-    let state = pair.state().await;
-    let EndpointState::Disabled { reason } = &state else {
-        panic!("{state:?}");
-    };
-    assert_eq!(reason, "every attempt failed for 5 days");
+    pair.assert_disabled().await;
+}
+
+#[tokio::test]
+async fn an_endpoint_is_disabled_by_a_node_that_never_reached_it_once_others_are_gone() {
+    let mut pair = Pair::start().await;
+    pair.pass_days().await;
+    assert_eq!(pair.state().await, EndpointState::Active);
+    let gone = pair.nodes.remove(0);
+    gone.shutdown(Duration::ZERO).await;
+    pair.pass_days().await;
+    pair.assert_disabled().await;
 }
