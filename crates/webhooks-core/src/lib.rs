@@ -50,8 +50,8 @@
 //!
 //! # What is not promised
 //!
-//! * Exactly-once delivery. A request that was in flight at a crash is made again; receivers deduplicate by
-//!   `webhook-id`.
+//! * Exactly-once delivery. A request that was in flight at a crash is made again, and so may be one that was
+//!   answered less than about 20 ms before it; receivers deduplicate by `webhook-id`.
 //! * Order for endpoints that are not `ordered`.
 //! * More than one process on a file: the second is refused. If one process cannot send enough, use a Postgres
 //!   database, which any number of processes share, or divide your customers among several files.

@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::Shared;
-use crate::store::{ask::Ask, error::StoreError};
+use crate::store::{
+    ask::{Ask, NextDue},
+    error::StoreError,
+};
 
 /// The longest sleep: how often retention runs.
 const SLEEP_MAX_MS: i64 = 30_000;
@@ -16,12 +19,14 @@ const REFUSED_WAIT_MS: i64 = 1_000;
 /// The wait when every place for probes is taken.
 const PLACES_WAIT_MS: i64 = 100;
 /// The wait, in real time, between two scans if the first could not take everything that is due: it leaves the
-/// writer to those who send. After a restart a thousand dead endpoints can be due at once.
+/// writer to those who send. After a restart a thousand dead endpoints can be due at once: if only such are left,
+/// the next scan waits as long once more for a commit of others.
 const PACE: Duration = Duration::from_millis(5);
 
 /// Runs until the engine stops.
 pub(crate) async fn run_due_loop(weak: Weak<Shared>) {
     let mut maintenance_at = i64::MIN;
+    let mut only_in_trouble = false;
     loop {
         let Some(shared) = weak.upgrade() else { return };
         if shared.is_stopping() {
@@ -29,20 +34,26 @@ pub(crate) async fn run_due_loop(weak: Weak<Shared>) {
         }
         shared.due.begin();
         let probes = shared.places.free_probes();
-        let scanned = shared.queue.ask(|reply| Ask::Scan(probes, reply));
-        let next: Result<Option<i64>, StoreError> = scanned.await;
+        let scan = |reply| Ask::Scan(probes, reply);
+        let next: Result<NextDue, StoreError> = if only_in_trouble {
+            shared.queue.ask_lazily(PACE, scan).await
+        } else {
+            shared.queue.ask(scan).await
+        };
         let now = shared.timeline.now();
-        match next {
-            Ok(Some(at)) if at <= now && shared.places.free_probes() == 0 => {
+        only_in_trouble = false;
+        match next.map(|next| (next.first(), next.healthy)) {
+            Ok((Some(at), _)) if at <= now && shared.places.free_probes() == 0 => {
                 shared.due_by(now + PLACES_WAIT_MS);
             }
-            Ok(Some(at)) => {
+            Ok((Some(at), healthy)) => {
                 shared.due_by(at);
                 if at <= now {
+                    only_in_trouble = healthy.is_none_or(|at| at > now);
                     tokio::time::sleep(PACE).await;
                 }
             }
-            Ok(None) => {}
+            Ok((None, _)) => {}
             Err(StoreError::Closed) => return,
             Err(error) => {
                 tracing::warn!(%error, "due deliveries could not be read; trying again in a second");

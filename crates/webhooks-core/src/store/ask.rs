@@ -31,13 +31,29 @@ pub(crate) enum LetGoOf {
     Memory,
 }
 
+/// When something is due next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NextDue {
+    /// A single retry, or a lane of an endpoint that is not in trouble.
+    pub(crate) healthy: Option<i64>,
+    /// A lane of an endpoint in trouble.
+    pub(crate) in_trouble: Option<i64>,
+}
+
+impl NextDue {
+    /// When the first of both is due.
+    pub(crate) fn first(self) -> Option<i64> {
+        self.healthy.into_iter().chain(self.in_trouble).min()
+    }
+}
+
 /// One ask.
 pub(crate) enum Ask {
     /// The next rows of an outbox's lane.
     Refill(Arc<Outbox>),
     /// What is due: single retries, and lanes, but no more than this number of lanes in trouble. Answers
     /// when to come back.
-    Scan(usize, Reply<Option<i64>>),
+    Scan(usize, Reply<NextDue>),
     /// Deletes a slice of what has expired. True when there is more.
     Maintain(Reply<bool>),
     /// Where the timeline stands, which every transaction stores when it has changed.

@@ -1,8 +1,9 @@
 //! What waits for the writer: one lock, taken once per batch.
 //!
-//! Urgent work wakes the writer at once. Completions are lazy: they ride along with the next
-//! commit, or get one of their own after [`LAZY_WAIT`], so that recording an outcome does not
-//! double the number of commits.
+//! Urgent work wakes the writer at once. Completions are lazy: several of them ride along with a
+//! commit, or get one of their own within [`LAZY_WAIT`], so that recording an outcome does not
+//! double the number of commits. Nor do they wake the writer: once it has stored events, it looks by
+//! itself for what became of them.
 
 use std::{
     collections::VecDeque,
@@ -25,8 +26,14 @@ use crate::{
     send::{SendError, SendReceipt},
 };
 
-/// How long a completion waits for a commit to ride along with.
-const LAZY_WAIT: Duration = Duration::from_millis(5);
+/// How long a completion waits for a commit to ride along with: from 50 events a second on, one
+/// comes. After a crash, what was delivered within this time is delivered again.
+const LAZY_WAIT: Duration = Duration::from_millis(20);
+/// A sender waits for everything in its commit, so not every commit takes completions: they ride along once the first
+/// has waited for this long,
+const RIDE_AFTER: Duration = Duration::from_millis(10);
+/// or once this many wait, which are still written in a fraction of the time that the commit takes.
+const RIDE_BATCH: usize = 4;
 /// This many completions get a commit of their own at once.
 const LAZY_BATCH: usize = 512;
 /// Completions that may wait; beyond this, workers wait. Only a disk that refuses writes gets here.
@@ -64,9 +71,24 @@ pub(crate) struct SendJob {
 #[derive(Default)]
 struct Waiting {
     batch: Batch,
-    /// When the oldest completion arrived.
-    lazy_since: Option<Instant>,
+    /// Whether something does not wait for a commit of others.
+    is_urgent: bool,
+    /// When what is lazy gets a commit of its own.
+    lazy_at: Option<Instant>,
+    /// When the writer, while it waits, wakes up by itself.
+    wakes_at: Option<Instant>,
+    /// Whether the last commit stored events, whose outcomes may come soon.
+    has_sent: bool,
     closed: bool,
+}
+
+impl Waiting {
+    /// Whether what is lazy in a batch is written with the rest of it.
+    fn rides_along(&self, batch: &Batch) -> bool {
+        let is_young = |at: Instant| at > Instant::now() + (LAZY_WAIT - RIDE_AFTER);
+        let sends_only = !batch.sends.is_empty() && batch.asks.is_empty() && !self.closed;
+        !sends_only || batch.completions.len() >= RIDE_BATCH || !self.lazy_at.is_some_and(is_young)
+    }
 }
 
 /// On drop, closes the queue, and drops what waits in it together with the replies.
@@ -146,6 +168,7 @@ impl WriterQueue {
         let mut waiting = self.waiting.lock();
         if !waiting.closed {
             waiting.batch.sends.push_back(job);
+            waiting.is_urgent = true;
             self.work.notify_one();
         }
     }
@@ -155,7 +178,17 @@ impl WriterQueue {
         let mut waiting = self.waiting.lock();
         if !waiting.closed {
             waiting.batch.asks.push(ask);
+            waiting.is_urgent = true;
             self.work.notify_one();
+        }
+    }
+
+    /// Queues an ask that rides along with the next commit, or gets one of its own within this time.
+    fn push_lazily(&self, ask: Ask, wait: Duration) {
+        let mut waiting = self.waiting.lock();
+        if !waiting.closed {
+            waiting.batch.asks.push(ask);
+            self.write_within(wait, &mut waiting);
         }
     }
 
@@ -165,6 +198,19 @@ impl WriterQueue {
         ask: impl FnOnce(Reply<T, E>) -> Ask,
     ) -> Result<T, E> {
         self.asked(None, ask).await
+    }
+
+    /// Asks on behalf of the engine itself, without a commit for this alone unless none comes within `wait`.
+    pub(crate) async fn ask_lazily<T, E: From<StoreError>>(
+        &self,
+        wait: Duration,
+        ask: impl FnOnce(Reply<T, E>) -> Ask,
+    ) -> Result<T, E> {
+        let (reply, answer) = Reply::new(None);
+        self.push_lazily(ask(reply), wait);
+        answer
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
 
     /// Asks on behalf of a caller, after waiting for a place.
@@ -196,13 +242,7 @@ impl WriterQueue {
                 let mut waiting = self.waiting.lock();
                 if waiting.batch.completions.len() < COMPLETIONS_MAX {
                     if let Some(completion) = completion.take() {
-                        waiting.batch.completions.push(completion);
-                    }
-                    if waiting.lazy_since.is_none() {
-                        waiting.lazy_since = Some(Instant::now());
-                        self.work.notify_one();
-                    } else if waiting.batch.completions.len() == LAZY_BATCH {
-                        self.work.notify_one();
+                        self.add(completion, &mut waiting);
                     }
                     return;
                 }
@@ -213,10 +253,23 @@ impl WriterQueue {
 
     /// Queues a completion without waiting: a delivery that is given back, so bounded by what was in memory.
     pub(crate) fn complete_now(&self, completion: Completion) {
-        let mut waiting = self.waiting.lock();
+        self.add(completion, &mut self.waiting.lock());
+    }
+
+    fn add(&self, completion: Completion, waiting: &mut Waiting) {
         waiting.batch.completions.push(completion);
-        if waiting.lazy_since.is_none() {
-            waiting.lazy_since = Some(Instant::now());
+        match waiting.batch.completions.len() {
+            1 => self.write_within(LAZY_WAIT, waiting),
+            LAZY_BATCH => drop(self.work.notify_one()),
+            _ => {}
+        }
+    }
+
+    /// Wakes the writer unless it will wake up in time by itself.
+    fn write_within(&self, wait: Duration, waiting: &mut Waiting) {
+        let by = Instant::now() + wait;
+        waiting.lazy_at = Some(waiting.lazy_at.map_or(by, |at| at.min(by)));
+        if waiting.wakes_at.is_none_or(|at| at > by) {
             self.work.notify_one();
         }
     }
@@ -237,38 +290,50 @@ impl WriterQueue {
         }
         completions.append(&mut waiting.batch.completions);
         waiting.batch.completions = completions;
-        waiting.lazy_since = Some(Instant::now());
+        waiting.lazy_at = Some(Instant::now() + LAZY_WAIT);
     }
 
     /// Waits for work, but no longer than `idle_wait` if that is set.
     pub(crate) fn next(&self, idle_wait: Option<Duration>) -> NextWork {
-        let idle_at = idle_wait.map(|wait| Instant::now() + wait);
+        let began = Instant::now();
+        let idle_at = idle_wait.map(|wait| began + wait);
         let mut waiting = self.waiting.lock();
+        waiting.wakes_at = None;
+        let look_at = waiting.has_sent.then(|| began + LAZY_WAIT);
         loop {
-            let batch = &waiting.batch;
-            let urgent = !batch.sends.is_empty() || !batch.asks.is_empty() || waiting.closed;
-            let lazy_wait = waiting
-                .lazy_since
-                .map(|since| LAZY_WAIT.saturating_sub(since.elapsed()));
-            if urgent || batch.completions.len() >= LAZY_BATCH || lazy_wait == Some(Duration::ZERO)
+            let (now, lazy_at) = (Instant::now(), waiting.lazy_at);
+            let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+            if waiting.is_urgent
+                || waiting.closed
+                || waiting.batch.completions.len() >= LAZY_BATCH
+                || is_due(lazy_at)
+                || (lazy_at.is_some() && is_due(waiting.wakes_at))
             {
                 break;
             }
-            let idle_wait = idle_at.map(|at| at.saturating_duration_since(Instant::now()));
-            if lazy_wait.is_none() && idle_wait == Some(Duration::ZERO) {
+            if lazy_at.is_none() && is_due(idle_at) {
+                waiting.has_sent = false;
                 return NextWork::Idle;
             }
-            match lazy_wait.or(idle_wait) {
-                Some(wait) => drop(self.work.wait_for(&mut waiting, wait)),
+            let look_at = look_at.filter(|at| *at > now);
+            waiting.wakes_at = [lazy_at, idle_at, look_at].into_iter().flatten().min();
+            match waiting.wakes_at {
+                Some(at) => drop(self.work.wait_until(&mut waiting, at)),
                 None => self.work.wait(&mut waiting),
             }
         }
         let mut batch = std::mem::take(&mut waiting.batch);
+        if waiting.rides_along(&batch) {
+            waiting.lazy_at = None;
+        } else {
+            waiting.batch.completions = std::mem::take(&mut batch.completions);
+        }
         let sends = sends_of_a_batch(&batch.sends);
         if batch.sends.len() > sends {
             waiting.batch.sends = batch.sends.split_off(sends);
         }
-        waiting.lazy_since = None;
+        waiting.is_urgent = !waiting.batch.sends.is_empty();
+        waiting.has_sent = !batch.sends.is_empty();
         drop(waiting);
         self.room.notify_waiters();
         if batch.is_empty() {

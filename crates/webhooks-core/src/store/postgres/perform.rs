@@ -48,12 +48,14 @@ impl Tx<'_> {
             }
             Ask::GiveBack(lanes, reply) => whole(reply, self.give_back(&lanes).await),
             Ask::Stop(reply) => whole(reply, self.count_pending().await),
-            Ask::NextDueOfHealthy(reply) => whole(reply, self.next_due_of_healthy().await),
+            Ask::NextDueOfHealthy(reply) => {
+                whole(reply, self.next_due().await.map(|due| due.healthy))
+            }
             #[cfg(feature = "testing")]
             Ask::NextDue(reply) => {
                 let due = self.next_due().await;
                 let paced = self.endpoints.cache.waits_for_clock();
-                whole(reply, due.map(|due| (due, paced)))
+                whole(reply, due.map(|due| (due.first(), paced)))
             }
             #[cfg(feature = "testing")]
             Ask::Hold(reply, released) => {

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     delivery::EndReason,
     outbox::{Outbox, placing::Placement},
-    store::error::StoreError,
+    store::{ask::NextDue, error::StoreError},
 };
 
 /// Retries that one scan loads: bounds how long it keeps the writer from sends.
@@ -80,6 +80,13 @@ struct Moved {
 /// owned lane), and arrivals.
 pub(super) type FirstDue = [Option<i64>; DUE_ORDERS];
 
+fn by_health([retry, healthy, in_trouble, arrived]: FirstDue) -> NextDue {
+    NextDue {
+        healthy: [retry, healthy, arrived].into_iter().flatten().min(),
+        in_trouble,
+    }
+}
+
 impl Reader<'_> {
     /// What is due after these due times, at `now`.
     pub(super) async fn first_due(
@@ -125,14 +132,14 @@ impl Reader<'_> {
 impl Tx<'_> {
     /// Loads what is due: single retries and lanes, but no more than `probes` lanes in trouble. Returns when to
     /// come back.
-    pub(super) async fn scan(&mut self, probes: usize) -> Result<Option<i64>, StoreError> {
+    pub(super) async fn scan(&mut self, probes: usize) -> Result<NextDue, StoreError> {
         let now = self.now();
         // Usually only one of these is due, or none.
         let first_due = self.first_due().await?;
         let [retries, healthy, trouble, arrivals] =
             first_due.map(|at| at.is_some_and(|at| at <= now));
         if !(retries || healthy || trouble || arrivals) {
-            return Ok(first_due.into_iter().flatten().min());
+            return Ok(by_health(first_due));
         }
         // Each may make what comes after it due.
         if arrivals {
@@ -215,14 +222,8 @@ impl Tx<'_> {
     }
 
     /// When the next retry or lane is due that this node may take.
-    pub(super) async fn next_due(&mut self) -> Result<Option<i64>, StoreError> {
-        Ok(self.first_due().await?.into_iter().flatten().min())
-    }
-
-    /// When the next single retry, or lane of an endpoint that is not in trouble, is due.
-    pub(super) async fn next_due_of_healthy(&mut self) -> Result<Option<i64>, StoreError> {
-        let [retry, healthy, _, arrived] = self.first_due().await?;
-        Ok([retry, healthy, arrived].into_iter().flatten().min())
+    pub(super) async fn next_due(&mut self) -> Result<NextDue, StoreError> {
+        Ok(by_health(self.first_due().await?))
     }
 
     async fn first_due(&mut self) -> Result<FirstDue, StoreError> {

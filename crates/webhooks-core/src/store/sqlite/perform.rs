@@ -37,7 +37,7 @@ impl From<Ask> for Act {
             #[cfg(feature = "testing")]
             Ask::NextDue(reply) => Self::answering(reply, |tx| {
                 Ok((
-                    scan::next_due(tx.connection)?,
+                    scan::next_due(tx.connection)?.first(),
                     tx.endpoints.cache.waits_for_clock(),
                 ))
             }),

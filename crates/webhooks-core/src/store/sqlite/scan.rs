@@ -12,7 +12,7 @@ use super::{
 use crate::{
     delivery::EndReason,
     outbox::{Outbox, placing::Placement},
-    store::error::StoreError,
+    store::{ask::NextDue, error::StoreError},
 };
 
 /// Retries that one scan loads: bounds how long it keeps the writer from sends.
@@ -26,7 +26,7 @@ const PROBES_A_SCAN: usize = 1;
 
 /// Loads what is due: single retries and lanes, but no more than `probes` lanes in trouble. Returns
 /// when to come back.
-pub(crate) fn scan(tx: &mut Tx<'_>, probes: usize) -> Result<Option<i64>, StoreError> {
+pub(crate) fn scan(tx: &mut Tx<'_>, probes: usize) -> Result<NextDue, StoreError> {
     let now = tx.now();
     scan_retries(tx, now)?;
     // Two classes, each with an index: endpoints that hang can occupy every place for probes for as
@@ -92,14 +92,16 @@ fn find(tx: &mut Tx<'_>, key: i64) -> Result<Found, StoreError> {
 }
 
 /// When the next retry or lane is due.
-pub(crate) fn next_due(connection: &Connection) -> Result<Option<i64>, StoreError> {
+pub(crate) fn next_due(connection: &Connection) -> Result<NextDue, StoreError> {
     let in_trouble: Option<i64> = connection
         .prepare_cached(
             "select min(due_at) from webhooks_lane where failures > 0 and due_at is not null",
         )?
         .query_row([], |row| row.get(0))?;
-    let healthy = next_due_of_healthy(connection)?;
-    Ok(healthy.into_iter().chain(in_trouble).min())
+    Ok(NextDue {
+        healthy: next_due_of_healthy(connection)?,
+        in_trouble,
+    })
 }
 
 /// When the next single retry, or lane of an endpoint that is not in trouble, is due.
