@@ -14,8 +14,9 @@ use webhooks_core::{Event, NewEndpoint, Webhooks};
 
 use super::{line::Line, node};
 
-/// The number of events for each endpoint.
-pub const EVENTS: usize = 4;
+/// The number of events for each endpoint: more than an endpoint has requests in flight, so that each has some that
+/// wait.
+pub const EVENTS: usize = 10;
 /// One more endpoint, which is limited to [`LIMIT`] requests a second and to [`LIMITED_IN_FLIGHT`]
 /// requests in flight.
 pub const LIMITED: &str = "limited";
