@@ -120,6 +120,14 @@ pub(crate) enum NextWork {
     End,
 }
 
+/// How soon an ask is written.
+#[derive(Clone, Copy)]
+enum Haste {
+    Now,
+    /// With the next commit, or with one of its own within this time.
+    Within(Duration),
+}
+
 /// The queue in front of the writer.
 pub(crate) struct WriterQueue {
     waiting: Mutex<Waiting>,
@@ -175,20 +183,21 @@ impl WriterQueue {
 
     /// Queues an ask; it is dropped, and with it its reply, if the writer has stopped.
     pub(crate) fn push(&self, ask: Ask) {
-        let mut waiting = self.waiting.lock();
-        if !waiting.closed {
-            waiting.batch.asks.push(ask);
-            waiting.is_urgent = true;
-            self.work.notify_one();
-        }
+        self.push_for(Haste::Now, ask);
     }
 
-    /// Queues an ask that rides along with the next commit, or gets one of its own within this time.
-    fn push_lazily(&self, ask: Ask, wait: Duration) {
+    fn push_for(&self, haste: Haste, ask: Ask) {
         let mut waiting = self.waiting.lock();
-        if !waiting.closed {
-            waiting.batch.asks.push(ask);
-            self.write_within(wait, &mut waiting);
+        if waiting.closed {
+            return;
+        }
+        waiting.batch.asks.push(ask);
+        match haste {
+            Haste::Now => {
+                waiting.is_urgent = true;
+                self.work.notify_one();
+            }
+            Haste::Within(wait) => self.write_within(wait, &mut waiting),
         }
     }
 
@@ -197,7 +206,7 @@ impl WriterQueue {
         &self,
         ask: impl FnOnce(Reply<T, E>) -> Ask,
     ) -> Result<T, E> {
-        self.asked(None, ask).await
+        self.asked(None, Haste::Now, ask).await
     }
 
     /// Asks on behalf of the engine itself, without a commit for this alone unless none comes within `wait`.
@@ -206,11 +215,7 @@ impl WriterQueue {
         wait: Duration,
         ask: impl FnOnce(Reply<T, E>) -> Ask,
     ) -> Result<T, E> {
-        let (reply, answer) = Reply::new(None);
-        self.push_lazily(ask(reply), wait);
-        answer
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Closed.into()))
+        self.asked(None, Haste::Within(wait), ask).await
     }
 
     /// Asks on behalf of a caller, after waiting for a place.
@@ -218,16 +223,18 @@ impl WriterQueue {
         &self,
         ask: impl FnOnce(Reply<T, E>) -> Ask,
     ) -> Result<T, E> {
-        self.asked(Some(self.place().await?), ask).await
+        let place = self.place().await?;
+        self.asked(Some(place), Haste::Now, ask).await
     }
 
     async fn asked<T, E: From<StoreError>>(
         &self,
         place: Option<Place>,
+        haste: Haste,
         ask: impl FnOnce(Reply<T, E>) -> Ask,
     ) -> Result<T, E> {
         let (reply, answer) = Reply::new(place);
-        self.push(ask(reply));
+        self.push_for(haste, ask(reply));
         answer
             .await
             .unwrap_or_else(|_| Err(StoreError::Closed.into()))
