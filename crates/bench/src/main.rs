@@ -11,6 +11,7 @@ mod load;
 mod machine;
 mod name;
 mod part;
+mod port;
 mod process;
 mod receiver;
 mod receiver_process;

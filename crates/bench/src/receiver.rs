@@ -19,7 +19,8 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, Response, StatusCode, body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
+
+use crate::port;
 
 /// The maximum number of latencies kept: enough for ten minutes at 2,000 a second.
 const LATENCIES_MAX: usize = 2_000_000;
@@ -123,7 +124,7 @@ static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
 /// Serves until the process is killed; prints its port on the first line.
 pub(crate) async fn run() -> anyhow::Result<()> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let listener = port::listen()?;
     announce(listener.local_addr()?.port());
     loop {
         let (stream, _) = listener.accept().await?;

@@ -10,6 +10,7 @@
 
 pub mod child;
 pub mod lives;
+pub mod port;
 pub mod postgres;
 pub mod receiver;
 pub mod report;

@@ -12,6 +12,8 @@ use axum::{
     routing::post,
 };
 
+use crate::port;
+
 /// What arrived, by customer, in order of arrival.
 #[derive(Debug, Clone, Default)]
 pub struct Arrivals(Arc<Mutex<HashMap<String, Vec<String>>>>);
@@ -39,7 +41,7 @@ impl Arrivals {
 /// # Errors
 /// When there is no free port.
 pub async fn start(arrivals: Arrivals) -> std::io::Result<String> {
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
+    let listener = port::listen()?;
     let address = listener.local_addr()?;
     let router = Router::new()
         .route("/{customer}", post(receive))

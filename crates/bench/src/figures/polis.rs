@@ -95,7 +95,7 @@ impl Drop for Running {
 
 /// Serves the handler until the process is killed; prints its URL first.
 pub(crate) async fn serve_bare_handler() -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
+    let listener = crate::port::listen()?;
     crate::report::print(&format!("http://{}", listener.local_addr()?));
     let read = |body: axum::body::Bytes| async move { body };
     axum::serve(listener, axum::Router::new().fallback(read)).await?;

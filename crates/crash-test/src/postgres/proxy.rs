@@ -14,6 +14,8 @@ use tokio::{
     sync::{Notify, watch},
 };
 
+use crate::port;
+
 /// What a client sends to commit and at no other time: the end of a simple query.
 const COMMIT: &[u8] = b"commit\0";
 
@@ -78,7 +80,7 @@ impl Proxy {
     /// # Errors
     /// When there is no free port.
     pub async fn start(upstream: watch::Receiver<u16>) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let listener = port::listen()?;
         let port = listener.local_addr()?.port();
         let shared = Arc::new(Shared {
             upstream,

@@ -13,6 +13,7 @@ use axum::{
 use rand::RngExt;
 
 use super::{ledger::Ledger, mark::Mark};
+use crate::port;
 
 /// The customer whose receiver fails at times, on the first request of an event.
 pub const SHAKY: &str = "shaky";
@@ -31,7 +32,7 @@ const SLOW_MAX: Duration = Duration::from_millis(300);
 /// # Errors
 /// When there is no free port.
 pub async fn start(ledger: Arc<Ledger>) -> std::io::Result<String> {
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
+    let listener = port::listen()?;
     let address = listener.local_addr()?;
     let router = Router::new()
         .route("/{customer}", post(receive))

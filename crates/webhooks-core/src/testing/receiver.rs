@@ -16,7 +16,10 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::Notify;
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::Notify,
+};
 
 use crate::clock::{Clock, SystemClock};
 
@@ -26,6 +29,9 @@ const WAIT_LIMIT: Duration = Duration::from_secs(30);
 const REQUESTS_MAX: usize = 100_000;
 /// The maximum number of bytes of one request body.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// How many connections may wait to be accepted. The operating system drops more than that, and their senders try
+/// again a second later: with the usual 128, a burst to many endpoints looked like a slow engine.
+const BACKLOG: u32 = 1024;
 
 /// A receiver on the loopback address. It stops when it is dropped.
 #[derive(Debug)]
@@ -185,7 +191,7 @@ impl Receiver {
     /// # Errors
     /// The address is in use.
     pub async fn start_at(address: SocketAddr) -> std::io::Result<Self> {
-        let listener = tokio::net::TcpListener::bind(address).await?;
+        let listener = listen(address)?;
         let address = listener.local_addr()?;
         let state = Arc::<Shared>::default();
         let router = Router::new()
@@ -328,8 +334,40 @@ async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     response
 }
 
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // Otherwise the connections of one that has stopped keep its address in use.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 fn status_only(status: StatusCode) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_burst_of_connections_waits_until_it_is_accepted() {
+        let receiver = Receiver::start().await.unwrap();
+        // The receiver accepts none meanwhile, because it shares this thread.
+        let mut waiting = Vec::new();
+        for number in 0..500 {
+            let limit = Duration::from_secs(30);
+            let connection = std::net::TcpStream::connect_timeout(&receiver.address, limit);
+            assert!(connection.is_ok(), "connection {number}: {connection:?}");
+            waiting.push(connection);
+        }
+    }
 }

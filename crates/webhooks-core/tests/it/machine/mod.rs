@@ -10,13 +10,10 @@ mod network;
 
 use std::{net::SocketAddr, process::Command, sync::Arc};
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use webhooks_core::{Builder, Delivery, DeliveryState, Event, Webhooks};
 
-use crate::world::World;
+use crate::world::{World, server::listen};
 
 /// Tells a child where its databases are, one for each of its engines; a space between two.
 const DATABASES: &str = "DATABASES_OF_THE_CHILD";
@@ -27,7 +24,7 @@ const GOES_ON: &str = "this machine can make requests again";
 
 /// Answers every request at every address of this machine, and keeps the connections.
 async fn receiver() -> SocketAddr {
-    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let listener = listen([0, 0, 0, 0]);
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {

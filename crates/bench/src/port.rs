@@ -1,0 +1,16 @@
+//! Listening on a free port.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::net::{TcpListener, TcpSocket};
+
+/// How many connections may wait to be accepted: two thousand endpoints begin at once. The operating system drops any
+/// more, and their senders try again a second later, which would be measured as the engine's.
+const BACKLOG: u32 = 4_096;
+
+/// Listens on a free port of the loopback address.
+pub(crate) fn listen() -> std::io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    socket.listen(BACKLOG)
+}
