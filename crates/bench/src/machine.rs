@@ -66,7 +66,8 @@ pub(crate) fn commit_cpu_us(folder: &Path, per_second: u64, time: Duration) -> a
 
 const INSERT: &str = "insert into row (text) values ('two hundred bytes would not change it')";
 
-fn open(folder: &Path) -> anyhow::Result<rusqlite::Connection> {
+/// A new database whose commits are durable, with one table.
+pub(crate) fn open(folder: &Path) -> anyhow::Result<rusqlite::Connection> {
     let connection = rusqlite::Connection::open(folder.join("commits.db")).context("commits.db")?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;

@@ -5,15 +5,19 @@ use super::{
     latency::{percentiles, summary},
 };
 use crate::{
-    load::median,
+    load::{Latencies, median},
     machine::commit_cpu_us,
     report::{Check, Content, ms, rate},
-    steps::{Cost, Idle, Idleness, LatencyAt, Rounds, in_own_process},
+    steps::{Cost, Idle, Idleness, LatencyAt, Least, LeastAt, Rounds, in_own_process},
 };
 
-/// Events a second, and the maximum processor time per delivery, in durable commits at that pace:
-/// every event needs one, and waking up for it costs most of the rest.
-const CASES: [(u64, f64); 2] = [(100, 3.0), (500, 3.0)];
+/// Events a second.
+const PACES: [u64; 2] = [100, 500];
+/// The maximum processor time per delivery, in durable commits at that pace: every event needs one, and waking up for
+/// it costs most of the rest.
+const COMMITS_MAX: f64 = 3.0;
+/// Of what the least costs: endpoints, history, retries and limits are not for nothing.
+const LEAST_MAX: f64 = 1.5;
 const P50_MS: f64 = 0.6;
 const P99_MS: f64 = 2.0;
 /// The outbox table is checked twenty times a second, the clock once.
@@ -22,65 +26,102 @@ const IDLE_WAKEUPS_MAX: f64 = 30.0;
 const IDLE_CPU_PERCENT: f64 = 0.2;
 const WATCH_CPU_PERCENT: f64 = 0.1;
 
+/// What was measured at one pace, in each round.
+struct Case {
+    per_second: u64,
+    engine: Rounds,
+    least: Vec<Least>,
+    /// Processor time of a durable commit in microseconds.
+    commits: Vec<f64>,
+}
+
 pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Content> {
-    let mut busy: [Rounds; CASES.len()] = Default::default();
-    let mut commits: [Vec<f64>; CASES.len()] = Default::default();
+    let mut cases = PACES.map(|per_second| Case {
+        per_second,
+        engine: Rounds::default(),
+        least: Vec::new(),
+        commits: Vec::new(),
+    });
     let mut idle = Vec::new();
+    let (port, time) = (bench.port(), bench.settings.time());
     for round in 0..bench.settings.rounds() {
-        for (((per_second, _), rounds), commits) in CASES.iter().zip(&mut busy).zip(&mut commits) {
+        for case in &mut cases {
+            let per_second = case.per_second;
             let fresh = bench.fresh(&format!("{per_second}-{round}"))?;
-            let time = bench.settings.time();
-            let step = LatencyAt::new(fresh.store.clone(), bench.port(), *per_second, time);
-            rounds.push(in_own_process(&step).await?);
-            commits.push(commit_cpu_us(bench.folder(), *per_second, time)?);
+            let step = LatencyAt::new(fresh.store.clone(), port, per_second, time);
+            case.engine.push(in_own_process(&step).await?);
+            let folder = tempfile::tempdir_in(bench.folder())?;
+            let step = LeastAt {
+                folder: folder.path().to_owned(),
+                port,
+                per_second,
+                time,
+            };
+            case.least.push(in_own_process(&step).await?);
+            let commit = commit_cpu_us(bench.folder(), per_second, time)?;
+            case.commits.push(commit);
         }
         let fresh = bench.fresh(&format!("idle-{round}"))?;
         let step = Idle {
             store: fresh.store.clone(),
-            port: bench.port(),
-            time: bench.settings.time(),
+            port,
+            time,
         };
         idle.push(in_own_process(&step).await?);
     }
-    let commits = commits.map(|rounds| median(rounds.into_iter()));
-    Ok(content(&busy, &commits, &idle))
+    Ok(content(&cases, &idle))
 }
 
-/// `commits`: the time of one commit at each pace, in microseconds.
-fn content(
-    busy: &[Rounds; CASES.len()],
-    commits: &[f64; CASES.len()],
-    idle: &[Idleness],
-) -> Content {
+/// One row: what was measured, how often, what each cost, and how long it took.
+fn row(name: String, cost: Cost, latencies: &Latencies) -> Vec<String> {
+    let [p50, p99, p999] = percentiles(latencies);
+    vec![
+        name,
+        rate(latencies.len() as f64),
+        format!("{:.0} µs a delivery", cost.cpu_us),
+        format!("{:.1} a delivery", cost.wakeups),
+        p50,
+        p99,
+        p999,
+    ]
+}
+
+fn content(cases: &[Case], idle: &[Idleness]) -> Content {
     let (mut rows, mut checks, mut measured) = (Vec::new(), Vec::new(), Vec::new());
-    for (((per_second, commits_max), rounds), commit_us) in CASES.iter().zip(busy).zip(commits) {
-        let name = format!("{per_second} events/s");
-        let latencies = rounds.latencies();
-        let Cost { cpu_us, wakeups } = rounds.median_cost();
-        let [p50, p99, p999] = percentiles(&latencies);
-        rows.push(vec![
-            name.clone(),
-            rate(latencies.len() as f64),
-            format!("{cpu_us:.0} µs a delivery"),
-            format!("{wakeups:.1} a delivery"),
-            p50,
-            p99,
-            p999,
-        ]);
+    for case in cases {
+        let name = format!("{} events/s", case.per_second);
+        let latencies = case.engine.latencies();
+        let cost = case.engine.median_cost();
+        rows.push(row(name.clone(), cost, &latencies));
+        let of_least = |what: fn(Cost) -> f64| median(case.least.iter().map(|run| what(run.cost)));
+        let least = Cost {
+            cpu_us: of_least(|cost| cost.cpu_us),
+            wakeups: of_least(|cost| cost.wakeups),
+        };
+        let of_runs = case.least.iter().map(|run| run.latencies.clone());
+        let least_latencies = of_runs.reduce(Latencies::join).unwrap_or_default();
+        let least_name = format!("{} events/s, the least", case.per_second);
+        rows.push(row(least_name, least, &least_latencies));
+        let commit_us = median(case.commits.iter().copied());
         let mut row = vec![
-            format!("{per_second} durable commits/s"),
+            format!("{} durable commits/s", case.per_second),
             String::new(),
             format!("{commit_us:.0} µs a commit"),
         ];
         row.resize(7, String::new());
         rows.push(row);
-        let ratio = cpu_us / commit_us;
-        checks.push(Check::new(
-            format!("{name}: processor time of a delivery"),
-            format!("≤ {commits_max} × a durable commit at that pace"),
-            format!("{ratio:.2}×"),
-            ratio <= *commits_max,
-        ));
+        for (bound, us, of_bound_max) in [
+            ("a durable commit at that pace", commit_us, COMMITS_MAX),
+            ("the least", least.cpu_us, LEAST_MAX),
+        ] {
+            let ratio = cost.cpu_us / us;
+            checks.push(Check::new(
+                format!("{name}: processor time of a delivery"),
+                format!("≤ {of_bound_max} × {bound}"),
+                format!("{ratio:.2}×"),
+                ratio <= of_bound_max,
+            ));
+        }
         for (which, per_thousand, limit) in [("p50", 500, P50_MS), ("p99", 990, P99_MS)] {
             let time = latencies.percentile_ms(per_thousand);
             checks.push(Check::new(
@@ -93,15 +134,20 @@ fn content(
         checks.push(Check::new(
             format!("{name}: lost or duplicated"),
             "0",
-            rounds.wrong().to_string(),
-            rounds.wrong() == 0,
+            case.engine.wrong().to_string(),
+            case.engine.wrong() == 0,
         ));
         measured.push(serde_json::json!({
-            "per_second": per_second,
-            "cpu_us_per_delivery": cpu_us,
-            "cpu_us_per_commit": commit_us,
-            "wakeups_per_delivery": wakeups,
+            "per_second": case.per_second,
+            "cpu_us_per_delivery": cost.cpu_us,
+            "wakeups_per_delivery": cost.wakeups,
             "latency": summary(&latencies),
+            "least": {
+                "cpu_us_per_delivery": least.cpu_us,
+                "wakeups_per_delivery": least.wakeups,
+                "latency": summary(&least_latencies),
+            },
+            "cpu_us_per_commit": commit_us,
         }));
     }
     let of = |what: fn(&Idleness) -> f64| median(idle.iter().map(what));
@@ -138,7 +184,9 @@ fn content(
              processor time is all that the kernel counts for the engine's process: the callers' \
              and the load's own included. Beside it that of a durable commit of one small row, as \
              many a second: every event waits for one, and a processor that sleeps in between makes \
-             each dear. Wake-ups are voluntary context switches of all threads but the one \
+             each dear. The least is a program that stores each event in one such commit, posts it \
+             with the bare loop's client, and removes it in a later event's commit: no history, no \
+             retries, one endpoint. Wake-ups are voluntary context switches of all threads but the one \
              that keeps the load's time. Processor time and wake-ups are medians of {} rounds, in \
              turns; an idle engine has delivered one event 3 s before.",
             idle.len(),

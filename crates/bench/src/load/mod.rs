@@ -9,7 +9,7 @@ use webhooks_core::{EndpointId, NewEndpoint, Webhooks};
 
 pub(crate) use closed::{AHEAD, Closed, ClosedLoop, Order};
 pub(crate) use latencies::{Latencies, median};
-pub(crate) use open::open_loop;
+pub(crate) use open::{open_loop, paced};
 pub(crate) use store::Store;
 
 use crate::receiver_process::ReceiverClient;

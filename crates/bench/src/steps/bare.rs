@@ -36,11 +36,7 @@ impl Step for Bare {
     async fn run(self) -> anyhow::Result<BareLoop> {
         let receiver = ReceiverClient::new(self.port)?;
         receiver.reset().await?;
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .pool_max_idle_per_host(self.in_flight)
-            .tcp_nodelay(true)
-            .build()?;
+        let client = client(self.in_flight)?;
         let secret = Arc::new(Secret::generate());
         let url = reqwest::Url::parse(&receiver.url("bare"))?;
         let number = Arc::new(AtomicU64::new(0));
@@ -54,7 +50,7 @@ impl Step for Bare {
             callers.spawn(async move {
                 while Instant::now() < end {
                     let number = number.fetch_add(1, Ordering::Relaxed);
-                    post(&client, &url, &secret, number).await?;
+                    post(&client, &url, &secret, (number, now_ns())).await?;
                 }
                 anyhow::Ok(())
             });
@@ -70,16 +66,24 @@ impl Step for Bare {
     }
 }
 
-async fn post(
+pub(super) fn client(connections: usize) -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .no_proxy()
+        .pool_max_idle_per_host(connections)
+        .tcp_nodelay(true)
+        .build()
+}
+
+/// Signs and posts one event, sent at this time in nanoseconds.
+pub(super) async fn post(
     client: &reqwest::Client,
     url: &reqwest::Url,
     secret: &Secret,
-    number: u64,
+    (number, at_ns): (u64, u64),
 ) -> anyhow::Result<()> {
     let id = format!("0190b5a4-0000-7000-8000-{number:012}");
-    let now_ns = now_ns();
-    let body = body(&id, number, now_ns);
-    let timestamp_s = i64::try_from(now_ns / 1_000_000_000)?;
+    let body = body(&id, number, at_ns);
+    let timestamp_s = i64::try_from(at_ns / 1_000_000_000)?;
     let secrets = std::slice::from_ref(secret);
     let signature = signature::sign(secrets, &id, timestamp_s, body.as_bytes());
     let response = client

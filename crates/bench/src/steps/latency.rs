@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Connections are made and statements are prepared before anything is measured.
-const WARM_UP: Duration = Duration::from_secs(1);
+pub(super) const WARM_UP: Duration = Duration::from_secs(1);
 
 /// Endpoints of the same customer, which also get every event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,6 +7,7 @@ mod beside_crowd;
 mod failing;
 mod idle;
 mod latency;
+mod least;
 mod owner;
 mod soak;
 mod storing;
@@ -25,6 +26,7 @@ pub(crate) use beside_crowd::{BesideCrowd, Crowd};
 pub(crate) use failing::{Failing, GotThrough};
 pub(crate) use idle::{Idle, Idleness};
 pub(crate) use latency::{Companions, Cost, LatencyAt, Measured, Rounds};
+pub(crate) use least::{Least, LeastAt};
 pub(crate) use owner::Owner;
 pub(crate) use soak::{Soak, Soaked};
 pub(crate) use storing::{Storing, Target};
@@ -68,6 +70,7 @@ pub(crate) async fn run(name: &str, step: &str) -> anyhow::Result<()> {
         BuildBacklog::NAME => run_here::<BuildBacklog>(step).await,
         Failing::NAME => run_here::<Failing>(step).await,
         Idle::NAME => run_here::<Idle>(step).await,
+        LeastAt::NAME => run_here::<LeastAt>(step).await,
         LatencyAt::NAME => run_here::<LatencyAt>(step).await,
         Owner::NAME => run_here::<Owner>(step).await,
         Soak::NAME => run_here::<Soak>(step).await,
