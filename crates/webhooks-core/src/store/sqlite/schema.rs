@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, config::DbConfig};
 
 use super::{
     error::{of_sqlite, tells_of_a_lock},
@@ -24,6 +24,7 @@ const WRITER_CACHE_KIB: i32 = 32 * 1024;
 /// runs: with 4,000 pages that was once a second at 500 events a second, and determined the p99 that
 /// scripts/bench measured. A checkpoint writes a hot page once, however often it changed.
 const CHECKPOINT_PAGES: i32 = 16_000;
+
 /// Opens, checks and migrates the writer's connection. `None` is a database in memory.
 pub(crate) fn open_writer(
     file: Option<&Path>,
@@ -61,6 +62,7 @@ pub(crate) fn open_writer(
         .pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
         .map_err(refuse)?;
     connection.set_prepared_statement_cache_capacity(128);
+    compile_once(&connection).map_err(refuse)?;
     version::migrate(&mut connection).map_err(refuse)?;
     let guard = Guard::install(&mut connection).map_err(refuse)?;
     Ok((connection, guard))
@@ -74,7 +76,16 @@ pub(crate) fn open_reader(file: &Path) -> rusqlite::Result<Connection> {
     )?;
     connection.busy_timeout(BUSY_WAIT)?;
     connection.set_prepared_statement_cache_capacity(32);
+    compile_once(&connection)?;
     Ok(connection)
+}
+
+/// A statement keeps its plan whatever values it gets. Otherwise SQLite compiles it again whenever a value is bound
+/// that might make a partial index usable, which our statements never leave to a value. With a backlog of a million, the
+/// p99 of what was sent beside its retries was 2.7 ms instead of 1.2 ms.
+fn compile_once(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 /// Refuses a database that cannot be used, before anything is written.
@@ -176,6 +187,8 @@ fn tells_of_damage(error: &rusqlite::Error) -> bool {
 mod tests {
     use std::time::Duration;
 
+    use rusqlite::StatementStatus;
+
     use super::*;
 
     #[test]
@@ -196,5 +209,27 @@ mod tests {
         assert!(matches!(stored, StoreError::Locked), "{stored}");
         let open = store_refusal("w.db", stored);
         assert!(matches!(open, OpenError::Locked { .. }), "{open}");
+    }
+
+    #[test]
+    fn a_statement_is_not_compiled_again_for_other_values() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("w.db");
+        let (writer, _guard) = open_writer(Some(&file), Durability::Full).unwrap();
+        let reader = open_reader(&file).unwrap();
+        for connection in [&writer, &reader] {
+            let mut statement = connection
+                .prepare(
+                    "select event_seq from webhooks_delivery
+                     where endpoint_key = ?1 and claim is null and lane = 1 and due_at <= ?2
+                     order by due_at, event_seq limit ?3",
+                )
+                .unwrap();
+            for value in 1..10 {
+                let rows = statement.query_map([value, value, value], |row| row.get::<_, i64>(0));
+                assert_eq!(rows.unwrap().count(), 0);
+            }
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+        }
     }
 }
