@@ -73,7 +73,7 @@ impl Handle {
         }
     }
 
-    /// Answers a query, away from the async threads.
+    /// Answers a query from a single snapshot of the database, away from the async threads.
     async fn read<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Reading<'_>) -> Result<T, E> + Send + 'static,
@@ -96,7 +96,11 @@ impl Handle {
                 Some(connection) => connection,
                 None => schema::open_reader(&file).map_err(StoreError::from)?,
             };
-            let result = work(&handle.reading(&connection));
+            // Otherwise a delivery that is made meanwhile is no longer pending, and has no attempt yet.
+            let result = match connection.unchecked_transaction() {
+                Ok(snapshot) => work(&handle.reading(&snapshot)),
+                Err(error) => Err(StoreError::from(error).into()),
+            };
             let mut idle = handle.idle.lock();
             if !handle.closed.load(Ordering::Acquire) {
                 idle.push(connection);

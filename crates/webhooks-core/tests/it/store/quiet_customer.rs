@@ -76,6 +76,26 @@ async fn an_event_behind_one_that_was_taken_back_is_listed(store: Store) {
     assert_eq!(listed(&world, &id, DeliveryFilter::All).await, ["stored"]);
 }
 
+async fn pages_that_are_read_while_deliveries_are_made_have_them(store: Store) {
+    let world = store.world().await;
+    let endpoint = NewEndpoint::new(world.receiver.url());
+    let id = world.webhooks.endpoints("quiet").add(endpoint).await;
+    let id = id.unwrap().id;
+    let webhooks = world.webhooks.clone();
+    let sending = tokio::spawn(async move {
+        for number in 0..1_000 {
+            let event = Event::new("random_number:generate", &number);
+            webhooks.send("quiet", event).await.unwrap();
+        }
+    });
+    let endpoints = world.webhooks.endpoints("quiet");
+    while !sending.is_finished() {
+        let page = endpoints.deliveries(&id, DeliveryFilter::All, None, 5);
+        page.await.unwrap();
+    }
+    sending.await.unwrap();
+}
+
 async fn what_is_owed_to_a_quiet_customer_is_one_page(store: Store) {
     let (world, id) = beside_a_busy_one(store).await;
     world.webhooks.drain().await;
@@ -127,6 +147,7 @@ async fn a_busy_customer_is_paged_through_to_the_end(store: Store) {
 
 for_each_store!(
     all_deliveries_of_a_quiet_customer_are_one_page,
+    pages_that_are_read_while_deliveries_are_made_have_them,
     an_event_behind_one_that_was_taken_back_is_listed,
     what_is_owed_to_a_quiet_customer_is_one_page,
     a_replay_of_a_quiet_customer_sends_its_events_again,
