@@ -78,6 +78,31 @@ pub(crate) struct Cost {
     pub(crate) wakeups: f64,
 }
 
+/// Measures what this process uses from a moment on.
+pub(super) struct Meter {
+    threads: Threads,
+    cpu: Duration,
+}
+
+impl Meter {
+    pub(super) fn start() -> anyhow::Result<Self> {
+        Ok(Self {
+            threads: Threads::now()?,
+            cpu: cpu_time(),
+        })
+    }
+
+    /// What it used since, for each of so many deliveries.
+    pub(super) fn cost_of(&self, deliveries: u64) -> anyhow::Result<Cost> {
+        let cpu = cpu_time() - self.cpu;
+        let wakeups = Threads::now()?.wakeups_since(&self.threads);
+        Ok(Cost {
+            cpu_us: cpu.as_secs_f64() * 1e6 / deliveries as f64,
+            wakeups: wakeups as f64 / deliveries as f64,
+        })
+    }
+}
+
 /// The runs of one open loop, one per round.
 #[derive(Default)]
 pub(crate) struct Rounds(Vec<Measured>);
@@ -157,11 +182,10 @@ impl Step for LatencyAt {
         let warm_up = open_loop(&webhooks, &self.name, self.per_second, WARM_UP).await?;
         receiver.wait_for(warm_up + 1).await?;
         receiver.reset().await?;
-        let (threads_before, cpu_before) = (Threads::now()?, cpu_time());
+        let meter = Meter::start()?;
         let sent = open_loop(&webhooks, &self.name, self.per_second, self.time).await?;
         receiver.wait_for(sent).await?;
-        let cpu = cpu_time() - cpu_before;
-        let wakeups = Threads::now()?.wakeups_since(&threads_before);
+        let cost = meter.cost_of(sent)?;
         let report = receiver.report().await?;
         let peak_bytes = peak_bytes()?;
         webhooks.shutdown(Duration::ZERO).await;
@@ -169,10 +193,7 @@ impl Step for LatencyAt {
             latencies: Latencies::new(report.latencies_us),
             lost: sent - report.distinct,
             duplicates: report.duplicates,
-            cost: Some(Cost {
-                cpu_us: cpu.as_secs_f64() * 1e6 / sent as f64,
-                wakeups: wakeups as f64 / sent as f64,
-            }),
+            cost: Some(cost),
             first_delivery,
             peak_bytes,
         })

@@ -17,13 +17,12 @@ use webhooks_core::Secret;
 use super::{
     Cost, Step,
     bare::{client, post},
-    latency::WARM_UP,
+    latency::{Meter, WARM_UP},
 };
 use crate::{
     event::body,
     load::{Latencies, paced},
     machine::open,
-    process::{Threads, cpu_time},
     receiver_process::ReceiverClient,
 };
 
@@ -132,11 +131,10 @@ impl Step for LeastAt {
         };
         paced(self.per_second, WARM_UP, send.clone()).await?;
         receiver.reset().await?;
-        let (threads_before, cpu_before) = (Threads::now()?, cpu_time());
+        let meter = Meter::start()?;
         let sent = paced(self.per_second, self.time, send).await?;
         receiver.wait_for(sent).await?;
-        let cpu = cpu_time() - cpu_before;
-        let wakeups = Threads::now()?.wakeups_since(&threads_before);
+        let cost = meter.cost_of(sent)?;
         let report = receiver.report().await?;
         anyhow::ensure!(
             report.distinct == sent,
@@ -144,10 +142,7 @@ impl Step for LeastAt {
             report.distinct
         );
         Ok(Least {
-            cost: Cost {
-                cpu_us: cpu.as_secs_f64() * 1e6 / sent as f64,
-                wakeups: wakeups as f64 / sent as f64,
-            },
+            cost,
             latencies: Latencies::new(report.latencies_us),
         })
     }
