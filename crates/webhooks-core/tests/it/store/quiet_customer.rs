@@ -89,9 +89,12 @@ async fn pages_that_are_read_while_deliveries_are_made_have_them(store: Store) {
         }
     });
     let endpoints = world.webhooks.endpoints("quiet");
+    let mut listed = 0;
     while !sending.is_finished() {
         let page = endpoints.deliveries(&id, DeliveryFilter::All, None, 5);
-        page.await.unwrap();
+        let now = page.await.unwrap().deliveries.len();
+        assert!(now >= listed, "{now} after {listed}");
+        listed = now;
     }
     sending.await.unwrap();
 }
