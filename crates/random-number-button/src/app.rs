@@ -357,7 +357,8 @@ async fn live(State(button): State<Button>) -> Response {
             () = stop.cancelled() => return None,
             changed = moved.changed() => changed.ok()?,
         }
-        let event = Event::default().event("moved").data("");
+        // Browsers drop an event that has no data, and axum writes no line for empty data.
+        let event = Event::default().event("moved").data("{}");
         tokio::time::sleep(LIVE_PAUSE).await;
         Some((Ok::<_, Infallible>(event), (moved, stop, place)))
     });

@@ -22,11 +22,14 @@ use axum::{
 use futures_util::{StreamExt, stream};
 use http_body_util::BodyExt;
 use random_number_button::{Button, Settings, app};
+use serve::EventStream;
 use tokio::sync::watch;
 use tower::ServiceExt;
 
 /// Longer than anything that works takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Bytes; an event of the page says only that something changed.
+const EVENT_BYTES_MAX: usize = 1024;
 
 /// A texter with scripted answers.
 #[derive(Debug, Clone)]
@@ -198,6 +201,7 @@ pub(crate) async fn shows(button: &Button, uri: &str, part: &str) -> String {
 /// A page that is kept live: the stream, and the parts that it asks for at each word of it.
 pub(crate) struct Live {
     stream: Body,
+    events: EventStream,
     button: Button,
     parts: String,
 }
@@ -212,9 +216,26 @@ impl Live {
         assert_eq!(answer.status(), 200);
         Self {
             stream: answer.into_body(),
+            events: EventStream::new(EVENT_BYTES_MAX),
             button: button.clone(),
             parts: format!("/parts{}", page.trim_start_matches('/')),
         }
+    }
+
+    /// Reads on until an event that a browser passes on.
+    pub(crate) async fn hears(&mut self) {
+        let reading = async {
+            loop {
+                let frame = self.stream.frame().await;
+                let frame = frame.expect("the stream goes on").unwrap();
+                let bytes = frame.into_data().unwrap_or_default();
+                if !self.events.feed(&bytes).unwrap().is_empty() {
+                    return;
+                }
+            }
+        };
+        let heard = tokio::time::timeout(PATIENCE, reading).await;
+        assert!(heard.is_ok(), "no event, or one without data");
     }
 
     /// Continues reading until the page has `part`.
@@ -222,8 +243,7 @@ impl Live {
         let mut told = String::new();
         let reading = async {
             while !told.contains(part) {
-                let moved = self.stream.frame().await;
-                moved.expect("the stream goes on").unwrap();
+                self.hears().await;
                 let parts = request(&self.button, "GET", &self.parts, &[]).await.text;
                 let parts: serde_json::Value = serde_json::from_str(&parts).unwrap();
                 told = ["journey", "polling", "history"]

@@ -202,6 +202,13 @@ async fn only_its_own_page_can_press_it() {
     assert_eq!(request(&button, "POST", "/", &own).await.status, 303);
 }
 
+/// The page had news only from its next poll: browsers drop an event without data.
+#[tokio::test]
+async fn a_browser_passes_on_what_the_live_stream_says() {
+    let button = button(&["http://127.0.0.1:1"], &[]).await;
+    Live::open(&button, "/").await.hears().await;
+}
+
 #[tokio::test]
 async fn a_stop_ends_the_live_pages() {
     let button = button(&["http://127.0.0.1:1"], &[]).await;
