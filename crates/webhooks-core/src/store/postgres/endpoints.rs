@@ -303,9 +303,10 @@ pub(super) async fn find(
         .bind(id.as_str())
         .bind(customer)
         .fetch_optional(&mut *reader.connection)
-        .await?;
+        .await
+        .map_err(StoreError::from)?;
     match found {
-        Some(row) => Ok(row.try_get(0)?),
+        Some(row) => Ok(row.try_get(0).map_err(StoreError::from)?),
         None => Err(EndpointError::Unknown {
             customer: customer.clone(),
             id: id.clone(),

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use sqlx::postgres::PgDatabaseError;
 
-use crate::store::{
-    delivery_error::DeliveryError, endpoint_error::EndpointError, error::StoreError,
-};
+use crate::store::error::StoreError;
 
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 const DISK_FULL: &str = "53100";
@@ -33,18 +31,6 @@ impl From<sqlx::Error> for StoreError {
             Some(DEADLOCK | SERIALIZATION_FAILURE | LOCK_NOT_AVAILABLE) => Self::Busy,
             _ => Self::Database(Arc::new(error)),
         }
-    }
-}
-
-impl From<sqlx::Error> for EndpointError {
-    fn from(error: sqlx::Error) -> Self {
-        StoreError::from(error).into()
-    }
-}
-
-impl From<sqlx::Error> for DeliveryError {
-    fn from(error: sqlx::Error) -> Self {
-        StoreError::from(error).into()
     }
 }
 

@@ -33,15 +33,17 @@ impl Tx<'_> {
         self.query("select pg_advisory_xact_lock(hashtextextended($1, 0))")
             .bind(customer)
             .execute(&mut *self.connection)
-            .await?;
+            .await
+            .map_err(StoreError::from)?;
         let row = self
             .query(
                 "select count(*) from webhooks.endpoint where customer = $1 and state <> 'removed'",
             )
             .bind(customer)
             .fetch_one(&mut *self.connection)
-            .await?;
-        let count: i64 = row.try_get(0)?;
+            .await
+            .map_err(StoreError::from)?;
+        let count: i64 = row.try_get(0).map_err(StoreError::from)?;
         if count.unsigned_abs() >= ENDPOINTS_PER_CUSTOMER_MAX as u64 {
             return Err(EndpointError::TooMany(customer.to_owned()));
         }
@@ -63,8 +65,9 @@ impl Tx<'_> {
             .bind(seal.seal(json(&new.settings).as_bytes(), &place))
             .bind(self.now())
             .fetch_one(&mut *self.connection)
-            .await?;
-        let key = row.try_get(0)?;
+            .await
+            .map_err(StoreError::from)?;
+        let key = row.try_get(0).map_err(StoreError::from)?;
         self.insert_secret((key, &id), 1, &secret).await?;
         self.own_lane(key, keeps_lane(new.ordered, &new.settings))
             .await?;
@@ -86,18 +89,21 @@ impl Tx<'_> {
         self.query("delete from webhooks.endpoint_secret where endpoint_key = $1")
             .bind(key)
             .execute(&mut *self.connection)
-            .await?;
+            .await
+            .map_err(StoreError::from)?;
         self.query("update webhooks.endpoint set settings = $2, url = $3 where key = $1")
             .bind(key)
             .bind(seal.seal(b"{}", &place))
             .bind(seal.seal(b"about:removed", &place))
             .execute(&mut *self.connection)
-            .await?;
+            .await
+            .map_err(StoreError::from)?;
         self.set_state(key, "disabled", "removed").await?;
         self.query("update webhooks.endpoint set state = 'removed' where key = $1")
             .bind(key)
             .execute(&mut *self.connection)
-            .await?;
+            .await
+            .map_err(StoreError::from)?;
         self.endpoints.cache.forget_customer(&of.customer);
         self.endpoints.cache.forget_key(key);
         self.note_change(key);
@@ -132,7 +138,8 @@ impl Tx<'_> {
         .bind(json(event_types))
         .bind(reader.seal.seal(json(&settings).as_bytes(), &place))
         .execute(&mut *self.connection)
-        .await?;
+        .await
+        .map_err(StoreError::from)?;
         self.own_lane(key, keeps_lane(stored.ordered, &settings))
             .await?;
         self.note_change(key);

@@ -86,7 +86,8 @@ impl Tx<'_> {
             .bind(event.seq)
             .bind(key)
             .fetch_optional(&mut *self.connection)
-            .await?
+            .await
+            .map_err(StoreError::from)?
             .is_some();
         if is_pending {
             self.query(
@@ -97,7 +98,8 @@ impl Tx<'_> {
             .bind(key)
             .bind(now)
             .execute(&mut *self.connection)
-            .await?;
+            .await
+            .map_err(StoreError::from)?;
             self.try_lane_now(key, now).await?;
         } else {
             let (day, event) = event.into_stored();
@@ -172,14 +174,15 @@ impl Tx<'_> {
             .bind(seq)
             .bind(key)
             .fetch_optional(&mut *self.connection)
-            .await?;
+            .await
+            .map_err(StoreError::from)?;
         let Some(taken) = taken else {
             return Err(DeliveryError::NotPending {
                 event_id: of.event_id.clone(),
                 endpoint_id: of.endpoint.id.clone(),
             });
         };
-        let claim: Option<i64> = taken.try_get(0)?;
+        let claim: Option<i64> = taken.try_get(0).map_err(StoreError::from)?;
         let now = self.now();
         self.store_endings(&[seq], &[key], ending).await?;
         let outbox = self.by_key(key).await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::Row;
+use sqlx::{FromRow, Row, postgres::PgRow};
 
 use super::{endpoints::find, read::Reading, row::int, tx::Tx};
 use crate::{
@@ -50,7 +50,8 @@ impl Tx<'_> {
         self.query("select 1 from webhooks.endpoint where key = $1 for update")
             .bind(key)
             .execute(&mut *self.connection)
-            .await?;
+            .await
+            .map_err(StoreError::from)?;
         // Secrets whose grace period is over no longer sign, though maintenance may not have removed them yet.
         let row = self
             .query(
@@ -60,13 +61,15 @@ impl Tx<'_> {
             .bind(key)
             .bind(now)
             .fetch_one(&mut *self.connection)
-            .await?;
-        let (signing, last): (i64, i32) = (row.try_get(0)?, row.try_get(1)?);
+            .await
+            .map_err(StoreError::from)?;
+        let (signing, last): (i64, i32) = FromRow::from_row(&row).map_err(StoreError::from)?;
         if grace.is_zero() {
             self.query("delete from webhooks.endpoint_secret where endpoint_key = $1")
                 .bind(key)
                 .execute(&mut *self.connection)
-                .await?;
+                .await
+                .map_err(StoreError::from)?;
         } else if signing.unsigned_abs() >= SECRETS_MAX as u64 {
             return Err(EndpointError::TooManySecrets);
         }
@@ -74,7 +77,8 @@ impl Tx<'_> {
             .bind(key)
             .bind(now.saturating_add(millis(grace)))
             .execute(&mut *self.connection)
-            .await?;
+            .await
+            .map_err(StoreError::from)?;
         self.insert_secret((key, &of.id), last + 1, &secret).await?;
         self.use_from_now(key).await?;
         Ok(secret)
@@ -95,7 +99,8 @@ impl Tx<'_> {
             .bind(key)
             .bind(int(number))
             .execute(&mut *self.connection)
-            .await?;
+            .await
+            .map_err(StoreError::from)?;
         if ended.rows_affected() > 0 {
             return Ok(self.use_from_now(key).await?);
         }
@@ -104,7 +109,8 @@ impl Tx<'_> {
             .bind(key)
             .bind(int(number))
             .fetch_optional(&mut *self.connection)
-            .await?;
+            .await
+            .map_err(StoreError::from)?;
         let id = of.id.clone();
         Err(if newest.is_some() {
             EndpointError::NewestSecret { id, number }
@@ -141,20 +147,21 @@ pub(super) async fn list(
         .bind(key)
         .bind(timeline.now())
         .fetch_all(&mut *reading.reader.connection)
-        .await?;
-    rows.into_iter()
-        .map(|row| {
-            let number: i32 = row.try_get(0)?;
-            let sealed: Vec<u8> = row.try_get(1)?;
-            let secret = reading.endpoints.open_secret(&sealed, &place);
-            let created_at: Option<i64> = row.try_get(2)?;
-            let expires_at: Option<i64> = row.try_get(3)?;
-            Ok(SecretInfo {
-                number: number.unsigned_abs(),
-                kind: secret.ok().map(|secret| secret.kind()),
-                created_at: created_at.map(|at| timeline.to_wall(at)),
-                expires_at: expires_at.map(|at| timeline.to_wall(at)),
-            })
+        .await
+        .map_err(StoreError::from)?;
+    let info = |row: &PgRow| {
+        let number: i32 = row.try_get(0)?;
+        let sealed: Vec<u8> = row.try_get(1)?;
+        let secret = reading.endpoints.open_secret(&sealed, &place);
+        let created_at: Option<i64> = row.try_get(2)?;
+        let expires_at: Option<i64> = row.try_get(3)?;
+        Ok(SecretInfo {
+            number: number.unsigned_abs(),
+            kind: secret.ok().map(|secret| secret.kind()),
+            created_at: created_at.map(|at| timeline.to_wall(at)),
+            expires_at: expires_at.map(|at| timeline.to_wall(at)),
         })
-        .collect()
+    };
+    let secrets: Result<_, StoreError> = rows.iter().map(info).collect();
+    Ok(secrets?)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use super::{ending::store_ending, endpoint_state, lane, tx::Tx};
+use super::{ending::store_ending, endpoint_state, lane, statement::Statements, tx::Tx};
 use crate::{
     attempt::Failure,
     clock::micros,
@@ -34,9 +34,10 @@ impl Completion {
                 .execute(params![seq, key, self.row.claim, in_lane, due_at, attempts, number])
         };
         let changed = match &self.verdict {
-            Verdict::Delivered | Verdict::End(_) => connection
-                .prepare_cached("delete from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2 and claim = ?3")?
-                .execute(params![seq, key, self.row.claim])?,
+            Verdict::Delivered | Verdict::End(_) => connection.run(
+                "delete from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2 and claim = ?3",
+                params![seq, key, self.row.claim],
+            )?,
             Verdict::Retry { due_at } => {
                 tx.commit.due_by(*due_at);
                 redate(false, *due_at)?
@@ -86,9 +87,10 @@ impl Consequences {
     fn store(&self, tx: &mut Tx<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
         if self.failing_changed {
             // The current value: another outcome that changed it may have been stored before this one.
-            tx.connection
-                .prepare_cached("update webhooks_endpoint set failing_since = ?2 where key = ?1")?
-                .execute(params![outbox.key(), outbox.failing_since()])?;
+            tx.connection.run(
+                "update webhooks_endpoint set failing_since = ?2 where key = ?1",
+                params![outbox.key(), outbox.failing_since()],
+            )?;
         }
         if let Some(backoff) = self.lane {
             lane::back_off(tx, outbox, backoff)?;
@@ -109,15 +111,15 @@ impl AttemptRecord {
         seq: i64,
         key: i64,
         number: u32,
-    ) -> rusqlite::Result<u32> {
+    ) -> Result<u32, StoreError> {
         if self.insert(connection, seq, key, number)? {
             return Ok(number);
         }
-        let free: u32 = connection
-            .prepare_cached(
-                "select max(number) + 1 from webhooks_attempt where event_seq = ?1 and endpoint_key = ?2",
-            )?
-            .query_row([seq, key], |row| row.get(0))?;
+        let free: u32 = connection.read_row(
+            "select max(number) + 1 from webhooks_attempt where event_seq = ?1 and endpoint_key = ?2",
+            [seq, key],
+            |row| row.get(0),
+        )?;
         self.insert(connection, seq, key, free)?;
         Ok(free)
     }
@@ -129,16 +131,14 @@ impl AttemptRecord {
         seq: i64,
         key: i64,
         number: u32,
-    ) -> rusqlite::Result<bool> {
+    ) -> Result<bool, StoreError> {
         let duration_us = micros(self.duration);
-        let inserted = connection
-            .prepare_cached(
-                "insert into webhooks_attempt
-                 (event_seq, endpoint_key, number, at, duration_us, status, failure, detail, headers, body)
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-                 on conflict do nothing",
-            )?
-            .execute(params![
+        let inserted = connection.run(
+            "insert into webhooks_attempt
+             (event_seq, endpoint_key, number, at, duration_us, status, failure, detail, headers, body)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+             on conflict do nothing",
+            params![
                 seq,
                 key,
                 number,
@@ -149,7 +149,8 @@ impl AttemptRecord {
                 self.detail(),
                 self.headers,
                 self.body_head,
-            ])?;
+            ],
+        )?;
         Ok(inserted > 0)
     }
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use rusqlite::{Connection, params};
 
+use super::statement::Statements;
 use crate::store::error::StoreError;
 
 /// Events in a block; the migration to version 6 uses the same number.
@@ -35,11 +36,10 @@ impl NewestBlock {
         } else if self.customers.contains(customer) {
             return Ok(());
         }
-        connection
-            .prepare_cached(
-                "insert or ignore into webhooks_customer_block (customer, block) values (?1, ?2)",
-            )?
-            .execute(params![customer, block])?;
+        connection.run(
+            "insert or ignore into webhooks_customer_block (customer, block) values (?1, ?2)",
+            params![customer, block],
+        )?;
         self.customers.insert(customer.to_owned());
         Ok(())
     }
@@ -111,9 +111,8 @@ fn select(
     limit: usize,
 ) -> Result<Vec<i64>, StoreError> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let seqs = connection
-        .prepare_cached(select)?
-        .query_map(params![customer, from, BLOCK, limit], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let seqs = connection.read_rows(select, params![customer, from, BLOCK, limit], |row| {
+        row.get(0)
+    })?;
     Ok(seqs)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rusqlite::params;
 
-use super::{endpoints::find, tx::Tx};
+use super::{endpoints::find, statement::Statements, tx::Tx};
 use crate::{
     activity::ActivityKind,
     endpoint::EndpointState,
@@ -75,12 +75,10 @@ pub(super) fn disable(
 
 /// Changes an endpoint's state; its deliveries in memory go back to the lane.
 pub(super) fn set(tx: &mut Tx<'_>, key: i64, state: &str, reason: &str) -> Result<(), StoreError> {
-    let changed = tx
-        .connection
-        .prepare_cached(
-            "update webhooks_endpoint set state = ?2, state_reason = ?3 where key = ?1",
-        )?
-        .execute(params![key, state, reason])?;
+    let changed = tx.connection.run(
+        "update webhooks_endpoint set state = ?2, state_reason = ?3 where key = ?1",
+        params![key, state, reason],
+    )?;
     if changed == 0 {
         tracing::info!(
             endpoint.key = key,
@@ -95,28 +93,25 @@ pub(super) fn set(tx: &mut Tx<'_>, key: i64, state: &str, reason: &str) -> Resul
     };
     if state == "active" {
         outbox.forgive();
-        tx.connection
-            .prepare_cached("update webhooks_endpoint set failing_since = null where key = ?1")?
-            .execute([key])?;
+        tx.connection.run(
+            "update webhooks_endpoint set failing_since = null where key = ?1",
+            [key],
+        )?;
         let now = tx.now();
-        tx
-            .connection
-            .prepare_cached(
-                "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, ?2, 0, 0)
-                 on conflict (endpoint_key) do update set due_at = ?2, backoff_until = 0, failures = 0",
-            )?
-            .execute(params![key, now])?;
+        tx.connection.run(
+            "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, ?2, 0, 0)
+             on conflict (endpoint_key) do update set due_at = ?2, backoff_until = 0, failures = 0",
+            params![key, now],
+        )?;
         tx.commit.due_by(now);
         tx.commit.follow(&outbox, outbox.wake());
     } else {
         tx.commit.take_back(&outbox, outbox.give_all_back(tx.now()));
-        tx
-            .connection
-            .prepare_cached(
-                "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, null, 0, 0)
-                 on conflict (endpoint_key) do update set due_at = null",
-            )?
-            .execute([key])?;
+        tx.connection.run(
+            "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, null, 0, 0)
+             on conflict (endpoint_key) do update set due_at = null",
+            [key],
+        )?;
     }
     Ok(())
 }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
+use super::statement::Statements;
 use crate::{
     model::{
         endpoint::{EndpointOf, EndpointRecord},
@@ -60,12 +61,11 @@ impl Endpoints {
             return Ok(found);
         }
         self.cache.make_room();
-        let keys: Vec<i64> = connection
-            .prepare_cached(
-                "select key from webhooks_endpoint where customer = ?1 and state <> 'removed' order by key",
-            )?
-            .query_map([customer], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
+        let keys: Vec<i64> = connection.read_rows(
+            "select key from webhooks_endpoint where customer = ?1 and state <> 'removed' order by key",
+            [customer],
+            |row| row.get(0),
+        )?;
         let mut outboxes = Vec::with_capacity(keys.len());
         for key in keys {
             outboxes.extend(self.by_key(connection, key)?);
@@ -95,17 +95,16 @@ impl Endpoints {
         let Some(record) = found else {
             return Ok(None);
         };
-        let lane = connection
-            .prepare_cached(
-                "select backoff_until, failures from webhooks_lane where endpoint_key = ?1",
-            )?
-            .query_row([key], |row| {
+        let lane = connection.find_row(
+            "select backoff_until, failures from webhooks_lane where endpoint_key = ?1",
+            [key],
+            |row| {
                 Ok(Backoff {
                     until: row.get(0)?,
                     failures: row.get(1)?,
                 })
-            })
-            .optional()?;
+            },
+        )?;
         Ok(Some(self.cache.add(record, lane)))
     }
 
@@ -122,12 +121,11 @@ pub(crate) fn find(
     connection: &Connection,
     EndpointOf { customer, id }: &EndpointOf,
 ) -> Result<i64, EndpointError> {
-    connection
-        .prepare_cached(
-            "select key from webhooks_endpoint where id = ?1 and customer = ?2 and state <> 'removed'",
-        )?
-        .query_row([id.as_str(), customer.as_str()], |row| row.get(0))
-        .optional()?
+    connection.find_row(
+        "select key from webhooks_endpoint where id = ?1 and customer = ?2 and state <> 'removed'",
+        [id.as_str(), customer.as_str()],
+        |row| row.get(0),
+    )?
         .ok_or_else(|| EndpointError::Unknown {
             customer: customer.clone(),
             id: id.clone(),
@@ -168,12 +166,11 @@ pub(crate) fn read(
     condition: &str,
     values: impl rusqlite::Params,
 ) -> Result<Vec<EndpointRecord>, StoreError> {
-    let rows: Vec<EndpointRow> = connection
-        .prepare_cached(&format!(
-            "select {COLUMNS} from webhooks_endpoint where {condition} order by key"
-        ))?
-        .query_map(values, read_row)?
-        .collect::<Result<_, _>>()?;
+    let rows: Vec<EndpointRow> = connection.read_rows(
+        &format!("select {COLUMNS} from webhooks_endpoint where {condition} order by key"),
+        values,
+        read_row,
+    )?;
     rows.into_iter()
         .map(|row| {
             let secrets = secrets(connection, row.key)?;
@@ -189,26 +186,25 @@ pub(crate) fn stored(
     key: i64,
 ) -> Result<StoredEndpoint, StoreError> {
     let row = connection
-        .prepare_cached(&format!(
-            "select {COLUMNS} from webhooks_endpoint where key = ?1"
-        ))?
-        .query_row([key], read_row)
-        .optional()?
+        .find_row(
+            &format!("select {COLUMNS} from webhooks_endpoint where key = ?1"),
+            [key],
+            read_row,
+        )?
         .ok_or(StoreError::Gone)?;
     reader.stored(&row)
 }
 
 fn secrets(connection: &Connection, key: i64) -> Result<Vec<SealedSecret>, StoreError> {
-    let secrets = connection
-        .prepare_cached(
-            "select secret, expires_at from webhooks_endpoint_secret where endpoint_key = ?1 order by number desc",
-        )?
-        .query_map([key], |row| {
+    let secrets = connection.read_rows(
+        "select secret, expires_at from webhooks_endpoint_secret where endpoint_key = ?1 order by number desc",
+        [key],
+        |row| {
             Ok(SealedSecret {
                 sealed: row.get(0)?,
                 expires_at: row.get(1)?,
             })
-        })?
-        .collect::<Result<_, _>>()?;
+        },
+    )?;
     Ok(secrets)
 }

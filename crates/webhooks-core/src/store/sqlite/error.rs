@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::store::{
-    delivery_error::DeliveryError, endpoint_error::EndpointError, error::StoreError,
-};
+use crate::store::error::StoreError;
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
@@ -13,18 +11,6 @@ impl From<rusqlite::Error> for StoreError {
             _ if tells_of_a_lock(&error) => Self::Locked,
             _ => Self::Database(Arc::new(error)),
         }
-    }
-}
-
-impl From<rusqlite::Error> for EndpointError {
-    fn from(error: rusqlite::Error) -> Self {
-        StoreError::from(error).into()
-    }
-}
-
-impl From<rusqlite::Error> for DeliveryError {
-    fn from(error: rusqlite::Error) -> Self {
-        StoreError::from(error).into()
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use super::{ending::store_ending, row::FoundRow, tx::Tx};
+use super::{ending::store_ending, row::FoundRow, statement::Statements, tx::Tx};
 use crate::{
     activity::ActivityKind,
     delivery::EndReason,
@@ -30,14 +30,12 @@ pub(crate) fn join(
     wake: Option<i64>,
 ) -> Result<(), StoreError> {
     let now = tx.now();
-    let changed = tx
-        .connection
-        .prepare_cached(
-            "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, ?2, 0, 0)
-             on conflict (endpoint_key) do update set due_at = max(backoff_until, ?3)
-             where (due_at is null and ?2 is not null) or due_at > max(backoff_until, ?3)",
-        )?
-        .execute(params![outbox.key(), wake, now])?;
+    let changed = tx.connection.run(
+        "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, ?2, 0, 0)
+         on conflict (endpoint_key) do update set due_at = max(backoff_until, ?3)
+         where (due_at is null and ?2 is not null) or due_at > max(backoff_until, ?3)",
+        params![outbox.key(), wake, now],
+    )?;
     if wake.is_some() {
         tx.commit.follow(outbox, outbox.wake());
     }
@@ -53,35 +51,37 @@ pub(crate) fn join(
 /// could not be read.
 pub(super) fn try_again(tx: &mut Tx<'_>, key: i64) -> Result<(), StoreError> {
     let now = tx.now();
-    tx.connection
-        .prepare_cached(
-            "update webhooks_lane set due_at = max(backoff_until, ?2)
-             where endpoint_key = ?1 and due_at is null",
-        )?
-        .execute([key, now])?;
+    tx.connection.run(
+        "update webhooks_lane set due_at = max(backoff_until, ?2)
+         where endpoint_key = ?1 and due_at is null",
+        [key, now],
+    )?;
     tx.commit.due_by(now);
     Ok(())
 }
 
 /// Sets a lane's due time after a failure: not before its backoff ends, nor before anything in it is due.
-pub(crate) fn back_off(tx: &mut Tx<'_>, outbox: &Outbox, backoff: Backoff) -> rusqlite::Result<()> {
+pub(crate) fn back_off(
+    tx: &mut Tx<'_>,
+    outbox: &Outbox,
+    backoff: Backoff,
+) -> Result<(), StoreError> {
     let (connection, key) = (tx.connection, outbox.key());
-    let first_due: Option<i64> = connection
-        .prepare_cached(
-            "select min(due_at) from webhooks_delivery where endpoint_key = ?1 and claim is null and lane = 1",
-        )?
-        .query_row([key], |row| row.get(0))?;
+    let first_due: Option<i64> = connection.read_row(
+        "select min(due_at) from webhooks_delivery where endpoint_key = ?1 and claim is null and lane = 1",
+        [key],
+        |row| row.get(0),
+    )?;
     // An empty lane gets a due time too: when it is tried it is found empty, and its endpoint leaves it.
     let due_at = outbox
         .is_active()
         .then(|| first_due.unwrap_or(backoff.until).max(backoff.until));
-    connection
-        .prepare_cached(
-            "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, ?2, ?3, ?4)
-             on conflict (endpoint_key) do update
-             set due_at = excluded.due_at, backoff_until = excluded.backoff_until, failures = excluded.failures",
-        )?
-        .execute(params![key, due_at, backoff.until, backoff.failures])?;
+    connection.run(
+        "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, ?2, ?3, ?4)
+         on conflict (endpoint_key) do update
+         set due_at = excluded.due_at, backoff_until = excluded.backoff_until, failures = excluded.failures",
+        params![key, due_at, backoff.until, backoff.failures],
+    )?;
     if let Some(at) = due_at {
         tx.commit.due_by(at);
     }
@@ -125,9 +125,10 @@ pub(super) fn end(
     (seq, key): (i64, i64),
     ending: EndReason,
 ) -> Result<(), StoreError> {
-    tx.connection
-        .prepare_cached("delete from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2")?
-        .execute([seq, key])?;
+    tx.connection.run(
+        "delete from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2",
+        [seq, key],
+    )?;
     store_ending(tx.connection, (seq, key), ending, tx.now())?;
     Ok(())
 }
@@ -173,23 +174,18 @@ fn load_rows(tx: &mut Tx<'_>, outbox: &Arc<Outbox>, occasion: Occasion) -> Resul
     }
     let due_before = if plan.trouble { now } else { i64::MAX };
     // Uses the index delivery_lane, whose order is the commit order for ordered endpoints.
-    let rows: Vec<FoundRow> = tx
-        .connection
-        .prepare_cached(
-            "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent
-             from webhooks_delivery d left join webhooks_event e on e.seq = d.event_seq
-             where d.endpoint_key = ?1 and d.claim is null and d.lane = 1 and d.due_at <= ?2
-             order by d.due_at, d.event_seq limit ?3",
-        )?
-        .query_map(
-            params![
-                key,
-                due_before,
-                i64::try_from(plan.rows).unwrap_or(i64::MAX)
-            ],
-            FoundRow::read,
-        )?
-        .collect::<Result<_, _>>()?;
+    let rows: Vec<FoundRow> = tx.connection.read_rows(
+        "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent
+         from webhooks_delivery d left join webhooks_event e on e.seq = d.event_seq
+         where d.endpoint_key = ?1 and d.claim is null and d.lane = 1 and d.due_at <= ?2
+         order by d.due_at, d.event_seq limit ?3",
+        params![
+            key,
+            due_before,
+            i64::try_from(plan.rows).unwrap_or(i64::MAX)
+        ],
+        FoundRow::read,
+    )?;
     let found = rows.len();
     let mut claimed = 0;
     for mut row in rows {
@@ -219,12 +215,11 @@ fn load_rows(tx: &mut Tx<'_>, outbox: &Arc<Outbox>, occasion: Occasion) -> Resul
 /// For a lane in trouble with nothing due: wait for its next row, or leave it if there is none.
 fn wait_or_leave(tx: &mut Tx<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
     let key = outbox.key();
-    let first: Option<i64> = tx
-        .connection
-        .prepare_cached(
-            "select min(due_at) from webhooks_delivery where endpoint_key = ?1 and claim is null and lane = 1",
-        )?
-        .query_row([key], |row| row.get(0))?;
+    let first: Option<i64> = tx.connection.read_row(
+        "select min(due_at) from webhooks_delivery where endpoint_key = ?1 and claim is null and lane = 1",
+        [key],
+        |row| row.get(0),
+    )?;
     match first {
         Some(first) => {
             let due_at = first.max(outbox.backoff_until());
@@ -241,9 +236,10 @@ fn leave(tx: &mut Tx<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
         // What failed since then sets the lane's due time when its outcome is stored.
         return set_due(tx, outbox.key(), None);
     };
-    tx.connection
-        .prepare_cached("delete from webhooks_lane where endpoint_key = ?1")?
-        .execute([outbox.key()])?;
+    tx.connection.run(
+        "delete from webhooks_lane where endpoint_key = ?1",
+        [outbox.key()],
+    )?;
     if recovered && tx.host.audience.is_there() {
         tx.commit.follows.activities.push(
             outbox
@@ -255,9 +251,10 @@ fn leave(tx: &mut Tx<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
 }
 
 pub(super) fn set_due(tx: &Tx<'_>, key: i64, due_at: Option<i64>) -> Result<(), StoreError> {
-    tx.connection
-        .prepare_cached("update webhooks_lane set due_at = ?2 where endpoint_key = ?1")?
-        .execute(params![key, due_at])?;
+    tx.connection.run(
+        "update webhooks_lane set due_at = ?2 where endpoint_key = ?1",
+        params![key, due_at],
+    )?;
     Ok(())
 }
 

@@ -1,10 +1,11 @@
 //! Pages of an endpoint's deliveries, with cursors.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::{
     customer_events,
     read::{EventRow, Reading, delivery},
+    statement::Statements,
 };
 use crate::{
     delivery::Delivery,
@@ -75,18 +76,16 @@ fn newest(
         at: i64::MAX,
         seq: i64::MAX,
     });
-    let positions = connection
-        .prepare_cached(select)?
-        .query_map(
-            params![endpoint.key, from.at, from.seq, rows(limit)],
-            |row| {
-                Ok(PageCursor {
-                    at: row.get(0)?,
-                    seq: row.get(1)?,
-                })
-            },
-        )?
-        .collect::<Result<_, _>>()?;
+    let positions = connection.read_rows(
+        select,
+        params![endpoint.key, from.at, from.seq, rows(limit)],
+        |row| {
+            Ok(PageCursor {
+                at: row.get(0)?,
+                seq: row.get(1)?,
+            })
+        },
+    )?;
     Ok(positions)
 }
 
@@ -137,13 +136,12 @@ fn pending(
             }
         }
     } else {
-        found = connection
-            .prepare_cached(
-                "select event_seq from webhooks_delivery where endpoint_key = ?1 and event_seq > ?2
-                 order by event_seq limit ?3",
-            )?
-            .query_map(params![endpoint.key, after, rows(limit)], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
+        found = connection.read_rows(
+            "select event_seq from webhooks_delivery where endpoint_key = ?1 and event_seq > ?2
+             order by event_seq limit ?3",
+            params![endpoint.key, after, rows(limit)],
+            |row| row.get(0),
+        )?;
     }
     Ok(found
         .into_iter()
@@ -158,11 +156,11 @@ fn hydrate(
 ) -> Result<Vec<Delivery>, StoreError> {
     let mut deliveries = Vec::with_capacity(positions.len());
     for position in positions {
-        let event = reading
-            .connection
-            .prepare_cached("select seq, id, type, created_at from webhooks_event where seq = ?1")?
-            .query_row([position.seq], EventRow::read)
-            .optional()?;
+        let event = reading.connection.find_row(
+            "select seq, id, type, created_at from webhooks_event where seq = ?1",
+            [position.seq],
+            EventRow::read,
+        )?;
         // An event that retention deleted between the two queries is left out.
         if let Some(event) = event {
             deliveries.push(delivery(reading, &event, endpoint.key, Some(endpoint))?);

@@ -6,6 +6,7 @@ use super::{
     endpoint_state,
     endpoints::{self, find},
     lane, secrets,
+    statement::Statements,
     tx::Tx,
 };
 use crate::{
@@ -27,11 +28,11 @@ pub(crate) fn add(
     url: &url::Url,
 ) -> Result<AddedEndpoint, EndpointError> {
     let connection = tx.connection;
-    let count: i64 = connection
-        .prepare_cached(
-            "select count(*) from webhooks_endpoint where customer = ?1 and state <> 'removed'",
-        )?
-        .query_row([customer], |row| row.get(0))?;
+    let count: i64 = connection.read_row(
+        "select count(*) from webhooks_endpoint where customer = ?1 and state <> 'removed'",
+        [customer],
+        |row| row.get(0),
+    )?;
     if count.unsigned_abs() >= ENDPOINTS_PER_CUSTOMER_MAX as u64 {
         return Err(EndpointError::TooMany(customer.to_owned()));
     }
@@ -40,13 +41,11 @@ pub(crate) fn add(
     let secret = new.secret.clone().unwrap_or_else(Secret::generate);
     let seal = tx.endpoints.reader.seal.clone();
     let now = tx.now();
-    connection
-        .prepare_cached(
-            "insert into webhooks_endpoint
-             (id, customer, url, event_types, ordered, settings, state, state_reason, failing_since, created_at)
-             values (?1, ?2, ?3, ?4, ?5, ?6, 'active', '', null, ?7)",
-        )?
-        .execute(params![
+    connection.run(
+        "insert into webhooks_endpoint
+         (id, customer, url, event_types, ordered, settings, state, state_reason, failing_since, created_at)
+         values (?1, ?2, ?3, ?4, ?5, ?6, 'active', '', null, ?7)",
+        params![
             id.as_str(),
             customer,
             seal.seal(url.as_str().as_bytes(), &place),
@@ -54,7 +53,8 @@ pub(crate) fn add(
             new.ordered,
             seal.seal(json(&new.settings).as_bytes(), &place),
             now,
-        ])?;
+        ],
+    )?;
     let key = connection.last_insert_rowid();
     secrets::insert(tx, (key, &id), 1, &secret)?;
     tx.endpoints.cache.forget_customer(customer);
@@ -72,20 +72,23 @@ pub(crate) fn remove(tx: &mut Tx<'_>, of: &EndpointOf) -> Result<(), EndpointErr
     let seal = tx.endpoints.reader.seal.clone();
     let connection = tx.connection;
     // First what may be damaged: after that the endpoint can be read.
-    connection
-        .prepare_cached("delete from webhooks_endpoint_secret where endpoint_key = ?1")?
-        .execute([key])?;
-    connection
-        .prepare_cached("update webhooks_endpoint set settings = ?2, url = ?3 where key = ?1")?
-        .execute(params![
+    connection.run(
+        "delete from webhooks_endpoint_secret where endpoint_key = ?1",
+        [key],
+    )?;
+    connection.run(
+        "update webhooks_endpoint set settings = ?2, url = ?3 where key = ?1",
+        params![
             key,
             seal.seal(b"{}", &place),
             seal.seal(b"about:removed", &place),
-        ])?;
+        ],
+    )?;
     endpoint_state::set(tx, key, "disabled", "removed")?;
-    connection
-        .prepare_cached("update webhooks_endpoint set state = 'removed' where key = ?1")?
-        .execute([key])?;
+    connection.run(
+        "update webhooks_endpoint set state = 'removed' where key = ?1",
+        [key],
+    )?;
     tx.endpoints.cache.forget_customer(&of.customer);
     tx.endpoints.cache.forget_key(key);
     tx.commit.due_by(tx.now());
@@ -111,16 +114,15 @@ pub(crate) fn edit(
     };
     settings.check_header_names(&url)?;
     let place = endpoint_row::place(of.id.as_str());
-    tx.connection
-        .prepare_cached(
-            "update webhooks_endpoint set url = ?2, event_types = ?3, settings = ?4 where key = ?1",
-        )?
-        .execute(params![
+    tx.connection.run(
+        "update webhooks_endpoint set url = ?2, event_types = ?3, settings = ?4 where key = ?1",
+        params![
             key,
             reader.seal.seal(url.as_str().as_bytes(), &place),
             json(event_types),
             reader.seal.seal(json(&settings).as_bytes(), &place),
-        ])?;
+        ],
+    )?;
     tx.endpoints.reload(tx.connection, key)?;
     if !in_use {
         lane::try_again(tx, key)?;

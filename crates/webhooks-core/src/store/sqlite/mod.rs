@@ -31,6 +31,7 @@ mod secrets;
 pub(crate) mod send;
 mod sequence;
 pub(crate) mod setting;
+mod statement;
 mod sweep;
 mod trouble;
 pub(crate) mod tx;

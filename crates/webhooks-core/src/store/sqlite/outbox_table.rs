@@ -4,12 +4,13 @@
 //! A row leaves the table in the transaction that stores its event. A row that cannot become an
 //! event stays, with the reason in `refused`, and holds nothing up.
 
-use rusqlite::{Connection, OptionalExtension, Row, params, types::ValueRef};
+use rusqlite::{Connection, Row, params, types::ValueRef};
 use serde_json::value::RawValue;
 
 use super::{
     error::of_sqlite,
     send::{Scope, store_events},
+    statement::Statements,
     tx::Tx,
 };
 use crate::{
@@ -36,14 +37,12 @@ pub(crate) fn take(tx: &mut Tx<'_>) -> Result<TakenRows, StoreError> {
     let mut bytes = 0;
     for _ in 0..TAKE_ROWS {
         // Uses the index webhooks_outbox_waiting. One row at a time: they can be of any size.
-        let row = tx
-            .connection
-            .prepare_cached(
-                "select id, customer, type, iif(length(data) > ?1, null, data), event_id, length(data)
-                 from webhooks_outbox where refused is null order by id limit 1",
-            )?
-            .query_row([i64::try_from(EVENT_BYTES_MAX).unwrap_or(i64::MAX)], WaitingRow::read)
-            .optional()?;
+        let row = tx.connection.find_row(
+            "select id, customer, type, iif(length(data) > ?1, null, data), event_id, length(data)
+             from webhooks_outbox where refused is null order by id limit 1",
+            [i64::try_from(EVENT_BYTES_MAX).unwrap_or(i64::MAX)],
+            WaitingRow::read,
+        )?;
         let Some(row) = row else {
             return Ok(taken);
         };
@@ -52,8 +51,7 @@ pub(crate) fn take(tx: &mut Tx<'_>) -> Result<TakenRows, StoreError> {
         match row.store(tx) {
             Ok(()) => {
                 tx.connection
-                    .prepare_cached("delete from webhooks_outbox where id = ?1")?
-                    .execute([id])?;
+                    .run("delete from webhooks_outbox where id = ?1", [id])?;
                 taken.events += 1;
             }
             Err(RowError::Refused(reason)) => {
@@ -62,9 +60,10 @@ pub(crate) fn take(tx: &mut Tx<'_>) -> Result<TakenRows, StoreError> {
                     reason,
                     "a row of the outbox table cannot become an event; it stays there, and holds nothing up"
                 );
-                tx.connection
-                    .prepare_cached("update webhooks_outbox set refused = ?2 where id = ?1")?
-                    .execute(params![id, reason])?;
+                tx.connection.run(
+                    "update webhooks_outbox set refused = ?2 where id = ?1",
+                    params![id, reason],
+                )?;
             }
             Err(RowError::Store(error)) => return Err(error),
         }
@@ -82,12 +81,11 @@ pub(crate) fn refused_rows(
     after: i64,
 ) -> Result<Vec<RefusedRow>, StoreError> {
     let limit = i64::try_from(REFUSED_ROWS_MAX).unwrap_or(i64::MAX);
-    Ok(connection
-        .prepare_cached(
-            "select id, customer, type, event_id, refused from webhooks_outbox
-             where refused is not null and id > ?1 order by id limit ?2",
-        )?
-        .query_map([after, limit], |row| {
+    connection.read_rows(
+        "select id, customer, type, event_id, refused from webhooks_outbox
+         where refused is not null and id > ?1 order by id limit ?2",
+        [after, limit],
+        |row| {
             let shown = |column| {
                 Ok::<_, rusqlite::Error>(text(row.get_ref(column)?).as_deref().map(shorten))
             };
@@ -98,18 +96,16 @@ pub(crate) fn refused_rows(
                 event_id: shown(3)?,
                 reason: shown(4)?.unwrap_or_default(),
             })
-        })?
-        .collect::<Result<_, _>>()?)
+        },
+    )
 }
 
 /// Makes a refused row wait again. False if there is none with this id.
 pub(crate) fn retry(tx: &Tx<'_>, id: i64) -> Result<bool, StoreError> {
-    let changed = tx
-        .connection
-        .prepare_cached(
-            "update webhooks_outbox set refused = null where id = ?1 and refused is not null",
-        )?
-        .execute([id])?;
+    let changed = tx.connection.run(
+        "update webhooks_outbox set refused = null where id = ?1 and refused is not null",
+        [id],
+    )?;
     Ok(changed > 0)
 }
 

@@ -16,7 +16,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::{outbox_table, schema};
+use super::{outbox_table, schema, statement::Statements};
 use crate::{
     model::outbox_rows::TakenRows,
     store::{ask::Ask, error::StoreError, queue::WriterQueue, reply::Reply},
@@ -135,9 +135,7 @@ impl Look {
             Some(connection) => connection,
             None => open.insert(schema::open_reader(file)?),
         };
-        let version: i64 = connection
-            .prepare_cached("pragma data_version")?
-            .query_row([], |row| row.get(0))?;
+        let version: i64 = connection.read_row("pragma data_version", [], |row| row.get(0))?;
         if self.seen == Some(version) {
             return Ok(());
         }

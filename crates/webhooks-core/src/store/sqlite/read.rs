@@ -1,8 +1,8 @@
 //! Reading: events, deliveries and what became of them.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
-use super::endpoints;
+use super::{endpoints, statement::Statements};
 use crate::{
     attempt::{Attempt, BodyCut, Failure, Outcome},
     clock::Timeline,
@@ -49,12 +49,11 @@ fn event(
     customer: &str,
     id: &str,
 ) -> Result<Option<EventRow>, StoreError> {
-    Ok(connection
-        .prepare_cached(
-            "select seq, id, type, created_at from webhooks_event where id = ?1 and customer = ?2",
-        )?
-        .query_row([id, customer], EventRow::read)
-        .optional()?)
+    connection.find_row(
+        "select seq, id, type, created_at from webhooks_event where id = ?1 and customer = ?2",
+        [id, customer],
+        EventRow::read,
+    )
 }
 
 /// An event with its body.
@@ -63,20 +62,18 @@ pub(super) fn event_record(
     customer: &str,
     id: &str,
 ) -> Result<Option<EventRecord>, StoreError> {
-    Ok(reading
-        .connection
-        .prepare_cached(
-            "select id, type, created_at, body from webhooks_event where id = ?1 and customer = ?2",
-        )?
-        .query_row([id, customer], |row| {
+    reading.connection.find_row(
+        "select id, type, created_at, body from webhooks_event where id = ?1 and customer = ?2",
+        [id, customer],
+        |row| {
             Ok(EventRecord {
                 id: row.get(0)?,
                 event_type: row.get(1)?,
                 created_at: reading.timeline.to_wall(row.get(2)?),
                 body: row.get(3)?,
             })
-        })
-        .optional()?)
+        },
+    )
 }
 
 /// Every delivery of an event, in the order its endpoints were added.
@@ -89,15 +86,14 @@ pub(super) fn deliveries_of_event(
     let Some(event) = event(connection, customer, event_id)? else {
         return Ok(Vec::new());
     };
-    let keys: Vec<i64> = connection
-        .prepare_cached(
-            "select endpoint_key from webhooks_delivery where event_seq = ?1
-             union select endpoint_key from webhooks_attempt where event_seq = ?1
-             union select endpoint_key from webhooks_ending where event_seq = ?1
-             order by 1",
-        )?
-        .query_map([event.seq], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let keys: Vec<i64> = connection.read_rows(
+        "select endpoint_key from webhooks_delivery where event_seq = ?1
+         union select endpoint_key from webhooks_attempt where event_seq = ?1
+         union select endpoint_key from webhooks_ending where event_seq = ?1
+         order by 1",
+        [event.seq],
+        |row| row.get(0),
+    )?;
     let mut deliveries = Vec::with_capacity(keys.len());
     for key in keys {
         let endpoint =
@@ -172,13 +168,12 @@ fn state(
     attempts: &[Attempt],
 ) -> Result<DeliveryState, StoreError> {
     let connection = reading.connection;
-    let hot = connection
-        .prepare_cached(
-            "select d.claim is not null, d.lane, d.due_at, d.attempts, l.due_at, coalesce(l.failures, 0)
-             from webhooks_delivery d left join webhooks_lane l on l.endpoint_key = d.endpoint_key
-             where d.event_seq = ?1 and d.endpoint_key = ?2",
-        )?
-        .query_row([seq, key], |row| {
+    let hot = connection.find_row(
+        "select d.claim is not null, d.lane, d.due_at, d.attempts, l.due_at, coalesce(l.failures, 0)
+         from webhooks_delivery d left join webhooks_lane l on l.endpoint_key = d.endpoint_key
+         where d.event_seq = ?1 and d.endpoint_key = ?2",
+        [seq, key],
+        |row| {
             Ok(HotRow {
                 is_claimed: row.get(0)?,
                 in_lane: row.get(1)?,
@@ -189,14 +184,13 @@ fn state(
                     failures: row.get(5)?,
                 },
             })
-        })
-        .optional()?;
-    let ending = connection
-        .prepare_cached(
-            "select reason, at from webhooks_ending where event_seq = ?1 and endpoint_key = ?2",
-        )?
-        .query_row([seq, key], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
+        },
+    )?;
+    let ending = connection.find_row(
+        "select reason, at from webhooks_ending where event_seq = ?1 and endpoint_key = ?2",
+        [seq, key],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
     let stored = StoredDelivery {
         hot,
         ending,

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     customer_events, ending::store_ending, endpoints::find, lane, read::Reading,
-    retention::first_since, send::add_delivery, tx::Tx,
+    retention::first_since, send::add_delivery, statement::Statements, tx::Tx,
 };
 use crate::{
     delivery::EndReason,
@@ -42,11 +42,11 @@ fn find_event(
     DeliveryOf { endpoint, event_id }: &DeliveryOf,
 ) -> Result<StoredEvent, DeliveryError> {
     connection
-        .prepare_cached(
+        .find_row(
             "select seq, id, body, traceparent from webhooks_event where id = ?1 and customer = ?2",
+            [event_id, &endpoint.customer],
+            StoredEvent::read,
         )?
-        .query_row([event_id, &endpoint.customer], StoredEvent::read)
-        .optional()?
         .ok_or_else(|| DeliveryError::UnknownEvent {
             customer: endpoint.customer.clone(),
             event_id: event_id.clone(),
@@ -69,22 +69,19 @@ pub(crate) fn resend(tx: &mut Tx<'_>, of: &DeliveryOf) -> Result<(), DeliveryErr
         return Err(DeliveryError::Disabled(of.endpoint.id.clone()));
     }
     let now = tx.now();
-    let is_pending: Option<bool> = tx
-        .connection
-        .prepare_cached(
-            "select lane from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2",
-        )?
-        .query_row([seq, key], |row| row.get(0))
-        .optional()?;
+    let is_pending: Option<bool> = tx.connection.find_row(
+        "select lane from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2",
+        [seq, key],
+        |row| row.get(0),
+    )?;
     match is_pending {
         None => add_again(tx, &outbox, event, now)?,
         Some(_) => {
-            tx.connection
-                .prepare_cached(
-                    "update webhooks_delivery set due_at = min(due_at, ?3), owed_at = ?3
-                     where event_seq = ?1 and endpoint_key = ?2 and claim is null",
-                )?
-                .execute(params![seq, key, now])?;
+            tx.connection.run(
+                "update webhooks_delivery set due_at = min(due_at, ?3), owed_at = ?3
+                 where event_seq = ?1 and endpoint_key = ?2 and claim is null",
+                params![seq, key, now],
+            )?;
             try_lane_now(tx, key, now)?;
         }
     }
@@ -94,10 +91,10 @@ pub(crate) fn resend(tx: &mut Tx<'_>, of: &DeliveryOf) -> Result<(), DeliveryErr
 
 /// Makes an endpoint's lane due now, regardless of its backoff.
 fn try_lane_now(tx: &mut Tx<'_>, key: i64, now: i64) -> Result<(), StoreError> {
-    tx
-        .connection
-        .prepare_cached("update webhooks_lane set due_at = ?2, backoff_until = 0 where endpoint_key = ?1 and due_at is not null")?
-        .execute([key, now])?;
+    tx.connection.run(
+        "update webhooks_lane set due_at = ?2, backoff_until = 0 where endpoint_key = ?1 and due_at is not null",
+        [key, now],
+    )?;
     tx.commit.due_by(now);
     Ok(())
 }
@@ -109,15 +106,15 @@ fn add_again(
     _now: i64,
 ) -> Result<(), StoreError> {
     let (seq, key) = (event.seq, outbox.key());
-    let number: Option<u32> = tx
-        .connection
-        .prepare_cached(
-            "select max(number) from webhooks_attempt where event_seq = ?1 and endpoint_key = ?2",
-        )?
-        .query_row([seq, key], |row| row.get(0))?;
-    tx.connection
-        .prepare_cached("delete from webhooks_ending where event_seq = ?1 and endpoint_key = ?2")?
-        .execute([seq, key])?;
+    let number: Option<u32> = tx.connection.read_row(
+        "select max(number) from webhooks_attempt where event_seq = ?1 and endpoint_key = ?2",
+        [seq, key],
+        |row| row.get(0),
+    )?;
+    tx.connection.run(
+        "delete from webhooks_ending where event_seq = ?1 and endpoint_key = ?2",
+        [seq, key],
+    )?;
     add_delivery(tx, outbox, &Arc::new(event), number.unwrap_or_default())
 }
 
@@ -129,13 +126,11 @@ pub(crate) fn take_away(
 ) -> Result<TakenAway, DeliveryError> {
     let key = find(tx.connection, &of.endpoint)?;
     let seq = find_event(tx.connection, of)?.seq;
-    let claim: Option<Option<i64>> = tx
-        .connection
-        .prepare_cached(
-            "delete from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2 returning claim",
-        )?
-        .query_row([seq, key], |row| row.get(0))
-        .optional()?;
+    let claim: Option<Option<i64>> = tx.connection.find_row(
+        "delete from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2 returning claim",
+        [seq, key],
+        |row| row.get(0),
+    )?;
     let Some(claim) = claim else {
         return Err(DeliveryError::NotPending {
             event_id: of.event_id.clone(),
@@ -143,7 +138,7 @@ pub(crate) fn take_away(
         });
     };
     let now = tx.now();
-    store_ending(tx.connection, (seq, key), ending, now).map_err(StoreError::from)?;
+    store_ending(tx.connection, (seq, key), ending, now)?;
     let outbox = tx.endpoints.by_key(tx.connection, key)?;
     let ordered = outbox
         .as_ref()
@@ -180,15 +175,13 @@ pub(crate) fn head(tx: &mut Tx<'_>, key: i64) -> Result<Option<String>, StoreErr
             HeadInMemory::Nothing => {}
         }
     }
-    Ok(tx
-        .connection
-        .prepare_cached(
-            "select e.id from webhooks_delivery d join webhooks_event e on e.seq = d.event_seq
-             where d.endpoint_key = ?1 and d.lane = 1 and d.claim is null
-             order by d.due_at, d.event_seq limit 1",
-        )?
-        .query_row([key], |row| row.get(0))
-        .optional()?)
+    tx.connection.find_row(
+        "select e.id from webhooks_delivery d join webhooks_event e on e.seq = d.event_seq
+         where d.endpoint_key = ?1 and d.lane = 1 and d.claim is null
+         order by d.due_at, d.event_seq limit 1",
+        [key],
+        |row| row.get(0),
+    )
 }
 
 pub(crate) fn look(
@@ -261,14 +254,12 @@ pub(crate) fn replay(tx: &mut Tx<'_>, key: i64, seqs: &[i64]) -> Result<usize, S
     };
     let mut added = 0;
     for seq in seqs {
-        let event = tx
-            .connection
-            .prepare_cached(
-                "select seq, id, body, traceparent from webhooks_event where seq = ?1
-                 and not exists (select 1 from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2)",
-            )?
-            .query_row([*seq, key], StoredEvent::read)
-            .optional()?;
+        let event = tx.connection.find_row(
+            "select seq, id, body, traceparent from webhooks_event where seq = ?1
+             and not exists (select 1 from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2)",
+            [*seq, key],
+            StoredEvent::read,
+        )?;
         if let Some(event) = event {
             add_again(tx, &outbox, event, now)?;
             added += 1;

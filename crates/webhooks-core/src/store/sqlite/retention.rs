@@ -1,10 +1,11 @@
 //! What is deleted over time: events and attempts by age, and deliveries that were pending for disabled
 //! endpoints. Always in bounded slices, so that a send never waits long.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::{
-    customer_events::Emptied, ending::store_ending, setting::store_setting, sweep::Sweep, tx::Tx,
+    customer_events::Emptied, ending::store_ending, setting::store_setting, statement::Statements,
+    sweep::Sweep, tx::Tx,
 };
 use crate::{delivery::EndReason, store::error::StoreError};
 
@@ -38,14 +39,13 @@ pub(crate) fn maintain(tx: &mut Tx<'_>) -> Result<bool, StoreError> {
 fn end_undeliverable(tx: &mut Tx<'_>, now: i64) -> Result<bool, StoreError> {
     let connection = tx.connection;
     // Lanes are few; an endpoint that is disabled or removed has one if anything is pending for it.
-    let lane: Option<(i64, String)> = connection
-        .prepare_cached(
-            "select l.endpoint_key, coalesce(e.state, 'removed') from webhooks_lane l
-             left join webhooks_endpoint e on e.key = l.endpoint_key
-             where e.key is null or e.state in ('disabled', 'removed') limit 1",
-        )?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
+    let lane: Option<(i64, String)> = connection.find_row(
+        "select l.endpoint_key, coalesce(e.state, 'removed') from webhooks_lane l
+         left join webhooks_endpoint e on e.key = l.endpoint_key
+         where e.key is null or e.state in ('disabled', 'removed') limit 1",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
     let Some((key, state)) = lane else {
         return Ok(false);
     };
@@ -54,24 +54,20 @@ fn end_undeliverable(tx: &mut Tx<'_>, now: i64) -> Result<bool, StoreError> {
     } else {
         EndReason::Removed
     };
-    let seqs: Vec<i64> = connection
-        .prepare_cached(
-            "select event_seq from webhooks_delivery where endpoint_key = ?1 and claim is null and lane = 1 limit ?2",
-        )?
-        .query_map(params![key, SLICE_ROWS], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let seqs: Vec<i64> = connection.read_rows(
+        "select event_seq from webhooks_delivery where endpoint_key = ?1 and claim is null and lane = 1 limit ?2",
+        params![key, SLICE_ROWS],
+        |row| row.get(0),
+    )?;
     for seq in &seqs {
-        connection
-            .prepare_cached(
-                "delete from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2",
-            )?
-            .execute(params![seq, key])?;
+        connection.run(
+            "delete from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2",
+            params![seq, key],
+        )?;
         store_ending(connection, (*seq, key), ending, now)?;
     }
     if seqs.is_empty() {
-        connection
-            .prepare_cached("delete from webhooks_lane where endpoint_key = ?1")?
-            .execute([key])?;
+        connection.run("delete from webhooks_lane where endpoint_key = ?1", [key])?;
     }
     // There may be other such lanes, or more rows in this one.
     Ok(true)
@@ -86,23 +82,19 @@ fn delete_attempts(
     let (seq, key, number) = sweep.attempt;
     // Events of that age or older; a younger event has no attempt older than itself.
     let end = first_since(connection, before)?.unwrap_or(i64::MAX);
-    let rows: Vec<(i64, i64, i64, i64)> = connection
-        .prepare_cached(
-            "select event_seq, endpoint_key, number, at from webhooks_attempt
-             where (event_seq, endpoint_key, number) > (?1, ?2, ?3) and event_seq < ?4
-             order by event_seq, endpoint_key, number limit ?5",
-        )?
-        .query_map(params![seq, key, number, end, SLICE_ROWS], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-        })?
-        .collect::<Result<_, _>>()?;
+    let rows: Vec<(i64, i64, i64, i64)> = connection.read_rows(
+        "select event_seq, endpoint_key, number, at from webhooks_attempt
+         where (event_seq, endpoint_key, number) > (?1, ?2, ?3) and event_seq < ?4
+         order by event_seq, endpoint_key, number limit ?5",
+        params![seq, key, number, end, SLICE_ROWS],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+    )?;
     for (seq, key, number, at) in &rows {
         if *at < before {
-            connection
-                .prepare_cached(
-                    "delete from webhooks_attempt where event_seq = ?1 and endpoint_key = ?2 and number = ?3",
-                )?
-                .execute([seq, key, number])?;
+            connection.run(
+                "delete from webhooks_attempt where event_seq = ?1 and endpoint_key = ?2 and number = ?3",
+                [seq, key, number],
+            )?;
         }
         sweep.attempt = (*seq, *key, *number);
     }
@@ -132,19 +124,16 @@ fn delete_events(
     let mut emptied = Emptied::default();
     for (index, seq) in seqs.iter().enumerate() {
         // An event that is still pending stays, and is looked at again by the next pass.
-        let customer: Option<String> = connection
-            .prepare_cached(
-                "delete from webhooks_event where seq = ?1
-                 and not exists (select 1 from webhooks_delivery where event_seq = ?1)
-                 returning customer",
-            )?
-            .query_row([seq], |row| row.get(0))
-            .optional()?;
+        let customer: Option<String> = connection.find_row(
+            "delete from webhooks_event where seq = ?1
+             and not exists (select 1 from webhooks_delivery where event_seq = ?1)
+             returning customer",
+            [seq],
+            |row| row.get(0),
+        )?;
         if let Some(customer) = customer {
             emptied.note(customer, *seq);
-            endings += connection
-                .prepare_cached("delete from webhooks_ending where event_seq = ?1")?
-                .execute([seq])?;
+            endings += connection.run("delete from webhooks_ending where event_seq = ?1", [seq])?;
         }
         sweep.event = *seq;
         // At worst an event has an ending for each of many endpoints.
@@ -180,12 +169,11 @@ pub(crate) fn first_since(connection: &Connection, since: i64) -> Result<Option<
     let mut high = last + 1;
     while low < high {
         let middle = low + (high - low) / 2;
-        let found: Option<i64> = connection
-            .prepare_cached(
-                "select created_at from webhooks_event where seq >= ?1 order by seq limit 1",
-            )?
-            .query_row([middle], |row| row.get(0))
-            .optional()?;
+        let found: Option<i64> = connection.find_row(
+            "select created_at from webhooks_event where seq >= ?1 order by seq limit 1",
+            [middle],
+            |row| row.get(0),
+        )?;
         if found.is_some_and(|created_at| created_at < since) {
             low = middle + 1;
         } else {
@@ -210,13 +198,11 @@ pub(crate) fn last_event(connection: &Connection) -> rusqlite::Result<i64> {
 
 /// Deletes secrets whose grace period after a rotation is over.
 fn drop_expired_secrets(tx: &mut Tx<'_>, now: i64) -> Result<(), StoreError> {
-    let keys: Vec<i64> = tx
-        .connection
-        .prepare_cached(
-            "delete from webhooks_endpoint_secret where expires_at <= ?1 returning endpoint_key",
-        )?
-        .query_map([now], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let keys: Vec<i64> = tx.connection.read_rows(
+        "delete from webhooks_endpoint_secret where expires_at <= ?1 returning endpoint_key",
+        [now],
+        |row| row.get(0),
+    )?;
     for key in keys {
         tx.endpoints.reload(tx.connection, key)?;
     }

@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 use super::{
     lane::{Occasion, claim, end, join, refill, set_due},
     row::FoundRow,
+    statement::Statements,
     tx::Tx,
 };
 use crate::{
@@ -58,12 +59,9 @@ fn due_lanes(
     select: &str,
     now: i64,
     limit: usize,
-) -> rusqlite::Result<Vec<i64>> {
+) -> Result<Vec<i64>, StoreError> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    connection
-        .prepare_cached(select)?
-        .query_map(params![now, limit], |row| row.get(0))?
-        .collect()
+    connection.read_rows(select, params![now, limit], |row| row.get(0))
 }
 
 /// The endpoint that something due belongs to.
@@ -93,11 +91,11 @@ fn find(tx: &mut Tx<'_>, key: i64) -> Result<Found, StoreError> {
 
 /// When the next retry or lane is due.
 pub(crate) fn next_due(connection: &Connection) -> Result<NextDue, StoreError> {
-    let in_trouble: Option<i64> = connection
-        .prepare_cached(
-            "select min(due_at) from webhooks_lane where failures > 0 and due_at is not null",
-        )?
-        .query_row([], |row| row.get(0))?;
+    let in_trouble: Option<i64> = connection.read_row(
+        "select min(due_at) from webhooks_lane where failures > 0 and due_at is not null",
+        [],
+        |row| row.get(0),
+    )?;
     Ok(NextDue {
         healthy: next_due_of_healthy(connection)?,
         in_trouble,
@@ -106,31 +104,29 @@ pub(crate) fn next_due(connection: &Connection) -> Result<NextDue, StoreError> {
 
 /// When the next single retry, or lane of an endpoint that is not in trouble, is due.
 pub(crate) fn next_due_of_healthy(connection: &Connection) -> Result<Option<i64>, StoreError> {
-    let retry: Option<i64> = connection
-        .prepare_cached(
-            "select min(due_at) from webhooks_delivery where claim is null and lane = 0",
-        )?
-        .query_row([], |row| row.get(0))?;
-    let lane: Option<i64> = connection
-        .prepare_cached(
-            "select min(due_at) from webhooks_lane where failures = 0 and due_at is not null",
-        )?
-        .query_row([], |row| row.get(0))?;
+    let retry: Option<i64> = connection.read_row(
+        "select min(due_at) from webhooks_delivery where claim is null and lane = 0",
+        [],
+        |row| row.get(0),
+    )?;
+    let lane: Option<i64> = connection.read_row(
+        "select min(due_at) from webhooks_lane where failures = 0 and due_at is not null",
+        [],
+        |row| row.get(0),
+    )?;
     Ok(retry.into_iter().chain(lane).min())
 }
 
 fn scan_retries(tx: &mut Tx<'_>, now: i64) -> Result<(), StoreError> {
     // Uses the index delivery_due.
-    let rows: Vec<FoundRow> = tx
-        .connection
-        .prepare_cached(
-            "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent
-             from webhooks_delivery d left join webhooks_event e on e.seq = d.event_seq
-             where d.claim is null and d.lane = 0 and d.due_at <= ?1
-             order by d.due_at limit ?2",
-        )?
-        .query_map(params![now, SCAN_ROWS], FoundRow::read)?
-        .collect::<Result<_, _>>()?;
+    let rows: Vec<FoundRow> = tx.connection.read_rows(
+        "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent
+         from webhooks_delivery d left join webhooks_event e on e.seq = d.event_seq
+         where d.claim is null and d.lane = 0 and d.due_at <= ?1
+         order by d.due_at limit ?2",
+        params![now, SCAN_ROWS],
+        FoundRow::read,
+    )?;
     for mut row in rows {
         let outbox = match find(tx, row.endpoint_key)? {
             Found::Outbox(outbox) => Some(outbox),
@@ -147,12 +143,10 @@ fn scan_retries(tx: &mut Tx<'_>, now: i64) -> Result<(), StoreError> {
         match outbox.place(event.body.len()) {
             Placement::Refuse => end(tx, (row.seq, row.endpoint_key), EndReason::Disabled)?,
             Placement::Lane { wake } => {
-                tx
-                    .connection
-                    .prepare_cached(
-                        "update webhooks_delivery set lane = 1 where event_seq = ?1 and endpoint_key = ?2",
-                    )?
-                    .execute([row.seq, row.endpoint_key])?;
+                tx.connection.run(
+                    "update webhooks_delivery set lane = 1 where event_seq = ?1 and endpoint_key = ?2",
+                    [row.seq, row.endpoint_key],
+                )?;
                 join(tx, &outbox, wake.then_some(now))?;
                 tx.commit.touched.push(outbox);
             }
@@ -166,16 +160,14 @@ fn scan_retries(tx: &mut Tx<'_>, now: i64) -> Result<(), StoreError> {
 
 /// Moves a retry of an endpoint that cannot be read to a lane that is not tried.
 fn set_aside(connection: &Connection, seq: i64, key: i64) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(
-            "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, null, 0, 0)
-             on conflict (endpoint_key) do update set due_at = null",
-        )?
-        .execute([key])?;
-    connection
-        .prepare_cached(
-            "update webhooks_delivery set lane = 1 where event_seq = ?1 and endpoint_key = ?2 and claim is null",
-        )?
-        .execute([seq, key])?;
+    connection.run(
+        "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, null, 0, 0)
+         on conflict (endpoint_key) do update set due_at = null",
+        [key],
+    )?;
+    connection.run(
+        "update webhooks_delivery set lane = 1 where event_seq = ?1 and endpoint_key = ?2 and claim is null",
+        [seq, key],
+    )?;
     Ok(())
 }

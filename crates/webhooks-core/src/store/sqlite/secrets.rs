@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::params;
 
-use super::{endpoints::find, lane, read::Reading, tx::Tx};
+use super::{endpoints::find, lane, read::Reading, statement::Statements, tx::Tx};
 use crate::{
     clock::millis,
     endpoint::{EndpointId, SECRETS_MAX, SecretInfo},
@@ -25,13 +25,11 @@ pub(super) fn insert(
         secret.expose().as_bytes(),
         &endpoint_row::place(id.as_str()),
     );
-    tx
-        .connection
-        .prepare_cached(
-            "insert into webhooks_endpoint_secret (endpoint_key, number, secret, expires_at, created_at)
-             values (?1, ?2, ?3, null, ?4)",
-        )?
-        .execute(params![key, number, sealed, tx.now()])?;
+    tx.connection.run(
+        "insert into webhooks_endpoint_secret (endpoint_key, number, secret, expires_at, created_at)
+         values (?1, ?2, ?3, null, ?4)",
+        params![key, number, sealed, tx.now()],
+    )?;
     Ok(())
 }
 
@@ -47,25 +45,25 @@ pub(crate) fn rotate(
     let connection = tx.connection;
     let now = tx.now();
     // Secrets whose grace period is over no longer sign, though maintenance may not have removed them yet.
-    let (signing, last): (i64, i64) = connection
-        .prepare_cached(
-            "select count(*) filter (where expires_at is null or expires_at > ?2), coalesce(max(number), 0)
-             from webhooks_endpoint_secret where endpoint_key = ?1",
-        )?
-        .query_row([key, now], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (signing, last): (i64, i64) = connection.read_row(
+        "select count(*) filter (where expires_at is null or expires_at > ?2), coalesce(max(number), 0)
+         from webhooks_endpoint_secret where endpoint_key = ?1",
+        [key, now],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
     if grace.is_zero() {
-        connection
-            .prepare_cached("delete from webhooks_endpoint_secret where endpoint_key = ?1")?
-            .execute([key])?;
+        connection.run(
+            "delete from webhooks_endpoint_secret where endpoint_key = ?1",
+            [key],
+        )?;
     } else if signing.unsigned_abs() >= SECRETS_MAX as u64 {
         return Err(EndpointError::TooManySecrets);
     }
     let until = now.saturating_add(millis(grace));
-    connection
-        .prepare_cached(
-            "update webhooks_endpoint_secret set expires_at = min(coalesce(expires_at, ?2), ?2) where endpoint_key = ?1",
-        )?
-        .execute(params![key, until])?;
+    connection.run(
+        "update webhooks_endpoint_secret set expires_at = min(coalesce(expires_at, ?2), ?2) where endpoint_key = ?1",
+        params![key, until],
+    )?;
     insert(tx, (key, &of.id), last + 1, &secret)?;
     use_from_now(tx, key)?;
     Ok(secret)
@@ -74,24 +72,21 @@ pub(crate) fn rotate(
 /// Ends a rotated secret before its grace period is over.
 pub(crate) fn end(tx: &mut Tx<'_>, of: &EndpointOf, number: u32) -> Result<(), EndpointError> {
     let key = find(tx.connection, of)?;
-    let ended = tx
-        .connection
-        .prepare_cached(
-            "delete from webhooks_endpoint_secret
-             where endpoint_key = ?1 and number = ?2 and expires_at is not null",
-        )?
-        .execute(params![key, number])?;
+    let ended = tx.connection.run(
+        "delete from webhooks_endpoint_secret
+         where endpoint_key = ?1 and number = ?2 and expires_at is not null",
+        params![key, number],
+    )?;
     if ended > 0 {
         return Ok(use_from_now(tx, key)?);
     }
-    let newest = tx
-        .connection
-        .prepare_cached(
-            "select 1 from webhooks_endpoint_secret where endpoint_key = ?1 and number = ?2",
-        )?
-        .exists(params![key, number])?;
+    let newest = tx.connection.find_row(
+        "select 1 from webhooks_endpoint_secret where endpoint_key = ?1 and number = ?2",
+        params![key, number],
+        |_| Ok(()),
+    )?;
     let id = of.id.clone();
-    Err(if newest {
+    Err(if newest.is_some() {
         EndpointError::NewestSecret { id, number }
     } else {
         EndpointError::UnknownSecret { id, number }
@@ -119,13 +114,12 @@ pub(crate) fn list(
     } = *reading;
     let key = find(connection, of)?;
     let place = endpoint_row::place(of.id.as_str());
-    let secrets = connection
-        .prepare_cached(
-            "select number, secret, created_at, expires_at from webhooks_endpoint_secret
-             where endpoint_key = ?1 and (expires_at is null or expires_at > ?2)
-             order by number desc",
-        )?
-        .query_map([key, timeline.now()], |row| {
+    let secrets = connection.read_rows(
+        "select number, secret, created_at, expires_at from webhooks_endpoint_secret
+         where endpoint_key = ?1 and (expires_at is null or expires_at > ?2)
+         order by number desc",
+        [key, timeline.now()],
+        |row| {
             let sealed: Vec<u8> = row.get(1)?;
             let secret = reader.open_secret(&sealed, &place);
             let created_at: Option<i64> = row.get(2)?;
@@ -136,7 +130,7 @@ pub(crate) fn list(
                 created_at: created_at.map(|at| timeline.to_wall(at)),
                 expires_at: expires_at.map(|at| timeline.to_wall(at)),
             })
-        })?
-        .collect::<Result<_, _>>()?;
+        },
+    )?;
     Ok(secrets)
 }

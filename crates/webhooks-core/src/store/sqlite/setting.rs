@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::statement::Statements;
 use crate::store::error::StoreError;
 
 pub(crate) fn setting(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
@@ -20,12 +21,11 @@ pub(crate) fn store_setting(
     name: &str,
     value: i64,
 ) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(
-            "insert into webhooks_setting (name, value) values (?1, ?2)
-             on conflict (name) do update set value = excluded.value where value <> excluded.value",
-        )?
-        .execute(params![name, value])?;
+    connection.run(
+        "insert into webhooks_setting (name, value) values (?1, ?2)
+         on conflict (name) do update set value = excluded.value where value <> excluded.value",
+        params![name, value],
+    )?;
     Ok(())
 }
 
