@@ -25,13 +25,12 @@ impl Completion {
         };
         let attempts = self.row.attempts + u32::from(self.attempt.is_some());
         // Puts it back to where it waits, with its due time.
-        let redate = |in_lane: bool, due_at: i64| -> rusqlite::Result<usize> {
-            connection
-                .prepare_cached(
-                    "update webhooks_delivery set claim = null, lane = ?4, due_at = ?5, attempts = ?6, number = ?7
-                     where event_seq = ?1 and endpoint_key = ?2 and claim = ?3",
-                )?
-                .execute(params![seq, key, self.row.claim, in_lane, due_at, attempts, number])
+        let redate = |in_lane: bool, due_at: i64| {
+            connection.run(
+                "update webhooks_delivery set claim = null, lane = ?4, due_at = ?5, attempts = ?6, number = ?7
+                 where event_seq = ?1 and endpoint_key = ?2 and claim = ?3",
+                params![seq, key, self.row.claim, in_lane, due_at, attempts, number],
+            )
         };
         let changed = match &self.verdict {
             Verdict::Delivered | Verdict::End(_) => connection.run(

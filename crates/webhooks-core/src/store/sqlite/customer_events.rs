@@ -111,8 +111,7 @@ fn select(
     limit: usize,
 ) -> Result<Vec<i64>, StoreError> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let seqs = connection.read_rows(select, params![customer, from, BLOCK, limit], |row| {
+    connection.read_rows(select, params![customer, from, BLOCK, limit], |row| {
         row.get(0)
-    })?;
-    Ok(seqs)
+    })
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rusqlite::params;
 
-use super::{endpoints::find, statement::Statements, tx::Tx};
+use super::{endpoints::find, lane, statement::Statements, tx::Tx};
 use crate::{
     activity::ActivityKind,
     endpoint::EndpointState,
@@ -107,11 +107,7 @@ pub(super) fn set(tx: &mut Tx<'_>, key: i64, state: &str, reason: &str) -> Resul
         tx.commit.follow(&outbox, outbox.wake());
     } else {
         tx.commit.take_back(&outbox, outbox.give_all_back(tx.now()));
-        tx.connection.run(
-            "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, null, 0, 0)
-             on conflict (endpoint_key) do update set due_at = null",
-            [key],
-        )?;
+        lane::leave_untried(tx.connection, key)?;
     }
     Ok(())
 }

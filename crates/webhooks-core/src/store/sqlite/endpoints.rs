@@ -196,7 +196,7 @@ pub(crate) fn stored(
 }
 
 fn secrets(connection: &Connection, key: i64) -> Result<Vec<SealedSecret>, StoreError> {
-    let secrets = connection.read_rows(
+    connection.read_rows(
         "select secret, expires_at from webhooks_endpoint_secret where endpoint_key = ?1 order by number desc",
         [key],
         |row| {
@@ -205,6 +205,5 @@ fn secrets(connection: &Connection, key: i64) -> Result<Vec<SealedSecret>, Store
                 expires_at: row.get(1)?,
             })
         },
-    )?;
-    Ok(secrets)
+    )
 }

@@ -67,11 +67,7 @@ pub(crate) fn back_off(
     backoff: Backoff,
 ) -> Result<(), StoreError> {
     let (connection, key) = (tx.connection, outbox.key());
-    let first_due: Option<i64> = connection.read_row(
-        "select min(due_at) from webhooks_delivery where endpoint_key = ?1 and claim is null and lane = 1",
-        [key],
-        |row| row.get(0),
-    )?;
+    let first_due = first_due(connection, key)?;
     // An empty lane gets a due time too: when it is tried it is found empty, and its endpoint leaves it.
     let due_at = outbox
         .is_active()
@@ -212,15 +208,19 @@ fn load_rows(tx: &mut Tx<'_>, outbox: &Arc<Outbox>, occasion: Occasion) -> Resul
     set_due(tx, key, None)
 }
 
-/// For a lane in trouble with nothing due: wait for its next row, or leave it if there is none.
-fn wait_or_leave(tx: &mut Tx<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
-    let key = outbox.key();
-    let first: Option<i64> = tx.connection.read_row(
+/// When the first row of a lane is due.
+fn first_due(connection: &Connection, key: i64) -> Result<Option<i64>, StoreError> {
+    connection.read_row(
         "select min(due_at) from webhooks_delivery where endpoint_key = ?1 and claim is null and lane = 1",
         [key],
         |row| row.get(0),
-    )?;
-    match first {
+    )
+}
+
+/// For a lane in trouble with nothing due: wait for its next row, or leave it if there is none.
+fn wait_or_leave(tx: &mut Tx<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
+    let key = outbox.key();
+    match first_due(tx.connection, key)? {
         Some(first) => {
             let due_at = first.max(outbox.backoff_until());
             set_due(tx, key, Some(due_at))?;
@@ -247,6 +247,16 @@ fn leave(tx: &mut Tx<'_>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
                 .activity(None, ActivityKind::EndpointRecovered),
         );
     }
+    Ok(())
+}
+
+/// Leaves a lane untried until somebody gives it a time; makes it if it is not there.
+pub(super) fn leave_untried(connection: &Connection, key: i64) -> Result<(), StoreError> {
+    connection.run(
+        "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, null, 0, 0)
+         on conflict (endpoint_key) do update set due_at = null",
+        [key],
+    )?;
     Ok(())
 }
 

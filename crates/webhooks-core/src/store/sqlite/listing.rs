@@ -76,7 +76,7 @@ fn newest(
         at: i64::MAX,
         seq: i64::MAX,
     });
-    let positions = connection.read_rows(
+    connection.read_rows(
         select,
         params![endpoint.key, from.at, from.seq, rows(limit)],
         |row| {
@@ -85,8 +85,7 @@ fn newest(
                 seq: row.get(1)?,
             })
         },
-    )?;
-    Ok(positions)
+    )
 }
 
 fn all(

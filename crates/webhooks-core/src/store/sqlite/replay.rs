@@ -75,7 +75,7 @@ pub(crate) fn resend(tx: &mut Tx<'_>, of: &DeliveryOf) -> Result<(), DeliveryErr
         |row| row.get(0),
     )?;
     match is_pending {
-        None => add_again(tx, &outbox, event, now)?,
+        None => add_again(tx, &outbox, event)?,
         Some(_) => {
             tx.connection.run(
                 "update webhooks_delivery set due_at = min(due_at, ?3), owed_at = ?3
@@ -99,12 +99,7 @@ fn try_lane_now(tx: &mut Tx<'_>, key: i64, now: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn add_again(
-    tx: &mut Tx<'_>,
-    outbox: &Arc<Outbox>,
-    event: StoredEvent,
-    _now: i64,
-) -> Result<(), StoreError> {
+fn add_again(tx: &mut Tx<'_>, outbox: &Arc<Outbox>, event: StoredEvent) -> Result<(), StoreError> {
     let (seq, key) = (event.seq, outbox.key());
     let number: Option<u32> = tx.connection.read_row(
         "select max(number) from webhooks_attempt where event_seq = ?1 and endpoint_key = ?2",
@@ -248,7 +243,6 @@ pub(crate) fn look(
 
 /// Adds the deliveries that one step of a replay found. Returns how many are pending now.
 pub(crate) fn replay(tx: &mut Tx<'_>, key: i64, seqs: &[i64]) -> Result<usize, StoreError> {
-    let now = tx.now();
     let Some(outbox) = tx.endpoints.by_key(tx.connection, key)? else {
         return Ok(0);
     };
@@ -261,7 +255,7 @@ pub(crate) fn replay(tx: &mut Tx<'_>, key: i64, seqs: &[i64]) -> Result<usize, S
             StoredEvent::read,
         )?;
         if let Some(event) = event {
-            add_again(tx, &outbox, event, now)?;
+            add_again(tx, &outbox, event)?;
             added += 1;
         }
     }

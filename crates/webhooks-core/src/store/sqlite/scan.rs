@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::{
-    lane::{Occasion, claim, end, join, refill, set_due},
+    lane::{Occasion, claim, end, join, leave_untried, refill, set_due},
     row::FoundRow,
     statement::Statements,
     tx::Tx,
@@ -160,11 +160,7 @@ fn scan_retries(tx: &mut Tx<'_>, now: i64) -> Result<(), StoreError> {
 
 /// Moves a retry of an endpoint that cannot be read to a lane that is not tried.
 fn set_aside(connection: &Connection, seq: i64, key: i64) -> Result<(), StoreError> {
-    connection.run(
-        "insert into webhooks_lane (endpoint_key, due_at, backoff_until, failures) values (?1, null, 0, 0)
-         on conflict (endpoint_key) do update set due_at = null",
-        [key],
-    )?;
+    leave_untried(connection, key)?;
     connection.run(
         "update webhooks_delivery set lane = 1 where event_seq = ?1 and endpoint_key = ?2 and claim is null",
         [seq, key],

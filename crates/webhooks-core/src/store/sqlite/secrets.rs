@@ -114,7 +114,7 @@ pub(crate) fn list(
     } = *reading;
     let key = find(connection, of)?;
     let place = endpoint_row::place(of.id.as_str());
-    let secrets = connection.read_rows(
+    Ok(connection.read_rows(
         "select number, secret, created_at, expires_at from webhooks_endpoint_secret
          where endpoint_key = ?1 and (expires_at is null or expires_at > ?2)
          order by number desc",
@@ -131,6 +131,5 @@ pub(crate) fn list(
                 expires_at: expires_at.map(|at| timeline.to_wall(at)),
             })
         },
-    )?;
-    Ok(secrets)
+    )?)
 }

@@ -6,8 +6,12 @@ use crate::store::error::StoreError;
 
 /// What a connection does with a statement.
 pub(super) trait Statements {
+    fn connection(&self) -> &Connection;
+
     /// Runs a statement; returns how many rows it changed.
-    fn run(&self, sql: &str, values: impl Params) -> Result<usize, StoreError>;
+    fn run(&self, sql: &str, values: impl Params) -> Result<usize, StoreError> {
+        Ok(self.connection().prepare_cached(sql)?.execute(values)?)
+    }
 
     /// The first row of a query that has one.
     fn read_row<T>(
@@ -15,7 +19,10 @@ pub(super) trait Statements {
         sql: &str,
         values: impl Params,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<T, StoreError>;
+    ) -> Result<T, StoreError> {
+        let mut statement = self.connection().prepare_cached(sql)?;
+        Ok(statement.query_row(values, read)?)
+    }
 
     /// The first row of a query, if there is one.
     fn find_row<T>(
@@ -23,7 +30,10 @@ pub(super) trait Statements {
         sql: &str,
         values: impl Params,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Option<T>, StoreError>;
+    ) -> Result<Option<T>, StoreError> {
+        let mut statement = self.connection().prepare_cached(sql)?;
+        Ok(statement.query_row(values, read).optional()?)
+    }
 
     /// All rows of a query.
     fn read_rows<T>(
@@ -31,41 +41,15 @@ pub(super) trait Statements {
         sql: &str,
         values: impl Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>, StoreError>;
+    ) -> Result<Vec<T>, StoreError> {
+        let mut statement = self.connection().prepare_cached(sql)?;
+        let rows = statement.query_map(values, read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
 }
 
 impl Statements for Connection {
-    fn run(&self, sql: &str, values: impl Params) -> Result<usize, StoreError> {
-        Ok(self.prepare_cached(sql)?.execute(values)?)
-    }
-
-    fn read_row<T>(
-        &self,
-        sql: &str,
-        values: impl Params,
-        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<T, StoreError> {
-        Ok(self.prepare_cached(sql)?.query_row(values, read)?)
-    }
-
-    fn find_row<T>(
-        &self,
-        sql: &str,
-        values: impl Params,
-        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Option<T>, StoreError> {
-        let mut statement = self.prepare_cached(sql)?;
-        Ok(statement.query_row(values, read).optional()?)
-    }
-
-    fn read_rows<T>(
-        &self,
-        sql: &str,
-        values: impl Params,
-        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>, StoreError> {
-        let mut statement = self.prepare_cached(sql)?;
-        let rows = statement.query_map(values, read)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    fn connection(&self) -> &Connection {
+        self
     }
 }
