@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use crate::{
-    program::free_ports,
+    port::free_ports,
     waiting::{PATIENCE, ensure, until},
 };
 
@@ -176,7 +176,26 @@ impl Browser {
     /// # Errors
     /// When it does not load.
     pub async fn goto(&self, url: &str) -> anyhow::Result<()> {
-        Ok(self.client.goto(url).await?)
+        self.client.goto(url).await?;
+        self.loaded().await
+    }
+
+    /// Loads the page again.
+    ///
+    /// # Errors
+    /// When it does not load.
+    pub async fn reload(&self) -> anyhow::Result<()> {
+        self.client.refresh().await?;
+        self.loaded().await
+    }
+
+    // chromedriver sometimes answers while the page is being parsed, before its scripts have run.
+    async fn loaded(&self) -> anyhow::Result<()> {
+        until("the page to be loaded", PATIENCE, || async {
+            let state = self.script("return document.readyState").await?;
+            ensure(state == "complete", &state.to_string())
+        })
+        .await
     }
 
     /// The visible text of the element that `selector` finds.

@@ -8,7 +8,8 @@ use tempfile::TempDir;
 
 use crate::{
     phone::Phone,
-    program::{Program, free_ports},
+    port::free_ports,
+    program::Program,
     waiting::{PATIENCE, ensure, until},
 };
 

@@ -1,6 +1,6 @@
 //! `scripts/demo`, run as a person runs it.
 
-use crate::{phone::Phone, program::free_ports, script::Script};
+use crate::{phone::Phone, port::free_ports, script::Script};
 
 /// A running `scripts/demo`.
 #[derive(Debug)]

@@ -2,9 +2,6 @@
 
 use std::{
     fs::File,
-    hash::{BuildHasher, RandomState},
-    net::TcpListener,
-    ops::Range,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -14,12 +11,6 @@ use anyhow::{Context, bail};
 use tokio::process::{Child, Command};
 
 use crate::waiting::{PATIENCE, until};
-
-/// The range in which free ports are looked for: above those of common servers, below the system's
-/// own.
-const PORTS: Range<u16> = 15_000..30_000;
-/// Far more attempts than a machine with a few busy ports needs.
-const PORT_TRIES: usize = 1_000;
 
 /// A running program; dropping this value kills it.
 #[derive(Debug)]
@@ -145,29 +136,4 @@ pub fn program_path(name: &str) -> anyhow::Result<PathBuf> {
         );
     }
     Ok(path)
-}
-
-/// Ports on which nobody listens, all different.
-///
-/// # Errors
-/// When there are not enough free ports.
-pub fn free_ports<const COUNT: usize>() -> anyhow::Result<[u16; COUNT]> {
-    // Below the ports that the system assigns to connections: a connection could take one that was
-    // free a moment ago. The port after each is free too, for programs that use a second one there.
-    let mut held = Vec::new();
-    let mut ports = [0; COUNT];
-    for port in &mut ports {
-        let (found, listeners) = (0..PORT_TRIES)
-            .find_map(|_| {
-                let random =
-                    RandomState::new().hash_one(held.len()) % u64::from(PORTS.end - PORTS.start);
-                let candidate = PORTS.start + u16::try_from(random).ok()?;
-                let listen = |port| TcpListener::bind(("127.0.0.1", port)).ok();
-                Some((candidate, [listen(candidate)?, listen(candidate + 1)?]))
-            })
-            .context("no two free ports in a row")?;
-        *port = found;
-        held.push(listeners);
-    }
-    Ok(ports)
 }

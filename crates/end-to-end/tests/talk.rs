@@ -166,7 +166,7 @@ async fn the_slides_move_and_the_button_in_them_texts_the_phone_beside_it() -> a
     let deep = address(&browser, "Downside 3: most answers are empty").await?;
     assert!(deep.ends_with("/3"), "{deep}");
     browser.goto(&format!("{}{deep}", talk.url)).await?;
-    browser.client.refresh().await?;
+    browser.reload().await?;
     shows(&browser, "Downside 3: most answers are empty").await?;
     // The overview.
     browser.keys("o").await?;

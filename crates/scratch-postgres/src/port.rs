@@ -9,9 +9,9 @@ use anyhow::bail;
 
 use crate::server::Started;
 
-/// Below the ports that the system assigns to connections, so that a port stays free for its server
-/// while it is down.
-const PORTS: Range<u16> = 15_000..30_000;
+/// Below the ports that the system assigns to connections and those that tests choose for programs,
+/// so that a port stays free for its server while it is down.
+const PORTS: Range<u16> = 10_000..15_000;
 /// Far more than a machine with a few busy ports needs.
 const TRIES: u32 = 50;
 
