@@ -48,7 +48,7 @@ impl Tx<'_> {
             )
             .bind(from)
             .bind(ARRIVALS_A_SCAN)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         if rows.is_empty() {
             return Ok(());
@@ -105,7 +105,7 @@ impl Tx<'_> {
         .bind(&of.seqs)
         .bind(&of.keys)
         .bind(self.now())
-        .execute(&mut *self.connection)
+        .execute(self.connection)
         .await?;
         Ok(())
     }
@@ -124,7 +124,7 @@ impl Tx<'_> {
         )
         .bind(&of.seqs)
         .bind(&of.keys)
-        .execute(&mut *self.connection)
+        .execute(self.connection)
         .await?;
         Ok(())
     }
@@ -140,7 +140,7 @@ impl Tx<'_> {
         .bind(seqs)
         .bind(key)
         .bind(now)
-        .execute(&mut *self.connection)
+        .execute(self.connection)
         .await?;
         self.commit.due_by(now);
         Ok(())

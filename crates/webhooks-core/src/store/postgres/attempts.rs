@@ -129,7 +129,7 @@ impl<'a> Attempts<'a> {
         let rows = self
             .bind_to(statement, places)
             .bind(day_of(tx.now()))
-            .fetch_all(&mut *tx.connection)
+            .fetch_all(tx.connection)
             .await?;
         if rows.len() == places.len() {
             return Ok(Vec::new());
@@ -164,7 +164,7 @@ impl<'a> Attempts<'a> {
                 .bind(self.keys[at])
                 .bind(record.at)
                 .bind(micros(record.duration))
-                .fetch_optional(&mut *tx.connection)
+                .fetch_optional(tx.connection)
                 .await?;
             let Some(row) = row else {
                 left.push(at);
@@ -186,7 +186,7 @@ impl Tx<'_> {
             )
             .bind(seq)
             .bind(key)
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await?;
         let free: i32 = row.try_get(0)?;
         Ok(free.unsigned_abs())
@@ -210,7 +210,7 @@ impl Tx<'_> {
         .bind(ending.as_str())
         .bind(day_of(now))
         .bind(now)
-        .execute(&mut *self.connection)
+        .execute(self.connection)
         .await?;
         Ok(())
     }

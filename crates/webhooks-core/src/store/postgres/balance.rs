@@ -139,7 +139,7 @@ impl Reader<'_> {
             .bind(key)
             .bind(node)
             .bind(LANES_A_LOOK)
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await?;
         let (count, last): (i64, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
         let own: Option<Vec<i64>> = row.try_get(2)?;

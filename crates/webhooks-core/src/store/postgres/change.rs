@@ -45,7 +45,7 @@ impl Tx<'_> {
         let rows = self
             .query("select key from webhooks.endpoint where version > $1")
             .bind(known)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         for row in rows {
             self.hear_of(row.try_get(0)?).await?;
@@ -133,7 +133,7 @@ impl Tx<'_> {
             .bind(&seqs)
             .bind(&claims)
             .bind(outbox.key())
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         for row in rows {
             outbox.take_out(row.try_get(0)?);
@@ -152,7 +152,7 @@ impl Tx<'_> {
             .collect();
         let row = self
             .query("update webhooks.change set version = version + 1 returning version")
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await?;
         let version: i64 = row.try_get(0)?;
         self.leaves(Witness::Changed {
@@ -162,7 +162,7 @@ impl Tx<'_> {
         self.query("update webhooks.endpoint set version = $2 where key = any($1)")
             .bind(&changed)
             .bind(version)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
         *self.concerned = Concerned::All;
         // If others changed something since the beginning, the next transaction reads all changes since then.

@@ -216,7 +216,7 @@ impl Tx<'_> {
             .bind(&ids)
             .bind(&seqs)
             .bind(day_of(self.now()))
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         let seqs = rows.iter().map(|row| row.try_get(0));
         let seqs: HashSet<i64> = seqs.collect::<Result<_, _>>()?;

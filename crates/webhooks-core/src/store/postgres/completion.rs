@@ -155,7 +155,7 @@ impl Tx<'_> {
                 )
                 .bind(&done.seqs)
                 .bind(&done.claims)
-                .fetch_all(&mut *self.connection)
+                .fetch_all(self.connection)
                 .await?;
             for row in rows {
                 changed.insert(row.try_get(0)?);
@@ -181,7 +181,7 @@ impl Tx<'_> {
                 .bind(&waiting.due_at)
                 .bind(&waiting.attempts)
                 .bind(&waiting.numbers)
-                .fetch_all(&mut *self.connection)
+                .fetch_all(self.connection)
                 .await?;
             for row in rows {
                 changed.insert(row.try_get(0)?);
@@ -273,7 +273,7 @@ impl Tx<'_> {
         .bind(&keys)
         .bind(&since)
         .bind(self.now())
-        .execute(&mut *self.connection)
+        .execute(self.connection)
         .await?;
         Ok(())
     }

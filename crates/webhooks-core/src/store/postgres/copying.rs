@@ -13,7 +13,7 @@ impl Reader<'_> {
         let found = self
             .query("select 1 from webhooks.setting where name = $1")
             .bind(UNDER_WAY)
-            .fetch_optional(&mut *self.connection)
+            .fetch_optional(self.connection)
             .await?;
         Ok(found.is_some())
     }

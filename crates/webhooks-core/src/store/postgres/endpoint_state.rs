@@ -88,7 +88,7 @@ impl Tx<'_> {
             )
             .bind(key)
             .bind(since)
-            .fetch_optional(&mut *self.connection)
+            .fetch_optional(self.connection)
             .await?;
         Ok(answered.map(|row| row.try_get(0)).transpose()?)
     }
@@ -108,7 +108,7 @@ impl Tx<'_> {
             .bind(key)
             .bind(state)
             .bind(reason)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
         if changed.rows_affected() == 0 {
             tracing::info!(
@@ -130,7 +130,7 @@ impl Tx<'_> {
             outbox.forgive();
             self.query("update webhooks.endpoint set failing_since = null where key = $1")
                 .bind(key)
-                .execute(&mut *self.connection)
+                .execute(self.connection)
                 .await?;
             self.query(
                 "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures, owned)
@@ -142,7 +142,7 @@ impl Tx<'_> {
             .bind(key)
             .bind(now)
             .bind(keeps_lane)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
             self.commit.due_by(now);
             self.commit.follow(&outbox, outbox.wake());
@@ -155,7 +155,7 @@ impl Tx<'_> {
             )
             .bind(key)
             .bind(keeps_lane)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
         }
         self.lanes.add(key);

@@ -128,7 +128,7 @@ impl Tx<'_> {
                 "select endpoint_key, backoff_until, failures from webhooks.lane where endpoint_key = any($1)",
             )
             .bind(keys)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         rows.into_iter()
             .map(|row| {
@@ -164,7 +164,7 @@ impl Tx<'_> {
         let found = self
             .query("select key from webhooks.endpoint where key = any($1) and state = 'removed'")
             .bind(&keys)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await;
         let found = found.and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect());
         found.unwrap_or_default()
@@ -219,7 +219,7 @@ pub(super) async fn endpoints_where(
             .bind(of.id.as_str())
             .bind(of.customer.as_str()),
     };
-    let rows = query.fetch_all(&mut *reader.connection).await?;
+    let rows = query.fetch_all(reader.connection).await?;
     Ok(rows.iter().map(read_row).collect::<Result<_, _>>()?)
 }
 
@@ -233,7 +233,7 @@ pub(super) async fn secrets_of(
              where endpoint_key = any($1) order by endpoint_key, number desc",
         )
         .bind(keys)
-        .fetch_all(&mut *reader.connection)
+        .fetch_all(reader.connection)
         .await?;
     let mut secrets: HashMap<i64, Vec<SealedSecret>> = HashMap::new();
     for row in rows {
@@ -284,7 +284,7 @@ pub(super) async fn keys_of(
     let rows = reader
         .query("select id, key, ordered from webhooks.endpoint where id = any($1)")
         .bind(ids)
-        .fetch_all(&mut *reader.connection)
+        .fetch_all(reader.connection)
         .await?;
     rows.into_iter()
         .map(|row| Ok((row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?))))
@@ -302,7 +302,7 @@ pub(super) async fn find(
         )
         .bind(id.as_str())
         .bind(customer)
-        .fetch_optional(&mut *reader.connection)
+        .fetch_optional(reader.connection)
         .await
         .map_err(StoreError::from)?;
     match found {

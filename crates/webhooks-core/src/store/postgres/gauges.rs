@@ -11,7 +11,7 @@ pub(super) async fn read(reading: &mut Reading<'_>) -> Result<Gauges, StoreError
             "select count(*), min(owed_at), (select count(*) from webhooks.lane where failures > 0)
              from webhooks.delivery",
         )
-        .fetch_one(&mut *reading.reader.connection)
+        .fetch_one(reading.reader.connection)
         .await?;
     let (pending, in_trouble): (i64, i64) = (row.try_get(0)?, row.try_get(2)?);
     Ok(Gauges {

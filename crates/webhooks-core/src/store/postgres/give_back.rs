@@ -119,7 +119,7 @@ impl Tx<'_> {
             )
             .bind(keys)
             .bind(self.node)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         let mut taken = Vec::with_capacity(rows.len());
         for row in rows {
@@ -152,7 +152,7 @@ impl Tx<'_> {
             .bind(&offers.free_at)
             .bind(&offers.favourites)
             .bind(self.node)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         let mut taken = Vec::with_capacity(rows.len());
         for row in rows {

@@ -138,7 +138,7 @@ impl Joining {
             .bind_to(statement)
             .bind(tx.now())
             .bind(tx.node)
-            .fetch_all(&mut *tx.connection)
+            .fetch_all(tx.connection)
             .await?;
         for key in self.lanes.keys() {
             tx.lanes.add(*key);

@@ -29,7 +29,7 @@ impl Tx<'_> {
         )
         .bind(key)
         .bind(now)
-        .execute(&mut *self.connection)
+        .execute(self.connection)
         .await?;
         self.commit.due_by(now);
         Ok(())
@@ -69,7 +69,7 @@ impl Tx<'_> {
             .bind(&active)
             .bind(&until)
             .bind(&failures)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         for row in rows {
             let due_at: Option<i64> = row.try_get(0)?;
@@ -93,7 +93,7 @@ impl Tx<'_> {
         self.query("delete from webhooks.delivery where event_seq = any($2) and endpoint_key = $1")
             .bind(key)
             .bind(seqs)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
         self.store_endings(seqs, &vec![key; seqs.len()], ending)
             .await
@@ -111,7 +111,7 @@ impl Tx<'_> {
             .bind(outbox.key())
             .bind(self.node)
             .bind(open_to_all(self.now()))
-            .fetch_optional(&mut *self.connection)
+            .fetch_optional(self.connection)
             .await?;
         let Some(row) = row else {
             return Ok(true);
@@ -144,7 +144,7 @@ impl Tx<'_> {
             )
             .bind(key)
             .bind(self.node)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
             self.lanes.add(key);
             return Ok(());
@@ -157,7 +157,7 @@ impl Tx<'_> {
             )
             .bind(key)
             .bind(now)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
         if freed.rows_affected() > 0 {
             self.commit.due_by(now);
@@ -173,7 +173,7 @@ impl Tx<'_> {
                 "select min(due_at) from webhooks.delivery where endpoint_key = $1 and claim is null and lane",
             )
             .bind(key)
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await?;
         let first: Option<i64> = row.try_get(0)?;
         match first {
@@ -205,12 +205,12 @@ impl Tx<'_> {
             .bind(outbox.key())
             .bind(self.node)
             .bind(again_at)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
         } else {
             self.query("delete from webhooks.lane where endpoint_key = $1")
                 .bind(outbox.key())
-                .execute(&mut *self.connection)
+                .execute(self.connection)
                 .await?;
         }
         if recovered && self.host.audience.is_there() {
@@ -236,7 +236,7 @@ impl Tx<'_> {
         .bind(key)
         .bind(due_at)
         .bind(self.node)
-        .execute(&mut *self.connection)
+        .execute(self.connection)
         .await?;
         Ok(())
     }
@@ -271,7 +271,7 @@ impl Tx<'_> {
             .bind(oldest)
             .bind(back_since)
             .bind(EXPIRE_ROWS)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         let mut expired = Vec::new();
         for row in rows {

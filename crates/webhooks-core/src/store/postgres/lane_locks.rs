@@ -65,7 +65,7 @@ impl Tx<'_> {
                  order by endpoint_key for update",
             )
             .bind(keys)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         for lane in locked {
             self.lanes.add(lane.try_get(0)?);
@@ -121,7 +121,7 @@ impl Tx<'_> {
         .bind(&keys)
         .bind(&kept)
         .bind(self.now())
-        .execute(&mut *self.connection)
+        .execute(self.connection)
         .await?;
         Ok(())
     }
@@ -145,7 +145,7 @@ impl Tx<'_> {
                  from webhooks.lane where endpoint_key = any($1)",
             )
             .bind(keys)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         let mut busy = HashSet::new();
         for row in rows {

@@ -98,7 +98,7 @@ impl Tx<'_> {
         self.favourites.end();
         self.query("update webhooks.node set leaving = true where id = $1")
             .bind(self.node)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
         Ok(())
     }
@@ -109,7 +109,7 @@ impl Tx<'_> {
         let rows = self
             .query("select endpoint_key from webhooks.lane where node = $1 and owned")
             .bind(self.node)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         Ok(rows
             .iter()
@@ -164,7 +164,7 @@ impl Freed {
             .bind(&self.free_at)
             .bind(&self.favourites)
             .bind(tx.node)
-            .execute(&mut *tx.connection)
+            .execute(tx.connection)
             .await?;
         if freed.rows_affected() > 0 {
             tx.concerned.join(Concerned::All);
@@ -190,7 +190,7 @@ impl Freed {
         .bind(&self.rows.claims)
         .bind(&self.in_lane)
         .bind(now)
-        .execute(&mut *tx.connection)
+        .execute(tx.connection)
         .await?;
         // A lane may belong to another node by now, which has loaded everything that was in it.
         let in_lane = self.rows.keys.iter().zip(&self.in_lane);

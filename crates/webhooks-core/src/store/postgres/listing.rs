@@ -83,7 +83,7 @@ async fn newest(
         .bind(from.at)
         .bind(from.seq)
         .bind(rows(limit))
-        .fetch_all(&mut *reading.reader.connection)
+        .fetch_all(reading.reader.connection)
         .await?;
     Ok(found
         .iter()
@@ -116,7 +116,7 @@ async fn all(
         .bind(endpoint.key)
         .bind(from)
         .bind(rows(LOOKED_THROUGH))
-        .fetch_all(&mut *reading.reader.connection)
+        .fetch_all(reading.reader.connection)
         .await?;
     let mut positions = Vec::new();
     let mut last = None;
@@ -154,7 +154,7 @@ async fn pending(
         .bind(endpoint.key)
         .bind(after)
         .bind(rows(LOOKED_THROUGH))
-        .fetch_all(&mut *reading.reader.connection)
+        .fetch_all(reading.reader.connection)
         .await?;
     let mut seqs: Vec<i64> = Vec::new();
     if found.len() < LOOKED_THROUGH {
@@ -173,7 +173,7 @@ async fn pending(
             .bind(endpoint.key)
             .bind(after)
             .bind(rows(limit))
-            .fetch_all(&mut *reading.reader.connection)
+            .fetch_all(reading.reader.connection)
             .await?;
         for row in &found {
             seqs.push(row.try_get(0)?);
@@ -197,7 +197,7 @@ async fn hydrate(
              where seq = any($1) order by array_position($1, seq)",
         )
         .bind(&seqs)
-        .fetch_all(&mut *reading.reader.connection)
+        .fetch_all(reading.reader.connection)
         .await?;
     let mut deliveries = Vec::with_capacity(rows.len());
     for row in &rows {

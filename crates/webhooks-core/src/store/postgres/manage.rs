@@ -32,7 +32,7 @@ impl Tx<'_> {
         // One at a time per customer, because the limit holds across all nodes.
         self.query("select pg_advisory_xact_lock(hashtextextended($1, 0))")
             .bind(customer)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await
             .map_err(StoreError::from)?;
         let row = self
@@ -40,7 +40,7 @@ impl Tx<'_> {
                 "select count(*) from webhooks.endpoint where customer = $1 and state <> 'removed'",
             )
             .bind(customer)
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await
             .map_err(StoreError::from)?;
         let count: i64 = row.try_get(0).map_err(StoreError::from)?;
@@ -64,7 +64,7 @@ impl Tx<'_> {
             .bind(new.ordered)
             .bind(seal.seal(json(&new.settings).as_bytes(), &place))
             .bind(self.now())
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await
             .map_err(StoreError::from)?;
         let key = row.try_get(0).map_err(StoreError::from)?;
@@ -88,20 +88,20 @@ impl Tx<'_> {
         // First what may be damaged: after that the endpoint can be read.
         self.query("delete from webhooks.endpoint_secret where endpoint_key = $1")
             .bind(key)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await
             .map_err(StoreError::from)?;
         self.query("update webhooks.endpoint set settings = $2, url = $3 where key = $1")
             .bind(key)
             .bind(seal.seal(b"{}", &place))
             .bind(seal.seal(b"about:removed", &place))
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await
             .map_err(StoreError::from)?;
         self.set_state(key, "disabled", "removed").await?;
         self.query("update webhooks.endpoint set state = 'removed' where key = $1")
             .bind(key)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await
             .map_err(StoreError::from)?;
         self.endpoints.cache.forget_customer(&of.customer);
@@ -137,7 +137,7 @@ impl Tx<'_> {
         .bind(reader.seal.seal(url.as_str().as_bytes(), &place))
         .bind(json(event_types))
         .bind(reader.seal.seal(json(&settings).as_bytes(), &place))
-        .execute(&mut *self.connection)
+        .execute(self.connection)
         .await
         .map_err(StoreError::from)?;
         self.own_lane(key, keeps_lane(stored.ordered, &settings))

@@ -231,7 +231,7 @@ impl NewDeliveries {
             self.bind_deliveries(statement)
                 .bind(&rows.numbers)
                 .bind(&rows.days)
-                .execute(&mut *tx.connection)
+                .execute(tx.connection)
                 .await?;
             if let (Some(seq), Some(id)) = (events.seqs.first(), events.ids.first()) {
                 tx.leaves(Witness::Event {

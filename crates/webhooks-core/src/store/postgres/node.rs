@@ -93,7 +93,7 @@ impl Reader<'_> {
     pub(super) async fn clock(&mut self) -> Result<i64, StoreError> {
         let row = self
             .query("select (extract(epoch from clock_timestamp()) * 1000)::int8")
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await?;
         Ok(row.try_get(0)?)
     }
@@ -102,7 +102,7 @@ impl Reader<'_> {
     pub(super) async fn take_as_long_as(&mut self, limit: Duration) -> Result<(), StoreError> {
         self.query("select set_config('statement_timeout', $1, true)")
             .bind(limit.as_millis().to_string())
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
         Ok(())
     }
@@ -116,7 +116,7 @@ impl Reader<'_> {
             )
             .bind(name)
             .bind(now)
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await?;
         Ok(row.try_get(0)?)
     }
@@ -138,7 +138,7 @@ impl Reader<'_> {
             .bind(node)
             .bind(now)
             .bind(reading == Reading::Somebody)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
         if beat.rows_affected() == 0 {
             return Ok(None);
@@ -149,7 +149,7 @@ impl Reader<'_> {
                  from webhooks.node where alive and id <> $1",
             )
             .bind(node)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         let mut alive = Alive {
             others: Vec::with_capacity(rows.len()),
@@ -180,7 +180,7 @@ impl Reader<'_> {
         )
         .bind(node)
         .bind(version)
-        .execute(&mut *self.connection)
+        .execute(self.connection)
         .await?;
         Ok(())
     }
@@ -203,7 +203,7 @@ impl Reader<'_> {
             .bind(lease.as_secs_f64())
             .bind(&endpoint.customer)
             .bind(endpoint.id.as_str())
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await?;
         Ok(row.try_get(0)?)
     }
@@ -233,7 +233,7 @@ impl Reader<'_> {
             .bind(beats)
             .bind(certain)
             .bind(lease.as_secs_f64())
-            .fetch_optional(&mut *self.connection)
+            .fetch_optional(self.connection)
             .await?;
         let Some(row) = row else {
             return Ok(None);
@@ -248,12 +248,12 @@ impl Reader<'_> {
     pub(super) async fn leave(&mut self, node: i64, now: i64) -> Result<u64, StoreError> {
         self.query("select 1 from webhooks.node where id = $1 for update")
             .bind(node)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
         self.query("update webhooks.node set alive = false, reached_at = greatest(reached_at, $2) where id = $1")
             .bind(node)
             .bind(now)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
         self.free(node, now).await
     }
@@ -263,7 +263,7 @@ impl Reader<'_> {
     async fn free(&mut self, dead: i64, now: i64) -> Result<u64, StoreError> {
         // Our sessions avoid reading whole tables; here that is the quickest way.
         self.query("set local enable_seqscan = on")
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
         let (first, last) = (before_first_of(dead), before_first_of(dead + 1));
         let rows = self
@@ -273,7 +273,7 @@ impl Reader<'_> {
             )
             .bind(first)
             .bind(last)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         let keys = rows.iter().map(|row| row.try_get(0));
         let keys: BTreeSet<i64> = keys.collect::<Result<_, _>>()?;
@@ -287,7 +287,7 @@ impl Reader<'_> {
             )
             .bind(dead)
             .bind(&of_rows)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         let lanes: Vec<i64> = rows
             .iter()
@@ -305,7 +305,7 @@ impl Reader<'_> {
             .bind(last)
             .bind(now)
             .bind(&lanes)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
         self.date_lanes_of_others(dead, keys, now).await?;
         // The lanes that it held, and those that nobody would come back to. Those of a paused endpoint wait
@@ -318,11 +318,11 @@ impl Reader<'_> {
         )
         .bind(dead)
         .bind(now)
-        .execute(&mut *self.connection)
+        .execute(self.connection)
         .await?;
         self.query("delete from webhooks.node where not alive and id < $1 and seen_at < clock_timestamp() - interval '1 day'")
             .bind(dead)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
         Ok(freed.rows_affected())
     }
@@ -349,7 +349,7 @@ impl Reader<'_> {
         .bind(keys)
         .bind(node)
         .bind(now)
-        .execute(&mut *self.connection)
+        .execute(self.connection)
         .await?;
         Ok(())
     }
@@ -358,7 +358,7 @@ impl Reader<'_> {
     pub(super) async fn uptime(&mut self, now: i64) -> Result<Uptime, StoreError> {
         let rows = self
             .query("select began_at, ended_at from webhooks.outage order by began_at")
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         let mut stored = Vec::with_capacity(rows.len());
         for row in rows {
@@ -369,7 +369,7 @@ impl Reader<'_> {
         }
         let row = self
             .query("select max(reached_at) from webhooks.node")
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await?;
         let reached: Option<i64> = row.try_get(0)?;
         let last = reached
@@ -381,7 +381,7 @@ impl Reader<'_> {
         let uptime = Uptime::new(stored, last);
         if last.is_some() {
             self.query("delete from webhooks.outage")
-                .execute(&mut *self.connection)
+                .execute(self.connection)
                 .await?;
             let outages = uptime.outages();
             let (from, until): (Vec<i64>, Vec<i64>) = outages
@@ -394,7 +394,7 @@ impl Reader<'_> {
             )
             .bind(&from)
             .bind(&until)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
         }
         Ok(uptime)
@@ -404,7 +404,7 @@ impl Reader<'_> {
     pub(super) async fn reached(&mut self) -> Result<i64, StoreError> {
         let row = self
             .query("select coalesce(max(reached_at), 0) from webhooks.node")
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await?;
         Ok(row.try_get(0)?)
     }

@@ -20,7 +20,7 @@ pub(super) async fn read(reading: &mut Reading<'_>, this: i64) -> Result<Vec<Nod
              where n.alive order by n.id",
         )
         .bind(i32::try_from(CLAIM_BITS).unwrap_or_default())
-        .fetch_all(&mut *reading.reader.connection)
+        .fetch_all(reading.reader.connection)
         .await?;
     rows.iter()
         .map(|row| {

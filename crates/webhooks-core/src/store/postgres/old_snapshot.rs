@@ -148,7 +148,7 @@ impl Reader<'_> {
                        select format('prepared transaction %s of %s', gid, owner), prepared from pg_prepared_xacts) held
                  order by since limit 1",
             )
-            .fetch_optional(&mut *self.connection)
+            .fetch_optional(self.connection)
             .await?;
         let Some(row) = row else {
             return Ok(None);
@@ -169,7 +169,7 @@ impl Reader<'_> {
                 "select slot_name::text, xmin::text, catalog_xmin::text from pg_replication_slots
                  where xmin is not null or catalog_xmin is not null",
             )
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         rows.iter()
             .map(|row| {

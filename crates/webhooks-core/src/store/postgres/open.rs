@@ -191,7 +191,7 @@ fn node_name() -> String {
 async fn check_key(rows: &mut Reader<'_>, reader: &EndpointReader) -> Result<(), StoreError> {
     let newest = rows
         .query("select max(key) from webhooks.endpoint where state <> 'removed'")
-        .fetch_one(&mut *rows.connection)
+        .fetch_one(rows.connection)
         .await?;
     let newest: Option<i64> = sqlx::Row::try_get(&newest, 0)?;
     let Some(newest) = newest else {

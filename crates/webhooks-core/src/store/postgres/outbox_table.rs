@@ -126,7 +126,7 @@ impl Tx<'_> {
             .bind(i32::try_from(EVENT_BYTES_MAX).unwrap_or(i32::MAX))
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .bind(passed_over)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         Ok(rows)
     }
@@ -141,7 +141,7 @@ impl Tx<'_> {
         taken.waiting = self.waiting_customers(&prepared).await?;
         let batch = self
             .query("select nextval('webhooks.event_batch')")
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await?;
         let mut numbers = Numbers::new(vec![batch.try_get(0)?]);
         let mut ready = Vec::with_capacity(rows.len());
@@ -164,7 +164,7 @@ impl Tx<'_> {
         taken.say_refused();
         self.query("delete from webhooks.outbox where id = any($1)")
             .bind(&taken.stored)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
         if !taken.refused.0.is_empty() {
             self.query(
@@ -175,7 +175,7 @@ impl Tx<'_> {
             )
             .bind(&taken.refused.0)
             .bind(&taken.refused.1)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
         }
         Ok(taken)
@@ -188,7 +188,7 @@ impl Tx<'_> {
             .query("select pg_try_advisory_xact_lock($1, hashtext($2))")
             .bind(LOCK_KEY)
             .bind(self.schema.name())
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await?;
         Ok(row.try_get(0)?)
     }
@@ -305,7 +305,7 @@ impl Tx<'_> {
                 "update webhooks.outbox set refused = null where id = $1 and refused is not null",
             )
             .bind(id)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
         Ok(changed.rows_affected() > 0)
     }
@@ -340,7 +340,7 @@ pub(super) async fn refused_rows(
         )
         .bind(after)
         .bind(i64::try_from(REFUSED_ROWS_MAX).unwrap_or(i64::MAX))
-        .fetch_all(&mut *reading.reader.connection)
+        .fetch_all(reading.reader.connection)
         .await?;
     rows.iter()
         .map(|row| {

@@ -47,7 +47,7 @@ impl Reader<'_> {
     ) -> Result<(), StoreError> {
         self.query("select pg_advisory_xact_lock($1)")
             .bind(LOCK_KEY)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
         let there = self.partitions(table).await?;
         for day in days.into_iter().filter(|day| !there.contains(day)) {
@@ -89,7 +89,7 @@ impl Reader<'_> {
             )
             .bind(self.schema.name())
             .bind(table)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         let mut days = Vec::new();
         for row in rows {

@@ -228,7 +228,7 @@ impl Tx<'_> {
     ) -> sqlx::Result<Option<Answered>> {
         let statement = self.begin_plain(SEND, plain, writer);
         let statement = plain.deliveries.bind_lanes(statement);
-        let rows = statement.fetch_all(&mut *self.connection).await?;
+        let rows = statement.fetch_all(self.connection).await?;
         let Some(row) = rows.first() else {
             return Ok(None);
         };
@@ -255,7 +255,7 @@ impl Tx<'_> {
         let statement = self.begin_plain(COMPLETE, plain, writer);
         let Claims { seqs, claims, .. } = &plain.released;
         let statement = attempts.bind_all(statement).bind(seqs).bind(claims);
-        let row = statement.fetch_optional(&mut *self.connection).await?;
+        let row = statement.fetch_optional(self.connection).await?;
         let Some(row) = row else { return Ok(None) };
         let gone: Vec<i64> = row.try_get(1)?;
         Ok(Some(Answered {

@@ -88,7 +88,7 @@ pub(super) async fn find_event(
         )
         .bind(id)
         .bind(customer)
-        .fetch_optional(&mut *reader.connection)
+        .fetch_optional(reader.connection)
         .await?;
     let Some(row) = row else {
         return Ok(None);
@@ -147,7 +147,7 @@ pub(super) async fn deliveries_of_event(
         )
         .bind(event.seq)
         .bind(event.day)
-        .fetch_all(&mut *reading.reader.connection)
+        .fetch_all(reading.reader.connection)
         .await?;
     let keys: Vec<i64> = rows
         .iter()
@@ -191,7 +191,7 @@ pub(super) async fn delivery(
         .bind(event.seq)
         .bind(key)
         .bind(event.day)
-        .fetch_all(&mut *reading.reader.connection)
+        .fetch_all(reading.reader.connection)
         .await?;
     let timeline = reading.timeline;
     let attempts: Vec<Attempt> = rows
@@ -206,7 +206,7 @@ pub(super) async fn delivery(
         )
         .bind(event.seq)
         .bind(key)
-        .fetch_optional(&mut *reading.reader.connection)
+        .fetch_optional(reading.reader.connection)
         .await?;
     let hot = row.map(|row| read_hot(&row)).transpose()?;
     let ending = if hot.is_some() {
@@ -221,7 +221,7 @@ pub(super) async fn delivery(
             .bind(event.seq)
             .bind(key)
             .bind(event.day)
-            .fetch_optional(&mut *reading.reader.connection)
+            .fetch_optional(reading.reader.connection)
             .await?
             .map(|row| Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?)))
             .transpose()?
@@ -345,7 +345,7 @@ pub(super) async fn count_untried(reading: &mut Reading<'_>) -> Result<u64, Stor
 async fn count(reading: &mut Reading<'_>, select: &'static str) -> Result<u64, StoreError> {
     let row = reading
         .query(select)
-        .fetch_one(&mut *reading.reader.connection)
+        .fetch_one(reading.reader.connection)
         .await?;
     let count: i64 = row.try_get(0)?;
     Ok(count.unsigned_abs())

@@ -88,7 +88,7 @@ impl Loading {
             .bind(&keys)
             .bind(&claims)
             .bind(&self.in_lane)
-            .execute(&mut *tx.connection)
+            .execute(tx.connection)
             .await;
         for handover in self.held {
             tx.commit.hand_over_if(handover, &marked);
@@ -308,7 +308,7 @@ impl Tx<'_> {
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .bind(due_from)
             .bind(seq_from)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         Ok(rows.iter().map(FoundRow::read).collect::<Result<_, _>>()?)
     }

@@ -85,7 +85,7 @@ impl Tx<'_> {
             .query("select 1 from webhooks.delivery where event_seq = $1 and endpoint_key = $2 for update")
             .bind(event.seq)
             .bind(key)
-            .fetch_optional(&mut *self.connection)
+            .fetch_optional(self.connection)
             .await
             .map_err(StoreError::from)?
             .is_some();
@@ -97,7 +97,7 @@ impl Tx<'_> {
             .bind(event.seq)
             .bind(key)
             .bind(now)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await
             .map_err(StoreError::from)?;
             self.try_lane_now(key, now).await?;
@@ -116,7 +116,7 @@ impl Tx<'_> {
         )
         .bind(key)
         .bind(now)
-        .execute(&mut *self.connection)
+        .execute(self.connection)
         .await?;
         self.commit.due_by(now);
         Ok(())
@@ -136,7 +136,7 @@ impl Tx<'_> {
             )
             .bind(&seqs)
             .bind(key)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         // Not by the index on endpoints, which contains all endings of this endpoint.
         self.query(
@@ -144,7 +144,7 @@ impl Tx<'_> {
         )
         .bind(&seqs)
         .bind(key)
-        .execute(&mut *self.connection)
+        .execute(self.connection)
         .await?;
         self.lane_floors.forget(key);
         let mut deliveries = NewDeliveries::default();
@@ -173,7 +173,7 @@ impl Tx<'_> {
             .query("delete from webhooks.delivery where event_seq = $1 and endpoint_key = $2 returning claim")
             .bind(seq)
             .bind(key)
-            .fetch_optional(&mut *self.connection)
+            .fetch_optional(self.connection)
             .await
             .map_err(StoreError::from)?;
         let Some(taken) = taken else {
@@ -214,7 +214,7 @@ impl Tx<'_> {
             )
             .bind(key)
             .bind(seq)
-            .fetch_optional(&mut *self.connection)
+            .fetch_optional(self.connection)
             .await?;
         Ok(before.is_some())
     }
@@ -244,7 +244,7 @@ impl Tx<'_> {
                  order by d.due_at, d.event_seq limit 1",
             )
             .bind(key)
-            .fetch_optional(&mut *self.connection)
+            .fetch_optional(self.connection)
             .await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
@@ -261,7 +261,7 @@ impl Tx<'_> {
             )
             .bind(outbox.key())
             .bind(self.node)
-            .fetch_optional(&mut *self.connection)
+            .fetch_optional(self.connection)
             .await?;
         let Some(row) = row else {
             return Ok(HeadElsewhere::Nothing);
@@ -290,7 +290,7 @@ impl Tx<'_> {
                      where x.seq = d.event_seq and x.day = d.event_day limit 1) e",
             )
             .bind(key)
-            .fetch_optional(&mut *self.connection)
+            .fetch_optional(self.connection)
             .await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
@@ -310,7 +310,7 @@ impl Tx<'_> {
             )
             .bind(seqs)
             .bind(key)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         let events: Vec<(StoredEvent, i32)> = rows
             .iter()
@@ -359,7 +359,7 @@ pub(super) async fn look(
         .bind(since)
         .bind(until)
         .bind(i64::try_from(LOOK_ROWS).unwrap_or(i64::MAX))
-        .fetch_all(&mut *reading.reader.connection)
+        .fetch_all(reading.reader.connection)
         .await?;
     let mut look = Look::default();
     for row in &rows {

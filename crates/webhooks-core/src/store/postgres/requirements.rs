@@ -66,7 +66,7 @@ impl Reader<'_> {
             )
             .bind(self.schema.name())
             .bind(tables())
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await?;
         let missing: Option<String> = row.try_get(0)?;
         Ok(match missing {
@@ -88,7 +88,7 @@ impl Reader<'_> {
             )
             .bind(self.schema.name())
             .bind(PARTITIONED)
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await?;
         let of_schema: Option<String> = row.try_get(0)?;
         Ok(of_schema.or(row.try_get(1)?))

@@ -81,7 +81,7 @@ impl Tx<'_> {
             }
             self.query("delete from webhooks.event_key where day = $1")
                 .bind(day)
-                .execute(&mut *self.connection)
+                .execute(self.connection)
                 .await?;
         }
         // An ending is kept as long as its event, which is not younger.
@@ -136,7 +136,7 @@ impl Tx<'_> {
             .bind(moved.map_or(i64::MIN, |(_, seq)| seq))
             .bind(LOOK_ROWS)
             .bind(SLICE_ROWS)
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await?;
         let (looked, seqs): (Option<i64>, Vec<i64>) = (row.try_get(0)?, row.try_get(1)?);
         let Some(looked) = looked else {
@@ -165,7 +165,7 @@ impl Tx<'_> {
                 .bind(&seqs)
                 .bind(day)
                 .bind(today)
-                .execute(&mut *self.connection)
+                .execute(self.connection)
                 .await?;
         }
         Ok(true)
@@ -183,7 +183,7 @@ impl Tx<'_> {
                     " and event_day = $1)"
                 ))
                 .bind(day)
-                .fetch_one(&mut *tx.connection)
+                .fetch_one(tx.connection)
                 .await?;
             if row.try_get(0)? {
                 return Ok((EventsOfDay::Pending, Keep::Nothing));
@@ -213,7 +213,7 @@ impl Tx<'_> {
                  for update of l skip locked",
             )
             .bind(key)
-            .fetch_optional(&mut *self.connection)
+            .fetch_optional(self.connection)
             .await?;
         let Some(lane) = lane else {
             // Others hold it, or there is none, or its endpoint is active again. The next pass finds it.
@@ -235,7 +235,7 @@ impl Tx<'_> {
             )
             .bind(key)
             .bind(SLICE_ROWS)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         let seqs: Vec<i64> = rows
             .iter()
@@ -244,7 +244,7 @@ impl Tx<'_> {
         if seqs.is_empty() {
             self.query("delete from webhooks.lane where endpoint_key = $1")
                 .bind(key)
-                .execute(&mut *self.connection)
+                .execute(self.connection)
                 .await?;
             self.sweep.over.remove(&key);
         } else {
@@ -273,7 +273,7 @@ impl Tx<'_> {
             )
             .bind(self.sweep.lanes_until.unwrap_or(i64::MIN))
             .bind(LANES_SLICE)
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await?;
         let (last, lanes): (Option<i64>, i64) = (row.try_get(0)?, row.try_get(1)?);
         let found: Option<i64> = row.try_get(2)?;
@@ -288,7 +288,7 @@ impl Tx<'_> {
         let rows = self
             .query("delete from webhooks.endpoint_secret where expires_at <= $1 returning endpoint_key")
             .bind(now)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         for row in rows {
             self.reload(row.try_get(0)?).await?;
@@ -300,7 +300,7 @@ impl Tx<'_> {
     pub(super) async fn count_pending(&mut self) -> Result<u64, StoreError> {
         let row = self
             .query("select count(*) from webhooks.delivery")
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await?;
         let count: i64 = row.try_get(0)?;
         Ok(count.unsigned_abs())

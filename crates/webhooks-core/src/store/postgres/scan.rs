@@ -118,7 +118,7 @@ impl Reader<'_> {
             .bind(from[2])
             .bind(from[3])
             .bind(open_to_all(now))
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await?;
         Ok([
             row.try_get(0)?,
@@ -190,7 +190,7 @@ impl Tx<'_> {
             .bind(self.node)
             .bind(from)
             .bind(open_to_all(now))
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         let mut lanes = Vec::with_capacity(rows.len());
         for row in rows {
@@ -248,7 +248,7 @@ impl Tx<'_> {
             .bind(now)
             .bind(SCAN_ROWS)
             .bind(self.due_floors.get()[0])
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         let mut placed = Placed::default();
         let mut refused = None;
@@ -289,7 +289,7 @@ impl Tx<'_> {
             .bind(&moved.seqs)
             .bind(&moved.keys)
             .bind(&moved.ordered)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
         }
         for ((key, reason), seqs) in ended {
@@ -373,7 +373,7 @@ impl Tx<'_> {
              on conflict (endpoint_key) do update set due_at = null",
         )
         .bind(key)
-        .execute(&mut *self.connection)
+        .execute(self.connection)
         .await?;
         self.lanes.add(key);
         self.query(
@@ -382,7 +382,7 @@ impl Tx<'_> {
         )
         .bind(seqs)
         .bind(key)
-        .execute(&mut *self.connection)
+        .execute(self.connection)
         .await?;
         Ok(())
     }

@@ -31,7 +31,7 @@ impl Tx<'_> {
         .bind(number)
         .bind(sealed)
         .bind(self.now())
-        .execute(&mut *self.connection)
+        .execute(self.connection)
         .await?;
         Ok(())
     }
@@ -49,7 +49,7 @@ impl Tx<'_> {
         // Concurrent rotations happen one after the other.
         self.query("select 1 from webhooks.endpoint where key = $1 for update")
             .bind(key)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await
             .map_err(StoreError::from)?;
         // Secrets whose grace period is over no longer sign, though maintenance may not have removed them yet.
@@ -60,14 +60,14 @@ impl Tx<'_> {
             )
             .bind(key)
             .bind(now)
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await
             .map_err(StoreError::from)?;
         let (signing, last): (i64, i32) = FromRow::from_row(&row).map_err(StoreError::from)?;
         if grace.is_zero() {
             self.query("delete from webhooks.endpoint_secret where endpoint_key = $1")
                 .bind(key)
-                .execute(&mut *self.connection)
+                .execute(self.connection)
                 .await
                 .map_err(StoreError::from)?;
         } else if signing.unsigned_abs() >= SECRETS_MAX as u64 {
@@ -76,7 +76,7 @@ impl Tx<'_> {
         self.query("update webhooks.endpoint_secret set expires_at = least(expires_at, $2) where endpoint_key = $1")
             .bind(key)
             .bind(now.saturating_add(millis(grace)))
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await
             .map_err(StoreError::from)?;
         self.insert_secret((key, &of.id), last + 1, &secret).await?;
@@ -98,7 +98,7 @@ impl Tx<'_> {
             )
             .bind(key)
             .bind(int(number))
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await
             .map_err(StoreError::from)?;
         if ended.rows_affected() > 0 {
@@ -108,7 +108,7 @@ impl Tx<'_> {
             .query("select 1 from webhooks.endpoint_secret where endpoint_key = $1 and number = $2")
             .bind(key)
             .bind(int(number))
-            .fetch_optional(&mut *self.connection)
+            .fetch_optional(self.connection)
             .await
             .map_err(StoreError::from)?;
         let id = of.id.clone();
@@ -146,7 +146,7 @@ pub(super) async fn list(
         )
         .bind(key)
         .bind(timeline.now())
-        .fetch_all(&mut *reading.reader.connection)
+        .fetch_all(reading.reader.connection)
         .await
         .map_err(StoreError::from)?;
     let info = |row: &PgRow| {

@@ -75,7 +75,7 @@ impl Reader<'_> {
                  where e.customer = $1 and e.state <> 'removed' order by e.key",
             )
             .bind(customer)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.connection)
             .await?;
         let mut wanting = Wanting::default();
         for row in rows {
@@ -115,7 +115,7 @@ impl Reader<'_> {
             )
             .bind(found.seq)
             .bind(found.day)
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await
             .map_err(StoreError::from)?;
         let deliveries: i64 = row.try_get(0).map_err(StoreError::from)?;
@@ -142,7 +142,7 @@ impl Reader<'_> {
             .bind(id)
             .bind(seq)
             .bind(day)
-            .execute(&mut *self.connection)
+            .execute(self.connection)
             .await?;
         Ok(noted.rows_affected() > 0)
     }
@@ -153,7 +153,7 @@ impl Reader<'_> {
             .query(
                 "select case when pg_current_xact_id() is not null then nextval('webhooks.event_batch') << 12 end",
             )
-            .fetch_one(&mut *self.connection)
+            .fetch_one(self.connection)
             .await?;
         Ok(row.try_get(0)?)
     }
@@ -191,7 +191,7 @@ impl Reader<'_> {
         .bind(&endpoints.keys)
         .bind(&endpoints.ordered)
         .bind(&endpoints.kept)
-        .execute(&mut *self.connection)
+        .execute(self.connection)
         .await?;
         Ok(())
     }

@@ -26,7 +26,7 @@ pub(super) async fn tell(
             "select e.key from webhooks.lane l join webhooks.endpoint e on e.key = l.endpoint_key
              where l.failures > 0 and e.state = 'active' order by e.failing_since nulls first, e.key",
         )
-        .fetch_all(&mut *rows.connection)
+        .fetch_all(rows.connection)
         .await?
         .iter()
         .map(|row| row.try_get(0))

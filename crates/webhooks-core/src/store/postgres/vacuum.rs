@@ -69,7 +69,7 @@ async fn needed(connector: &Connector, reader: &mut Reader<'_>) -> sqlx::Result<
         .bind(connector.address.schema.name())
         .bind(DEAD_ROWS)
         .bind(PAUSE.as_secs_f64())
-        .fetch_all(&mut *reader.connection)
+        .fetch_all(reader.connection)
         .await?;
     rows.iter().map(|row| row.try_get(0)).collect()
 }

@@ -56,7 +56,7 @@ impl Reader<'_> {
         let row = self
             .query("select alive from webhooks.node where id = $1 for update")
             .bind(node)
-            .fetch_optional(&mut *self.connection)
+            .fetch_optional(self.connection)
             .await?;
         // Without a row, a server has taken over that never got it.
         let is_alive = match row {
@@ -104,7 +104,7 @@ impl Reader<'_> {
                 .bind(key)
                 .bind(version),
         };
-        let found = query.fetch_optional(&mut *self.connection).await?;
+        let found = query.fetch_optional(self.connection).await?;
         Ok(found.map(|row| row.try_get(0)).transpose()?)
     }
 }

@@ -27,7 +27,7 @@ impl Node {
                 "select exists (select 1 from webhooks.outbox where refused is null),
                         (select version from webhooks.change)",
             )
-            .fetch_one(&mut *reader.connection)
+            .fetch_one(reader.connection)
             .await?;
         let (waits, version): (bool, i64) = (row.try_get(0)?, row.try_get(1)?);
         self.commit().await?;
