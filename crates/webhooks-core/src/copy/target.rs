@@ -6,7 +6,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::AssertSqlSafe;
 
 use super::{
     error::CopyError,
@@ -66,7 +66,7 @@ impl Target {
         };
         let connected = connector.connect().await;
         let mut connection =
-            connected.map_err(|source| migration::refusal(&shown, &schema, source.into()))?;
+            connected.map_err(|source| migration::refusal(&shown, &schema, source))?;
         migration::migrate(&mut connection, &schema, &shown).await?;
         Ok(Self {
             connection,
@@ -134,7 +134,7 @@ impl Target {
             .execute(&mut self.connection)
             .await
             .map_err(self.refused())?;
-        if reached.rows_affected() == 0 {
+        if reached == 0 {
             return Err(CopyError::AnotherCopy {
                 store: self.shown.clone(),
                 schema: self.schema.name().to_owned(),
@@ -263,14 +263,13 @@ impl Target {
     }
 
     async fn settings(&mut self) -> Result<HashMap<String, i64>> {
-        let rows = self
+        let settings = self
             .reader()
             .query("select name, value from webhooks.setting")
-            .fetch_all(&mut self.connection)
+            .read_rows(&mut self.connection)
             .await;
-        let read = |row: &sqlx::postgres::PgRow| Ok((row.try_get(0)?, row.try_get(1)?));
-        let settings = rows.and_then(|rows| rows.iter().map(read).collect());
-        settings.map_err(self.refused())
+        let settings = settings.map_err(self.refused())?;
+        Ok(settings.into_iter().collect())
     }
 
     async fn set(&mut self, name: &str, value: i64) -> Result<()> {
@@ -289,18 +288,18 @@ impl Target {
 
     /// Runs a statement without parameters and returns the number it yields.
     async fn number(&mut self, statement: &str) -> Result<i64> {
-        let row = Statement::built(self.schema.sql(statement))
+        let number = Statement::built(self.schema.sql(statement))
             .persistent(false)
-            .fetch_one(&mut self.connection)
+            .read_value(&mut self.connection)
             .await;
-        row.and_then(|row| row.try_get(0)).map_err(self.refused())
+        number.map_err(self.refused())
     }
 
     /// Runs statements without parameters or results.
     async fn run(&mut self, statements: &str) -> Result<()> {
         let statements = AssertSqlSafe(self.schema.sql(statements));
         let run = self.connection.execute(statements).await;
-        run.map(drop).map_err(self.refused())
+        run.map_err(self.refused())
     }
 
     async fn begin_transaction(&mut self) -> Result<()> {
@@ -312,11 +311,11 @@ impl Target {
         self.run("commit").await
     }
 
-    fn refused<E: Into<StoreError>>(&self) -> impl Fn(E) -> CopyError + use<E> {
+    fn refused(&self) -> impl Fn(StoreError) -> CopyError + use<> {
         let store = self.shown.clone();
         move |source| CopyError::Target {
             store: store.clone(),
-            source: source.into(),
+            source,
         }
     }
 }

@@ -50,18 +50,17 @@ impl Committing<'_> {
         };
         // After an error in the transaction, a commit rolls back without returning an error: the select returns
         // one.
-        let committed = connection.execute("select 1; commit").await;
-        match committed {
-            Ok(_) => Ended::Committed,
+        match connection.execute("select 1; commit").await {
+            Ok(()) => Ended::Committed,
             Err(error) if is_lost(&error) => {
                 *held = None;
                 match self.settle(held, &error).await {
                     Settled::Committed(_) => Ended::Committed,
-                    Settled::RolledBack => Ended::Failed(error.into()),
+                    Settled::RolledBack => Ended::Failed(error),
                     Settled::Failed(error) => Ended::Failed(error),
                 }
             }
-            Err(error) => Ended::Failed(error.into()),
+            Err(error) => Ended::Failed(error),
         }
     }
 
@@ -71,7 +70,7 @@ impl Committing<'_> {
     pub(super) async fn settle(
         &mut self,
         held: &mut Option<Session>,
-        lost: &sqlx::Error,
+        lost: &StoreError,
     ) -> Settled {
         let Some(witness) = self.witness.take() else {
             // It claimed nothing, and everything it did can be done again.

@@ -16,7 +16,7 @@ use super::{
     row::Reader,
     session::{Link, Session, within},
 };
-use crate::store::durability::Durability;
+use crate::store::{durability::Durability, error::StoreError};
 
 /// Statements that one connection keeps prepared: there are about a hundred.
 const STATEMENTS_MAX: usize = 256;
@@ -51,7 +51,7 @@ pub(crate) struct Connector {
 
 impl Connector {
     /// A new connection, with our settings.
-    pub(crate) async fn connect(&self) -> sqlx::Result<Session> {
+    pub(crate) async fn connect(&self) -> Result<Session, StoreError> {
         let options = self.options();
         if matches!(options.get_ssl_mode(), PgSslMode::VerifyCa) {
             // Here the driver uses the default of the process. Without one it takes the provider whose feature is on,
@@ -96,7 +96,7 @@ impl Connector {
     pub(crate) async fn begin_on<'a>(
         &'a self,
         connection: &'a mut Session,
-    ) -> sqlx::Result<Reader<'a>> {
+    ) -> Result<Reader<'a>, StoreError> {
         connection
             .execute(sqlx::AssertSqlSafe(self.begin()))
             .await?;

@@ -110,7 +110,7 @@ impl Tx<'_> {
             .bind(reason)
             .execute(self.connection)
             .await?;
-        if changed.rows_affected() == 0 {
+        if changed == 0 {
             tracing::info!(
                 endpoint.key = key,
                 state,

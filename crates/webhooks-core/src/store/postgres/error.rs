@@ -62,14 +62,14 @@ pub(super) fn refusal_of(error: &StoreError) -> Option<String> {
 }
 
 /// Whether the connection can no longer be used.
-pub(super) fn is_lost(error: &sqlx::Error) -> bool {
-    match error {
+pub(super) fn is_lost(error: &StoreError) -> bool {
+    match of_postgres(error) {
         // An administrator ended it, the server is stopping or has crashed, or it timed out an idle
         // transaction.
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+        Some(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
             code.starts_with("57P") || code == "25P03" || code.starts_with("08")
         }),
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
+        Some(sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_)) => true,
         _ => false,
     }
 }

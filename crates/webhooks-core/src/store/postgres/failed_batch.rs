@@ -29,7 +29,7 @@ impl State {
         let held = held.filter(|_| !matches!(error, StoreError::ReadOnly));
         if let Some(mut connection) = held {
             match connection.execute("rollback").await {
-                Ok(_) => rolled_back = Some(connection),
+                Ok(()) => rolled_back = Some(connection),
                 Err(error) => tracing::debug!(%error, "a connection was lost"),
             }
         }

@@ -86,7 +86,6 @@ impl Handle {
         &self,
         work: impl AsyncFnOnce(&mut Reading<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let store = |error: sqlx::Error| E::from(StoreError::from(error));
         let Ok(_place) = self.places.acquire().await else {
             return Err(StoreError::Closed.into());
         };
@@ -105,11 +104,8 @@ impl Handle {
         let mut connection = match begun {
             Some(connection) => connection,
             None => {
-                let mut connection = self.connector.connect().await.map_err(store)?;
-                connection
-                    .execute(sqlx::AssertSqlSafe(begin))
-                    .await
-                    .map_err(store)?;
+                let mut connection = self.connector.connect().await?;
+                connection.execute(sqlx::AssertSqlSafe(begin)).await?;
                 connection
             }
         };

@@ -1,7 +1,7 @@
 //! How each of the writer's transactions begins: it checks that this node is alive, and reads what it needs to
 //! know before it writes.
 
-use sqlx::Row;
+use sqlx::FromRow;
 
 use super::{
     connection::Connector,
@@ -40,7 +40,7 @@ pub(super) async fn connect(
     connector: &Connector,
     membership: &Membership,
     node: i64,
-) -> sqlx::Result<(Session, bool)> {
+) -> Result<(Session, bool), StoreError> {
     let (mut connection, follows) = membership.connect(connector, node).await?;
     if connector.names_statements() {
         let prepare = format!("prepare webhooks_head (int8, int8) as {HEAD}");
@@ -49,8 +49,7 @@ pub(super) async fn connect(
         let statement =
             "update webhooks.node set writer = writer + 1 where id = $1 and alive returning writer";
         let statement = connector.address.schema.query(statement).bind(node);
-        let row = statement.fetch_optional(&mut connection).await?;
-        let writer = row.map(|row| row.try_get(0)).transpose()?;
+        let writer = statement.find_value(&mut connection).await?;
         connection.writes_as(writer);
     }
     Ok((connection, follows))
@@ -76,11 +75,11 @@ impl Head {
         let begin = connector.begin();
         let statement = connector.address.schema.sql(&format!("{begin}; {head}"));
         let row = connection.fetch_one(sqlx::AssertSqlSafe(statement)).await?;
-        let alive: i64 = row.try_get(1)?;
+        let (own, alive, version, numbers, oldest): (_, i64, _, Option<String>, _) =
+            FromRow::from_row(&row)?;
         if alive == 0 && !crash_point::is_unfenced() {
             return Err(StoreError::Fenced);
         }
-        let numbers: Option<String> = row.try_get(3)?;
         let numbers = numbers.unwrap_or_default();
         let numbers = numbers.split_whitespace().map(str::parse);
         let numbers = numbers.collect::<Result<_, _>>().map_err(|error| {
@@ -88,11 +87,8 @@ impl Head {
         })?;
         Ok(Self {
             numbers: Numbers::new(numbers),
-            version: row.try_get(2)?,
-            horizon: Horizon {
-                own: row.try_get(0)?,
-                oldest: row.try_get(4)?,
-            },
+            version,
+            horizon: Horizon { own, oldest },
         })
     }
 }

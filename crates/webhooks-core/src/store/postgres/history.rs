@@ -5,6 +5,7 @@
 use sqlx::Row;
 
 use super::session::Session;
+use crate::store::error::StoreError;
 
 /// The number of a line of history, if the server reports it.
 pub(super) type History = Option<String>;
@@ -17,13 +18,13 @@ const HISTORY: &str = "select substr(pg_walfile_name(pg_current_wal_insert_lsn()
 ///
 /// # Errors
 /// The connection is lost.
-pub(super) async fn history_of(connection: &mut Session) -> sqlx::Result<History> {
+pub(super) async fn history_of(connection: &mut Session) -> Result<History, StoreError> {
     match connection.fetch_one(HISTORY).await {
         Ok(row) => Ok(Some(row.try_get(0)?)),
         Err(error @ sqlx::Error::Database(_)) => {
             tracing::debug!(%error, "the server does not report its WAL timeline");
             Ok(None)
         }
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }

@@ -159,7 +159,7 @@ impl Tx<'_> {
             .bind(now)
             .execute(self.connection)
             .await?;
-        if freed.rows_affected() > 0 {
+        if freed > 0 {
             self.commit.due_by(now);
         }
         Ok(())

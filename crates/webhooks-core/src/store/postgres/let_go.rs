@@ -166,7 +166,7 @@ impl Freed {
             .bind(tx.node)
             .execute(tx.connection)
             .await?;
-        if freed.rows_affected() > 0 {
+        if freed > 0 {
             tx.concerned.join(Concerned::All);
         }
         Ok(())

@@ -20,7 +20,7 @@ use super::{
     node::LeaseTimes,
     session::Session,
 };
-use crate::store::lease::Lease;
+use crate::store::{error::StoreError, lease::Lease};
 
 /// Which node an engine is, and whether it may work.
 pub(crate) struct Membership {
@@ -110,7 +110,7 @@ impl Membership {
         &self,
         connector: &Connector,
         node: i64,
-    ) -> sqlx::Result<(Session, bool)> {
+    ) -> Result<(Session, bool), StoreError> {
         let mut connection = connector.connect().await?;
         let history = history_of(&mut connection).await?;
         let follows = self.follows(node, &history);

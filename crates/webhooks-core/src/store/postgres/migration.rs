@@ -4,8 +4,6 @@
 //! them. So a version only adds, and says how old the code may be that still works with it; what no code
 //! needs any more is removed by a later version.
 
-use sqlx::Row;
-
 use super::{
     error::of_postgres,
     schema::Schema,
@@ -158,7 +156,7 @@ pub(crate) async fn migrate(
     schema: &Schema,
     shown: &str,
 ) -> Result<(), OpenError> {
-    let refuse = |source: sqlx::Error| refusal(shown, schema, source.into());
+    let refuse = |source| refusal(shown, schema, source);
     let found = find(connection, schema).await.map_err(refuse)?;
     check(found, shown)?;
     if found.is_some_and(Found::is_new_enough) {
@@ -190,7 +188,7 @@ pub(crate) async fn require(
     shown: &str,
 ) -> Result<(), OpenError> {
     let found = find(connection, schema).await;
-    let found = found.map_err(|source| refusal(shown, schema, source.into()))?;
+    let found = found.map_err(|source| refusal(shown, schema, source))?;
     check(found, shown)?;
     if found.is_some_and(Found::is_new_enough) {
         return Ok(());
@@ -215,34 +213,30 @@ fn check(found: Option<Found>, shown: &str) -> Result<(), OpenError> {
 }
 
 /// `None` if the tables do not exist.
-async fn find(connection: &mut Session, schema: &Schema) -> sqlx::Result<Option<Found>> {
+async fn find(connection: &mut Session, schema: &Schema) -> Result<Option<Found>, StoreError> {
     // Looked up before it is read, because an error would end the transaction. In the catalog and not by name,
     // because to_regclass returns what this session knew before it waited for another node to create them.
-    let found = Statement::new(
+    let exists = Statement::new(
         "select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
          where n.nspname = $1 and c.relname = 'setting'",
     )
     .bind(schema.name().to_owned())
-    .fetch_optional(&mut *connection)
+    .has_row(connection)
     .await?;
-    if found.is_none() {
+    if !exists {
         return Ok(None);
     }
-    let row = schema
+    let found: Option<(i64, i64)> = schema
         .query(
             "select v.value, coalesce(o.value, v.value) from webhooks.setting v
              left join webhooks.setting o on o.name = 'oldest_reader' where v.name = 'version'",
         )
-        .fetch_optional(connection)
+        .find_row(connection)
         .await?;
-    row.map(|row| {
-        let (version, oldest_reader): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-        Ok(Found {
-            version: i32::try_from(version).unwrap_or(i32::MAX),
-            oldest_reader: i32::try_from(oldest_reader).unwrap_or(i32::MAX),
-        })
-    })
-    .transpose()
+    Ok(found.map(|(version, oldest_reader)| Found {
+        version: i32::try_from(version).unwrap_or(i32::MAX),
+        oldest_reader: i32::try_from(oldest_reader).unwrap_or(i32::MAX),
+    }))
 }
 
 /// Whether an error comes from a handshake in which a certificate was not trusted.

@@ -140,7 +140,7 @@ impl Reader<'_> {
             .bind(reading == Reading::Somebody)
             .execute(self.connection)
             .await?;
-        if beat.rows_affected() == 0 {
+        if beat == 0 {
             return Ok(None);
         }
         let rows = self
@@ -324,7 +324,7 @@ impl Reader<'_> {
             .bind(dead)
             .execute(self.connection)
             .await?;
-        Ok(freed.rows_affected())
+        Ok(freed)
     }
 
     /// Makes lanes due that got rows of `node` back and do not belong to it: their holder has loaded everything

@@ -73,8 +73,7 @@ pub(crate) async fn open(
 ) -> Result<Opened, OpenError> {
     let shown = address.shown.clone();
     let schema = address.schema.clone();
-    let refuse = |source: sqlx::Error| refusal(&shown, &schema, source.into());
-    let refuse_stored = |source: StoreError| refusal(&shown, &schema, source);
+    let refuse = |source| refusal(&shown, &schema, source);
     let connector = Connector {
         address,
         durability: settings.durability,
@@ -98,7 +97,7 @@ pub(crate) async fn open(
         schedule: Arc::new(settings.schedule),
     };
     let mut rows = connector.begin_on(&mut connection).await.map_err(refuse)?;
-    if let Some(missing) = rows.missing_rights().await.map_err(refuse_stored)? {
+    if let Some(missing) = rows.missing_rights().await.map_err(refuse)? {
         return Err(OpenError::Rights {
             store: shown,
             schema: schema.name().to_owned(),
@@ -110,23 +109,18 @@ pub(crate) async fn open(
         0
     } else {
         let before = unix_millis(settings.clock.wall());
-        let database = rows.clock().await.map_err(refuse_stored)?;
+        let database = rows.clock().await.map_err(refuse)?;
         database - i64::midpoint(before, unix_millis(settings.clock.wall()))
     };
-    let reached = rows.reached().await.map_err(refuse_stored)?;
+    let reached = rows.reached().await.map_err(refuse)?;
     let timeline = Timeline::new(settings.clock, offset, reached);
-    rows.make_partitions(timeline.now())
-        .await
-        .map_err(refuse_stored)?;
-    check_key(&mut rows, &reader).await.map_err(refuse_stored)?;
-    let uptime = rows.uptime(timeline.now()).await.map_err(refuse_stored)?;
+    rows.make_partitions(timeline.now()).await.map_err(refuse)?;
+    check_key(&mut rows, &reader).await.map_err(refuse)?;
+    let uptime = rows.uptime(timeline.now()).await.map_err(refuse)?;
     let name = node_name();
     let began = since_start();
-    let node = rows
-        .join(&name, timeline.now())
-        .await
-        .map_err(refuse_stored)?;
-    if rows.is_copied_into().await.map_err(refuse_stored)? {
+    let node = rows.join(&name, timeline.now()).await.map_err(refuse)?;
+    if rows.is_copied_into().await.map_err(refuse)? {
         return Err(OpenError::Copying {
             store: shown,
             schema: schema.name().to_owned(),
@@ -134,7 +128,7 @@ pub(crate) async fn open(
     }
     trouble::tell(&mut rows, &reader, &timeline)
         .await
-        .map_err(refuse_stored)?;
+        .map_err(refuse)?;
     connection.execute("commit").await.map_err(refuse)?;
     close(connection).await;
     let lease = Arc::new(Lease::ending());
@@ -189,11 +183,10 @@ fn node_name() -> String {
 
 /// Reads one endpoint, to refuse a wrong key at the start instead of at the first delivery.
 async fn check_key(rows: &mut Reader<'_>, reader: &EndpointReader) -> Result<(), StoreError> {
-    let newest = rows
+    let newest: Option<i64> = rows
         .query("select max(key) from webhooks.endpoint where state <> 'removed'")
-        .fetch_one(rows.connection)
+        .read_value(rows.connection)
         .await?;
-    let newest: Option<i64> = sqlx::Row::try_get(&newest, 0)?;
     let Some(newest) = newest else {
         return Ok(());
     };

@@ -307,7 +307,7 @@ impl Tx<'_> {
             .bind(id)
             .execute(self.connection)
             .await?;
-        Ok(changed.rows_affected() > 0)
+        Ok(changed > 0)
     }
 }
 

@@ -32,6 +32,7 @@ use crate::{
         commit::CommitMark,
         committed::Answers,
         completion::Completion,
+        error::StoreError,
         queue::{Batch, SendJob},
     },
 };
@@ -99,7 +100,7 @@ pub(super) enum Sent {
     /// Nothing of it is stored.
     RolledBack,
     /// The connection was lost before the answer arrived.
-    Lost(sqlx::Error),
+    Lost(StoreError),
 }
 
 /// What a committed statement returned.
@@ -225,7 +226,7 @@ impl Tx<'_> {
         &mut self,
         plain: &PlainBatch,
         writer: i64,
-    ) -> sqlx::Result<Option<Answered>> {
+    ) -> Result<Option<Answered>, StoreError> {
         let statement = self.begin_plain(SEND, plain, writer);
         let statement = plain.deliveries.bind_lanes(statement);
         let rows = statement.fetch_all(self.connection).await?;
@@ -244,7 +245,7 @@ impl Tx<'_> {
         plain: &PlainBatch,
         completions: &[Completion],
         writer: i64,
-    ) -> sqlx::Result<Option<Answered>> {
+    ) -> Result<Option<Answered>, StoreError> {
         let mut attempts = Attempts::default();
         for completion in completions {
             let (row, key) = (&completion.row, completion.outbox.key());

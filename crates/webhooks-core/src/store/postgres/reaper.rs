@@ -55,8 +55,7 @@ impl Reaper {
                 None => break,
             }
         }
-        connection.close().await?;
-        Ok(())
+        connection.close().await
     }
 
     fn tell(&self, reaped: &Reaped, now: i64) {

@@ -2,7 +2,7 @@
 //! found later, by one call after the other.
 
 use futures_util::future::try_join_all;
-use sqlx::Row;
+use sqlx::FromRow;
 
 use super::{
     connection::Connector,
@@ -27,7 +27,7 @@ pub(super) async fn check_server(connection: &mut Session, shown: &str) -> Resul
     .persistent(false)
     .fetch_one(connection)
     .await;
-    let read = row.and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+    let read = row.and_then(|row| FromRow::from_row(&row));
     let (number, version): (i32, String) = read.map_err(|source| OpenError::Database {
         store: shown.to_owned(),
         source: std::sync::Arc::new(source),
@@ -46,7 +46,7 @@ fn check_version(number: i32, version: String, shown: &str) -> Result<(), OpenEr
 }
 
 /// Checks that a server has as many connections left as an engine needs; the first is already open.
-pub(super) async fn check_connections(connector: &Connector) -> sqlx::Result<()> {
+pub(super) async fn check_connections(connector: &Connector) -> Result<(), StoreError> {
     let others = (1..CONNECTIONS).map(|_| connector.connect());
     for connection in try_join_all(others).await? {
         connection.close().await?;
@@ -57,7 +57,7 @@ pub(super) async fn check_connections(connector: &Connector) -> sqlx::Result<()>
 impl Reader<'_> {
     /// The rights on our tables that the user lacks; `None` if nothing is missing.
     pub(super) async fn missing_rights(&mut self) -> Result<Option<String>, StoreError> {
-        let row = self
+        let missing: Option<String> = self
             .query(
                 "select string_agg(t.needed || ' on table ' || t.name, ', ' order by t.name, t.needed)
                  from (select name, needed from unnest($2::text[]) as t(name)
@@ -66,9 +66,8 @@ impl Reader<'_> {
             )
             .bind(self.schema.name())
             .bind(tables())
-            .fetch_one(self.connection)
+            .read_value(self.connection)
             .await?;
-        let missing: Option<String> = row.try_get(0)?;
         Ok(match missing {
             Some(missing) => Some(format!("the user lacks: {missing}")),
             None => self.missing_ownership().await?,
@@ -78,7 +77,7 @@ impl Reader<'_> {
     /// Why partitions cannot be created and dropped; `None` if they can. Those of the next days may exist: without
     /// this check, the problem would only show when they are used up.
     async fn missing_ownership(&mut self) -> Result<Option<String>, StoreError> {
-        let row = self
+        let (of_schema, of_tables): (Option<String>, Option<String>) = self
             .query(
                 "select case when not has_schema_privilege($1, 'create')
                         then 'the user may not create tables in the schema, which are needed for each day' end,
@@ -88,10 +87,9 @@ impl Reader<'_> {
             )
             .bind(self.schema.name())
             .bind(PARTITIONED)
-            .fetch_one(self.connection)
+            .read_row(self.connection)
             .await?;
-        let of_schema: Option<String> = row.try_get(0)?;
-        Ok(of_schema.or(row.try_get(1)?))
+        Ok(of_schema.or(of_tables))
     }
 }
 

@@ -101,7 +101,7 @@ impl Tx<'_> {
             .execute(self.connection)
             .await
             .map_err(StoreError::from)?;
-        if ended.rows_affected() > 0 {
+        if ended > 0 {
             return Ok(self.use_from_now(key).await?);
         }
         let newest = self

@@ -144,7 +144,7 @@ impl Reader<'_> {
             .bind(day)
             .execute(self.connection)
             .await?;
-        Ok(noted.rows_affected() > 0)
+        Ok(noted > 0)
     }
 
     /// A number for one event. The transaction's own id comes first: see `head.rs`.

@@ -11,11 +11,13 @@ use std::{
 };
 
 use sqlx::{
-    AssertSqlSafe, Connection, Executor, PgConnection, Postgres, SqlSafeStr,
-    postgres::{PgArguments, PgQueryResult, PgRow},
+    AssertSqlSafe, Connection, Executor, FromRow, PgConnection, Postgres, SqlSafeStr,
+    postgres::{PgArguments, PgRow},
     query::Query,
     raw_sql,
 };
+
+use crate::store::error::StoreError;
 
 /// How long to wait for an answer, unless a session sets another limit: longer than the server lets a statement
 /// run, because the server's own error says more.
@@ -113,10 +115,11 @@ impl dyn Link + '_ {
     pub(crate) async fn execute(
         &mut self,
         statements: impl SqlSafeStr + Send,
-    ) -> sqlx::Result<PgQueryResult> {
+    ) -> Result<(), StoreError> {
         let statements = raw_sql(statements);
         let run = |connection| Executor::execute(connection, statements);
-        self.line()?.ask(run).await
+        self.line()?.ask(run).await?;
+        Ok(())
     }
 }
 
@@ -153,12 +156,12 @@ impl Session {
     pub(crate) async fn execute(
         &mut self,
         statements: impl SqlSafeStr + Send,
-    ) -> sqlx::Result<PgQueryResult> {
+    ) -> Result<(), StoreError> {
         let link: &mut dyn Link = self;
         link.execute(statements).await
     }
 
-    /// Runs statements without parameters. Returns the first row.
+    /// Runs statements without parameters. Returns the first row, or Postgres's own error.
     pub(crate) async fn fetch_one(
         &mut self,
         statements: impl SqlSafeStr + Send,
@@ -169,11 +172,12 @@ impl Session {
     }
 
     /// Ends the session properly, and closes the connection.
-    pub(crate) async fn close(self) -> sqlx::Result<()> {
+    pub(crate) async fn close(self) -> Result<(), StoreError> {
         if self.is_silent {
-            return Err(late(ANSWER, self.limit));
+            return Err(late(ANSWER, self.limit).into());
         }
-        within(self.limit, ANSWER, self.connection.close()).await
+        within(self.limit, ANSWER, self.connection.close()).await?;
+        Ok(())
     }
 }
 
@@ -202,17 +206,77 @@ impl Statement {
         Self(self.0.bind(value))
     }
 
-    pub(crate) async fn execute(self, on: &mut dyn Link) -> sqlx::Result<PgQueryResult> {
-        on.line()?.ask(|line| self.0.execute(line)).await
+    /// Returns how many rows it changed.
+    pub(crate) async fn execute(self, on: &mut dyn Link) -> Result<u64, StoreError> {
+        let done = on.line()?.ask(|line| self.0.execute(line)).await?;
+        Ok(done.rows_affected())
+    }
+
+    /// The first row of a query that has one.
+    pub(crate) async fn read_row<T>(self, on: &mut dyn Link) -> Result<T, StoreError>
+    where
+        T: for<'r> FromRow<'r, PgRow>,
+    {
+        Ok(T::from_row(&self.fetch_one(on).await?)?)
+    }
+
+    /// The first row of a query, if there is one.
+    pub(crate) async fn find_row<T>(self, on: &mut dyn Link) -> Result<Option<T>, StoreError>
+    where
+        T: for<'r> FromRow<'r, PgRow>,
+    {
+        let row = on.line()?.ask(|line| self.0.fetch_optional(line)).await?;
+        Ok(row.map(|row| T::from_row(&row)).transpose()?)
+    }
+
+    /// All rows of a query.
+    pub(crate) async fn read_rows<T>(self, on: &mut dyn Link) -> Result<Vec<T>, StoreError>
+    where
+        T: for<'r> FromRow<'r, PgRow>,
+    {
+        let rows = on.line()?.ask(|line| self.0.fetch_all(line)).await?;
+        Ok(rows.iter().map(T::from_row).collect::<Result<_, _>>()?)
+    }
+
+    /// The first column of the first row of a query that has one.
+    pub(crate) async fn read_value<T>(self, on: &mut dyn Link) -> Result<T, StoreError>
+    where
+        (T,): for<'r> FromRow<'r, PgRow>,
+    {
+        let (value,) = self.read_row(on).await?;
+        Ok(value)
+    }
+
+    /// The first column of the first row of a query, if there is one.
+    pub(crate) async fn find_value<T>(self, on: &mut dyn Link) -> Result<Option<T>, StoreError>
+    where
+        (T,): for<'r> FromRow<'r, PgRow>,
+    {
+        let row = self.find_row(on).await?;
+        Ok(row.map(|(value,)| value))
+    }
+
+    /// The first column of all rows of a query.
+    pub(crate) async fn read_values<T>(self, on: &mut dyn Link) -> Result<Vec<T>, StoreError>
+    where
+        (T,): for<'r> FromRow<'r, PgRow>,
+    {
+        let rows = self.read_rows(on).await?;
+        Ok(rows.into_iter().map(|(value,)| value).collect())
+    }
+
+    /// Whether a query has a row.
+    pub(crate) async fn has_row(self, on: &mut dyn Link) -> Result<bool, StoreError> {
+        let row: Option<()> = self.find_row(on).await?;
+        Ok(row.is_some())
     }
 
     pub(crate) async fn fetch_all(self, on: &mut dyn Link) -> sqlx::Result<Vec<PgRow>> {
         on.line()?.ask(|line| self.0.fetch_all(line)).await
     }
 
-    /// # Errors
-    /// Also if there is no row.
-    pub(crate) async fn fetch_one(self, on: &mut dyn Link) -> sqlx::Result<PgRow> {
+    /// The same, with Postgres's own error.
+    pub(super) async fn fetch_one(self, on: &mut dyn Link) -> sqlx::Result<PgRow> {
         on.line()?.ask(|line| self.0.fetch_one(line)).await
     }
 

@@ -57,7 +57,6 @@ impl State {
         if let Some(notify) = Concerned::All.notification(channel) {
             connection.execute(sqlx::AssertSqlSafe(notify)).await?;
         }
-        connection.close().await?;
-        Ok(())
+        connection.close().await
     }
 }

@@ -98,8 +98,7 @@ impl Tx<'_> {
         let savepoint = self.savepoint().await?;
         let outcome = work(self).await;
         if outcome.is_ok() {
-            let released = self.connection.execute("release webhooks_ask").await;
-            released.map_err(|error| E::from(StoreError::from(error)))?;
+            self.connection.execute("release webhooks_ask").await?;
         } else {
             self.roll_back_to(savepoint).await?;
         }

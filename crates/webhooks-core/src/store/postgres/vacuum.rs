@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use sqlx::Row;
 use tokio::task::JoinHandle;
 
 use super::{
@@ -58,8 +57,8 @@ impl Vacuum {
 }
 
 /// The tables that are worth one.
-async fn needed(connector: &Connector, reader: &mut Reader<'_>) -> sqlx::Result<Vec<String>> {
-    let rows = reader
+async fn needed(connector: &Connector, reader: &mut Reader<'_>) -> Result<Vec<String>, StoreError> {
+    reader
         .query(
             "select relname::text from pg_stat_user_tables
              where schemaname = $1 and relname in ('delivery', 'lane', 'arrival') and n_dead_tup > $2
@@ -69,12 +68,11 @@ async fn needed(connector: &Connector, reader: &mut Reader<'_>) -> sqlx::Result<
         .bind(connector.address.schema.name())
         .bind(DEAD_ROWS)
         .bind(PAUSE.as_secs_f64())
-        .fetch_all(reader.connection)
-        .await?;
-    rows.iter().map(|row| row.try_get(0)).collect()
+        .read_values(reader.connection)
+        .await
 }
 
-async fn run(connector: &Connector) -> sqlx::Result<()> {
+async fn run(connector: &Connector) -> Result<(), StoreError> {
     let mut connection = connector.connect().await?;
     // A vacuum may take longer than the interval of heartbeats.
     connection.execute("set statement_timeout = 0").await?;
@@ -100,11 +98,10 @@ async fn run(connector: &Connector) -> sqlx::Result<()> {
 }
 
 /// A session lock, not a transaction lock: vacuum runs outside any transaction.
-async fn lock(connection: &mut Session) -> sqlx::Result<bool> {
-    let row = Statement::new("select pg_try_advisory_lock($1)")
+async fn lock(connection: &mut Session) -> Result<bool, StoreError> {
+    Statement::new("select pg_try_advisory_lock($1)")
         .persistent(false)
         .bind(LOCK_KEY)
-        .fetch_one(connection)
-        .await?;
-    row.try_get(0)
+        .read_value(connection)
+        .await
 }

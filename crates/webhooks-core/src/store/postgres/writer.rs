@@ -8,7 +8,7 @@ use super::{
     bell::Concerned,
     commit::{Committing, Ended, Settled},
     connection::Connector,
-    error::{is_lost, of_postgres, refusal_of},
+    error::{is_lost, refusal_of},
     floor::LaneFloors,
     head::{self, Head},
     held_lanes::HeldLanes,
@@ -276,8 +276,7 @@ impl State {
             && written.is_ok()
             && self.defers_nothing
         {
-            let checked = connection.execute("set constraints all immediate").await;
-            written = checked.map(drop).map_err(StoreError::from);
+            written = connection.execute("set constraints all immediate").await;
         }
         if let Some(connection) = &mut connection
             && written.is_ok()
@@ -355,7 +354,7 @@ impl State {
         &self,
         witness: Option<Witness>,
         found: &mut Option<Session>,
-        lost: &sqlx::Error,
+        lost: &StoreError,
     ) -> Settled {
         self.committing(witness).settle(found, lost).await
     }
@@ -377,7 +376,7 @@ impl State {
     ) -> (Option<Session>, Result<Head, StoreError>) {
         if let Some(mut connection) = self.connection.take() {
             match self.begin(&mut connection, events).await {
-                Err(error) if of_postgres(&error).is_some_and(is_lost) => {
+                Err(error) if is_lost(&error) => {
                     tracing::debug!(%error, "the connection was lost; reconnecting");
                 }
                 begun => return (Some(connection), begun),
@@ -391,7 +390,7 @@ impl State {
                 (Some(connection), begun)
             }
             Ok((_, false)) => (None, Err(StoreError::Fenced)),
-            Err(error) => (None, Err(error.into())),
+            Err(error) => (None, Err(error)),
         }
     }
 

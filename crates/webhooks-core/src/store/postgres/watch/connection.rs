@@ -53,7 +53,7 @@ impl Node {
         }
         let connection = self.connection.as_mut().ok_or(StoreError::Closed)?;
         connection.answers_within(limit);
-        Ok(self.of.connector.begin_on(connection).await?)
+        self.of.connector.begin_on(connection).await
     }
 
     pub(super) async fn commit(&mut self) -> Result<(), StoreError> {
