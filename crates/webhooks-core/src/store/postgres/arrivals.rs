@@ -10,8 +10,6 @@ use std::{
     sync::Arc,
 };
 
-use sqlx::Row;
-
 use super::{joining::Joining, scan::Found, tx::Tx};
 use crate::{
     outbox::{Outbox, placing::Placement},
@@ -41,21 +39,20 @@ impl Tx<'_> {
     pub(super) async fn take_arrivals(&mut self) -> Result<(), StoreError> {
         // Uses the index arrival_at.
         let [.., from] = self.due_floors.get();
-        let rows = self
+        let rows: Vec<(i64, i64)> = self
             .query(
                 "select event_seq, endpoint_key from webhooks.arrival where at > $1
                  order by at limit $2 for update skip locked",
             )
             .bind(from)
             .bind(ARRIVALS_A_SCAN)
-            .fetch_all(self.connection)
+            .read_rows(self.connection)
             .await?;
         if rows.is_empty() {
             return Ok(());
         }
         let mut arrived: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
-        for row in rows {
-            let (seq, key): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        for (seq, key) in rows {
             arrived.entry(key).or_default().push(seq);
         }
         let mut kept: BTreeMap<i64, Arc<Outbox>> = BTreeMap::new();

@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 
-use sqlx::Row;
-
 use super::{partition::day_of, row::int, session::Statement, tx::Tx};
 use crate::{
     attempt::Failure, clock::micros, delivery::EndReason, model::outcome::AttemptRecord,
@@ -126,19 +124,15 @@ impl<'a> Attempts<'a> {
             " on conflict do nothing
              returning event_seq, endpoint_key, number"
         ));
-        let rows = self
+        let inserted: Vec<(i64, i64, i32)> = self
             .bind_to(statement, places)
             .bind(day_of(tx.now()))
-            .fetch_all(tx.connection)
+            .read_rows(tx.connection)
             .await?;
-        if rows.len() == places.len() {
+        if inserted.len() == places.len() {
             return Ok(Vec::new());
         }
-        let mut inserted = HashSet::with_capacity(rows.len());
-        for row in rows {
-            let key: (i64, i64, i32) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-            inserted.insert(key);
-        }
+        let mut inserted: HashSet<_> = inserted.into_iter().collect();
         // Of two with the same number, the first was inserted.
         let key = |at: usize| (self.seqs[at], self.keys[at], int(self.numbers[at]));
         let left = places.iter().copied();
@@ -155,7 +149,7 @@ impl<'a> Attempts<'a> {
         let mut left = Vec::new();
         for at in places {
             let record = self.records[at];
-            let row = tx
+            let number: Option<i32> = tx
                 .query(
                     "select number from webhooks.attempt
                      where event_seq = $1 and endpoint_key = $2 and at = $3 and duration_us = $4 limit 1",
@@ -164,14 +158,12 @@ impl<'a> Attempts<'a> {
                 .bind(self.keys[at])
                 .bind(record.at)
                 .bind(micros(record.duration))
-                .fetch_optional(tx.connection)
+                .find_value(tx.connection)
                 .await?;
-            let Some(row) = row else {
-                left.push(at);
-                continue;
-            };
-            let number: i32 = row.try_get(0)?;
-            self.numbers[at] = number.unsigned_abs();
+            match number {
+                Some(number) => self.numbers[at] = number.unsigned_abs(),
+                None => left.push(at),
+            }
         }
         Ok(left)
     }
@@ -180,15 +172,14 @@ impl<'a> Attempts<'a> {
 impl Tx<'_> {
     /// The next number that no attempt of a delivery has.
     async fn next_number(&mut self, seq: i64, key: i64) -> Result<u32, StoreError> {
-        let row = self
+        let free: i32 = self
             .query(
                 "select coalesce(max(number), 0) + 1 from webhooks.attempt where event_seq = $1 and endpoint_key = $2",
             )
             .bind(seq)
             .bind(key)
-            .fetch_one(self.connection)
+            .read_value(self.connection)
             .await?;
-        let free: i32 = row.try_get(0)?;
         Ok(free.unsigned_abs())
     }
 

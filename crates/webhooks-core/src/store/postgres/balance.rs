@@ -8,8 +8,6 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use sqlx::Row;
-
 use super::{favourites::favourite, node::LeaseTimes, row::Reader};
 use crate::store::error::StoreError;
 
@@ -129,7 +127,7 @@ impl Reader<'_> {
         node: i64,
     ) -> Result<LaneSlice, StoreError> {
         // Uses the primary key.
-        let row = self
+        let (count, last, own): (i64, Option<i64>, Option<Vec<i64>>) = self
             .query(
                 "select count(*), max(endpoint_key),
                         array_agg(endpoint_key order by endpoint_key) filter (where owned and node = $2)
@@ -139,10 +137,8 @@ impl Reader<'_> {
             .bind(key)
             .bind(node)
             .bind(LANES_A_LOOK)
-            .fetch_one(self.connection)
+            .read_row(self.connection)
             .await?;
-        let (count, last): (i64, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
-        let own: Option<Vec<i64>> = row.try_get(2)?;
         Ok(LaneSlice {
             own: own.unwrap_or_default(),
             goes_on_behind: last.filter(|_| count == LANES_A_LOOK),

@@ -6,8 +6,6 @@
 
 use std::sync::Arc;
 
-use sqlx::Row;
-
 use super::{
     bell::Concerned,
     endpoints::{Selection, endpoints_where, secrets_of},
@@ -42,13 +40,13 @@ impl Tx<'_> {
         }
         // This includes later changes: an endpoint that changed again since the beginning has only its last
         // version. It is then read again next time.
-        let rows = self
+        let changed = self
             .query("select key from webhooks.endpoint where version > $1")
             .bind(known)
-            .fetch_all(self.connection)
+            .read_values(self.connection)
             .await?;
-        for row in rows {
-            self.hear_of(row.try_get(0)?).await?;
+        for key in changed {
+            self.hear_of(key).await?;
         }
         self.endpoints.version = Some(version);
         Ok(())
@@ -122,7 +120,7 @@ impl Tx<'_> {
         if seqs.is_empty() {
             return Ok(());
         }
-        let rows = self
+        let claims = self
             .query(
                 "select t.claim from unnest($1::int8[], $2::int8[]) as t(seq, claim)
                  left join lateral (
@@ -133,10 +131,10 @@ impl Tx<'_> {
             .bind(&seqs)
             .bind(&claims)
             .bind(outbox.key())
-            .fetch_all(self.connection)
+            .read_values(self.connection)
             .await?;
-        for row in rows {
-            outbox.take_out(row.try_get(0)?);
+        for claim in claims {
+            outbox.take_out(claim);
         }
         Ok(())
     }
@@ -150,11 +148,10 @@ impl Tx<'_> {
         let changed: Vec<i64> = std::mem::take(&mut self.endpoints.changed)
             .into_iter()
             .collect();
-        let row = self
+        let version: i64 = self
             .query("update webhooks.change set version = version + 1 returning version")
-            .fetch_one(self.connection)
+            .read_value(self.connection)
             .await?;
-        let version: i64 = row.try_get(0)?;
         self.leaves(Witness::Changed {
             key: changed[0],
             version,

@@ -12,8 +12,6 @@ use std::{
     time::Duration,
 };
 
-use sqlx::Row;
-
 use super::{
     partition::day_of,
     tx::{Keep, Tx},
@@ -200,7 +198,7 @@ impl Tx<'_> {
         }
         let (customers, ids): (Vec<&str>, Vec<&str>) = firsts.keys().copied().unzip();
         let seqs: Vec<i64> = firsts.values().map(|(_, seq)| *seq).collect();
-        let rows = self
+        let seqs: Vec<i64> = self
             .query(
                 // A chosen id may equal one that an engine made. Its event is looked up as in `find_event`.
                 "insert into webhooks.event_key (customer, id, seq, day)
@@ -216,10 +214,9 @@ impl Tx<'_> {
             .bind(&ids)
             .bind(&seqs)
             .bind(day_of(self.now()))
-            .fetch_all(self.connection)
+            .read_values(self.connection)
             .await?;
-        let seqs = rows.iter().map(|row| row.try_get(0));
-        let seqs: HashSet<i64> = seqs.collect::<Result<_, _>>()?;
+        let seqs: HashSet<i64> = seqs.into_iter().collect();
         let inserted = firsts.iter().filter(|(_, (_, seq))| seqs.contains(seq));
         Ok(inserted.map(|(id, _)| *id).collect())
     }

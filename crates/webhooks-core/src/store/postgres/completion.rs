@@ -6,8 +6,6 @@ use std::{
     sync::Arc,
 };
 
-use sqlx::Row;
-
 use super::{
     attempts::Attempts,
     row::int,
@@ -145,7 +143,7 @@ impl Tx<'_> {
         }
         let mut changed = HashSet::with_capacity(completions.len());
         if !done.seqs.is_empty() {
-            let rows = self
+            let gone: Vec<i64> = self
                 .query(
                     // A join could read the whole table, if that was vacuumed while it was empty: see the tests'
                     // plans.rs. `is true` keeps the list from becoming a join.
@@ -155,14 +153,12 @@ impl Tx<'_> {
                 )
                 .bind(&done.seqs)
                 .bind(&done.claims)
-                .fetch_all(self.connection)
+                .read_values(self.connection)
                 .await?;
-            for row in rows {
-                changed.insert(row.try_get(0)?);
-            }
+            changed.extend(gone);
         }
         if !waiting.of.seqs.is_empty() {
-            let rows = self
+            let dated: Vec<i64> = self
                 .query(
                     "update webhooks.delivery d
                      set claim = null, lane = t.lane, due_at = t.due_at, attempts = t.attempts, number = t.number
@@ -181,11 +177,9 @@ impl Tx<'_> {
                 .bind(&waiting.due_at)
                 .bind(&waiting.attempts)
                 .bind(&waiting.numbers)
-                .fetch_all(self.connection)
+                .read_values(self.connection)
                 .await?;
-            for row in rows {
-                changed.insert(row.try_get(0)?);
-            }
+            changed.extend(dated);
         }
         for of in [done, waiting.of] {
             if !of.seqs.is_empty() {

@@ -7,8 +7,6 @@
 
 use std::sync::Arc;
 
-use sqlx::Row;
-
 use super::{tx::Tx, witness::Witness};
 use crate::{
     outbox::Outbox,
@@ -112,20 +110,17 @@ impl Tx<'_> {
 
     /// Locks those of these lanes that this node owns and that nobody has locked.
     async fn take_own_lanes(&mut self, keys: &[i64]) -> Result<Vec<i64>, StoreError> {
-        let rows = self
+        let taken: Vec<i64> = self
             .query(
                 "select endpoint_key from webhooks.lane where endpoint_key = any($1) and node = $2 and owned
                  order by endpoint_key for update skip locked",
             )
             .bind(keys)
             .bind(self.node)
-            .fetch_all(self.connection)
+            .read_values(self.connection)
             .await?;
-        let mut taken = Vec::with_capacity(rows.len());
-        for row in rows {
-            let key = row.try_get(0)?;
-            self.lanes.add(key);
-            taken.push(key);
+        for key in &taken {
+            self.lanes.add(*key);
         }
         Ok(taken)
     }
@@ -135,7 +130,7 @@ impl Tx<'_> {
         if offers.keys.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = self
+        let rows: Vec<(i64, i64)> = self
             .query(
                 "update webhooks.lane l set node = null, offered_to = t.favourite,
                      due_at = case when e.state = 'active' then greatest(l.due_at, l.backoff_until, t.at) else l.due_at end
@@ -152,11 +147,10 @@ impl Tx<'_> {
             .bind(&offers.free_at)
             .bind(&offers.favourites)
             .bind(self.node)
-            .fetch_all(self.connection)
+            .read_rows(self.connection)
             .await?;
         let mut taken = Vec::with_capacity(rows.len());
-        for row in rows {
-            let (key, favourite): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        for (key, favourite) in rows {
             self.lane_floors.forget(key);
             self.concerned.owner(favourite);
             // Until it is known whether this was committed, nothing more is loaded from the lane.

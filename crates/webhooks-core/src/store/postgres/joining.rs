@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use sqlx::{Row, postgres::PgRow};
-
 use super::{
     bell::Concerned,
     held_lanes::UNFORESEEN_WAIT,
@@ -13,7 +11,7 @@ use super::{
 use crate::{model::outcome::Backoff, outbox::Outbox, store::error::StoreError};
 
 /// Adds the lanes of `$from`, each with whether it is owned, or makes existing ones due; returns the columns
-/// that [`Joined::read`] expects.
+/// of a [`JoinedRow`].
 ///
 /// A lane that no longer exists was left by another node: whichever node comes first looks at it. A lane that
 /// another node owns is made due whatever memory knows: its owner looks.
@@ -138,12 +136,12 @@ impl Joining {
             .bind_to(statement)
             .bind(tx.now())
             .bind(tx.node)
-            .fetch_all(tx.connection)
+            .read_rows(tx.connection)
             .await?;
         for key in self.lanes.keys() {
             tx.lanes.add(*key);
         }
-        self.joined(tx, &Joined::read(&rows)?);
+        self.joined(tx, &Joined::of(rows));
         Ok(())
     }
 
@@ -209,21 +207,19 @@ struct JoinedLane {
     is_due: bool,
 }
 
+/// A lane's key and node, whether it is new and whether it is due; without a key there is no lane.
+pub(super) type JoinedRow = (Option<i64>, Option<i64>, Option<bool>, Option<bool>);
+
 impl Joined {
-    /// Reads a lane's key and node, whether it is new and whether it is due; a row without a key has no lane.
-    pub(super) fn read(rows: &[PgRow]) -> sqlx::Result<Self> {
-        let mut lanes = BTreeMap::new();
-        for row in rows {
-            let key: Option<i64> = row.try_get(0)?;
-            let Some(key) = key else { continue };
-            let is_due: Option<bool> = row.try_get(3)?;
+    pub(super) fn of(rows: impl IntoIterator<Item = JoinedRow>) -> Self {
+        let lanes = rows.into_iter().filter_map(|(key, node, is_new, is_due)| {
             let lane = JoinedLane {
-                node: row.try_get(1)?,
-                is_new: row.try_get(2)?,
+                node,
+                is_new: is_new == Some(true),
                 is_due: is_due == Some(true),
             };
-            lanes.insert(key, lane);
-        }
-        Ok(Self(lanes))
+            Some((key?, lane))
+        });
+        Self(lanes.collect())
     }
 }

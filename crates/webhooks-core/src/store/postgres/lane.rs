@@ -6,8 +6,6 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use sqlx::Row;
-
 use super::{give_back::open_to_all, tx::Tx};
 use crate::{
     activity::ActivityKind, clock::millis, delivery::EndReason, model::outcome::Backoff,
@@ -52,7 +50,7 @@ impl Tx<'_> {
             .map(|(_, backoff)| super::row::int(backoff.failures))
             .collect();
         // An empty lane gets a due time too: when it is tried it is found empty, and its endpoint leaves it.
-        let rows = self
+        let due: Vec<Option<i64>> = self
             .query(
                 "insert into webhooks.lane (endpoint_key, due_at, backoff_until, failures)
                  select key, case when active then greatest(until, (
@@ -69,13 +67,10 @@ impl Tx<'_> {
             .bind(&active)
             .bind(&until)
             .bind(&failures)
-            .fetch_all(self.connection)
+            .read_values(self.connection)
             .await?;
-        for row in rows {
-            let due_at: Option<i64> = row.try_get(0)?;
-            if let Some(at) = due_at {
-                self.commit.due_by(at);
-            }
+        for at in due.into_iter().flatten() {
+            self.commit.due_by(at);
         }
         Ok(())
     }
@@ -102,7 +97,7 @@ impl Tx<'_> {
     /// Locks a lane: until the end of this transaction nothing joins it. False if another node owns it, or it
     /// is offered to one.
     pub(super) async fn take_lane(&mut self, outbox: &Arc<Outbox>) -> Result<bool, StoreError> {
-        let row = self
+        let row: Option<(Option<i64>, _, _, i32, Option<bool>)> = self
             .query(
                 "select node, owned, backoff_until, failures,
                         node is null and offered_to <> $2 and due_at > $3
@@ -111,24 +106,21 @@ impl Tx<'_> {
             .bind(outbox.key())
             .bind(self.node)
             .bind(open_to_all(self.now()))
-            .fetch_optional(self.connection)
+            .find_row(self.connection)
             .await?;
-        let Some(row) = row else {
+        let Some((node, owned, until, failures, is_offered)) = row else {
             return Ok(true);
         };
-        let (node, owned): (Option<i64>, bool) = (row.try_get(0)?, row.try_get(1)?);
         if node == Some(self.node) {
             return Ok(true);
         }
-        let is_offered: Option<bool> = row.try_get(4)?;
         if owned && (node.is_some() || is_offered == Some(true)) {
             return Ok(false);
         }
         self.lane_floors.forget(outbox.key());
-        let failures: i32 = row.try_get(3)?;
         // The row says in what state its last holder left the endpoint.
         outbox.take_over_lane(Backoff {
-            until: row.try_get(2)?,
+            until,
             failures: failures.unsigned_abs(),
         });
         Ok(true)
@@ -168,14 +160,13 @@ impl Tx<'_> {
     /// For a lane in trouble with nothing due: wait for its next row, or leave it if there is none.
     pub(super) async fn wait_or_leave(&mut self, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
         let key = outbox.key();
-        let row = self
+        let first: Option<i64> = self
             .query(
                 "select min(due_at) from webhooks.delivery where endpoint_key = $1 and claim is null and lane",
             )
             .bind(key)
-            .fetch_one(self.connection)
+            .read_value(self.connection)
             .await?;
-        let first: Option<i64> = row.try_get(0)?;
         match first {
             Some(first) => {
                 let due_at = first.max(outbox.backoff_until());
@@ -258,7 +249,7 @@ impl Tx<'_> {
         // Rows of a lane are roughly in the order of their age, so the first few show whether to look further.
         // A row that was not tried is the next to be: nothing behind it is given up before.
         let back_since = uptime.back_since().unwrap_or(i64::MIN);
-        let rows = self
+        let rows: Vec<(i64, bool)> = self
             .query(
                 "select event_seq, owed_at < $2 and attempts > 0 and ($3 < owed_at or exists (
                      select 1 from webhooks.attempt a
@@ -271,16 +262,10 @@ impl Tx<'_> {
             .bind(oldest)
             .bind(back_since)
             .bind(EXPIRE_ROWS)
-            .fetch_all(self.connection)
+            .read_rows(self.connection)
             .await?;
-        let mut expired = Vec::new();
-        for row in rows {
-            let is_over: bool = row.try_get(1)?;
-            if !is_over {
-                break;
-            }
-            expired.push(row.try_get(0)?);
-        }
+        let expired = rows.into_iter().take_while(|(_, is_over)| *is_over);
+        let expired: Vec<i64> = expired.map(|(seq, _)| seq).collect();
         self.end(key, &expired, EndReason::Expired).await?;
         if !expired.is_empty() {
             let endpoint = outbox.endpoint();

@@ -13,8 +13,6 @@ use std::{
     sync::Arc,
 };
 
-use sqlx::Row;
-
 use super::{endpoints::keys_of, tx::Tx};
 use crate::{
     endpoint::wants,
@@ -65,10 +63,10 @@ impl Tx<'_> {
                  order by endpoint_key for update",
             )
             .bind(keys)
-            .fetch_all(self.connection)
+            .read_values(self.connection)
             .await?;
-        for lane in locked {
-            self.lanes.add(lane.try_get(0)?);
+        for key in locked {
+            self.lanes.add(key);
         }
         Ok(())
     }
@@ -136,7 +134,7 @@ impl Tx<'_> {
             return Ok(HashSet::new());
         }
         let keys: Vec<i64> = keys.iter().copied().collect();
-        let rows = self
+        let rows: Vec<(i64, bool)> = self
             .query(
                 "with free as materialized (
                      select endpoint_key from webhooks.lane where endpoint_key = any($1)
@@ -145,11 +143,10 @@ impl Tx<'_> {
                  from webhooks.lane where endpoint_key = any($1)",
             )
             .bind(keys)
-            .fetch_all(self.connection)
+            .read_rows(self.connection)
             .await?;
         let mut busy = HashSet::new();
-        for row in rows {
-            let (key, is_free): (i64, bool) = (row.try_get(0)?, row.try_get(1)?);
+        for (key, is_free) in rows {
             if is_free {
                 self.lanes.add(key);
             } else {

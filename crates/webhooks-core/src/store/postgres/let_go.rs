@@ -10,8 +10,6 @@ use std::{
     sync::Arc,
 };
 
-use sqlx::Row;
-
 use super::{
     bell::Concerned,
     tx::Tx,
@@ -106,15 +104,12 @@ impl Tx<'_> {
     /// The lanes that this node owns, including those of endpoints that memory does not know.
     async fn owned_lanes(&mut self) -> Result<BTreeSet<i64>, StoreError> {
         // This reads all lanes: like freeing those of a dead node, it happens once in a node's life.
-        let rows = self
+        let keys: Vec<i64> = self
             .query("select endpoint_key from webhooks.lane where node = $1 and owned")
             .bind(self.node)
-            .fetch_all(self.connection)
+            .read_values(self.connection)
             .await?;
-        Ok(rows
-            .iter()
-            .map(|row| row.try_get(0))
-            .collect::<Result<_, _>>()?)
+        Ok(keys.into_iter().collect())
     }
 }
 

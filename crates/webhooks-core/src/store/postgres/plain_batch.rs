@@ -10,8 +10,6 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use sqlx::Row;
-
 use super::{
     attempts::{Attempts, insert_attempts},
     completion::say_taken_away,
@@ -229,13 +227,15 @@ impl Tx<'_> {
     ) -> Result<Option<Answered>, StoreError> {
         let statement = self.begin_plain(SEND, plain, writer);
         let statement = plain.deliveries.bind_lanes(statement);
-        let rows = statement.fetch_all(self.connection).await?;
-        let Some(row) = rows.first() else {
+        let rows: Vec<(_, _, _, _, i64)> = statement.read_rows(self.connection).await?;
+        let Some(&(.., base)) = rows.first() else {
             return Ok(None);
         };
+        let lanes = rows.into_iter();
+        let lanes = lanes.map(|(key, node, is_new, is_due, _)| (key, node, is_new, is_due));
         Ok(Some(Answered {
-            base: row.try_get(4)?,
-            joined: Some(Joined::read(&rows)?),
+            base,
+            joined: Some(Joined::of(lanes)),
             gone: None,
         }))
     }
@@ -256,11 +256,9 @@ impl Tx<'_> {
         let statement = self.begin_plain(COMPLETE, plain, writer);
         let Claims { seqs, claims, .. } = &plain.released;
         let statement = attempts.bind_all(statement).bind(seqs).bind(claims);
-        let row = statement.fetch_optional(self.connection).await?;
-        let Some(row) = row else { return Ok(None) };
-        let gone: Vec<i64> = row.try_get(1)?;
-        Ok(Some(Answered {
-            base: row.try_get(0)?,
+        let answer: Option<(i64, Vec<i64>)> = statement.find_row(self.connection).await?;
+        Ok(answer.map(|(base, gone)| Answered {
+            base,
             joined: Some(Joined::default()),
             gone: Some(gone.into_iter().collect()),
         }))

@@ -292,7 +292,7 @@ impl Tx<'_> {
         let (due_from, seq_from) = from.unwrap_or((i64::MIN, i64::MIN));
         // Uses the index delivery_lane, whose order is the causal order for ordered endpoints. Each event is
         // looked up separately, because a join may be planned as a scan of all events.
-        let rows = self
+        self
             .query(
                 "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent, d.due_at
                  from webhooks.delivery d
@@ -308,8 +308,7 @@ impl Tx<'_> {
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .bind(due_from)
             .bind(seq_from)
-            .fetch_all(self.connection)
-            .await?;
-        Ok(rows.iter().map(FoundRow::read).collect::<Result<_, _>>()?)
+            .read_rows(self.connection)
+            .await
     }
 }

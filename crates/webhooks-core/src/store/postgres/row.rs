@@ -1,7 +1,7 @@
 //! Reading rows: statements on a schema, and deliveries with their events.
 
 use bytes::Bytes;
-use sqlx::{Row, postgres::PgRow};
+use sqlx::{FromRow, Row, postgres::PgRow};
 
 use super::{
     schema::Schema,
@@ -37,10 +37,10 @@ pub(super) struct FoundRow {
     pub(super) event: Option<StoredEvent>,
 }
 
-impl FoundRow {
-    /// Reads the columns `event_seq, endpoint_key, attempts, number` of a delivery, `id, body, traceparent` of
-    /// its event, and `due_at`.
-    pub(super) fn read(row: &PgRow) -> sqlx::Result<Self> {
+/// From the columns `event_seq, endpoint_key, attempts, number` of a delivery, `id, body, traceparent` of its event,
+/// and `due_at`.
+impl FromRow<'_, PgRow> for FoundRow {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         let seq = row.try_get(0)?;
         let attempts: i32 = row.try_get(2)?;
         let number: i32 = row.try_get(3)?;

@@ -7,8 +7,6 @@ use std::{
     sync::Arc,
 };
 
-use sqlx::{Row, postgres::PgRow};
-
 use super::{
     floor::DUE_ORDERS,
     give_back::open_to_all,
@@ -94,7 +92,7 @@ impl Reader<'_> {
         (node, now): (i64, i64),
         from: [i64; DUE_ORDERS],
     ) -> Result<FirstDue, StoreError> {
-        let row = self
+        let (retry, healthy, in_trouble, arrived) = self
             .query(concat!(
                 // Not min(): with the statistics of an empty table, that is planned as a scan of all later rows.
                 "select
@@ -118,14 +116,9 @@ impl Reader<'_> {
             .bind(from[2])
             .bind(from[3])
             .bind(open_to_all(now))
-            .fetch_one(self.connection)
+            .read_row(self.connection)
             .await?;
-        Ok([
-            row.try_get(0)?,
-            row.try_get(1)?,
-            row.try_get(2)?,
-            row.try_get(3)?,
-        ])
+        Ok([retry, healthy, in_trouble, arrived])
     }
 }
 
@@ -183,18 +176,17 @@ impl Tx<'_> {
         (from, now): (i64, i64),
         limit: usize,
     ) -> Result<Vec<(i64, Occasion)>, StoreError> {
-        let rows = self
+        let rows: Vec<(i64, bool)> = self
             .query(select)
             .bind(now)
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .bind(self.node)
             .bind(from)
             .bind(open_to_all(now))
-            .fetch_all(self.connection)
+            .read_rows(self.connection)
             .await?;
         let mut lanes = Vec::with_capacity(rows.len());
-        for row in rows {
-            let (key, is_busy): (i64, bool) = (row.try_get(0)?, row.try_get(1)?);
+        for (key, is_busy) in rows {
             lanes.push(if is_busy {
                 (key, Occasion::Busy)
             } else {
@@ -234,7 +226,7 @@ impl Tx<'_> {
     /// Loads single retries. True if some went to their lanes.
     async fn scan_retries(&mut self, now: i64) -> Result<bool, StoreError> {
         // Uses the index delivery_due.
-        let rows = self
+        let rows: Vec<FoundRow> = self
             .query(
                 "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent, d.due_at
                  from webhooks.delivery d
@@ -248,13 +240,13 @@ impl Tx<'_> {
             .bind(now)
             .bind(SCAN_ROWS)
             .bind(self.due_floors.get()[0])
-            .fetch_all(self.connection)
+            .read_rows(self.connection)
             .await?;
         let mut placed = Placed::default();
         let mut refused = None;
         let busy = self.busy_lanes_of(&rows).await?;
-        for row in &rows {
-            if busy.contains(&row.try_get(1)?) {
+        for row in rows {
+            if busy.contains(&row.endpoint_key) {
                 // It stays due: the next scan finds it.
                 continue;
             }
@@ -303,9 +295,8 @@ impl Tx<'_> {
     }
 
     /// The lanes that some of these retries have to join and that others hold.
-    async fn busy_lanes_of(&mut self, rows: &[PgRow]) -> Result<HashSet<i64>, StoreError> {
-        let keys = rows.iter().map(|row| row.try_get(1));
-        let keys: BTreeSet<i64> = keys.collect::<Result<_, _>>()?;
+    async fn busy_lanes_of(&mut self, rows: &[FoundRow]) -> Result<HashSet<i64>, StoreError> {
+        let keys: BTreeSet<i64> = rows.iter().map(|row| row.endpoint_key).collect();
         let mut joined = BTreeSet::new();
         for key in keys {
             match self.found(key).await? {
@@ -320,8 +311,11 @@ impl Tx<'_> {
         self.busy_lanes(&joined).await
     }
 
-    async fn place_retry(&mut self, row: &PgRow, placed: &mut Placed) -> Result<(), StoreError> {
-        let mut row = FoundRow::read(row)?;
+    async fn place_retry(
+        &mut self,
+        mut row: FoundRow,
+        placed: &mut Placed,
+    ) -> Result<(), StoreError> {
         let key = row.endpoint_key;
         let outbox = match self.found(key).await? {
             Found::Outbox(outbox) => Some(outbox),

@@ -5,7 +5,7 @@
 //! is in memory either, so it does not matter whether the transaction is committed, or which node finds it:
 //! deliveries in a kept lane are found by a note (see `arrivals.rs`), the others by their due time.
 
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 
 use super::{
     chosen_ids::is_same, handle::Handle, new_deliveries::delivery_columns,
@@ -68,18 +68,17 @@ impl Reader<'_> {
     /// The endpoints of a customer that want events of a type. They are read each time: another node
     /// may have changed them.
     async fn wanting(&mut self, customer: &str, event_type: &str) -> Result<Wanting, StoreError> {
-        let rows = self
+        let rows: Vec<(i64, String, bool, bool)> = self
             .query(
                 "select e.key, e.event_types, e.ordered, e.ordered or coalesce(l.owned, false)
                  from webhooks.endpoint e left join webhooks.lane l on l.endpoint_key = e.key
                  where e.customer = $1 and e.state <> 'removed' order by e.key",
             )
             .bind(customer)
-            .fetch_all(self.connection)
+            .read_rows(self.connection)
             .await?;
         let mut wanting = Wanting::default();
-        for row in rows {
-            let (key, types): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+        for (key, types, ordered, kept) in rows {
             let types: Vec<String> = serde_json::from_str(&types).map_err(|_| {
                 StoreError::Damaged(format!(
                     "the event types of the endpoint with the key {key}"
@@ -87,8 +86,8 @@ impl Reader<'_> {
             })?;
             if wants(&types, event_type) {
                 wanting.keys.push(key);
-                wanting.ordered.push(row.try_get(2)?);
-                wanting.kept.push(row.try_get(3)?);
+                wanting.ordered.push(ordered);
+                wanting.kept.push(kept);
             }
         }
         Ok(wanting)
@@ -106,7 +105,7 @@ impl Reader<'_> {
         if !is_same(&found.event_type, &found.body, event) {
             return Err(SendError::Conflict(event.id.clone()));
         }
-        let row = self
+        let deliveries: i64 = self
             .query(
                 "select count(*) from (
                      select endpoint_key from webhooks.delivery where event_seq = $1
@@ -115,10 +114,8 @@ impl Reader<'_> {
             )
             .bind(found.seq)
             .bind(found.day)
-            .fetch_one(self.connection)
-            .await
-            .map_err(StoreError::from)?;
-        let deliveries: i64 = row.try_get(0).map_err(StoreError::from)?;
+            .read_value(self.connection)
+            .await?;
         Ok(Some(SendReceipt {
             event_id: event.id.clone(),
             deliveries: usize::try_from(deliveries).unwrap_or_default(),
@@ -149,13 +146,12 @@ impl Reader<'_> {
 
     /// A number for one event. The transaction's own id comes first: see `head.rs`.
     async fn next_seq(&mut self) -> Result<i64, StoreError> {
-        let row = self
+        self
             .query(
                 "select case when pg_current_xact_id() is not null then nextval('webhooks.event_batch') << 12 end",
             )
-            .fetch_one(self.connection)
-            .await?;
-        Ok(row.try_get(0)?)
+            .read_value(self.connection)
+            .await
     }
 
     async fn insert(

@@ -3,8 +3,6 @@
 //! Its transaction id does not tell: a server that crashed before any of the transaction had reached its
 //! disk, or a replica that never had it, gives the id to another transaction, and reports that as committed.
 
-use sqlx::Row;
-
 use super::row::Reader;
 use crate::store::error::StoreError;
 
@@ -53,16 +51,13 @@ impl Reader<'_> {
         node: i64,
         witness: &Witness,
     ) -> Result<Outcome, StoreError> {
-        let row = self
+        let is_alive = self
             .query("select alive from webhooks.node where id = $1 for update")
             .bind(node)
-            .fetch_optional(self.connection)
+            .find_value(self.connection)
             .await?;
         // Without a row, a server has taken over that never got it.
-        let is_alive = match row {
-            Some(row) => row.try_get(0)?,
-            None => false,
-        };
+        let is_alive = is_alive.unwrap_or(false);
         let is_of_claims = matches!(witness, Witness::Claimed(_) | Witness::Released(_));
         if !is_alive && is_of_claims {
             return Ok(Outcome::Fenced);
@@ -104,7 +99,6 @@ impl Reader<'_> {
                 .bind(key)
                 .bind(version),
         };
-        let found = query.fetch_optional(self.connection).await?;
-        Ok(found.map(|row| row.try_get(0)).transpose()?)
+        query.find_value(self.connection).await
     }
 }
