@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use sqlx::Row;
-
 use super::tx::Tx;
 use crate::{
     activity::ActivityKind,
@@ -82,15 +80,13 @@ impl Tx<'_> {
     /// When an endpoint last answered another node, if that was after the time from which this node has had only
     /// failures: then the cause is this node's network.
     async fn answered_others(&mut self, key: i64, since: i64) -> Result<Option<i64>, StoreError> {
-        let answered = self
-            .query(
-                "select succeeded_at from webhooks.endpoint where key = $1 and succeeded_at > $2",
-            )
-            .bind(key)
-            .bind(since)
-            .fetch_optional(self.connection)
-            .await?;
-        Ok(answered.map(|row| row.try_get(0)).transpose()?)
+        self.query(
+            "select succeeded_at from webhooks.endpoint where key = $1 and succeeded_at > $2",
+        )
+        .bind(key)
+        .bind(since)
+        .find_value(self.connection)
+        .await
     }
 
     /// Changes an endpoint's state; its deliveries in memory go back to the lane.

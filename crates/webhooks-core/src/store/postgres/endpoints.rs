@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use sqlx::{Row, postgres::PgRow};
+use sqlx::{FromRow, Row, postgres::PgRow};
 
 use super::{row::Reader, tx::Tx};
 use crate::{
@@ -123,23 +123,18 @@ impl Tx<'_> {
     }
 
     async fn backoffs(&mut self, keys: &[i64]) -> Result<HashMap<i64, Backoff>, StoreError> {
-        let rows = self
+        let rows: Vec<(i64, i64, i32)> = self
             .query(
                 "select endpoint_key, backoff_until, failures from webhooks.lane where endpoint_key = any($1)",
             )
             .bind(keys)
-            .fetch_all(self.connection)
+            .read_rows(self.connection)
             .await?;
-        rows.into_iter()
-            .map(|row| {
-                let failures: i32 = row.try_get(2)?;
-                let backoff = Backoff {
-                    until: row.try_get(1)?,
-                    failures: failures.unsigned_abs(),
-                };
-                Ok((row.try_get(0)?, backoff))
-            })
-            .collect()
+        let backoffs = rows.into_iter().map(|(key, until, failures)| {
+            let failures = failures.unsigned_abs();
+            (key, Backoff { until, failures })
+        });
+        Ok(backoffs.collect())
     }
 
     /// Reads an endpoint again after it changed.
@@ -164,9 +159,8 @@ impl Tx<'_> {
         let found = self
             .query("select key from webhooks.endpoint where key = any($1) and state = 'removed'")
             .bind(&keys)
-            .fetch_all(self.connection)
+            .read_values(self.connection)
             .await;
-        let found = found.and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect());
         found.unwrap_or_default()
     }
 }
@@ -191,20 +185,22 @@ const BY_ID: &str = "
     select key, id, customer, url, event_types, ordered, settings, state, state_reason, failing_since, created_at
     from webhooks.endpoint where id = $1 and customer = $2";
 
-fn read_row(row: &PgRow) -> sqlx::Result<EndpointRow> {
-    Ok(EndpointRow {
-        key: row.try_get(0)?,
-        id: row.try_get(1)?,
-        customer: row.try_get(2)?,
-        url: row.try_get(3)?,
-        event_types: row.try_get(4)?,
-        ordered: row.try_get(5)?,
-        settings: row.try_get(6)?,
-        state: row.try_get(7)?,
-        state_reason: row.try_get(8)?,
-        failing_since: row.try_get(9)?,
-        created_at: row.try_get(10)?,
-    })
+impl FromRow<'_, PgRow> for EndpointRow {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            key: row.try_get(0)?,
+            id: row.try_get(1)?,
+            customer: row.try_get(2)?,
+            url: row.try_get(3)?,
+            event_types: row.try_get(4)?,
+            ordered: row.try_get(5)?,
+            settings: row.try_get(6)?,
+            state: row.try_get(7)?,
+            state_reason: row.try_get(8)?,
+            failing_since: row.try_get(9)?,
+            created_at: row.try_get(10)?,
+        })
+    }
 }
 
 pub(super) async fn endpoints_where(
@@ -219,8 +215,7 @@ pub(super) async fn endpoints_where(
             .bind(of.id.as_str())
             .bind(of.customer.as_str()),
     };
-    let rows = query.fetch_all(reader.connection).await?;
-    Ok(rows.iter().map(read_row).collect::<Result<_, _>>()?)
+    query.read_rows(reader.connection).await
 }
 
 pub(super) async fn secrets_of(
@@ -233,17 +228,12 @@ pub(super) async fn secrets_of(
              where endpoint_key = any($1) order by endpoint_key, number desc",
         )
         .bind(keys)
-        .fetch_all(reader.connection)
+        .read_rows(reader.connection)
         .await?;
     let mut secrets: HashMap<i64, Vec<SealedSecret>> = HashMap::new();
-    for row in rows {
-        secrets
-            .entry(row.try_get(0)?)
-            .or_default()
-            .push(SealedSecret {
-                sealed: row.try_get(1)?,
-                expires_at: row.try_get(2)?,
-            });
+    for (key, sealed, expires_at) in rows {
+        let of_key = secrets.entry(key).or_default();
+        of_key.push(SealedSecret { sealed, expires_at });
     }
     Ok(secrets)
 }
@@ -281,14 +271,15 @@ pub(super) async fn keys_of(
     reader: &mut Reader<'_>,
     ids: &[&str],
 ) -> Result<HashMap<String, (i64, bool)>, StoreError> {
-    let rows = reader
+    let rows: Vec<(String, i64, bool)> = reader
         .query("select id, key, ordered from webhooks.endpoint where id = any($1)")
         .bind(ids)
-        .fetch_all(reader.connection)
+        .read_rows(reader.connection)
         .await?;
-    rows.into_iter()
-        .map(|row| Ok((row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?))))
-        .collect()
+    let keys = rows.into_iter();
+    Ok(keys
+        .map(|(id, key, ordered)| (id, (key, ordered)))
+        .collect())
 }
 
 /// The key of a customer's endpoint.
@@ -302,14 +293,10 @@ pub(super) async fn find(
         )
         .bind(id.as_str())
         .bind(customer)
-        .fetch_optional(reader.connection)
-        .await
-        .map_err(StoreError::from)?;
-    match found {
-        Some(row) => Ok(row.try_get(0).map_err(StoreError::from)?),
-        None => Err(EndpointError::Unknown {
-            customer: customer.clone(),
-            id: id.clone(),
-        }),
-    }
+        .find_value(reader.connection)
+        .await?;
+    found.ok_or_else(|| EndpointError::Unknown {
+        customer: customer.clone(),
+        id: id.clone(),
+    })
 }

@@ -1,7 +1,5 @@
 //! Pages of an endpoint's deliveries, with cursors.
 
-use sqlx::Row;
-
 use super::read::{EventRow, Reading, delivery};
 use crate::{
     delivery::Delivery,
@@ -77,23 +75,16 @@ async fn newest(
         at: i64::MAX,
         seq: i64::MAX,
     });
-    let found = reading
+    let found: Vec<(i64, i64)> = reading
         .query(select)
         .bind(endpoint.key)
         .bind(from.at)
         .bind(from.seq)
         .bind(rows(limit))
-        .fetch_all(reading.reader.connection)
+        .read_rows(reading.reader.connection)
         .await?;
-    Ok(found
-        .iter()
-        .map(|row| {
-            Ok(PageCursor {
-                at: row.try_get(0)?,
-                seq: row.try_get(1)?,
-            })
-        })
-        .collect::<sqlx::Result<_>>()?)
+    let positions = found.into_iter().map(|(at, seq)| PageCursor { at, seq });
+    Ok(positions.collect())
 }
 
 async fn all(
@@ -103,7 +94,7 @@ async fn all(
     limit: usize,
 ) -> Result<(Vec<PageCursor>, Option<PageCursor>), StoreError> {
     let from = cursor.map_or(i64::MAX, |cursor| cursor.seq);
-    let found = reading
+    let found: Vec<(i64, bool)> = reading
         .query(
             "select e.seq,
                     exists (select 1 from webhooks.attempt a where a.event_seq = e.seq and a.endpoint_key = $2 and a.day >= e.day)
@@ -116,12 +107,11 @@ async fn all(
         .bind(endpoint.key)
         .bind(from)
         .bind(rows(LOOKED_THROUGH))
-        .fetch_all(reading.reader.connection)
+        .read_rows(reading.reader.connection)
         .await?;
     let mut positions = Vec::new();
     let mut last = None;
-    for row in &found {
-        let (seq, is_on_record): (i64, bool) = (row.try_get(0)?, row.try_get(1)?);
+    for &(seq, is_on_record) in &found {
         last = Some(PageCursor { at: 0, seq });
         if is_on_record {
             positions.push(PageCursor { at: 0, seq });
@@ -142,7 +132,7 @@ async fn pending(
     limit: usize,
 ) -> Result<Vec<PageCursor>, StoreError> {
     let after = cursor.map_or(-1, |cursor| cursor.seq);
-    let found = reading
+    let found: Vec<(i64, bool)> = reading
         .query(
             "select seq,
                     exists (select 1 from webhooks.delivery d where d.event_seq = e.seq and d.endpoint_key = $2)
@@ -154,18 +144,13 @@ async fn pending(
         .bind(endpoint.key)
         .bind(after)
         .bind(rows(LOOKED_THROUGH))
-        .fetch_all(reading.reader.connection)
+        .read_rows(reading.reader.connection)
         .await?;
-    let mut seqs: Vec<i64> = Vec::new();
-    if found.len() < LOOKED_THROUGH {
-        for row in &found {
-            let is_pending: bool = row.try_get(1)?;
-            if is_pending && seqs.len() < limit {
-                seqs.push(row.try_get(0)?);
-            }
-        }
+    let seqs: Vec<i64> = if found.len() < LOOKED_THROUGH {
+        let pending = found.into_iter().filter(|(_, is_pending)| *is_pending);
+        pending.map(|(seq, _)| seq).take(limit).collect()
     } else {
-        let found = reading
+        reading
             .query(
                 "select event_seq from webhooks.delivery where endpoint_key = $1 and event_seq > $2
                  order by event_seq limit $3",
@@ -173,12 +158,9 @@ async fn pending(
             .bind(endpoint.key)
             .bind(after)
             .bind(rows(limit))
-            .fetch_all(reading.reader.connection)
-            .await?;
-        for row in &found {
-            seqs.push(row.try_get(0)?);
-        }
-    }
+            .read_values(reading.reader.connection)
+            .await?
+    };
     Ok(seqs
         .into_iter()
         .map(|seq| PageCursor { at: 0, seq })
@@ -191,24 +173,17 @@ async fn hydrate(
     positions: &[PageCursor],
 ) -> Result<Vec<Delivery>, StoreError> {
     let seqs: Vec<i64> = positions.iter().map(|position| position.seq).collect();
-    let rows = reading
+    let events: Vec<EventRow> = reading
         .query(
             "select seq, day, id, type, created_at from webhooks.event
              where seq = any($1) order by array_position($1, seq)",
         )
         .bind(&seqs)
-        .fetch_all(reading.reader.connection)
+        .read_rows(reading.reader.connection)
         .await?;
-    let mut deliveries = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let event = EventRow {
-            seq: row.try_get(0)?,
-            day: row.try_get(1)?,
-            id: row.try_get(2)?,
-            event_type: row.try_get(3)?,
-            created_at: row.try_get(4)?,
-        };
-        deliveries.push(delivery(reading, &event, endpoint.key, Some(endpoint)).await?);
+    let mut deliveries = Vec::with_capacity(events.len());
+    for event in &events {
+        deliveries.push(delivery(reading, event, endpoint.key, Some(endpoint)).await?);
     }
     Ok(deliveries)
 }

@@ -1,7 +1,5 @@
 //! Adding and changing endpoints.
 
-use sqlx::Row;
-
 use super::{
     endpoints::{Selection, read, stored},
     tx::Tx,
@@ -33,17 +31,14 @@ impl Tx<'_> {
         self.query("select pg_advisory_xact_lock(hashtextextended($1, 0))")
             .bind(customer)
             .execute(self.connection)
-            .await
-            .map_err(StoreError::from)?;
-        let row = self
+            .await?;
+        let count: i64 = self
             .query(
                 "select count(*) from webhooks.endpoint where customer = $1 and state <> 'removed'",
             )
             .bind(customer)
-            .fetch_one(self.connection)
-            .await
-            .map_err(StoreError::from)?;
-        let count: i64 = row.try_get(0).map_err(StoreError::from)?;
+            .read_value(self.connection)
+            .await?;
         if count.unsigned_abs() >= ENDPOINTS_PER_CUSTOMER_MAX as u64 {
             return Err(EndpointError::TooMany(customer.to_owned()));
         }
@@ -51,7 +46,7 @@ impl Tx<'_> {
         let place = place(id.as_str());
         let secret = new.secret.clone().unwrap_or_else(Secret::generate);
         let seal = self.endpoints.reader.seal.clone();
-        let row = self
+        let key = self
             .query(
                 "insert into webhooks.endpoint
                  (id, customer, url, event_types, ordered, settings, state, state_reason, failing_since, created_at)
@@ -64,10 +59,8 @@ impl Tx<'_> {
             .bind(new.ordered)
             .bind(seal.seal(json(&new.settings).as_bytes(), &place))
             .bind(self.now())
-            .fetch_one(self.connection)
-            .await
-            .map_err(StoreError::from)?;
-        let key = row.try_get(0).map_err(StoreError::from)?;
+            .read_value(self.connection)
+            .await?;
         self.insert_secret((key, &id), 1, &secret).await?;
         self.own_lane(key, keeps_lane(new.ordered, &new.settings))
             .await?;
@@ -89,21 +82,18 @@ impl Tx<'_> {
         self.query("delete from webhooks.endpoint_secret where endpoint_key = $1")
             .bind(key)
             .execute(self.connection)
-            .await
-            .map_err(StoreError::from)?;
+            .await?;
         self.query("update webhooks.endpoint set settings = $2, url = $3 where key = $1")
             .bind(key)
             .bind(seal.seal(b"{}", &place))
             .bind(seal.seal(b"about:removed", &place))
             .execute(self.connection)
-            .await
-            .map_err(StoreError::from)?;
+            .await?;
         self.set_state(key, "disabled", "removed").await?;
         self.query("update webhooks.endpoint set state = 'removed' where key = $1")
             .bind(key)
             .execute(self.connection)
-            .await
-            .map_err(StoreError::from)?;
+            .await?;
         self.endpoints.cache.forget_customer(&of.customer);
         self.endpoints.cache.forget_key(key);
         self.note_change(key);
@@ -138,8 +128,7 @@ impl Tx<'_> {
         .bind(json(event_types))
         .bind(reader.seal.seal(json(&settings).as_bytes(), &place))
         .execute(self.connection)
-        .await
-        .map_err(StoreError::from)?;
+        .await?;
         self.own_lane(key, keeps_lane(stored.ordered, &settings))
             .await?;
         self.note_change(key);

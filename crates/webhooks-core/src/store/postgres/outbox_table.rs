@@ -11,8 +11,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::{Row, postgres::PgRow};
-
 use super::{
     chosen_ids::{Behind, Call},
     error::refusal_of,
@@ -46,6 +44,9 @@ struct Taken {
     /// Customers whose rows are left for the next time.
     waiting: BTreeSet<String>,
 }
+
+/// The id, customer, type, data, event's id and size of the data in bytes of a row; no data if that is too large.
+type WaitingRow = (i64, String, String, Option<String>, Option<String>, i32);
 
 /// A row that can be stored, as far as is known without the database.
 #[derive(Clone)]
@@ -93,7 +94,7 @@ impl Tx<'_> {
         for _ in 0..LOOKS_MAX {
             let rows = self.waiting_rows(&waiting, left).await?;
             is_full = rows.len() == left;
-            let taken = self.take(&rows, storing).await?;
+            let taken = self.take(rows, storing).await?;
             events += taken.stored.len();
             left -= taken.stored.len() + taken.refused.0.len();
             let finds_waiting = !taken.waiting.is_empty();
@@ -114,9 +115,9 @@ impl Tx<'_> {
         &mut self,
         passed_over: &BTreeSet<String>,
         limit: usize,
-    ) -> Result<Vec<PgRow>, StoreError> {
+    ) -> Result<Vec<WaitingRow>, StoreError> {
         let passed_over: Vec<&str> = passed_over.iter().map(String::as_str).collect();
-        let rows = self
+        self
             .query(
                 "select id, customer, type, case when octet_length(data::text) > $1 then null else data::text end,
                         event_id, octet_length(data::text)
@@ -126,35 +127,33 @@ impl Tx<'_> {
             .bind(i32::try_from(EVENT_BYTES_MAX).unwrap_or(i32::MAX))
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .bind(passed_over)
-            .fetch_all(self.connection)
-            .await?;
-        Ok(rows)
+            .read_rows(self.connection)
+            .await
     }
 
     /// Turns these rows into events.
-    async fn take(&mut self, rows: &[PgRow], storing: Storing) -> Result<Taken, StoreError> {
+    async fn take(&mut self, rows: Vec<WaitingRow>, storing: Storing) -> Result<Taken, StoreError> {
         let mut taken = Taken::default();
         if rows.is_empty() {
             return Ok(taken);
         }
-        let prepared: Vec<_> = rows.iter().map(prepare).collect();
+        let ids: Vec<i64> = rows.iter().map(|(id, ..)| *id).collect();
+        let prepared: Vec<_> = rows.into_iter().map(prepare).collect();
         taken.waiting = self.waiting_customers(&prepared).await?;
         let batch = self
             .query("select nextval('webhooks.event_batch')")
-            .fetch_one(self.connection)
+            .read_value(self.connection)
             .await?;
-        let mut numbers = Numbers::new(vec![batch.try_get(0)?]);
-        let mut ready = Vec::with_capacity(rows.len());
-        for (row, prepared) in rows.iter().zip(prepared) {
-            let id: i64 = row.try_get(0)?;
+        let mut numbers = Numbers::new(vec![batch]);
+        let mut ready = Vec::with_capacity(ids.len());
+        for (id, prepared) in ids.into_iter().zip(prepared) {
             match prepared {
                 Ok((customer, event)) => ready.push(ReadyRow {
                     id,
                     customer,
                     event,
                 }),
-                Err(RowError::Refused(reason)) => taken.refuse(id, reason),
-                Err(RowError::Store(error)) => return Err(error),
+                Err(error) => taken.refuse(id, error.to_string()),
             }
         }
         match storing {
@@ -184,19 +183,17 @@ impl Tx<'_> {
     /// Whether this node alone takes rows until the end of this transaction. It does not wait for the lock,
     /// because it may hold lanes.
     async fn takes_alone(&mut self) -> Result<bool, StoreError> {
-        let row = self
-            .query("select pg_try_advisory_xact_lock($1, hashtext($2))")
+        self.query("select pg_try_advisory_xact_lock($1, hashtext($2))")
             .bind(LOCK_KEY)
             .bind(self.schema.name())
-            .fetch_one(self.connection)
-            .await?;
-        Ok(row.try_get(0)?)
+            .read_value(self.connection)
+            .await
     }
 
     /// Customers whose rows are left for the next time, because others hold the lanes that these would join.
     async fn waiting_customers(
         &mut self,
-        rows: &[Result<(String, PreparedEvent), RowError>],
+        rows: &[Result<(String, PreparedEvent), EventError>],
     ) -> Result<BTreeSet<String>, StoreError> {
         let customers: BTreeSet<&str> = rows
             .iter()
@@ -333,49 +330,35 @@ pub(super) async fn refused_rows(
     reading: &mut Reading<'_>,
     after: i64,
 ) -> Result<Vec<RefusedRow>, StoreError> {
-    let rows = reading
+    let rows: Vec<(i64, String, String, Option<String>, String)> = reading
         .query(
             "select id, customer, type, event_id, refused from webhooks.outbox
              where refused is not null and id > $1 order by id limit $2",
         )
         .bind(after)
         .bind(i64::try_from(REFUSED_ROWS_MAX).unwrap_or(i64::MAX))
-        .fetch_all(reading.reader.connection)
+        .read_rows(reading.reader.connection)
         .await?;
-    rows.iter()
-        .map(|row| {
-            let shown = |column: usize| -> sqlx::Result<Option<String>> {
-                let text: Option<String> = row.try_get(column)?;
-                Ok(text.as_deref().map(shorten))
-            };
-            Ok(RefusedRow {
-                id: row.try_get(0)?,
-                customer: shown(1)?.unwrap_or_default(),
-                event_type: shown(2)?.unwrap_or_default(),
-                event_id: shown(3)?,
-                reason: shown(4)?.unwrap_or_default(),
-            })
-        })
-        .collect()
-}
-
-enum RowError {
-    /// What is wrong with this row.
-    Refused(String),
-    /// The store refused, and would refuse the next row too.
-    Store(StoreError),
+    let refused = rows
+        .into_iter()
+        .map(|(id, customer, event_type, event_id, reason)| RefusedRow {
+            id,
+            customer: shorten(&customer),
+            event_type: shorten(&event_type),
+            event_id: event_id.as_deref().map(shorten),
+            reason: shorten(&reason),
+        });
+    Ok(refused.collect())
 }
 
 /// The customer and the event of a row.
-fn prepare(row: &PgRow) -> Result<(String, PreparedEvent), RowError> {
-    let customer: String = row.try_get(1)?;
-    let event_type: String = row.try_get(2)?;
-    let data: Option<String> = row.try_get(3)?;
-    let event_id: Option<String> = row.try_get(4)?;
+fn prepare(
+    (_, customer, event_type, data, event_id, size_bytes): WaitingRow,
+) -> Result<(String, PreparedEvent), EventError> {
     check_customer(&customer)?;
     let Some(data) = data else {
-        let bytes: i32 = row.try_get(5)?;
-        return Err(EventError::TooLarge(usize::try_from(bytes).unwrap_or(usize::MAX)).into());
+        let size_bytes = usize::try_from(size_bytes).unwrap_or(usize::MAX);
+        return Err(EventError::TooLarge(size_bytes));
     };
     let data: &serde_json::value::RawValue =
         serde_json::from_str(&data).map_err(|error| EventError::Data(error.to_string()))?;
@@ -384,16 +367,4 @@ fn prepare(row: &PgRow) -> Result<(String, PreparedEvent), RowError> {
         event = event.id(id);
     }
     Ok((customer, event.prepare()?))
-}
-
-impl From<sqlx::Error> for RowError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
-impl From<EventError> for RowError {
-    fn from(error: EventError) -> Self {
-        Self::Refused(error.to_string())
-    }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use sqlx::{Row, postgres::PgRow};
+use sqlx::{FromRow, Row, postgres::PgRow};
 
 use super::{
     endpoints::{self, Selection},
@@ -61,6 +61,20 @@ pub(super) struct FoundEvent {
     traceparent: Option<String>,
 }
 
+impl FromRow<'_, PgRow> for FoundEvent {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            seq: row.try_get(0)?,
+            day: row.try_get(1)?,
+            id: row.try_get(2)?,
+            event_type: row.try_get(3)?,
+            body: row.try_get::<Vec<u8>, _>(4)?.into(),
+            created_at: row.try_get(5)?,
+            traceparent: row.try_get(6)?,
+        })
+    }
+}
+
 impl FoundEvent {
     /// The day of its partition, and what a sender needs.
     pub(super) fn into_stored(self) -> (i32, StoredEvent) {
@@ -80,7 +94,7 @@ pub(super) async fn find_event(
     customer: &str,
     id: &str,
 ) -> Result<Option<FoundEvent>, StoreError> {
-    let row = reader
+    reader
         .query(
             // `|| ''` keeps the planner from an index by customer, which would find all events of the customer.
             "select seq, day, id, type, body, created_at, traceparent from webhooks.event
@@ -88,20 +102,8 @@ pub(super) async fn find_event(
         )
         .bind(id)
         .bind(customer)
-        .fetch_optional(reader.connection)
-        .await?;
-    let Some(row) = row else {
-        return Ok(None);
-    };
-    Ok(Some(FoundEvent {
-        seq: row.try_get(0)?,
-        day: row.try_get(1)?,
-        id: row.try_get(2)?,
-        event_type: row.try_get(3)?,
-        body: row.try_get::<Vec<u8>, _>(4)?.into(),
-        created_at: row.try_get(5)?,
-        traceparent: row.try_get(6)?,
-    }))
+        .find_row(reader.connection)
+        .await
 }
 
 /// An event with its body.
@@ -121,11 +123,23 @@ pub(super) async fn event_record(
 
 /// The event of a delivery, as it is listed.
 pub(super) struct EventRow {
-    pub(super) seq: i64,
-    pub(super) day: i32,
-    pub(super) id: String,
-    pub(super) event_type: String,
-    pub(super) created_at: i64,
+    seq: i64,
+    day: i32,
+    id: String,
+    event_type: String,
+    created_at: i64,
+}
+
+impl FromRow<'_, PgRow> for EventRow {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            seq: row.try_get(0)?,
+            day: row.try_get(1)?,
+            id: row.try_get(2)?,
+            event_type: row.try_get(3)?,
+            created_at: row.try_get(4)?,
+        })
+    }
 }
 
 /// Every delivery of an event, in the order its endpoints were added.
@@ -138,7 +152,7 @@ pub(super) async fn deliveries_of_event(
         return Ok(Vec::new());
     };
     let event = found.into_row();
-    let rows = reading
+    let keys: Vec<i64> = reading
         .query(
             "select endpoint_key from webhooks.delivery where event_seq = $1
              union select endpoint_key from webhooks.attempt where event_seq = $1 and day >= $2
@@ -147,12 +161,8 @@ pub(super) async fn deliveries_of_event(
         )
         .bind(event.seq)
         .bind(event.day)
-        .fetch_all(reading.reader.connection)
+        .read_values(reading.reader.connection)
         .await?;
-    let keys: Vec<i64> = rows
-        .iter()
-        .map(|row| row.try_get(0))
-        .collect::<Result<_, _>>()?;
     let found = reading.endpoints(Selection::Keys(&keys)).await?;
     let found: HashMap<i64, &EndpointRecord> = found
         .iter()
@@ -191,14 +201,12 @@ pub(super) async fn delivery(
         .bind(event.seq)
         .bind(key)
         .bind(event.day)
-        .fetch_all(reading.reader.connection)
+        .read_rows(reading.reader.connection)
         .await?;
     let timeline = reading.timeline;
-    let attempts: Vec<Attempt> = rows
-        .iter()
-        .map(|row| read_attempt(timeline, row))
-        .collect::<Result<_, _>>()?;
-    let row = reading
+    let attempts = rows.into_iter().map(|row| attempt(timeline, row));
+    let attempts: Vec<Attempt> = attempts.collect::<Result<_, _>>()?;
+    let hot: Option<HotRow> = reading
         .query(
             "select d.claim is not null, d.lane, d.due_at, d.attempts, l.due_at, l.failures
              from webhooks.delivery d left join webhooks.lane l on l.endpoint_key = d.endpoint_key
@@ -206,9 +214,8 @@ pub(super) async fn delivery(
         )
         .bind(event.seq)
         .bind(key)
-        .fetch_optional(reading.reader.connection)
+        .find_row(reading.reader.connection)
         .await?;
-    let hot = row.map(|row| read_hot(&row)).transpose()?;
     let ending = if hot.is_some() {
         None
     } else {
@@ -221,10 +228,8 @@ pub(super) async fn delivery(
             .bind(event.seq)
             .bind(key)
             .bind(event.day)
-            .fetch_optional(reading.reader.connection)
+            .find_row(reading.reader.connection)
             .await?
-            .map(|row| Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?)))
-            .transpose()?
     };
     let stored = StoredDelivery {
         hot,
@@ -248,31 +253,39 @@ pub(super) async fn delivery(
     })
 }
 
-fn read_hot(row: &PgRow) -> sqlx::Result<HotRow> {
-    let attempts: i32 = row.try_get(3)?;
-    let failures: Option<i32> = row.try_get(5)?;
-    let next_try: Option<i64> = row.try_get(4)?;
-    Ok(HotRow {
-        is_claimed: row.try_get(0)?,
-        in_lane: row.try_get(1)?,
-        due_at: row.try_get(2)?,
-        attempts: attempts.unsigned_abs(),
-        lane: LaneRow {
-            next_try,
-            failures: failures.unwrap_or_default().unsigned_abs(),
-        },
-    })
+impl FromRow<'_, PgRow> for HotRow {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let attempts: i32 = row.try_get(3)?;
+        let failures: Option<i32> = row.try_get(5)?;
+        Ok(Self {
+            is_claimed: row.try_get(0)?,
+            in_lane: row.try_get(1)?,
+            due_at: row.try_get(2)?,
+            attempts: attempts.unsigned_abs(),
+            lane: LaneRow {
+                next_try: row.try_get(4)?,
+                failures: failures.unwrap_or_default().unsigned_abs(),
+            },
+        })
+    }
 }
 
-fn read_attempt(timeline: &Timeline, row: &PgRow) -> Result<Attempt, StoreError> {
-    let number: i32 = row.try_get(0)?;
-    let duration_us: i64 = row.try_get(2)?;
-    let status: Option<i32> = row.try_get(3)?;
+/// The number, time, duration, status, failure, detail, headers and body of an attempt.
+type AttemptRow = (
+    i32,
+    i64,
+    i64,
+    Option<i32>,
+    Option<String>,
+    Option<String>,
+    String,
+    Vec<u8>,
+);
+
+fn attempt(timeline: &Timeline, row: AttemptRow) -> Result<Attempt, StoreError> {
+    let (number, at, duration_us, status, failure, detail, headers, body_head) = row;
     let status = status.and_then(|status| u16::try_from(status).ok());
-    let failure: Option<String> = row.try_get(4)?;
-    let detail: Option<String> = row.try_get(5)?;
     let body_cut = detail.as_deref().and_then(BodyCut::from_stored);
-    let headers: String = row.try_get(6)?;
     let outcome = match failure {
         None => Outcome::Success,
         Some(code) => {
@@ -283,12 +296,12 @@ fn read_attempt(timeline: &Timeline, row: &PgRow) -> Result<Attempt, StoreError>
     };
     Ok(Attempt {
         number: number.unsigned_abs(),
-        at: timeline.to_wall(row.try_get(1)?),
+        at: timeline.to_wall(at),
         duration: std::time::Duration::from_micros(duration_us.unsigned_abs()),
         outcome,
         status,
         headers: header_pairs(&headers),
-        body_head: row.try_get(7)?,
+        body_head,
         body_cut,
     })
 }
@@ -343,10 +356,9 @@ pub(super) async fn count_untried(reading: &mut Reading<'_>) -> Result<u64, Stor
 }
 
 async fn count(reading: &mut Reading<'_>, select: &'static str) -> Result<u64, StoreError> {
-    let row = reading
+    let count: i64 = reading
         .query(select)
-        .fetch_one(reading.reader.connection)
+        .read_value(reading.reader.connection)
         .await?;
-    let count: i64 = row.try_get(0)?;
     Ok(count.unsigned_abs())
 }

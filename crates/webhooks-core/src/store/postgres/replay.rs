@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use sqlx::Row;
-
 use super::{
     new_deliveries::{NewDeliveries, NewDelivery},
     new_events::NewEvents,
@@ -85,10 +83,8 @@ impl Tx<'_> {
             .query("select 1 from webhooks.delivery where event_seq = $1 and endpoint_key = $2 for update")
             .bind(event.seq)
             .bind(key)
-            .fetch_optional(self.connection)
-            .await
-            .map_err(StoreError::from)?
-            .is_some();
+            .has_row(self.connection)
+            .await?;
         if is_pending {
             self.query(
                 "update webhooks.delivery set due_at = least(due_at, $3), owed_at = $3
@@ -98,8 +94,7 @@ impl Tx<'_> {
             .bind(key)
             .bind(now)
             .execute(self.connection)
-            .await
-            .map_err(StoreError::from)?;
+            .await?;
             self.try_lane_now(key, now).await?;
         } else {
             let (day, event) = event.into_stored();
@@ -129,14 +124,14 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         let key = outbox.key();
         let seqs: Vec<i64> = events.iter().map(|(event, _)| event.seq).collect();
-        let rows = self
+        let rows: Vec<(i64, Option<i32>)> = self
             .query(
                 "select t.seq, (select max(number) from webhooks.attempt a where a.event_seq = t.seq and a.endpoint_key = $2)
                  from unnest($1::int8[]) with ordinality as t(seq, place) order by t.place",
             )
             .bind(&seqs)
             .bind(key)
-            .fetch_all(self.connection)
+            .read_rows(self.connection)
             .await?;
         // Not by the index on endpoints, which contains all endings of this endpoint.
         self.query(
@@ -148,8 +143,7 @@ impl Tx<'_> {
         .await?;
         self.lane_floors.forget(key);
         let mut deliveries = NewDeliveries::default();
-        for ((event, day), row) in events.into_iter().zip(rows) {
-            let number: Option<i32> = row.try_get(1)?;
+        for ((event, day), (_, number)) in events.into_iter().zip(rows) {
             let event = Arc::new(event);
             let delivery = NewDelivery {
                 event: &event,
@@ -169,20 +163,18 @@ impl Tx<'_> {
     ) -> Result<TakenAway, DeliveryError> {
         let key = self.find(&of.endpoint).await?;
         let seq = self.find_event(of).await?.seq;
-        let taken = self
+        let taken: Option<Option<i64>> = self
             .query("delete from webhooks.delivery where event_seq = $1 and endpoint_key = $2 returning claim")
             .bind(seq)
             .bind(key)
-            .fetch_optional(self.connection)
-            .await
-            .map_err(StoreError::from)?;
-        let Some(taken) = taken else {
+            .find_value(self.connection)
+            .await?;
+        let Some(claim) = taken else {
             return Err(DeliveryError::NotPending {
                 event_id: of.event_id.clone(),
                 endpoint_id: of.endpoint.id.clone(),
             });
         };
-        let claim: Option<i64> = taken.try_get(0).map_err(StoreError::from)?;
         let now = self.now();
         self.store_endings(&[seq], &[key], ending).await?;
         let outbox = self.by_key(key).await?;
@@ -206,7 +198,7 @@ impl Tx<'_> {
 
     /// Whether something is ahead of this event in the lane of an ordered endpoint.
     async fn stands_behind(&mut self, seq: i64, key: i64) -> Result<bool, StoreError> {
-        let before = self
+        self
             .query(
                 "select 1 from webhooks.delivery
                  where endpoint_key = $1 and claim is null and lane and due_at = 0 and event_seq < $2
@@ -214,9 +206,8 @@ impl Tx<'_> {
             )
             .bind(key)
             .bind(seq)
-            .fetch_optional(self.connection)
-            .await?;
-        Ok(before.is_some())
+            .has_row(self.connection)
+            .await
     }
 
     /// The head of an ordered endpoint: the delivery that those behind it wait for.
@@ -234,19 +225,17 @@ impl Tx<'_> {
                 HeadElsewhere::InFlight => return self.last_failed(key).await,
             }
         }
-        let row = self
-            .query(
-                "select e.id from webhooks.delivery d
+        self.query(
+            "select e.id from webhooks.delivery d
                  cross join lateral (
                      select x.id from webhooks.event x
                      where x.seq = d.event_seq and x.day = d.event_day limit 1) e
                  where d.endpoint_key = $1 and d.lane and d.claim is null
                  order by d.due_at, d.event_seq limit 1",
-            )
-            .bind(key)
-            .fetch_optional(self.connection)
-            .await?;
-        Ok(row.map(|row| row.try_get(0)).transpose()?)
+        )
+        .bind(key)
+        .find_value(self.connection)
+        .await
     }
 
     /// What another node has of the head of an ordered endpoint: what that node holds is not visible in the lane.
@@ -254,30 +243,27 @@ impl Tx<'_> {
         if !outbox.is_active() {
             return Ok(HeadElsewhere::Nothing);
         }
-        let row = self
+        let lane: Option<(i32, bool)> = self
             .query(
                 "select failures, due_at is null from webhooks.lane
                  where endpoint_key = $1 and owned and node <> $2",
             )
             .bind(outbox.key())
             .bind(self.node)
-            .fetch_optional(self.connection)
+            .find_row(self.connection)
             .await?;
-        let Some(row) = row else {
-            return Ok(HeadElsewhere::Nothing);
-        };
-        let (failures, is_in_hand): (i32, bool) = (row.try_get(0)?, row.try_get(1)?);
-        Ok(match (failures, is_in_hand) {
-            (0, _) => HeadElsewhere::Passing,
-            (_, true) => HeadElsewhere::InFlight,
-            (_, false) => HeadElsewhere::Nothing,
+        // Its failures, and whether its owner has it in hand.
+        Ok(match lane {
+            Some((0, _)) => HeadElsewhere::Passing,
+            Some((_, true)) => HeadElsewhere::InFlight,
+            Some((_, false)) | None => HeadElsewhere::Nothing,
         })
     }
 
     /// The event of the last failed attempt, if it is still pending.
     async fn last_failed(&mut self, key: i64) -> Result<Option<String>, StoreError> {
         // Uses the index attempt_failed.
-        let row = self
+        self
             .query(
                 "select e.id from (
                      select a.event_seq from webhooks.attempt a
@@ -290,9 +276,8 @@ impl Tx<'_> {
                      where x.seq = d.event_seq and x.day = d.event_day limit 1) e",
             )
             .bind(key)
-            .fetch_optional(self.connection)
-            .await?;
-        Ok(row.map(|row| row.try_get(0)).transpose()?)
+            .find_value(self.connection)
+            .await
     }
 
     /// Adds the deliveries that one step of a replay found. Returns how many are pending now.
@@ -300,7 +285,7 @@ impl Tx<'_> {
         let Some(outbox) = self.by_key(key).await? else {
             return Ok(0);
         };
-        let rows = self
+        let rows: Vec<(_, _, Vec<u8>, _, _)> = self
             .query(
                 "select e.seq, e.id, e.body, e.traceparent, e.day
                  from webhooks.event e
@@ -310,23 +295,19 @@ impl Tx<'_> {
             )
             .bind(seqs)
             .bind(key)
-            .fetch_all(self.connection)
+            .read_rows(self.connection)
             .await?;
-        let events: Vec<(StoredEvent, i32)> = rows
-            .iter()
-            .map(|row| {
-                let body: Vec<u8> = row.try_get(2)?;
-                let event = StoredEvent {
-                    seq: row.try_get(0)?,
-                    id: row.try_get(1)?,
-                    body: body.into(),
-                    traceparent: row.try_get(3)?,
-                };
-                Ok((event, row.try_get(4)?))
-            })
-            .collect::<sqlx::Result<_>>()?;
-        let added = events.len();
-        self.add_again(&outbox, events).await?;
+        let added = rows.len();
+        let events = rows.into_iter().map(|(seq, id, body, traceparent, day)| {
+            let event = StoredEvent {
+                seq,
+                id,
+                body: body.into(),
+                traceparent,
+            };
+            (event, day)
+        });
+        self.add_again(&outbox, events.collect()).await?;
         Ok(added)
     }
 }
@@ -341,7 +322,7 @@ pub(super) async fn look(
     let timeline = reading.timeline;
     let since = replay.since.map_or(i64::MIN, |at| timeline.at_wall(at));
     let until = replay.until.map_or(i64::MAX, |at| timeline.at_wall(at));
-    let rows = reading
+    let rows: Vec<(i64, String, bool, bool, bool)> = reading
         .query(
             "select e.seq, e.type,
                     exists (select 1 from webhooks.delivery d where d.event_seq = e.seq and d.endpoint_key = $2),
@@ -359,21 +340,21 @@ pub(super) async fn look(
         .bind(since)
         .bind(until)
         .bind(i64::try_from(LOOK_ROWS).unwrap_or(i64::MAX))
-        .fetch_all(reading.reader.connection)
+        .read_rows(reading.reader.connection)
         .await?;
+    let is_full = rows.len() == LOOK_ROWS;
     let mut look = Look::default();
-    for row in &rows {
-        let seq: i64 = row.try_get(0)?;
+    for (seq, event_type, is_pending, ended, delivered) in rows {
         let event = LookedAt {
-            event_type: row.try_get(1)?,
-            is_pending: row.try_get(2)?,
-            ended: row.try_get(3)?,
-            delivered: row.try_get(4)?,
+            event_type,
+            is_pending,
+            ended,
+            delivered,
         };
         if event.matches(replay.outcome, &endpoint.event_types) {
             look.seqs.push(seq);
         }
-        look.next = (rows.len() == LOOK_ROWS).then_some(seq + 1);
+        look.next = is_full.then_some(seq + 1);
     }
     Ok(look)
 }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use sqlx::{FromRow, Row, postgres::PgRow};
-
 use super::{endpoints::find, read::Reading, row::int, tx::Tx};
 use crate::{
     clock::millis,
@@ -50,26 +48,22 @@ impl Tx<'_> {
         self.query("select 1 from webhooks.endpoint where key = $1 for update")
             .bind(key)
             .execute(self.connection)
-            .await
-            .map_err(StoreError::from)?;
+            .await?;
         // Secrets whose grace period is over no longer sign, though maintenance may not have removed them yet.
-        let row = self
+        let (signing, last): (i64, i32) = self
             .query(
                 "select count(*) filter (where expires_at is null or expires_at > $2), coalesce(max(number), 0)
                  from webhooks.endpoint_secret where endpoint_key = $1",
             )
             .bind(key)
             .bind(now)
-            .fetch_one(self.connection)
-            .await
-            .map_err(StoreError::from)?;
-        let (signing, last): (i64, i32) = FromRow::from_row(&row).map_err(StoreError::from)?;
+            .read_row(self.connection)
+            .await?;
         if grace.is_zero() {
             self.query("delete from webhooks.endpoint_secret where endpoint_key = $1")
                 .bind(key)
                 .execute(self.connection)
-                .await
-                .map_err(StoreError::from)?;
+                .await?;
         } else if signing.unsigned_abs() >= SECRETS_MAX as u64 {
             return Err(EndpointError::TooManySecrets);
         }
@@ -77,8 +71,7 @@ impl Tx<'_> {
             .bind(key)
             .bind(now.saturating_add(millis(grace)))
             .execute(self.connection)
-            .await
-            .map_err(StoreError::from)?;
+            .await?;
         self.insert_secret((key, &of.id), last + 1, &secret).await?;
         self.use_from_now(key).await?;
         Ok(secret)
@@ -99,20 +92,18 @@ impl Tx<'_> {
             .bind(key)
             .bind(int(number))
             .execute(self.connection)
-            .await
-            .map_err(StoreError::from)?;
+            .await?;
         if ended > 0 {
             return Ok(self.use_from_now(key).await?);
         }
-        let newest = self
+        let is_newest = self
             .query("select 1 from webhooks.endpoint_secret where endpoint_key = $1 and number = $2")
             .bind(key)
             .bind(int(number))
-            .fetch_optional(self.connection)
-            .await
-            .map_err(StoreError::from)?;
+            .has_row(self.connection)
+            .await?;
         let id = of.id.clone();
-        Err(if newest.is_some() {
+        Err(if is_newest {
             EndpointError::NewestSecret { id, number }
         } else {
             EndpointError::UnknownSecret { id, number }
@@ -138,7 +129,7 @@ pub(super) async fn list(
     let key = find(&mut reading.reader, of).await?;
     let place = place(of.id.as_str());
     let timeline = reading.timeline;
-    let rows = reading
+    let rows: Vec<(i32, Vec<u8>, Option<_>, Option<_>)> = reading
         .query(
             "select number, secret, created_at, expires_at from webhooks.endpoint_secret
              where endpoint_key = $1 and (expires_at is null or expires_at > $2)
@@ -146,22 +137,18 @@ pub(super) async fn list(
         )
         .bind(key)
         .bind(timeline.now())
-        .fetch_all(reading.reader.connection)
-        .await
-        .map_err(StoreError::from)?;
-    let info = |row: &PgRow| {
-        let number: i32 = row.try_get(0)?;
-        let sealed: Vec<u8> = row.try_get(1)?;
-        let secret = reading.endpoints.open_secret(&sealed, &place);
-        let created_at: Option<i64> = row.try_get(2)?;
-        let expires_at: Option<i64> = row.try_get(3)?;
-        Ok(SecretInfo {
-            number: number.unsigned_abs(),
-            kind: secret.ok().map(|secret| secret.kind()),
-            created_at: created_at.map(|at| timeline.to_wall(at)),
-            expires_at: expires_at.map(|at| timeline.to_wall(at)),
-        })
-    };
-    let secrets: Result<_, StoreError> = rows.iter().map(info).collect();
-    Ok(secrets?)
+        .read_rows(reading.reader.connection)
+        .await?;
+    let secrets = rows
+        .into_iter()
+        .map(|(number, sealed, created_at, expires_at)| {
+            let secret = reading.endpoints.open_secret(&sealed, &place);
+            SecretInfo {
+                number: number.unsigned_abs(),
+                kind: secret.ok().map(|secret| secret.kind()),
+                created_at: created_at.map(|at| timeline.to_wall(at)),
+                expires_at: expires_at.map(|at| timeline.to_wall(at)),
+            }
+        });
+    Ok(secrets.collect())
 }
