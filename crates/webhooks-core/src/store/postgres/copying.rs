@@ -10,11 +10,9 @@ impl Reader<'_> {
     /// Whether a copy has begun and not ended. Checked after joining: a copy begins under a lock that keeps nodes
     /// from joining, and not while a node is alive.
     pub(super) async fn is_copied_into(&mut self) -> Result<bool, StoreError> {
-        let found = self
-            .query("select 1 from webhooks.setting where name = $1")
+        self.query("select 1 from webhooks.setting where name = $1")
             .bind(UNDER_WAY)
-            .fetch_optional(self.connection)
-            .await?;
-        Ok(found.is_some())
+            .has_row(self.connection)
+            .await
     }
 }

@@ -7,8 +7,6 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use sqlx::Row;
-
 use super::row::Reader;
 use crate::{
     model::{
@@ -91,11 +89,9 @@ impl Alive {
 impl Reader<'_> {
     /// The database's clock in milliseconds.
     pub(super) async fn clock(&mut self) -> Result<i64, StoreError> {
-        let row = self
-            .query("select (extract(epoch from clock_timestamp()) * 1000)::int8")
-            .fetch_one(self.connection)
-            .await?;
-        Ok(row.try_get(0)?)
+        self.query("select (extract(epoch from clock_timestamp()) * 1000)::int8")
+            .read_value(self.connection)
+            .await
     }
 
     /// Until the end of the transaction the server may work on a statement for this long.
@@ -109,16 +105,15 @@ impl Reader<'_> {
 
     /// Joins as a new node at `now`. Returns its number.
     pub(super) async fn join(&mut self, name: &str, now: i64) -> Result<i64, StoreError> {
-        let row = self
+        self
             .query(
                 "insert into webhooks.node (id, name, seen_at, reached_at, alive)
                  values (nextval('webhooks.node_id'), $1, clock_timestamp(), $2, true) returning id",
             )
             .bind(name)
             .bind(now)
-            .fetch_one(self.connection)
-            .await?;
-        Ok(row.try_get(0)?)
+            .read_value(self.connection)
+            .await
     }
 
     /// Records that a node is alive, and whether somebody reads the live stream there. Returns what it finds
@@ -143,32 +138,27 @@ impl Reader<'_> {
         if beat == 0 {
             return Ok(None);
         }
-        let rows = self
+        let rows: Vec<(i64, i64, bool, bool)> = self
             .query(
                 "select id, (extract(epoch from seen_at) * 1000000)::int8, listens, leaving
                  from webhooks.node where alive and id <> $1",
             )
             .bind(node)
-            .fetch_all(self.connection)
+            .read_rows(self.connection)
             .await?;
         let mut alive = Alive {
             others: Vec::with_capacity(rows.len()),
             elsewhere: Reading::Nobody,
             staying: Vec::with_capacity(rows.len()),
         };
-        for row in rows {
-            let beat = Beat {
-                node: row.try_get(0)?,
-                at: row.try_get(1)?,
-            };
-            if row.try_get(2)? {
+        for (node, at, listens, is_leaving) in rows {
+            if listens {
                 alive.elsewhere = Reading::Somebody;
             }
-            let is_leaving: bool = row.try_get(3)?;
             if !is_leaving {
-                alive.staying.push(beat.node);
+                alive.staying.push(node);
             }
-            alive.others.push(beat);
+            alive.others.push(Beat { node, at });
         }
         Ok(Some(alive))
     }
@@ -192,7 +182,7 @@ impl Reader<'_> {
         (this, lease): (i64, Duration),
         endpoint: &EndpointOf,
     ) -> Result<bool, StoreError> {
-        let row = self
+        self
             .query(
                 "select exists (
                      select 1 from webhooks.node
@@ -203,9 +193,8 @@ impl Reader<'_> {
             .bind(lease.as_secs_f64())
             .bind(&endpoint.customer)
             .bind(endpoint.id.as_str())
-            .fetch_one(self.connection)
-            .await?;
-        Ok(row.try_get(0)?)
+            .read_value(self.connection)
+            .await
     }
 
     /// Declares a node dead that was not heard from for the time of a lease, and frees what it held. Returns which
@@ -219,7 +208,7 @@ impl Reader<'_> {
         let nodes: Vec<i64> = silent.iter().map(|silent| silent.last.node).collect();
         let beats: Vec<i64> = silent.iter().map(|silent| silent.last.at).collect();
         let certain: Vec<bool> = silent.iter().map(|silent| silent.for_a_lease).collect();
-        let row = self
+        let node = self
             .query(
                 "update webhooks.node set alive = false where id in (
                      select n.id from webhooks.node n
@@ -233,12 +222,11 @@ impl Reader<'_> {
             .bind(beats)
             .bind(certain)
             .bind(lease.as_secs_f64())
-            .fetch_optional(self.connection)
+            .find_value(self.connection)
             .await?;
-        let Some(row) = row else {
+        let Some(node) = node else {
             return Ok(None);
         };
-        let node: i64 = row.try_get(0)?;
         let deliveries = self.free(node, now).await?;
         Ok(Some(Reaped { node, deliveries }))
     }
@@ -266,20 +254,17 @@ impl Reader<'_> {
             .execute(self.connection)
             .await?;
         let (first, last) = (before_first_of(dead), before_first_of(dead + 1));
-        let rows = self
+        let of_rows: Vec<i64> = self
             .query(
                 "select distinct endpoint_key from webhooks.delivery
                  where claim >= $1 and claim < $2 and lane",
             )
             .bind(first)
             .bind(last)
-            .fetch_all(self.connection)
+            .read_values(self.connection)
             .await?;
-        let keys = rows.iter().map(|row| row.try_get(0));
-        let keys: BTreeSet<i64> = keys.collect::<Result<_, _>>()?;
-        let of_rows: Vec<i64> = keys.iter().copied().collect();
         // Lanes before deliveries, and in the order of their keys, as in every transaction.
-        let rows = self
+        let lanes: Vec<i64> = self
             .query(
                 "select endpoint_key from webhooks.lane
                  where node = $1 or node is null and due_at is null or endpoint_key = any($2)
@@ -287,12 +272,8 @@ impl Reader<'_> {
             )
             .bind(dead)
             .bind(&of_rows)
-            .fetch_all(self.connection)
+            .read_values(self.connection)
             .await?;
-        let lanes: Vec<i64> = rows
-            .iter()
-            .map(|row| row.try_get(0))
-            .collect::<Result<_, _>>()?;
         // Each due by itself, if its lane was left: creating the lane might mean waiting while holding others.
         let freed = self
             .query(
@@ -307,6 +288,7 @@ impl Reader<'_> {
             .bind(&lanes)
             .execute(self.connection)
             .await?;
+        let keys = of_rows.into_iter().collect();
         self.date_lanes_of_others(dead, keys, now).await?;
         // The lanes that it held, and those that nobody would come back to. Those of a paused endpoint wait
         // until a person resumes it.
@@ -356,29 +338,22 @@ impl Reader<'_> {
 
     /// The times in which no node ran, for a node that starts at `now`.
     pub(super) async fn uptime(&mut self, now: i64) -> Result<Uptime, StoreError> {
-        let rows = self
+        let rows: Vec<(i64, i64)> = self
             .query("select began_at, ended_at from webhooks.outage order by began_at")
-            .fetch_all(self.connection)
+            .read_rows(self.connection)
             .await?;
-        let mut stored = Vec::with_capacity(rows.len());
-        for row in rows {
-            stored.push(Outage {
-                from: row.try_get(0)?,
-                until: row.try_get(1)?,
-            });
-        }
-        let row = self
+        let stored = rows.into_iter().map(|(from, until)| Outage { from, until });
+        let reached: Option<i64> = self
             .query("select max(reached_at) from webhooks.node")
-            .fetch_one(self.connection)
+            .read_value(self.connection)
             .await?;
-        let reached: Option<i64> = row.try_get(0)?;
         let last = reached
             .filter(|reached| now.saturating_sub(*reached) > GAP_MAX_MS)
             .map(|reached| Outage {
                 from: reached,
                 until: now,
             });
-        let uptime = Uptime::new(stored, last);
+        let uptime = Uptime::new(stored.collect(), last);
         if last.is_some() {
             self.query("delete from webhooks.outage")
                 .execute(self.connection)
@@ -402,11 +377,9 @@ impl Reader<'_> {
 
     /// The latest time that a node's timeline has reached: none starts before it.
     pub(super) async fn reached(&mut self) -> Result<i64, StoreError> {
-        let row = self
-            .query("select coalesce(max(reached_at), 0) from webhooks.node")
-            .fetch_one(self.connection)
-            .await?;
-        Ok(row.try_get(0)?)
+        self.query("select coalesce(max(reached_at), 0) from webhooks.node")
+            .read_value(self.connection)
+            .await
     }
 }
 

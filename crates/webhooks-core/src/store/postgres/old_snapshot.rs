@@ -4,8 +4,6 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use sqlx::Row;
-
 use super::row::Reader;
 use crate::store::error::StoreError;
 
@@ -137,7 +135,7 @@ impl OldSnapshots {
 impl Reader<'_> {
     /// The oldest that this user may see: only a member of `pg_monitor` sees other users' sessions.
     async fn oldest_snapshot(&mut self) -> Result<Option<Holder>, StoreError> {
-        let row = self
+        let oldest: Option<(String, i64)> = self
             .query(
                 "select who, (extract(epoch from clock_timestamp() - since) * 1000)::int8
                  from (select format('session %s of %s (%s)', pid, usename, application_name) as who, xact_start as since
@@ -148,14 +146,10 @@ impl Reader<'_> {
                        select format('prepared transaction %s of %s', gid, owner), prepared from pg_prepared_xacts) held
                  order by since limit 1",
             )
-            .fetch_optional(self.connection)
+            .find_row(self.connection)
             .await?;
-        let Some(row) = row else {
-            return Ok(None);
-        };
-        let age_ms: i64 = row.try_get(1)?;
-        Ok(Some(Holder {
-            who: row.try_get(0)?,
+        Ok(oldest.map(|(who, age_ms)| Holder {
+            who,
             age: Duration::from_millis(age_ms.max(0).unsigned_abs()),
             keeps: Kept::Rows,
         }))
@@ -164,22 +158,17 @@ impl Reader<'_> {
     /// Replication slots that keep anything. A slot whose reader keeps up advances all the time, because each
     /// heartbeat of a node is a transaction.
     async fn slots(&mut self) -> Result<BTreeMap<String, Horizon>, StoreError> {
-        let rows = self
+        let slots: Vec<(String, _, _)> = self
             .query(
                 "select slot_name::text, xmin::text, catalog_xmin::text from pg_replication_slots
                  where xmin is not null or catalog_xmin is not null",
             )
-            .fetch_all(self.connection)
+            .read_rows(self.connection)
             .await?;
-        rows.iter()
-            .map(|row| {
-                let horizon = Horizon {
-                    rows: row.try_get(1)?,
-                    catalogs: row.try_get(2)?,
-                };
-                Ok((row.try_get(0)?, horizon))
-            })
-            .collect()
+        let slots = slots.into_iter();
+        Ok(slots
+            .map(|(name, rows, catalogs)| (name, Horizon { rows, catalogs }))
+            .collect())
     }
 }
 

@@ -2,8 +2,6 @@
 //! their tables and can be open for hours: no send waits for them, and a partition that would have to wait is
 //! created or dropped later.
 
-use sqlx::Row;
-
 use super::{
     held_lanes::UNFORESEEN_WAIT,
     row::Reader,
@@ -79,7 +77,7 @@ impl Reader<'_> {
 
     /// The days for which a table has a partition.
     pub(super) async fn partitions(&mut self, table: &str) -> Result<Vec<i32>, StoreError> {
-        let rows = self
+        let names: Vec<String> = self
             .query(
                 "select c.relname from pg_inherits i
                  join pg_class c on c.oid = i.inhrelid
@@ -89,16 +87,10 @@ impl Reader<'_> {
             )
             .bind(self.schema.name())
             .bind(table)
-            .fetch_all(self.connection)
+            .read_values(self.connection)
             .await?;
-        let mut days = Vec::new();
-        for row in rows {
-            let name: String = row.try_get(0)?;
-            days.extend(
-                name.rsplit_once("_d")
-                    .and_then(|(_, day)| day.parse::<i32>().ok()),
-            );
-        }
+        let days = names.iter().filter_map(|name| name.rsplit_once("_d"));
+        let mut days: Vec<i32> = days.filter_map(|(_, day)| day.parse().ok()).collect();
         days.sort_unstable();
         Ok(days)
     }

@@ -1,8 +1,6 @@
 //! What is deleted over time: events and attempts by the day, and deliveries that were pending for disabled
 //! endpoints. Always in bounded slices, so that a send never waits long.
 
-use sqlx::Row;
-
 use super::{
     held_lanes::UNFORESEEN_WAIT,
     partition::day_of,
@@ -119,7 +117,7 @@ impl Tx<'_> {
     async fn move_pending(&mut self, day: i32, now: i64) -> Result<bool, StoreError> {
         let moved = self.sweep.moved_until.filter(|(of, _)| *of == day);
         // All deliveries of an event have the same day, so a slice may end between two of them.
-        let row = self
+        let (looked, seqs): (Option<i64>, Vec<i64>) = self
             .query(concat!(
                 "with looked as materialized (
                      select event_seq, event_day from webhooks.delivery
@@ -136,9 +134,8 @@ impl Tx<'_> {
             .bind(moved.map_or(i64::MIN, |(_, seq)| seq))
             .bind(LOOK_ROWS)
             .bind(SLICE_ROWS)
-            .fetch_one(self.connection)
+            .read_row(self.connection)
             .await?;
-        let (looked, seqs): (Option<i64>, Vec<i64>) = (row.try_get(0)?, row.try_get(1)?);
         let Some(looked) = looked else {
             return Ok(false);
         };
@@ -176,16 +173,16 @@ impl Tx<'_> {
         let dropped = self.unless_busy(UNFORESEEN_WAIT, async |tx: &mut Tx<'_>| {
             // From here on nobody can find them to resend them.
             tx.reader().lock_partition("event", day).await?;
-            let row = tx
+            let is_pending = tx
                 .query(concat!(
                     "select exists (select from webhooks.delivery where ",
                     events_of_day!(),
                     " and event_day = $1)"
                 ))
                 .bind(day)
-                .fetch_one(tx.connection)
+                .read_value(tx.connection)
                 .await?;
-            if row.try_get(0)? {
+            if is_pending {
                 return Ok((EventsOfDay::Pending, Keep::Nothing));
             }
             tx.reader().drop_partition("event", day).await?;
@@ -205,7 +202,7 @@ impl Tx<'_> {
         let Some(key) = found else {
             return Ok(false);
         };
-        let lane = self
+        let state: Option<String> = self
             .query(
                 "select coalesce(e.state, 'removed') from webhooks.lane l
                  left join webhooks.endpoint e on e.key = l.endpoint_key
@@ -213,9 +210,9 @@ impl Tx<'_> {
                  for update of l skip locked",
             )
             .bind(key)
-            .fetch_optional(self.connection)
+            .find_value(self.connection)
             .await?;
-        let Some(lane) = lane else {
+        let Some(state) = state else {
             // Others hold it, or there is none, or its endpoint is active again. The next pass finds it.
             if noted.is_none() {
                 self.sweep.lanes_until = Some(key);
@@ -223,24 +220,19 @@ impl Tx<'_> {
             return Ok(true);
         };
         self.sweep.over.insert(key);
-        let state: String = lane.try_get(0)?;
         let ending = if state == "disabled" {
             EndReason::Disabled
         } else {
             EndReason::Removed
         };
-        let rows = self
+        let seqs: Vec<i64> = self
             .query(
                 "select event_seq from webhooks.delivery where endpoint_key = $1 and claim is null and lane limit $2",
             )
             .bind(key)
             .bind(SLICE_ROWS)
-            .fetch_all(self.connection)
+            .read_values(self.connection)
             .await?;
-        let seqs: Vec<i64> = rows
-            .iter()
-            .map(|row| row.try_get(0))
-            .collect::<Result<_, _>>()?;
         if seqs.is_empty() {
             self.query("delete from webhooks.lane where endpoint_key = $1")
                 .bind(key)
@@ -257,7 +249,7 @@ impl Tx<'_> {
     /// The next lane of an endpoint that was disabled or removed, by any node. Lanes are looked through a slice at
     /// a time; passes are minutes apart.
     async fn next_lane_that_is_over(&mut self) -> Result<Option<i64>, StoreError> {
-        let row = self
+        let (last, lanes, found): (Option<i64>, i64, Option<i64>) = self
             .query(
                 "with slice as materialized (
                      select endpoint_key from webhooks.lane where endpoint_key > $1
@@ -273,10 +265,8 @@ impl Tx<'_> {
             )
             .bind(self.sweep.lanes_until.unwrap_or(i64::MIN))
             .bind(LANES_SLICE)
-            .fetch_one(self.connection)
+            .read_row(self.connection)
             .await?;
-        let (last, lanes): (Option<i64>, i64) = (row.try_get(0)?, row.try_get(1)?);
-        let found: Option<i64> = row.try_get(2)?;
         if found.is_none() {
             self.sweep.lanes_until = last.filter(|_| lanes == LANES_SLICE);
         }
@@ -285,24 +275,23 @@ impl Tx<'_> {
 
     /// Deletes secrets whose grace period after a rotation is over.
     async fn drop_expired_secrets(&mut self, now: i64) -> Result<(), StoreError> {
-        let rows = self
+        let keys = self
             .query("delete from webhooks.endpoint_secret where expires_at <= $1 returning endpoint_key")
             .bind(now)
-            .fetch_all(self.connection)
+            .read_values(self.connection)
             .await?;
-        for row in rows {
-            self.reload(row.try_get(0)?).await?;
+        for key in keys {
+            self.reload(key).await?;
         }
         Ok(())
     }
 
     /// How many deliveries are stored and not done.
     pub(super) async fn count_pending(&mut self) -> Result<u64, StoreError> {
-        let row = self
+        let count: i64 = self
             .query("select count(*) from webhooks.delivery")
-            .fetch_one(self.connection)
+            .read_value(self.connection)
             .await?;
-        let count: i64 = row.try_get(0)?;
         Ok(count.unsigned_abs())
     }
 }

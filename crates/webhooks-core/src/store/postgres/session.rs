@@ -271,17 +271,9 @@ impl Statement {
         Ok(row.is_some())
     }
 
-    pub(crate) async fn fetch_all(self, on: &mut dyn Link) -> sqlx::Result<Vec<PgRow>> {
-        on.line()?.ask(|line| self.0.fetch_all(line)).await
-    }
-
-    /// The same, with Postgres's own error.
+    /// The first row of a query that has one, or Postgres's own error.
     pub(super) async fn fetch_one(self, on: &mut dyn Link) -> sqlx::Result<PgRow> {
         on.line()?.ask(|line| self.0.fetch_one(line)).await
-    }
-
-    pub(crate) async fn fetch_optional(self, on: &mut dyn Link) -> sqlx::Result<Option<PgRow>> {
-        on.line()?.ask(|line| self.0.fetch_optional(line)).await
     }
 }
 

@@ -1,7 +1,5 @@
 //! Which endpoints are in trouble when an engine starts.
 
-use sqlx::Row;
-
 use super::{
     endpoints::{self, Selection},
     row::Reader,
@@ -26,11 +24,8 @@ pub(super) async fn tell(
             "select e.key from webhooks.lane l join webhooks.endpoint e on e.key = l.endpoint_key
              where l.failures > 0 and e.state = 'active' order by e.failing_since nulls first, e.key",
         )
-        .fetch_all(rows.connection)
-        .await?
-        .iter()
-        .map(|row| row.try_get(0))
-        .collect::<Result<_, _>>()?;
+        .read_values(rows.connection)
+        .await?;
     for key in keys.iter().take(NAMED_MAX) {
         let selection = Selection::Keys(std::slice::from_ref(key));
         name(endpoints::read(reader, rows, selection).await, timeline)?;

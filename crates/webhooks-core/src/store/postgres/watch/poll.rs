@@ -3,8 +3,6 @@
 
 use std::sync::atomic::Ordering;
 
-use sqlx::Row;
-
 use super::{Found, Node};
 use crate::{
     model::outbox_rows::TakenRows,
@@ -22,14 +20,13 @@ impl Node {
         let (began, from) = (since_start(), due_from.map(|from| from.unwrap_or(i64::MIN)));
         let first_due = reader.first_due((node, now), from).await?;
         let took = since_start().saturating_sub(began);
-        let row = reader
+        let (waits, version): (bool, i64) = reader
             .query(
                 "select exists (select 1 from webhooks.outbox where refused is null),
                         (select version from webhooks.change)",
             )
-            .fetch_one(reader.connection)
+            .read_row(reader.connection)
             .await?;
-        let (waits, version): (bool, i64) = (row.try_get(0)?, row.try_get(1)?);
         self.commit().await?;
         self.due_looks.looked(
             due_from,
