@@ -105,15 +105,14 @@ impl Reader<'_> {
 
     /// Joins as a new node at `now`. Returns its number.
     pub(super) async fn join(&mut self, name: &str, now: i64) -> Result<i64, StoreError> {
-        self
-            .query(
-                "insert into webhooks.node (id, name, seen_at, reached_at, alive)
-                 values (nextval('webhooks.node_id'), $1, clock_timestamp(), $2, true) returning id",
-            )
-            .bind(name)
-            .bind(now)
-            .read_value(self.connection)
-            .await
+        self.query(
+            "insert into webhooks.node (id, name, seen_at, reached_at, alive)
+             values (nextval('webhooks.node_id'), $1, clock_timestamp(), $2, true) returning id",
+        )
+        .bind(name)
+        .bind(now)
+        .read_value(self.connection)
+        .await
     }
 
     /// Records that a node is alive, and whether somebody reads the live stream there. Returns what it finds
@@ -182,19 +181,18 @@ impl Reader<'_> {
         (this, lease): (i64, Duration),
         endpoint: &EndpointOf,
     ) -> Result<bool, StoreError> {
-        self
-            .query(
-                "select exists (
-                     select 1 from webhooks.node
-                     where id <> $1 and alive and seen_at >= clock_timestamp() - make_interval(secs => $2)
-                       and seen_version < (select version from webhooks.endpoint where customer = $3 and id = $4))",
-            )
-            .bind(this)
-            .bind(lease.as_secs_f64())
-            .bind(&endpoint.customer)
-            .bind(endpoint.id.as_str())
-            .read_value(self.connection)
-            .await
+        self.query(
+            "select exists (
+                 select 1 from webhooks.node
+                 where id <> $1 and alive and seen_at >= clock_timestamp() - make_interval(secs => $2)
+                   and seen_version < (select version from webhooks.endpoint where customer = $3 and id = $4))",
+        )
+        .bind(this)
+        .bind(lease.as_secs_f64())
+        .bind(&endpoint.customer)
+        .bind(endpoint.id.as_str())
+        .read_value(self.connection)
+        .await
     }
 
     /// Declares a node dead that was not heard from for the time of a lease, and frees what it held. Returns which

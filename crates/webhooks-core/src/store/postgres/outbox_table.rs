@@ -117,18 +117,17 @@ impl Tx<'_> {
         limit: usize,
     ) -> Result<Vec<WaitingRow>, StoreError> {
         let passed_over: Vec<&str> = passed_over.iter().map(String::as_str).collect();
-        self
-            .query(
-                "select id, customer, type, case when octet_length(data::text) > $1 then null else data::text end,
-                        event_id, octet_length(data::text)
-                 from webhooks.outbox where refused is null and customer <> all($3) order by id limit $2
-                 for update skip locked",
-            )
-            .bind(i32::try_from(EVENT_BYTES_MAX).unwrap_or(i32::MAX))
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .bind(passed_over)
-            .read_rows(self.connection)
-            .await
+        self.query(
+            "select id, customer, type, case when octet_length(data::text) > $1 then null else data::text end,
+                    event_id, octet_length(data::text)
+             from webhooks.outbox where refused is null and customer <> all($3) order by id limit $2
+             for update skip locked",
+        )
+        .bind(i32::try_from(EVENT_BYTES_MAX).unwrap_or(i32::MAX))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(passed_over)
+        .read_rows(self.connection)
+        .await
     }
 
     /// Turns these rows into events.

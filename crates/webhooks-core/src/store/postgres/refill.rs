@@ -292,23 +292,22 @@ impl Tx<'_> {
         let (due_from, seq_from) = from.unwrap_or((i64::MIN, i64::MIN));
         // Uses the index delivery_lane, whose order is the causal order for ordered endpoints. Each event is
         // looked up separately, because a join may be planned as a scan of all events.
-        self
-            .query(
-                "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent, d.due_at
-                 from webhooks.delivery d
-                 left join lateral (
-                     select x.id, x.body, x.traceparent from webhooks.event x
-                     where x.seq = d.event_seq and x.day = d.event_day limit 1) e on true
-                 where d.endpoint_key = $1 and d.claim is null and d.lane and d.due_at <= $2
-                       and (d.due_at, d.event_seq) > ($4, $5)
-                 order by d.due_at, d.event_seq limit $3 for update of d",
-            )
-            .bind(key)
-            .bind(until)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .bind(due_from)
-            .bind(seq_from)
-            .read_rows(self.connection)
-            .await
+        self.query(
+            "select d.event_seq, d.endpoint_key, d.attempts, d.number, e.id, e.body, e.traceparent, d.due_at
+             from webhooks.delivery d
+             left join lateral (
+                 select x.id, x.body, x.traceparent from webhooks.event x
+                 where x.seq = d.event_seq and x.day = d.event_day limit 1) e on true
+             where d.endpoint_key = $1 and d.claim is null and d.lane and d.due_at <= $2
+                   and (d.due_at, d.event_seq) > ($4, $5)
+             order by d.due_at, d.event_seq limit $3 for update of d",
+        )
+        .bind(key)
+        .bind(until)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(due_from)
+        .bind(seq_from)
+        .read_rows(self.connection)
+        .await
     }
 }

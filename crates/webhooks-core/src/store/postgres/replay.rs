@@ -198,16 +198,15 @@ impl Tx<'_> {
 
     /// Whether something is ahead of this event in the lane of an ordered endpoint.
     async fn stands_behind(&mut self, seq: i64, key: i64) -> Result<bool, StoreError> {
-        self
-            .query(
-                "select 1 from webhooks.delivery
-                 where endpoint_key = $1 and claim is null and lane and due_at = 0 and event_seq < $2
-                 limit 1",
-            )
-            .bind(key)
-            .bind(seq)
-            .has_row(self.connection)
-            .await
+        self.query(
+            "select 1 from webhooks.delivery
+             where endpoint_key = $1 and claim is null and lane and due_at = 0 and event_seq < $2
+             limit 1",
+        )
+        .bind(key)
+        .bind(seq)
+        .has_row(self.connection)
+        .await
     }
 
     /// The head of an ordered endpoint: the delivery that those behind it wait for.
@@ -263,21 +262,20 @@ impl Tx<'_> {
     /// The event of the last failed attempt, if it is still pending.
     async fn last_failed(&mut self, key: i64) -> Result<Option<String>, StoreError> {
         // Uses the index attempt_failed.
-        self
-            .query(
-                "select e.id from (
-                     select a.event_seq from webhooks.attempt a
-                     where a.endpoint_key = $1 and a.failure is not null order by a.at desc limit 1) last
-                 cross join lateral (
-                     select x.event_seq, x.event_day from webhooks.delivery x
-                     where x.event_seq = last.event_seq and x.endpoint_key = $1 limit 1) d
-                 cross join lateral (
-                     select x.id from webhooks.event x
-                     where x.seq = d.event_seq and x.day = d.event_day limit 1) e",
-            )
-            .bind(key)
-            .find_value(self.connection)
-            .await
+        self.query(
+            "select e.id from (
+                 select a.event_seq from webhooks.attempt a
+                 where a.endpoint_key = $1 and a.failure is not null order by a.at desc limit 1) last
+             cross join lateral (
+                 select x.event_seq, x.event_day from webhooks.delivery x
+                 where x.event_seq = last.event_seq and x.endpoint_key = $1 limit 1) d
+             cross join lateral (
+                 select x.id from webhooks.event x
+                 where x.seq = d.event_seq and x.day = d.event_day limit 1) e",
+        )
+        .bind(key)
+        .find_value(self.connection)
+        .await
     }
 
     /// Adds the deliveries that one step of a replay found. Returns how many are pending now.

@@ -146,12 +146,11 @@ impl Reader<'_> {
 
     /// A number for one event. The transaction's own id comes first: see `head.rs`.
     async fn next_seq(&mut self) -> Result<i64, StoreError> {
-        self
-            .query(
-                "select case when pg_current_xact_id() is not null then nextval('webhooks.event_batch') << 12 end",
-            )
-            .read_value(self.connection)
-            .await
+        self.query(
+            "select case when pg_current_xact_id() is not null then nextval('webhooks.event_batch') << 12 end",
+        )
+        .read_value(self.connection)
+        .await
     }
 
     async fn insert(

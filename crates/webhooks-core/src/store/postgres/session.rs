@@ -4,6 +4,9 @@
 //! what they report is lost as well. Waiting for such a connection never ends, and if it is the writer's,
 //! everybody is held up. So a statement that is not answered in time ends its connection, as if that had been
 //! closed.
+//!
+//! What fails here fails with an error of the store. Where the reason counts that Postgres gives, `fetch_one` returns
+//! its own error.
 
 use std::{
     io::{Error as IoError, ErrorKind},
@@ -161,7 +164,10 @@ impl Session {
         link.execute(statements).await
     }
 
-    /// Runs statements without parameters. Returns the first row, or Postgres's own error.
+    /// Runs statements without parameters. Returns the first row.
+    ///
+    /// # Errors
+    /// Postgres's own.
     pub(crate) async fn fetch_one(
         &mut self,
         statements: impl SqlSafeStr + Send,
@@ -271,7 +277,10 @@ impl Statement {
         Ok(row.is_some())
     }
 
-    /// The first row of a query that has one, or Postgres's own error.
+    /// The first row of a query that has one.
+    ///
+    /// # Errors
+    /// Postgres's own.
     pub(super) async fn fetch_one(self, on: &mut dyn Link) -> sqlx::Result<PgRow> {
         on.line()?.ask(|line| self.0.fetch_one(line)).await
     }
