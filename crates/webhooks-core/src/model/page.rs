@@ -4,6 +4,8 @@ use crate::delivery::Delivery;
 
 /// The maximum number of deliveries on one page.
 pub const PAGE_MAX: usize = 500;
+/// Events of the customer that one page looks through: a few milliseconds.
+pub(crate) const LOOKED_THROUGH: usize = 2_000;
 
 /// Which of an endpoint's deliveries to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +30,13 @@ pub(crate) struct PageOf {
     pub(crate) limit: usize,
 }
 
+impl PageOf {
+    /// How many deliveries the page has at most.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.clamp(1, PAGE_MAX)
+    }
+}
+
 /// A page of deliveries.
 #[derive(Debug, Clone)]
 pub struct DeliveryPage {
@@ -42,6 +51,26 @@ pub struct DeliveryPage {
 pub struct PageCursor {
     pub(crate) at: i64,
     pub(crate) seq: i64,
+}
+
+impl PageCursor {
+    /// Before the newest.
+    pub(crate) const NEWEST: Self = Self {
+        at: i64::MAX,
+        seq: i64::MAX,
+    };
+
+    /// That of an event, where events are listed in their order.
+    pub(crate) fn of_event(seq: i64) -> Self {
+        Self { at: 0, seq }
+    }
+
+    /// What a page found, and where the next continues: a full page may be followed by another.
+    pub(crate) fn full(found: Vec<Self>, limit: usize) -> (Vec<Self>, Option<Self>) {
+        let last = found.last().copied();
+        let cursor = last.filter(|_| found.len() == limit);
+        (found, cursor)
+    }
 }
 
 impl std::fmt::Display for PageCursor {

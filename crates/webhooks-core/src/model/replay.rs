@@ -4,6 +4,8 @@ use std::time::SystemTime;
 
 use crate::endpoint::wants;
 
+/// Events of the customer that one step of a replay looks at.
+pub(crate) const LOOK_ROWS: usize = 5_000;
 /// How many deliveries one transaction of a replay adds.
 pub(crate) const REPLAY_ROWS: usize = 500;
 

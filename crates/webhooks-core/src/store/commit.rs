@@ -6,8 +6,12 @@ use super::{
     claim,
     committed::{Committed, HandOver},
     completion::Completion,
+    host::Host,
 };
-use crate::outbox::{GivenBack, Outbox, Steps};
+use crate::{
+    activity::ActivityKind,
+    outbox::{GivenBack, Outbox, Steps},
+};
 
 /// What a transaction does once it is committed. What memory gave back meanwhile, and what it asked
 /// for, is kept even if the transaction fails.
@@ -68,6 +72,23 @@ impl Commit {
         self.follows
             .given_back
             .extend(given.map(|given| Completion::given_back(outbox, given)));
+    }
+
+    /// Logs that an endpoint was disabled, and tells who reads the live stream.
+    pub(super) fn tell_disabled(&mut self, host: &Host, outbox: &Outbox, reason: &str) {
+        let endpoint = outbox.endpoint();
+        tracing::warn!(
+            customer = &*endpoint.customer,
+            endpoint.id = %endpoint.id,
+            url = endpoint.shown_url,
+            reason,
+            "an endpoint was disabled"
+        );
+        if host.audience.is_there() {
+            let reason = reason.to_owned();
+            let activity = endpoint.activity(None, ActivityKind::EndpointDisabled { reason });
+            self.follows.activities.push(activity);
+        }
     }
 
     /// Hands over a row that was counted in and has been written.

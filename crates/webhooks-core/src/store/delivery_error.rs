@@ -1,7 +1,7 @@
 //! Why a delivery could not be acted on.
 
 use super::{endpoint_error::EndpointError, error::StoreError};
-use crate::endpoint::EndpointId;
+use crate::{endpoint::EndpointId, model::delivery::DeliveryOf};
 
 /// A delivery could not be acted on.
 #[derive(thiserror::Error)]
@@ -38,5 +38,23 @@ crate::error_text::debug_is_display!(DeliveryError);
 impl From<StoreError> for DeliveryError {
     fn from(error: StoreError) -> Self {
         Self::Endpoint(error.into())
+    }
+}
+
+impl DeliveryOf {
+    /// The customer has no such event.
+    pub(super) fn unknown_event(&self) -> DeliveryError {
+        DeliveryError::UnknownEvent {
+            customer: self.endpoint.customer.clone(),
+            event_id: self.event_id.clone(),
+        }
+    }
+
+    /// It was made, or has ended.
+    pub(super) fn not_pending(&self) -> DeliveryError {
+        DeliveryError::NotPending {
+            event_id: self.event_id.clone(),
+            endpoint_id: self.endpoint.id.clone(),
+        }
     }
 }

@@ -3,8 +3,8 @@
 use crate::{
     attempt::{Attempt, Outcome},
     clock::Timeline,
-    delivery::{DeliveryState, EndReason, HoldReason},
-    endpoint::EndpointState,
+    delivery::{DeliveryState, EndReason, Explanation, HoldReason},
+    endpoint::{EndpointState, wants},
     model::endpoint::EndpointRecord,
     store::error::StoreError,
 };
@@ -92,5 +92,31 @@ fn of_owed(timeline: &Timeline, row: &HotRow, endpoint: Option<&EndpointRecord>)
     DeliveryState::Held {
         reason,
         next_try: next_try.map(|at| timeline.to_wall(at)),
+    }
+}
+
+impl EndpointRecord {
+    /// Why it has no delivery of an event.
+    pub(super) fn without_delivery(
+        self,
+        event_type: String,
+        event_at: i64,
+        timeline: &Timeline,
+    ) -> Explanation {
+        // In the same millisecond too: had the endpoint existed, it would have got a delivery of an event it wants.
+        let wanted = wants(&self.event_types, &event_type);
+        if self.created_at > event_at || wanted && self.created_at == event_at {
+            return Explanation::AddedLater {
+                event_at: timeline.to_wall(event_at),
+                endpoint_at: timeline.to_wall(self.created_at),
+            };
+        }
+        if wanted {
+            return Explanation::NotOnRecord;
+        }
+        Explanation::Filtered {
+            event_type,
+            wanted: self.event_types,
+        }
     }
 }

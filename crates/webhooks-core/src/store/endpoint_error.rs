@@ -6,7 +6,7 @@ use crate::{
         ENDPOINTS_PER_CUSTOMER_MAX, EndpointId, SECRETS_MAX, settings::EndpointSettingsError,
     },
     event::EventError,
-    model::endpoint::StateConflict,
+    model::endpoint::{EndpointOf, StateConflict},
 };
 
 /// An endpoint could not be added, changed or read.
@@ -85,6 +85,16 @@ impl std::fmt::Debug for EndpointError {
             // What `main` prints is for the operator.
             Self::Address(refusal) => std::fmt::Debug::fmt(refusal, f),
             error => std::fmt::Display::fmt(error, f),
+        }
+    }
+}
+
+impl EndpointOf {
+    /// The customer has no such endpoint.
+    pub(super) fn unknown(&self) -> EndpointError {
+        EndpointError::Unknown {
+            customer: self.customer.clone(),
+            id: self.id.clone(),
         }
     }
 }

@@ -55,6 +55,18 @@ pub(super) struct EndpointRow {
     pub(super) created_at: i64,
 }
 
+/// Whether an endpoint that was read at the start tells that the key is right. A problem of this endpoint alone, which
+/// another key would not fix, is only logged.
+pub(super) fn check_key<T>(read: Result<T, StoreError>) -> Result<(), StoreError> {
+    match read {
+        Err(error @ StoreError::Damaged(_)) => {
+            tracing::error!(%error, "an endpoint cannot be read");
+            Ok(())
+        }
+        read => read.map(drop),
+    }
+}
+
 /// A secret as it is stored, and until when it signs.
 pub(super) struct SealedSecret {
     pub(super) sealed: Vec<u8>,

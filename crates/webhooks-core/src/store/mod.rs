@@ -16,6 +16,7 @@ pub(crate) mod committed;
 pub(crate) mod completion;
 pub(crate) mod delivery_error;
 mod delivery_state;
+mod due;
 pub(crate) mod durability;
 pub(crate) mod endpoint_cache;
 pub(crate) mod endpoint_error;
@@ -34,6 +35,7 @@ pub(crate) mod refusals;
 pub(crate) mod reply;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
+mod taken_away;
 mod trouble;
 
 pub(crate) use handle::Store;

@@ -10,10 +10,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{joining::Joining, scan::Found, tx::Tx};
+use super::{joining::Joining, tx::Tx};
 use crate::{
     outbox::{Outbox, placing::Placement},
-    store::error::StoreError,
+    store::{due::Found, error::StoreError},
 };
 
 /// Arrivals that one scan takes: bounds how long it keeps the writer from sends.

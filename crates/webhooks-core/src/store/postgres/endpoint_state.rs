@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use super::tx::Tx;
 use crate::{
-    activity::ActivityKind,
     endpoint::EndpointState,
     model::{
         endpoint::{EndpointOf, StateChange},
@@ -61,19 +60,7 @@ impl Tx<'_> {
             }
             done => done?,
         }
-        let endpoint = outbox.endpoint();
-        tracing::warn!(
-            customer = &*endpoint.customer,
-            endpoint.id = %endpoint.id,
-            url = endpoint.shown_url,
-            reason,
-            "an endpoint was disabled"
-        );
-        if self.host.audience.is_there() {
-            let reason = reason.to_owned();
-            let activity = endpoint.activity(None, ActivityKind::EndpointDisabled { reason });
-            self.commit.follows.activities.push(activity);
-        }
+        self.commit.tell_disabled(self.host, outbox, reason);
         Ok(())
     }
 

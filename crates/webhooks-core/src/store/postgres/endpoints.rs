@@ -283,20 +283,14 @@ pub(super) async fn keys_of(
 }
 
 /// The key of a customer's endpoint.
-pub(super) async fn find(
-    reader: &mut Reader<'_>,
-    EndpointOf { customer, id }: &EndpointOf,
-) -> Result<i64, EndpointError> {
+pub(super) async fn find(reader: &mut Reader<'_>, of: &EndpointOf) -> Result<i64, EndpointError> {
     let found = reader
         .query(
             "select key from webhooks.endpoint where id = $1 and customer = $2 and state <> 'removed'",
         )
-        .bind(id.as_str())
-        .bind(customer)
+        .bind(of.id.as_str())
+        .bind(&of.customer)
         .find_value(reader.connection)
         .await?;
-    found.ok_or_else(|| EndpointError::Unknown {
-        customer: customer.clone(),
-        id: id.clone(),
-    })
+    found.ok_or_else(|| of.unknown())
 }

@@ -8,12 +8,16 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{give_back::open_to_all, tx::Tx};
 use crate::{
-    activity::ActivityKind, clock::millis, delivery::EndReason, model::outcome::Backoff,
-    outbox::Outbox, store::error::StoreError,
+    activity::ActivityKind,
+    clock::millis,
+    delivery::EndReason,
+    model::outcome::Backoff,
+    outbox::Outbox,
+    store::{
+        due::{EXPIRE_ROWS, tell_expired},
+        error::StoreError,
+    },
 };
-
-/// Deliveries of one lane that one transaction can expire.
-const EXPIRE_ROWS: i64 = 1_000;
 
 impl Tx<'_> {
     /// Makes a lane due again that waits for something in memory, or was set aside because its endpoint
@@ -267,16 +271,6 @@ impl Tx<'_> {
         let expired = rows.into_iter().take_while(|(_, is_over)| *is_over);
         let expired: Vec<i64> = expired.map(|(seq, _)| seq).collect();
         self.end(key, &expired, EndReason::Expired).await?;
-        if !expired.is_empty() {
-            let endpoint = outbox.endpoint();
-            tracing::info!(
-                customer = &*endpoint.customer,
-                endpoint.id = %endpoint.id,
-                url = endpoint.shown_url,
-                expired = expired.len(),
-                "deliveries waited longer than their retry schedule lasts and were given up"
-            );
-        }
-        Ok(i64::try_from(expired.len()).is_ok_and(|expired| expired == EXPIRE_ROWS))
+        Ok(tell_expired(outbox, expired.len()))
     }
 }

@@ -5,16 +5,10 @@ use crate::{
     delivery::Delivery,
     model::{
         endpoint::EndpointRecord,
-        page::{DeliveryFilter, DeliveryPage, PAGE_MAX, PageCursor, PageOf},
+        page::{DeliveryFilter, DeliveryPage, LOOKED_THROUGH, PageCursor, PageOf},
     },
     store::error::StoreError,
 };
-
-/// Events of the customer that one page looks through: a few milliseconds.
-///
-/// The query uses a range of pairs instead of `customer = $1 and seq < $3 order by seq`, because that can be
-/// planned as a scan of all customers' events, in the order of their numbers, if the statistics know few customers.
-const LOOKED_THROUGH: usize = 2_000;
 
 /// A page of an endpoint's deliveries.
 pub(super) async fn page(
@@ -22,21 +16,13 @@ pub(super) async fn page(
     endpoint: &EndpointRecord,
     page: PageOf,
 ) -> Result<DeliveryPage, StoreError> {
-    let PageOf {
-        listing, cursor, ..
-    } = page;
-    let limit = page.limit.clamp(1, PAGE_MAX);
-    let (positions, cursor) = match listing {
+    let (cursor, limit) = (page.cursor, page.limit());
+    let full = |found| PageCursor::full(found, limit);
+    let (positions, cursor) = match page.listing {
         DeliveryFilter::All => all(reading, endpoint, cursor, limit).await?,
-        DeliveryFilter::Pending => full(pending(reading, endpoint, cursor, limit).await?, limit),
-        DeliveryFilter::Ended => full(
-            newest(ENDED, reading, endpoint, (cursor, limit)).await?,
-            limit,
-        ),
-        DeliveryFilter::Failed => full(
-            newest(FAILED, reading, endpoint, (cursor, limit)).await?,
-            limit,
-        ),
+        DeliveryFilter::Pending => full(pending(reading, endpoint, cursor, limit).await?),
+        DeliveryFilter::Ended => full(newest(ENDED, reading, endpoint, (cursor, limit)).await?),
+        DeliveryFilter::Failed => full(newest(FAILED, reading, endpoint, (cursor, limit)).await?),
     };
     Ok(DeliveryPage {
         deliveries: hydrate(reading, endpoint, &positions).await?,
@@ -46,12 +32,6 @@ pub(super) async fn page(
 
 fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
-}
-
-/// A full page may be followed by another.
-fn full(positions: Vec<PageCursor>, limit: usize) -> (Vec<PageCursor>, Option<PageCursor>) {
-    let cursor = (positions.len() == limit).then(|| positions.last().copied());
-    (positions, cursor.flatten())
 }
 
 /// Uses the index ending_endpoint of each partition.
@@ -71,10 +51,7 @@ async fn newest(
     endpoint: &EndpointRecord,
     (cursor, limit): (Option<PageCursor>, usize),
 ) -> Result<Vec<PageCursor>, StoreError> {
-    let from = cursor.unwrap_or(PageCursor {
-        at: i64::MAX,
-        seq: i64::MAX,
-    });
+    let from = cursor.unwrap_or(PageCursor::NEWEST);
     let found: Vec<(i64, i64)> = reading
         .query(select)
         .bind(endpoint.key)
@@ -87,6 +64,8 @@ async fn newest(
     Ok(positions.collect())
 }
 
+/// The query uses a range of pairs instead of `customer = $1 and seq < $3 order by seq`, because that can be
+/// planned as a scan of all customers' events, in the order of their numbers, if the statistics know few customers.
 async fn all(
     reading: &mut Reading<'_>,
     endpoint: &EndpointRecord,
@@ -112,12 +91,12 @@ async fn all(
     let mut positions = Vec::new();
     let mut last = None;
     for &(seq, is_on_record) in &found {
-        last = Some(PageCursor { at: 0, seq });
+        last = Some(PageCursor::of_event(seq));
         if is_on_record {
-            positions.push(PageCursor { at: 0, seq });
+            positions.push(PageCursor::of_event(seq));
         }
         if positions.len() == limit {
-            return Ok(full(positions, limit));
+            return Ok(PageCursor::full(positions, limit));
         }
     }
     Ok((positions, last.filter(|_| found.len() == LOOKED_THROUGH)))
@@ -161,10 +140,7 @@ async fn pending(
             .read_values(reading.reader.connection)
             .await?
     };
-    Ok(seqs
-        .into_iter()
-        .map(|seq| PageCursor { at: 0, seq })
-        .collect())
+    Ok(seqs.into_iter().map(PageCursor::of_event).collect())
 }
 
 async fn hydrate(

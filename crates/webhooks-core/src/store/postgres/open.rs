@@ -32,7 +32,7 @@ use crate::{
     seal::Seal,
     store::{
         endpoint_cache::EndpointCache,
-        endpoint_row::EndpointReader,
+        endpoint_row::{self, EndpointReader},
         error::StoreError,
         host::Host,
         lease::{Lease, since_start},
@@ -191,14 +191,7 @@ async fn check_key(rows: &mut Reader<'_>, reader: &EndpointReader) -> Result<(),
         return Ok(());
     };
     let read = endpoints::read(reader, rows, endpoints::Selection::Keys(&[newest])).await;
-    match read {
-        // A problem of this endpoint alone, which another key would not fix.
-        Err(error @ StoreError::Damaged(_)) => {
-            tracing::error!(%error, "an endpoint cannot be read");
-            Ok(())
-        }
-        read => read.map(drop),
-    }
+    endpoint_row::check_key(read)
 }
 
 impl Opened {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{refill::Occasion, replay::TakenAway, tx::Tx};
+use super::{refill::Occasion, tx::Tx};
 use crate::store::{
     ask::Ask,
     committed::{AfterCommit, RefusedRefill},
     error::StoreError,
     reply::Reply,
+    taken_away::TakenAway,
 };
 
 /// The result of an ask, and whether the transaction can continue.

@@ -14,7 +14,7 @@ use crate::{
     attempt::{Attempt, BodyCut, Failure, Outcome},
     clock::Timeline,
     delivery::{Delivery, Explanation},
-    endpoint::{EndpointId, EndpointState, wants},
+    endpoint::{EndpointId, EndpointState},
     event::EventRecord,
     model::{
         delivery::{DeliveryOf, StoredEvent},
@@ -324,21 +324,7 @@ pub(super) async fn explain(
         Err(StoreError::Gone) => {}
         Err(error) => return Err(error),
     }
-    // In the same millisecond too: had the endpoint existed, it would have got a delivery of an event it wants.
-    let wanted = wants(&endpoint.event_types, &event.event_type);
-    if endpoint.created_at > event.created_at || wanted && endpoint.created_at == event.created_at {
-        return Ok(Explanation::AddedLater {
-            event_at: reading.timeline.to_wall(event.created_at),
-            endpoint_at: reading.timeline.to_wall(endpoint.created_at),
-        });
-    }
-    if !wanted {
-        return Ok(Explanation::Filtered {
-            event_type: event.event_type,
-            wanted: endpoint.event_types,
-        });
-    }
-    Ok(Explanation::NotOnRecord)
+    Ok(endpoint.without_delivery(event.event_type, event.created_at, reading.timeline))
 }
 
 /// How many deliveries are stored and not done.

@@ -14,24 +14,13 @@ use crate::{
     model::{
         delivery::{DeliveryOf, StoredEvent},
         endpoint::EndpointRecord,
-        replay::{Look, LookedAt, Replay},
+        replay::{LOOK_ROWS, Look, LookedAt, Replay},
     },
     outbox::{HeadInMemory, Outbox},
     store::{
-        claim::holder_of, delivery_error::DeliveryError, endpoint_error::EndpointError,
-        error::StoreError,
+        claim::holder_of, delivery_error::DeliveryError, error::StoreError, taken_away::TakenAway,
     },
 };
-
-/// Events of the customer that one step of a replay looks at.
-const LOOK_ROWS: usize = 5_000;
-
-/// A delivery that was removed.
-pub(super) struct TakenAway {
-    outbox: Option<Arc<Outbox>>,
-    /// Memory held it under this claim: it may be in flight.
-    claim: Option<i64>,
-}
 
 /// What another node has of the head of an ordered endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,24 +33,10 @@ enum HeadElsewhere {
     InFlight,
 }
 
-impl TakenAway {
-    /// Takes it out of memory too. True if a request may be in flight.
-    pub(super) fn take_out_of_memory(self) -> bool {
-        let Self { outbox, claim } = self;
-        claim.is_some_and(|claim| !outbox.is_some_and(|outbox| outbox.take_out(claim)))
-    }
-}
-
 impl Tx<'_> {
-    async fn find_event(
-        &mut self,
-        DeliveryOf { endpoint, event_id }: &DeliveryOf,
-    ) -> Result<FoundEvent, DeliveryError> {
-        let found = find_event(&mut self.reader(), &endpoint.customer, event_id).await?;
-        found.ok_or_else(|| DeliveryError::UnknownEvent {
-            customer: endpoint.customer.clone(),
-            event_id: event_id.clone(),
-        })
+    async fn find_event(&mut self, of: &DeliveryOf) -> Result<FoundEvent, DeliveryError> {
+        let found = find_event(&mut self.reader(), &of.endpoint.customer, &of.event_id).await?;
+        found.ok_or_else(|| of.unknown_event())
     }
 
     /// Sends one event to one endpoint again, now. If it is still pending, it is only made due.
@@ -71,10 +46,7 @@ impl Tx<'_> {
         let outbox = self
             .by_key(key)
             .await?
-            .ok_or_else(|| EndpointError::Unknown {
-                customer: of.endpoint.customer.clone(),
-                id: of.endpoint.id.clone(),
-            })?;
+            .ok_or_else(|| of.endpoint.unknown())?;
         if matches!(outbox.endpoint().state, EndpointState::Disabled { .. }) {
             return Err(DeliveryError::Disabled(of.endpoint.id.clone()));
         }
@@ -170,10 +142,7 @@ impl Tx<'_> {
             .find_value(self.connection)
             .await?;
         let Some(claim) = taken else {
-            return Err(DeliveryError::NotPending {
-                event_id: of.event_id.clone(),
-                endpoint_id: of.endpoint.id.clone(),
-            });
+            return Err(of.not_pending());
         };
         let now = self.now();
         self.store_endings(&[seq], &[key], ending).await?;

@@ -2,10 +2,7 @@
 //! each kind, and reads rows only of the kinds that are. Nodes share the work: each passes over what another has
 //! locked.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{
     floor::DUE_ORDERS,
@@ -18,16 +15,13 @@ use super::{
 };
 use crate::{
     delivery::EndReason,
-    outbox::{Outbox, placing::Placement},
-    store::{ask::NextDue, error::StoreError},
+    outbox::placing::Placement,
+    store::{
+        ask::NextDue,
+        due::{Found, LANES_A_SCAN, PROBES_A_SCAN, SCAN_ROWS},
+        error::StoreError,
+    },
 };
-
-/// Retries that one scan loads: bounds how long it keeps the writer from sends.
-const SCAN_ROWS: i64 = 256;
-/// Lanes of healthy endpoints that one scan may load, for the same reason.
-const LANES_A_SCAN: usize = 32;
-/// Endpoints in trouble that one scan may try: at the due loop's pace, 200 a second.
-const PROBES_A_SCAN: usize = 1;
 
 /// Whether node `$node` may take a lane that is due: it is its own, or it is nobody's and not offered to another,
 /// or was due by `$open_to_all` and still not taken.
@@ -43,15 +37,6 @@ macro_rules! may_take {
             "))"
         )
     };
-}
-
-/// The endpoint that something due belongs to.
-pub(super) enum Found {
-    Outbox(Arc<Outbox>),
-    Removed,
-    /// Its stored data is damaged. Its deliveries are set aside until the next start, so that those of others
-    /// are still found.
-    Unreadable,
 }
 
 /// Where due retries go.
@@ -198,19 +183,7 @@ impl Tx<'_> {
     }
 
     pub(super) async fn found(&mut self, key: i64) -> Result<Found, StoreError> {
-        match self.by_key(key).await {
-            Ok(Some(outbox)) => Ok(Found::Outbox(outbox)),
-            Ok(None) => Ok(Found::Removed),
-            Err(error) if error.is_about_an_endpoint() => {
-                tracing::error!(
-                    endpoint.key = key,
-                    %error,
-                    "an endpoint cannot be read; its pending deliveries are kept, and tried again when the store is next opened"
-                );
-                Ok(Found::Unreadable)
-            }
-            Err(error) => Err(error),
-        }
+        Found::of(key, self.by_key(key).await)
     }
 
     /// When the next retry or lane is due that this node may take.

@@ -9,7 +9,6 @@ use rusqlite::params;
 
 use super::{endpoints::find, lane, statement::Statements, tx::Tx};
 use crate::{
-    activity::ActivityKind,
     endpoint::EndpointState,
     model::endpoint::{EndpointOf, StateChange},
     outbox::Outbox,
@@ -55,21 +54,7 @@ pub(super) fn disable(
         }
         done => done?,
     }
-    let endpoint = outbox.endpoint();
-    tracing::warn!(
-        customer = &*endpoint.customer,
-        endpoint.id = %endpoint.id,
-        url = endpoint.shown_url,
-        reason,
-        "an endpoint was disabled"
-    );
-    if tx.host.audience.is_there() {
-        let reason = reason.to_owned();
-        let activity = outbox
-            .endpoint()
-            .activity(None, ActivityKind::EndpointDisabled { reason });
-        tx.commit.follows.activities.push(activity);
-    }
+    tx.commit.tell_disabled(tx.host, outbox, reason);
     Ok(())
 }
 

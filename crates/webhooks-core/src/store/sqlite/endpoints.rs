@@ -117,19 +117,13 @@ impl Endpoints {
 }
 
 /// The key of a customer's endpoint.
-pub(crate) fn find(
-    connection: &Connection,
-    EndpointOf { customer, id }: &EndpointOf,
-) -> Result<i64, EndpointError> {
+pub(crate) fn find(connection: &Connection, of: &EndpointOf) -> Result<i64, EndpointError> {
     connection.find_row(
         "select key from webhooks_endpoint where id = ?1 and customer = ?2 and state <> 'removed'",
-        [id.as_str(), customer.as_str()],
+        [of.id.as_str(), of.customer.as_str()],
         |row| row.get(0),
     )?
-        .ok_or_else(|| EndpointError::Unknown {
-            customer: customer.clone(),
-            id: id.clone(),
-        })
+        .ok_or_else(|| of.unknown())
 }
 
 fn is_removed(connection: &Connection, key: i64) -> bool {

@@ -16,11 +16,12 @@ use crate::{
         outcome::Backoff,
     },
     outbox::Outbox,
-    store::{committed::HandOver, error::StoreError},
+    store::{
+        committed::HandOver,
+        due::{EXPIRE_ROWS, tell_expired},
+        error::StoreError,
+    },
 };
-
-/// Deliveries of one lane that one transaction can expire.
-const EXPIRE_ROWS: i64 = 1_000;
 
 /// Adds a row to a lane: makes sure that the lane exists, and is tried no later than its backoff
 /// allows. `wake` is the due time for a lane that nothing in memory would come back to.
@@ -300,17 +301,7 @@ fn expire(tx: &mut Tx<'_>, outbox: &Arc<Outbox>, now: i64) -> Result<bool, Store
     for (seq, _) in rows {
         end(tx, (seq, key), EndReason::Expired)?;
     }
-    if expired > 0 {
-        let endpoint = outbox.endpoint();
-        tracing::info!(
-            customer = &*endpoint.customer,
-            endpoint.id = %endpoint.id,
-            url = endpoint.shown_url,
-            expired,
-            "deliveries waited longer than their retry schedule lasts and were given up"
-        );
-    }
-    Ok(i64::try_from(expired).is_ok_and(|expired| expired == EXPIRE_ROWS))
+    Ok(tell_expired(outbox, expired))
 }
 
 /// Takes over what the previous process held: nothing is in flight any more.

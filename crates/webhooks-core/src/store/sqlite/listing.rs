@@ -11,13 +11,10 @@ use crate::{
     delivery::Delivery,
     model::{
         endpoint::EndpointRecord,
-        page::{DeliveryFilter, DeliveryPage, PAGE_MAX, PageCursor, PageOf},
+        page::{DeliveryFilter, DeliveryPage, LOOKED_THROUGH, PageCursor, PageOf},
     },
     store::error::StoreError,
 };
-
-/// Events of the customer that one page looks through: a few milliseconds.
-const LOOKED_THROUGH: usize = 2_000;
 
 /// A page of an endpoint's deliveries.
 pub(super) fn page(
@@ -25,19 +22,14 @@ pub(super) fn page(
     endpoint: &EndpointRecord,
     page: PageOf,
 ) -> Result<DeliveryPage, StoreError> {
-    let PageOf {
-        listing, cursor, ..
-    } = page;
     let connection = reading.connection;
-    let limit = page.limit.clamp(1, PAGE_MAX);
-    let (positions, cursor) = match listing {
+    let (cursor, limit) = (page.cursor, page.limit());
+    let full = |found| PageCursor::full(found, limit);
+    let (positions, cursor) = match page.listing {
         DeliveryFilter::All => all(connection, endpoint, cursor, limit)?,
-        DeliveryFilter::Pending => full(pending(connection, endpoint, cursor, limit)?, limit),
-        DeliveryFilter::Ended => full(newest(ENDED, connection, endpoint, (cursor, limit))?, limit),
-        DeliveryFilter::Failed => full(
-            newest(FAILED, connection, endpoint, (cursor, limit))?,
-            limit,
-        ),
+        DeliveryFilter::Pending => full(pending(connection, endpoint, cursor, limit)?),
+        DeliveryFilter::Ended => full(newest(ENDED, connection, endpoint, (cursor, limit))?),
+        DeliveryFilter::Failed => full(newest(FAILED, connection, endpoint, (cursor, limit))?),
     };
     Ok(DeliveryPage {
         deliveries: hydrate(reading, endpoint, &positions)?,
@@ -47,12 +39,6 @@ pub(super) fn page(
 
 fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
-}
-
-/// A full page may be followed by another.
-fn full(positions: Vec<PageCursor>, limit: usize) -> (Vec<PageCursor>, Option<PageCursor>) {
-    let cursor = (positions.len() == limit).then(|| positions.last().copied());
-    (positions, cursor.flatten())
 }
 
 /// Uses the index webhooks_ending_endpoint.
@@ -72,10 +58,7 @@ fn newest(
     endpoint: &EndpointRecord,
     (cursor, limit): (Option<PageCursor>, usize),
 ) -> Result<Vec<PageCursor>, StoreError> {
-    let from = cursor.unwrap_or(PageCursor {
-        at: i64::MAX,
-        seq: i64::MAX,
-    });
+    let from = cursor.unwrap_or(PageCursor::NEWEST);
     connection.read_rows(
         select,
         params![endpoint.key, from.at, from.seq, rows(limit)],
@@ -104,14 +87,14 @@ fn all(
     let mut positions = Vec::new();
     for seq in &seqs {
         if on_record.exists([*seq, endpoint.key])? {
-            positions.push(PageCursor { at: 0, seq: *seq });
+            positions.push(PageCursor::of_event(*seq));
         }
         if positions.len() == limit {
-            return Ok(full(positions, limit));
+            return Ok(PageCursor::full(positions, limit));
         }
     }
     let cursor = seqs.last().filter(|_| seqs.len() == LOOKED_THROUGH);
-    Ok((positions, cursor.map(|seq| PageCursor { at: 0, seq: *seq })))
+    Ok((positions, cursor.copied().map(PageCursor::of_event)))
 }
 
 /// Pending deliveries have no index by endpoint, which every delivery would pay for twice. For a customer
@@ -142,10 +125,7 @@ fn pending(
             |row| row.get(0),
         )?;
     }
-    Ok(found
-        .into_iter()
-        .map(|seq| PageCursor { at: 0, seq })
-        .collect())
+    Ok(found.into_iter().map(PageCursor::of_event).collect())
 }
 
 fn hydrate(

@@ -21,8 +21,13 @@ use crate::{
     model::uptime::Uptime,
     seal::Seal,
     store::{
-        endpoint_cache::EndpointCache, endpoint_row::EndpointReader, error::StoreError, host::Host,
-        open_error::OpenError, open_settings::OpenSettings, queue::WriterQueue,
+        endpoint_cache::EndpointCache,
+        endpoint_row::{self, EndpointReader},
+        error::StoreError,
+        host::Host,
+        open_error::OpenError,
+        open_settings::OpenSettings,
+        queue::WriterQueue,
     },
 };
 
@@ -123,14 +128,7 @@ fn check_key(connection: &Connection, reader: &EndpointReader) -> Result<(), Sto
         "key = (select max(key) from webhooks_endpoint where state <> 'removed')",
         [],
     );
-    match newest {
-        // A problem of this endpoint alone, which another key would not fix.
-        Err(error @ StoreError::Damaged(_)) => {
-            tracing::error!(%error, "an endpoint cannot be read");
-            Ok(())
-        }
-        read => read.map(drop),
-    }
+    endpoint_row::check_key(newest)
 }
 
 impl Opened {

@@ -12,6 +12,7 @@ use crate::store::{
     ask::{Ask, LetGoOf},
     committed::RefusedRefill,
     error::StoreError,
+    taken_away::TakenAway,
 };
 
 impl From<Ask> for Act {
@@ -72,7 +73,7 @@ impl From<Ask> for Act {
                 move |tx| replay::take_away(tx, &of, ending),
                 // After the commit, still on the writer thread: nothing can be handed over meanwhile.
                 move |taken| {
-                    reply.give(taken.map(replay::TakenAway::take_out_of_memory));
+                    reply.give(taken.map(TakenAway::take_out_of_memory));
                     None
                 },
             ),

@@ -7,7 +7,7 @@ use crate::{
     attempt::{Attempt, BodyCut, Failure, Outcome},
     clock::Timeline,
     delivery::{Delivery, DeliveryState, Explanation},
-    endpoint::{EndpointId, EndpointState, wants},
+    endpoint::{EndpointId, EndpointState},
     event::EventRecord,
     model::{delivery::DeliveryOf, endpoint::EndpointRecord, outcome::header_pairs},
     store::{
@@ -221,21 +221,7 @@ pub(super) fn explain(reading: &Reading<'_>, of: &DeliveryOf) -> Result<Explanat
         Err(StoreError::Gone) => {}
         Err(error) => return Err(error),
     }
-    // In the same millisecond too: had the endpoint existed, it would have got a delivery of an event it wants.
-    let wanted = wants(&endpoint.event_types, &event.event_type);
-    if endpoint.created_at > event.created_at || wanted && endpoint.created_at == event.created_at {
-        return Ok(Explanation::AddedLater {
-            event_at: reading.timeline.to_wall(event.created_at),
-            endpoint_at: reading.timeline.to_wall(endpoint.created_at),
-        });
-    }
-    if !wanted {
-        return Ok(Explanation::Filtered {
-            event_type: event.event_type,
-            wanted: endpoint.event_types,
-        });
-    }
-    Ok(Explanation::NotOnRecord)
+    Ok(endpoint.without_delivery(event.event_type, event.created_at, reading.timeline))
 }
 
 /// How many deliveries are pending: for `shutdown`'s report and for health pages.

@@ -14,43 +14,20 @@ use crate::{
     model::{
         delivery::{DeliveryOf, StoredEvent},
         endpoint::EndpointRecord,
-        replay::{Look, LookedAt, Replay},
+        replay::{LOOK_ROWS, Look, LookedAt, Replay},
     },
     outbox::{HeadInMemory, Outbox},
-    store::{delivery_error::DeliveryError, endpoint_error::EndpointError, error::StoreError},
+    store::{delivery_error::DeliveryError, error::StoreError, taken_away::TakenAway},
 };
 
-/// Events of the customer that one step of a replay looks at.
-pub(crate) const LOOK_ROWS: usize = 5_000;
-/// A delivery that was removed.
-pub(crate) struct TakenAway {
-    outbox: Option<Arc<Outbox>>,
-    /// Memory held it under this claim: it may be in flight.
-    claim: Option<i64>,
-}
-
-impl TakenAway {
-    /// Takes it out of memory too. True if a request may be in flight.
-    pub(super) fn take_out_of_memory(self) -> bool {
-        let Self { outbox, claim } = self;
-        claim.is_some_and(|claim| !outbox.is_some_and(|outbox| outbox.take_out(claim)))
-    }
-}
-
-fn find_event(
-    connection: &Connection,
-    DeliveryOf { endpoint, event_id }: &DeliveryOf,
-) -> Result<StoredEvent, DeliveryError> {
+fn find_event(connection: &Connection, of: &DeliveryOf) -> Result<StoredEvent, DeliveryError> {
     connection
         .find_row(
             "select seq, id, body, traceparent from webhooks_event where id = ?1 and customer = ?2",
-            [event_id, &endpoint.customer],
+            [&of.event_id, &of.endpoint.customer],
             StoredEvent::read,
         )?
-        .ok_or_else(|| DeliveryError::UnknownEvent {
-            customer: endpoint.customer.clone(),
-            event_id: event_id.clone(),
-        })
+        .ok_or_else(|| of.unknown_event())
 }
 
 /// Sends one event to one endpoint again, now. If it is still pending, it is only made due.
@@ -58,13 +35,10 @@ pub(crate) fn resend(tx: &mut Tx<'_>, of: &DeliveryOf) -> Result<(), DeliveryErr
     let key = find(tx.connection, &of.endpoint)?;
     let event = find_event(tx.connection, of)?;
     let seq = event.seq;
-    let outbox =
-        tx.endpoints
-            .by_key(tx.connection, key)?
-            .ok_or_else(|| EndpointError::Unknown {
-                customer: of.endpoint.customer.clone(),
-                id: of.endpoint.id.clone(),
-            })?;
+    let outbox = tx
+        .endpoints
+        .by_key(tx.connection, key)?
+        .ok_or_else(|| of.endpoint.unknown())?;
     if matches!(outbox.endpoint().state, EndpointState::Disabled { .. }) {
         return Err(DeliveryError::Disabled(of.endpoint.id.clone()));
     }
@@ -127,10 +101,7 @@ pub(crate) fn take_away(
         |row| row.get(0),
     )?;
     let Some(claim) = claim else {
-        return Err(DeliveryError::NotPending {
-            event_id: of.event_id.clone(),
-            endpoint_id: of.endpoint.id.clone(),
-        });
+        return Err(of.not_pending());
     };
     let now = tx.now();
     store_ending(tx.connection, (seq, key), ending, now)?;

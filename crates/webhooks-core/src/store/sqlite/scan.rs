@@ -1,7 +1,5 @@
 //! The due scan: loads retries and lanes whose time has come. Runs on the writer thread.
 
-use std::sync::Arc;
-
 use rusqlite::{Connection, params};
 
 use super::{
@@ -12,18 +10,13 @@ use super::{
 };
 use crate::{
     delivery::EndReason,
-    outbox::{Outbox, placing::Placement},
-    store::{ask::NextDue, error::StoreError},
+    outbox::placing::Placement,
+    store::{
+        ask::NextDue,
+        due::{Found, LANES_A_SCAN, PROBES_A_SCAN, SCAN_ROWS},
+        error::StoreError,
+    },
 };
-
-/// Retries that one scan loads: bounds how long it keeps the writer from sends.
-const SCAN_ROWS: i64 = 256;
-/// Lanes of healthy endpoints that one scan may load, for the same reason.
-const LANES_A_SCAN: usize = 32;
-/// Endpoints in trouble that one scan may try. With 32 of them the p99 of a healthy endpoint
-/// alongside a thousand dead ones doubled. At the due loop's pace this is 200 a second: enough to
-/// try 12,000 dead endpoints once a minute.
-const PROBES_A_SCAN: usize = 1;
 
 /// Loads what is due: single retries and lanes, but no more than `probes` lanes in trouble. Returns
 /// when to come back.
@@ -64,29 +57,8 @@ fn due_lanes(
     connection.read_rows(select, params![now, limit], |row| row.get(0))
 }
 
-/// The endpoint that something due belongs to.
-enum Found {
-    Outbox(Arc<Outbox>),
-    Removed,
-    /// Its stored data is damaged. Its deliveries are set aside until the next start, so that those of
-    /// others are still found.
-    Unreadable,
-}
-
 fn find(tx: &mut Tx<'_>, key: i64) -> Result<Found, StoreError> {
-    match tx.endpoints.by_key(tx.connection, key) {
-        Ok(Some(outbox)) => Ok(Found::Outbox(outbox)),
-        Ok(None) => Ok(Found::Removed),
-        Err(error) if error.is_about_an_endpoint() => {
-            tracing::error!(
-                endpoint.key = key,
-                %error,
-                "an endpoint cannot be read; its pending deliveries are kept, and tried again when the store is next opened"
-            );
-            Ok(Found::Unreadable)
-        }
-        Err(error) => Err(error),
-    }
+    Found::of(key, tx.endpoints.by_key(tx.connection, key))
 }
 
 /// When the next retry or lane is due.
