@@ -30,6 +30,24 @@ const CHROMIUM: [&str; 4] = [
     "google-chrome-stable",
 ];
 
+/// Scrolls to an element and waits until two frames show it in the same place. The driver clicks where the element
+/// was when it asked, which is something else if the page moves meanwhile. Hidden pages have no frames.
+const COME_TO_REST: &str = "
+    const [element] = arguments;
+    const frame = () => Promise.race([
+      new Promise(requestAnimationFrame),
+      new Promise((done) => setTimeout(done, 100)),
+    ]);
+    const place = () => JSON.stringify(element.getBoundingClientRect());
+    const rest = async () => {
+      for (let before = ''; before !== place(); await frame()) {
+        before = place();
+        await frame();
+      }
+    };
+    element.scrollIntoView({ block: 'nearest', behavior: 'instant' });
+    return rest();";
+
 /// How long the driver may take to close a window.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 
@@ -227,14 +245,19 @@ impl Browser {
         .await
     }
 
-    /// Clicks the element that `selector` finds.
+    /// Clicks the element that `selector` finds, once it stays where it is.
     ///
     /// # Errors
     /// When there is no such element, or it cannot be clicked.
     pub async fn click(&self, selector: &str) -> anyhow::Result<()> {
         loop {
             let element = self.client.find(Locator::Css(selector)).await?;
-            match element.click().await {
+            let place = vec![serde_json::to_value(&element)?];
+            let clicked = match self.client.execute(COME_TO_REST, place).await {
+                Ok(_) => element.click().await,
+                Err(error) => Err(error),
+            };
+            match clicked {
                 // Replaced before it was clicked: a person clicks on what is there.
                 Err(error) if error.is_stale_element_reference() => {}
                 clicked => return Ok(clicked?),
