@@ -195,11 +195,11 @@ impl Tx<'_> {
         }
         self.query(
             "select e.id from webhooks.delivery d
-                 cross join lateral (
-                     select x.id from webhooks.event x
-                     where x.seq = d.event_seq and x.day = d.event_day limit 1) e
-                 where d.endpoint_key = $1 and d.lane and d.claim is null
-                 order by d.due_at, d.event_seq limit 1",
+             cross join lateral (
+                 select x.id from webhooks.event x
+                 where x.seq = d.event_seq and x.day = d.event_day limit 1) e
+             where d.endpoint_key = $1 and d.lane and d.claim is null
+             order by d.due_at, d.event_seq limit 1",
         )
         .bind(key)
         .find_value(self.connection)
