@@ -7,7 +7,8 @@ use webhooks_core::DeliveryState;
 use super::{ATTEMPTS, History, member::SCHEMA, party::Kind};
 
 /// Rows that nobody would come to: claimed by a node that does not live, or in a lane that is not there,
-/// has neither a date nor anybody who has it in hand, or is a dead node's.
+/// has neither a date nor anybody who has it in hand, or is a dead node's. A row that has arrived without a touch of
+/// its lane is found by its note, whatever became of the lane while its transaction was open.
 const WITHOUT_A_WAY: &str = "
     select d::text, l::text, e.state
     from {schema}.delivery d
@@ -18,6 +19,8 @@ const WITHOUT_A_WAY: &str = "
         when d.claim is not null
             then not exists (select 1 from {schema}.node n where n.id = d.claim >> 40 and n.alive)
         when not d.lane then false
+        when exists (select 1 from {schema}.arrival a
+                     where a.event_seq = d.event_seq and a.endpoint_key = d.endpoint_key) then false
         else l.endpoint_key is null or l.node is not null and o.id is null
             or e.state = 'active' and l.due_at is null and o.id is null
     end
