@@ -2,7 +2,7 @@
 
 use scratch_postgres::Database;
 use sqlx::{Connection, Executor, PgConnection};
-use webhooks_core::{Event, NewEndpoint, SendError, testing::Receiver};
+use webhooks_core::{EndpointChange, Event, NewEndpoint, SendError, testing::Receiver};
 
 use super::{open, until};
 
@@ -64,6 +64,32 @@ async fn an_event_is_delivered_though_nobody_says_that_it_is_committed() {
     receiver.wait_for(20).await;
     let ids: Vec<String> = (0..20).map(|n| format!("e{n}")).collect();
     assert_eq!(receiver.event_ids(), ids);
+}
+
+/// The event was added to a lane, which nobody owns any more when it is committed.
+#[tokio::test]
+async fn an_event_is_delivered_though_its_endpoints_limit_went_while_the_transaction_was_open() {
+    let database = Database::create().unwrap();
+    let webhooks = open(&database).await;
+    let receiver = Receiver::start().await.unwrap();
+    let endpoints = webhooks.endpoints("acme");
+    let limited = NewEndpoint::new(receiver.url()).in_flight(2);
+    let id = endpoints.add(limited).await.unwrap().id;
+    let mut app = app(&database).await;
+    let mut tx = app.begin().await.unwrap();
+    let event = Event::new("order", &1).id("late");
+    webhooks.send_in(&mut tx, "acme", event).await.unwrap();
+    let free = EndpointChange::new().in_flight(None);
+    endpoints.edit(&id, free).await.unwrap();
+    until("the lane is gone", async || {
+        webhooks.drain().await;
+        let lanes = database.query("select count(*) from hooks.lane").unwrap();
+        lanes.trim() == "0"
+    })
+    .await;
+    tx.commit().await.unwrap();
+    receiver.wait_for(1).await;
+    assert_eq!(receiver.event_ids(), ["late"]);
 }
 
 #[tokio::test]
