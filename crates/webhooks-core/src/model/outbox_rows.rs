@@ -3,6 +3,8 @@
 /// The maximum number of rows that one [`Webhooks::refused_in_outbox`](crate::Webhooks::refused_in_outbox)
 /// returns.
 pub const REFUSED_ROWS_MAX: usize = 500;
+/// Rows taken in one transaction: bounds how long they keep the writer from sends.
+pub(crate) const TAKE_ROWS: usize = 256;
 
 /// A row of `webhooks_outbox` that could not become an event.
 #[derive(Debug, Clone, PartialEq, Eq)]

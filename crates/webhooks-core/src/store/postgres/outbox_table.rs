@@ -20,13 +20,11 @@ use super::{
 };
 use crate::{
     event::{EVENT_BYTES_MAX, Event, EventError, PreparedEvent, check_customer, shorten},
-    model::outbox_rows::{REFUSED_ROWS_MAX, RefusedRow, TakenRows},
+    model::outbox_rows::{REFUSED_ROWS_MAX, RefusedRow, TAKE_ROWS, TakenRows},
     send::SendError,
     store::error::StoreError,
 };
 
-/// Rows taken in one transaction: bounds how long they keep the writer from sends.
-const TAKE_ROWS: usize = 256;
 /// The key of the advisory lock under which one node takes rows, together with that of the schema: "webo".
 const LOCK_KEY: i32 = 0x7765_626f;
 

@@ -51,25 +51,16 @@ impl Reading<'_> {
 
 /// An event that was found by its id.
 pub(super) struct FoundEvent {
-    pub(super) seq: i64,
-    /// The day of its partition.
-    pub(super) day: i32,
-    id: String,
-    pub(super) event_type: String,
+    pub(super) row: EventRow,
     pub(super) body: Bytes,
-    created_at: i64,
     traceparent: Option<String>,
 }
 
 impl FromRow<'_, PgRow> for FoundEvent {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         Ok(Self {
-            seq: row.try_get(0)?,
-            day: row.try_get(1)?,
-            id: row.try_get(2)?,
-            event_type: row.try_get(3)?,
-            body: row.try_get::<Vec<u8>, _>(4)?.into(),
-            created_at: row.try_get(5)?,
+            row: EventRow::from_row(row)?,
+            body: row.try_get::<Vec<u8>, _>(5)?.into(),
             traceparent: row.try_get(6)?,
         })
     }
@@ -79,12 +70,12 @@ impl FoundEvent {
     /// The day of its partition, and what a sender needs.
     pub(super) fn into_stored(self) -> (i32, StoredEvent) {
         let event = StoredEvent {
-            seq: self.seq,
-            id: self.id,
+            seq: self.row.seq,
+            id: self.row.id,
             body: self.body,
             traceparent: self.traceparent,
         };
-        (self.day, event)
+        (self.row.day, event)
     }
 }
 
@@ -97,7 +88,7 @@ pub(super) async fn find_event(
     reader
         .query(
             // `|| ''` keeps the planner from an index by customer, which would find all events of the customer.
-            "select seq, day, id, type, body, created_at, traceparent from webhooks.event
+            "select seq, day, id, type, created_at, body, traceparent from webhooks.event
              where id = $1 and customer || '' = $2 limit 1",
         )
         .bind(id)
@@ -113,20 +104,21 @@ pub(super) async fn event_record(
     id: &str,
 ) -> Result<Option<EventRecord>, StoreError> {
     let found = find_event(&mut reading.reader, customer, id).await?;
-    Ok(found.map(|event| EventRecord {
-        id: event.id,
-        event_type: event.event_type,
-        created_at: reading.timeline.to_wall(event.created_at),
-        body: event.body.into(),
+    Ok(found.map(|FoundEvent { row, body, .. }| EventRecord {
+        id: row.id,
+        event_type: row.event_type,
+        created_at: reading.timeline.to_wall(row.created_at),
+        body: body.into(),
     }))
 }
 
 /// The event of a delivery, as it is listed.
 pub(super) struct EventRow {
-    seq: i64,
-    day: i32,
+    pub(super) seq: i64,
+    /// The day of its partition.
+    pub(super) day: i32,
     id: String,
-    event_type: String,
+    pub(super) event_type: String,
     created_at: i64,
 }
 
@@ -151,7 +143,7 @@ pub(super) async fn deliveries_of_event(
     let Some(found) = find_event(&mut reading.reader, customer, event_id).await? else {
         return Ok(Vec::new());
     };
-    let event = found.into_row();
+    let event = found.row;
     let keys: Vec<i64> = reading
         .query(
             "select endpoint_key from webhooks.delivery where event_seq = $1
@@ -173,18 +165,6 @@ pub(super) async fn deliveries_of_event(
         deliveries.push(delivery(reading, &event, key, found.get(&key).copied()).await?);
     }
     Ok(deliveries)
-}
-
-impl FoundEvent {
-    fn into_row(self) -> EventRow {
-        EventRow {
-            seq: self.seq,
-            day: self.day,
-            id: self.id,
-            event_type: self.event_type,
-            created_at: self.created_at,
-        }
-    }
 }
 
 pub(super) async fn delivery(
@@ -312,7 +292,7 @@ pub(super) async fn explain(
     of: &DeliveryOf,
 ) -> Result<Explanation, StoreError> {
     let found = find_event(&mut reading.reader, &of.endpoint.customer, &of.event_id).await?;
-    let Some(event) = found.map(FoundEvent::into_row) else {
+    let Some(event) = found.map(|found| found.row) else {
         return Ok(Explanation::NoSuchEvent);
     };
     let endpoint = reading.endpoints(Selection::Of(&of.endpoint)).await?.pop();

@@ -43,6 +43,7 @@ impl Tx<'_> {
     pub(super) async fn resend(&mut self, of: &DeliveryOf) -> Result<(), DeliveryError> {
         let key = self.find(&of.endpoint).await?;
         let event = self.find_event(of).await?;
+        let seq = event.row.seq;
         let outbox = self
             .by_key(key)
             .await?
@@ -53,7 +54,7 @@ impl Tx<'_> {
         let now = self.now();
         let is_pending = self
             .query("select 1 from webhooks.delivery where event_seq = $1 and endpoint_key = $2 for update")
-            .bind(event.seq)
+            .bind(seq)
             .bind(key)
             .has_row(self.connection)
             .await?;
@@ -62,7 +63,7 @@ impl Tx<'_> {
                 "update webhooks.delivery set due_at = least(due_at, $3), owed_at = $3
                  where event_seq = $1 and endpoint_key = $2 and claim is null",
             )
-            .bind(event.seq)
+            .bind(seq)
             .bind(key)
             .bind(now)
             .execute(self.connection)
@@ -134,7 +135,7 @@ impl Tx<'_> {
         ending: EndReason,
     ) -> Result<TakenAway, DeliveryError> {
         let key = self.find(&of.endpoint).await?;
-        let seq = self.find_event(of).await?.seq;
+        let seq = self.find_event(of).await?.row.seq;
         let taken: Option<Option<i64>> = self
             .query("delete from webhooks.delivery where event_seq = $1 and endpoint_key = $2 returning claim")
             .bind(seq)

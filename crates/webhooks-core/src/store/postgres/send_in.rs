@@ -8,8 +8,14 @@
 use sqlx::PgConnection;
 
 use super::{
-    chosen_ids::is_same, handle::Handle, new_deliveries::delivery_columns,
-    new_events::event_columns, partition::day_of, read::find_event, row::Reader, slot::slot,
+    chosen_ids::is_same,
+    handle::Handle,
+    new_deliveries::delivery_columns,
+    new_events::event_columns,
+    partition::day_of,
+    read::{FoundEvent, find_event},
+    row::Reader,
+    slot::slot,
 };
 use crate::{
     endpoint::wants,
@@ -99,10 +105,11 @@ impl Reader<'_> {
         customer: &str,
         event: &PreparedEvent,
     ) -> Result<Option<SendReceipt>, SendError> {
-        let Some(found) = find_event(self, customer, &event.id).await? else {
+        let Some(FoundEvent { row, body, .. }) = find_event(self, customer, &event.id).await?
+        else {
             return Ok(None);
         };
-        if !is_same(&found.event_type, &found.body, event) {
+        if !is_same(&row.event_type, &body, event) {
             return Err(SendError::Conflict(event.id.clone()));
         }
         let deliveries: i64 = self
@@ -112,8 +119,8 @@ impl Reader<'_> {
                      union select endpoint_key from webhooks.attempt where event_seq = $1 and day >= $2
                      union select endpoint_key from webhooks.ending where event_seq = $1 and day >= $2) t",
             )
-            .bind(found.seq)
-            .bind(found.day)
+            .bind(row.seq)
+            .bind(row.day)
             .read_value(self.connection)
             .await?;
         Ok(Some(SendReceipt {

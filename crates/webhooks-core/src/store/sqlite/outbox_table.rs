@@ -15,13 +15,11 @@ use super::{
 };
 use crate::{
     event::{EVENT_BYTES_MAX, Event, EventError, check_customer, shorten},
-    model::outbox_rows::{REFUSED_ROWS_MAX, RefusedRow, TakenRows},
+    model::outbox_rows::{REFUSED_ROWS_MAX, RefusedRow, TAKE_ROWS, TakenRows},
     send::SendError,
     store::error::StoreError,
 };
 
-/// Rows taken in one transaction: bounds how long they keep the writer from sends.
-const TAKE_ROWS: usize = 256;
 /// Bytes of data taken in one transaction, for the same reason.
 const TAKE_BYTES: usize = 4 * 1024 * 1024;
 /// Whether a row is waiting.
