@@ -31,6 +31,7 @@ pub(crate) mod opened;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 pub(crate) mod queue;
+mod readers;
 pub(crate) mod refusals;
 pub(crate) mod reply;
 #[cfg(feature = "sqlite")]

@@ -6,9 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
 use sqlx::PgConnection;
-use tokio::sync::Semaphore;
 
 use super::{
     connection::Connector,
@@ -35,7 +33,10 @@ use crate::{
         page::{DeliveryPage, PageOf},
         replay::{Look, Replay},
     },
-    store::{endpoint_error::EndpointError, endpoint_row::EndpointReader, error::StoreError},
+    store::{
+        endpoint_error::EndpointError, endpoint_row::EndpointReader, error::StoreError,
+        readers::Readers,
+    },
 };
 
 /// The wait between two checks whether others have heard of a change.
@@ -47,8 +48,7 @@ const READERS_MAX: usize = 2;
 /// A store that is open.
 pub(crate) struct Handle {
     connector: Connector,
-    idle: Mutex<Vec<Session>>,
-    places: Semaphore,
+    readers: Arc<Readers<Session>>,
     endpoints: EndpointReader,
     timeline: Arc<Timeline>,
     membership: Arc<Membership>,
@@ -63,8 +63,7 @@ impl Handle {
     ) -> Self {
         Self {
             connector,
-            idle: Mutex::default(),
-            places: Semaphore::new(READERS_MAX),
+            readers: Readers::new(READERS_MAX),
             endpoints,
             timeline,
             membership,
@@ -86,29 +85,18 @@ impl Handle {
         &self,
         work: impl AsyncFnOnce(&mut Reading<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let Ok(_place) = self.places.acquire().await else {
-            return Err(StoreError::Closed.into());
-        };
         let begin = format!(
             "{}; set transaction isolation level repeatable read, read only",
             self.connector.begin()
         );
-        let idle = self.idle.lock().pop();
-        let begun = match idle {
-            Some(mut connection) => {
-                let begun = connection.execute(sqlx::AssertSqlSafe(begin.clone())).await;
-                begun.is_ok().then_some(connection)
-            }
-            None => None,
-        };
-        let mut connection = match begun {
-            Some(connection) => connection,
-            None => {
-                let mut connection = self.connector.connect().await?;
-                connection.execute(sqlx::AssertSqlSafe(begin)).await?;
-                connection
-            }
-        };
+        let lent = self.readers.lend(|| self.connector.connect());
+        let (mut connection, place) = lent.await?;
+        let begun = connection.execute(sqlx::AssertSqlSafe(begin.clone())).await;
+        if begun.is_err() {
+            drop(connection);
+            connection = self.connector.connect().await?;
+            connection.execute(sqlx::AssertSqlSafe(begin)).await?;
+        }
         let answer = work(&mut Reading {
             reader: self.connector.reader(&mut connection),
             timeline: &self.timeline,
@@ -116,16 +104,15 @@ impl Handle {
         })
         .await;
         // If the caller goes away before this, the connection is dropped with it.
-        if connection.execute("commit").await.is_ok() && !self.places.is_closed() {
-            self.idle.lock().push(connection);
+        if connection.execute("commit").await.is_ok() {
+            place.give_back(connection);
         }
         answer
     }
 
     /// Closes the connections that are not reading.
     pub(crate) fn close(&self) {
-        self.places.close();
-        self.idle.lock().clear();
+        self.readers.close();
     }
 
     /// An event with its body.

@@ -3,15 +3,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
 };
 
-use parking_lot::Mutex;
 use rusqlite::Connection;
-use tokio::sync::Semaphore;
 
 use super::{
     act::Act,
@@ -35,7 +30,8 @@ use crate::{
     },
     store::{
         ask::Ask, backup_error::BackupError, endpoint_error::EndpointError,
-        endpoint_row::EndpointReader, error::StoreError, queue::WriterQueue, reply::Reply,
+        endpoint_row::EndpointReader, error::StoreError, queue::WriterQueue, readers::Readers,
+        reply::Reply,
     },
 };
 
@@ -46,10 +42,7 @@ const READERS_MAX: usize = 4;
 pub(crate) struct Handle {
     /// `None` for a database in memory: it has one connection, the writer's.
     file: Option<PathBuf>,
-    idle: Mutex<Vec<Connection>>,
-    places: Semaphore,
-    /// After a stop no connection is kept: the last one to close removes the write-ahead log.
-    closed: AtomicBool,
+    readers: Arc<Readers<Connection>>,
     endpoints: EndpointReader,
     timeline: Arc<Timeline>,
     queue: Arc<WriterQueue>,
@@ -64,9 +57,7 @@ impl Handle {
     ) -> Self {
         Self {
             file,
-            idle: Mutex::default(),
-            places: Semaphore::new(READERS_MAX),
-            closed: AtomicBool::new(false),
+            readers: Readers::new(READERS_MAX),
             endpoints,
             timeline,
             queue,
@@ -87,25 +78,19 @@ impl Handle {
             });
             return asked.await;
         };
-        let Ok(_place) = self.places.acquire().await else {
-            return Err(StoreError::Closed.into());
+        let open = || async {
+            let opened = tokio::task::spawn_blocking(move || schema::open_reader(&file)).await;
+            let opened = opened.map_err(|_| StoreError::Closed)?;
+            opened.map_err(StoreError::from)
         };
+        let (connection, place) = self.readers.lend(open).await?;
         let read = tokio::task::spawn_blocking(move || {
-            let idle = handle.idle.lock().pop();
-            let connection = match idle {
-                Some(connection) => connection,
-                None => schema::open_reader(&file).map_err(StoreError::from)?,
-            };
             // Otherwise a delivery that is made meanwhile is no longer pending, and has no attempt yet.
             let result = match connection.unchecked_transaction() {
                 Ok(snapshot) => work(&handle.reading(&snapshot)),
                 Err(error) => Err(StoreError::from(error).into()),
             };
-            let mut idle = handle.idle.lock();
-            if !handle.closed.load(Ordering::Acquire) {
-                idle.push(connection);
-            }
-            drop(idle);
+            place.give_back(connection);
             result
         });
         read.await
@@ -120,11 +105,9 @@ impl Handle {
         }
     }
 
-    /// Closes the connections that are not reading.
+    /// Closes the connections that are not reading. None is kept: the last one to close removes the write-ahead log.
     pub(crate) fn close(&self) {
-        let mut idle = self.idle.lock();
-        self.closed.store(true, Ordering::Release);
-        idle.clear();
+        self.readers.close();
     }
 
     /// Copies the database as it is at this moment to a new file.

@@ -2,6 +2,8 @@
 
 use std::{fs::File, process::Command};
 
+use futures_util::future::join_all;
+
 use super::{
     DATABASES, GOES_ON, WAITS, delivery, expect_through, is_delivered_at_once, receiver, send_one,
     this_test, world,
@@ -74,6 +76,8 @@ async fn child_without_a_file() {
         let url = format!("http://127.0.0.1:{port}/");
         world.webhooks.endpoints(customer).add(url).await.unwrap();
     }
+    // The connection on which the deliveries are read below is open from here on.
+    world.webhooks.endpoints("a").list().await.unwrap();
     let mut taken = Vec::new();
     while let Ok(file) = File::open("/dev/null") {
         taken.push(file);
@@ -88,8 +92,11 @@ async fn child_without_a_file() {
         world.clock.advance(seconds(3_600));
         let_others_run().await;
     }
-    for (customer, event_id) in &sent {
-        let delivery = delivery(&world.webhooks, customer, event_id).await;
+    // All at once, though no further connection to the database can be opened.
+    let of_all = sent
+        .iter()
+        .map(|(customer, event_id)| delivery(&world.webhooks, customer, event_id));
+    for ((customer, _), delivery) in sent.iter().zip(join_all(of_all).await) {
         assert!(delivery.attempts.is_empty(), "{delivery:?}");
         let endpoints = world.webhooks.endpoints(*customer).list().await.unwrap();
         assert_eq!(endpoints[0].failing_since, None);
