@@ -3,10 +3,10 @@
 use crate::{
     attempt::{Attempt, Outcome},
     clock::Timeline,
-    delivery::{DeliveryState, EndReason, Explanation, HoldReason},
-    endpoint::{EndpointState, wants},
+    delivery::{Delivery, DeliveryState, EndReason, Explanation, HoldReason},
+    endpoint::{EndpointId, EndpointState, wants},
     model::endpoint::EndpointRecord,
-    store::error::StoreError,
+    store::{attempt_row::AttemptRow, error::StoreError},
 };
 
 /// A pending delivery as it is stored.
@@ -28,37 +28,65 @@ pub(super) struct LaneRow {
 
 /// What is stored of a delivery.
 pub(super) struct StoredDelivery<'a> {
+    pub(super) event_id: &'a str,
+    pub(super) event_type: &'a str,
+    /// When the event was stored.
+    pub(super) created_at: i64,
     /// While it is pending.
     pub(super) hot: Option<HotRow>,
     /// The word for how it ended, and when.
     pub(super) ending: Option<(String, i64)>,
     pub(super) endpoint: Option<&'a EndpointRecord>,
-    pub(super) attempts: &'a [Attempt],
+    /// Those that are kept, the oldest first.
+    pub(super) attempts: Vec<AttemptRow>,
 }
 
 impl StoredDelivery<'_> {
-    /// The hot row decides first; then a successful attempt; then how it ended.
-    pub(super) fn state(self, timeline: &Timeline) -> Result<DeliveryState, StoreError> {
-        if let Some(row) = self.hot {
-            return Ok(of_owed(timeline, &row, self.endpoint));
-        }
-        let delivered = self
-            .attempts
-            .iter()
-            .find(|attempt| attempt.outcome == Outcome::Success);
-        if let Some(attempt) = delivered {
-            return Ok(DeliveryState::Delivered {
-                at: attempt.at + attempt.duration,
-            });
-        }
-        let (reason, at) = self.ending.ok_or(StoreError::Gone)?;
-        let known = EndReason::from_stored(&reason)
-            .ok_or_else(|| StoreError::Damaged(format!("why a delivery ended: {reason:?}")))?;
-        Ok(DeliveryState::Ended {
-            reason: known,
-            at: timeline.to_wall(at),
+    pub(super) fn delivery(self, timeline: &Timeline) -> Result<Delivery, StoreError> {
+        let attempts = self.attempts.into_iter();
+        let attempts = attempts.map(|row| row.attempt(timeline));
+        let attempts = attempts.collect::<Result<Vec<_>, _>>()?;
+        let endpoint = self.endpoint;
+        let state = match &self.hot {
+            Some(hot) => of_owed(timeline, hot, endpoint),
+            None => of_done(timeline, &attempts, self.ending)?,
+        };
+        Ok(Delivery {
+            event_id: self.event_id.to_owned(),
+            event_type: self.event_type.to_owned(),
+            created_at: timeline.to_wall(self.created_at),
+            endpoint_id: endpoint
+                .map_or_else(|| EndpointId::from(""), |endpoint| endpoint.id.clone()),
+            url: endpoint.map_or_else(String::new, |endpoint| endpoint.shown_url.clone()),
+            disabled: endpoint.and_then(|endpoint| match &endpoint.state {
+                EndpointState::Disabled { reason } => Some(reason.clone()),
+                _ => None,
+            }),
+            state,
+            attempts,
         })
     }
+}
+
+/// A successful attempt decides first; then how it ended.
+fn of_done(
+    timeline: &Timeline,
+    attempts: &[Attempt],
+    ending: Option<(String, i64)>,
+) -> Result<DeliveryState, StoreError> {
+    let mut attempts = attempts.iter();
+    if let Some(attempt) = attempts.find(|attempt| attempt.outcome == Outcome::Success) {
+        return Ok(DeliveryState::Delivered {
+            at: attempt.at + attempt.duration,
+        });
+    }
+    let (reason, at) = ending.ok_or(StoreError::Gone)?;
+    let known = EndReason::from_stored(&reason)
+        .ok_or_else(|| StoreError::Damaged(format!("why a delivery ended: {reason:?}")))?;
+    Ok(DeliveryState::Ended {
+        reason: known,
+        at: timeline.to_wall(at),
+    })
 }
 
 fn of_owed(timeline: &Timeline, row: &HotRow, endpoint: Option<&EndpointRecord>) -> DeliveryState {

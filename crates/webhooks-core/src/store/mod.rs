@@ -7,6 +7,7 @@
 
 pub(crate) mod address;
 pub(crate) mod ask;
+mod attempt_row;
 #[cfg(feature = "sqlite")]
 pub(crate) mod backup_error;
 pub(crate) mod busy;

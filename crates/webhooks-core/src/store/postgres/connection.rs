@@ -13,6 +13,7 @@ use sqlx::{
 
 use super::{
     address::{Mode, PostgresAddress},
+    error::store_error,
     row::Reader,
     session::{Link, Session, within},
 };
@@ -59,7 +60,8 @@ impl Connector {
             let _ = crypto::default_provider().install_default();
         }
         let connecting = PgConnection::connect_with(&options);
-        let connection = within(CONNECT_WAIT, "connection", connecting).await?;
+        let connected = within(CONNECT_WAIT, "connection", connecting).await;
+        let connection = connected.map_err(store_error)?;
         let mut connection = Session::new(connection, self.answer_limit);
         if self.address.mode == Mode::Direct {
             connection

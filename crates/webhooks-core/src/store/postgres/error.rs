@@ -21,16 +21,15 @@ const OF_WHAT_IS_WRITTEN: [&str; 5] = ["22", "23", "P0", "44", "54"];
 /// Classes of errors about the connection, the transaction, the server or its machine, wherever they occur.
 const OF_SERVER: [&str; 8] = ["08", "25", "40", "53", "55", "57", "58", "XX"];
 
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        match code(&error).as_deref() {
-            Some(DISK_FULL) => Self::Full,
-            Some(READ_ONLY) => Self::ReadOnly,
-            // Two transactions deadlocked, or could not be serialized, or one held a lock for too long: this one
-            // was ended, nothing of it is stored, and a retry comes after the other.
-            Some(DEADLOCK | SERIALIZATION_FAILURE | LOCK_NOT_AVAILABLE) => Self::Busy,
-            _ => Self::Database(Arc::new(error)),
-        }
+/// What an error of the driver means for a caller. Not a `From`, which would be public.
+pub(super) fn store_error(error: sqlx::Error) -> StoreError {
+    match code(&error).as_deref() {
+        Some(DISK_FULL) => StoreError::Full,
+        Some(READ_ONLY) => StoreError::ReadOnly,
+        // Two transactions deadlocked, or could not be serialized, or one held a lock for too long: this one
+        // was ended, nothing of it is stored, and a retry comes after the other.
+        Some(DEADLOCK | SERIALIZATION_FAILURE | LOCK_NOT_AVAILABLE) => StoreError::Busy,
+        _ => StoreError::Database(Arc::new(error)),
     }
 }
 

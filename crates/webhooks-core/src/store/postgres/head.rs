@@ -1,8 +1,6 @@
 //! How each of the writer's transactions begins: it checks that this node is alive, and reads what it needs to
 //! know before it writes.
 
-use sqlx::FromRow;
-
 use super::{
     connection::Connector,
     floor::Horizon,
@@ -74,9 +72,8 @@ impl Head {
         };
         let begin = connector.begin();
         let statement = connector.address.schema.sql(&format!("{begin}; {head}"));
-        let row = connection.fetch_one(sqlx::AssertSqlSafe(statement)).await?;
         let (own, alive, version, numbers, oldest): (_, i64, _, Option<String>, _) =
-            FromRow::from_row(&row)?;
+            connection.read_row(sqlx::AssertSqlSafe(statement)).await?;
         if alive == 0 && !crash_point::is_unfenced() {
             return Err(StoreError::Fenced);
         }

@@ -2,9 +2,7 @@
 //! it had not received never happened: deliveries that this node has made are pending again, and rows are
 //! claimed by it that it does not hold. PostgreSQL calls such a line a timeline, and numbers it.
 
-use sqlx::Row;
-
-use super::session::Session;
+use super::{error::is_lost, session::Session};
 use crate::store::error::StoreError;
 
 /// The number of a line of history, if the server reports it.
@@ -19,12 +17,12 @@ const HISTORY: &str = "select substr(pg_walfile_name(pg_current_wal_insert_lsn()
 /// # Errors
 /// The connection is lost.
 pub(super) async fn history_of(connection: &mut Session) -> Result<History, StoreError> {
-    match connection.fetch_one(HISTORY).await {
-        Ok(row) => Ok(Some(row.try_get(0)?)),
-        Err(error @ sqlx::Error::Database(_)) => {
+    match connection.read_row(HISTORY).await {
+        Ok((history,)) => Ok(history),
+        Err(error) if is_lost(&error) => Err(error),
+        Err(error) => {
             tracing::debug!(%error, "the server does not report its WAL timeline");
             Ok(None)
         }
-        Err(error) => Err(error.into()),
     }
 }

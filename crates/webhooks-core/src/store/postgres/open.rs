@@ -80,7 +80,8 @@ pub(crate) async fn open(
         answer_limit: settings.answer_limit,
     };
     let mut connection = connector.connect().await.map_err(refuse)?;
-    requirements::check_server(&mut connection, &shown).await?;
+    let version = requirements::version_of(&mut connection).await;
+    requirements::check_version(version.map_err(refuse)?, &shown)?;
     requirements::check_connections(&connector)
         .await
         .map_err(refuse)?;

@@ -11,17 +11,15 @@ use super::{
     session::Statement,
 };
 use crate::{
-    attempt::{Attempt, BodyCut, Failure, Outcome},
     clock::Timeline,
     delivery::{Delivery, Explanation},
-    endpoint::{EndpointId, EndpointState},
     event::EventRecord,
     model::{
         delivery::{DeliveryOf, StoredEvent},
         endpoint::EndpointRecord,
-        outcome::header_pairs,
     },
     store::{
+        attempt_row::AttemptRow,
         delivery_state::{HotRow, LaneRow, StoredDelivery},
         endpoint_row::EndpointReader,
         error::StoreError,
@@ -173,7 +171,7 @@ pub(super) async fn delivery(
     key: i64,
     endpoint: Option<&EndpointRecord>,
 ) -> Result<Delivery, StoreError> {
-    let rows = reading
+    let attempts: Vec<AttemptRow> = reading
         .query(
             "select number, at, duration_us, status, failure, detail, headers, body from webhooks.attempt
              where event_seq = $1 and endpoint_key = $2 and day >= $3 order by number, at",
@@ -183,9 +181,6 @@ pub(super) async fn delivery(
         .bind(event.day)
         .read_rows(reading.reader.connection)
         .await?;
-    let timeline = reading.timeline;
-    let attempts = rows.into_iter().map(|row| attempt(timeline, row));
-    let attempts: Vec<Attempt> = attempts.collect::<Result<_, _>>()?;
     let hot: Option<HotRow> = reading
         .query(
             "select d.claim is not null, d.lane, d.due_at, d.attempts, l.due_at, l.failures
@@ -212,25 +207,15 @@ pub(super) async fn delivery(
             .await?
     };
     let stored = StoredDelivery {
+        event_id: &event.id,
+        event_type: &event.event_type,
+        created_at: event.created_at,
         hot,
         ending,
         endpoint,
-        attempts: &attempts,
-    };
-    let state = stored.state(timeline)?;
-    Ok(Delivery {
-        event_id: event.id.clone(),
-        event_type: event.event_type.clone(),
-        created_at: timeline.to_wall(event.created_at),
-        endpoint_id: endpoint.map_or_else(|| EndpointId::from(""), |endpoint| endpoint.id.clone()),
-        url: endpoint.map_or_else(String::new, |endpoint| endpoint.shown_url.clone()),
-        disabled: endpoint.and_then(|endpoint| match &endpoint.state {
-            EndpointState::Disabled { reason } => Some(reason.clone()),
-            _ => None,
-        }),
-        state,
         attempts,
-    })
+    };
+    stored.delivery(reading.timeline)
 }
 
 impl FromRow<'_, PgRow> for HotRow {
@@ -250,40 +235,21 @@ impl FromRow<'_, PgRow> for HotRow {
     }
 }
 
-/// The number, time, duration, status, failure, detail, headers and body of an attempt.
-type AttemptRow = (
-    i32,
-    i64,
-    i64,
-    Option<i32>,
-    Option<String>,
-    Option<String>,
-    String,
-    Vec<u8>,
-);
-
-fn attempt(timeline: &Timeline, row: AttemptRow) -> Result<Attempt, StoreError> {
-    let (number, at, duration_us, status, failure, detail, headers, body_head) = row;
-    let status = status.and_then(|status| u16::try_from(status).ok());
-    let body_cut = detail.as_deref().and_then(BodyCut::from_stored);
-    let outcome = match failure {
-        None => Outcome::Success,
-        Some(code) => {
-            let failure = Failure::from_stored(&code, detail.unwrap_or_default(), status);
-            let damaged = || StoreError::Damaged(format!("the failure of attempt {number}"));
-            Outcome::Failure(failure.ok_or_else(damaged)?)
-        }
-    };
-    Ok(Attempt {
-        number: number.unsigned_abs(),
-        at: timeline.to_wall(at),
-        duration: std::time::Duration::from_micros(duration_us.unsigned_abs()),
-        outcome,
-        status,
-        headers: header_pairs(&headers),
-        body_head,
-        body_cut,
-    })
+impl FromRow<'_, PgRow> for AttemptRow {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let number: i32 = row.try_get(0)?;
+        let status: Option<i32> = row.try_get(3)?;
+        Ok(Self {
+            number: number.unsigned_abs(),
+            at: row.try_get(1)?,
+            duration_us: row.try_get(2)?,
+            status: status.and_then(|status| u16::try_from(status).ok()),
+            failure: row.try_get(4)?,
+            detail: row.try_get(5)?,
+            headers: row.try_get(6)?,
+            body_head: row.try_get(7)?,
+        })
+    }
 }
 
 /// Why an event did not arrive at an endpoint, or that it did.

@@ -2,7 +2,6 @@
 //! found later, by one call after the other.
 
 use futures_util::future::try_join_all;
-use sqlx::FromRow;
 
 use super::{
     connection::Connector,
@@ -19,23 +18,21 @@ const SERVER_VERSION_MIN: i32 = 140_000;
 /// occasionally one more.
 const CONNECTIONS: usize = 6;
 
-/// Refuses a server that is too old.
-pub(super) async fn check_server(connection: &mut Session, shown: &str) -> Result<(), OpenError> {
-    let row = Statement::new(
+/// The server's version, as a number and as text.
+pub(super) async fn version_of(connection: &mut Session) -> Result<(i32, String), StoreError> {
+    Statement::new(
         "select current_setting('server_version_num')::int4, current_setting('server_version')",
     )
     .persistent(false)
-    .fetch_one(connection)
-    .await;
-    let read = row.and_then(|row| FromRow::from_row(&row));
-    let (number, version): (i32, String) = read.map_err(|source| OpenError::Database {
-        store: shown.to_owned(),
-        source: std::sync::Arc::new(source),
-    })?;
-    check_version(number, version, shown)
+    .read_row(connection)
+    .await
 }
 
-fn check_version(number: i32, version: String, shown: &str) -> Result<(), OpenError> {
+/// Refuses a server that is too old.
+pub(super) fn check_version(
+    (number, version): (i32, String),
+    shown: &str,
+) -> Result<(), OpenError> {
     if number < SERVER_VERSION_MIN {
         return Err(OpenError::OldServer {
             store: shown.to_owned(),
@@ -100,9 +97,9 @@ mod tests {
 
     #[test]
     fn a_server_older_than_fourteen_is_refused_with_what_it_is() {
-        let refused = check_version(130_014, "13.14".to_owned(), "db").unwrap_err();
+        let refused = check_version((130_014, "13.14".to_owned()), "db").unwrap_err();
         let told = refused.to_string();
         assert!(told.contains("13.14") && told.contains("14"), "{told}");
-        check_version(140_000, "14.0".to_owned(), "db").unwrap();
+        check_version((140_000, "14.0".to_owned()), "db").unwrap();
     }
 }

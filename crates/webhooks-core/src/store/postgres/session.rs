@@ -5,8 +5,7 @@
 //! everybody is held up. So a statement that is not answered in time ends its connection, as if that had been
 //! closed.
 //!
-//! What fails here fails with an error of the store. Where the reason counts that Postgres gives, `fetch_one` returns
-//! its own error.
+//! What fails here fails with an error of the store.
 
 use std::{
     io::{Error as IoError, ErrorKind},
@@ -20,6 +19,7 @@ use sqlx::{
     raw_sql,
 };
 
+use super::error::store_error;
 use crate::store::error::StoreError;
 
 /// How long to wait for an answer, unless a session sets another limit: longer than the server lets a statement
@@ -48,7 +48,7 @@ pub(crate) struct Session {
 pub(crate) trait Link: Send {
     /// # Errors
     /// It has not answered in time before.
-    fn line(&mut self) -> sqlx::Result<Line<'_>>;
+    fn line(&mut self) -> Result<Line<'_>, StoreError>;
 }
 
 /// A connection that may be used now.
@@ -65,9 +65,9 @@ struct Limit<'a> {
 }
 
 impl Link for Session {
-    fn line(&mut self) -> sqlx::Result<Line<'_>> {
+    fn line(&mut self) -> Result<Line<'_>, StoreError> {
         if self.is_silent {
-            return Err(late(ANSWER, self.limit));
+            return Err(store_error(late(ANSWER, self.limit)));
         }
         let is_idle = self.answered_at.elapsed() >= IDLE_AFTER;
         Ok(Line {
@@ -87,7 +87,7 @@ impl Link for Session {
 
 /// A connection of an app: the app decides how long to wait.
 impl Link for PgConnection {
-    fn line(&mut self) -> sqlx::Result<Line<'_>> {
+    fn line(&mut self) -> Result<Line<'_>, StoreError> {
         Ok(Line {
             connection: self,
             limit: None,
@@ -96,20 +96,23 @@ impl Link for PgConnection {
 }
 
 impl<'a> Line<'a> {
-    async fn ask<T, F>(self, run: impl FnOnce(&'a mut PgConnection) -> F) -> sqlx::Result<T>
+    async fn ask<T, F>(self, run: impl FnOnce(&'a mut PgConnection) -> F) -> Result<T, StoreError>
     where
         F: Future<Output = sqlx::Result<T>>,
     {
         let answer = run(self.connection);
-        let Some(limit) = self.limit else {
-            return answer.await;
+        let answer = match self.limit {
+            None => answer.await,
+            Some(limit) => {
+                let answer = tokio::time::timeout(limit.wait, answer).await;
+                *limit.answered_at = Instant::now();
+                answer.unwrap_or_else(|_| {
+                    *limit.is_silent = true;
+                    Err(late(ANSWER, limit.wait))
+                })
+            }
         };
-        let answer = tokio::time::timeout(limit.wait, answer).await;
-        *limit.answered_at = Instant::now();
-        answer.unwrap_or_else(|_| {
-            *limit.is_silent = true;
-            Err(late(ANSWER, limit.wait))
-        })
+        answer.map_err(store_error)
     }
 }
 
@@ -165,25 +168,25 @@ impl Session {
     }
 
     /// Runs statements without parameters. Returns the first row.
-    ///
-    /// # Errors
-    /// Postgres's own.
-    pub(crate) async fn fetch_one(
+    pub(crate) async fn read_row<T>(
         &mut self,
         statements: impl SqlSafeStr + Send,
-    ) -> sqlx::Result<PgRow> {
+    ) -> Result<T, StoreError>
+    where
+        T: for<'r> FromRow<'r, PgRow>,
+    {
         let statements = raw_sql(statements);
         let run = |connection| Executor::fetch_one(connection, statements);
-        self.line()?.ask(run).await
+        read(&self.line()?.ask(run).await?)
     }
 
     /// Ends the session properly, and closes the connection.
     pub(crate) async fn close(self) -> Result<(), StoreError> {
         if self.is_silent {
-            return Err(late(ANSWER, self.limit).into());
+            return Err(store_error(late(ANSWER, self.limit)));
         }
-        within(self.limit, ANSWER, self.connection.close()).await?;
-        Ok(())
+        let closed = within(self.limit, ANSWER, self.connection.close()).await;
+        closed.map_err(store_error)
     }
 }
 
@@ -223,7 +226,7 @@ impl Statement {
     where
         T: for<'r> FromRow<'r, PgRow>,
     {
-        Ok(T::from_row(&self.fetch_one(on).await?)?)
+        read(&on.line()?.ask(|line| self.0.fetch_one(line)).await?)
     }
 
     /// The first row of a query, if there is one.
@@ -232,7 +235,7 @@ impl Statement {
         T: for<'r> FromRow<'r, PgRow>,
     {
         let row = on.line()?.ask(|line| self.0.fetch_optional(line)).await?;
-        Ok(row.map(|row| T::from_row(&row)).transpose()?)
+        row.as_ref().map(read).transpose()
     }
 
     /// All rows of a query.
@@ -241,7 +244,7 @@ impl Statement {
         T: for<'r> FromRow<'r, PgRow>,
     {
         let rows = on.line()?.ask(|line| self.0.fetch_all(line)).await?;
-        Ok(rows.iter().map(T::from_row).collect::<Result<_, _>>()?)
+        rows.iter().map(read).collect()
     }
 
     /// The first column of the first row of a query that has one.
@@ -276,14 +279,13 @@ impl Statement {
         let row: Option<()> = self.find_row(on).await?;
         Ok(row.is_some())
     }
+}
 
-    /// The first row of a query that has one.
-    ///
-    /// # Errors
-    /// Postgres's own.
-    pub(super) async fn fetch_one(self, on: &mut dyn Link) -> sqlx::Result<PgRow> {
-        on.line()?.ask(|line| self.0.fetch_one(line)).await
-    }
+fn read<T>(row: &PgRow) -> Result<T, StoreError>
+where
+    T: for<'r> FromRow<'r, PgRow>,
+{
+    T::from_row(row).map_err(store_error)
 }
 
 /// Waits no longer than `limit` for `what`.

@@ -56,13 +56,13 @@ impl Emptied {
 
     /// Removes from the index those in which the customer has no event any more.
     pub(super) fn forget(self, connection: &Connection) -> Result<(), StoreError> {
-        let mut delete = connection.prepare_cached(
-            "delete from webhooks_customer_block where customer = ?1 and block = ?2 and not exists (
-                 select 1 from webhooks_event
-                 where seq >= ?2 * ?3 and seq < (?2 + 1) * ?3 and customer = ?1)",
-        )?;
         for (customer, block) in self.0 {
-            delete.execute(params![customer, block, BLOCK])?;
+            connection.run(
+                "delete from webhooks_customer_block where customer = ?1 and block = ?2 and not exists (
+                     select 1 from webhooks_event
+                     where seq >= ?2 * ?3 and seq < (?2 + 1) * ?3 and customer = ?1)",
+                params![customer, block, BLOCK],
+            )?;
         }
         Ok(())
     }

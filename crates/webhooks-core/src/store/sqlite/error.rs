@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use crate::store::error::StoreError;
 
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DiskFull) => Self::Full,
-            _ if tells_of_a_lock(&error) => Self::Locked,
-            _ => Self::Database(Arc::new(error)),
-        }
+/// What an error of SQLite means for a caller. Not a `From`, which would be public.
+pub(super) fn store_error(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => StoreError::Full,
+        _ if tells_of_a_lock(&error) => StoreError::Locked,
+        _ => StoreError::Database(Arc::new(error)),
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     act::Act,
     backup,
     endpoints::{self, find},
+    error::store_error,
     listing, outbox_table,
     read::{self, Reading},
     replay, schema, secrets,
@@ -81,14 +82,14 @@ impl Handle {
         let open = || async {
             let opened = tokio::task::spawn_blocking(move || schema::open_reader(&file)).await;
             let opened = opened.map_err(|_| StoreError::Closed)?;
-            opened.map_err(StoreError::from)
+            opened.map_err(store_error)
         };
         let (connection, place) = self.readers.lend(open).await?;
         let read = tokio::task::spawn_blocking(move || {
             // Otherwise a delivery that is made meanwhile is no longer pending, and has no attempt yet.
             let result = match connection.unchecked_transaction() {
                 Ok(snapshot) => work(&handle.reading(&snapshot)),
-                Err(error) => Err(StoreError::from(error).into()),
+                Err(error) => Err(store_error(error).into()),
             };
             place.give_back(connection);
             result

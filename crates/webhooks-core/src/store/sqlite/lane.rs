@@ -94,12 +94,10 @@ pub(super) fn claim(
     retreats: u64,
 ) -> Result<(), StoreError> {
     let claim = tx.commit.claim();
-    let marked = tx
-        .connection
-        .prepare_cached(
-            "update webhooks_delivery set claim = ?3 where event_seq = ?1 and endpoint_key = ?2",
-        )
-        .and_then(|mut update| update.execute(params![event.seq, outbox.key(), claim]));
+    let marked = tx.connection.run(
+        "update webhooks_delivery set claim = ?3 where event_seq = ?1 and endpoint_key = ?2",
+        params![event.seq, outbox.key(), claim],
+    );
     let row = ClaimedDelivery {
         event: Arc::new(event),
         claim,
@@ -282,21 +280,17 @@ fn expire(tx: &mut Tx<'_>, outbox: &Arc<Outbox>, now: i64) -> Result<bool, Store
     // Rows of a lane are roughly in the order of their age, so the first few show whether to look further.
     // A row that was not tried is the next to be: nothing behind it is given up before.
     let back_since = uptime.back_since().unwrap_or(i64::MIN);
-    let rows: Vec<(i64, bool)> = tx
-        .connection
-        .prepare_cached(
-            "select event_seq, owed_at < ?2 and attempts > 0 and (?3 < owed_at or exists (
-                 select 1 from webhooks_attempt a
-                 where a.event_seq = d.event_seq and a.endpoint_key = ?1 and a.at >= ?3))
-             from webhooks_delivery d
-             where endpoint_key = ?1 and claim is null and lane = 1
-             order by due_at, event_seq limit ?4",
-        )?
-        .query_map(params![key, oldest, back_since, EXPIRE_ROWS], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?
-        .take_while(|row| row.as_ref().map_or(true, |(_, is_over)| *is_over))
-        .collect::<Result<_, _>>()?;
+    let rows: Vec<(i64, bool)> = tx.connection.read_rows_while(
+        "select event_seq, owed_at < ?2 and attempts > 0 and (?3 < owed_at or exists (
+             select 1 from webhooks_attempt a
+             where a.event_seq = d.event_seq and a.endpoint_key = ?1 and a.at >= ?3))
+         from webhooks_delivery d
+         where endpoint_key = ?1 and claim is null and lane = 1
+         order by due_at, event_seq limit ?4",
+        params![key, oldest, back_since, EXPIRE_ROWS],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+        |(_, is_over)| *is_over,
+    )?;
     let expired = rows.len();
     for (seq, _) in rows {
         end(tx, (seq, key), EndReason::Expired)?;

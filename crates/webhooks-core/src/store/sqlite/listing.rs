@@ -79,14 +79,15 @@ fn all(
 ) -> Result<(Vec<PageCursor>, Option<PageCursor>), StoreError> {
     let from = cursor.map_or(i64::MAX, |cursor| cursor.seq);
     let seqs = customer_events::before(connection, &endpoint.customer, from, LOOKED_THROUGH)?;
-    let mut on_record = connection.prepare_cached(
-        "select 1 where exists (select 1 from webhooks_attempt where event_seq = ?1 and endpoint_key = ?2)
-             or exists (select 1 from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2)
-             or exists (select 1 from webhooks_ending where event_seq = ?1 and endpoint_key = ?2)",
-    )?;
     let mut positions = Vec::new();
     for seq in &seqs {
-        if on_record.exists([*seq, endpoint.key])? {
+        let is_on_record = connection.has_row(
+            "select 1 where exists (select 1 from webhooks_attempt where event_seq = ?1 and endpoint_key = ?2)
+                 or exists (select 1 from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2)
+                 or exists (select 1 from webhooks_ending where event_seq = ?1 and endpoint_key = ?2)",
+            [*seq, endpoint.key],
+        )?;
+        if is_on_record {
             positions.push(PageCursor::of_event(*seq));
         }
         if positions.len() == limit {
@@ -109,11 +110,10 @@ fn pending(
     let seqs = customer_events::after(connection, &endpoint.customer, after, LOOKED_THROUGH)?;
     let mut found = Vec::new();
     if seqs.len() < LOOKED_THROUGH {
-        let mut is_pending = connection.prepare_cached(
-            "select 1 from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2",
-        )?;
         for seq in seqs {
-            if found.len() < limit && is_pending.exists([seq, endpoint.key])? {
+            let is_pending =
+                "select 1 from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2";
+            if found.len() < limit && connection.has_row(is_pending, [seq, endpoint.key])? {
                 found.push(seq);
             }
         }

@@ -22,11 +22,13 @@ use crate::{
 
 /// Bytes of data taken in one transaction, for the same reason.
 const TAKE_BYTES: usize = 4 * 1024 * 1024;
+
 /// Whether a row is waiting.
-pub(crate) fn has_rows(connection: &Connection) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached("select 1 from webhooks_outbox where refused is null limit 1")?
-        .exists([])
+pub(crate) fn has_rows(connection: &Connection) -> Result<bool, StoreError> {
+    connection.has_row(
+        "select 1 from webhooks_outbox where refused is null limit 1",
+        [],
+    )
 }
 
 /// Takes the waiting rows, up to a bound.

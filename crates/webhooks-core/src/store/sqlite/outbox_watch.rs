@@ -16,7 +16,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::{outbox_table, schema, statement::Statements};
+use super::{error::store_error, outbox_table, schema, statement::Statements};
 use crate::{
     model::outbox_rows::TakenRows,
     store::{ask::Ask, error::StoreError, queue::WriterQueue, reply::Reply},
@@ -133,7 +133,7 @@ impl Look {
     ) -> Result<(), StoreError> {
         let connection = match open {
             Some(connection) => connection,
-            None => open.insert(schema::open_reader(file)?),
+            None => open.insert(schema::open_reader(file).map_err(store_error)?),
         };
         let version: i64 = connection.read_row("pragma data_version", [], |row| row.get(0))?;
         if self.seen == Some(version) {

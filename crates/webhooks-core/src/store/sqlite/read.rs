@@ -4,13 +4,12 @@ use rusqlite::{Connection, Row, params};
 
 use super::{endpoints, statement::Statements};
 use crate::{
-    attempt::{Attempt, BodyCut, Failure, Outcome},
     clock::Timeline,
-    delivery::{Delivery, DeliveryState, Explanation},
-    endpoint::{EndpointId, EndpointState},
+    delivery::{Delivery, Explanation},
     event::EventRecord,
-    model::{delivery::DeliveryOf, endpoint::EndpointRecord, outcome::header_pairs},
+    model::{delivery::DeliveryOf, endpoint::EndpointRecord},
     store::{
+        attempt_row::AttemptRow,
         delivery_state::{HotRow, LaneRow, StoredDelivery},
         endpoint_row::EndpointReader,
         error::StoreError,
@@ -109,70 +108,29 @@ pub(super) fn delivery(
     key: i64,
     endpoint: Option<&EndpointRecord>,
 ) -> Result<Delivery, StoreError> {
-    let attempts: Vec<Attempt> = reading
-        .connection
-        .prepare_cached(
-            "select number, at, duration_us, status, failure, detail, headers, body from webhooks_attempt
-             where event_seq = ?1 and endpoint_key = ?2 order by number",
-        )?
-        .query_and_then([event.seq, key], |row| read_attempt(reading, row))?
-        .collect::<Result<_, _>>()?;
-    let state = state(reading, (event.seq, key), endpoint, &attempts)?;
-    Ok(Delivery {
-        event_id: event.id.clone(),
-        event_type: event.event_type.clone(),
-        created_at: reading.timeline.to_wall(event.created_at),
-        endpoint_id: endpoint.map_or_else(|| EndpointId::from(""), |endpoint| endpoint.id.clone()),
-        url: endpoint.map_or_else(String::new, |endpoint| endpoint.shown_url.clone()),
-        disabled: endpoint.and_then(|endpoint| match &endpoint.state {
-            EndpointState::Disabled { reason } => Some(reason.clone()),
-            _ => None,
-        }),
-        state,
-        attempts,
-    })
-}
-
-fn read_attempt(reading: &Reading<'_>, row: &Row<'_>) -> Result<Attempt, StoreError> {
-    let number: u32 = row.get(0)?;
-    let duration_us: i64 = row.get(2)?;
-    let status: Option<u16> = row.get(3)?;
-    let failure: Option<String> = row.get(4)?;
-    let detail: Option<String> = row.get(5)?;
-    let body_cut = detail.as_deref().and_then(BodyCut::from_stored);
-    let headers: String = row.get(6)?;
-    let outcome = match failure {
-        None => Outcome::Success,
-        Some(code) => {
-            let failure = Failure::from_stored(&code, detail.unwrap_or_default(), status);
-            let damaged = || StoreError::Damaged(format!("the failure of attempt {number}"));
-            Outcome::Failure(failure.ok_or_else(damaged)?)
-        }
-    };
-    Ok(Attempt {
-        number,
-        at: reading.timeline.to_wall(row.get(1)?),
-        duration: std::time::Duration::from_micros(duration_us.unsigned_abs()),
-        outcome,
-        status,
-        headers: header_pairs(&headers),
-        body_head: row.get(7)?,
-        body_cut,
-    })
-}
-
-fn state(
-    reading: &Reading<'_>,
-    (seq, key): (i64, i64),
-    endpoint: Option<&EndpointRecord>,
-    attempts: &[Attempt],
-) -> Result<DeliveryState, StoreError> {
     let connection = reading.connection;
+    let attempts = connection.read_rows(
+        "select number, at, duration_us, status, failure, detail, headers, body from webhooks_attempt
+         where event_seq = ?1 and endpoint_key = ?2 order by number",
+        [event.seq, key],
+        |row| {
+            Ok(AttemptRow {
+                number: row.get(0)?,
+                at: row.get(1)?,
+                duration_us: row.get(2)?,
+                status: row.get(3)?,
+                failure: row.get(4)?,
+                detail: row.get(5)?,
+                headers: row.get(6)?,
+                body_head: row.get(7)?,
+            })
+        },
+    )?;
     let hot = connection.find_row(
         "select d.claim is not null, d.lane, d.due_at, d.attempts, l.due_at, coalesce(l.failures, 0)
          from webhooks_delivery d left join webhooks_lane l on l.endpoint_key = d.endpoint_key
          where d.event_seq = ?1 and d.endpoint_key = ?2",
-        [seq, key],
+        [event.seq, key],
         |row| {
             Ok(HotRow {
                 is_claimed: row.get(0)?,
@@ -188,16 +146,19 @@ fn state(
     )?;
     let ending = connection.find_row(
         "select reason, at from webhooks_ending where event_seq = ?1 and endpoint_key = ?2",
-        [seq, key],
+        [event.seq, key],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     let stored = StoredDelivery {
+        event_id: &event.id,
+        event_type: &event.event_type,
+        created_at: event.created_at,
         hot,
         ending,
         endpoint,
         attempts,
     };
-    stored.state(reading.timeline)
+    stored.delivery(reading.timeline)
 }
 
 /// Why an event did not arrive at an endpoint, or that it did.
@@ -226,7 +187,7 @@ pub(super) fn explain(reading: &Reading<'_>, of: &DeliveryOf) -> Result<Explanat
 
 /// How many deliveries are pending: for `shutdown`'s report and for health pages.
 pub(super) fn count_pending(connection: &Connection) -> Result<u64, StoreError> {
-    let count: i64 = connection.query_row("select count(*) from webhooks_delivery", [], |row| {
+    let count: i64 = connection.read_row("select count(*) from webhooks_delivery", [], |row| {
         row.get(0)
     })?;
     Ok(count.unsigned_abs())
@@ -234,7 +195,7 @@ pub(super) fn count_pending(connection: &Connection) -> Result<u64, StoreError> 
 
 /// How many deliveries have not been tried.
 pub(super) fn count_untried(connection: &Connection) -> Result<u64, StoreError> {
-    let count: i64 = connection.query_row(
+    let count: i64 = connection.read_row(
         "select count(*) from webhooks_delivery where number = 0",
         [],
         |row| row.get(0),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::{
     customer_events, ending::store_ending, endpoints::find, lane, read::Reading,
@@ -122,13 +122,12 @@ pub(crate) fn take_away(
 
 /// Whether something is ahead of this event in the lane of an ordered endpoint.
 fn stands_behind(connection: &Connection, seq: i64, key: i64) -> Result<bool, StoreError> {
-    Ok(connection
-        .prepare_cached(
-            "select 1 from webhooks_delivery
-             where endpoint_key = ?1 and claim is null and lane = 1 and due_at = 0 and event_seq < ?2
-             limit 1",
-        )?
-        .exists([key, seq])?)
+    connection.has_row(
+        "select 1 from webhooks_delivery
+         where endpoint_key = ?1 and claim is null and lane = 1 and due_at = 0 and event_seq < ?2
+         limit 1",
+        [key, seq],
+    )
 }
 
 /// The head of an ordered endpoint: the delivery that those behind it wait for.
@@ -178,16 +177,16 @@ pub(crate) fn look(
             .map(|seq| seq + 1),
         ..Look::default()
     };
-    let mut select = connection.prepare_cached(
-        "select type, created_at,
-                exists (select 1 from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2),
-                exists (select 1 from webhooks_ending where event_seq = ?1 and endpoint_key = ?2),
-                exists (select 1 from webhooks_attempt where event_seq = ?1 and endpoint_key = ?2 and failure is null)
-         from webhooks_event where seq = ?1",
-    )?;
     for seq in found {
-        let event: Option<(i64, LookedAt)> = select
-            .query_row([seq, endpoint.key], |row| {
+        let event: Option<(i64, LookedAt)> = connection.find_row(
+            "select type, created_at,
+                    exists (select 1 from webhooks_delivery where event_seq = ?1 and endpoint_key = ?2),
+                    exists (select 1 from webhooks_ending where event_seq = ?1 and endpoint_key = ?2),
+                    exists (select 1 from webhooks_attempt
+                            where event_seq = ?1 and endpoint_key = ?2 and failure is null)
+             from webhooks_event where seq = ?1",
+            [seq, endpoint.key],
+            |row| {
                 let event = LookedAt {
                     event_type: row.get(0)?,
                     is_pending: row.get(2)?,
@@ -195,8 +194,8 @@ pub(crate) fn look(
                     delivered: row.get(4)?,
                 };
                 Ok((row.get(1)?, event))
-            })
-            .optional()?;
+            },
+        )?;
         // Retention may have deleted it between the two queries.
         let Some((created_at, event)) = event else {
             continue;

@@ -106,23 +106,16 @@ fn delete_events(
     sweep: &mut Sweep,
     before: i64,
 ) -> Result<bool, StoreError> {
-    let seqs: Vec<i64> = connection
-        .prepare_cached(
-            "select seq, created_at from webhooks_event where seq > ?1 order by seq limit ?2",
-        )?
-        .query_map(params![sweep.event, SLICE_ROWS], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?
-        .take_while(|row: &rusqlite::Result<(i64, i64)>| {
-            row.as_ref()
-                .map_or(true, |(_, created_at)| *created_at < before)
-        })
-        .map(|row| row.map(|(seq, _)| seq))
-        .collect::<Result<_, _>>()?;
-    let mut full = is_slice(seqs.len());
+    let old: Vec<(i64, i64)> = connection.read_rows_while(
+        "select seq, created_at from webhooks_event where seq > ?1 order by seq limit ?2",
+        params![sweep.event, SLICE_ROWS],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+        |(_, created_at)| *created_at < before,
+    )?;
+    let mut full = is_slice(old.len());
     let mut endings = 0;
     let mut emptied = Emptied::default();
-    for (index, seq) in seqs.iter().enumerate() {
+    for (index, (seq, _)) in old.iter().enumerate() {
         // An event that is still pending stays, and is looked at again by the next pass.
         let customer: Option<String> = connection.find_row(
             "delete from webhooks_event where seq = ?1
@@ -138,7 +131,7 @@ fn delete_events(
         sweep.event = *seq;
         // At worst an event has an ending for each of many endpoints.
         if is_slice(endings) {
-            full = index + 1 < seqs.len();
+            full = index + 1 < old.len();
             break;
         }
     }
@@ -156,10 +149,8 @@ const FIRST_AND_LAST: &str = "select coalesce((select min(seq) from webhooks_eve
     coalesce((select max(seq) from webhooks_event), 0)";
 
 /// The first and the last event that are kept: 1 and 0 if there is none.
-fn first_and_last(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
-    connection
-        .prepare_cached(FIRST_AND_LAST)?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+fn first_and_last(connection: &Connection) -> Result<(i64, i64), StoreError> {
+    connection.read_row(FIRST_AND_LAST, [], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 /// The first event at or after a time; `None` if there is none. Events are stored in the order of time,

@@ -190,6 +190,7 @@ mod tests {
     use rusqlite::StatementStatus;
 
     use super::*;
+    use crate::store::sqlite::error::store_error;
 
     #[test]
     fn a_lock_of_another_program_is_told_as_one() {
@@ -205,7 +206,7 @@ mod tests {
             open.to_string(),
             "w.db is locked by another program, which did not release it within 5 s; end its transaction, or stop it"
         );
-        let stored = StoreError::from(refused());
+        let stored = store_error(refused());
         assert!(matches!(stored, StoreError::Locked), "{stored}");
         let open = store_refusal("w.db", stored);
         assert!(matches!(open, OpenError::Locked { .. }), "{open}");

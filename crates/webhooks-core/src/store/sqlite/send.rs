@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
-use super::{ending::store_ending, lane, tx::Tx};
+use super::{ending::store_ending, lane, statement::Statements, tx::Tx};
 use crate::{
     delivery::EndReason,
     endpoint::wants,
@@ -34,14 +34,9 @@ pub(crate) fn store_events(
 ) -> Result<Vec<SendReceipt>, SendError> {
     let connection = tx.connection;
     let mark = tx.commit.mark();
-    let run = |statements: &str| {
-        connection
-            .execute_batch(statements)
-            .map_err(StoreError::from)
-    };
     let savepoint = scope == Scope::Savepoint;
     if savepoint {
-        run("savepoint webhooks_send")?;
+        connection.run_batch("savepoint webhooks_send")?;
     }
     let stored: Result<Vec<SendReceipt>, SendError> = events
         .into_iter()
@@ -52,7 +47,7 @@ pub(crate) fn store_events(
     }
     // A full disk rolls everything back, the savepoint included.
     if savepoint && !connection.is_autocommit() {
-        run(if stored.is_ok() {
+        connection.run_batch(if stored.is_ok() {
             "release webhooks_send"
         } else {
             "rollback to webhooks_send; release webhooks_send"
@@ -70,25 +65,20 @@ fn store_event(
     // First, so that an endpoint that cannot be read refuses the event before anything of it is written.
     let outboxes = tx.endpoints.of_customer(tx.connection, customer)?;
     let seq = tx.sequence.next_event();
-    let inserted = tx
-        .connection
-        .prepare_cached(
-            "insert into webhooks_event (seq, id, customer, type, body, created_at, traceparent)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-             on conflict (id, customer) do nothing",
-        )
-        .and_then(|mut insert| {
-            insert.execute(params![
-                seq,
-                event.id,
-                customer,
-                event.event_type,
-                &event.body[..],
-                tx.now(),
-                event.traceparent
-            ])
-        })
-        .map_err(StoreError::from)?;
+    let inserted = tx.connection.run(
+        "insert into webhooks_event (seq, id, customer, type, body, created_at, traceparent)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         on conflict (id, customer) do nothing",
+        params![
+            seq,
+            event.id,
+            customer,
+            event.event_type,
+            &event.body[..],
+            tx.now(),
+            event.traceparent
+        ],
+    )?;
     if inserted == 0 {
         return known_event(tx.connection, customer, event);
     }
@@ -137,15 +127,11 @@ pub(crate) fn add_delivery(
     };
     let due_at = outbox.endpoint().due_in_lane(now);
     let claim = held.map(|(claim, _)| claim);
-    let inserted = tx
-        .connection
-        .prepare_cached(
-            "insert into webhooks_delivery (event_seq, endpoint_key, claim, lane, due_at, attempts, number, owed_at)
-             values (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)",
-        )
-        .and_then(|mut insert| {
-            insert.execute(params![event.seq, key, claim, in_lane, due_at, number, now])
-        });
+    let inserted = tx.connection.run(
+        "insert into webhooks_delivery (event_seq, endpoint_key, claim, lane, due_at, attempts, number, owed_at)
+         values (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)",
+        params![event.seq, key, claim, in_lane, due_at, number, now],
+    );
     if let Some((claim, retreats)) = held {
         let row = ClaimedDelivery {
             event: Arc::clone(event),
@@ -171,34 +157,25 @@ fn known_event(
     event: PreparedEvent,
 ) -> Result<SendReceipt, SendError> {
     // The body is read only if its bytes differ.
-    let (seq, same_type, other_body): (i64, bool, Option<Vec<u8>>) = connection
-        .prepare_cached(
-            "select seq, type = ?3, case when body = ?4 then null else body end
-             from webhooks_event where id = ?1 and customer = ?2",
-        )
-        .and_then(|mut select| {
-            select
-                .query_row(
-                    params![event.id, customer, event.event_type, &event.body[..]],
-                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-                )
-                .optional()
-        })
-        .map_err(StoreError::from)?
-        .ok_or(SendError::Store(StoreError::Gone))?;
+    let known: Option<(i64, bool, Option<Vec<u8>>)> = connection.find_row(
+        "select seq, type = ?3, case when body = ?4 then null else body end
+         from webhooks_event where id = ?1 and customer = ?2",
+        params![event.id, customer, event.event_type, &event.body[..]],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    let (seq, same_type, other_body) = known.ok_or(StoreError::Gone)?;
     let same = same_type && other_body.is_none_or(|body| is_same_json(&body, &event.body));
     if !same {
         return Err(SendError::Conflict(event.id));
     }
-    let deliveries: i64 = connection
-        .prepare_cached(
-            "select count(*) from (
-                 select endpoint_key from webhooks_delivery where event_seq = ?1
-                 union select endpoint_key from webhooks_attempt where event_seq = ?1
-                 union select endpoint_key from webhooks_ending where event_seq = ?1)",
-        )
-        .and_then(|mut count| count.query_row([seq], |row| row.get(0)))
-        .map_err(StoreError::from)?;
+    let deliveries: i64 = connection.read_row(
+        "select count(*) from (
+             select endpoint_key from webhooks_delivery where event_seq = ?1
+             union select endpoint_key from webhooks_attempt where event_seq = ?1
+             union select endpoint_key from webhooks_ending where event_seq = ?1)",
+        [seq],
+        |row| row.get(0),
+    )?;
     Ok(SendReceipt {
         event_id: event.id,
         deliveries: usize::try_from(deliveries).unwrap_or_default(),

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::endpoints;
+use super::{endpoints, statement::Statements};
 use crate::{
     clock::Timeline,
     store::{
@@ -18,13 +18,12 @@ pub(crate) fn tell(
     reader: &EndpointReader,
     timeline: &Timeline,
 ) -> Result<(), StoreError> {
-    let keys: Vec<i64> = connection
-        .prepare(
-            "select e.key from webhooks_lane l join webhooks_endpoint e on e.key = l.endpoint_key
-             where l.failures > 0 and e.state = 'active' order by e.failing_since, e.key",
-        )?
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let keys: Vec<i64> = connection.read_rows(
+        "select e.key from webhooks_lane l join webhooks_endpoint e on e.key = l.endpoint_key
+         where l.failures > 0 and e.state = 'active' order by e.failing_since, e.key",
+        [],
+        |row| row.get(0),
+    )?;
     for key in keys.iter().take(NAMED_MAX) {
         name(
             endpoints::read(reader, connection, "key = ?1", [key]),

@@ -2,7 +2,9 @@
 
 use rusqlite::Connection;
 
-use super::{endpoints::Endpoints, guard::Guard, sequence::Sequence, sweep::Sweep};
+use super::{
+    endpoints::Endpoints, guard::Guard, sequence::Sequence, statement::Statements, sweep::Sweep,
+};
 use crate::store::{
     commit::{Commit, CommitMark},
     error::StoreError,
@@ -50,11 +52,8 @@ impl Tx<'_> {
         &mut self,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let store = |error: rusqlite::Error| E::from(StoreError::from(error));
         let mark = self.commit.mark();
-        self.connection
-            .execute_batch("savepoint webhooks_act")
-            .map_err(store)?;
+        self.connection.run_batch("savepoint webhooks_act")?;
         // A panic in the app's own closure must not take down the writer.
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(self)))
             .unwrap_or_else(|_| Err(E::from(StoreError::Panicked)));
@@ -64,14 +63,11 @@ impl Tx<'_> {
             return outcome.and(Err(E::from(StoreError::RolledBack)));
         }
         if outcome.is_ok() {
-            self.connection
-                .execute_batch("release webhooks_act")
-                .map_err(store)?;
+            self.connection.run_batch("release webhooks_act")?;
         } else {
             self.roll_back_to(mark);
             self.connection
-                .execute_batch("rollback to webhooks_act; release webhooks_act")
-                .map_err(store)?;
+                .run_batch("rollback to webhooks_act; release webhooks_act")?;
             self.endpoints.rolled_back(self.connection);
         }
         outcome

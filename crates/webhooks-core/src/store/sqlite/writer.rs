@@ -12,6 +12,7 @@ use super::{
     send::{Scope, store_events},
     sequence::Sequence,
     setting::store_offset,
+    statement::Statements,
     sweep::Sweep,
     tx::Tx,
 };
@@ -104,10 +105,7 @@ impl Writer {
         } = batch;
         let clock = CommitClock::start();
         let mut answers = Answers::default();
-        let mut written = self
-            .connection
-            .execute_batch("begin immediate")
-            .map_err(StoreError::from);
+        let mut written = self.connection.run_batch("begin immediate");
         written = written.and_then(|()| self.endpoints.read_again(&self.connection));
         let offset = self.host.timeline.offset_to_store();
         if let Some(offset) = offset {
@@ -154,11 +152,7 @@ impl Writer {
         if !completions.is_empty() {
             crash_point::reach("before_completion_commit");
         }
-        written = written.and_then(|()| {
-            self.connection
-                .execute_batch("commit")
-                .map_err(StoreError::from)
-        });
+        written = written.and_then(|()| self.connection.run_batch("commit"));
         crash_point::reach("after_commit");
         if !completions.is_empty() {
             crash_point::reach("after_completion_commit");
