@@ -12,19 +12,23 @@
 //! transaction that draws one has drawn its own id first: see `head.rs`.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::atomic::{AtomicI64, Ordering},
     time::Duration,
 };
+
+use crate::clock::millis;
 
 /// If a look at everything took no longer than this, the next one looks at everything too: there is no floor.
 const QUICK: Duration = Duration::from_millis(5);
 /// If looks at everything take longer: at least this wait between two, and this many times what one took.
 const WHOLE_WAIT: Duration = Duration::from_secs(1);
 const WHOLE_SHARE: u32 = 100;
-/// How far behind the present the floor of what is due stays, in milliseconds: rows get their due time before
-/// their transaction is committed, from nodes whose clocks differ a little.
-const DUE_MARGIN_MS: i64 = 5_000;
+/// How far behind the present the floor of what is due stays: rows get their due time before their transaction is
+/// committed, from nodes whose clocks differ a little.
+const DUE_MARGIN: Duration = Duration::from_secs(5);
+/// Between two looks whose times are remembered: so few of them cover the margin.
+const TIMES_APART: Duration = Duration::from_secs(1);
 /// How far a lane's floor stays behind what was loaded of it, at least.
 const LANE_MARGIN: Duration = Duration::from_secs(1);
 
@@ -90,14 +94,43 @@ impl DueFloors {
     }
 }
 
+/// What the timeline showed at looks. The margin is one of real time: when a clock is set forward, rows that get their
+/// due time just before are committed just after.
+#[derive(Default)]
+struct LookTimes(VecDeque<(Duration, i64)>);
+
+impl LookTimes {
+    /// What the timeline showed a margin before a look at `now`, or earlier.
+    fn margin_before(&mut self, began: Duration, now: i64) -> i64 {
+        let last = self.0.back();
+        if last.is_none_or(|(at, _)| began >= *at + TIMES_APART) {
+            self.0.push_back((began, now));
+        }
+        while self
+            .0
+            .get(1)
+            .is_some_and(|(at, _)| began >= *at + DUE_MARGIN)
+        {
+            self.0.pop_front();
+        }
+        let (at, shown) = self.0.front().copied().unwrap_or((began, now));
+        // An engine that has just started remembers less than the margin.
+        let missing = DUE_MARGIN.saturating_sub(began.saturating_sub(at));
+        shown - millis(missing)
+    }
+}
+
 /// Moves the floors of what is due.
 #[derive(Default)]
-pub(super) struct DueLooks([Floor<i64>; DUE_ORDERS]);
+pub(super) struct DueLooks {
+    floors: [Floor<i64>; DUE_ORDERS],
+    times: LookTimes,
+}
 
 impl DueLooks {
     /// The due times after which a look begins.
     pub(super) fn from(&self, now: Duration) -> [Option<i64>; DUE_ORDERS] {
-        self.0.map(|floor| floor.from(now))
+        self.floors.map(|floor| floor.from(now))
     }
 
     /// A look found these first due times, at `now` on the timeline.
@@ -108,13 +141,13 @@ impl DueLooks {
         (first, now): ([Option<i64>; DUE_ORDERS], i64),
         floors: &DueFloors,
     ) {
+        let latest = self.times.margin_before(look.began, now);
         for order in 0..DUE_ORDERS {
-            let latest = now - DUE_MARGIN_MS;
             let reached = first[order].map_or(latest, |first| latest.min(first - 1));
-            self.0[order].looked(from[order], look, Some(reached));
+            self.floors[order].looked(from[order], look, Some(reached));
             // A scan never looks at everything if that is expensive, because it keeps others waiting.
             let end = look.began + look.took;
-            let floor = self.0[order].from(end).unwrap_or(i64::MIN);
+            let floor = self.floors[order].from(end).unwrap_or(i64::MIN);
             floors.0[order].store(floor, Ordering::Release);
         }
     }

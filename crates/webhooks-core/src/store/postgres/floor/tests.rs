@@ -124,7 +124,7 @@ proptest! {
                 prop_assert_eq!(found, None);
                 continue;
             }
-            let late = if row.seen_at() - row.due_at() < DUE_MARGIN_MS { LOOK_MS } else { LATE_MS };
+            let late = if row.seen_at() - row.due_at() < millis(DUE_MARGIN) { LOOK_MS } else { LATE_MS };
             let limit = row.seen_at().max(row.due_at()) + late;
             prop_assert!(found.is_some_and(|found| found <= limit), "{row:?}: {found:?}, {limit}");
         }
@@ -290,7 +290,7 @@ fn floors_that_nobody_looks_below_lose_what_commits_late() {
     };
     let rows = [SLOW, late, quick(1_200), quick(9_500)];
     assert!(found_by_floors(&rows).iter().all(Option::is_some));
-    for margin in [0, DUE_MARGIN_MS] {
+    for margin in [0, millis(DUE_MARGIN)] {
         let floor = std::cell::Cell::new(None);
         let found = found(
             &rows,
@@ -302,4 +302,32 @@ fn floors_that_nobody_looks_below_lose_what_commits_late() {
         );
         assert_eq!(found[..2], [None; 2], "{margin} ms behind");
     }
+}
+
+#[test]
+fn a_clock_that_is_set_forward_hides_nothing_that_is_committed_just_after() {
+    const SET_FORWARD_AT: i64 = 8_000;
+    const BY: i64 = 400_000;
+    // Its due time is from just before.
+    const DUE_AT: i64 = SET_FORWARD_AT + 1_000;
+    const SEEN_AT: i64 = SET_FORWARD_AT + 2 * LOOK_MS + 10;
+    let mut due_looks = DueLooks::default();
+    let floors = DueFloors::default();
+    let found = looks().find(|real| {
+        let now = real + if *real < SET_FORWARD_AT { 0 } else { BY };
+        let from = due_looks.from(at(*real))[0];
+        let is_seen = *real >= SEEN_AT;
+        let first = Some(DUE_AT).filter(|due| is_seen && from.is_none_or(|from| *due > from));
+        let look = Look {
+            began: at(*real),
+            took: if from.is_none() { DEAR } else { Duration::ZERO },
+        };
+        let looked = ([first, None, None, None], now);
+        due_looks.looked([from, None, None, None], look, looked, &floors);
+        is_seen && DUE_AT > floors.get()[0]
+    });
+    assert!(
+        found.is_some_and(|found| found <= SEEN_AT + LOOK_MS),
+        "{found:?}"
+    );
 }
