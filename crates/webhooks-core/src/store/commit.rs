@@ -6,6 +6,7 @@ use super::{
     claim,
     committed::{Committed, HandOver},
     completion::Completion,
+    error::StoreError,
     host::Host,
 };
 use crate::{
@@ -98,7 +99,7 @@ impl Commit {
     }
 
     /// Hands over a row that was counted in, if it has been `written`; otherwise counts it out again.
-    pub(super) fn hand_over_if<T, E>(&mut self, handover: HandOver, written: &Result<T, E>) {
+    pub(super) fn hand_over_if<T>(&mut self, handover: HandOver, written: &Result<T, StoreError>) {
         if written.is_ok() {
             self.follows.handovers.push(handover);
         } else {

@@ -127,9 +127,10 @@ pub(crate) fn find(connection: &Connection, of: &EndpointOf) -> Result<i64, Endp
 }
 
 fn is_removed(connection: &Connection, key: i64) -> bool {
-    let found = connection
-        .prepare_cached("select 1 from webhooks_endpoint where key = ?1 and state = 'removed'")
-        .and_then(|mut select| select.exists([key]));
+    let found = connection.has_row(
+        "select 1 from webhooks_endpoint where key = ?1 and state = 'removed'",
+        [key],
+    );
     found.unwrap_or(false)
 }
 
